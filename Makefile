@@ -1,0 +1,44 @@
+# Weighbridge: from a clone to a running stack with one word.
+#
+#   make demo    set up, build, run the demonstration (DEMO_EXIT=1: ends by itself)
+#   make test    formatting, lints and every test, on real parts
+#   make help    all of them
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.ONESHELL:
+
+CARGO ?= cargo
+
+.PHONY: help setup build demo test fmt lint bench
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+setup: ## install what is missing: system packages, the Kafka broker, the ClickHouse engine
+	@infra/setup.sh
+
+build: setup ## build the whole workspace
+	@echo 'build: compiling (minutes the first time)'
+	$(CARGO) build --workspace
+
+demo: build ## run the whole stack on this machine with a simulated fleet
+	@target/debug/weighbridge demo
+
+test: setup ## formatting, lints, all tests
+	@echo 'test 1/3: formatting'
+	$(CARGO) fmt --all --check
+	echo 'test 2/3: lints'
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	echo 'test 3/3: all tests'
+	$(CARGO) test --workspace --no-fail-fast
+
+fmt: ## format the source
+	$(CARGO) fmt --all
+
+lint: setup ## lints alone
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+bench: setup ## benches, optimised
+	$(CARGO) bench --workspace

@@ -1,0 +1,86 @@
+//! Small files written whole or not at all, and the ends of logs.
+
+use crate::StackError;
+use std::{
+    fs::{self, File},
+    io::{Read as _, Seek as _, SeekFrom, Write as _},
+    path::Path,
+};
+
+/// Lines of a log that an error shows.
+const TAIL_LINES: usize = 20;
+/// Bytes of a log that are looked at for them; a bound on an error's size.
+const TAIL_BYTES: u64 = 8 * 1024;
+
+/// Replaces a file's content: written beside it, synced, renamed.
+pub(crate) fn write_whole(path: &Path, content: &str) -> Result<(), StackError> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".new");
+    let temporary = Path::new(&temporary);
+    let write = || -> std::io::Result<()> {
+        let mut file = File::create(temporary)?;
+        file.write_all(content.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(temporary, path)
+    };
+    write().map_err(StackError::io("write", path))
+}
+
+/// The last lines of what was logged from `offset` on, indented; never fails, for it serves errors.
+pub(crate) fn log_tail(path: &Path, offset: u64) -> String {
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(offset.max(length.saturating_sub(TAIL_BYTES))))?;
+        let mut bytes = Vec::new();
+        file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    match read() {
+        Ok(bytes) => tail(&String::from_utf8_lossy(&bytes)),
+        Err(error) => format!("  (the log could not be read: {error})"),
+    }
+}
+
+/// The last lines of a text, indented.
+pub(crate) fn tail(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    if lines.is_empty() {
+        return "  (nothing)".to_owned();
+    }
+    let first = lines.len().saturating_sub(TAIL_LINES);
+    lines[first..].iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tail_keeps_the_last_lines_and_skips_empty_ones() {
+        let text: String = (0..50).map(|n| format!("line {n}\n\n")).collect();
+        let shown = tail(&text);
+        assert_eq!(shown.lines().count(), TAIL_LINES);
+        assert!(shown.starts_with("  line 30\n") && shown.ends_with("  line 49"), "{shown}");
+        assert_eq!(tail("\n \n"), "  (nothing)");
+    }
+
+    #[test]
+    fn a_log_tail_begins_at_this_runs_offset_and_survives_a_missing_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("a.log");
+        fs::write(&log, "of the run before\nof this run\n").unwrap();
+        assert_eq!(log_tail(&log, 18), "  of this run");
+        assert!(log_tail(&dir.path().join("none"), 0).contains("could not be read"));
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_and_leaves_no_temporary() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("a.txt");
+        write_whole(&file, "one").unwrap();
+        write_whole(&file, "two").unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "two");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+}
