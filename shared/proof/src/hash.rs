@@ -1,0 +1,115 @@
+//! Double SHA-256, one message at a time or a batch of headers.
+
+use sha2::{Digest, Sha256};
+
+use crate::hex::{self, HexError};
+
+/// A SHA-256d result in internal byte order: as the hash function returns it, little endian when read as a number.
+pub type Hash256 = [u8; 32];
+
+/// A batch was asked for with room for another number of results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "[WB-1101] cannot hash {headers} headers into room for {results} results: give one result slot per header"
+)]
+pub struct BatchSizeMismatch {
+    /// Headers given.
+    pub headers: usize,
+    /// Result slots given.
+    pub results: usize,
+}
+
+/// SHA-256 of the SHA-256 of `message` (Bitcoin's block and transaction hash).
+#[must_use]
+pub fn sha256d(message: &[u8]) -> Hash256 {
+    finish(Sha256::new_with_prefix(message))
+}
+
+/// [`sha256d`] of the parts joined, without joining them in memory.
+pub(crate) fn sha256d_parts(parts: &[&[u8]]) -> Hash256 {
+    let mut first = Sha256::new();
+    for part in parts {
+        first.update(part);
+    }
+    finish(first)
+}
+
+fn finish(first: Sha256) -> Hash256 {
+    Sha256::digest(first.finalize()).into()
+}
+
+/// Hashes a batch of headers: `out[i]` becomes the SHA-256d of `headers[i]`.
+///
+/// The batch is the unit because headers are independent of one another, so that several can be hashed side by side.
+///
+/// # Errors
+/// [`BatchSizeMismatch`] when `out` is not as long as `headers`; nothing is written then.
+pub fn sha256d_headers(headers: &[[u8; 80]], out: &mut [Hash256]) -> Result<(), BatchSizeMismatch> {
+    if headers.len() != out.len() {
+        return Err(BatchSizeMismatch { headers: headers.len(), results: out.len() });
+    }
+    for (header, result) in headers.iter().zip(out) {
+        *result = sha256d(header);
+    }
+    Ok(())
+}
+
+/// The hash as explorers and nodes print it: bytes reversed, 64 lower-case hex digits.
+#[must_use]
+pub fn display_hash(hash: &Hash256) -> String {
+    let mut reversed = *hash;
+    reversed.reverse();
+    hex::encode(&reversed)
+}
+
+/// Reads what [`display_hash`] writes.
+///
+/// # Errors
+/// [`HexError`] when `text` is not 64 hex digits; `field` names it in the message.
+pub fn parse_display_hash(field: &'static str, text: &str) -> Result<Hash256, HexError> {
+    let mut hash: Hash256 = hex::decode_array(field, text)?;
+    hash.reverse();
+    Ok(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn double_hash_of_hello_is_the_published_one() {
+        assert_eq!(
+            hex::encode(&sha256d(b"hello")),
+            "9595c9df90075148eb06860365df33584b75bff782a510c6cd4883a419833d50"
+        );
+    }
+
+    #[test]
+    fn parts_hash_like_the_whole() {
+        assert_eq!(sha256d_parts(&[b"he", b"", b"l", b"lo"]), sha256d(b"hello"));
+        assert_eq!(sha256d_parts(&[]), sha256d(b""));
+    }
+
+    #[test]
+    fn batch_gives_what_single_gives_and_refuses_uneven_slices() {
+        let headers = [[0_u8; 80], [1; 80], [2; 80]];
+        let mut out = [[0_u8; 32]; 3];
+        sha256d_headers(&headers, &mut out).unwrap();
+        for (header, hash) in headers.iter().zip(&out) {
+            assert_eq!(*hash, sha256d(header));
+        }
+        let mut short = [[7_u8; 32]; 2];
+        assert_eq!(sha256d_headers(&headers, &mut short), Err(BatchSizeMismatch { headers: 3, results: 2 }));
+        assert_eq!(short, [[7_u8; 32]; 2], "a refused batch writes nothing");
+        sha256d_headers(&[], &mut []).unwrap();
+    }
+
+    #[test]
+    fn display_form_reverses_and_reads_back() {
+        let mut hash = [0_u8; 32];
+        hash[0] = 0xab;
+        let text = display_hash(&hash);
+        assert!(text.ends_with("ab") && text.starts_with("00"));
+        assert_eq!(parse_display_hash("hash", &text), Ok(hash));
+    }
+}

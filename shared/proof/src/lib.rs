@@ -1,0 +1,39 @@
+//! Proof of work, exact to the last bit: rebuild a share's 80-byte header, hash it, and say what it is worth.
+//!
+//! The crate is a function of its arguments: no input or output, no clock, no randomness, no threads, no floats.
+//! Everything that reaches a bill from here is an integer; difficulties leave it as exact decimal text.
+//!
+//! Where to look:
+//! - [`Header`], [`sha256d`], [`ShareId`]: the 80 bytes, their hash, and the identity made of it.
+//! - [`Target`], [`credit_q32_of_target`]: thresholds, and the credited difficulty that stands for one.
+//! - [`parse_difficulty_q32`], [`difficulty_decimal`], [`expected_hashes`]: difficulty as people write it.
+//! - [`stratum_v1`]: from a session, a job and a submit to a header.
+//! - [`verdict`]: what holds for a header in its context, and why it was refused.
+//! - [`session_file`]: recorded sessions as JSON, each checked on its own.
+//!
+//! # Byte order
+//! Hashes are held in *internal* order, the order in which SHA-256 returns bytes; read as a number they are little
+//! endian. What people read ([`display_hash`]) is the same 32 bytes reversed.
+#![deny(clippy::float_arithmetic)]
+
+mod decimal;
+mod difficulty;
+mod hash;
+mod header;
+pub mod hex;
+pub mod session_file;
+mod share_id;
+pub mod stratum_v1;
+mod target;
+pub mod verdict;
+
+pub use difficulty::{
+    DifficultyError, MAX_DECIMAL_PLACES, achieved_difficulty_decimal, achieved_difficulty_q32,
+    difficulty_decimal, expected_hashes, expected_hashes_decimal, parse_difficulty_q32, work_text,
+};
+pub use hash::{BatchSizeMismatch, Hash256, display_hash, parse_display_hash, sha256d, sha256d_headers};
+pub use header::{HEADER_BYTES, Header, HeaderSizeError};
+pub use ruint::aliases::U256;
+pub use share_id::ShareId;
+pub use target::{D1, Target, TargetError, credit_q32_of_target, meets_credit_q32};
+pub use verdict::{Judgement, MAX_TIME_SKEW_S, Reason, ShareContext, Verdict, judge};
