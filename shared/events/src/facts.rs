@@ -1,0 +1,409 @@
+//! The forms of reference facts. Each is checked when it arrives; what is stored is the checked
+//! form, written again in one spelling.
+
+use serde::{Deserialize, Serialize};
+use wb_proof::hex;
+use wb_proof::stratum_v1;
+
+use crate::input::InputError;
+
+/// A site where machines stand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Site {
+    /// What people call it.
+    pub name: String,
+    /// Its IANA time zone.
+    pub time_zone: String,
+}
+
+/// A machine: a miner or a GPU node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Machine {
+    /// Where it stands.
+    pub site_id: String,
+    /// What it is.
+    pub model: String,
+    /// Its nameplate power in milliwatts.
+    pub rated_power_mw: u64,
+}
+
+/// A hosting customer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Customer {
+    /// Its name as on the invoice.
+    pub name: String,
+}
+
+/// Whose a machine is, and under which contract. Takes effect on interval boundaries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Assignment {
+    /// The machine.
+    pub machine_id: String,
+    /// The customer.
+    pub customer_id: String,
+    /// The contract.
+    pub contract_id: String,
+}
+
+/// How shares of a connection are read and credited.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Session {
+    /// The machine that works in it.
+    pub machine_id: String,
+    /// The worker's name.
+    pub worker: String,
+    /// The chain it works on; only `main` earns.
+    pub chain: String,
+    /// `stratum_v1` or `replay`.
+    pub protocol: String,
+    /// Whose job ids these are: a pool or proxy instance.
+    pub scope: String,
+    /// The pool's part of the extranonce, hex.
+    pub extranonce1: String,
+    /// Bytes of the miner's part.
+    pub extranonce2_size: usize,
+    /// Version bits that may roll (BIP310), eight hex digits.
+    pub version_mask: Option<String>,
+    /// The difficulty credited for a share, decimal text.
+    pub assigned_difficulty: String,
+}
+
+/// A job of a pool or proxy, as `mining.notify` sends it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Job {
+    /// Whose job ids these are.
+    pub scope: String,
+    /// The job's id in that scope.
+    pub job_id: String,
+    /// The chain.
+    pub chain: String,
+    /// Height of the block under work.
+    pub height: u32,
+    /// Previous block in notify's word order, 64 hex digits.
+    pub prevhash: String,
+    /// Coinbase before the extranonce, hex.
+    pub coinb1: String,
+    /// Coinbase after the extranonce, hex.
+    pub coinb2: String,
+    /// Merkle branch, 64 hex digits each.
+    pub branch: Vec<String>,
+    /// Block version, eight hex digits.
+    pub version: String,
+    /// Network target in compact form, eight hex digits.
+    pub nbits: String,
+    /// The earliest time of a share, eight hex digits.
+    pub ntime: String,
+    /// Whether work on older jobs is to stop.
+    pub clean_jobs: bool,
+}
+
+/// A new best block of a chain, valid from the moment it was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tip {
+    /// The chain.
+    pub chain: String,
+    /// The block's height.
+    pub height: u32,
+    /// Its hash as people read it, 64 hex digits.
+    pub hash: String,
+}
+
+/// The network's target from a height on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkDifficulty {
+    /// The chain.
+    pub chain: String,
+    /// The first height it holds for.
+    pub height: u32,
+    /// The target in compact form, eight hex digits.
+    pub nbits: String,
+}
+
+/// A dated price of a series.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Price {
+    /// The series, such as `ercot-hb-north`.
+    pub series: String,
+    /// Its unit, such as `USD/kWh`.
+    pub unit: String,
+    /// Decimal text.
+    pub value: String,
+}
+
+/// A fact of any kind, checked. A contract stays a JSON value here: its form belongs to the
+/// rating engine.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FactBody {
+    /// See [`Site`].
+    Site(Site),
+    /// See [`Machine`].
+    Machine(Machine),
+    /// See [`Customer`].
+    Customer(Customer),
+    /// See [`Assignment`].
+    Assignment(Assignment),
+    /// A contract document.
+    Contract(serde_json::Value),
+    /// See [`Session`].
+    Session(Session),
+    /// See [`Job`].
+    Job(Job),
+    /// See [`Tip`].
+    Tip(Tip),
+    /// See [`NetworkDifficulty`].
+    NetworkDifficulty(NetworkDifficulty),
+    /// See [`Price`].
+    Price(Price),
+}
+
+/// The kinds of facts, for messages.
+pub const FACT_KINDS: &str =
+    "site, machine, customer, assignment, contract, session, job, tip, network_difficulty, price";
+
+fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, InputError> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        InputError::field(format!("body.body.{}", error.path()), error.into_inner().to_string())
+    })
+}
+
+fn as_hex_error(error: &wb_proof::hex::HexError) -> InputError {
+    InputError::field(format!("body.body.{}", error.field()), error.to_string())
+}
+
+impl FactBody {
+    /// Reads and checks the inner body of a fact.
+    ///
+    /// # Errors
+    /// [`InputError`] naming the field, what is wrong with it and what would be right.
+    pub fn parse(kind: &str, entity: &str, text: &str) -> Result<Self, InputError> {
+        let body = match kind {
+            "site" => Self::Site(read(text)?),
+            "machine" => Self::Machine(read(text)?),
+            "customer" => Self::Customer(read(text)?),
+            "assignment" => Self::Assignment(read(text)?),
+            "contract" => Self::Contract(read(text)?),
+            "session" => Self::Session(read(text)?),
+            "job" => Self::Job(read(text)?),
+            "tip" => Self::Tip(read(text)?),
+            "network_difficulty" => Self::NetworkDifficulty(read(text)?),
+            "price" => Self::Price(read(text)?),
+            other => {
+                let reason = format!("unknown kind of fact {other:?}: known are {FACT_KINDS}");
+                return Err(InputError::field("body.fact", reason));
+            }
+        };
+        body.check(entity)?;
+        Ok(body)
+    }
+
+    fn check(&self, entity: &str) -> Result<(), InputError> {
+        let expected_entity = match self {
+            Self::Site(_) | Self::Machine(_) | Self::Customer(_) => entity.to_owned(),
+            Self::Assignment(assignment) => assignment.machine_id.clone(),
+            Self::Contract(contract) => {
+                contract.get("contract_id").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+            }
+            Self::Session(session) => {
+                session.parameters()?;
+                entity.to_owned()
+            }
+            Self::Job(job) => {
+                job.parameters()?;
+                format!("{}/{}", job.scope, job.job_id)
+            }
+            Self::Tip(tip) => {
+                tip.hash_internal()?;
+                tip.chain.clone()
+            }
+            Self::NetworkDifficulty(difficulty) => {
+                difficulty.nbits()?;
+                difficulty.chain.clone()
+            }
+            Self::Price(price) => price.series.clone(),
+        };
+        if entity == expected_entity {
+            Ok(())
+        } else {
+            let reason = format!("is {entity:?}, but the fact's body speaks of {expected_entity:?}");
+            Err(InputError::field("body.entity", reason))
+        }
+    }
+
+    /// The stored spelling: compact JSON with sorted keys.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let value = match self {
+            Self::Site(body) => serde_json::to_value(body),
+            Self::Machine(body) => serde_json::to_value(body),
+            Self::Customer(body) => serde_json::to_value(body),
+            Self::Assignment(body) => serde_json::to_value(body),
+            Self::Contract(body) => Ok(body.clone()),
+            Self::Session(body) => serde_json::to_value(body),
+            Self::Job(body) => serde_json::to_value(body),
+            Self::Tip(body) => serde_json::to_value(body),
+            Self::NetworkDifficulty(body) => serde_json::to_value(body),
+            Self::Price(body) => serde_json::to_value(body),
+        };
+        // These types have string keys and integers only, so writing them cannot fail.
+        value.map(|value| value.to_string()).unwrap_or_default()
+    }
+}
+
+impl Session {
+    /// The session as the proof needs it.
+    ///
+    /// # Errors
+    /// [`InputError`] naming the field that is not of its form.
+    pub fn parameters(&self) -> Result<stratum_v1::Session, InputError> {
+        if !matches!(self.protocol.as_str(), "stratum_v1" | "replay") {
+            let reason = format!("unknown protocol {:?}: known are stratum_v1, replay", self.protocol);
+            return Err(InputError::field("body.body.protocol", reason));
+        }
+        if self.extranonce2_size > EXTRANONCE_BYTES_MAX {
+            let reason = format!("is {}, at most {EXTRANONCE_BYTES_MAX} bytes are taken", self.extranonce2_size);
+            return Err(InputError::field("body.body.extranonce2_size", reason));
+        }
+        let extranonce1 = hex::decode_vec("extranonce1", &self.extranonce1, EXTRANONCE_BYTES_MAX)
+            .map_err(|error| as_hex_error(&error))?;
+        let version_mask = self
+            .version_mask
+            .as_deref()
+            .map(|mask| hex::decode_u32("version_mask", mask))
+            .transpose()
+            .map_err(|error| as_hex_error(&error))?;
+        let assigned_q32 = wb_proof::parse_difficulty_q32(&self.assigned_difficulty)
+            .map_err(|error| InputError::field("body.body.assigned_difficulty", error.to_string()))?;
+        Ok(stratum_v1::Session {
+            extranonce1,
+            extranonce2_size: self.extranonce2_size,
+            version_mask,
+            assigned_q32,
+        })
+    }
+}
+
+/// The longest extranonce part.
+pub const EXTRANONCE_BYTES_MAX: usize = 64;
+/// The longest half of a coinbase.
+pub const COINBASE_HALF_BYTES_MAX: usize = 32 * 1024;
+/// The longest Merkle branch: 2^32 transactions.
+pub const BRANCH_MAX: usize = 32;
+
+impl Job {
+    /// The job as the proof needs it.
+    ///
+    /// # Errors
+    /// [`InputError`] naming the field that is not of its form.
+    pub fn parameters(&self) -> Result<stratum_v1::Job, InputError> {
+        if self.branch.len() > BRANCH_MAX {
+            let reason = format!("has {} entries, at most {BRANCH_MAX} are taken", self.branch.len());
+            return Err(InputError::field("body.body.branch", reason));
+        }
+        let number = |field, text| hex::decode_u32(field, text).map_err(|error| as_hex_error(&error));
+        let half = |field, text| {
+            hex::decode_vec(field, text, COINBASE_HALF_BYTES_MAX).map_err(|error| as_hex_error(&error))
+        };
+        let branch = self
+            .branch
+            .iter()
+            .map(|entry| hex::decode_array("branch", entry).map_err(|error| as_hex_error(&error)))
+            .collect::<Result<Vec<_>, _>>()?;
+        let nbits = number("nbits", &self.nbits)?;
+        wb_proof::Target::from_nbits(nbits)
+            .map_err(|error| InputError::field("body.body.nbits", error.to_string()))?;
+        Ok(stratum_v1::Job {
+            job_id: self.job_id.clone(),
+            prevhash_wire: hex::decode_array("prevhash", &self.prevhash)
+                .map_err(|error| as_hex_error(&error))?,
+            coinb1: half("coinb1", &self.coinb1)?,
+            coinb2: half("coinb2", &self.coinb2)?,
+            branch,
+            version: number("version", &self.version)?,
+            nbits,
+            ntime: number("ntime", &self.ntime)?,
+            clean_jobs: self.clean_jobs,
+        })
+    }
+}
+
+impl Tip {
+    /// The hash in internal byte order.
+    ///
+    /// # Errors
+    /// [`InputError`] where it is not 64 hex digits.
+    pub fn hash_internal(&self) -> Result<[u8; 32], InputError> {
+        let mut hash: [u8; 32] =
+            hex::decode_array("hash", &self.hash).map_err(|error| as_hex_error(&error))?;
+        hash.reverse();
+        Ok(hash)
+    }
+}
+
+impl NetworkDifficulty {
+    /// The compact target.
+    ///
+    /// # Errors
+    /// [`InputError`] where it is not eight hex digits of a valid target.
+    pub fn nbits(&self) -> Result<u32, InputError> {
+        let nbits = hex::decode_u32("nbits", &self.nbits).map_err(|error| as_hex_error(&error))?;
+        wb_proof::Target::from_nbits(nbits)
+            .map_err(|error| InputError::field("body.body.nbits", error.to_string()))?;
+        Ok(nbits)
+    }
+}
+
+/// What a block of a height pays, before fees: 50 BTC halved every 210,000 blocks, in satoshi
+/// (Bitcoin Core, `GetBlockSubsidy`).
+#[must_use]
+pub fn subsidy_sat(height: u32) -> u64 {
+    5_000_000_000_u64.checked_shr(height / 210_000).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_subsidy_halves() {
+        for (height, expected_sat) in [
+            (0, 5_000_000_000),
+            (209_999, 5_000_000_000),
+            (210_000, 2_500_000_000),
+            (840_000, 312_500_000),
+            (6_929_999, 1),
+            (6_930_000, 0),
+            (u32::MAX, 0),
+        ] {
+            assert_eq!(subsidy_sat(height), expected_sat);
+        }
+    }
+
+    #[test]
+    fn facts_are_checked_before_they_are_kept() {
+        for (kind, entity, body, field) in [
+            ("site", "s", r#"{"name":"S"}"#, "body.body"),
+            ("site", "s", r#"{"name":"S","time_zone":"UTC","x":1}"#, "body.body"),
+            ("machine", "m", r#"{"site_id":"s","model":"S21","rated_power_mw":"a"}"#, "rated_power_mw"),
+            ("assignment", "m", r#"{"machine_id":"n","customer_id":"c","contract_id":"k"}"#, "body.entity"),
+            ("tip", "main", r#"{"chain":"main","height":1,"hash":"xyz"}"#, "hash"),
+            ("network_difficulty", "main", r#"{"chain":"main","height":1,"nbits":"00000000"}"#, "nbits"),
+            ("wish", "x", "{}", "body.fact"),
+        ] {
+            let error = FactBody::parse(kind, entity, body).unwrap_err();
+            assert!(error.field.contains(field), "{kind}: {error}");
+        }
+        let kept =
+            FactBody::parse("site", "s", r#"{ "time_zone":"UTC", "name":"S" }"#).unwrap().to_json();
+        assert_eq!(kept, r#"{"name":"S","time_zone":"UTC"}"#);
+    }
+}

@@ -1,0 +1,128 @@
+//! Who an event is, and in which partition it therefore lies.
+
+use sha2::{Digest, Sha256};
+
+use crate::wire::event::Body;
+use crate::wire::{Event, GpuSpan, MinerReading, MinerSample};
+
+/// The identity of an event: 16 bytes.
+pub type EventId = [u8; 16];
+
+fn leading_16(digest: &[u8]) -> EventId {
+    let mut id = [0; 16];
+    for (to, from) in id.iter_mut().zip(digest) {
+        *to = *from;
+    }
+    id
+}
+
+/// The identity of an event by its sender's own count: the first 16 bytes of the SHA-256 of
+/// source, source epoch, key and sequence, each text preceded by its length.
+#[must_use]
+pub fn event_id(event: &Event) -> EventId {
+    let mut hasher = Sha256::new();
+    for text in [&event.source, &event.key] {
+        // A text longer than 2^64 bytes does not exist; the length only separates the two.
+        hasher.update(u64::try_from(text.len()).unwrap_or(u64::MAX).to_le_bytes());
+        hasher.update(text.as_bytes());
+    }
+    hasher.update(event.source_epoch.to_le_bytes());
+    hasher.update(event.sequence.to_le_bytes());
+    leading_16(&hasher.finalize())
+}
+
+/// The partition of an id: its first four bytes, little endian, modulo the count.
+///
+/// A count of zero gives 0; the pinned counts are checked to be positive at the start.
+#[must_use]
+pub fn partition_of_id(id: &EventId, partitions: u32) -> u32 {
+    u32::from_le_bytes([id[0], id[1], id[2], id[3]]).checked_rem(partitions).unwrap_or(0)
+}
+
+/// The partition of a text key: by the SHA-256 of the key, as [`partition_of_id`].
+#[must_use]
+pub fn partition_of_key(key: &str, partitions: u32) -> u32 {
+    partition_of_id(&leading_16(&Sha256::digest(key.as_bytes())), partitions)
+}
+
+/// The partition an event lies in. A share with a header goes by its proof, so that one proof
+/// always meets itself; everything else by what it is about.
+#[must_use]
+pub fn partition_of(event: &Event, partitions: u32) -> u32 {
+    match &event.body {
+        Some(Body::Share(share)) if share.header.len() == 80 => {
+            let hash = wb_proof::sha256d(&share.header);
+            wb_proof::ShareId::of_hash(&hash).partition(partitions)
+        }
+        Some(Body::Share(_)) | None => partition_of_id(&event_id(event), partitions),
+        Some(Body::MinerSample(sample)) => partition_of_key(&sample.machine_id, partitions),
+        Some(Body::EnergyReading(reading)) => partition_of_key(&reading.meter_id, partitions),
+        Some(Body::GpuSpan(span)) => partition_of_key(&span.node_id, partitions),
+        Some(Body::Fact(fact)) => partition_of_key(&fact.entity, partitions),
+    }
+}
+
+/// A short hash of what the sender said, without what ingest resolved: two events of one
+/// identity with different tags are a conflict, a repeat has the same.
+#[must_use]
+pub fn content_tag(event: &Event) -> u64 {
+    use prost::Message as _;
+    let mut said = event.clone();
+    match &mut said.body {
+        Some(Body::Share(share)) => share.resolution = None,
+        Some(Body::MinerSample(MinerSample { reading, .. })) => *reading = None::<MinerReading>,
+        Some(Body::EnergyReading(reading)) => reading.site_id.clear(),
+        Some(Body::GpuSpan(GpuSpan { site_id, .. })) => site_id.clear(),
+        Some(Body::Fact(_)) | None => {}
+    }
+    let digest = Sha256::digest(said.encode_to_vec());
+    let mut first = [0; 8];
+    for (to, from) in first.iter_mut().zip(digest.iter()) {
+        *to = *from;
+    }
+    u64::from_le_bytes(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{EnergyReading, Share};
+
+    fn event(key: &str, sequence: u64) -> Event {
+        Event { source: "pool-a".into(), source_epoch: 1, key: key.into(), sequence, ..Event::default() }
+    }
+
+    #[test]
+    fn identity_separates_what_differs() {
+        let ids = [event("a", 1), event("a", 2), event("b", 1)].map(|event| event_id(&event));
+        assert_ne!(ids[0], ids[1]);
+        assert_ne!(ids[0], ids[2]);
+        assert_eq!(ids[0], event_id(&event("a", 1)));
+        let moved = Event { event_time_us: 5, ..event("a", 1) };
+        assert_eq!(event_id(&moved), ids[0], "a field that a retry could change is no identity");
+    }
+
+    #[test]
+    fn a_share_lies_where_its_proof_lies() {
+        let header = vec![7; 80];
+        let by_two_claimants = ["a", "b"].map(|key| Event {
+            body: Some(Body::Share(Share { header: header.clone(), ..Share::default() })),
+            ..event(key, 1)
+        });
+        assert_eq!(partition_of(&by_two_claimants[0], 16), partition_of(&by_two_claimants[1], 16));
+    }
+
+    #[test]
+    fn what_ingest_resolves_is_not_content() {
+        let reading = |site: &str, register_wh| Event {
+            body: Some(Body::EnergyReading(EnergyReading {
+                site_id: site.into(),
+                register_wh,
+                ..EnergyReading::default()
+            })),
+            ..event("m", 1)
+        };
+        assert_eq!(content_tag(&reading("x", 1)), content_tag(&reading("y", 1)));
+        assert_ne!(content_tag(&reading("x", 1)), content_tag(&reading("x", 2)));
+    }
+}

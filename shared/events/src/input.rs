@@ -1,0 +1,432 @@
+//! The JSON form of events at the HTTP edge, turned into the wire form.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use wb_proof::hex;
+use wb_units::time::EARLIEST_EVENT_US;
+
+use crate::facts::FactBody;
+use crate::wire::{self, Event, event::Body};
+
+/// The longest id of anything.
+pub const ID_LENGTH_MAX: usize = 128;
+/// The longest set of answers of a machine.
+pub const ANSWERS_BYTES_MAX: usize = 256 * 1024;
+/// The longest body of a fact.
+pub const FACT_BYTES_MAX: usize = 128 * 1024;
+/// How deep JSON may nest.
+pub const JSON_DEPTH_MAX: usize = 32;
+
+/// Why an event was not taken: the field, the reason with what would be right, and a code.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{code} {field}: {reason}")]
+pub struct InputError {
+    /// The stable code.
+    pub code: &'static str,
+    /// The field, as a path.
+    pub field: String,
+    /// What is wrong, and what would be right.
+    pub reason: String,
+}
+
+impl InputError {
+    /// A field of the wrong form: WB-2001.
+    #[must_use]
+    pub fn field(field: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { code: "WB-2001", field: field.into(), reason: reason.into() }
+    }
+
+    /// An error with a code of its own.
+    #[must_use]
+    pub fn coded(code: &'static str, field: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { code, field: field.into(), reason: reason.into() }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JsonEvent<'a> {
+    kind: String,
+    key: String,
+    sequence: u64,
+    #[serde(default)]
+    source_epoch: u64,
+    event_time_us: i64,
+    #[serde(borrow)]
+    body: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JsonShare {
+    session_id: String,
+    #[serde(default)]
+    job_id: String,
+    #[serde(default)]
+    extranonce2: String,
+    #[serde(default)]
+    ntime: Option<String>,
+    #[serde(default)]
+    nonce: Option<String>,
+    #[serde(default)]
+    version_bits: Option<String>,
+    #[serde(default)]
+    header: Option<String>,
+    #[serde(default)]
+    height: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JsonMinerSample<'a> {
+    machine_id: String,
+    #[serde(borrow)]
+    answers: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JsonEnergyReading {
+    machine_id: String,
+    meter_id: String,
+    register_wh: u64,
+    witness: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JsonGpuSpan {
+    node_id: String,
+    allocation_id: String,
+    #[serde(default)]
+    device: String,
+    #[serde(default)]
+    profile: String,
+    account: String,
+    state: String,
+    gpus: u32,
+    start_us: i64,
+    #[serde(default)]
+    end_us: Option<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JsonFact<'a> {
+    fact: String,
+    entity: String,
+    valid_from_us: i64,
+    #[serde(default)]
+    valid_to_us: Option<i64>,
+    #[serde(borrow)]
+    body: &'a RawValue,
+}
+
+fn read<'de, T: Deserialize<'de>>(text: &'de str, prefix: &str) -> Result<T, InputError> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        let field = match (prefix, path.as_str()) {
+            ("", ".") => "event".to_owned(),
+            ("", path) => path.to_owned(),
+            (prefix, ".") => prefix.to_owned(),
+            (prefix, path) => format!("{prefix}.{path}"),
+        };
+        InputError::field(field, error.into_inner().to_string())
+    })
+}
+
+/// How deep the brackets of a JSON text nest, strings skipped.
+fn depth(text: &str) -> usize {
+    let (mut deepest, mut now, mut in_string, mut escaped) = (0_usize, 0_usize, false, false);
+    for byte in text.bytes() {
+        match (in_string, byte) {
+            (true, _) if escaped => escaped = false,
+            (true, b'\\') => escaped = true,
+            (true, b'"') => in_string = false,
+            (true, _) => {}
+            (false, b'"') => in_string = true,
+            (false, b'{' | b'[') => {
+                now += 1;
+                deepest = deepest.max(now);
+            }
+            (false, b'}' | b']') => now = now.saturating_sub(1),
+            (false, _) => {}
+        }
+    }
+    deepest
+}
+
+/// Reads one event of JSON. `source` is the one its API key belongs to.
+///
+/// # Errors
+/// [`InputError`] naming the field, the reason and what would be right.
+pub fn parse_json(source: &str, text: &str) -> Result<Event, InputError> {
+    if depth(text) > JSON_DEPTH_MAX {
+        let reason = format!("nests deeper than {JSON_DEPTH_MAX} levels");
+        return Err(InputError::coded("WB-2002", "event", reason));
+    }
+    let event: JsonEvent<'_> = read(text, "")?;
+    let body = match event.kind.as_str() {
+        "share" => Body::Share(share(read(event.body.get(), "body")?)?),
+        "miner_sample" => {
+            let sample: JsonMinerSample<'_> = read(event.body.get(), "body")?;
+            Body::MinerSample(wire::MinerSample {
+                machine_id: sample.machine_id,
+                answers: sample.answers.get().to_owned(),
+                reading: None,
+            })
+        }
+        "energy_reading" => {
+            let reading: JsonEnergyReading = read(event.body.get(), "body")?;
+            Body::EnergyReading(wire::EnergyReading {
+                meter_id: reading.meter_id,
+                machine_id: reading.machine_id,
+                register_wh: reading.register_wh,
+                witness: reading.witness,
+                site_id: String::new(),
+            })
+        }
+        "gpu_span" => {
+            let span: JsonGpuSpan = read(event.body.get(), "body")?;
+            Body::GpuSpan(wire::GpuSpan {
+                node_id: span.node_id,
+                allocation_id: span.allocation_id,
+                device: span.device,
+                profile: span.profile,
+                account: span.account,
+                state: span.state,
+                gpus: span.gpus,
+                start_us: span.start_us,
+                end_us: span.end_us,
+                site_id: String::new(),
+            })
+        }
+        "fact" => {
+            let fact: JsonFact<'_> = read(event.body.get(), "body")?;
+            Body::Fact(wire::Fact {
+                kind: fact.fact,
+                entity: fact.entity,
+                valid_from_us: fact.valid_from_us,
+                valid_to_us: fact.valid_to_us,
+                body: fact.body.get().to_owned(),
+            })
+        }
+        other => {
+            let reason = format!(
+                "unknown kind {other:?}: known are share, miner_sample, energy_reading, gpu_span, fact"
+            );
+            return Err(InputError::field("kind", reason));
+        }
+    };
+    check(Event {
+        source: source.to_owned(),
+        source_epoch: event.source_epoch,
+        key: event.key,
+        sequence: event.sequence,
+        event_time_us: event.event_time_us,
+        body: Some(body),
+    })
+}
+
+fn share(json: JsonShare) -> Result<wire::Share, InputError> {
+    let as_input = |error: hex::HexError| InputError::field(format!("body.{}", error.field()), error.to_string());
+    let mut share = wire::Share { session_id: json.session_id, ..wire::Share::default() };
+    if let Some(header) = json.header {
+        let header: [u8; 80] = hex::decode_array("header", &header).map_err(as_input)?;
+        share.header = header.to_vec();
+        let Some(height) = json.height else {
+            return Err(InputError::field("body.height", "missing: a bare header comes with its block height"));
+        };
+        share.height = height;
+        return Ok(share);
+    }
+    let needed = |field: &'static str, value: Option<String>| {
+        value.ok_or_else(|| {
+            let reason = "missing: a submit has ntime and nonce, eight hex digits each";
+            InputError::field(format!("body.{field}"), reason)
+        })
+    };
+    share.job_id = json.job_id;
+    share.extranonce2 = hex::decode_vec("extranonce2", &json.extranonce2, crate::facts::EXTRANONCE_BYTES_MAX)
+        .map_err(as_input)?;
+    share.ntime = hex::decode_u32("ntime", &needed("ntime", json.ntime)?).map_err(as_input)?;
+    share.nonce = hex::decode_u32("nonce", &needed("nonce", json.nonce)?).map_err(as_input)?;
+    share.version_bits = json
+        .version_bits
+        .map(|bits| hex::decode_u32("version_bits", &bits))
+        .transpose()
+        .map_err(as_input)?;
+    Ok(share)
+}
+
+fn check_id(field: &str, id: &str) -> Result<(), InputError> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:/-".contains(&byte);
+    if id.is_empty() || id.len() > ID_LENGTH_MAX || !id.bytes().all(allowed) {
+        let reason = format!("an id has 1 to {ID_LENGTH_MAX} characters of A-Z a-z 0-9 . _ : / -");
+        return Err(InputError::field(field, reason));
+    }
+    Ok(())
+}
+
+/// Checks an event that came in any form (JSON or Protobuf), and clears what only ingest may set.
+///
+/// # Errors
+/// [`InputError`] naming the field, the reason and what would be right.
+pub fn check(mut event: Event) -> Result<Event, InputError> {
+    check_id("key", &event.key)?;
+    if event.event_time_us < EARLIEST_EVENT_US {
+        let reason = format!(
+            "{} is before Bitcoin's first block ({EARLIEST_EVENT_US}): the sender's clock is wrong; \
+             send UTC microseconds since 1970",
+            event.event_time_us
+        );
+        return Err(InputError::coded("WB-2003", "event_time_us", reason));
+    }
+    match &mut event.body {
+        None => return Err(InputError::field("body", "missing: an event has one body")),
+        Some(Body::Share(share)) => {
+            share.resolution = None;
+            check_id("body.session_id", &share.session_id)?;
+            let bare = !share.header.is_empty();
+            if bare && share.header.len() != 80 {
+                let reason = format!("has {} bytes, a header has 80", share.header.len());
+                return Err(InputError::field("body.header", reason));
+            }
+            if !bare {
+                check_id("body.job_id", &share.job_id)?;
+            }
+            if share.extranonce2.len() > crate::facts::EXTRANONCE_BYTES_MAX {
+                return Err(InputError::field("body.extranonce2", "longer than 64 bytes"));
+            }
+        }
+        Some(Body::MinerSample(sample)) => {
+            sample.reading = None;
+            check_id("body.machine_id", &sample.machine_id)?;
+            if sample.answers.len() > ANSWERS_BYTES_MAX {
+                let reason = format!("has {} bytes, at most {ANSWERS_BYTES_MAX}", sample.answers.len());
+                return Err(InputError::field("body.answers", reason));
+            }
+        }
+        Some(Body::EnergyReading(reading)) => {
+            reading.site_id.clear();
+            check_id("body.machine_id", &reading.machine_id)?;
+            check_id("body.meter_id", &reading.meter_id)?;
+            if !matches!(reading.witness.as_str(), "meter" | "pdu" | "firmware") {
+                let reason = format!("unknown witness {:?}: known are meter, pdu, firmware", reading.witness);
+                return Err(InputError::field("body.witness", reason));
+            }
+        }
+        Some(Body::GpuSpan(span)) => check_span(span)?,
+        Some(Body::Fact(fact)) => check_fact(fact)?,
+    }
+    Ok(event)
+}
+
+fn check_span(span: &mut wire::GpuSpan) -> Result<(), InputError> {
+    span.site_id.clear();
+    for (field, id) in [
+        ("body.node_id", &span.node_id),
+        ("body.allocation_id", &span.allocation_id),
+        ("body.account", &span.account),
+        ("body.state", &span.state),
+    ] {
+        check_id(field, id)?;
+    }
+    for (field, text) in [("body.device", &span.device), ("body.profile", &span.profile)] {
+        if !text.is_empty() {
+            check_id(field, text)?;
+        }
+    }
+    if span.gpus == 0 {
+        return Err(InputError::field("body.gpus", "is 0: a span holds at least one GPU or slice"));
+    }
+    if span.start_us < EARLIEST_EVENT_US {
+        return Err(InputError::coded("WB-2003", "body.start_us", "before 2009: send UTC microseconds"));
+    }
+    if span.end_us.is_some_and(|end_us| end_us < span.start_us) {
+        return Err(InputError::field("body.end_us", "is before start_us: a span ends after it began"));
+    }
+    Ok(())
+}
+
+fn check_fact(fact: &mut wire::Fact) -> Result<(), InputError> {
+    check_id("body.entity", &fact.entity)?;
+    if fact.body.len() > FACT_BYTES_MAX {
+        let reason = format!("has {} bytes, at most {FACT_BYTES_MAX}", fact.body.len());
+        return Err(InputError::field("body.body", reason));
+    }
+    if fact.valid_to_us.is_some_and(|to_us| to_us <= fact.valid_from_us) {
+        return Err(InputError::field("body.valid_to_us", "is not after valid_from_us"));
+    }
+    fact.body = FactBody::parse(&fact.kind, &fact.entity, &fact.body)?.to_json();
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIME: &str = "1790000000000000";
+
+    fn parse(kind: &str, body: &str) -> Result<Event, InputError> {
+        let text =
+            format!(r#"{{"kind":"{kind}","key":"k","sequence":1,"event_time_us":{TIME},"body":{body}}}"#);
+        parse_json("pool-a", &text)
+    }
+
+    #[test]
+    fn each_kind_is_read() {
+        for (kind, body) in [
+            ("share", r#"{"session_id":"s","job_id":"j","extranonce2":"00ff","ntime":"5f368665","nonce":"00000001"}"#),
+            ("miner_sample", r#"{"machine_id":"m","answers":{"summary":{}}}"#),
+            ("energy_reading", r#"{"machine_id":"m","meter_id":"e","register_wh":12,"witness":"meter"}"#),
+            ("gpu_span", r#"{"node_id":"n","allocation_id":"1","account":"a","state":"RUNNING","gpus":8,"start_us":1790000000000000}"#),
+            ("fact", r#"{"fact":"customer","entity":"c","valid_from_us":1,"body":{"name":"C"}}"#),
+        ] {
+            let event = parse(kind, body).unwrap_or_else(|error| panic!("{kind}: {error}"));
+            assert_eq!(event.source, "pool-a");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let header = "00".repeat(79);
+        let bad_header = format!(r#"{{"session_id":"s","header":"{header}","height":1}}"#);
+        for (kind, body, field) in [
+            ("share", r#"{"session_id":"s","job_id":"j","extranonce2":"0","ntime":"5f368665","nonce":"00000001"}"#, "body.extranonce2"),
+            ("share", r#"{"session_id":"s","job_id":"j","extranonce2":"","nonce":"00000001"}"#, "body.ntime"),
+            ("share", r#"{"session_id":5}"#, "body.session_id"),
+            ("share", bad_header.as_str(), "body.header"),
+            ("energy_reading", r#"{"machine_id":"m","meter_id":"e","register_wh":-1,"witness":"meter"}"#, "body.register_wh"),
+            ("energy_reading", r#"{"machine_id":"m","meter_id":"e","register_wh":1,"witness":"guess"}"#, "body.witness"),
+            ("gpu_span", r#"{"node_id":"n","allocation_id":"1","account":"a","state":"RUNNING","gpus":0,"start_us":1790000000000000}"#, "body.gpus"),
+            ("fact", r#"{"fact":"customer","entity":"c","valid_from_us":1,"body":{"nome":"C"}}"#, "body.body"),
+            ("tea", "{}", "kind"),
+        ] {
+            let error = parse(kind, body).unwrap_err();
+            assert!(error.field.starts_with(field), "{kind}: {error}");
+        }
+    }
+
+    #[test]
+    fn broken_clocks_and_deep_nests_are_refused() {
+        let early = r#"{"kind":"share","key":"k","sequence":1,"event_time_us":0,"body":{"session_id":"s","job_id":"j","extranonce2":"","ntime":"00000000","nonce":"00000000"}}"#;
+        assert_eq!(parse_json("p", early).unwrap_err().code, "WB-2003");
+        let nest = format!("{}{}", "[".repeat(100), "]".repeat(100));
+        assert_eq!(parse("miner_sample", &format!(r#"{{"machine_id":"m","answers":{nest}}}"#)).unwrap_err().code, "WB-2002");
+        for text in ["", "{", "[]", "null", "\"x\"", "{\"kind\":1}"] {
+            assert!(parse_json("p", text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn senders_cannot_resolve_their_own_shares() {
+        let mut event = parse("share", r#"{"session_id":"s","job_id":"j","extranonce2":"","ntime":"00000000","nonce":"00000000"}"#).unwrap();
+        if let Some(Body::Share(share)) = &mut event.body {
+            share.resolution = Some(wire::Resolution::default());
+        }
+        let checked = check(event).unwrap();
+        assert!(matches!(checked.body, Some(Body::Share(wire::Share { resolution: None, .. }))));
+    }
+}

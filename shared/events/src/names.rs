@@ -1,0 +1,240 @@
+//! The `names` topic: one hash chain per event partition, by one rule. A name carries the hash
+//! of the winning name before it; of all names with one predecessor the lowest offset wins.
+
+use std::collections::BTreeMap;
+
+use prost::Message as _;
+use sha2::{Digest, Sha256};
+
+use crate::wire::names_record::Record;
+use crate::wire::{Name, NamesRecord, Pin};
+
+/// The form of records that this code writes.
+pub const NAMES_VERSION: u32 = 1;
+
+/// The predecessor of a chain's first name.
+pub const CHAIN_START: [u8; 32] = [0; 32];
+
+/// A partition of an event topic.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TopicPartition {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: u32,
+}
+
+impl TopicPartition {
+    /// Makes one.
+    #[must_use]
+    pub fn new(topic: &str, partition: u32) -> Self {
+        Self { topic: topic.to_owned(), partition }
+    }
+}
+
+/// Encodes a name as a record of the topic.
+#[must_use]
+pub fn encode_name(name: &Name) -> Vec<u8> {
+    NamesRecord { record: Some(Record::Name(name.clone())) }.encode_to_vec()
+}
+
+/// Encodes the pin as a record of the topic.
+#[must_use]
+pub fn encode_pin(pin: &Pin) -> Vec<u8> {
+    NamesRecord { record: Some(Record::Pin(pin.clone())) }.encode_to_vec()
+}
+
+/// The hash of a record of the topic, as its successor carries it.
+#[must_use]
+pub fn name_hash(record: &[u8]) -> [u8; 32] {
+    Sha256::digest(record).into()
+}
+
+/// A name that won.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WonName {
+    /// Its offset in `names`.
+    pub names_offset: u64,
+    /// The hash its successor must carry.
+    pub name_hash: [u8; 32],
+    /// What it says.
+    pub name: Name,
+}
+
+/// What a record of the topic turned out to be.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Applied {
+    /// The pin that counts: the first one.
+    Pinned,
+    /// A name that won; it is now the head of its chain.
+    Won(WonName),
+    /// A name or pin that came too late; it changes nothing.
+    Lost,
+}
+
+/// Why naming must stop.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NamesError {
+    /// The record is not of this topic.
+    #[error("WB-4101 record {offset} of names is not a names record: {detail}")]
+    Undecodable {
+        /// Its offset.
+        offset: u64,
+        /// What the decoder said.
+        detail: String,
+    },
+    /// Two attempts of one block folded to different content.
+    #[error(
+        "WB-4102 block {block} of {topic}/{partition} was named with two different content hashes, \
+         at names offsets {first} and {second}: the fold was not the same; naming stops until this is explained"
+    )]
+    Contradiction {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// The block.
+        block: u64,
+        /// The offset of the winner.
+        first: u64,
+        /// The offset of the other.
+        second: u64,
+    },
+}
+
+/// The state of all chains, folded from the topic in offset order.
+#[derive(Debug, Clone, Default)]
+pub struct Chains {
+    pin: Option<Pin>,
+    heads: BTreeMap<TopicPartition, WonName>,
+    next_offset: u64,
+}
+
+impl Chains {
+    /// The pin, once the first record was read.
+    #[must_use]
+    pub fn pin(&self) -> Option<&Pin> {
+        self.pin.as_ref()
+    }
+
+    /// The latest winning name of a partition.
+    #[must_use]
+    pub fn head(&self, partition: &TopicPartition) -> Option<&WonName> {
+        self.heads.get(partition)
+    }
+
+    /// All heads, in the order of topic and partition.
+    pub fn heads(&self) -> impl Iterator<Item = (&TopicPartition, &WonName)> {
+        self.heads.iter()
+    }
+
+    /// One past the last offset that was applied.
+    #[must_use]
+    pub fn next_offset(&self) -> u64 {
+        self.next_offset
+    }
+
+    /// The hash that the next name of a partition must carry as its predecessor.
+    #[must_use]
+    pub fn predecessor(&self, partition: &TopicPartition) -> [u8; 32] {
+        self.heads.get(partition).map_or(CHAIN_START, |head| head.name_hash)
+    }
+
+    /// Applies the record at an offset.
+    ///
+    /// # Errors
+    /// [`NamesError::Undecodable`] for a record of another form, [`NamesError::Contradiction`]
+    /// where a loser of the head's own block has another content hash.
+    pub fn apply(&mut self, offset: u64, record: &[u8]) -> Result<Applied, NamesError> {
+        let decoded = NamesRecord::decode(record)
+            .map_err(|error| NamesError::Undecodable { offset, detail: error.to_string() })?;
+        let applied = match decoded.record {
+            None => {
+                return Err(NamesError::Undecodable { offset, detail: "it is empty".to_owned() });
+            }
+            Some(Record::Pin(pin)) => {
+                if self.pin.is_none() {
+                    self.pin = Some(pin);
+                    Applied::Pinned
+                } else {
+                    Applied::Lost
+                }
+            }
+            Some(Record::Name(name)) => self.apply_name(offset, record, name)?,
+        };
+        self.next_offset = offset.saturating_add(1);
+        Ok(applied)
+    }
+
+    fn apply_name(&mut self, offset: u64, record: &[u8], name: Name) -> Result<Applied, NamesError> {
+        let chain = TopicPartition::new(&name.topic, name.partition);
+        if name.predecessor == self.predecessor(&chain) {
+            let won = WonName { names_offset: offset, name_hash: name_hash(record), name };
+            self.heads.insert(chain, won.clone());
+            return Ok(Applied::Won(won));
+        }
+        match self.heads.get(&chain) {
+            Some(head) if head.name.block == name.block && head.name.content_hash != name.content_hash => {
+                Err(NamesError::Contradiction {
+                    topic: chain.topic.clone(),
+                    partition: chain.partition,
+                    block: name.block,
+                    first: head.names_offset,
+                    second: offset,
+                })
+            }
+            _ => Ok(Applied::Lost),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(block: u64, attempt: u64, predecessor: [u8; 32], content: u8) -> Name {
+        Name {
+            version: NAMES_VERSION,
+            topic: "shares".into(),
+            block,
+            attempt,
+            predecessor: predecessor.to_vec(),
+            content_hash: vec![content; 32],
+            ..Name::default()
+        }
+    }
+
+    #[test]
+    fn the_earliest_name_of_a_predecessor_wins() {
+        let mut chains = Chains::default();
+        let first = encode_name(&name(0, 1, CHAIN_START, 9));
+        assert!(matches!(chains.apply(0, &first).unwrap(), Applied::Won(_)));
+        let zombie = encode_name(&name(0, 2, CHAIN_START, 9));
+        assert_eq!(chains.apply(1, &zombie).unwrap(), Applied::Lost);
+        let second = encode_name(&name(1, 3, name_hash(&first), 4));
+        assert!(matches!(chains.apply(2, &second).unwrap(), Applied::Won(_)));
+        let stale = encode_name(&name(1, 4, name_hash(&zombie), 4));
+        assert_eq!(chains.apply(3, &stale).unwrap(), Applied::Lost, "it follows a loser");
+        let head = chains.head(&TopicPartition::new("shares", 0)).unwrap();
+        assert_eq!((head.names_offset, head.name.attempt), (2, 3));
+        assert_eq!(chains.next_offset(), 4);
+    }
+
+    #[test]
+    fn two_contents_of_one_block_stop_naming() {
+        let mut chains = Chains::default();
+        chains.apply(0, &encode_name(&name(0, 1, CHAIN_START, 9))).unwrap();
+        let other = encode_name(&name(0, 2, CHAIN_START, 8));
+        assert!(matches!(chains.apply(1, &other), Err(NamesError::Contradiction { .. })));
+    }
+
+    #[test]
+    fn only_the_first_pin_counts() {
+        let mut chains = Chains::default();
+        let pin = |byte| Pin { version: 1, log_id: vec![byte; 16], topics: Vec::new() };
+        assert_eq!(chains.apply(0, &encode_pin(&pin(1))).unwrap(), Applied::Pinned);
+        assert_eq!(chains.apply(1, &encode_pin(&pin(2))).unwrap(), Applied::Lost);
+        assert_eq!(chains.pin().unwrap().log_id, vec![1; 16]);
+        assert!(chains.apply(2, b"").is_err());
+    }
+}

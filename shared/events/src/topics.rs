@@ -1,0 +1,33 @@
+//! The topics of the log and which kind of event goes where.
+
+use crate::wire::event::Body;
+
+/// Frames of share events, keyed by share id.
+pub const SHARES: &str = "shares";
+/// Miner samples, keyed by machine.
+pub const TELEMETRY: &str = "telemetry";
+/// Register readings, keyed by meter.
+pub const ENERGY: &str = "energy";
+/// Allocation spans, keyed by node.
+pub const GPU: &str = "gpu";
+/// Reference facts; one partition, so that facts have one order. Never expires.
+pub const REFERENCE: &str = "reference";
+/// Which attempt of which block counts; one partition. Never expires.
+pub const NAMES: &str = "names";
+/// Invoices and everything that happens to them; one partition. Never expires.
+pub const LEDGER: &str = "ledger";
+
+/// The topics whose records are frames and whose partitions are sealed into named blocks.
+pub const EVENT_TOPICS: [&str; 5] = [SHARES, TELEMETRY, ENERGY, GPU, REFERENCE];
+
+/// The topic an event body belongs to.
+#[must_use]
+pub fn of_body(body: &Body) -> &'static str {
+    match body {
+        Body::Share(_) => SHARES,
+        Body::MinerSample(_) => TELEMETRY,
+        Body::EnergyReading(_) => ENERGY,
+        Body::GpuSpan(_) => GPU,
+        Body::Fact(_) => REFERENCE,
+    }
+}

@@ -1,0 +1,196 @@
+//! The pure fold: (state at block start, records of one partition) to verdicts, rows and the
+//! next state. Never a clock, a thread count or another topic's progress: the same log gives
+//! the same blocks, byte for byte.
+#![deny(clippy::float_arithmetic)]
+
+pub mod assemble;
+mod count;
+mod facts;
+mod meters;
+pub mod merkle;
+pub mod rowbinary;
+mod shares;
+pub mod state;
+pub mod tables;
+
+pub use assemble::{Assembler, ClosedBlock, LogRecord};
+pub use count::Counts;
+pub use state::State;
+pub use tables::Table;
+
+use prost::Message as _;
+use wb_events::Event;
+use wb_events::frame::FrameError;
+use wb_events::topics;
+use wb_events::wire::event::Body;
+
+use crate::count::Outcome;
+use crate::tables::Tables;
+
+/// The version of the rules in this crate; it is part of every name.
+pub const FOLD_VERSION: u32 = 1;
+
+/// Which block is folded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlockId {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: u32,
+    /// The block's number in its partition, from 0.
+    pub block: u64,
+}
+
+/// A block's results, ready to be written under any attempt.
+#[derive(Debug, Clone)]
+pub struct FoldedBlock {
+    /// Which block.
+    pub id: BlockId,
+    /// Offset of its first record.
+    pub first_offset: u64,
+    /// One past its last record.
+    pub end_offset: u64,
+    /// What it counted.
+    pub counts: Counts,
+    /// Its rows, by table, in the order of [`tables::ALL`]; empty tables are left out.
+    pub tables: Vec<Table>,
+    /// Root over the stored bytes of its events, in log order.
+    pub merkle_root: [u8; 32],
+    /// Hash of all rows without their attempt.
+    pub content_hash: [u8; 32],
+    /// SHA-256 of its last record.
+    pub last_frame_hash: [u8; 32],
+}
+
+/// Where an event stands in the log.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Origin {
+    pub(crate) log_offset: u64,
+    pub(crate) frame_index: u32,
+    pub(crate) append_time_us: i64,
+}
+
+/// Folds a closed block onto the state.
+#[must_use]
+pub fn fold(id: BlockId, state: &mut State, block: &ClosedBlock) -> FoldedBlock {
+    let mut tables = Tables::new(&id);
+    let mut counts = Counts::default();
+    let mut leaves = Vec::new();
+    state.begin_block(block.first_append_time_us());
+    for record in &block.records {
+        match &record.events {
+            Ok(events) => {
+                for (index, bytes) in events.iter().enumerate() {
+                    leaves.push(merkle::leaf(bytes));
+                    let frame_index = u32::try_from(index).unwrap_or(u32::MAX);
+                    let origin = Origin {
+                        log_offset: record.offset,
+                        frame_index,
+                        append_time_us: record.append_time_us,
+                    };
+                    let outcome = fold_event(&id.topic, state, &mut tables, &origin, bytes);
+                    counts.add(&outcome);
+                }
+            }
+            Err((error, original)) => {
+                leaves.push(merkle::leaf(original));
+                let origin = Origin {
+                    log_offset: record.offset,
+                    frame_index: 0,
+                    append_time_us: record.append_time_us,
+                };
+                let outcome = quarantine_frame(&mut tables, &origin, error, original);
+                counts.add(&outcome);
+            }
+        }
+    }
+    for ((verdict, reason), events) in counts.by_verdict() {
+        tables.block_count(verdict, reason, events);
+    }
+    let tables = tables.finish();
+    FoldedBlock {
+        first_offset: block.first_offset,
+        end_offset: block.end_offset,
+        content_hash: tables::content_hash(&tables),
+        merkle_root: merkle::root(leaves),
+        last_frame_hash: block.last_frame_hash,
+        counts,
+        tables,
+        id,
+    }
+}
+
+fn quarantine_frame(tables: &mut Tables, origin: &Origin, error: &FrameError, original: &[u8]) -> Outcome {
+    tables.quarantine(origin, "", error.code(), &error.to_string(), original);
+    Outcome::rejected("undecodable_frame")
+}
+
+fn fold_event(
+    topic: &str,
+    state: &mut State,
+    tables: &mut Tables,
+    origin: &Origin,
+    bytes: &[u8],
+) -> Outcome {
+    let event = match Event::decode(bytes) {
+        Ok(event) => event,
+        Err(error) => {
+            tables.quarantine(origin, "", "WB-4005", &format!("the event is not decodable: {error}"), bytes);
+            return Outcome::rejected("undecodable_event");
+        }
+    };
+    let entry = Entry { origin, event: &event, bytes };
+    match &event.body {
+        Some(body) if topics::of_body(body) != topic => {
+            entry.refuse(tables, "WB-4006", "wrong_topic", "the event does not belong to this topic")
+        }
+        Some(Body::Share(share)) => shares::fold(state, tables, &entry, share),
+        Some(Body::MinerSample(sample)) => meters::fold_sample(state, tables, &entry, sample),
+        Some(Body::EnergyReading(reading)) => meters::fold_energy(state, tables, &entry, reading),
+        Some(Body::GpuSpan(span)) => meters::fold_span(state, tables, &entry, span),
+        Some(Body::Fact(fact)) => facts::fold(state, tables, &entry, fact),
+        None => entry.refuse(tables, "WB-4007", "no_body", "the event has no body this program knows"),
+    }
+}
+
+/// An event with where it stands and the bytes it was stored as.
+pub(crate) struct Entry<'a> {
+    pub(crate) origin: &'a Origin,
+    pub(crate) event: &'a Event,
+    pub(crate) bytes: &'a [u8],
+}
+
+impl Entry<'_> {
+    /// Quarantines the event whole and counts it as rejected.
+    pub(crate) fn refuse(
+        &self,
+        tables: &mut Tables,
+        code: &'static str,
+        reason: &'static str,
+        text: &str,
+    ) -> Outcome {
+        tables.quarantine(self.origin, &self.event.source, code, text, self.bytes);
+        Outcome::rejected(reason)
+    }
+
+    /// Looks the event up by its sender's count; `Err` is the outcome of a repeat or a conflict.
+    pub(crate) fn admit(&self, state: &mut State, tables: &mut Tables) -> Result<(), Outcome> {
+        match state.admit(self.event) {
+            state::Admission::New => Ok(()),
+            state::Admission::Repeat => Err(Outcome::duplicate()),
+            state::Admission::Conflict => Err(self.refuse(
+                tables,
+                "WB-4011",
+                "identity_conflict",
+                "an event of this source, epoch, key and sequence came before with other content; the first counts",
+            )),
+            state::Admission::TooOld => Err(self.refuse(
+                tables,
+                "WB-4012",
+                "sequence_too_old",
+                "the sequence lies below the window of its key, so it cannot be told from a repeat; \
+                 send it again under a new source_epoch if it was never counted",
+            )),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Shares: each header is hashed again here, whatever ingest found, and one proof counts once.
+
+use wb_events::identity::event_id;
+use wb_events::u128_bytes;
+use wb_events::wire::resolution::Outcome as Resolved;
+use wb_events::wire::{Resolution, Share};
+use wb_proof::{Header, Reason, ShareContext, Verdict};
+
+use crate::Entry;
+use crate::count::Outcome;
+use crate::state::{ProofSeen, State};
+use crate::tables::{ShareRow, Tables};
+
+pub(crate) fn fold(state: &mut State, tables: &mut Tables, entry: &Entry<'_>, share: &Share) -> Outcome {
+    let Some(resolution) = &share.resolution else {
+        return entry.refuse(tables, "WB-4013", "unresolved_share", "the share was not resolved by ingest");
+    };
+    match resolution.outcome() {
+        Resolved::Unspecified => {
+            entry.refuse(tables, "WB-4013", "unresolved_share", "the share says not how it was resolved")
+        }
+        Resolved::Refused => refused(state, tables, entry, share, resolution),
+        Resolved::Rebuilt | Resolved::Replayed => judged(state, tables, entry, share, resolution),
+    }
+}
+
+/// A share without a header has no proof; it is known by its sender's count.
+fn refused(
+    state: &mut State,
+    tables: &mut Tables,
+    entry: &Entry<'_>,
+    share: &Share,
+    resolution: &Resolution,
+) -> Outcome {
+    let reason = u8::try_from(resolution.refusal).ok().and_then(|code| Reason::from_code(code).ok());
+    let Some(reason) = reason else {
+        return entry.refuse(tables, "WB-4013", "unresolved_share", "the reason of its refusal is unknown");
+    };
+    let outcome = match entry.admit(state, tables) {
+        Ok(()) => Outcome::rejected(reason.as_str()),
+        Err(outcome) if outcome.verdict == Outcome::DUPLICATE => outcome,
+        Err(outcome) => return outcome,
+    };
+    tables.share(
+        entry.origin,
+        entry.event,
+        &ShareRow {
+            share_id: event_id(entry.event),
+            session_id: &share.session_id,
+            job_id: &share.job_id,
+            site_id: &resolution.site_id,
+            machine_id: &resolution.machine_id,
+            chain: &resolution.chain,
+            height: resolution.height,
+            nbits: resolution.network_nbits,
+            subsidy_sat: resolution.subsidy_sat,
+            credited_q32: 0,
+            verdict: outcome.verdict,
+            reason: outcome.reason,
+            solves_block: false,
+            hash: [0; 32],
+            header: &[],
+        },
+    );
+    outcome
+}
+
+fn judged(
+    state: &mut State,
+    tables: &mut Tables,
+    entry: &Entry<'_>,
+    share: &Share,
+    resolution: &Resolution,
+) -> Outcome {
+    let Ok(header) = Header::from_slice(&share.header) else {
+        return entry.refuse(tables, "WB-4014", "bad_header", "a header has 80 bytes");
+    };
+    let Some(assigned_q32) = u128_bytes::decode(&resolution.assigned_q32) else {
+        return entry.refuse(tables, "WB-4013", "unresolved_share", "the assigned difficulty is not 16 bytes");
+    };
+    let context = ShareContext {
+        assigned_q32,
+        network_nbits: resolution.network_nbits,
+        job_ntime: resolution.job_ntime,
+        event_time_s: entry.event.event_time_us.div_euclid(1_000_000),
+        stale: resolution.stale,
+    };
+    let judgement = wb_proof::judge(&header, &context);
+    let id = *judgement.share_id.as_bytes();
+    let previous = header.prev;
+    // A proof that was refused once may still count under a context of its own, but it is
+    // refused only once: a repeat of the same refusal is a repeat.
+    let verdict = match (state.proof(&previous, &id), judgement.verdict) {
+        (ProofSeen::TipForgotten, _) => {
+            let text = "its chain tip is older than the eight days for which proofs are remembered";
+            return entry.refuse(tables, "WB-4015", "tip_forgotten", text);
+        }
+        (ProofSeen::Counted, _) | (ProofSeen::Refused, Verdict::Rejected(_)) => Verdict::Duplicate,
+        (ProofSeen::New | ProofSeen::Refused, verdict) => verdict,
+    };
+    let counted = verdict == Verdict::Accepted;
+    state.remember(&previous, id, counted, entry.origin.append_time_us);
+    let outcome = match verdict {
+        Verdict::Accepted => Outcome::accepted(),
+        Verdict::Duplicate => Outcome::duplicate(),
+        Verdict::Rejected(reason) => Outcome::rejected(reason.as_str()),
+    };
+    tables.share(
+        entry.origin,
+        entry.event,
+        &ShareRow {
+            share_id: id,
+            session_id: &share.session_id,
+            job_id: &share.job_id,
+            site_id: &resolution.site_id,
+            machine_id: &resolution.machine_id,
+            chain: &resolution.chain,
+            height: resolution.height,
+            nbits: resolution.network_nbits,
+            subsidy_sat: resolution.subsidy_sat,
+            credited_q32: if counted { assigned_q32 } else { 0 },
+            verdict: outcome.verdict,
+            reason: outcome.reason,
+            solves_block: judgement.solves_block,
+            hash: judgement.hash,
+            header: &share.header,
+        },
+    );
+    outcome
+}

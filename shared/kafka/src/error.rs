@@ -1,0 +1,92 @@
+//! What can go wrong with the log.
+
+use rdkafka::error::KafkaError;
+
+/// An operation on the log that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The client could not be made or positioned.
+    #[error("WB-5001 the Kafka client was not accepted: check the brokers and properties of [kafka]")]
+    Client(#[source] Box<KafkaError>),
+    /// The producer's queue is full; nothing was sent.
+    #[error("WB-5002 too much is waiting for Kafka already: try again in a moment")]
+    QueueFull,
+    /// The record was not acknowledged in time, or refused.
+    #[error("WB-5003 Kafka did not acknowledge a record of {topic}/{partition}")]
+    NotDelivered {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// What the client said.
+        #[source]
+        source: Box<KafkaError>,
+    },
+    /// The ends of a partition could not be asked for.
+    #[error("WB-5004 Kafka did not say where {topic}/{partition} ends: is the broker up?")]
+    Watermarks {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// What the client said.
+        #[source]
+        source: KafkaError,
+    },
+    /// Reading failed for good.
+    #[error("WB-5005 {topic}/{partition} cannot be read at offset {offset}")]
+    Read {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// The offset that was wanted.
+        offset: u64,
+        /// What the client said.
+        #[source]
+        source: Box<KafkaError>,
+    },
+    /// The log skipped offsets: records are gone.
+    #[error("WB-5006 {topic}/{partition} gave offset {found} where {wanted} was next: records are missing")]
+    Gap {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// The offset that was next.
+        wanted: u64,
+        /// The offset that came.
+        found: u64,
+    },
+    /// Topics could not be created or described.
+    #[error("WB-5007 the topics could not be set up: {detail}")]
+    Topics {
+        /// What the broker said.
+        detail: String,
+    },
+    /// The names topic cannot be folded.
+    #[error("WB-5008 the names topic is not as it must be")]
+    Names(#[source] wb_events::names::NamesError),
+    /// The partition counts differ from the pinned ones.
+    #[error("WB-5009 topic {topic} has {found} partitions, the log was pinned with {pinned}: counting once depends on it; start with the topics as they were")]
+    PartitionCount {
+        /// The topic.
+        topic: String,
+        /// How many it has.
+        found: u32,
+        /// How many it must have.
+        pinned: u32,
+    },
+    /// The view of names has stopped.
+    #[error("WB-5010 the reader of names has stopped: {detail}")]
+    NamesStopped {
+        /// Why.
+        detail: String,
+    },
+}
+
+impl LogError {
+    pub(crate) fn client(source: KafkaError) -> Self {
+        Self::Client(Box::new(source))
+    }
+}

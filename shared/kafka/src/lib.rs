@@ -1,0 +1,186 @@
+//! The log: Kafka behind a few calls that say what they promise.
+
+pub mod error;
+pub mod names_view;
+mod producer;
+pub mod reader;
+pub mod topics;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+
+pub use error::LogError;
+pub use names_view::NamesView;
+pub use reader::Reader;
+pub use topics::TopicPlan;
+
+/// How long a record may take to be acknowledged before its sender is told that it is not.
+pub const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a question to the broker about its state may take.
+pub const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
+/// What a producer may hold that is not yet acknowledged.
+pub const PRODUCER_QUEUE_KIB: u32 = 64 * 1024;
+/// What a reader may hold that was fetched and not yet taken.
+pub const READER_QUEUE_KIB: u32 = 16 * 1024;
+/// The largest record that is sent; the broker's limit is the same.
+pub const RECORD_BYTES_MAX: u32 = 8 * 1024 * 1024;
+
+/// Where the log is, and how to speak to it.
+#[derive(Debug, Clone)]
+pub struct LogSettings {
+    /// Bootstrap servers, `host:port` separated by commas.
+    pub brokers: String,
+    /// Further librdkafka properties, such as those of TLS and SASL.
+    pub properties: Vec<(String, String)>,
+}
+
+/// A connection to the log. Cheap to clone.
+#[derive(Clone)]
+pub struct Log {
+    settings: Arc<LogSettings>,
+    producer: Arc<producer::Producer>,
+    watermarks: Arc<BaseConsumer>,
+}
+
+impl std::fmt::Debug for Log {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Log").field("brokers", &self.settings.brokers).finish_non_exhaustive()
+    }
+}
+
+impl LogSettings {
+    fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.brokers).set("client.id", "weighbridge");
+        config.set("allow.auto.create.topics", "false");
+        // A broker that comes back after a crash is found again quickly.
+        config.set("reconnect.backoff.ms", "50").set("reconnect.backoff.max.ms", "1000");
+        for (name, value) in &self.properties {
+            config.set(name, value);
+        }
+        config
+    }
+
+    fn consumer(&self) -> ClientConfig {
+        let mut config = self.client();
+        config
+            .set("group.id", "weighbridge")
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            // A position that the log does not hold is an error, never a silent jump.
+            .set("auto.offset.reset", "error")
+            .set("fetch.wait.max.ms", "20")
+            .set("fetch.error.backoff.ms", "50")
+            .set("queued.max.messages.kbytes", READER_QUEUE_KIB.to_string())
+            .set("fetch.message.max.bytes", RECORD_BYTES_MAX.to_string())
+            .set("check.crcs", "true");
+        config
+    }
+}
+
+impl Log {
+    /// Connects. The broker is not asked anything yet.
+    ///
+    /// # Errors
+    /// [`LogError::Client`] where the settings are not accepted.
+    pub fn connect(settings: LogSettings) -> Result<Self, LogError> {
+        let producer = producer::Producer::new(&settings)?;
+        let watermarks = settings.consumer().create().map_err(LogError::client)?;
+        Ok(Self {
+            settings: Arc::new(settings),
+            producer: Arc::new(producer),
+            watermarks: Arc::new(watermarks),
+        })
+    }
+
+    /// Appends one record and waits until every in-sync replica has it. Gives its offset.
+    ///
+    /// # Errors
+    /// [`LogError::QueueFull`] where too much is under way already (nothing was sent),
+    /// [`LogError::NotDelivered`] where the broker did not acknowledge in time: the record may
+    /// or may not be in the log.
+    pub async fn append(
+        &self,
+        topic: &str,
+        partition: u32,
+        key: &[u8],
+        payload: &[u8],
+        headers: &[(&str, &str)],
+    ) -> Result<u64, LogError> {
+        self.producer.append(topic, partition, key, payload, headers).await
+    }
+
+    /// The first offset still held and the offset after the last record.
+    ///
+    /// # Errors
+    /// [`LogError::Watermarks`] where the broker does not answer in time.
+    pub async fn watermarks(&self, topic: &str, partition: u32) -> Result<(u64, u64), LogError> {
+        let (consumer, name) = (Arc::clone(&self.watermarks), topic.to_owned());
+        let asked = tokio::task::spawn_blocking(move || {
+            let number = i32::try_from(partition).unwrap_or(i32::MAX);
+            consumer.fetch_watermarks(&name, number, METADATA_TIMEOUT)
+        })
+        .await;
+        let failed = |source| LogError::Watermarks { topic: topic.to_owned(), partition, source };
+        match asked {
+            Ok(Ok((low, high))) => {
+                Ok((u64::try_from(low).unwrap_or(0), u64::try_from(high).unwrap_or(0)))
+            }
+            Ok(Err(source)) => Err(failed(source)),
+            Err(_) => Err(failed(rdkafka::error::KafkaError::Canceled)),
+        }
+    }
+
+    /// The offset after the last record.
+    ///
+    /// # Errors
+    /// As [`Log::watermarks`].
+    pub async fn end_offset(&self, topic: &str, partition: u32) -> Result<u64, LogError> {
+        self.watermarks(topic, partition).await.map(|(_, high)| high)
+    }
+
+    /// Reads a partition from an offset on.
+    ///
+    /// # Errors
+    /// [`LogError::Client`] where the position cannot be taken up.
+    pub fn read_from(&self, topic: &str, partition: u32, offset: u64) -> Result<Reader, LogError> {
+        Reader::new(&self.settings, topic, partition, offset)
+    }
+
+    /// Reads the records that are in a partition now, from an offset on. For small topics.
+    ///
+    /// # Errors
+    /// As [`Log::watermarks`] and [`Reader::next`].
+    pub async fn read_all(
+        &self,
+        topic: &str,
+        partition: u32,
+        from_offset: u64,
+    ) -> Result<Vec<wb_fold::LogRecord>, LogError> {
+        let end = self.end_offset(topic, partition).await?;
+        let mut records = Vec::new();
+        if from_offset >= end {
+            return Ok(records);
+        }
+        let mut reader = self.read_from(topic, partition, from_offset)?;
+        loop {
+            let record = reader.next().await?;
+            let last = record.offset.saturating_add(1) >= end;
+            records.push(record);
+            if last {
+                return Ok(records);
+            }
+        }
+    }
+
+    /// Creates the topics that are missing and reads how many partitions each has.
+    ///
+    /// # Errors
+    /// [`LogError::Topics`] where the broker refuses or does not answer.
+    pub async fn ensure_topics(&self, plan: &TopicPlan) -> Result<topics::Partitions, LogError> {
+        topics::ensure(&self.settings, &self.watermarks, plan).await
+    }
+}

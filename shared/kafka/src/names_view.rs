@@ -1,0 +1,227 @@
+//! A live view of the `names` topic: all chains, folded in offset order, with waiting.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use wb_events::names::{Applied, Chains, TopicPartition, WonName, encode_pin};
+use wb_events::topics;
+use wb_events::wire::{Pin, TopicPin};
+
+use crate::topics::Partitions;
+use crate::{Log, LogError};
+
+/// How many won names a view keeps for those who follow it; a slower follower reads the topic.
+const FOLLOW_MAX: usize = 4_096;
+
+#[derive(Debug, Default)]
+struct Shown {
+    chains: Chains,
+    stopped: Option<String>,
+}
+
+/// The view. Cheap to clone; its reader stops when the last clone is gone.
+#[derive(Debug, Clone)]
+pub struct NamesView {
+    shown: watch::Receiver<Arc<Shown>>,
+    log: Log,
+    _reader: Arc<AbortOnDrop>,
+}
+
+#[derive(Debug)]
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl NamesView {
+    /// Reads all names there are, pins the log if nobody has, checks the partition counts
+    /// against the pin, and goes on reading. Won names are also sent to `follow`.
+    ///
+    /// # Errors
+    /// [`LogError`] where names cannot be read or pinned, or the counts differ.
+    pub async fn start(
+        log: Log,
+        found: &Partitions,
+        log_id: [u8; 16],
+        follow: Option<tokio::sync::mpsc::Sender<WonName>>,
+    ) -> Result<Self, LogError> {
+        let (show, shown) = watch::channel(Arc::new(Shown::default()));
+        let reader = tokio::spawn(read(log.clone(), show, follow));
+        let view = Self { shown, log: log.clone(), _reader: Arc::new(AbortOnDrop(reader)) };
+        view.catch_up().await?;
+        if view.pin().is_none() {
+            let event_topics = |topic: &&String| topics::EVENT_TOPICS.contains(&topic.as_str());
+            let pin = Pin {
+                version: wb_events::names::NAMES_VERSION,
+                log_id: log_id.to_vec(),
+                topics: found
+                    .iter()
+                    .filter(|(topic, _)| event_topics(topic))
+                    .map(|(topic, partitions)| TopicPin { topic: topic.clone(), partitions: *partitions })
+                    .collect(),
+            };
+            log.append(topics::NAMES, 0, b"pin", &encode_pin(&pin), &[]).await?;
+            view.catch_up().await?;
+        }
+        for pinned in view.pin().map(|pin| pin.topics).unwrap_or_default() {
+            let found = found.get(&pinned.topic).copied().unwrap_or(0);
+            if found != pinned.partitions {
+                return Err(LogError::PartitionCount {
+                    topic: pinned.topic,
+                    found,
+                    pinned: pinned.partitions,
+                });
+            }
+        }
+        Ok(view)
+    }
+
+    /// Waits until everything that is in the topic now has been folded.
+    ///
+    /// # Errors
+    /// [`LogError`] where the end cannot be asked for or the reader has stopped.
+    pub async fn catch_up(&self) -> Result<(), LogError> {
+        let end = self.log.end_offset(topics::NAMES, 0).await?;
+        self.wait_until(end).await
+    }
+
+    /// Waits until all offsets below `next_offset` have been folded.
+    ///
+    /// # Errors
+    /// [`LogError::NamesStopped`] where the reader has stopped.
+    pub async fn wait_until(&self, next_offset: u64) -> Result<(), LogError> {
+        let mut shown = self.shown.clone();
+        let waited = shown
+            .wait_for(|now| now.stopped.is_some() || now.chains.next_offset() >= next_offset)
+            .await;
+        match waited {
+            Ok(now) => match &now.stopped {
+                Some(detail) => Err(LogError::NamesStopped { detail: detail.clone() }),
+                None => Ok(()),
+            },
+            Err(_) => Err(LogError::NamesStopped { detail: "its task has ended".to_owned() }),
+        }
+    }
+
+    /// Waits for any change after the names that are shown now.
+    ///
+    /// # Errors
+    /// As [`NamesView::wait_until`].
+    pub async fn wait_for_more(&self) -> Result<(), LogError> {
+        let now = self.next_offset();
+        self.wait_until(now.saturating_add(1)).await
+    }
+
+    /// The pin, once there is one.
+    #[must_use]
+    pub fn pin(&self) -> Option<Pin> {
+        self.shown.borrow().chains.pin().cloned()
+    }
+
+    /// One past the last offset that was folded.
+    #[must_use]
+    pub fn next_offset(&self) -> u64 {
+        self.shown.borrow().chains.next_offset()
+    }
+
+    /// The latest winning name of a partition.
+    #[must_use]
+    pub fn head(&self, partition: &TopicPartition) -> Option<WonName> {
+        self.shown.borrow().chains.head(partition).cloned()
+    }
+
+    /// The predecessor that a partition's next name must carry.
+    #[must_use]
+    pub fn predecessor(&self, partition: &TopicPartition) -> [u8; 32] {
+        self.shown.borrow().chains.predecessor(partition)
+    }
+
+    /// Waits until everything that is in the event topics now has been named, and gives the cut
+    /// that contains it: one past the offset of the last won name.
+    ///
+    /// # Errors
+    /// [`LogError`] where the ends cannot be asked for or the reader has stopped. The wait has no
+    /// bound of its own: the caller gives it one.
+    pub async fn settled_cut(&self, partitions: &Partitions) -> Result<u64, LogError> {
+        let mut ends = Vec::new();
+        for (topic, count) in partitions {
+            if !topics::EVENT_TOPICS.contains(&topic.as_str()) {
+                continue;
+            }
+            for partition in 0..*count {
+                let end = self.log.end_offset(topic, partition).await?;
+                ends.push((TopicPartition::new(topic, partition), end));
+            }
+        }
+        self.catch_up().await?;
+        loop {
+            let shown = Arc::clone(&self.shown.borrow());
+            let named = |chain: &TopicPartition| {
+                shown.chains.head(chain).map_or(0, |head| head.name.end_offset)
+            };
+            if ends.iter().all(|(chain, end)| named(chain) >= *end) {
+                let last = shown.chains.heads().map(|(_, head)| head.names_offset.saturating_add(1)).max();
+                return Ok(last.unwrap_or(0));
+            }
+            self.wait_until(shown.chains.next_offset().saturating_add(1)).await?;
+        }
+    }
+
+    /// The heads of all chains.
+    #[must_use]
+    pub fn heads(&self) -> Vec<(TopicPartition, WonName)> {
+        self.shown.borrow().chains.heads().map(|(key, head)| (key.clone(), head.clone())).collect()
+    }
+}
+
+async fn read(
+    log: Log,
+    show: watch::Sender<Arc<Shown>>,
+    follow: Option<tokio::sync::mpsc::Sender<WonName>>,
+) {
+    let stopped = match read_until_error(&log, &show, follow).await {
+        Ok(()) => "nobody looks any more".to_owned(),
+        Err(error) => {
+            let mut text = error.to_string();
+            let mut cause = std::error::Error::source(&error);
+            while let Some(inner) = cause {
+                text = format!("{text}: {inner}");
+                cause = inner.source();
+            }
+            tracing::error!(error = text, "names cannot be followed any more; naming stops");
+            text
+        }
+    };
+    show.send_modify(|shown| {
+        let chains = shown.chains.clone();
+        *shown = Arc::new(Shown { chains, stopped: Some(stopped) });
+    });
+}
+
+async fn read_until_error(
+    log: &Log,
+    show: &watch::Sender<Arc<Shown>>,
+    follow: Option<tokio::sync::mpsc::Sender<WonName>>,
+) -> Result<(), LogError> {
+    let mut reader = log.read_from(topics::NAMES, 0, 0)?;
+    let mut chains = Chains::default();
+    loop {
+        let record = reader.next().await?;
+        let applied = chains.apply(record.offset, &record.payload).map_err(LogError::Names)?;
+        show.send_replace(Arc::new(Shown { chains: chains.clone(), stopped: None }));
+        if let (Applied::Won(won), Some(follow)) = (applied, &follow)
+            && follow.send(won).await.is_err()
+        {
+            return Ok(());
+        }
+    }
+}
+
+/// The channel by which won names are followed, with its bound.
+#[must_use]
+pub fn follow_channel() -> (tokio::sync::mpsc::Sender<WonName>, tokio::sync::mpsc::Receiver<WonName>) {
+    tokio::sync::mpsc::channel(FOLLOW_MAX)
+}
