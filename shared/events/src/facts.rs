@@ -270,7 +270,8 @@ impl Session {
             return Err(InputError::field("body.body.protocol", reason));
         }
         if self.extranonce2_size > EXTRANONCE_BYTES_MAX {
-            let reason = format!("is {}, at most {EXTRANONCE_BYTES_MAX} bytes are taken", self.extranonce2_size);
+            let reason =
+                format!("is {}, at most {EXTRANONCE_BYTES_MAX} bytes are taken", self.extranonce2_size);
             return Err(InputError::field("body.body.extranonce2_size", reason));
         }
         let extranonce1 = hex::decode_vec("extranonce1", &self.extranonce1, EXTRANONCE_BYTES_MAX)
@@ -402,8 +403,7 @@ mod tests {
             let error = FactBody::parse(kind, entity, body).unwrap_err();
             assert!(error.field.contains(field), "{kind}: {error}");
         }
-        let kept =
-            FactBody::parse("site", "s", r#"{ "time_zone":"UTC", "name":"S" }"#).unwrap().to_json();
+        let kept = FactBody::parse("site", "s", r#"{ "time_zone":"UTC", "name":"S" }"#).unwrap().to_json();
         assert_eq!(kept, r#"{"name":"S","time_zone":"UTC"}"#);
     }
 }

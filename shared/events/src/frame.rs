@@ -95,7 +95,10 @@ pub fn encode_events(writer: &str, events: Vec<Vec<u8>>, key: &FrameKey) -> Vec<
 #[must_use]
 pub fn encode_punctuation(writer: &str, first_offset: u64, key: &FrameKey) -> Vec<u8> {
     let punctuation = Some(wire::Punctuation { first_offset });
-    sign(&wire::Frame { version: FRAME_VERSION, writer: writer.to_owned(), events: Vec::new(), punctuation }, key)
+    sign(
+        &wire::Frame { version: FRAME_VERSION, writer: writer.to_owned(), events: Vec::new(), punctuation },
+        key,
+    )
 }
 
 /// Opens a record: size, form, signature, version, in this order.

@@ -230,13 +230,17 @@ pub fn parse_json(source: &str, text: &str) -> Result<Event, InputError> {
 }
 
 fn share(json: JsonShare) -> Result<wire::Share, InputError> {
-    let as_input = |error: hex::HexError| InputError::field(format!("body.{}", error.field()), error.to_string());
+    let as_input =
+        |error: hex::HexError| InputError::field(format!("body.{}", error.field()), error.to_string());
     let mut share = wire::Share { session_id: json.session_id, ..wire::Share::default() };
     if let Some(header) = json.header {
         let header: [u8; 80] = hex::decode_array("header", &header).map_err(as_input)?;
         share.header = header.to_vec();
         let Some(height) = json.height else {
-            return Err(InputError::field("body.height", "missing: a bare header comes with its block height"));
+            return Err(InputError::field(
+                "body.height",
+                "missing: a bare header comes with its block height",
+            ));
         };
         share.height = height;
         return Ok(share);
@@ -252,11 +256,8 @@ fn share(json: JsonShare) -> Result<wire::Share, InputError> {
         .map_err(as_input)?;
     share.ntime = hex::decode_u32("ntime", &needed("ntime", json.ntime)?).map_err(as_input)?;
     share.nonce = hex::decode_u32("nonce", &needed("nonce", json.nonce)?).map_err(as_input)?;
-    share.version_bits = json
-        .version_bits
-        .map(|bits| hex::decode_u32("version_bits", &bits))
-        .transpose()
-        .map_err(as_input)?;
+    share.version_bits =
+        json.version_bits.map(|bits| hex::decode_u32("version_bits", &bits)).transpose().map_err(as_input)?;
     Ok(share)
 }
 
@@ -378,10 +379,16 @@ mod tests {
     #[test]
     fn each_kind_is_read() {
         for (kind, body) in [
-            ("share", r#"{"session_id":"s","job_id":"j","extranonce2":"00ff","ntime":"5f368665","nonce":"00000001"}"#),
+            (
+                "share",
+                r#"{"session_id":"s","job_id":"j","extranonce2":"00ff","ntime":"5f368665","nonce":"00000001"}"#,
+            ),
             ("miner_sample", r#"{"machine_id":"m","answers":{"summary":{}}}"#),
             ("energy_reading", r#"{"machine_id":"m","meter_id":"e","register_wh":12,"witness":"meter"}"#),
-            ("gpu_span", r#"{"node_id":"n","allocation_id":"1","account":"a","state":"RUNNING","gpus":8,"start_us":1790000000000000}"#),
+            (
+                "gpu_span",
+                r#"{"node_id":"n","allocation_id":"1","account":"a","state":"RUNNING","gpus":8,"start_us":1790000000000000}"#,
+            ),
             ("fact", r#"{"fact":"customer","entity":"c","valid_from_us":1,"body":{"name":"C"}}"#),
         ] {
             let event = parse(kind, body).unwrap_or_else(|error| panic!("{kind}: {error}"));
@@ -394,14 +401,34 @@ mod tests {
         let header = "00".repeat(79);
         let bad_header = format!(r#"{{"session_id":"s","header":"{header}","height":1}}"#);
         for (kind, body, field) in [
-            ("share", r#"{"session_id":"s","job_id":"j","extranonce2":"0","ntime":"5f368665","nonce":"00000001"}"#, "body.extranonce2"),
+            (
+                "share",
+                r#"{"session_id":"s","job_id":"j","extranonce2":"0","ntime":"5f368665","nonce":"00000001"}"#,
+                "body.extranonce2",
+            ),
             ("share", r#"{"session_id":"s","job_id":"j","extranonce2":"","nonce":"00000001"}"#, "body.ntime"),
             ("share", r#"{"session_id":5}"#, "body.session_id"),
             ("share", bad_header.as_str(), "body.header"),
-            ("energy_reading", r#"{"machine_id":"m","meter_id":"e","register_wh":-1,"witness":"meter"}"#, "body.register_wh"),
-            ("energy_reading", r#"{"machine_id":"m","meter_id":"e","register_wh":1,"witness":"guess"}"#, "body.witness"),
-            ("gpu_span", r#"{"node_id":"n","allocation_id":"1","account":"a","state":"RUNNING","gpus":0,"start_us":1790000000000000}"#, "body.gpus"),
-            ("fact", r#"{"fact":"customer","entity":"c","valid_from_us":1,"body":{"nome":"C"}}"#, "body.body"),
+            (
+                "energy_reading",
+                r#"{"machine_id":"m","meter_id":"e","register_wh":-1,"witness":"meter"}"#,
+                "body.register_wh",
+            ),
+            (
+                "energy_reading",
+                r#"{"machine_id":"m","meter_id":"e","register_wh":1,"witness":"guess"}"#,
+                "body.witness",
+            ),
+            (
+                "gpu_span",
+                r#"{"node_id":"n","allocation_id":"1","account":"a","state":"RUNNING","gpus":0,"start_us":1790000000000000}"#,
+                "body.gpus",
+            ),
+            (
+                "fact",
+                r#"{"fact":"customer","entity":"c","valid_from_us":1,"body":{"nome":"C"}}"#,
+                "body.body",
+            ),
             ("tea", "{}", "kind"),
         ] {
             let error = parse(kind, body).unwrap_err();
@@ -414,7 +441,10 @@ mod tests {
         let early = r#"{"kind":"share","key":"k","sequence":1,"event_time_us":0,"body":{"session_id":"s","job_id":"j","extranonce2":"","ntime":"00000000","nonce":"00000000"}}"#;
         assert_eq!(parse_json("p", early).unwrap_err().code, "WB-2003");
         let nest = format!("{}{}", "[".repeat(100), "]".repeat(100));
-        assert_eq!(parse("miner_sample", &format!(r#"{{"machine_id":"m","answers":{nest}}}"#)).unwrap_err().code, "WB-2002");
+        assert_eq!(
+            parse("miner_sample", &format!(r#"{{"machine_id":"m","answers":{nest}}}"#)).unwrap_err().code,
+            "WB-2002"
+        );
         for text in ["", "{", "[]", "null", "\"x\"", "{\"kind\":1}"] {
             assert!(parse_json("p", text).is_err(), "{text}");
         }
@@ -422,7 +452,11 @@ mod tests {
 
     #[test]
     fn senders_cannot_resolve_their_own_shares() {
-        let mut event = parse("share", r#"{"session_id":"s","job_id":"j","extranonce2":"","ntime":"00000000","nonce":"00000000"}"#).unwrap();
+        let mut event = parse(
+            "share",
+            r#"{"session_id":"s","job_id":"j","extranonce2":"","ntime":"00000000","nonce":"00000000"}"#,
+        )
+        .unwrap();
         if let Some(Body::Share(share)) = &mut event.body {
             share.resolution = Some(wire::Resolution::default());
         }

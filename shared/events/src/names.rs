@@ -67,7 +67,7 @@ pub enum Applied {
     /// The pin that counts: the first one.
     Pinned,
     /// A name that won; it is now the head of its chain.
-    Won(WonName),
+    Won(Box<WonName>),
     /// A name or pin that came too late; it changes nothing.
     Lost,
 }
@@ -171,7 +171,7 @@ impl Chains {
         if name.predecessor == self.predecessor(&chain) {
             let won = WonName { names_offset: offset, name_hash: name_hash(record), name };
             self.heads.insert(chain, won.clone());
-            return Ok(Applied::Won(won));
+            return Ok(Applied::Won(Box::new(won)));
         }
         match self.heads.get(&chain) {
             Some(head) if head.name.block == name.block && head.name.content_hash != name.content_hash => {

@@ -6,8 +6,8 @@
 pub mod assemble;
 mod count;
 mod facts;
-mod meters;
 pub mod merkle;
+mod meters;
 pub mod rowbinary;
 mod shares;
 pub mod state;
@@ -125,13 +125,7 @@ fn quarantine_frame(tables: &mut Tables, origin: &Origin, error: &FrameError, or
     Outcome::rejected("undecodable_frame")
 }
 
-fn fold_event(
-    topic: &str,
-    state: &mut State,
-    tables: &mut Tables,
-    origin: &Origin,
-    bytes: &[u8],
-) -> Outcome {
+fn fold_event(topic: &str, state: &mut State, tables: &mut Tables, origin: &Origin, bytes: &[u8]) -> Outcome {
     let event = match Event::decode(bytes) {
         Ok(event) => event,
         Err(error) => {

@@ -76,7 +76,12 @@ fn judged(
         return entry.refuse(tables, "WB-4014", "bad_header", "a header has 80 bytes");
     };
     let Some(assigned_q32) = u128_bytes::decode(&resolution.assigned_q32) else {
-        return entry.refuse(tables, "WB-4013", "unresolved_share", "the assigned difficulty is not 16 bytes");
+        return entry.refuse(
+            tables,
+            "WB-4013",
+            "unresolved_share",
+            "the assigned difficulty is not 16 bytes",
+        );
     };
     let context = ShareContext {
         assigned_q32,

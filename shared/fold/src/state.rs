@@ -130,13 +130,7 @@ mod tests {
     use super::*;
 
     fn event(sequence: u64, time_us: i64) -> Event {
-        Event {
-            source: "s".into(),
-            key: "k".into(),
-            sequence,
-            event_time_us: time_us,
-            ..Event::default()
-        }
+        Event { source: "s".into(), key: "k".into(), sequence, event_time_us: time_us, ..Event::default() }
     }
 
     #[test]

@@ -68,7 +68,9 @@ pub enum LogError {
     #[error("WB-5008 the names topic is not as it must be")]
     Names(#[source] wb_events::names::NamesError),
     /// The partition counts differ from the pinned ones.
-    #[error("WB-5009 topic {topic} has {found} partitions, the log was pinned with {pinned}: counting once depends on it; start with the topics as they were")]
+    #[error(
+        "WB-5009 topic {topic} has {found} partitions, the log was pinned with {pinned}: counting once depends on it; start with the topics as they were"
+    )]
     PartitionCount {
         /// The topic.
         topic: String,

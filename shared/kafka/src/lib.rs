@@ -14,6 +14,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 
 pub use error::LogError;
 pub use names_view::NamesView;
+pub use producer::Delivery;
 pub use reader::Reader;
 pub use topics::TopicPlan;
 
@@ -110,7 +111,22 @@ impl Log {
         payload: &[u8],
         headers: &[(&str, &str)],
     ) -> Result<u64, LogError> {
-        self.producer.append(topic, partition, key, payload, headers).await
+        self.send(topic, partition, key, payload, headers)?.acknowledged().await
+    }
+
+    /// Hands one record over, behind all that were handed over before, without waiting.
+    ///
+    /// # Errors
+    /// [`LogError::QueueFull`] where too much is under way already (nothing was sent).
+    pub fn send(
+        &self,
+        topic: &str,
+        partition: u32,
+        key: &[u8],
+        payload: &[u8],
+        headers: &[(&str, &str)],
+    ) -> Result<Delivery, LogError> {
+        self.producer.send(topic, partition, key, payload, headers)
     }
 
     /// The first offset still held and the offset after the last record.
@@ -126,9 +142,7 @@ impl Log {
         .await;
         let failed = |source| LogError::Watermarks { topic: topic.to_owned(), partition, source };
         match asked {
-            Ok(Ok((low, high))) => {
-                Ok((u64::try_from(low).unwrap_or(0), u64::try_from(high).unwrap_or(0)))
-            }
+            Ok(Ok((low, high))) => Ok((u64::try_from(low).unwrap_or(0), u64::try_from(high).unwrap_or(0))),
             Ok(Err(source)) => Err(failed(source)),
             Err(_) => Err(failed(rdkafka::error::KafkaError::Canceled)),
         }

@@ -94,9 +94,8 @@ impl NamesView {
     /// [`LogError::NamesStopped`] where the reader has stopped.
     pub async fn wait_until(&self, next_offset: u64) -> Result<(), LogError> {
         let mut shown = self.shown.clone();
-        let waited = shown
-            .wait_for(|now| now.stopped.is_some() || now.chains.next_offset() >= next_offset)
-            .await;
+        let waited =
+            shown.wait_for(|now| now.stopped.is_some() || now.chains.next_offset() >= next_offset).await;
         match waited {
             Ok(now) => match &now.stopped {
                 Some(detail) => Err(LogError::NamesStopped { detail: detail.clone() }),
@@ -159,9 +158,8 @@ impl NamesView {
         self.catch_up().await?;
         loop {
             let shown = Arc::clone(&self.shown.borrow());
-            let named = |chain: &TopicPartition| {
-                shown.chains.head(chain).map_or(0, |head| head.name.end_offset)
-            };
+            let named =
+                |chain: &TopicPartition| shown.chains.head(chain).map_or(0, |head| head.name.end_offset);
             if ends.iter().all(|(chain, end)| named(chain) >= *end) {
                 let last = shown.chains.heads().map(|(_, head)| head.names_offset.saturating_add(1)).max();
                 return Ok(last.unwrap_or(0));
@@ -177,11 +175,7 @@ impl NamesView {
     }
 }
 
-async fn read(
-    log: Log,
-    show: watch::Sender<Arc<Shown>>,
-    follow: Option<tokio::sync::mpsc::Sender<WonName>>,
-) {
+async fn read(log: Log, show: watch::Sender<Arc<Shown>>, follow: Option<tokio::sync::mpsc::Sender<WonName>>) {
     let stopped = match read_until_error(&log, &show, follow).await {
         Ok(()) => "nobody looks any more".to_owned(),
         Err(error) => {
@@ -213,7 +207,7 @@ async fn read_until_error(
         let applied = chains.apply(record.offset, &record.payload).map_err(LogError::Names)?;
         show.send_replace(Arc::new(Shown { chains: chains.clone(), stopped: None }));
         if let (Applied::Won(won), Some(follow)) = (applied, &follow)
-            && follow.send(won).await.is_err()
+            && follow.send(*won).await.is_err()
         {
             return Ok(());
         }

@@ -47,14 +47,14 @@ impl Producer {
         Ok(Self { inner })
     }
 
-    pub(crate) async fn append(
+    pub(crate) fn send(
         &self,
         topic: &str,
         partition: u32,
         key: &[u8],
         payload: &[u8],
         headers: &[(&str, &str)],
-    ) -> Result<u64, LogError> {
+    ) -> Result<Delivery, LogError> {
         let (waiting, report) = oneshot::channel();
         let mut owned = OwnedHeaders::new_with_capacity(headers.len());
         for (name, value) in headers {
@@ -65,22 +65,41 @@ impl Producer {
             .key(key)
             .payload(payload)
             .headers(owned);
-        let not_delivered = |source| LogError::NotDelivered {
-            topic: topic.to_owned(),
-            partition,
-            source: Box::new(source),
-        };
+        let delivery = Delivery { topic: topic.to_owned(), partition, report };
         match self.inner.send(record) {
-            Ok(()) => {}
-            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
-                return Err(LogError::QueueFull);
-            }
-            Err((source, _)) => return Err(not_delivered(source)),
+            Ok(()) => Ok(delivery),
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => Err(LogError::QueueFull),
+            Err((source, _)) => Err(delivery.failed(source)),
         }
-        match report.await {
+    }
+}
+
+/// A record on its way: handed to the client in its order, not yet acknowledged.
+#[derive(Debug)]
+pub struct Delivery {
+    topic: String,
+    partition: u32,
+    report: oneshot::Receiver<Report>,
+}
+
+impl Delivery {
+    fn failed(&self, source: KafkaError) -> LogError {
+        LogError::NotDelivered {
+            topic: self.topic.clone(),
+            partition: self.partition,
+            source: Box::new(source),
+        }
+    }
+
+    /// Waits for the acknowledgement; gives the record's offset.
+    ///
+    /// # Errors
+    /// [`LogError::NotDelivered`]: the record may or may not be in the log.
+    pub async fn acknowledged(mut self) -> Result<u64, LogError> {
+        match (&mut self.report).await {
             Ok(Ok(offset)) => Ok(offset),
-            Ok(Err(source)) => Err(not_delivered(source)),
-            Err(_) => Err(not_delivered(KafkaError::Canceled)),
+            Ok(Err(source)) => Err(self.failed(source)),
+            Err(_) => Err(self.failed(KafkaError::Canceled)),
         }
     }
 }

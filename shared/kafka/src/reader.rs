@@ -65,11 +65,7 @@ impl Reader {
                     self.next_offset = found.saturating_add(1);
                     return Ok(LogRecord {
                         offset: found,
-                        append_time_us: message
-                            .timestamp()
-                            .to_millis()
-                            .unwrap_or(0)
-                            .saturating_mul(1_000),
+                        append_time_us: message.timestamp().to_millis().unwrap_or(0).saturating_mul(1_000),
                         payload: message.payload().unwrap_or_default().to_vec(),
                     });
                 }

@@ -24,7 +24,7 @@ pub struct TopicPlan {
     pub gpu: u32,
     /// Replicas of every topic.
     pub replication: u32,
-    /// How long event topics keep their records, in hours.
+    /// How long event topics keep their records, in hours; 0 is for ever.
     pub retention_hours: u32,
 }
 
@@ -51,9 +51,11 @@ pub(crate) async fn ensure(
     consumer: &Arc<BaseConsumer>,
     plan: &TopicPlan,
 ) -> Result<Partitions, LogError> {
-    let admin: AdminClient<DefaultClientContext> =
-        settings.client().create().map_err(LogError::client)?;
-    let retention_ms = (u64::from(plan.retention_hours) * 3_600_000).to_string();
+    let admin: AdminClient<DefaultClientContext> = settings.client().create().map_err(LogError::client)?;
+    let retention_ms = match plan.retention_hours {
+        0 => "-1".to_owned(),
+        hours => (u64::from(hours) * 3_600_000).to_string(),
+    };
     let record_bytes = RECORD_BYTES_MAX.to_string();
     let replication = i32::try_from(plan.replication).unwrap_or(1);
     let wanted = plan.topics();

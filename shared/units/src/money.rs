@@ -30,7 +30,9 @@ const KNOWN: [Currency; 12] = [
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MoneyError {
     /// A currency that is not in the table.
-    #[error("unknown currency {code:?}: known are BTC, USD, EUR, GBP, CAD, NOK, SEK, PYG, JPY, KWD, OMR, BHD")]
+    #[error(
+        "unknown currency {code:?}: known are BTC, USD, EUR, GBP, CAD, NOK, SEK, PYG, JPY, KWD, OMR, BHD"
+    )]
     UnknownCurrency {
         /// What was given.
         code: String,
@@ -125,9 +127,12 @@ mod tests {
 
     #[test]
     fn amounts_have_the_scale_of_their_currency() {
-        for (text, code, minor) in
-            [("174753.07", "USD", 17_475_307), ("1", "JPY", 1), ("0.00000001", "BTC", 1), ("1.234", "KWD", 1234)]
-        {
+        for (text, code, minor) in [
+            ("174753.07", "USD", 17_475_307),
+            ("1", "JPY", 1),
+            ("0.00000001", "BTC", 1),
+            ("1.234", "KWD", 1234),
+        ] {
             let currency = Currency::from_code(code).unwrap();
             assert_eq!(Money::parse(text, currency).unwrap().minor, minor);
         }

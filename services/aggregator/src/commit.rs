@@ -1,0 +1,149 @@
+//! One block's way from fold to name: write, read back, name, read the name back.
+
+use wb_events::names::{NAMES_VERSION, WonName, encode_name};
+use wb_events::topics;
+use wb_events::wire::Name;
+use wb_fold::{FOLD_VERSION, FoldedBlock};
+
+use crate::partition::Seat;
+use crate::{AggregatorError, RETRY_MAX, RETRY_MIN, with_causes};
+
+fn random_attempt() -> Result<u64, AggregatorError> {
+    getrandom::u64().map_err(|_| AggregatorError::Random)
+}
+
+impl Seat {
+    /// Brings a block to its name, whoever's attempt it is that counts in the end.
+    pub(crate) async fn commit(&self, block: &FoldedBlock) -> Result<(), AggregatorError> {
+        if !block.counts.is_conserved() {
+            return Err(AggregatorError::NotConserved {
+                topic: block.id.topic.clone(),
+                partition: block.id.partition,
+                block: block.id.block,
+                accepted: block.counts.accepted(),
+                duplicate: block.counts.duplicate(),
+                rejected: block.counts.rejected(),
+                events: block.counts.events(),
+            });
+        }
+        let mut pause = RETRY_MIN;
+        loop {
+            if self.is_named(block)? {
+                return Ok(());
+            }
+            match self.try_once(block).await {
+                Ok(()) => return Ok(()),
+                // What can heal is tried again under a new attempt; history that differs cannot.
+                Err(error @ (AggregatorError::Store(_) | AggregatorError::Log(_))) => {
+                    tracing::warn!(
+                        topic = block.id.topic,
+                        partition = block.id.partition,
+                        block = block.id.block,
+                        error = with_causes(&error),
+                        "a block is not named yet"
+                    );
+                }
+                Err(error) => return Err(error),
+            }
+            tokio::time::sleep(pause).await;
+            pause = pause.saturating_mul(2).min(RETRY_MAX);
+            // The name may have reached the log although nobody said so.
+            self.names.catch_up().await.map_err(AggregatorError::Log)?;
+        }
+    }
+
+    async fn try_once(&self, block: &FoldedBlock) -> Result<(), AggregatorError> {
+        let attempt = random_attempt()?;
+        self.store.write_block(block, attempt).await.map_err(AggregatorError::Store)?;
+        let mismatch = self.store.verify_block(block, attempt).await.map_err(AggregatorError::Store)?;
+        if let Some(mismatch) = mismatch {
+            tracing::error!(
+                topic = block.id.topic,
+                partition = block.id.partition,
+                block = block.id.block,
+                ?mismatch,
+                "ClickHouse does not hold what was written; the attempt is left unnamed"
+            );
+            let problem =
+                format!("an attempt of {} reads back otherwise than it was written", mismatch.table);
+            return Err(AggregatorError::Store(wb_clickhouse::StoreError::Row {
+                table: mismatch.table,
+                problem,
+            }));
+        }
+        let record = encode_name(&self.name_of(block, attempt));
+        let key = format!("{}/{}", block.id.topic, block.id.partition);
+        let offset = self
+            .log
+            .append(topics::NAMES, 0, key.as_bytes(), &record, &[])
+            .await
+            .map_err(AggregatorError::Log)?;
+        self.names.wait_until(offset.saturating_add(1)).await.map_err(AggregatorError::Log)?;
+        if self.is_named(block)? {
+            return Ok(());
+        }
+        // Our name lost, and not to this block: the chain has moved elsewhere.
+        Err(self.history(block.id.block, "place in its chain"))
+    }
+
+    fn name_of(&self, block: &FoldedBlock, attempt: u64) -> Name {
+        Name {
+            version: NAMES_VERSION,
+            topic: block.id.topic.clone(),
+            partition: block.id.partition,
+            block: block.id.block,
+            attempt,
+            first_offset: block.first_offset,
+            end_offset: block.end_offset,
+            events: block.counts.events(),
+            accepted: block.counts.accepted(),
+            duplicate: block.counts.duplicate(),
+            rejected: block.counts.rejected(),
+            content_hash: block.content_hash.to_vec(),
+            merkle_root: block.merkle_root.to_vec(),
+            last_frame_hash: block.last_frame_hash.to_vec(),
+            predecessor: self.names.predecessor(&self.chain).to_vec(),
+            fold_version: FOLD_VERSION,
+            log_id: self.names.pin().map(|pin| pin.log_id).unwrap_or_default(),
+        }
+    }
+
+    /// Whether the block has its name, ours or another's. One that was named with other content
+    /// or ends stops the partition.
+    fn is_named(&self, block: &FoldedBlock) -> Result<bool, AggregatorError> {
+        match self.names.head(&self.chain) {
+            Some(head) if head.name.block > block.id.block => Ok(true),
+            Some(head) if head.name.block == block.id.block => {
+                self.check_against(block, &head)?;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Compares a block folded from the log with the name it was given.
+    pub(crate) fn check_against(&self, block: &FoldedBlock, won: &WonName) -> Result<(), AggregatorError> {
+        let name = &won.name;
+        let differs = if name.end_offset != block.end_offset || name.first_offset != block.first_offset {
+            Some("first or last offset")
+        } else if name.last_frame_hash != block.last_frame_hash {
+            Some("last frame")
+        } else if name.merkle_root != block.merkle_root {
+            Some("Merkle root")
+        } else if name.content_hash != block.content_hash {
+            Some("content")
+        } else {
+            None
+        };
+        differs.map_or(Ok(()), |what| Err(self.history(block.id.block, what)))
+    }
+
+    pub(crate) fn history(&self, block: u64, what: &'static str) -> AggregatorError {
+        AggregatorError::History {
+            topic: self.chain.topic.clone(),
+            partition: self.chain.partition,
+            block,
+            what,
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! The scale: Kafka to verdict to sealed block in ClickHouse. One task a partition; each block
+//! is folded, written, read back, and counts once it is named in the log.
+
+mod commit;
+mod partition;
+mod project;
+
+pub use project::Projector;
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use wb_clickhouse::{Store, StoreError};
+use wb_events::frame::FrameKey;
+use wb_events::names::TopicPartition;
+use wb_events::topics;
+use wb_kafka::topics::Partitions;
+use wb_kafka::{Log, LogError, NamesView};
+
+/// Where something waits, a punctuation closes the block after this long.
+pub const PUNCTUATE_AFTER: Duration = Duration::from_secs(1);
+/// The shortest pause before something that failed is tried again.
+pub const RETRY_MIN: Duration = Duration::from_millis(100);
+/// The longest pause before something that failed is tried again.
+pub const RETRY_MAX: Duration = Duration::from_secs(5);
+
+/// What the aggregator needs to run.
+#[derive(Debug, Clone)]
+pub struct AggregatorConfig {
+    /// The key that frames are signed with.
+    pub frame_key: FrameKey,
+    /// Its name in the punctuations it writes.
+    pub name: String,
+    /// How long something waits before a punctuation closes its block.
+    pub punctuate_after: Duration,
+}
+
+/// Why a partition stopped for now.
+#[derive(Debug, thiserror::Error)]
+pub enum AggregatorError {
+    /// The log failed.
+    #[error("the log failed")]
+    Log(#[source] LogError),
+    /// ClickHouse failed.
+    #[error("the store failed")]
+    Store(#[source] StoreError),
+    /// What was read again is not what was named.
+    #[error(
+        "WB-5201 block {block} of {topic}/{partition} was named with another {what} than its log gives now: \
+         the log or the fold has changed; nothing more of this partition is named"
+    )]
+    History {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// The block.
+        block: u64,
+        /// What differs.
+        what: &'static str,
+    },
+    /// The log no longer holds the partition's beginning.
+    #[error(
+        "WB-5202 {topic}/{partition} begins at offset {low}: retention has dropped records that are \
+         needed to recover its state; keep event topics for longer than this log has lived"
+    )]
+    BeginningLost {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// The first offset still held.
+        low: u64,
+    },
+    /// The fold broke the conservation law.
+    #[error(
+        "WB-5203 block {block} of {topic}/{partition} does not add up: {accepted} accepted + {duplicate} duplicate + {rejected} rejected is not {events} events; nothing more is named"
+    )]
+    NotConserved {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// The block.
+        block: u64,
+        /// Accepted events.
+        accepted: u64,
+        /// Duplicate events.
+        duplicate: u64,
+        /// Rejected events.
+        rejected: u64,
+        /// All events.
+        events: u64,
+    },
+    /// No random attempt could be drawn.
+    #[error("the operating system gave no random number")]
+    Random,
+    /// The fold's thread was lost.
+    #[error("the fold did not finish: {0}")]
+    Fold(String),
+}
+
+/// Runs all partitions of the event topics until `shutdown` turns true, then returns once no
+/// commit is under way.
+///
+/// The projector is started before the view of names is: it takes what the view reads.
+pub async fn run(
+    config: AggregatorConfig,
+    log: Log,
+    store: Store,
+    names: NamesView,
+    projector: Projector,
+    partitions: Partitions,
+    shutdown: watch::Receiver<bool>,
+) {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(projector.ended());
+    for (topic, count) in partitions {
+        if !topics::EVENT_TOPICS.contains(&topic.as_str()) {
+            continue;
+        }
+        for partition in 0..count {
+            let seat = partition::Seat {
+                chain: TopicPartition::new(&topic, partition),
+                config: config.clone(),
+                log: log.clone(),
+                store: store.clone(),
+                names: names.clone(),
+            };
+            tasks.spawn(keep_running(seat, shutdown.clone()));
+        }
+    }
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended {
+            tracing::error!(%error, "a task of the aggregator ended badly");
+        }
+    }
+}
+
+/// Runs one partition; what fails is begun again from the last name, after a growing pause.
+async fn keep_running(seat: partition::Seat, mut shutdown: watch::Receiver<bool>) {
+    let mut pause = RETRY_MIN;
+    while !*shutdown.borrow() {
+        let started = tokio::time::Instant::now();
+        match seat.run(shutdown.clone()).await {
+            Ok(()) => return,
+            Err(error) => {
+                tracing::error!(
+                    topic = seat.chain.topic,
+                    partition = seat.chain.partition,
+                    error = with_causes(&error),
+                    "the partition stopped and is begun again from its last name"
+                );
+            }
+        }
+        if started.elapsed() > RETRY_MAX {
+            pause = RETRY_MIN;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = stopped(&mut shutdown) => return,
+        }
+        pause = pause.saturating_mul(2).min(RETRY_MAX);
+    }
+}
+
+/// Waits for the end. A sender that is gone ends it too.
+pub(crate) async fn stopped(shutdown: &mut watch::Receiver<bool>) {
+    let _ = shutdown.wait_for(|stop| *stop).await;
+}
+
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}

@@ -1,0 +1,77 @@
+//! Projecting won names into ClickHouse, in offset order, so that readers see them.
+
+use tokio::sync::{mpsc, watch};
+use wb_clickhouse::Store;
+use wb_events::names::WonName;
+
+use crate::{RETRY_MAX, RETRY_MIN, stopped, with_causes};
+
+/// Names that are written in one INSERT.
+const BATCH_MAX: usize = 1_024;
+
+/// The running projection.
+#[derive(Debug)]
+pub struct Projector(tokio::task::JoinHandle<()>);
+
+impl Projector {
+    /// Starts to project the names that arrive.
+    #[must_use]
+    pub fn start(store: Store, follow: mpsc::Receiver<WonName>, shutdown: watch::Receiver<bool>) -> Self {
+        Self(tokio::spawn(run(store, follow, shutdown)))
+    }
+
+    pub(crate) async fn ended(self) {
+        if let Err(error) = self.0.await {
+            tracing::error!(%error, "the projection of names ended badly");
+        }
+    }
+}
+
+/// Follows the names until the end. What ClickHouse does not take is tried again for as long as
+/// it takes: nothing counts there until its name is projected.
+async fn run(store: Store, mut follow: mpsc::Receiver<WonName>, mut shutdown: watch::Receiver<bool>) {
+    let mut projected_to = None;
+    let mut pause = RETRY_MIN;
+    let mut batch: Vec<WonName> = Vec::new();
+    loop {
+        if batch.is_empty() {
+            tokio::select! {
+                got = follow.recv_many(&mut batch, BATCH_MAX) => if got == 0 { return },
+                () = stopped(&mut shutdown) => return,
+            }
+        }
+        match step(&store, &mut batch, &mut projected_to).await {
+            Ok(()) => pause = RETRY_MIN,
+            Err(error) => {
+                tracing::warn!(error = with_causes(&error), "names are not projected yet");
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    () = stopped(&mut shutdown) => return,
+                }
+                pause = pause.saturating_mul(2).min(RETRY_MAX);
+            }
+        }
+    }
+}
+
+async fn step(
+    store: &Store,
+    batch: &mut Vec<WonName>,
+    projected_to: &mut Option<u64>,
+) -> Result<(), wb_clickhouse::StoreError> {
+    // What an earlier process projected is skipped: everything below the cut is there, because
+    // every projector writes in offset order and begins at the cut it found.
+    let from = match *projected_to {
+        Some(from) => from,
+        None => store.cut().await?.0,
+    };
+    *projected_to = Some(from);
+    batch.retain(|won| won.names_offset >= from);
+    if let Some(last) = batch.last() {
+        let next = last.names_offset.saturating_add(1);
+        store.project_names(batch).await?;
+        *projected_to = Some(next);
+    }
+    batch.clear();
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! What a sender is told, event by event.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use wb_events::input::InputError;
+
+use crate::limits;
+
+/// What became of one event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum EventAnswer {
+    /// It is in the log. Whether it counts is decided by the aggregator.
+    Accepted {
+        /// Its place in the request.
+        index: usize,
+    },
+    /// It is not in the log.
+    Refused {
+        /// Its place in the request.
+        index: usize,
+        /// The stable code.
+        code: &'static str,
+        /// The field.
+        field: String,
+        /// What is wrong, and what would be right.
+        reason: String,
+    },
+}
+
+impl EventAnswer {
+    pub(crate) fn refused(index: usize, error: InputError) -> Self {
+        Self::Refused { index, code: error.code, field: error.field, reason: error.reason }
+    }
+}
+
+#[derive(Serialize)]
+struct Answer {
+    accepted: usize,
+    refused: usize,
+    events: Vec<EventAnswer>,
+}
+
+/// The answer to a request that was read: 200 where at least one event was taken or there was
+/// none to refuse, 422 where all were refused.
+pub(crate) fn events(events: Vec<EventAnswer>) -> Response {
+    let accepted = events.iter().filter(|event| matches!(event, EventAnswer::Accepted { .. })).count();
+    let refused = events.len() - accepted;
+    let status = if accepted == 0 && refused > 0 { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    (status, Json(Answer { accepted, refused, events })).into_response()
+}
+
+/// Why a whole request was refused. Nothing of it was taken, unless the code says otherwise.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("{0}")]
+    Auth(#[source] wb_auth::AuthError),
+    #[error("the body has more than {} bytes: send fewer events at once", limits::BODY_BYTES_MAX)]
+    BodyTooLarge,
+    #[error(
+        "the body decompresses to more than {} bytes: send fewer events at once",
+        limits::DECOMPRESSED_BYTES_MAX
+    )]
+    DecompressedTooLarge,
+    #[error("Content-Encoding {0:?} is not known: send identity, gzip or zstd")]
+    UnknownEncoding(String),
+    #[error("the body is not valid {encoding}: {detail}")]
+    Undecompressable { encoding: &'static str, detail: String },
+    #[error(
+        "Content-Type {0:?} is not known: send application/json, application/x-ndjson or application/x-protobuf"
+    )]
+    UnknownType(String),
+    #[error("the body is empty: send at least one event")]
+    Empty,
+    #[error("the body is not what its Content-Type says: {0}")]
+    Malformed(String),
+    #[error("{0} events in one request, at most {max} are taken", max = limits::EVENTS_MAX)]
+    TooManyEvents(usize),
+    #[error("the body did not arrive within {} seconds", limits::BODY_TIMEOUT.as_secs())]
+    TooSlow,
+    #[error("too many requests are under way: come back in a moment")]
+    Busy,
+    #[error(
+        "the log did not acknowledge all events: send the whole request again, repeats are harmless ({0})"
+    )]
+    NotDurable(String),
+    #[error("the facts recorded so far could not be read in time: send the request again ({0})")]
+    ReferenceBehind(String),
+}
+
+impl Refusal {
+    fn parts(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::Auth(error) if error.is_forbidden() => (StatusCode::FORBIDDEN, error.code()),
+            Self::Auth(error) => (StatusCode::UNAUTHORIZED, error.code()),
+            Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "WB-2101"),
+            Self::DecompressedTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "WB-2102"),
+            Self::UnknownEncoding(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "WB-2103"),
+            Self::Undecompressable { .. } => (StatusCode::BAD_REQUEST, "WB-2104"),
+            Self::UnknownType(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "WB-2105"),
+            Self::Empty => (StatusCode::BAD_REQUEST, "WB-2106"),
+            Self::Malformed(_) => (StatusCode::BAD_REQUEST, "WB-2107"),
+            Self::TooManyEvents(_) => (StatusCode::PAYLOAD_TOO_LARGE, "WB-2108"),
+            Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "WB-2109"),
+            Self::Busy => (StatusCode::TOO_MANY_REQUESTS, "WB-2110"),
+            Self::NotDurable(_) => (StatusCode::SERVICE_UNAVAILABLE, "WB-2111"),
+            Self::ReferenceBehind(_) => (StatusCode::SERVICE_UNAVAILABLE, "WB-2112"),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct ErrorBody {
+    code: &'static str,
+    error: String,
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, code) = self.parts();
+        let mut response = (status, Json(ErrorBody { code, error: self.to_string() })).into_response();
+        if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from_static(limits::RETRY_AFTER_S));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            let scheme = HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+        }
+        response
+    }
+}

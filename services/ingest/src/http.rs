@@ -1,0 +1,223 @@
+//! The HTTP edge: `POST /v1/events`, `GET /health`.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use prost::Message as _;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, oneshot};
+use wb_auth::{Source, SourceKeys};
+use wb_events::frame::FrameKey;
+use wb_events::input::InputError;
+use wb_events::wire::event::Body as EventBody;
+use wb_events::{Event, identity, topics};
+use wb_kafka::topics::Partitions;
+use wb_kafka::{Log, LogError};
+use wb_units::Micros;
+
+use crate::answer::{self, EventAnswer, Refusal};
+use crate::decode::{self, Form};
+use crate::reference::ReferenceView;
+use crate::resolve::{self, Unresolved};
+use crate::writer::FrameWriter;
+use crate::{body, limits};
+
+/// What ingest needs to run.
+pub struct IngestConfig {
+    /// Where it listens.
+    pub listener: TcpListener,
+    /// Who may send.
+    pub sources: SourceKeys,
+    /// The key that frames are signed with.
+    pub frame_key: FrameKey,
+    /// Its name in the frames it writes.
+    pub name: String,
+}
+
+/// Why ingest ended.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// The facts could not be read at the start.
+    #[error("WB-5101 ingest could not read the facts recorded so far")]
+    Reference(#[source] LogError),
+    /// The HTTP server failed.
+    #[error("WB-5102 ingest's HTTP server failed")]
+    Http(#[source] std::io::Error),
+}
+
+struct Door {
+    sources: SourceKeys,
+    reference: ReferenceView,
+    writer: FrameWriter,
+    requests: Semaphore,
+}
+
+/// Serves until the shutdown future is done; requests under way are answered first.
+///
+/// # Errors
+/// [`IngestError`].
+pub async fn serve(
+    config: IngestConfig,
+    log: Log,
+    partitions: &Partitions,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), IngestError> {
+    let reference =
+        ReferenceView::start(log.clone(), config.frame_key.clone()).await.map_err(IngestError::Reference)?;
+    let writer = FrameWriter::start(&log, partitions, &config.frame_key, &config.name);
+    let requests = Semaphore::new(limits::REQUESTS_MAX);
+    let door = Arc::new(Door { sources: config.sources, reference, writer, requests });
+    let router = Router::new()
+        .route("/v1/events", post(take_events))
+        .route("/health", get(|| async { "ok\n" }))
+        .with_state(door);
+    axum::serve(config.listener, router).with_graceful_shutdown(shutdown).await.map_err(IngestError::Http)
+}
+
+async fn take_events(State(door): State<Arc<Door>>, request: Request) -> Response {
+    match door.take(request).await {
+        Ok(events) => answer::events(events),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+fn now_us() -> Micros {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Micros::try_from(since.as_micros()).unwrap_or(Micros::MAX)
+}
+
+/// An event that is ready for the log, or why it is not taken.
+type Ready = Result<Event, InputError>;
+
+impl Door {
+    async fn take(&self, request: Request) -> Result<Vec<EventAnswer>, Refusal> {
+        let (parts, request_body) = request.into_parts();
+        let source = self
+            .sources
+            .authenticate(header(&parts.headers, &header::AUTHORIZATION))
+            .map_err(Refusal::Auth)?;
+        let _permit = self.requests.try_acquire().map_err(|_| Refusal::Busy)?;
+        let events = Self::read(source, &parts.headers, request_body).await?;
+        let now_us = now_us();
+        let mut answers = Vec::with_capacity(events.len());
+        // Facts of a request hold for what follows them in it: each run of facts is durable and
+        // known here before the next event is resolved.
+        let mut rest = events.into_iter().enumerate().peekable();
+        while rest.peek().is_some() {
+            let facts = matches!(rest.peek(), Some((_, Ok(event))) if is_fact(event));
+            let mut run = Vec::new();
+            while let Some((index, event)) =
+                rest.next_if(|(_, event)| event.as_ref().map_or(!facts, |event| is_fact(event) == facts))
+            {
+                run.push((index, event));
+            }
+            answers.extend(self.take_run(source, run, facts, now_us).await?);
+        }
+        Ok(answers)
+    }
+
+    async fn read(source: &Source, headers: &HeaderMap, request_body: Body) -> Result<Vec<Ready>, Refusal> {
+        let form = Form::of(header(headers, &header::CONTENT_TYPE))?;
+        let encoding = header(headers, &header::CONTENT_ENCODING).map(str::to_owned);
+        let raw = body::read(request_body).await?;
+        let id = source.id.clone();
+        // Decompressing and parsing tens of megabytes is work for a thread that may block.
+        let parsed = tokio::task::spawn_blocking(move || {
+            let raw = body::decompress(encoding.as_deref(), raw)?;
+            decode::events(&id, form, &raw)
+        });
+        parsed.await.map_err(|error| Refusal::Malformed(error.to_string()))?
+    }
+
+    async fn take_run(
+        &self,
+        source: &Source,
+        run: Vec<(usize, Ready)>,
+        facts: bool,
+        now_us: Micros,
+    ) -> Result<Vec<EventAnswer>, Refusal> {
+        let mut answers = Vec::with_capacity(run.len());
+        let mut under_way = Vec::new();
+        for (index, event) in run {
+            let resolved = match event {
+                Ok(event) => self.resolve(source, event, now_us).await?,
+                Err(error) => Err(error),
+            };
+            match resolved {
+                Ok(event) => under_way.push((index, self.hand_over(&event).await?)),
+                Err(error) => answers.push(EventAnswer::refused(index, error)),
+            }
+        }
+        let mut last_offset = None;
+        for (index, told) in under_way {
+            let offset = told
+                .await
+                .map_err(|_| Refusal::NotDurable("the writer has ended".to_owned()))?
+                .map_err(Refusal::NotDurable)?;
+            last_offset = last_offset.max(Some(offset));
+            answers.push(EventAnswer::Accepted { index });
+        }
+        if facts && let Some(offset) = last_offset {
+            self.wait_for_facts(self.reference.wait_until(offset.saturating_add(1))).await?;
+        }
+        answers.sort_by_key(|answer| match answer {
+            EventAnswer::Accepted { index } | EventAnswer::Refused { index, .. } => *index,
+        });
+        Ok(answers)
+    }
+
+    async fn wait_for_facts(&self, wait: impl Future<Output = Result<(), LogError>>) -> Result<(), Refusal> {
+        match tokio::time::timeout(limits::REFERENCE_TIMEOUT, wait).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(Refusal::ReferenceBehind(error.to_string())),
+            Err(_) => Err(Refusal::ReferenceBehind("it takes longer than usual".to_owned())),
+        }
+    }
+
+    /// Resolves an event. What it names may have been recorded by another ingest a moment ago:
+    /// before it is called unknown, everything recorded by now has been read.
+    async fn resolve(&self, source: &Source, event: Event, now_us: Micros) -> Result<Ready, Refusal> {
+        if let Err(error) = resolve::admit(source, &event, now_us) {
+            return Ok(Err(error));
+        }
+        let try_once = |mut event: Event| {
+            self.reference.with(|reference| resolve::resolve(reference, source, &mut event)).map(|()| event)
+        };
+        let looks_refused = |event: &Event| {
+            matches!(&event.body, Some(EventBody::Share(share)) if share.resolution.as_ref().is_some_and(|resolution|
+                resolution.refusal == u32::from(wb_proof::Reason::UnknownJob.code())))
+        };
+        match try_once(event.clone()) {
+            Ok(resolved) if !looks_refused(&resolved) => return Ok(Ok(resolved)),
+            Err(Unresolved::Wrong(error)) => return Ok(Err(error)),
+            Ok(_) | Err(Unresolved::Unknown(_)) => {}
+        }
+        self.wait_for_facts(self.reference.catch_up()).await?;
+        Ok(try_once(event).map_err(|unresolved| match unresolved {
+            Unresolved::Unknown(error) | Unresolved::Wrong(error) => error,
+        }))
+    }
+
+    async fn hand_over(&self, event: &Event) -> Result<oneshot::Receiver<Result<u64, String>>, Refusal> {
+        let topic = event.body.as_ref().map_or(topics::REFERENCE, topics::of_body);
+        let partition = identity::partition_of(event, self.writer.partitions_of(topic));
+        self.writer
+            .hand_over(topic, partition, event.encode_to_vec())
+            .await
+            .map_err(|error| Refusal::NotDurable(error.to_string()))
+    }
+}
+
+fn is_fact(event: &Event) -> bool {
+    matches!(event.body, Some(EventBody::Fact(_)))
+}

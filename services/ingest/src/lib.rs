@@ -1,0 +1,13 @@
+//! The front door: authenticates the source, checks the shape, rebuilds and hashes shares,
+//! writes frames to Kafka, and answers when they are durable.
+
+pub mod answer;
+pub mod body;
+pub mod decode;
+pub mod http;
+pub mod limits;
+pub mod reference;
+pub mod resolve;
+pub mod writer;
+
+pub use http::{IngestConfig, IngestError, serve};

@@ -1,0 +1,226 @@
+//! The facts that resolve events: read from the `reference` topic in its order, so that every
+//! ingest that has read as far knows the same.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, RwLock};
+
+use prost::Message as _;
+use tokio::sync::watch;
+use wb_events::facts::{FactBody, subsidy_sat};
+use wb_events::frame::{self, FrameKey};
+use wb_events::wire::event::Body;
+use wb_events::{Event, Fact, topics};
+use wb_fold::state::{Admission, State};
+use wb_kafka::{Log, LogError};
+use wb_proof::stratum_v1;
+use wb_units::Micros;
+
+use crate::limits;
+
+/// A session at a time: later facts of the same id change its difficulty from then on.
+#[derive(Debug, Clone)]
+pub struct KnownSession {
+    /// The machine that works in it.
+    pub machine_id: String,
+    /// The chain.
+    pub chain: String,
+    /// `stratum_v1` or `replay`.
+    pub protocol: String,
+    /// Whose job ids its shares name.
+    pub scope: String,
+    /// What the proof needs.
+    pub parameters: stratum_v1::Session,
+}
+
+/// A job.
+#[derive(Debug, Clone)]
+pub struct KnownJob {
+    /// Height of the block under work.
+    pub height: u32,
+    /// What the proof needs.
+    pub parameters: stratum_v1::Job,
+}
+
+/// All facts that ingest needs.
+#[derive(Debug, Default)]
+pub struct Reference {
+    admitted: State,
+    sessions: HashMap<String, BTreeMap<Micros, Arc<KnownSession>>>,
+    jobs: HashMap<(String, String), Arc<KnownJob>>,
+    machine_sites: HashMap<String, String>,
+    tips: HashMap<String, BTreeMap<Micros, [u8; 32]>>,
+}
+
+impl Reference {
+    /// The session of an id as it was at a time.
+    #[must_use]
+    pub fn session(&self, session_id: &str, at_us: Micros) -> Option<Arc<KnownSession>> {
+        let versions = self.sessions.get(session_id)?;
+        versions.range(..=at_us).next_back().map(|(_, session)| Arc::clone(session))
+    }
+
+    /// The job of a scope.
+    #[must_use]
+    pub fn job(&self, scope: &str, job_id: &str) -> Option<Arc<KnownJob>> {
+        self.jobs.get(&(scope.to_owned(), job_id.to_owned())).map(Arc::clone)
+    }
+
+    /// The site where a machine stands.
+    #[must_use]
+    pub fn site_of(&self, machine_id: &str) -> Option<&str> {
+        self.machine_sites.get(machine_id).map(String::as_str)
+    }
+
+    /// Whether work on a previous block was over at a time: it was the tip once, and another
+    /// block was the tip then. Work on a block that was never a tip here is not judged.
+    #[must_use]
+    pub fn is_stale(&self, chain: &str, previous: &[u8; 32], at_us: Micros) -> bool {
+        let Some(tips) = self.tips.get(chain) else { return false };
+        let current = tips.range(..=at_us).next_back().map(|(_, hash)| hash);
+        current.is_some_and(|current| current != previous)
+            && tips.range(..=at_us).any(|(_, hash)| hash == previous)
+    }
+
+    /// Whether another job may be remembered.
+    #[must_use]
+    pub fn has_room_for_jobs(&self) -> bool {
+        self.jobs.len() < limits::JOBS_MAX
+    }
+
+    fn apply(&mut self, event: &Event, fact: &Fact) {
+        // The same rule as the aggregator's: of one identity the first counts.
+        if self.admitted.admit(event) != Admission::New {
+            return;
+        }
+        let Ok(body) = FactBody::parse(&fact.kind, &fact.entity, &fact.body) else {
+            tracing::warn!(kind = fact.kind, entity = fact.entity, "a fact in the log is not of its form");
+            return;
+        };
+        match body {
+            FactBody::Session(session) => {
+                let Ok(parameters) = session.parameters() else { return };
+                let known = KnownSession {
+                    machine_id: session.machine_id,
+                    chain: session.chain,
+                    protocol: session.protocol,
+                    scope: session.scope,
+                    parameters,
+                };
+                let versions = self.sessions.entry(fact.entity.clone()).or_default();
+                versions.insert(fact.valid_from_us, Arc::new(known));
+            }
+            FactBody::Job(job) => {
+                let Ok(parameters) = job.parameters() else { return };
+                let known = Arc::new(KnownJob { height: job.height, parameters });
+                self.jobs.entry((job.scope, job.job_id)).or_insert(known);
+            }
+            FactBody::Machine(machine) => {
+                self.machine_sites.insert(fact.entity.clone(), machine.site_id);
+            }
+            FactBody::Tip(tip) => {
+                if let Ok(hash) = tip.hash_internal() {
+                    self.tips.entry(tip.chain).or_default().insert(fact.valid_from_us, hash);
+                }
+            }
+            FactBody::Site(_)
+            | FactBody::Customer(_)
+            | FactBody::Assignment(_)
+            | FactBody::Contract(_)
+            | FactBody::NetworkDifficulty(_)
+            | FactBody::Price(_) => {}
+        }
+    }
+}
+
+/// What a block of a chain at a height pays to whoever finds it; nothing off the main chain.
+#[must_use]
+pub fn subsidy_of(chain: &str, height: u32) -> u64 {
+    if chain == "main" { subsidy_sat(height) } else { 0 }
+}
+
+/// The live view of the facts. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct ReferenceView {
+    reference: Arc<RwLock<Reference>>,
+    next_offset: watch::Receiver<u64>,
+    log: Log,
+}
+
+impl ReferenceView {
+    /// Reads all facts there are, then goes on reading until the view is dropped.
+    ///
+    /// # Errors
+    /// [`LogError`] where the topic cannot be read.
+    pub async fn start(log: Log, key: FrameKey) -> Result<Self, LogError> {
+        let (low, _) = log.watermarks(topics::REFERENCE, 0).await?;
+        let reader = log.read_from(topics::REFERENCE, 0, low)?;
+        let reference = Arc::new(RwLock::new(Reference::default()));
+        let (read_to, next_offset) = watch::channel(low);
+        tokio::spawn(follow(reader, key, Arc::clone(&reference), read_to));
+        let view = Self { reference, next_offset, log };
+        // A topic of millions of facts takes a while at the start; that is not a request's wait.
+        let end = view.log.end_offset(topics::REFERENCE, 0).await?;
+        view.wait_until(end).await?;
+        Ok(view)
+    }
+
+    /// Waits until everything recorded by now is known here.
+    ///
+    /// # Errors
+    /// [`LogError`] where the topic's end cannot be asked for, or reading has stopped.
+    pub async fn catch_up(&self) -> Result<(), LogError> {
+        let end = self.log.end_offset(topics::REFERENCE, 0).await?;
+        self.wait_until(end).await
+    }
+
+    /// Waits until all facts below an offset are known here.
+    ///
+    /// # Errors
+    /// [`LogError::NamesStopped`] where reading has stopped.
+    pub async fn wait_until(&self, next_offset: u64) -> Result<(), LogError> {
+        let mut seen = self.next_offset.clone();
+        match seen.wait_for(|now| *now >= next_offset).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(LogError::NamesStopped { detail: "the reader of facts has ended".to_owned() }),
+        }
+    }
+
+    /// Looks something up.
+    pub fn with<T>(&self, look: impl FnOnce(&Reference) -> T) -> T {
+        // Facts are only inserted under the lock, so one that a panic left behind is still whole.
+        look(&self.reference.read().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+}
+
+async fn follow(
+    mut reader: wb_kafka::Reader,
+    key: FrameKey,
+    reference: Arc<RwLock<Reference>>,
+    read_to: watch::Sender<u64>,
+) {
+    loop {
+        tokio::select! {
+            () = read_to.closed() => return,
+            record = reader.next() => match record {
+                Ok(record) => {
+                    if let Ok(frame) = frame::decode(&record.payload, &key) {
+                        let mut reference =
+                            reference.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+                        for bytes in &frame.events {
+                            if let Ok(event) = Event::decode(bytes.as_slice())
+                                && let Some(Body::Fact(fact)) = event.body.clone()
+                            {
+                                reference.apply(&event, &fact);
+                            }
+                        }
+                    }
+                    read_to.send_replace(record.offset.saturating_add(1));
+                }
+                Err(error) => {
+                    tracing::error!(%error, "facts cannot be followed any more");
+                    return;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Resolving an event against the facts: whose it is, and for a share which header it proves.
+
+use wb_auth::{Role, Source};
+use wb_events::Event;
+use wb_events::facts::FactBody;
+use wb_events::input::InputError;
+use wb_events::u128_bytes;
+use wb_events::wire::resolution::Outcome;
+use wb_events::wire::{self, MinerReading, Resolution, Share, event::Body};
+use wb_proof::{Header, Reason, stratum_v1};
+use wb_units::Micros;
+use wb_units::time::FUTURE_TOLERANCE_US;
+
+use crate::reference::{Reference, subsidy_of};
+
+/// Why an event was not resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unresolved {
+    /// It names something unknown: worth another look once all facts recorded by now are read.
+    Unknown(InputError),
+    /// It is wrong, whatever else is known.
+    Wrong(InputError),
+}
+
+/// What a source must be allowed to send this event.
+fn needed_role(body: &Body) -> Role {
+    match body {
+        // A bare header from a pool without the role `replay` is kept and counted as unbound work.
+        Body::Share(_) => Role::Pool,
+        Body::MinerSample(_) => Role::Telemetry,
+        Body::EnergyReading(_) => Role::Meter,
+        Body::GpuSpan(_) => Role::Scheduler,
+        Body::Fact(_) => Role::Operator,
+    }
+}
+
+/// Checks that the source may send the event, and that its time is not in the future.
+///
+/// # Errors
+/// [`InputError`] `WB-3004` for a missing role, `WB-2004` for a time ahead of the clock.
+pub fn admit(source: &Source, event: &Event, now_us: Micros) -> Result<(), InputError> {
+    let Some(body) = &event.body else { return Ok(()) };
+    let needed = needed_role(body);
+    let replays = matches!(body, Body::Share(_)) && source.has(Role::Replay);
+    if !replays {
+        source.require(needed).map_err(|error| InputError::coded(error.code(), "kind", error.to_string()))?;
+    }
+    if event.event_time_us > now_us.saturating_add(FUTURE_TOLERANCE_US) {
+        let reason = format!(
+            "{} is more than two hours ahead of this clock ({now_us}): the sender's clock is wrong",
+            event.event_time_us
+        );
+        return Err(InputError::coded("WB-2004", "event_time_us", reason));
+    }
+    Ok(())
+}
+
+/// Completes an event with what the facts say.
+///
+/// # Errors
+/// [`Unresolved`].
+pub fn resolve(reference: &Reference, source: &Source, event: &mut Event) -> Result<(), Unresolved> {
+    let at_us = event.event_time_us;
+    let site_of = |machine_id: &str, field: &str| {
+        reference.site_of(machine_id).map(str::to_owned).ok_or_else(|| {
+            let reason = format!("machine {machine_id:?} is unknown: send its machine fact first");
+            Unresolved::Unknown(InputError::coded("WB-2011", field, reason))
+        })
+    };
+    match &mut event.body {
+        None => {}
+        Some(Body::Share(share)) => {
+            share.resolution = Some(resolve_share(reference, source, share, at_us)?);
+        }
+        Some(Body::MinerSample(sample)) => {
+            let site_id = site_of(&sample.machine_id, "body.machine_id")?;
+            sample.reading = Some(read_sample(&sample.answers, site_id).map_err(Unresolved::Wrong)?);
+        }
+        Some(Body::EnergyReading(reading)) => {
+            reading.site_id = site_of(&reading.machine_id, "body.machine_id")?;
+        }
+        Some(Body::GpuSpan(span)) => span.site_id = site_of(&span.node_id, "body.node_id")?,
+        Some(Body::Fact(fact)) => check_fact(reference, fact)?,
+    }
+    Ok(())
+}
+
+fn read_sample(answers: &str, site_id: String) -> Result<MinerReading, InputError> {
+    let reading = wb_metering::miner::normalise(answers)
+        .map_err(|error| InputError::coded(error.code(), "body.answers", error.to_string()))?;
+    Ok(MinerReading {
+        site_id,
+        family: reading.family.as_str().to_owned(),
+        state: reading.state.as_str().to_owned(),
+        algorithm: reading.algorithm.to_owned(),
+        hashrate_hs: reading.hashrate_hs.map(u128_bytes::encode),
+        power_mw: reading.power_mw,
+        uptime_s: reading.uptime_s,
+        accepted_shares: reading.accepted_shares,
+        rejected_shares: reading.rejected_shares,
+        stale_shares: reading.stale_shares,
+    })
+}
+
+fn check_fact(reference: &Reference, fact: &wire::Fact) -> Result<(), Unresolved> {
+    match fact.kind.as_str() {
+        "contract" => {
+            wb_rating::Contract::parse(&fact.body).map_err(|error| {
+                Unresolved::Wrong(InputError::coded(error.code(), "body.body", error.to_string()))
+            })?;
+        }
+        "job" if !reference.has_room_for_jobs() => {
+            let reason = "as many jobs are remembered as there is room for";
+            return Err(Unresolved::Wrong(InputError::coded("WB-2021", "body", reason)));
+        }
+        "session" => {
+            let parsed = FactBody::parse(&fact.kind, &fact.entity, &fact.body).map_err(Unresolved::Wrong)?;
+            if let FactBody::Session(session) = parsed
+                && reference.site_of(&session.machine_id).is_none()
+            {
+                let reason =
+                    format!("machine {:?} is unknown: send its machine fact first", session.machine_id);
+                let error = InputError::coded("WB-2011", "body.body.machine_id", reason);
+                return Err(Unresolved::Unknown(error));
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn resolve_share(
+    reference: &Reference,
+    source: &Source,
+    share: &mut Share,
+    at_us: Micros,
+) -> Result<Resolution, Unresolved> {
+    let Some(session) = reference.session(&share.session_id, at_us) else {
+        let reason = format!(
+            "session {:?} is unknown at the share's event time: send its session fact first, valid from before it",
+            share.session_id
+        );
+        return Err(Unresolved::Unknown(InputError::coded("WB-2010", "body.session_id", reason)));
+    };
+    let Some(site_id) = reference.site_of(&session.machine_id).map(str::to_owned) else {
+        let reason = format!("machine {:?} of the session is unknown", session.machine_id);
+        return Err(Unresolved::Unknown(InputError::coded("WB-2011", "body.session_id", reason)));
+    };
+    let mut resolution = Resolution {
+        site_id,
+        machine_id: session.machine_id.clone(),
+        chain: session.chain.clone(),
+        ..Resolution::default()
+    };
+    let refuse = |mut resolution: Resolution, reason: Reason| {
+        resolution.set_outcome(Outcome::Refused);
+        resolution.refusal = u32::from(reason.code());
+        resolution
+    };
+    if !share.header.is_empty() {
+        // A bare header proves work, not whose: only a source that replays history may say so.
+        let Ok(header) = Header::from_slice(&share.header) else {
+            let error = InputError::field("body.header", "a header has 80 bytes");
+            return Err(Unresolved::Wrong(error));
+        };
+        resolution.height = share.height;
+        resolution.network_nbits = header.nbits;
+        resolution.subsidy_sat = subsidy_of(&session.chain, share.height);
+        if !source.has(Role::Replay) || session.protocol != "replay" {
+            share.header.clear();
+            return Ok(refuse(resolution, Reason::UnboundWork));
+        }
+        resolution.set_outcome(Outcome::Replayed);
+        resolution.assigned_q32 = u128_bytes::encode(session.parameters.assigned_q32);
+        resolution.job_ntime = header.ntime;
+        return Ok(resolution);
+    }
+    let Some(job) = reference.job(&session.scope, &share.job_id) else {
+        return Ok(refuse(resolution, Reason::UnknownJob));
+    };
+    resolution.height = job.height;
+    resolution.network_nbits = job.parameters.nbits;
+    resolution.subsidy_sat = subsidy_of(&session.chain, job.height);
+    let submit = stratum_v1::Submit {
+        job_id: share.job_id.clone(),
+        extranonce2: share.extranonce2.clone(),
+        ntime: share.ntime,
+        nonce: share.nonce,
+        version_bits: share.version_bits,
+    };
+    match stratum_v1::rebuild(&session.parameters, &job.parameters, &submit) {
+        Ok(header) => {
+            share.header = header.to_bytes().to_vec();
+            resolution.set_outcome(Outcome::Rebuilt);
+            resolution.assigned_q32 = u128_bytes::encode(session.parameters.assigned_q32);
+            resolution.job_ntime = job.parameters.ntime;
+            resolution.stale = reference.is_stale(&session.chain, &header.prev, at_us);
+            Ok(resolution)
+        }
+        Err(reject) => Ok(refuse(resolution, reject.reason())),
+    }
+}

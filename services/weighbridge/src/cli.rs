@@ -1,0 +1,171 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand, ValueEnum};
+use wb_auth::{Access, CustomerId, Grant, SourceKeys};
+use wb_config::{Config, ProcessEnvironment};
+
+use crate::keys::Keys;
+use crate::services::Service;
+use crate::{backends, bill, demo, share, up};
+
+/// Weighbridge: counts hashes, kilowatt-hours and GPU-hours once, proves them, and bills them.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub(crate) struct Arguments {
+    /// The configuration file; without one, defaults and the environment.
+    #[arg(long, global = true, env = "WEIGHBRIDGE_CONFIG")]
+    config: Option<PathBuf>,
+    /// Logs as JSON lines instead of text.
+    #[arg(long, global = true)]
+    log_json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start everything on this machine: Kafka, ClickHouse and all services.
+    Up,
+    /// Run one service alone.
+    Serve {
+        service: Service,
+        /// End when standard input ends, that is with the parent process.
+        #[arg(long)]
+        exit_with_stdin: bool,
+    },
+    /// Start everything and run the demonstration through it.
+    Demo(demo::DemoArguments),
+    /// Issue a token for the API, signed with this installation's development keys.
+    Token {
+        #[arg(long, value_enum)]
+        role: TokenRole,
+        /// The customer, for the role `customer`.
+        #[arg(long, required_if_eq("role", "customer"))]
+        customer: Option<String>,
+        /// Who will hold it.
+        #[arg(long, default_value = "developer")]
+        subject: String,
+        /// How long it holds, in minutes.
+        #[arg(long, default_value_t = 60)]
+        minutes: u64,
+    },
+    /// Draw an API key for a source, and print its line for the configuration.
+    SourceKey {
+        /// The source's id.
+        id: String,
+        /// What it may send.
+        #[arg(long = "role", required = true)]
+        roles: Vec<String>,
+    },
+    /// Close a month and issue its invoices.
+    Close {
+        /// The month, such as 2026-10.
+        #[arg(long)]
+        period: String,
+        /// Only this customer.
+        #[arg(long)]
+        customer: Option<String>,
+    },
+    /// Look at invoices.
+    #[command(subcommand)]
+    Invoice(bill::InvoiceCommand),
+    /// Prove shares.
+    #[command(subcommand)]
+    Share(share::ShareCommand),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum TokenRole {
+    Operator,
+    Customer,
+}
+
+impl Arguments {
+    pub(crate) fn log_format(&self) -> wb_observe::LogFormat {
+        if self.log_json { wb_observe::LogFormat::Json } else { wb_observe::LogFormat::Text }
+    }
+
+    pub(crate) fn default_log_filter(&self) -> &'static str {
+        match self.command {
+            // librdkafka reports every lost connection as an error of its own, also at each shutdown;
+            // what matters of it comes back as an error of the call that needed the connection.
+            Command::Up | Command::Serve { .. } => "info,rdkafka=off,librdkafka=off",
+            _ => "warn,rdkafka=off,librdkafka=off",
+        }
+    }
+
+    /// What a child that runs another service of this installation is given.
+    fn child_arguments(&self) -> Vec<OsString> {
+        match &self.config {
+            Some(path) => vec!["--config".into(), path.clone().into()],
+            None => Vec::new(),
+        }
+    }
+}
+
+/// Says something to a person: standard error, so that standard output is for results.
+pub(crate) fn tell(text: &str) {
+    // Where nobody listens there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Prints a line of a result.
+pub(crate) fn print(text: &str) -> Result<()> {
+    writeln!(std::io::stdout(), "{text}").context("standard output is closed")
+}
+
+/// Runs the command.
+pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
+    let child_arguments = arguments.child_arguments();
+    if let Command::Share(command) = &arguments.command {
+        return share::run(command);
+    }
+    let config = Config::load(arguments.config.as_deref(), ProcessEnvironment)?;
+    match arguments.command {
+        Command::Up => up::run(&config, &child_arguments).await?,
+        Command::Serve { service: Service::Clickhouse, exit_with_stdin } => {
+            let keys = Keys::open(&config.data_dir)?;
+            backends::serve_engine(&config, &keys, up::end_signal(exit_with_stdin)?).await?;
+        }
+        Command::Serve { service, exit_with_stdin } => up::serve(&config, service, exit_with_stdin).await?,
+        Command::Demo(demo_arguments) => return demo::run(config, &child_arguments, demo_arguments).await,
+        Command::Token { role, customer, subject, minutes } => {
+            let access = match (role, customer) {
+                (TokenRole::Operator, _) => Access::Operator,
+                (TokenRole::Customer, customer) => {
+                    let id = customer.and_then(CustomerId::new).context("--customer: not a customer id")?;
+                    Access::Customer(id)
+                }
+            };
+            let issuer = Keys::open(&config.data_dir)?.issuer()?;
+            let ttl = Duration::from_secs(minutes.saturating_mul(60));
+            print(&issuer.issue(&Grant { subject, access }, ttl)?)?;
+        }
+        Command::SourceKey { id, roles } => {
+            let key = wb_auth::GeneratedKey::random()?;
+            let roles: Vec<String> = roles.iter().map(|role| format!("{role:?}")).collect();
+            print(&format!("# the key, shown once: {}", key.key))?;
+            print(&format!(
+                "[[ingest.sources]]\nid = {id:?}\nkey_sha256_hex = {:?}\nroles = [{}]",
+                key.key_sha256_hex,
+                roles.join(", ")
+            ))?;
+        }
+        Command::Close { period, customer } => bill::close(&config, &period, customer.as_deref()).await?,
+        Command::Invoice(command) => bill::run(&config, command).await?,
+        Command::Share(_) => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The sources of the configuration.
+pub(crate) fn configured_sources(config: &Config) -> Result<SourceKeys> {
+    SourceKeys::from_entries(config.ingest.sources.clone()).context("ingest.sources")
+}

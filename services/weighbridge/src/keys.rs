@@ -1,0 +1,87 @@
+//! Secrets of an installation: made once, kept in `keys/` of the data folder, readable by its
+//! owner alone.
+
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use wb_auth::Issuer;
+use wb_events::frame::FrameKey;
+
+/// The folder of an installation's secrets.
+pub(crate) struct Keys {
+    dir: PathBuf,
+}
+
+impl Keys {
+    /// Opens the folder, making it if needed.
+    pub(crate) fn open(data_dir: &Path) -> Result<Self> {
+        let dir = data_dir.join("keys");
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&dir)
+            .with_context(|| format!("cannot make the folder {}", dir.display()))?;
+        Ok(Self { dir })
+    }
+
+    /// The key that ingest and aggregators share. Services on several machines need the same
+    /// file `keys/frame.key`.
+    pub(crate) fn frame_key(&self) -> Result<FrameKey> {
+        self.secret("frame.key").map(FrameKey::new)
+    }
+
+    /// The password of the ClickHouse engine that runs on this machine.
+    pub(crate) fn engine_password(&self) -> Result<String> {
+        self.secret("clickhouse.key").map(|bytes| hex(&bytes))
+    }
+
+    /// Who signs the tokens of this installation.
+    pub(crate) fn issuer(&self) -> Result<Issuer> {
+        Issuer::create_or_load(&self.dir.join("tokens")).context("cannot make or read the token keys")
+    }
+
+    fn secret(&self, name: &str) -> Result<[u8; 32]> {
+        let path = self.dir.join(name);
+        match fs::read(&path) {
+            Ok(bytes) => match <[u8; 32]>::try_from(bytes.as_slice()) {
+                Ok(secret) => Ok(secret),
+                Err(_) => bail!("{} has {} bytes, a key has 32", path.display(), bytes.len()),
+            },
+            Err(error) if error.kind() == ErrorKind::NotFound => self.make(&path),
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+        }
+    }
+
+    fn make(&self, path: &Path) -> Result<[u8; 32]> {
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret).context("the operating system gave no random bytes")?;
+        // Written aside and linked into place: two processes that start at once agree on one key.
+        let aside = self.dir.join(format!("{}.{}", hex(&secret[..4]), std::process::id()));
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&aside)
+            .with_context(|| format!("cannot write {}", aside.display()))?;
+        file.write_all(&secret)?;
+        file.sync_all()?;
+        let linked = fs::hard_link(&aside, path);
+        fs::remove_file(&aside)?;
+        match linked {
+            Ok(()) => Ok(secret),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                let bytes = fs::read(path)?;
+                <[u8; 32]>::try_from(bytes.as_slice()).ok().context("the key of another process is not whole")
+            }
+            Err(error) => Err(error).with_context(|| format!("cannot place {}", path.display())),
+        }
+    }
+}
+
+/// Lower-case hex.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    wb_proof::hex::encode(bytes)
+}

@@ -1,0 +1,35 @@
+//! The one binary of Weighbridge.
+
+mod adapters;
+mod backends;
+mod bill;
+mod cli;
+mod demo;
+mod keys;
+mod services;
+mod share;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let arguments = cli::Arguments::parse();
+    if let Err(error) = wb_observe::init(arguments.log_format(), arguments.default_log_filter()) {
+        cli::tell(&format!("weighbridge: {}", wb_observe::chain(&error)));
+        return ExitCode::FAILURE;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let ended = match runtime {
+        Ok(runtime) => runtime.block_on(cli::run(arguments)),
+        Err(error) => Err(anyhow::Error::new(error).context("the asynchronous runtime did not start")),
+    };
+    match ended {
+        Ok(code) => code,
+        Err(error) => {
+            cli::tell(&format!("weighbridge: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Wiring: which service needs what, and running them together or alone.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use wb_auth::SourceKeys;
+use wb_billing::{Clerk, ClickHouseUsage, Projector, ports::SystemClock};
+use wb_clickhouse::Store;
+use wb_config::Config;
+use wb_kafka::names_view::follow_channel;
+use wb_kafka::topics::Partitions;
+use wb_kafka::{Log, NamesView, TopicPlan};
+
+use crate::adapters::{LedgerTopic, NamedCuts};
+use crate::backends::{ClickHouseAccess, clickhouse_access, log_settings};
+use crate::keys::Keys;
+
+/// How long the backends may take to answer when services start.
+const BACKENDS_TIMEOUT: Duration = Duration::from_secs(60);
+/// The pause between two tries to reach them.
+const BACKENDS_PAUSE: Duration = Duration::from_millis(250);
+/// How often new ledger records are looked for.
+const PROJECT_EVERY: Duration = Duration::from_millis(250);
+/// How long services may take to end once they are told to.
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The services that can run alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Service {
+    Ingest,
+    Aggregator,
+    Billing,
+    Api,
+    /// The ClickHouse engine of this machine.
+    Clickhouse,
+}
+
+/// Connections to the backends, checked.
+pub(crate) struct Connected {
+    pub(crate) log: Log,
+    pub(crate) partitions: Partitions,
+    pub(crate) store: Store,
+    pub(crate) keys: Keys,
+}
+
+/// The clerk on the real ports.
+pub(crate) type RealClerk = Clerk<LedgerTopic, ClickHouseUsage, NamedCuts, SystemClock>;
+
+fn topic_plan(config: &Config) -> TopicPlan {
+    let partitions = &config.kafka.partitions;
+    TopicPlan {
+        shares: partitions.shares,
+        telemetry: partitions.telemetry,
+        energy: partitions.energy,
+        gpu: partitions.gpu,
+        replication: config.kafka.replication,
+        retention_hours: config.kafka.retention_hours,
+    }
+}
+
+/// Tries until it works or the time is up; then the last failure is told.
+async fn within_time<T, E, F>(what: &'static str, mut attempt: impl FnMut() -> F) -> Result<T>
+where
+    E: std::error::Error + Send + Sync + 'static,
+    F: Future<Output = Result<T, E>>,
+{
+    let deadline = tokio::time::Instant::now() + BACKENDS_TIMEOUT;
+    loop {
+        match attempt().await {
+            Ok(done) => return Ok(done),
+            Err(error) if tokio::time::Instant::now() > deadline => return Err(error).context(what),
+            Err(_) => tokio::time::sleep(BACKENDS_PAUSE).await,
+        }
+    }
+}
+
+/// Connects to both backends, creates the topics and brings the schema up to date.
+pub(crate) async fn connect(config: &Config) -> Result<Connected> {
+    let keys = Keys::open(&config.data_dir)?;
+    let log = Log::connect(log_settings(config)).context("the Kafka client was not accepted")?;
+    let plan = topic_plan(config);
+    let partitions = within_time("Kafka cannot be used", || log.ensure_topics(&plan)).await?;
+    let ClickHouseAccess { url, database, user, password } = clickhouse_access(config, &keys)?;
+    let store = within_time("ClickHouse cannot be used", || async {
+        let store = Store::connect(&url, &database, user.as_deref(), password.as_deref()).await?;
+        store.migrate().await?;
+        Ok::<_, wb_clickhouse::StoreError>(store)
+    })
+    .await?;
+    Ok(Connected { log, partitions, store, keys })
+}
+
+impl Connected {
+    fn log_id() -> Result<[u8; 16]> {
+        let mut log_id = [0; 16];
+        getrandom::fill(&mut log_id).context("the operating system gave no random bytes")?;
+        Ok(log_id)
+    }
+
+    /// A view of the names that nobody follows.
+    pub(crate) async fn names(&self) -> Result<NamesView> {
+        NamesView::start(self.log.clone(), &self.partitions, Self::log_id()?, None)
+            .await
+            .context("the names cannot be read")
+    }
+
+    /// Where the events count up to.
+    pub(crate) async fn cuts(&self) -> Result<NamedCuts> {
+        Ok(NamedCuts {
+            names: self.names().await?,
+            partitions: self.partitions.clone(),
+            store: self.store.clone(),
+        })
+    }
+
+    /// The clerk.
+    pub(crate) async fn clerk(&self, who: &str) -> Result<RealClerk> {
+        let cuts = self.cuts().await?;
+        let usage = ClickHouseUsage::new(self.store.client().clone());
+        Ok(Clerk::new(LedgerTopic(self.log.clone()), usage, cuts, SystemClock, who))
+    }
+}
+
+/// Running services.
+pub(crate) struct Running {
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<Result<()>>,
+}
+
+/// Waits for the end; a sender that is gone ends it too.
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+impl Running {
+    /// Starts services in this process. Listeners are bound before anything runs, so that a port
+    /// that is taken is told at once.
+    pub(crate) async fn start(
+        config: &Config,
+        connected: &Connected,
+        sources: SourceKeys,
+        wanted: &[Service],
+    ) -> Result<Self> {
+        let (stop, stopping) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let bind = async |address, field: &'static str| {
+            TcpListener::bind(address)
+                .await
+                .with_context(|| format!("cannot listen on {address}: change {field} in the configuration"))
+        };
+        if wanted.contains(&Service::Aggregator) {
+            let (sender, follow) = follow_channel();
+            let names = NamesView::start(
+                connected.log.clone(),
+                &connected.partitions,
+                Connected::log_id()?,
+                Some(sender),
+            );
+            let aggregator = wb_aggregator::AggregatorConfig {
+                frame_key: connected.keys.frame_key()?,
+                name: format!("aggregator-{}", std::process::id()),
+                punctuate_after: wb_aggregator::PUNCTUATE_AFTER,
+            };
+            // The view sends every name it reads; whoever follows must run before it waits.
+            let (log, store, partitions) =
+                (connected.log.clone(), connected.store.clone(), connected.partitions.clone());
+            let projector = wb_aggregator::Projector::start(store.clone(), follow, stopping.clone());
+            let names = names.await.context("the names cannot be read")?;
+            let stopping = stopping.clone();
+            tasks.spawn(async move {
+                wb_aggregator::run(aggregator, log, store, names, projector, partitions, stopping).await;
+                Ok(())
+            });
+        }
+        if wanted.contains(&Service::Ingest) {
+            let ingest = wb_ingest::IngestConfig {
+                listener: bind(config.ingest.listen, "ingest.listen").await?,
+                sources,
+                frame_key: connected.keys.frame_key()?,
+                name: format!("ingest-{}", std::process::id()),
+            };
+            let (log, partitions) = (connected.log.clone(), connected.partitions.clone());
+            let end = stopped(stopping.clone());
+            tasks.spawn(async move {
+                wb_ingest::serve(ingest, log, &partitions, end).await.context("ingest has ended")
+            });
+        }
+        if wanted.contains(&Service::Api) {
+            let listener = bind(config.api.listen, "api.listen").await?;
+            let api = wb_api::ApiConfig {
+                listen: config.api.listen,
+                graphiql: config.api.graphiql,
+                limits: wb_api::Limits::default(),
+            };
+            let verifier = connected.keys.issuer()?.verifier().context("the token keys cannot be used")?;
+            let (store, end) = (connected.store.clone(), stopped(stopping.clone()));
+            tasks.spawn(async move {
+                wb_api::serve_on(listener, api, store, verifier, end).await.context("the api has ended")
+            });
+        }
+        if wanted.contains(&Service::Billing) {
+            let projector = Projector::new(connected.store.client().clone());
+            let ledger = LedgerTopic(connected.log.clone());
+            tasks.spawn(project_ledger(projector, ledger, stopping.clone()));
+        }
+        Ok(Self { stop, tasks })
+    }
+
+    /// Waits until a service ends, which none does by itself.
+    pub(crate) async fn any_ended(&mut self) -> Result<()> {
+        match self.tasks.join_next().await {
+            Some(Ok(ended)) => ended,
+            Some(Err(error)) => Err(error).context("a service ended badly"),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Ends all services, and waits for what they have under way.
+    pub(crate) async fn stop(mut self) {
+        self.stop.send_replace(true);
+        let all = async {
+            while let Some(ended) = self.tasks.join_next().await {
+                if let Ok(Err(error)) = ended {
+                    tracing::error!(error = format!("{error:#}"), "a service ended badly");
+                }
+            }
+        };
+        if tokio::time::timeout(STOP_TIMEOUT, all).await.is_err() {
+            tracing::warn!("services did not end in time and are left");
+        }
+    }
+}
+
+async fn project_ledger(
+    mut projector: Projector,
+    ledger: LedgerTopic,
+    stopping: watch::Receiver<bool>,
+) -> Result<()> {
+    loop {
+        if let Err(error) = projector.project(&ledger).await {
+            tracing::warn!(error = wb_observe::chain(&error), "the ledger is not projected yet");
+        }
+        tokio::select! {
+            () = stopped(stopping.clone()) => return Ok(()),
+            () = tokio::time::sleep(PROJECT_EVERY) => {}
+        }
+    }
+}
