@@ -1,0 +1,10 @@
+//! How bodies are packed: ClickHouse's block framing, the LZ4 frame of
+//! `Content-Encoding: lz4`, and headers that a streamed answer repeats.
+
+mod answer;
+mod block;
+mod header;
+
+pub(crate) use answer::Encoder;
+pub(crate) use block::BlockDecoder;
+pub(crate) use header::{HeaderTrim, is_streamable};

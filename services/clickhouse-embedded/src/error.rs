@@ -1,0 +1,76 @@
+//! Failures of starting and running the engine itself.
+//!
+//! What goes wrong inside one request is answered to that client in
+//! ClickHouse's form and never ends the process (see `exception`).
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Why the embedded ClickHouse could not start or had to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The engine's library could not be loaded.
+    #[error(
+        "WB-7001: cannot load the ClickHouse engine from {path}: {reason}; give the path of a libchdb.so for this machine (26.7 or newer)"
+    )]
+    Load {
+        /// The path tried.
+        path: PathBuf,
+        /// What the loader said.
+        reason: String,
+    },
+    /// The engine did not open the data directory.
+    #[error(
+        "WB-7002: the ClickHouse engine did not open {path}: either another process has it open (one process per data directory) or it is not writable; the engine's own reason is on standard error"
+    )]
+    Open {
+        /// The data directory.
+        path: PathBuf,
+    },
+    /// The data directory could not be created or resolved.
+    #[error("WB-7003: cannot use {path} as the data directory: {source}; name a writable directory")]
+    DataDir {
+        /// The data directory.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A second engine in one process.
+    #[error(
+        "WB-7004: this process already runs the ClickHouse engine on {open}, so it cannot open {wanted}; start another process"
+    )]
+    SecondPath {
+        /// The directory already open.
+        open: PathBuf,
+        /// The directory asked for.
+        wanted: PathBuf,
+    },
+    /// The engine refused a statement needed to start.
+    #[error("WB-7005: the ClickHouse engine refused `{statement}` at start: {reason}")]
+    Prepare {
+        /// The statement.
+        statement: String,
+        /// The engine's answer.
+        reason: String,
+    },
+    /// The configuration cannot be used.
+    #[error("WB-7006: {what}")]
+    Config {
+        /// Which value is wrong, why, and what would be right.
+        what: String,
+    },
+    /// The address could not be bound.
+    #[error("WB-7007: cannot listen on {listen}: {source}; choose a free address")]
+    Listen {
+        /// The address.
+        listen: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The HTTP server failed.
+    #[error("WB-7008: the HTTP interface of the ClickHouse engine failed: {source}")]
+    Serve {
+        /// Why.
+        source: std::io::Error,
+    },
+}

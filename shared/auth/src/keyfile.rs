@@ -1,0 +1,118 @@
+//! Ed25519 keys in files: PKCS#8 and SPKI in PEM form (RFC 8410).
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
+
+use crate::error::AuthError;
+
+/// The largest key file that is read.
+const KEY_FILE_MAX_BYTES: u64 = 16 * 1024;
+
+/// What precedes the 32 bytes of an Ed25519 public key in SubjectPublicKeyInfo (RFC 8410, 4).
+const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+
+/// Only the owner may read and write it.
+const PRIVATE_MODE: u32 = 0o600;
+
+/// Everybody may read it.
+const PUBLIC_MODE: u32 = 0o644;
+
+/// Whether a new file holds a secret.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Secrecy {
+    Private,
+    Public,
+}
+
+/// The key id of a public key: 16 hex digits of the SHA-256 of its SPKI form.
+pub(crate) fn key_id(spki_der: &[u8]) -> String {
+    faster_hex::hex_string(&Sha256::digest(spki_der)[..8])
+}
+
+/// The SPKI form of a public key.
+pub(crate) fn spki_of(public_key: &[u8]) -> Vec<u8> {
+    [SPKI_PREFIX.as_slice(), public_key].concat()
+}
+
+/// Takes the 32 bytes out of a public key's PEM, with its SPKI form.
+pub(crate) fn read_public_pem(pem: &str, what: &str) -> Result<(Vec<u8>, Vec<u8>), AuthError> {
+    let der = from_pem(pem, "PUBLIC KEY", what)?;
+    match der.strip_prefix(&SPKI_PREFIX) {
+        Some(public_key) if public_key.len() == 32 => Ok((public_key.to_vec(), der)),
+        _ => Err(AuthError::KeyForm { what: what.to_owned(), problem: "another algorithm or length" }),
+    }
+}
+
+/// Writes DER as PEM with lines of 64 characters.
+pub(crate) fn to_pem(der: &[u8], label: &str) -> String {
+    let text = STANDARD.encode(der);
+    let mut pem = format!("-----BEGIN {label}-----\n");
+    for (index, character) in text.chars().enumerate() {
+        if index > 0 && index % 64 == 0 {
+            pem.push('\n');
+        }
+        pem.push(character);
+    }
+    pem.push_str(&format!("\n-----END {label}-----\n"));
+    pem
+}
+
+/// Reads the one PEM block of a text.
+pub(crate) fn from_pem(pem: &str, label: &str, what: &str) -> Result<Vec<u8>, AuthError> {
+    let refuse = |problem| AuthError::KeyForm { what: what.to_owned(), problem };
+    let body = pem
+        .trim()
+        .strip_prefix(&format!("-----BEGIN {label}-----"))
+        .and_then(|rest| rest.strip_suffix(&format!("-----END {label}-----")))
+        .ok_or_else(|| refuse("the BEGIN and END lines do not match what is wanted here"))?;
+    let compact: String = body.split_ascii_whitespace().collect();
+    STANDARD.decode(compact).map_err(|_| refuse("its body is not base64"))
+}
+
+/// Reads a key file; a private one must be unreadable for others.
+pub(crate) fn read(path: &Path, secrecy: Secrecy) -> Result<String, AuthError> {
+    let fail = |source| AuthError::KeyFile { action: "read", path: path.display().to_string(), source };
+    let metadata = fs::metadata(path).map_err(fail)?;
+    if metadata.len() > KEY_FILE_MAX_BYTES {
+        let what = path.display().to_string();
+        return Err(AuthError::KeyForm { what, problem: "the file is larger than any key" });
+    }
+    if secrecy == Secrecy::Private && metadata.mode() & 0o077 != 0 {
+        return Err(AuthError::KeyFileMode { path: path.display().to_string() });
+    }
+    fs::read_to_string(path).map_err(fail)
+}
+
+/// Creates a file whole or not at all; `false` where it exists already and was left alone.
+///
+/// The content is written and flushed under another name first, then linked: a reader never sees
+/// half a key, and of two processes that create one only the first succeeds.
+pub(crate) fn create(path: &Path, content: &str, secrecy: Secrecy) -> Result<bool, AuthError> {
+    let fail = |source| AuthError::KeyFile { action: "create", path: path.display().to_string(), source };
+    let draft =
+        path.with_extension(format!("draft-{}-{:?}", std::process::id(), std::thread::current().id()));
+    let mode = if secrecy == Secrecy::Private { PRIVATE_MODE } else { PUBLIC_MODE };
+    let written =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&draft).and_then(
+            |mut file| {
+                file.write_all(content.as_bytes())?;
+                file.sync_all()
+            },
+        );
+    let linked = written.and_then(|()| match fs::hard_link(&draft, path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
+    });
+    // The draft holds a secret: it must go, whatever happened before.
+    let removed = fs::remove_file(&draft);
+    let created = linked.map_err(fail)?;
+    removed.map_err(fail)?;
+    Ok(created)
+}

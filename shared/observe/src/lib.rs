@@ -1,0 +1,96 @@
+//! What a process says about itself: log lines on standard error, and errors in one line.
+//!
+//! Standard output belongs to a command's result, so no log line ever goes there.
+
+mod chain;
+
+use tracing_subscriber::EnvFilter;
+
+pub use chain::chain;
+
+/// The environment variable that says which log lines are written, such as `info` or `wb_ingest=debug,warn`. An empty one
+/// counts as not set.
+pub const LOG_VARIABLE: &str = "WEIGHBRIDGE_LOG";
+
+/// How a log line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people: time, level, where, message and fields.
+    Text,
+    /// For machines: one JSON object a line.
+    Json,
+}
+
+/// Why logging could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum ObserveError {
+    /// A filter that cannot be read.
+    #[error(
+        "WB-6101 the log filter {filter:?} of {origin} cannot be read; write a level (error, warn, info, debug, trace, off) or `target=level` pairs separated by commas"
+    )]
+    Filter {
+        /// The filter.
+        filter: String,
+        /// Where it comes from: the environment variable or the program's default.
+        origin: &'static str,
+        /// Why not.
+        #[source]
+        source: tracing_subscriber::filter::ParseError,
+    },
+    /// Logging runs already.
+    #[error("WB-6102 logging was started before in this process; start it once, at the beginning")]
+    Started(#[source] tracing_subscriber::util::TryInitError),
+}
+
+/// Starts logging to standard error for the whole process, with the filter of [`LOG_VARIABLE`] or else the default given.
+///
+/// # Errors
+/// [`ObserveError::Filter`] for a filter that cannot be read, [`ObserveError::Started`] at a second call.
+pub fn init(format: LogFormat, default_filter: &str) -> Result<(), ObserveError> {
+    use tracing_subscriber::util::SubscriberInitExt;
+
+    let filter = filter(
+        std::env::var_os(LOG_VARIABLE).map(|text| text.to_string_lossy().into_owned()),
+        default_filter,
+    )?;
+    // No colours: a log is read by more programs than terminals.
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    let started = match format {
+        LogFormat::Text => builder.finish().try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).finish().try_init(),
+    };
+    started.map_err(ObserveError::Started)
+}
+
+fn filter(variable: Option<String>, default_filter: &str) -> Result<EnvFilter, ObserveError> {
+    let (filter, origin) = match variable.filter(|text| !text.is_empty()) {
+        Some(text) => (text, LOG_VARIABLE),
+        None => (default_filter.to_owned(), "the program's default"),
+    };
+    EnvFilter::builder().parse(&filter).map_err(|source| ObserveError::Filter { filter, origin, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_variable_wins_over_the_default_unless_it_is_empty() {
+        let seen = |variable: Option<&str>| filter(variable.map(str::to_owned), "info").unwrap().to_string();
+        assert_eq!(seen(None), "info");
+        assert_eq!(seen(Some("")), "info");
+        assert_eq!(seen(Some("warn")), "warn");
+    }
+
+    #[test]
+    fn a_filter_that_cannot_be_read_is_named_with_its_origin() {
+        let error = filter(Some("wb=loudly".to_owned()), "info").unwrap_err().to_string();
+        assert!(
+            error.contains("WB-6101") && error.contains("wb=loudly") && error.contains(LOG_VARIABLE),
+            "{error}"
+        );
+        let error = filter(None, "=====").unwrap_err().to_string();
+        assert!(error.contains("the program's default"), "{error}");
+    }
+}

@@ -1,0 +1,204 @@
+//! Input for the demonstration, the tests and the benches: events with known totals.
+//!
+//! Real chain data, invented machines in recorded shapes, a scheduler's rows and a simulated
+//! fleet that really mines at a tiny difficulty. The same seed gives the same bytes. Each part
+//! carries the totals that must follow ([`Expect`]), taken from the input's own files and
+//! constants and not from the code under test.
+//!
+//! Nothing here reads anything but the data folder it is given.
+
+mod build;
+mod fleet;
+mod genesis;
+mod miners;
+mod mining;
+mod museum;
+mod rng;
+mod slurm;
+mod stream;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+pub use fleet::{FLEET_ASSIGNED_DIFFICULTY, FLEET_ASSIGNED_Q32, FLEET_END_US, FLEET_START_US};
+pub use stream::{STREAM_ASSIGNED_DIFFICULTY, STREAM_ASSIGNED_Q32, ShareStream, StreamShare, share_stream};
+
+/// The sources that the demonstration's parts are sent by, with the role each needs.
+pub const SOURCES: [(&str, &str); 7] = [
+    (OPERATOR, "operator"),
+    (GENESIS_REPLAY, "replay"),
+    (POOL_MUSEUM, "pool"),
+    (POOL_FLEET, "pool"),
+    (MINER_AGENT, "telemetry"),
+    (SLURM, "scheduler"),
+    (METERS, "meter"),
+];
+
+/// Sends facts.
+pub const OPERATOR: &str = "operator";
+/// Replays block headers.
+pub const GENESIS_REPLAY: &str = "genesis-replay";
+/// Submits the real blocks and their mutations as Stratum V1 shares.
+pub const POOL_MUSEUM: &str = "pool-museum";
+/// Submits the simulated fleet's shares.
+pub const POOL_FLEET: &str = "pool-a";
+/// Asks machines how they are.
+pub const MINER_AGENT: &str = "miner-agent";
+/// Reports GPU allocations.
+pub const SLURM: &str = "slurm";
+/// Reads energy registers.
+pub const METERS: &str = "meters";
+
+/// Everything the demonstration sends, in order: facts, then the sessions and jobs that refer to
+/// them, then what happened.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DemoInput {
+    /// The parts, each to be sent when the one before is recorded.
+    pub parts: Vec<Part>,
+}
+
+/// Events of one subject from one source.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    /// What it is, for people and tests.
+    pub name: &'static str,
+    /// Who sends it; one of [`SOURCES`].
+    pub source: &'static str,
+    /// The events, in the JSON form of the HTTP edge.
+    pub events: Vec<Value>,
+    /// What must follow from them.
+    pub expect: Expect,
+}
+
+/// What must follow from a part's events.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Expect {
+    /// Events that count.
+    pub accepted: u64,
+    /// Shares among them.
+    pub accepted_shares: u64,
+    /// Events that are refused, by reason.
+    pub rejected: BTreeMap<String, u64>,
+    /// Accepted shares that solve a block.
+    pub blocks: u64,
+    /// Work credited by (chain, machine), in units of 2^-32 of difficulty.
+    pub credited_q32: BTreeMap<(String, String), u128>,
+    /// Energy by machine in watt-hours: last register less first.
+    pub energy_wh: BTreeMap<String, u64>,
+    /// GPU-seconds by account, of spans that have ended.
+    pub gpu_seconds: BTreeMap<String, u128>,
+    /// Input that its own reader refused, so that no event was made of it, with the reason.
+    pub not_sent: Vec<String>,
+}
+
+impl Expect {
+    /// Refused events of all reasons.
+    #[must_use]
+    pub fn rejected_total(&self) -> u64 {
+        self.rejected.values().sum()
+    }
+
+    /// Adds the totals of another part.
+    pub fn add(&mut self, other: &Self) {
+        self.accepted += other.accepted;
+        self.accepted_shares += other.accepted_shares;
+        self.blocks += other.blocks;
+        for (reason, count) in &other.rejected {
+            *self.rejected.entry(reason.clone()).or_default() += count;
+        }
+        for (key, credited_q32) in &other.credited_q32 {
+            *self.credited_q32.entry(key.clone()).or_default() += credited_q32;
+        }
+        for (machine, energy_wh) in &other.energy_wh {
+            *self.energy_wh.entry(machine.clone()).or_default() += energy_wh;
+        }
+        for (account, gpu_seconds) in &other.gpu_seconds {
+            *self.gpu_seconds.entry(account.clone()).or_default() += gpu_seconds;
+        }
+        self.not_sent.extend(other.not_sent.iter().cloned());
+    }
+
+    /// Counts an accepted share.
+    fn credit(&mut self, chain: &str, machine: &str, credited_q32: u128, solves_block: bool) {
+        self.accepted += 1;
+        self.accepted_shares += 1;
+        self.blocks += u64::from(solves_block);
+        *self.credited_q32.entry((chain.to_owned(), machine.to_owned())).or_default() += credited_q32;
+    }
+}
+
+impl DemoInput {
+    /// The totals of all parts.
+    #[must_use]
+    pub fn expect(&self) -> Expect {
+        let mut total = Expect::default();
+        for part in &self.parts {
+            total.add(&part.expect);
+        }
+        total
+    }
+
+    /// A part by its name.
+    #[must_use]
+    pub fn part(&self, name: &str) -> Option<&Part> {
+        self.parts.iter().find(|part| part.name == name)
+    }
+}
+
+/// Why the input could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum TestkitError {
+    /// A data file cannot be read.
+    #[error("cannot read {}: it belongs to the repository's tests/data", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A data file does not have its form.
+    #[error("{} does not have its form: {what}", path.display())]
+    Form {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// Made-up work could not be built or mined.
+    #[error("cannot mine for session {session}: {what}")]
+    Mining {
+        /// The session.
+        session: String,
+        /// What went wrong.
+        what: String,
+    },
+}
+
+/// The demonstration's input from the repository's `tests/data`.
+///
+/// # Errors
+/// [`TestkitError`] where a data file is missing or not of its form.
+pub fn demo_input(data_dir: &Path, seed: u64) -> Result<DemoInput, TestkitError> {
+    let mut builder = build::Builder::default();
+    let mut parts = vec![genesis::blocks(data_dir, &mut builder)?];
+    parts.extend(museum::parts(data_dir, &mut builder)?);
+    parts.push(miners::samples(data_dir, &mut builder)?);
+    parts.push(slurm::spans(data_dir, &mut builder)?);
+    parts.extend(fleet::parts(seed, &mut builder)?);
+    parts.push(genesis::energy(seed, &mut builder));
+    let mut all = Vec::from(builder.into_fact_parts());
+    all.append(&mut parts);
+    Ok(DemoInput { parts: all })
+}
+
+/// Reads a data file.
+fn read(data_dir: &Path, relative: &str) -> Result<(PathBuf, String), TestkitError> {
+    let path = data_dir.join(relative);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok((path, text)),
+        Err(source) => Err(TestkitError::Read { path, source }),
+    }
+}
