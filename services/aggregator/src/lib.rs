@@ -47,7 +47,7 @@ pub enum AggregatorError {
     Store(#[source] StoreError),
     /// What was read again is not what was named.
     #[error(
-        "WB-5201 block {block} of {topic}/{partition} was named with another {what} than its log gives now: \
+        "WB-5611 block {block} of {topic}/{partition} was named with another {what} than its log gives now: \
          the log or the fold has changed; nothing more of this partition is named"
     )]
     History {
@@ -62,7 +62,7 @@ pub enum AggregatorError {
     },
     /// The log no longer holds the partition's beginning.
     #[error(
-        "WB-5202 {topic}/{partition} begins at offset {low}: retention has dropped records that are \
+        "WB-5612 {topic}/{partition} begins at offset {low}: retention has dropped records that are \
          needed to recover its state; keep event topics for longer than this log has lived"
     )]
     BeginningLost {
@@ -75,7 +75,7 @@ pub enum AggregatorError {
     },
     /// The fold broke the conservation law.
     #[error(
-        "WB-5203 block {block} of {topic}/{partition} does not add up: {accepted} accepted + {duplicate} duplicate + {rejected} rejected is not {events} events; nothing more is named"
+        "WB-5613 block {block} of {topic}/{partition} does not add up: {accepted} accepted + {duplicate} duplicate + {rejected} rejected is not {events} events; nothing more is named"
     )]
     NotConserved {
         /// The topic.

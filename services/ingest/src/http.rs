@@ -44,10 +44,10 @@ pub struct IngestConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
     /// The facts could not be read at the start.
-    #[error("WB-5101 ingest could not read the facts recorded so far")]
+    #[error("WB-5601 ingest could not read the facts recorded so far")]
     Reference(#[source] LogError),
     /// The HTTP server failed.
-    #[error("WB-5102 ingest's HTTP server failed")]
+    #[error("WB-5602 ingest's HTTP server failed")]
     Http(#[source] std::io::Error),
 }
 

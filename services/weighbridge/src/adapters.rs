@@ -65,7 +65,7 @@ impl NamedCuts {
 /// The wait was longer than [`SETTLE_TIMEOUT`].
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "WB-7001 not everything acknowledged was named within {} seconds: is an aggregator running, and ClickHouse with it?",
+    "WB-5621 not everything acknowledged was named within {} seconds: is an aggregator running, and ClickHouse with it?",
     SETTLE_TIMEOUT.as_secs()
 )]
 struct NotSettled;

@@ -1,0 +1,308 @@
+//! Usage and facts as ClickHouse holds them.
+//!
+//! Every query counts only rows of attempts that are named before the cut; `manifest` is used as a
+//! set, so that a name projected twice counts once. Sums are of integers: their order does not matter.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use clickhouse::{Client, Row};
+use serde::Deserialize;
+use wb_ledger::{ChainHead, EvidenceBlock, Hash};
+use wb_metering::energy::RegisterReading;
+use wb_rating::WorkGroup;
+use wb_units::Interval;
+
+use crate::error::PortError;
+use crate::ports::{BlockId, FactRow, Holding, ReadingRow, UsageStore, WorkRead};
+
+/// Machines of one query: their ids, up to 128 bytes each, go along as a parameter.
+const MACHINES_PER_QUERY: usize = 1_000;
+
+/// The rows that count at a cut.
+const NAMED: &str = "(topic, partition, block, attempt) IN \
+     (SELECT topic, partition, block, attempt FROM manifest WHERE names_offset < {cut:UInt64})";
+
+/// Where an energy reading belongs.
+const METER: &str = "machine_id, meter_id, witness";
+
+/// The usage store over ClickHouse.
+#[derive(Clone)]
+pub struct ClickHouseUsage {
+    client: Client,
+}
+
+#[derive(Row, Deserialize)]
+struct FactColumns {
+    entity: String,
+    valid_from_us: i64,
+    valid_to_us: Option<i64>,
+    topic: String,
+    partition: u32,
+    block: u64,
+    idx: u32,
+    body: String,
+}
+
+#[derive(Row, Deserialize)]
+struct WorkColumns {
+    chain: String,
+    nbits: u32,
+    subsidy_sat: u64,
+    credited: u128,
+    share_count: u64,
+}
+
+#[derive(Row, Deserialize)]
+struct BlockColumns {
+    topic: String,
+    partition: u32,
+    block: u64,
+}
+
+#[derive(Row, Deserialize)]
+struct ReadingColumns {
+    machine_id: String,
+    meter_id: String,
+    witness: String,
+    event_time_us: i64,
+    event_id: [u8; 16],
+    register_wh: u64,
+    topic: String,
+    partition: u32,
+    block: u64,
+}
+
+#[derive(Row, Deserialize)]
+struct NameColumns {
+    topic: String,
+    partition: u32,
+    block: u64,
+    content_hash: [u8; 32],
+    merkle_root: [u8; 32],
+}
+
+#[derive(Row, Deserialize)]
+struct HeadColumns {
+    topic: String,
+    partition: u32,
+    block: u64,
+    name_hash: [u8; 32],
+}
+
+impl ClickHouseUsage {
+    /// Reads through a client whose URL and database are configured.
+    ///
+    /// The bounds of an interactive query do not fit a month of a large customer: results are not cut
+    /// and may take ten minutes. The clerk itself asks for bounded portions.
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        let client = client
+            .with_setting("max_result_rows", "0")
+            .with_setting("max_execution_time", "600")
+            .with_setting("transform_null_in", "0");
+        Self { client }
+    }
+}
+
+fn failed(what: &'static str) -> impl Fn(clickhouse::error::Error) -> PortError {
+    move |error| PortError::new(format!("reading {what} from ClickHouse"), error)
+}
+
+impl UsageStore for ClickHouseUsage {
+    async fn named_cut(&self, below: u64) -> Result<u64, PortError> {
+        self.client
+            .query("SELECT if(count() = 0, toUInt64(0), max(names_offset) + 1) FROM manifest WHERE names_offset < {cut:UInt64}")
+            .param("cut", below)
+            .fetch_one::<u64>()
+            .await
+            .map_err(failed("the manifest's end"))
+    }
+
+    async fn facts(&self, kind: &str, cut: u64) -> Result<Vec<FactRow>, PortError> {
+        let sql = format!(
+            "SELECT entity, valid_from_us, valid_to_us, topic, partition, block, idx, body \
+             FROM facts WHERE kind = {{kind:String}} AND {NAMED}"
+        );
+        let rows = self
+            .client
+            .query(&sql)
+            .param("kind", kind)
+            .param("cut", cut)
+            .fetch_all::<FactColumns>()
+            .await
+            .map_err(failed("facts"))?;
+        Ok(rows
+            .into_iter()
+            .map(|row| FactRow {
+                entity: row.entity,
+                valid_from_us: row.valid_from_us,
+                valid_to_us: row.valid_to_us,
+                block: BlockId { topic: row.topic, partition: row.partition, block: row.block },
+                idx: row.idx,
+                body: row.body,
+            })
+            .collect())
+    }
+
+    async fn work(&self, holdings: &[Holding], cut: u64) -> Result<WorkRead, PortError> {
+        let mut work = WorkRead::default();
+        for (interval, machine_ids) in by_interval(holdings) {
+            for chunk in machine_ids.chunks(MACHINES_PER_QUERY) {
+                self.add_work(interval, chunk, cut, &mut work).await?;
+            }
+        }
+        Ok(work)
+    }
+
+    async fn readings(
+        &self,
+        machine_ids: &[String],
+        window: Interval,
+        cut: u64,
+    ) -> Result<Vec<ReadingRow>, PortError> {
+        let columns = format!("{METER}, event_time_us, event_id, register_wh, topic, partition, block");
+        let of_machines =
+            format!("FROM energy_readings WHERE machine_id IN {{machines:Array(String)}} AND {NAMED}");
+        let sql = format!(
+            "SELECT {columns} {of_machines} AND event_time_us >= {{start:Int64}} AND event_time_us < {{end:Int64}} \
+             UNION ALL SELECT * FROM (SELECT {columns} {of_machines} AND event_time_us < {{start:Int64}} \
+             ORDER BY event_time_us DESC, event_id ASC LIMIT 1 BY {METER}) \
+             UNION ALL SELECT * FROM (SELECT {columns} {of_machines} AND event_time_us >= {{end:Int64}} \
+             ORDER BY event_time_us ASC, event_id ASC LIMIT 1 BY {METER})"
+        );
+        let mut rows = Vec::new();
+        for chunk in machine_ids.chunks(MACHINES_PER_QUERY) {
+            let found = self
+                .client
+                .query(&sql)
+                .param("machines", chunk)
+                .param("start", window.start_us)
+                .param("end", window.end_us)
+                .param("cut", cut)
+                .fetch_all::<ReadingColumns>()
+                .await
+                .map_err(failed("energy readings"))?;
+            rows.extend(found.into_iter().map(|row| ReadingRow {
+                machine_id: row.machine_id,
+                meter_id: row.meter_id,
+                witness: row.witness,
+                reading: RegisterReading {
+                    at_us: row.event_time_us,
+                    id: row.event_id,
+                    register_wh: row.register_wh,
+                },
+                block: BlockId { topic: row.topic, partition: row.partition, block: row.block },
+            }));
+        }
+        Ok(rows)
+    }
+
+    async fn blocks(&self, ids: &BTreeSet<BlockId>, cut: u64) -> Result<Vec<EvidenceBlock>, PortError> {
+        let mut ranges: BTreeMap<(&str, u32), (u64, u64)> = BTreeMap::new();
+        for id in ids {
+            let range = ranges.entry((&id.topic, id.partition)).or_insert((id.block, id.block));
+            *range = (range.0.min(id.block), range.1.max(id.block));
+        }
+        let mut named = Vec::with_capacity(ids.len());
+        for ((topic, partition), (first, last)) in ranges {
+            let rows = self
+                .client
+                .query(
+                    "SELECT DISTINCT topic, partition, block, content_hash, merkle_root FROM manifest \
+                     WHERE topic = {topic:String} AND partition = {partition:UInt32} \
+                     AND block BETWEEN {first:UInt64} AND {last:UInt64} AND names_offset < {cut:UInt64}",
+                )
+                .param("topic", topic)
+                .param("partition", partition)
+                .param("first", first)
+                .param("last", last)
+                .param("cut", cut)
+                .fetch_all::<NameColumns>()
+                .await
+                .map_err(failed("the names of blocks"))?;
+            named.extend(rows.into_iter().filter_map(|row| {
+                let id = BlockId { topic: row.topic, partition: row.partition, block: row.block };
+                ids.contains(&id).then(|| EvidenceBlock {
+                    topic: id.topic,
+                    partition: id.partition,
+                    block: id.block,
+                    content_hash: Hash::from_bytes(row.content_hash),
+                    merkle_root: Hash::from_bytes(row.merkle_root),
+                })
+            }));
+        }
+        Ok(named)
+    }
+
+    async fn chain_heads(&self, cut: u64) -> Result<Vec<ChainHead>, PortError> {
+        let rows = self
+            .client
+            .query(
+                "SELECT topic, partition, block, name_hash FROM manifest WHERE names_offset < {cut:UInt64} \
+                 ORDER BY topic, partition, block DESC LIMIT 1 BY topic, partition",
+            )
+            .param("cut", cut)
+            .fetch_all::<HeadColumns>()
+            .await
+            .map_err(failed("the heads of the chains"))?;
+        Ok(rows
+            .into_iter()
+            .map(|row| ChainHead {
+                topic: row.topic,
+                partition: row.partition,
+                block: row.block,
+                name_hash: Hash::from_bytes(row.name_hash),
+            })
+            .collect())
+    }
+}
+
+impl ClickHouseUsage {
+    async fn add_work(
+        &self,
+        interval: Interval,
+        machine_ids: &[&str],
+        cut: u64,
+        work: &mut WorkRead,
+    ) -> Result<(), PortError> {
+        let accepted = format!(
+            "FROM work_5m WHERE machine_id IN {{machines:Array(String)}} AND verdict = 'accepted' \
+             AND interval_start_us >= {{start:Int64}} AND interval_start_us < {{end:Int64}} AND {NAMED}"
+        );
+        let ask = |sql: &str| {
+            self.client
+                .query(sql)
+                .param("machines", machine_ids)
+                .param("start", interval.start_us)
+                .param("end", interval.end_us)
+                .param("cut", cut)
+        };
+        let sums = ask(&format!(
+            "SELECT chain, nbits, subsidy_sat, sum(credited_q32) AS credited, sum(shares) AS share_count \
+             {accepted} GROUP BY chain, nbits, subsidy_sat"
+        ));
+        for row in sums.fetch_all::<WorkColumns>().await.map_err(failed("work"))? {
+            work.groups.push(WorkGroup {
+                chain: row.chain,
+                nbits: row.nbits,
+                subsidy_sat: row.subsidy_sat,
+                credited_q32: row.credited,
+                shares: row.share_count,
+            });
+        }
+        let sources = ask(&format!("SELECT DISTINCT topic, partition, block {accepted}"));
+        for row in sources.fetch_all::<BlockColumns>().await.map_err(failed("the blocks of work"))? {
+            work.blocks.insert(BlockId { topic: row.topic, partition: row.partition, block: row.block });
+        }
+        Ok(())
+    }
+}
+
+/// Machines by the stretch they were held: nearly always one stretch for all of them.
+fn by_interval(holdings: &[Holding]) -> BTreeMap<Interval, Vec<&str>> {
+    let mut intervals: BTreeMap<Interval, Vec<&str>> = BTreeMap::new();
+    for holding in holdings {
+        intervals.entry(holding.interval).or_default().push(&holding.machine_id);
+    }
+    intervals
+}

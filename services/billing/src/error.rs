@@ -1,0 +1,243 @@
+//! What can stop the clerk; each with a stable code.
+
+use wb_ledger::{EventError, Inconsistent, InvoiceError, RecordError, Refusal};
+use wb_rating::{ContractError, PeriodError, RatingError};
+
+use crate::clerk::Issued;
+
+/// Something outside did not do its part: the log, the tables or the cut.
+#[derive(Debug, thiserror::Error)]
+#[error("[WB-5401] {operation} failed; nothing was lost, try again when it works")]
+pub struct PortError {
+    /// What was being done, such as `reading the ledger from offset 12`.
+    pub operation: String,
+    /// Why it failed.
+    #[source]
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl PortError {
+    /// Names the operation that a foreign error stopped.
+    pub fn new(
+        operation: impl Into<String>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self { operation: operation.into(), source: source.into() }
+    }
+}
+
+/// Why one contract could not be billed while others were.
+#[derive(Debug)]
+pub struct ContractFailure {
+    /// The contract.
+    pub contract_id: String,
+    /// Why.
+    pub error: ClerkError,
+}
+
+/// Why the clerk stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum ClerkError {
+    /// Log, tables or cut.
+    #[error("the clerk could not go on")]
+    Port(#[from] PortError),
+    /// No such period.
+    #[error("no such period")]
+    Period(#[from] PeriodError),
+    /// The period is not over.
+    #[error(
+        "[WB-5402] period {period} of contract {contract_id} ends at {end_us} us, and it is {now_us} us by the clerk's \
+         clock; close it when it is over"
+    )]
+    NotOver {
+        /// The contract.
+        contract_id: String,
+        /// The month.
+        period: String,
+        /// Its end, UTC microseconds.
+        end_us: i64,
+        /// The clock, UTC microseconds.
+        now_us: i64,
+    },
+    /// A contract fact that is no contract.
+    #[error("the contract cannot be billed by")]
+    Contract(#[from] ContractError),
+    /// A contract that changes what may not change within a period.
+    #[error(
+        "[WB-5403] contract {contract_id} changes {field} within period {period}; a change of {field} takes effect at \
+         the start of a month, or as a new contract"
+    )]
+    ChangedWithin {
+        /// The contract.
+        contract_id: String,
+        /// The field.
+        field: &'static str,
+        /// The month.
+        period: String,
+    },
+    /// A fact that does not have its form.
+    #[error("[WB-5404] the {kind} fact of {entity} cannot be read: {detail}; send a corrected fact")]
+    Fact {
+        /// Its kind.
+        kind: &'static str,
+        /// Its entity.
+        entity: String,
+        /// Why.
+        detail: String,
+    },
+    /// An assignment and its contract name two customers.
+    #[error(
+        "[WB-5405] machine {machine_id} is assigned to contract {contract_id} as {assigned} uses it, but the contract is \
+         {customer}'s; correct the assignment"
+    )]
+    OtherCustomer {
+        /// The machine.
+        machine_id: String,
+        /// The contract.
+        contract_id: String,
+        /// The assignment's customer.
+        assigned: String,
+        /// The contract's customer.
+        customer: String,
+    },
+    /// Usage that cannot be rated.
+    #[error("usage cannot be rated")]
+    Rating(#[from] RatingError),
+    /// A bill that is no document.
+    #[error("the bill is no invoice")]
+    Invoice(#[from] InvoiceError),
+    /// The tables hold less than the ledger's cut.
+    #[error(
+        "[WB-5406] the tables hold names up to offset {held} of the cut {cut}; wait until the projection of names has \
+         caught up, or rebuild it"
+    )]
+    Behind {
+        /// The cut that is needed.
+        cut: u64,
+        /// One past the last name they hold below it.
+        held: u64,
+    },
+    /// Rows of a block that no name names.
+    #[error(
+        "[WB-5407] block {block} of {topic}/{partition} stands behind a bill but is not named before cut {cut}; scrub the tables"
+    )]
+    Unnamed {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// The block.
+        block: u64,
+        /// The cut.
+        cut: u64,
+    },
+    /// The ledger refused.
+    #[error("the ledger refuses")]
+    Refused(#[from] Refusal),
+    /// A record that cannot be written.
+    #[error("the ledger record cannot be written")]
+    Record(#[from] RecordError),
+    /// A winning record that this program does not understand.
+    #[error("the ledger cannot be read on from offset {offset}")]
+    Event {
+        /// The record's offset.
+        offset: u64,
+        /// Why.
+        #[source]
+        source: EventError,
+    },
+    /// A ledger that contradicts itself.
+    #[error("the ledger cannot be trusted from offset {offset} on")]
+    Inconsistent {
+        /// The record's offset.
+        offset: u64,
+        /// Why.
+        #[source]
+        source: Inconsistent,
+    },
+    /// Others wrote first, again and again.
+    #[error(
+        "[WB-5408] {attempts} records in a row lost against other writers; see who else writes to the ledger, then try again"
+    )]
+    Crowded {
+        /// How often it was tried.
+        attempts: u32,
+    },
+    /// A record was acknowledged, and reading does not find it.
+    #[error("[WB-5409] the ledger acknowledged offset {offset} but ends before it; the log lost its tail")]
+    LostTail {
+        /// The acknowledged offset.
+        offset: u64,
+    },
+    /// No such invoice.
+    #[error(
+        "[WB-5410] there is no invoice {invoice_id}; ids are those that a close returns, such as inv_0123456789abcdef0123"
+    )]
+    NoSuchInvoice {
+        /// What was asked for.
+        invoice_id: String,
+    },
+    /// What was billed can no longer be found.
+    #[error(
+        "[WB-5411] contract {contract_id} has no terms in period {period} at cut {cut}, though it was billed; rebuild the tables"
+    )]
+    NoTerms {
+        /// The contract.
+        contract_id: String,
+        /// The month.
+        period: String,
+        /// The cut.
+        cut: u64,
+    },
+    /// Some contracts could not be billed. The others were; a second close goes on with the rest.
+    #[error("[WB-5412] {} of {} contracts could not be billed: {}", failures.len(), failures.len() + issued.len(), list(failures))]
+    Some {
+        /// The ones that failed.
+        failures: Vec<ContractFailure>,
+        /// The invoices of the others.
+        issued: Vec<Issued>,
+    },
+}
+
+impl ClerkError {
+    /// The stable code of this error.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Port(_) => "WB-5401",
+            Self::Period(error) => error.code(),
+            Self::NotOver { .. } => "WB-5402",
+            Self::Contract(error) => error.code(),
+            Self::ChangedWithin { .. } => "WB-5403",
+            Self::Fact { .. } => "WB-5404",
+            Self::OtherCustomer { .. } => "WB-5405",
+            Self::Rating(error) => error.code(),
+            Self::Invoice(error) => error.code(),
+            Self::Behind { .. } => "WB-5406",
+            Self::Unnamed { .. } => "WB-5407",
+            Self::Refused(refusal) => refusal.code(),
+            Self::Record(error) => error.code(),
+            Self::Event { source, .. } => source.code(),
+            Self::Inconsistent { .. } => "WB-5350",
+            Self::Crowded { .. } => "WB-5408",
+            Self::LostTail { .. } => "WB-5409",
+            Self::NoSuchInvoice { .. } => "WB-5410",
+            Self::NoTerms { .. } => "WB-5411",
+            Self::Some { .. } => "WB-5412",
+        }
+    }
+}
+
+/// Each failed contract with the whole chain of its reasons.
+fn list(failures: &[ContractFailure]) -> String {
+    let describe = |failure: &ContractFailure| {
+        let mut text = format!("{}: {}", failure.contract_id, failure.error);
+        let mut next = std::error::Error::source(&failure.error);
+        while let Some(error) = next {
+            text.push_str(&format!(": {error}"));
+            next = error.source();
+        }
+        text
+    };
+    failures.iter().map(describe).collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,113 @@
+//! The ledger as this process has read it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tracing::{info, warn};
+use wb_ledger::{Applied, Chain, Command, Event, Hash, Invoice, LedgerRecord, State, decide};
+
+use crate::error::ClerkError;
+use crate::ports::LedgerLog;
+
+/// How often a record may lose against other writers before the clerk gives up: each loss means that
+/// another writer got on, so only a runaway writer reaches this.
+const ATTEMPTS_MAX: u32 = 1_000;
+
+/// An issued invoice with where it lies in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IssuedDocument {
+    /// The offset of its record in the ledger.
+    pub ledger_offset: u64,
+    /// The document.
+    pub invoice: Invoice,
+}
+
+/// Chain, state and documents, folded from the log in offset order.
+#[derive(Default)]
+pub(crate) struct Journal {
+    chain: Chain,
+    state: State,
+    invoices: BTreeMap<String, Arc<IssuedDocument>>,
+}
+
+impl Journal {
+    pub(crate) fn state(&self) -> &State {
+        &self.state
+    }
+
+    pub(crate) fn invoice(&self, invoice_id: &str) -> Option<&Arc<IssuedDocument>> {
+        self.invoices.get(invoice_id)
+    }
+
+    pub(crate) fn invoices(&self) -> impl Iterator<Item = &Arc<IssuedDocument>> {
+        self.invoices.values()
+    }
+
+    /// Reads the log to its end. Returns the hashes of the records that won on the way.
+    ///
+    /// A record that stops the fold is met again by the next call: nothing is applied by halves.
+    pub(crate) async fn refresh<L: LedgerLog>(&mut self, log: &L) -> Result<BTreeSet<Hash>, ClerkError> {
+        let mut won = BTreeSet::new();
+        for (offset, bytes) in log.read_all_from(self.chain.next_offset()).await? {
+            let mut chain = self.chain.clone();
+            match chain.apply(offset, &bytes) {
+                Applied::Won { hash, record } => {
+                    self.take(offset, &record)?;
+                    won.insert(hash);
+                }
+                Applied::Lost { hash, predecessor } => {
+                    info!(offset, %hash, %predecessor, "a ledger record lost: it follows a record that is not the head");
+                }
+                Applied::Invalid(error) => {
+                    warn!(offset, code = error.code(), %error, "a ledger record is invalid and does not count");
+                }
+            }
+            self.chain = chain;
+        }
+        Ok(won)
+    }
+
+    fn take(&mut self, offset: u64, record: &LedgerRecord) -> Result<(), ClerkError> {
+        let event =
+            Event::read(&record.kind, &record.body).map_err(|source| ClerkError::Event { offset, source })?;
+        self.state.apply(&event).map_err(|source| ClerkError::Inconsistent { offset, source })?;
+        if let Event::InvoiceIssued(invoice) = event {
+            let document = IssuedDocument { ledger_offset: offset, invoice: *invoice };
+            self.invoices.insert(document.invoice.invoice_id.clone(), Arc::new(document));
+        }
+        Ok(())
+    }
+
+    /// Decides a command on the newest state and appends what was decided, until it has won or is
+    /// refused.
+    pub(crate) async fn execute<L: LedgerLog>(
+        &mut self,
+        log: &L,
+        command: &Command,
+        (who, why, at_us): (&str, &str, i64),
+    ) -> Result<(), ClerkError> {
+        let mut lost = 0;
+        self.refresh(log).await?;
+        'again: while lost < ATTEMPTS_MAX {
+            for event in decide(&self.state, command)? {
+                let body = event
+                    .body()
+                    .map_err(|source| ClerkError::Event { offset: self.chain.next_offset(), source })?;
+                let record = LedgerRecord::new(self.chain.head(), event.kind(), body, who, why, at_us);
+                let bytes = record.to_bytes()?;
+                let hash = Hash::of(&bytes);
+                let offset = log.append(bytes).await?;
+                let won = self.refresh(log).await?;
+                if self.chain.next_offset() <= offset {
+                    return Err(ClerkError::LostTail { offset });
+                }
+                if !won.contains(&hash) {
+                    lost += 1;
+                    continue 'again;
+                }
+            }
+            return Ok(());
+        }
+        Err(ClerkError::Crowded { attempts: lost })
+    }
+}

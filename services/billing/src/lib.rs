@@ -1,0 +1,31 @@
+//! The clerk: sealed usage and contracts in, invoices in the ledger out.
+//!
+//! ```text
+//! settle the cut -> facts, work and readings named before it -> rate -> draft
+//!     -> PeriodClosed (the cut) -> InvoiceIssued (the number) -> read back: did it win?
+//! ```
+//!
+//! - [`ports`]: what the clerk needs from outside, as traits it owns.
+//! - [`Clerk`]: closes periods, issues invoices, computes them again.
+//! - [`ClickHouseUsage`]: usage and facts as ClickHouse holds them, at a cut.
+//! - [`Projector`]: winning ledger records into ClickHouse's table `ledger`.
+//!
+//! Killed anywhere, started again or run twice at once, the clerk issues each invoice once: the cut is
+//! in the ledger before anything is computed from it for good, an invoice's id follows from contract
+//! and period, and of two records that claim one predecessor the log's order picks the winner.
+
+mod bill;
+mod clerk;
+mod clickhouse_usage;
+mod error;
+mod journal;
+pub mod ports;
+mod projector;
+mod reference;
+pub mod timeline;
+
+pub use clerk::{Clerk, Issued, Recomputed};
+pub use clickhouse_usage::ClickHouseUsage;
+pub use error::{ClerkError, ContractFailure, PortError};
+pub use journal::IssuedDocument;
+pub use projector::Projector;

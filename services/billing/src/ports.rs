@@ -1,0 +1,144 @@
+//! What the clerk needs from outside. It owns these traits; adapters implement them.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+
+use wb_ledger::{ChainHead, EvidenceBlock};
+use wb_metering::energy::RegisterReading;
+use wb_rating::WorkGroup;
+use wb_units::{Interval, Micros};
+
+use crate::error::PortError;
+
+/// The topic `ledger`: one partition, never expires.
+pub trait LedgerLog: Send + Sync {
+    /// Appends a record and returns its offset once it is durable.
+    fn append(&self, bytes: Vec<u8>) -> impl Future<Output = Result<u64, PortError>> + Send;
+
+    /// All records from `offset` on, in offset order, up to an end that lies after every record
+    /// acknowledged to anyone before the call.
+    fn read_all_from(
+        &self,
+        offset: u64,
+    ) -> impl Future<Output = Result<Vec<(u64, Vec<u8>)>, PortError>> + Send;
+}
+
+/// Decides up to where the events count.
+pub trait CutSource: Send + Sync {
+    /// Waits until everything that was acknowledged before the call is named and its names are
+    /// projected into the tables, and returns an offset in `names` that is after all those names.
+    fn settled_cut(&self) -> impl Future<Output = Result<u64, PortError>> + Send;
+}
+
+/// The wall clock: when a period is over, and the time in a record. No digest depends on it.
+pub trait Clock: Send + Sync {
+    /// Now, UTC microseconds.
+    fn now_us(&self) -> Micros;
+}
+
+/// The clock of the operating system.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now_us(&self) -> Micros {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+    }
+}
+
+/// A block of a partition.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BlockId {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: u32,
+    /// The block.
+    pub block: u64,
+}
+
+/// A fact as it was recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FactRow {
+    /// What it is about.
+    pub entity: String,
+    /// When it begins to hold.
+    pub valid_from_us: Micros,
+    /// When it ceases to hold, if it says so.
+    pub valid_to_us: Option<Micros>,
+    /// The block that holds it.
+    pub block: BlockId,
+    /// Its place in the block.
+    pub idx: u32,
+    /// Its body, JSON.
+    pub body: String,
+}
+
+/// A machine held under a contract for a stretch of time on the settlement grid.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Holding {
+    /// The stretch.
+    pub interval: Interval,
+    /// The machine.
+    pub machine_id: String,
+}
+
+/// Accepted work, with the blocks that hold it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WorkRead {
+    /// The work, in groups of equal worth.
+    pub groups: Vec<WorkGroup>,
+    /// The blocks.
+    pub blocks: BTreeSet<BlockId>,
+}
+
+/// A register reading, with where it was taken and the block that holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadingRow {
+    /// The machine the meter feeds.
+    pub machine_id: String,
+    /// The meter.
+    pub meter_id: String,
+    /// Who read it: `meter`, `pdu` or `firmware`.
+    pub witness: String,
+    /// The reading.
+    pub reading: RegisterReading,
+    /// The block.
+    pub block: BlockId,
+}
+
+/// What was counted and recorded, as of a cut: only rows of blocks named before it.
+pub trait UsageStore: Send + Sync {
+    /// One past the highest offset in `names`, below `below`, that the tables know; 0 for none.
+    fn named_cut(&self, below: u64) -> impl Future<Output = Result<u64, PortError>> + Send;
+
+    /// All facts of a kind, in any order.
+    fn facts(&self, kind: &str, cut: u64) -> impl Future<Output = Result<Vec<FactRow>, PortError>> + Send;
+
+    /// Accepted work of machines while they were held.
+    fn work(
+        &self,
+        holdings: &[Holding],
+        cut: u64,
+    ) -> impl Future<Output = Result<WorkRead, PortError>> + Send;
+
+    /// Readings of the meters of some machines: those inside the window and, for each machine, meter
+    /// and witness, the last before it and the first at or after its end, however far away.
+    fn readings(
+        &self,
+        machine_ids: &[String],
+        window: Interval,
+        cut: u64,
+    ) -> impl Future<Output = Result<Vec<ReadingRow>, PortError>> + Send;
+
+    /// The names of some blocks.
+    fn blocks(
+        &self,
+        ids: &BTreeSet<BlockId>,
+        cut: u64,
+    ) -> impl Future<Output = Result<Vec<EvidenceBlock>, PortError>> + Send;
+
+    /// The latest name of every partition.
+    fn chain_heads(&self, cut: u64) -> impl Future<Output = Result<Vec<ChainHead>, PortError>> + Send;
+}

@@ -1,0 +1,183 @@
+//! The facts a bill rests on: contracts in their versions and who held which machine when.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use wb_ledger::{Hash, canonical};
+use wb_rating::{Contract, Period};
+use wb_units::Interval;
+
+use crate::error::ClerkError;
+use crate::ports::{BlockId, Holding, UsageStore};
+use crate::timeline::{Span, timelines};
+
+/// Contracts and assignments at a cut.
+pub(crate) struct Reference {
+    contracts: BTreeMap<String, Vec<Span>>,
+    assignments: BTreeMap<String, Vec<Assignment>>,
+}
+
+/// A machine assigned to a contract.
+struct Assignment {
+    machine_id: String,
+    customer_id: String,
+    interval: Interval,
+    block: BlockId,
+}
+
+#[derive(Deserialize)]
+struct AssignmentBody {
+    customer_id: String,
+    contract_id: String,
+}
+
+/// One version of a contract and the part of the period it governs.
+pub(crate) struct Terms {
+    pub(crate) contract: Contract,
+    pub(crate) digest: Hash,
+    pub(crate) interval: Interval,
+    pub(crate) block: BlockId,
+}
+
+/// The period of a contract and its terms in it.
+pub(crate) struct PeriodTerms {
+    pub(crate) period: Period,
+    pub(crate) terms: Vec<Terms>,
+}
+
+impl Reference {
+    /// Reads all contracts and assignments.
+    pub(crate) async fn load<S: UsageStore>(store: &S, cut: u64) -> Result<Self, ClerkError> {
+        let contracts = timelines(store.facts("contract", cut).await?);
+        let mut assignments: BTreeMap<String, Vec<Assignment>> = BTreeMap::new();
+        for (machine_id, spans) in timelines(store.facts("assignment", cut).await?) {
+            for span in spans {
+                let body: AssignmentBody =
+                    serde_json::from_str(&span.body).map_err(|error| ClerkError::Fact {
+                        kind: "assignment",
+                        entity: machine_id.clone(),
+                        detail: error.to_string(),
+                    })?;
+                assignments.entry(body.contract_id).or_default().push(Assignment {
+                    machine_id: machine_id.clone(),
+                    customer_id: body.customer_id,
+                    interval: span.interval,
+                    block: span.block,
+                });
+            }
+        }
+        Ok(Self { contracts, assignments })
+    }
+
+    /// The ids of all contracts, sorted.
+    pub(crate) fn contract_ids(&self) -> impl Iterator<Item = &String> {
+        self.contracts.keys()
+    }
+
+    /// The customer a contract names, whatever else it says; the latest version decides.
+    pub(crate) fn customer_of(&self, contract_id: &str) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Named {
+            customer_id: String,
+        }
+        let latest = self.contracts.get(contract_id)?.last()?;
+        serde_json::from_str::<Named>(&latest.body).ok().map(|named| named.customer_id)
+    }
+
+    /// The month `text` in the contract's zone with the versions in effect in it; `None` where the
+    /// contract has none in that month.
+    ///
+    /// The zone is that of the latest version in effect. Versions of equal text are one.
+    pub(crate) fn terms_of(&self, contract_id: &str, text: &str) -> Result<Option<PeriodTerms>, ClerkError> {
+        let spans = self.contracts.get(contract_id).map(Vec::as_slice).unwrap_or_default();
+        let mut found: Option<PeriodTerms> = None;
+        for span in spans.iter().rev() {
+            let Some(later) = &mut found else {
+                let contract = parse(contract_id, span)?;
+                let period = Period::month(text, &contract.time_zone)?;
+                if let Some(interval) = span.interval.intersect(&period.interval) {
+                    let terms = vec![terms(contract, span, interval)?];
+                    found = Some(PeriodTerms { period, terms });
+                }
+                continue;
+            };
+            let Some(interval) = span.interval.intersect(&later.period.interval) else { continue };
+            let contract = parse(contract_id, span)?;
+            check_unchanged(&contract, later)?;
+            later.terms.push(terms(contract, span, interval)?);
+        }
+        Ok(found.map(|mut found| {
+            found.terms.reverse();
+            found.terms.dedup_by(|right, left| {
+                let one = left.digest == right.digest && left.interval.end_us == right.interval.start_us;
+                if one {
+                    left.interval.end_us = right.interval.end_us;
+                }
+                one
+            });
+            found
+        }))
+    }
+
+    /// The machines held under a contract within an interval, sorted, with the blocks that say so.
+    pub(crate) fn holdings(
+        &self,
+        contract: &Contract,
+        within: Interval,
+    ) -> Result<Vec<(Holding, &BlockId)>, ClerkError> {
+        let mut held = Vec::new();
+        for assignment in self.assignments.get(&contract.contract_id).into_iter().flatten() {
+            let Some(interval) = assignment.interval.intersect(&within) else { continue };
+            if assignment.customer_id != contract.customer_id {
+                return Err(ClerkError::OtherCustomer {
+                    machine_id: assignment.machine_id.clone(),
+                    contract_id: contract.contract_id.clone(),
+                    assigned: assignment.customer_id.clone(),
+                    customer: contract.customer_id.clone(),
+                });
+            }
+            held.push((Holding { interval, machine_id: assignment.machine_id.clone() }, &assignment.block));
+        }
+        held.sort();
+        Ok(held)
+    }
+}
+
+fn parse(contract_id: &str, span: &Span) -> Result<Contract, ClerkError> {
+    let contract = Contract::parse(&span.body)?;
+    if contract.contract_id == contract_id {
+        return Ok(contract);
+    }
+    let detail = format!("its body is of contract {}", contract.contract_id);
+    Err(ClerkError::Fact { kind: "contract", entity: contract_id.to_owned(), detail })
+}
+
+fn terms(contract: Contract, span: &Span, interval: Interval) -> Result<Terms, ClerkError> {
+    let digest = canonical::digest_of_text(&span.body).map_err(|error| ClerkError::Fact {
+        kind: "contract",
+        entity: contract.contract_id.clone(),
+        detail: error.to_string(),
+    })?;
+    Ok(Terms { contract, digest, interval, block: span.block.clone() })
+}
+
+/// An invoice has one customer, one issuer and one calendar.
+fn check_unchanged(contract: &Contract, later: &PeriodTerms) -> Result<(), ClerkError> {
+    for terms in &later.terms {
+        let other = &terms.contract;
+        for (field, same) in [
+            ("customer_id", contract.customer_id == other.customer_id),
+            ("legal_entity", contract.legal_entity == other.legal_entity),
+            ("time_zone", contract.time_zone == other.time_zone),
+        ] {
+            if !same {
+                return Err(ClerkError::ChangedWithin {
+                    contract_id: contract.contract_id.clone(),
+                    field,
+                    period: later.period.text.clone(),
+                });
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,258 @@
+//! The usage store and the projector on the real engine. One engine lives in a process, so one test
+//! asks everything; it needs `make setup` (the engine's library) and nothing else.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops at what it did not expect"
+)]
+
+#[path = "support/memory.rs"]
+#[allow(dead_code, reason = "only the log and the clock are needed here; usage comes from the engine")]
+mod memory;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use clickhouse::Client;
+use memory::{MemoryLog, TestClock, contract_body};
+use wb_billing::ports::{BlockId, CutSource, Holding, UsageStore};
+use wb_billing::{Clerk, ClickHouseUsage, PortError, Projector};
+use wb_clickhouse_embedded::EngineConfig;
+use wb_ledger::Hash;
+use wb_rating::WorkGroup;
+use wb_units::Interval;
+
+/// 2009-01-01T00:00:00Z.
+const JANUARY_US: i64 = 1_230_768_000_000_000;
+const STEP_US: i64 = 300_000_000;
+const AFTER_US: u64 = 1_233_446_401_000_000;
+/// More than 64 bits hold.
+const WIDE_Q32: u128 = (1 << 70) + 1;
+
+fn repository() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+async fn run(client: &Client, sql: &str) {
+    client.query(sql).execute().await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+}
+
+async fn migrate(client: &Client) {
+    let mut files: Vec<_> = std::fs::read_dir(repository().join("schemas/clickhouse"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "sql"))
+        .collect();
+    files.sort();
+    for file in files {
+        run(client, &std::fs::read_to_string(file).unwrap()).await;
+    }
+}
+
+/// Names an attempt of a block at an offset.
+async fn name(client: &Client, names_offset: u64, topic: &str, block: u64, attempt: u64) {
+    let hash = |what: &str| format!("unhex('{}')", Hash::of(format!("{what}{topic}{block}").as_bytes()));
+    let (content, root, zero, name) = (hash("content"), hash("root"), hash("zero"), hash("name"));
+    run(client, &format!(
+        "INSERT INTO manifest (names_offset, topic, partition, block, attempt, content_hash, merkle_root, \
+         last_frame_hash, predecessor, name_hash) VALUES \
+         ({names_offset}, '{topic}', 0, {block}, {attempt}, {content}, {root}, {zero}, {zero}, {name})"
+    )).await;
+}
+
+async fn work(client: &Client, block: u64, attempt: u64, rows: &[(&str, i64, &str, u128)]) {
+    for (idx, (machine, start_us, verdict, credited)) in rows.iter().enumerate() {
+        run(client, &format!(
+            "INSERT INTO work_5m (topic, partition, block, attempt, idx, machine_id, interval_start_us, chain, nbits, \
+             subsidy_sat, verdict, shares, credited_q32) VALUES \
+             ('shares', 0, {block}, {attempt}, {idx}, '{machine}', {start_us}, 'main', {}, 5000000000, '{verdict}', 1, \
+             toUInt128('{credited}'))", 0x1d00_ffff_u32
+        )).await;
+    }
+}
+
+async fn reading(client: &Client, block: u64, machine: &str, at_us: i64, id: u8, register_wh: u64) {
+    let id = format!("{id:02x}").repeat(16);
+    run(client, &format!(
+        "INSERT INTO energy_readings (topic, partition, block, attempt, machine_id, meter_id, witness, event_time_us, \
+         event_id, register_wh) VALUES \
+         ('energy', 0, {block}, 1, '{machine}', '{machine}-meter', 'meter', {at_us}, unhex('{id}'), {register_wh})"
+    )).await;
+}
+
+async fn fact(client: &Client, idx: u32, kind: &str, entity: &str, valid_to_us: &str, body: &str) {
+    run(client, &format!(
+        "INSERT INTO facts (topic, partition, block, attempt, idx, kind, entity, valid_from_us, valid_to_us, body) VALUES \
+         ('reference', 0, 0, 1, {idx}, '{kind}', '{entity}', {JANUARY_US}, {valid_to_us}, '{body}')"
+    )).await;
+}
+
+async fn fill(client: &Client) {
+    let contract = contract_body("lab-1", "satoshi-lab", "0.0725").to_string();
+    let assignment = r#"{"contract_id":"lab-1","customer_id":"satoshi-lab","machine_id":"gen-1"}"#;
+    fact(client, 0, "contract", "lab-1", "NULL", &contract).await;
+    fact(client, 1, "assignment", "gen-1", &(JANUARY_US + 20 * STEP_US).to_string(), assignment).await;
+    name(client, 0, "reference", 0, 1).await;
+    // Attempt 1 of block 0 died; attempt 2 is named, and two projectors both said so.
+    let rows = [
+        ("gen-1", JANUARY_US, "accepted", 7 << 32),
+        ("gen-1", JANUARY_US + 19 * STEP_US, "accepted", WIDE_Q32),
+        ("gen-1", JANUARY_US + 20 * STEP_US, "accepted", 1000 << 32),
+        ("gen-1", JANUARY_US - STEP_US, "accepted", 1000 << 32),
+        ("gen-1", JANUARY_US, "rejected", 1000 << 32),
+        ("gen-1", JANUARY_US, "duplicate", 1000 << 32),
+        ("gen-2", JANUARY_US, "accepted", 1000 << 32),
+    ];
+    work(client, 0, 1, &rows).await;
+    work(client, 0, 2, &rows).await;
+    name(client, 3, "shares", 0, 2).await;
+    name(client, 3, "shares", 0, 2).await;
+    // Block 1 is named late, block 2 never.
+    work(client, 1, 1, &[("gen-1", JANUARY_US, "accepted", 1 << 32)]).await;
+    name(client, 9, "shares", 1, 1).await;
+    work(client, 2, 1, &[("gen-1", JANUARY_US, "accepted", 1000 << 32)]).await;
+    // Readings long before and after the month, two at one instant before it.
+    for (at_us, id, register_wh) in [
+        (JANUARY_US - 900 * STEP_US, 1, 50),
+        (JANUARY_US - STEP_US, 2, 100),
+        (JANUARY_US - STEP_US, 3, 999),
+        (JANUARY_US + STEP_US, 4, 1_100),
+        (JANUARY_US + 10_000 * STEP_US, 5, 5_000),
+        (JANUARY_US + 20_000 * STEP_US, 6, 9_000),
+    ] {
+        reading(client, 0, "gen-1", at_us, id, register_wh).await;
+    }
+    reading(client, 1, "gen-1", JANUARY_US + 2 * STEP_US, 7, 77_777).await;
+    name(client, 5, "energy", 0, 1).await;
+}
+
+struct FixedCut(u64);
+
+impl CutSource for FixedCut {
+    async fn settled_cut(&self) -> Result<u64, PortError> {
+        Ok(self.0)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_what_is_named_before_the_cut_is_billed_and_the_ledger_is_projected_once() {
+    let library = std::env::var_os("WEIGHBRIDGE_CHDB_LIB")
+        .map_or_else(|| repository().join(".stack/chdb/libchdb.so"), PathBuf::from);
+    let data = tempfile::tempdir().unwrap();
+    let mut config = EngineConfig::new(library, data.path());
+    config.listen = "127.0.0.1:0".parse().unwrap();
+    let database = config.database.clone();
+    let bound =
+        wb_clickhouse_embedded::bind(config).await.expect("the engine starts; `make setup` installs it");
+    let client = Client::default().with_url(format!("http://{}", bound.local_addr())).with_database(database);
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let engine = tokio::spawn(bound.run(async {
+        let _ = stopped.await;
+    }));
+    migrate(&client).await;
+    fill(&client).await;
+    let store = ClickHouseUsage::new(client.clone());
+    check_reads(&store).await;
+    check_close_and_projection(&client, store).await;
+    stop.send(()).unwrap();
+    engine.await.unwrap().unwrap();
+}
+
+async fn check_reads(store: &ClickHouseUsage) {
+    for (below, held) in [(0, 0), (1, 1), (3, 1), (4, 4), (100, 10)] {
+        assert_eq!(store.named_cut(below).await.unwrap(), held, "below {below}");
+    }
+    let interval = Interval::new(JANUARY_US, JANUARY_US + 20 * STEP_US).unwrap();
+    let holdings = [Holding { interval, machine_id: "gen-1".to_owned() }];
+    let group = |credited_q32, shares| WorkGroup {
+        chain: "main".to_owned(),
+        nbits: 0x1d00_ffff,
+        subsidy_sat: 5_000_000_000,
+        credited_q32,
+        shares,
+    };
+    let block = |topic: &str, block| BlockId { topic: topic.to_owned(), partition: 0, block };
+    assert!(store.work(&holdings, 3).await.unwrap().groups.is_empty());
+    let read = store.work(&holdings, 9).await.unwrap();
+    assert_eq!(read.groups, [group((7 << 32) + WIDE_Q32, 2)]);
+    assert_eq!(read.blocks, BTreeSet::from([block("shares", 0)]));
+    let read = store.work(&holdings, 10).await.unwrap();
+    assert_eq!(read.groups, [group((8 << 32) + WIDE_Q32, 3)]);
+    assert_eq!(read.blocks, BTreeSet::from([block("shares", 0), block("shares", 1)]));
+    assert!(store.work(&[], 10).await.unwrap().groups.is_empty());
+
+    let month = Interval::new(JANUARY_US, JANUARY_US + 8_928 * STEP_US).unwrap();
+    let rows = store.readings(&["gen-1".to_owned(), "gen-8".to_owned()], month, 9).await.unwrap();
+    let mut registers: Vec<_> = rows.iter().map(|row| row.reading.register_wh).collect();
+    registers.sort_unstable();
+    assert_eq!(registers, [100, 1_100, 5_000], "the neighbours and what is inside, named before the cut");
+
+    let facts = store.facts("assignment", 1).await.unwrap();
+    assert_eq!(facts.len(), 1);
+    assert_eq!(facts[0].valid_to_us, Some(JANUARY_US + 20 * STEP_US));
+    assert_eq!(store.facts("contract", 1).await.unwrap()[0].valid_to_us, None);
+    assert!(store.facts("contract", 0).await.unwrap().is_empty());
+
+    let named = store.blocks(&BTreeSet::from([block("shares", 0), block("shares", 1)]), 9).await.unwrap();
+    assert_eq!(named.len(), 1);
+    assert_eq!(named[0].merkle_root, Hash::of(b"rootshares0"));
+    let heads = store.chain_heads(10).await.unwrap();
+    let shown: Vec<_> = heads.iter().map(|head| (head.topic.as_str(), head.block, head.name_hash)).collect();
+    assert_eq!(
+        shown,
+        [
+            ("energy", 0, Hash::of(b"nameenergy0")),
+            ("reference", 0, Hash::of(b"namereference0")),
+            ("shares", 1, Hash::of(b"nameshares1")),
+        ]
+    );
+}
+
+async fn check_close_and_projection(client: &Client, store: ClickHouseUsage) {
+    let log = MemoryLog::new();
+    let clerk = Clerk::new(log.clone(), store, FixedCut(9), TestClock::at(AFTER_US), "clerk");
+    let issued = clerk.close("2009-01", None).await.unwrap();
+    let document = clerk.invoice(&issued[0].invoice_id).await.unwrap();
+    let invoice = &document.invoice;
+    // The cut is one past the last name below the settled offset.
+    assert_eq!((invoice.evidence.cut, invoice.evidence.blocks_count), (6, 3));
+    // (2^70 + 1 + 7 x 2^32) x 50 BTC / 2^32: 2^38 + 7 difficulties, and 2^-32 of one earns 1.16 satoshi.
+    assert_eq!(invoice.lines[0].amount, "13743895347550.00000001");
+    // Until the assignment ends after 20 steps: 500 of the first 1,000 Wh, then 19 of 9,999 steps of 3,900 Wh.
+    assert_eq!(invoice.lines[1].quantity, "0.50741");
+    let again = clerk.recompute(&invoice.invoice_id).await.unwrap();
+    assert!(again.bill_matches && again.evidence_matches);
+
+    let mut projector = Projector::new(client.clone());
+    assert_eq!(projector.project(&log).await.unwrap(), 2);
+    assert_eq!(projector.project(&log).await.unwrap(), 0);
+    assert_eq!(
+        Projector::new(client.clone()).project(&log).await.unwrap(),
+        0,
+        "another projector starts where the table ends"
+    );
+    log.push_raw(b"nothing that counts");
+    assert_eq!(projector.project(&log).await.unwrap(), 0);
+    let rows = client
+        .query("SELECT kind, customer_id, invoice_id, body FROM ledger ORDER BY ledger_offset")
+        .fetch_all::<(String, String, String, String)>()
+        .await
+        .unwrap();
+    assert_eq!(rows.len(), 2);
+    assert_eq!(
+        (rows[0].0.as_str(), rows[0].1.as_str(), rows[0].2.as_str()),
+        ("period_closed", "satoshi-lab", "")
+    );
+    assert_eq!((rows[1].0.as_str(), &rows[1].2), ("invoice_issued", &invoice.invoice_id));
+    let body: wb_ledger::Invoice = serde_json::from_str(&rows[1].3).unwrap();
+    assert_eq!(&body, invoice);
+    let links = client
+        .query("SELECT lower(hex(record_hash)), lower(hex(predecessor)) FROM ledger ORDER BY ledger_offset")
+        .fetch_all::<(String, String)>()
+        .await
+        .unwrap();
+    assert_eq!(links[0].1, Hash::ZERO.to_string());
+    assert_eq!(links[1].1, links[0].0);
+    assert_eq!(links[0].0, Hash::of(&log.records()[0]).to_string());
+}

@@ -1,0 +1,313 @@
+//! The clerk's ports in memory, with what can go wrong at each of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use serde_json::json;
+use wb_billing::PortError;
+use wb_billing::ports::{
+    BlockId, Clock, CutSource, FactRow, Holding, LedgerLog, ReadingRow, UsageStore, WorkRead,
+};
+use wb_ledger::{ChainHead, EvidenceBlock, Hash};
+use wb_metering::energy::RegisterReading;
+use wb_rating::WorkGroup;
+use wb_units::{Interval, Micros};
+
+/// What happens at the append that the fuse counts down to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The process dies before the record is written.
+    BeforeWrite,
+    /// The record is written and the answer never comes.
+    AfterWrite,
+}
+
+/// A log that several clerks may share.
+#[derive(Clone)]
+pub(crate) struct MemoryLog {
+    records: Arc<Mutex<Vec<Vec<u8>>>>,
+    fuse: Option<(Arc<AtomicI64>, Fault)>,
+}
+
+impl MemoryLog {
+    pub(crate) fn new() -> Self {
+        Self { records: Arc::default(), fuse: None }
+    }
+
+    /// The same log, seen by a process that dies at its `appends`-th append.
+    pub(crate) fn dying_at(&self, appends: i64, fault: Fault) -> Self {
+        Self { records: self.records.clone(), fuse: Some((Arc::new(AtomicI64::new(appends)), fault)) }
+    }
+
+    pub(crate) fn records(&self) -> Vec<Vec<u8>> {
+        self.records.lock().unwrap().clone()
+    }
+
+    pub(crate) fn push_raw(&self, bytes: &[u8]) {
+        self.records.lock().unwrap().push(bytes.to_vec());
+    }
+}
+
+impl LedgerLog for MemoryLog {
+    async fn append(&self, bytes: Vec<u8>) -> Result<u64, PortError> {
+        // Another writer may get in here.
+        tokio::task::yield_now().await;
+        let dies = self.fuse.as_ref().is_some_and(|(left, _)| left.fetch_sub(1, Ordering::SeqCst) <= 1);
+        let fault = self.fuse.as_ref().map(|(_, fault)| *fault);
+        if dies && fault == Some(Fault::BeforeWrite) {
+            return Err(PortError::new("appending to the ledger", "killed before the write"));
+        }
+        let offset = {
+            let mut records = self.records.lock().unwrap();
+            records.push(bytes);
+            u64::try_from(records.len() - 1).unwrap()
+        };
+        if dies {
+            return Err(PortError::new("appending to the ledger", "killed after the write"));
+        }
+        tokio::task::yield_now().await;
+        Ok(offset)
+    }
+
+    async fn read_all_from(&self, offset: u64) -> Result<Vec<(u64, Vec<u8>)>, PortError> {
+        tokio::task::yield_now().await;
+        let records = self.records.lock().unwrap();
+        Ok((0_u64..).zip(records.iter().cloned()).filter(|(at, _)| *at >= offset).collect())
+    }
+}
+
+/// Where a row lies: its block, named at an offset.
+#[derive(Clone)]
+pub(crate) struct Place {
+    pub(crate) names_offset: u64,
+    pub(crate) block: BlockId,
+}
+
+/// Everything that was counted and recorded.
+#[derive(Clone, Default)]
+pub(crate) struct World {
+    pub(crate) facts: Vec<(Place, String, FactRow)>,
+    pub(crate) work: Vec<(Place, String, Micros, WorkGroup)>,
+    pub(crate) readings: Vec<(Place, ReadingRow)>,
+    /// One past the last name that the tables hold.
+    pub(crate) held: u64,
+    next: u64,
+}
+
+impl World {
+    /// The place of the next row of a topic: a block of its own.
+    pub(crate) fn place(&mut self, topic: &str) -> Place {
+        let number = self.next;
+        self.next += 1;
+        self.held = self.next;
+        Place {
+            names_offset: number,
+            block: BlockId { topic: topic.to_owned(), partition: 0, block: number },
+        }
+    }
+
+    pub(crate) fn fact(&mut self, kind: &str, entity: &str, valid_from_us: Micros, body: serde_json::Value) {
+        let place = self.place("reference");
+        let row = FactRow {
+            entity: entity.to_owned(),
+            valid_from_us,
+            valid_to_us: None,
+            block: place.block.clone(),
+            idx: 0,
+            body: body.to_string(),
+        };
+        self.facts.push((place, kind.to_owned(), row));
+    }
+
+    pub(crate) fn contract(
+        &mut self,
+        contract_id: &str,
+        customer_id: &str,
+        valid_from_us: Micros,
+        price: &str,
+    ) {
+        self.fact("contract", contract_id, valid_from_us, contract_body(contract_id, customer_id, price));
+    }
+
+    pub(crate) fn assign(
+        &mut self,
+        machine_id: &str,
+        customer_id: &str,
+        contract_id: &str,
+        valid_from_us: Micros,
+    ) {
+        let body = json!({"machine_id": machine_id, "customer_id": customer_id, "contract_id": contract_id});
+        self.fact("assignment", machine_id, valid_from_us, body);
+    }
+
+    pub(crate) fn mined(&mut self, machine_id: &str, at_us: Micros, credited_q32: u128) {
+        let group = WorkGroup {
+            chain: "main".to_owned(),
+            nbits: 0x1d00_ffff,
+            subsidy_sat: 5_000_000_000,
+            credited_q32,
+            shares: 1,
+        };
+        let place = self.place("shares");
+        let interval_start_us = wb_units::time::interval_start(at_us);
+        self.work.push((place, machine_id.to_owned(), interval_start_us, group));
+    }
+
+    pub(crate) fn read(&mut self, machine_id: &str, at_us: Micros, register_wh: u64) {
+        let place = self.place("energy");
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&at_us.to_be_bytes());
+        let row = ReadingRow {
+            machine_id: machine_id.to_owned(),
+            meter_id: format!("{machine_id}-meter"),
+            witness: "meter".to_owned(),
+            reading: RegisterReading { at_us, id, register_wh },
+            block: place.block.clone(),
+        };
+        self.readings.push((place, row));
+    }
+}
+
+pub(crate) fn contract_body(contract_id: &str, customer_id: &str, price: &str) -> serde_json::Value {
+    json!({
+        "contract_id": contract_id, "customer_id": customer_id, "legal_entity": "genesis-hosting", "time_zone": "UTC",
+        "components": [
+            {"id": "earnings", "kind": "pool_earnings", "chain": "main", "currency": "BTC", "mean_fees_sat": "0"},
+            {"id": "power", "kind": "metered_energy", "currency": "USD", "unit": "USD/kWh", "unit_price": price},
+        ],
+    })
+}
+
+/// The world behind the usage port.
+#[derive(Clone, Default)]
+pub(crate) struct MemoryStore(pub(crate) Arc<Mutex<World>>);
+
+impl MemoryStore {
+    pub(crate) fn new(world: World) -> Self {
+        Self(Arc::new(Mutex::new(world)))
+    }
+
+    pub(crate) fn change(&self, change: impl FnOnce(&mut World)) {
+        change(&mut self.0.lock().unwrap());
+    }
+
+    fn named(&self, cut: u64) -> BTreeMap<BlockId, u64> {
+        let world = self.0.lock().unwrap();
+        let places = world
+            .facts
+            .iter()
+            .map(|(place, ..)| place)
+            .chain(world.work.iter().map(|(place, ..)| place))
+            .chain(world.readings.iter().map(|(place, ..)| place));
+        places
+            .filter(|place| place.names_offset < cut)
+            .map(|place| (place.block.clone(), place.names_offset))
+            .collect()
+    }
+}
+
+impl UsageStore for MemoryStore {
+    async fn named_cut(&self, below: u64) -> Result<u64, PortError> {
+        let held = self.0.lock().unwrap().held;
+        Ok(self.named(held).values().filter(|offset| **offset < below).max().map_or(0, |offset| offset + 1))
+    }
+
+    async fn facts(&self, kind: &str, cut: u64) -> Result<Vec<FactRow>, PortError> {
+        tokio::task::yield_now().await;
+        let world = self.0.lock().unwrap();
+        Ok(world
+            .facts
+            .iter()
+            .filter(|(place, of_kind, _)| place.names_offset < cut && of_kind == kind)
+            .map(|(_, _, row)| row.clone())
+            .collect())
+    }
+
+    async fn work(&self, holdings: &[Holding], cut: u64) -> Result<WorkRead, PortError> {
+        tokio::task::yield_now().await;
+        let world = self.0.lock().unwrap();
+        let mut read = WorkRead::default();
+        for (place, machine_id, at_us, group) in &world.work {
+            let held = holdings.iter().any(|h| h.machine_id == *machine_id && h.interval.contains(*at_us));
+            if place.names_offset < cut && held {
+                read.groups.push(group.clone());
+                read.blocks.insert(place.block.clone());
+            }
+        }
+        Ok(read)
+    }
+
+    async fn readings(
+        &self,
+        machine_ids: &[String],
+        _window: Interval,
+        cut: u64,
+    ) -> Result<Vec<ReadingRow>, PortError> {
+        let world = self.0.lock().unwrap();
+        Ok(world
+            .readings
+            .iter()
+            .filter(|(place, row)| place.names_offset < cut && machine_ids.contains(&row.machine_id))
+            .map(|(_, row)| row.clone())
+            .collect())
+    }
+
+    async fn blocks(&self, ids: &BTreeSet<BlockId>, cut: u64) -> Result<Vec<EvidenceBlock>, PortError> {
+        Ok(self
+            .named(cut)
+            .into_keys()
+            .filter(|id| ids.contains(id))
+            .map(|id| EvidenceBlock {
+                content_hash: Hash::of(format!("{id:?}").as_bytes()),
+                merkle_root: Hash::of(b"root"),
+                topic: id.topic,
+                partition: id.partition,
+                block: id.block,
+            })
+            .collect())
+    }
+
+    async fn chain_heads(&self, cut: u64) -> Result<Vec<ChainHead>, PortError> {
+        let mut heads: BTreeMap<(String, u32), u64> = BTreeMap::new();
+        for id in self.named(cut).into_keys() {
+            let head = heads.entry((id.topic, id.partition)).or_default();
+            *head = (*head).max(id.block);
+        }
+        Ok(heads
+            .into_iter()
+            .map(|((topic, partition), block)| ChainHead {
+                name_hash: Hash::of(format!("{topic}/{partition}/{block}").as_bytes()),
+                topic,
+                partition,
+                block,
+            })
+            .collect())
+    }
+}
+
+/// Everything is settled at once; the offset asked for lies beyond the last name, as after a pin.
+#[derive(Clone)]
+pub(crate) struct MemoryCuts(pub(crate) MemoryStore);
+
+impl CutSource for MemoryCuts {
+    async fn settled_cut(&self) -> Result<u64, PortError> {
+        Ok(self.0.0.lock().unwrap().held + 2)
+    }
+}
+
+/// A clock that moves a little at every look.
+#[derive(Clone)]
+pub(crate) struct TestClock(pub(crate) Arc<AtomicU64>);
+
+impl TestClock {
+    pub(crate) fn at(now_us: u64) -> Self {
+        Self(Arc::new(AtomicU64::new(now_us)))
+    }
+}
+
+impl Clock for TestClock {
+    fn now_us(&self) -> Micros {
+        i64::try_from(self.0.fetch_add(17, Ordering::SeqCst)).unwrap()
+    }
+}

@@ -1,0 +1,423 @@
+//! The invoice document and its two digests.
+//!
+//! The *bill digest* covers what is charged and nothing of how it was gathered: every log that holds
+//! the same events gives the same one. The *evidence digest* covers the cut, the named blocks behind
+//! the lines and the heads of all chains at the cut: reading the same log again gives the same one.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use wb_rating::{Line, Period};
+use wb_units::{Money, MoneyError};
+
+use crate::canonical::{self, CanonicalError};
+use crate::hash::Hash;
+
+/// The most inputs that a line lists: what a person can look through. The digest covers them all.
+pub const INPUTS_LISTED_MAX: usize = 2_000;
+
+/// The most blocks that an invoice lists, so that a record stays under its bound. The evidence digest
+/// covers them all, and the rest is read from the named blocks at the cut.
+pub const BLOCKS_LISTED_MAX: usize = 1_000;
+
+/// An invoice as it is issued, stored and shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Invoice {
+    /// `inv_` and 20 hex digits that follow from legal entity, contract and period.
+    pub invoice_id: String,
+    /// The number: gapless within the legal entity.
+    pub number: String,
+    /// Who issues it.
+    pub legal_entity: String,
+    /// Whose it is.
+    pub customer_id: String,
+    /// The contract.
+    pub contract_id: String,
+    /// The versions of the contract that were in effect, in order of time.
+    pub contract_versions: Vec<ContractVersion>,
+    /// The month.
+    pub period: PeriodDocument,
+    /// What is charged and credited.
+    pub lines: Vec<InvoiceLine>,
+    /// The sum of the lines, one per currency, sorted by currency.
+    pub totals: Vec<Total>,
+    /// What it was computed from.
+    pub evidence: Evidence,
+    /// SHA-256 of the canonical charged part.
+    pub bill_digest: Hash,
+    /// SHA-256 of the canonical evidence.
+    pub evidence_digest: Hash,
+}
+
+/// A version of a contract and the part of the period it governs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContractVersion {
+    /// The first instant, UTC microseconds.
+    pub start_us: i64,
+    /// The first instant after it.
+    pub end_us: i64,
+    /// SHA-256 of the version's canonical text.
+    pub digest: Hash,
+}
+
+/// A period in stored form.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeriodDocument {
+    /// The month, `2026-10`.
+    pub text: String,
+    /// Its first instant, UTC microseconds.
+    pub start_us: i64,
+    /// The first instant after it.
+    pub end_us: i64,
+}
+
+impl From<&Period> for PeriodDocument {
+    fn from(period: &Period) -> Self {
+        Self { text: period.text.clone(), start_us: period.interval.start_us, end_us: period.interval.end_us }
+    }
+}
+
+/// A line in stored form: all numbers are decimal text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InvoiceLine {
+    /// `contract/component`, with `@` and the version's start where a version begins inside the period.
+    pub id: String,
+    /// The component's id.
+    pub component: String,
+    /// The component's kind.
+    pub kind: String,
+    /// In words.
+    pub description: String,
+    /// How much.
+    pub quantity: String,
+    /// Of what.
+    pub unit: String,
+    /// At what price.
+    pub unit_price: String,
+    /// How the amount follows.
+    pub formula: String,
+    /// The amount with its places.
+    pub amount: String,
+    /// The amount in minor units.
+    pub amount_minor: String,
+    /// Of what currency.
+    pub currency: String,
+    /// How many inputs there are.
+    pub inputs_count: u64,
+    /// SHA-256 of the canonical list of all inputs.
+    pub inputs_digest: Hash,
+    /// The first [`INPUTS_LISTED_MAX`] of them.
+    pub inputs: Vec<BTreeMap<String, String>>,
+}
+
+/// The sum of the lines of one currency.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Total {
+    /// The currency.
+    pub currency: String,
+    /// The sum with its places.
+    pub amount: String,
+    /// The sum in minor units.
+    pub amount_minor: String,
+}
+
+/// What an invoice was computed from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evidence {
+    /// The offset in `names` before which a block counts.
+    pub cut: u64,
+    /// How many blocks stand behind the lines.
+    pub blocks_count: u64,
+    /// The first [`BLOCKS_LISTED_MAX`] of them, sorted.
+    pub blocks: Vec<EvidenceBlock>,
+    /// The latest name of every partition at the cut, sorted.
+    pub chain_heads: Vec<ChainHead>,
+}
+
+/// A named block.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvidenceBlock {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: u32,
+    /// The block.
+    pub block: u64,
+    /// The hash of what was folded from it.
+    pub content_hash: Hash,
+    /// The root over its events.
+    pub merkle_root: Hash,
+}
+
+/// The head of a partition's chain of names.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChainHead {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: u32,
+    /// The latest block.
+    pub block: u64,
+    /// The hash of its name.
+    pub name_hash: Hash,
+}
+
+/// What a bill is made of, before it is a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Billed {
+    /// Who issues it.
+    pub legal_entity: String,
+    /// Whose it is.
+    pub customer_id: String,
+    /// The contract.
+    pub contract_id: String,
+    /// The versions in effect, in order of time.
+    pub contract_versions: Vec<ContractVersion>,
+    /// The month.
+    pub period: PeriodDocument,
+    /// The lines as rated.
+    pub lines: Vec<Line>,
+    /// The offset in `names`.
+    pub cut: u64,
+    /// All blocks behind the lines, in any order.
+    pub blocks: Vec<EvidenceBlock>,
+    /// The heads at the cut, in any order.
+    pub chain_heads: Vec<ChainHead>,
+}
+
+/// An invoice that has no number yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    invoice: Invoice,
+}
+
+/// Why a bill is no invoice.
+#[derive(Debug, thiserror::Error)]
+pub enum InvoiceError {
+    /// The lines of a currency have no sum.
+    #[error("[WB-5330] the lines of contract {contract_id} cannot be added")]
+    Sum {
+        /// The contract.
+        contract_id: String,
+        /// Why.
+        #[source]
+        source: MoneyError,
+    },
+    /// A part has no canonical form.
+    #[error("[WB-5331] the bill of contract {contract_id} has no canonical form")]
+    Canonical {
+        /// The contract.
+        contract_id: String,
+        /// Why.
+        #[source]
+        source: CanonicalError,
+    },
+}
+
+impl InvoiceError {
+    /// The stable code of this error.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Sum { .. } => "WB-5330",
+            Self::Canonical { .. } => "WB-5331",
+        }
+    }
+}
+
+/// The id of the invoice of a contract's period: the same whoever computes it, so that it exists once.
+///
+/// # Errors
+/// [`InvoiceError::Canonical`] never happens for text; it is passed on all the same.
+pub fn invoice_id(legal_entity: &str, contract_id: &str, period_text: &str) -> Result<String, InvoiceError> {
+    let identity = serde_json::json!({
+        "contract_id": contract_id, "legal_entity": legal_entity, "period": period_text,
+    });
+    let hash = canonical::digest(&identity)
+        .map_err(|source| InvoiceError::Canonical { contract_id: contract_id.to_owned(), source })?;
+    Ok(format!("inv_{}", &hash.to_string()[..20]))
+}
+
+/// The charged part: no offset, block, attempt, clock or invoice number.
+#[derive(Serialize)]
+struct ChargedPart<'a> {
+    legal_entity: &'a str,
+    customer_id: &'a str,
+    contract_id: &'a str,
+    contract_versions: &'a [ContractVersion],
+    period: &'a PeriodDocument,
+    lines: Vec<ChargedLine<'a>>,
+    totals: &'a [Total],
+}
+
+/// A line as charged: its inputs by their digest, which does not depend on how many are listed.
+#[derive(Serialize)]
+struct ChargedLine<'a> {
+    id: &'a str,
+    kind: &'a str,
+    description: &'a str,
+    quantity: &'a str,
+    unit: &'a str,
+    unit_price: &'a str,
+    formula: &'a str,
+    amount_minor: &'a str,
+    currency: &'a str,
+    inputs_digest: Hash,
+}
+
+#[derive(Serialize)]
+struct EvidencePart<'a> {
+    cut: u64,
+    blocks: &'a [EvidenceBlock],
+    chain_heads: &'a [ChainHead],
+}
+
+impl Draft {
+    /// Makes the document of a bill, with its digests.
+    ///
+    /// # Errors
+    /// [`InvoiceError`] where a sum overflows or a part has no canonical form.
+    pub fn new(billed: Billed) -> Result<Self, InvoiceError> {
+        let contract_id = billed.contract_id.clone();
+        let canonical = |source| InvoiceError::Canonical { contract_id: contract_id.clone(), source };
+        let totals = add_by_currency(&billed.lines)
+            .map_err(|source| InvoiceError::Sum { contract_id: contract_id.clone(), source })?;
+        let lines =
+            billed.lines.into_iter().map(store_line).collect::<Result<Vec<_>, _>>().map_err(canonical)?;
+        let mut blocks = billed.blocks;
+        blocks.sort();
+        blocks.dedup();
+        let mut chain_heads = billed.chain_heads;
+        chain_heads.sort();
+        chain_heads.dedup();
+        let evidence_part = EvidencePart { cut: billed.cut, blocks: &blocks, chain_heads: &chain_heads };
+        let evidence_digest = canonical::digest(&evidence_part).map_err(canonical)?;
+        let blocks_count = length(blocks.len());
+        blocks.truncate(BLOCKS_LISTED_MAX);
+        let mut invoice = Invoice {
+            invoice_id: invoice_id(&billed.legal_entity, &contract_id, &billed.period.text)?,
+            number: String::new(),
+            legal_entity: billed.legal_entity,
+            customer_id: billed.customer_id,
+            contract_id: billed.contract_id,
+            contract_versions: billed.contract_versions,
+            period: billed.period,
+            lines,
+            totals,
+            evidence: Evidence { cut: billed.cut, blocks_count, blocks, chain_heads },
+            bill_digest: Hash::ZERO,
+            evidence_digest,
+        };
+        invoice.bill_digest = invoice.compute_bill_digest()?;
+        Ok(Self { invoice })
+    }
+
+    /// The document, its number still empty.
+    #[must_use]
+    pub fn document(&self) -> &Invoice {
+        &self.invoice
+    }
+
+    /// Whether nothing was used and nothing is charged.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.invoice
+            .lines
+            .iter()
+            .all(|line| line.quantity == "0" && line.amount_minor == "0" && line.inputs_count == 0)
+    }
+
+    pub(crate) fn numbered(&self, number: String) -> Invoice {
+        Invoice { number, ..self.invoice.clone() }
+    }
+}
+
+impl Invoice {
+    /// The digest of the charged part as the document holds it: whoever has an invoice can check it.
+    ///
+    /// # Errors
+    /// [`InvoiceError::Canonical`] where a number in it has no canonical form.
+    pub fn compute_bill_digest(&self) -> Result<Hash, InvoiceError> {
+        let charged = ChargedPart {
+            legal_entity: &self.legal_entity,
+            customer_id: &self.customer_id,
+            contract_id: &self.contract_id,
+            contract_versions: &self.contract_versions,
+            period: &self.period,
+            lines: self.lines.iter().map(InvoiceLine::charged).collect(),
+            totals: &self.totals,
+        };
+        canonical::digest(&charged)
+            .map_err(|source| InvoiceError::Canonical { contract_id: self.contract_id.clone(), source })
+    }
+}
+
+impl InvoiceLine {
+    fn charged(&self) -> ChargedLine<'_> {
+        ChargedLine {
+            id: &self.id,
+            kind: &self.kind,
+            description: &self.description,
+            quantity: &self.quantity,
+            unit: &self.unit,
+            unit_price: &self.unit_price,
+            formula: &self.formula,
+            amount_minor: &self.amount_minor,
+            currency: &self.currency,
+            inputs_digest: self.inputs_digest,
+        }
+    }
+}
+
+fn store_line(line: Line) -> Result<InvoiceLine, CanonicalError> {
+    let inputs_digest = canonical::digest(&line.inputs)?;
+    let inputs_count = length(line.inputs.len());
+    let mut inputs = line.inputs;
+    inputs.truncate(INPUTS_LISTED_MAX);
+    Ok(InvoiceLine {
+        id: line.id,
+        component: line.component,
+        kind: line.kind,
+        description: line.description,
+        quantity: line.quantity,
+        unit: line.unit,
+        unit_price: line.unit_price,
+        formula: line.formula,
+        amount: line.amount.decimal_text(),
+        amount_minor: line.amount.minor.to_string(),
+        currency: line.amount.currency.code().to_owned(),
+        inputs_count,
+        inputs_digest,
+        inputs,
+    })
+}
+
+fn add_by_currency(lines: &[Line]) -> Result<Vec<Total>, MoneyError> {
+    let mut sums: BTreeMap<&'static str, Money> = BTreeMap::new();
+    for line in lines {
+        let sum = sums
+            .entry(line.amount.currency.code())
+            .or_insert(Money { minor: 0, currency: line.amount.currency });
+        *sum = sum.checked_add(line.amount)?;
+    }
+    Ok(sums
+        .into_values()
+        .map(|sum| Total {
+            currency: sum.currency.code().to_owned(),
+            amount: sum.decimal_text(),
+            amount_minor: sum.minor.to_string(),
+        })
+        .collect())
+}
+
+fn length(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
