@@ -1,5 +1,7 @@
 //! One block's way from fold to name: write, read back, name, read the name back.
 
+use std::time::{Duration, Instant};
+
 use wb_events::names::{NAMES_VERSION, WonName, encode_name};
 use wb_events::topics;
 use wb_events::wire::Name;
@@ -8,13 +10,25 @@ use wb_fold::{FOLD_VERSION, FoldedBlock};
 use crate::partition::Seat;
 use crate::{AggregatorError, RETRY_MAX, RETRY_MIN, with_causes};
 
+/// How long the steps of the attempt that was named took.
+struct Spent {
+    write: Duration,
+    verify: Duration,
+    name: Duration,
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
 fn random_attempt() -> Result<u64, AggregatorError> {
     getrandom::u64().map_err(|_| AggregatorError::Random)
 }
 
 impl Seat {
-    /// Brings a block to its name, whoever's attempt it is that counts in the end.
-    pub(crate) async fn commit(&self, block: &FoldedBlock) -> Result<(), AggregatorError> {
+    /// Brings a block to its name, whoever's attempt it is that counts in the end. `fold` is how
+    /// long folding it took, for the log.
+    pub(crate) async fn commit(&self, block: &FoldedBlock, fold: Duration) -> Result<(), AggregatorError> {
         if !block.counts.is_conserved() {
             return Err(AggregatorError::NotConserved {
                 topic: block.id.topic.clone(),
@@ -32,7 +46,20 @@ impl Seat {
                 return Ok(());
             }
             match self.try_once(block).await {
-                Ok(()) => return Ok(()),
+                Ok(spent) => {
+                    tracing::info!(
+                        topic = block.id.topic,
+                        partition = block.id.partition,
+                        block = block.id.block,
+                        events = block.counts.events(),
+                        fold_us = micros(fold),
+                        write_us = micros(spent.write),
+                        verify_us = micros(spent.verify),
+                        name_us = micros(spent.name),
+                        "a block is named"
+                    );
+                    return Ok(());
+                }
                 // What can heal is tried again under a new attempt; history that differs cannot.
                 Err(error @ (AggregatorError::Store(_) | AggregatorError::Log(_))) => {
                     tracing::warn!(
@@ -52,9 +79,11 @@ impl Seat {
         }
     }
 
-    async fn try_once(&self, block: &FoldedBlock) -> Result<(), AggregatorError> {
+    async fn try_once(&self, block: &FoldedBlock) -> Result<Spent, AggregatorError> {
         let attempt = random_attempt()?;
+        let began = Instant::now();
         self.store.write_block(block, attempt).await.map_err(AggregatorError::Store)?;
+        let written = Instant::now();
         let mismatch = self.store.verify_block(block, attempt).await.map_err(AggregatorError::Store)?;
         if let Some(mismatch) = mismatch {
             tracing::error!(
@@ -71,6 +100,7 @@ impl Seat {
                 problem,
             }));
         }
+        let verified = Instant::now();
         let record = encode_name(&self.name_of(block, attempt));
         let key = format!("{}/{}", block.id.topic, block.id.partition);
         let offset = self
@@ -80,7 +110,7 @@ impl Seat {
             .map_err(AggregatorError::Log)?;
         self.names.wait_until(offset.saturating_add(1)).await.map_err(AggregatorError::Log)?;
         if self.is_named(block)? {
-            return Ok(());
+            return Ok(Spent { write: written - began, verify: verified - written, name: verified.elapsed() });
         }
         // Our name lost, and not to this block: the chain has moved elsewhere.
         Err(self.history(block.id.block, "place in its chain"))

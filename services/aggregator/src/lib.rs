@@ -7,6 +7,7 @@ mod project;
 
 pub use project::Projector;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -15,6 +16,7 @@ use wb_clickhouse::{Store, StoreError};
 use wb_events::frame::FrameKey;
 use wb_events::names::TopicPartition;
 use wb_events::topics;
+use wb_fold::ArchiveError;
 use wb_kafka::topics::Partitions;
 use wb_kafka::{Log, LogError, NamesView};
 
@@ -32,6 +34,8 @@ pub struct AggregatorConfig {
     pub frame_key: FrameKey,
     /// Its name in the punctuations it writes.
     pub name: String,
+    /// Where proofs of older tips are kept, one folder a partition.
+    pub proofs_dir: PathBuf,
     /// How long something waits before a punctuation closes its block.
     pub punctuate_after: Duration,
 }
@@ -93,6 +97,9 @@ pub enum AggregatorError {
         /// All events.
         events: u64,
     },
+    /// The proofs of older tips failed.
+    #[error("the archive of proofs failed")]
+    Archive(#[source] ArchiveError),
     /// No random attempt could be drawn.
     #[error("the operating system gave no random number")]
     Random,

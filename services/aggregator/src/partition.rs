@@ -1,12 +1,15 @@
 //! One partition: recover the state from the log, then follow it, block by block.
 
+use std::time::Duration;
+
 use tokio::sync::watch;
 use tokio::time::Instant;
 use wb_clickhouse::Store;
 use wb_events::frame::encode_punctuation;
 use wb_events::names::TopicPartition;
-use wb_fold::{Assembler, BlockId, ClosedBlock, FoldedBlock, State};
+use wb_fold::{ArchiveError, Assembler, BlockId, ClosedBlock, FoldedBlock, State};
 use wb_kafka::{Log, NamesView};
+use wb_proofstore::ProofStore;
 
 use crate::{AggregatorConfig, AggregatorError, stopped};
 
@@ -22,6 +25,7 @@ pub(crate) struct Seat {
 /// The fold's state with the number of the block that comes next.
 struct Course {
     state: State,
+    proofs: ProofStore,
     next_block: u64,
 }
 
@@ -39,7 +43,9 @@ impl Seat {
         }
         let mut reader = self.log.read_from(topic, partition, 0).map_err(AggregatorError::Log)?;
         let mut assembler = Assembler::new(0, self.config.frame_key.clone());
-        let mut course = Course { state: State::default(), next_block: 0 };
+        let proofs_dir = self.config.proofs_dir.join(format!("{topic}-{partition}"));
+        let proofs = ProofStore::open(&proofs_dir).map_err(AggregatorError::Archive)?;
+        let mut course = Course { state: State::default(), proofs, next_block: 0 };
         let mut waiting_since: Option<Instant> = None;
         loop {
             let punctuate_at = waiting_since.map(|since| since + self.config.punctuate_after);
@@ -78,12 +84,14 @@ impl Seat {
         };
         // Hashing tens of thousands of headers is work for a thread that may block.
         let folded = tokio::task::spawn_blocking(move || {
-            let folded = wb_fold::fold(id, &mut course.state, &closed);
-            (course, folded)
+            let began = Instant::now();
+            let folded = wb_fold::fold(id, &mut course.state, &mut course.proofs, &closed);
+            (course, folded, began.elapsed())
         });
-        let (mut course, folded): (Course, FoldedBlock) =
+        let (mut course, folded, fold): (Course, Result<FoldedBlock, ArchiveError>, Duration) =
             folded.await.map_err(|error| AggregatorError::Fold(error.to_string()))?;
-        self.commit(&folded).await?;
+        let folded = folded.map_err(AggregatorError::Archive)?;
+        self.commit(&folded, fold).await?;
         course.next_block = course.next_block.saturating_add(1);
         Ok(course)
     }

@@ -162,6 +162,7 @@ impl Running {
             let aggregator = wb_aggregator::AggregatorConfig {
                 frame_key: connected.keys.frame_key()?,
                 name: format!("aggregator-{}", std::process::id()),
+                proofs_dir: config.data_dir.join("proofs"),
                 punctuate_after: wb_aggregator::PUNCTUATE_AFTER,
             };
             // The view sends every name it reads; whoever follows must run before it waits.

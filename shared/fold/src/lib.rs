@@ -3,9 +3,11 @@
 //! the same blocks, byte for byte.
 #![deny(clippy::float_arithmetic)]
 
+pub mod archive;
 pub mod assemble;
 mod count;
 mod facts;
+pub mod ids;
 pub mod merkle;
 mod meters;
 pub mod rowbinary;
@@ -13,6 +15,7 @@ mod shares;
 pub mod state;
 pub mod tables;
 
+pub use archive::{ArchiveError, MemoryArchive, ProofArchive};
 pub use assemble::{Assembler, ClosedBlock, LogRecord};
 pub use count::Counts;
 pub use state::State;
@@ -71,12 +74,20 @@ pub(crate) struct Origin {
 }
 
 /// Folds a closed block onto the state.
-#[must_use]
-pub fn fold(id: BlockId, state: &mut State, block: &ClosedBlock) -> FoldedBlock {
+///
+/// # Errors
+/// [`ArchiveError`] where the proofs of older tips cannot be read or written. The state may have
+/// moved on half-way then: begin again from the last name.
+pub fn fold(
+    id: BlockId,
+    state: &mut State,
+    archive: &mut dyn ProofArchive,
+    block: &ClosedBlock,
+) -> Result<FoldedBlock, ArchiveError> {
     let mut tables = Tables::new(&id);
     let mut counts = Counts::default();
     let mut leaves = Vec::new();
-    state.begin_block(block.first_append_time_us());
+    state.begin_block(block.first_append_time_us(), archive)?;
     for record in &block.records {
         match &record.events {
             Ok(events) => {
@@ -88,7 +99,7 @@ pub fn fold(id: BlockId, state: &mut State, block: &ClosedBlock) -> FoldedBlock 
                         frame_index,
                         append_time_us: record.append_time_us,
                     };
-                    let outcome = fold_event(&id.topic, state, &mut tables, &origin, bytes);
+                    let outcome = fold_event(&id.topic, state, archive, &mut tables, &origin, bytes)?;
                     counts.add(&outcome);
                 }
             }
@@ -107,8 +118,9 @@ pub fn fold(id: BlockId, state: &mut State, block: &ClosedBlock) -> FoldedBlock 
     for ((verdict, reason), events) in counts.by_verdict() {
         tables.block_count(verdict, reason, events);
     }
+    state.end_block(archive)?;
     let tables = tables.finish();
-    FoldedBlock {
+    Ok(FoldedBlock {
         first_offset: block.first_offset,
         end_offset: block.end_offset,
         content_hash: tables::content_hash(&tables),
@@ -117,7 +129,7 @@ pub fn fold(id: BlockId, state: &mut State, block: &ClosedBlock) -> FoldedBlock 
         counts,
         tables,
         id,
-    }
+    })
 }
 
 fn quarantine_frame(tables: &mut Tables, origin: &Origin, error: &FrameError, original: &[u8]) -> Outcome {
@@ -125,26 +137,33 @@ fn quarantine_frame(tables: &mut Tables, origin: &Origin, error: &FrameError, or
     Outcome::rejected("undecodable_frame")
 }
 
-fn fold_event(topic: &str, state: &mut State, tables: &mut Tables, origin: &Origin, bytes: &[u8]) -> Outcome {
+fn fold_event(
+    topic: &str,
+    state: &mut State,
+    archive: &dyn ProofArchive,
+    tables: &mut Tables,
+    origin: &Origin,
+    bytes: &[u8],
+) -> Result<Outcome, ArchiveError> {
     let event = match Event::decode(bytes) {
         Ok(event) => event,
         Err(error) => {
             tables.quarantine(origin, "", "WB-4005", &format!("the event is not decodable: {error}"), bytes);
-            return Outcome::rejected("undecodable_event");
+            return Ok(Outcome::rejected("undecodable_event"));
         }
     };
     let entry = Entry { origin, event: &event, bytes };
-    match &event.body {
+    Ok(match &event.body {
         Some(body) if topics::of_body(body) != topic => {
             entry.refuse(tables, "WB-4006", "wrong_topic", "the event does not belong to this topic")
         }
-        Some(Body::Share(share)) => shares::fold(state, tables, &entry, share),
+        Some(Body::Share(share)) => shares::fold(state, archive, tables, &entry, share)?,
         Some(Body::MinerSample(sample)) => meters::fold_sample(state, tables, &entry, sample),
         Some(Body::EnergyReading(reading)) => meters::fold_energy(state, tables, &entry, reading),
         Some(Body::GpuSpan(span)) => meters::fold_span(state, tables, &entry, span),
         Some(Body::Fact(fact)) => facts::fold(state, tables, &entry, fact),
         None => entry.refuse(tables, "WB-4007", "no_body", "the event has no body this program knows"),
-    }
+    })
 }
 
 /// An event with where it stands and the bytes it was stored as.

@@ -7,21 +7,31 @@ use wb_events::wire::{Resolution, Share};
 use wb_proof::{Header, Reason, ShareContext, Verdict};
 
 use crate::Entry;
+use crate::archive::{ArchiveError, ProofArchive};
 use crate::count::Outcome;
 use crate::state::{ProofSeen, State};
 use crate::tables::{ShareRow, Tables};
 
-pub(crate) fn fold(state: &mut State, tables: &mut Tables, entry: &Entry<'_>, share: &Share) -> Outcome {
+pub(crate) fn fold(
+    state: &mut State,
+    archive: &dyn ProofArchive,
+    tables: &mut Tables,
+    entry: &Entry<'_>,
+    share: &Share,
+) -> Result<Outcome, ArchiveError> {
     let Some(resolution) = &share.resolution else {
-        return entry.refuse(tables, "WB-4013", "unresolved_share", "the share was not resolved by ingest");
+        let text = "the share was not resolved by ingest";
+        return Ok(entry.refuse(tables, "WB-4013", "unresolved_share", text));
     };
-    match resolution.outcome() {
+    Ok(match resolution.outcome() {
         Resolved::Unspecified => {
             entry.refuse(tables, "WB-4013", "unresolved_share", "the share says not how it was resolved")
         }
         Resolved::Refused => refused(state, tables, entry, share, resolution),
-        Resolved::Rebuilt | Resolved::Replayed => judged(state, tables, entry, share, resolution),
-    }
+        Resolved::Rebuilt | Resolved::Replayed => {
+            judged(state, archive, tables, entry, share, resolution)?
+        }
+    })
 }
 
 /// A share without a header has no proof; it is known by its sender's count.
@@ -67,21 +77,18 @@ fn refused(
 
 fn judged(
     state: &mut State,
+    archive: &dyn ProofArchive,
     tables: &mut Tables,
     entry: &Entry<'_>,
     share: &Share,
     resolution: &Resolution,
-) -> Outcome {
+) -> Result<Outcome, ArchiveError> {
     let Ok(header) = Header::from_slice(&share.header) else {
-        return entry.refuse(tables, "WB-4014", "bad_header", "a header has 80 bytes");
+        return Ok(entry.refuse(tables, "WB-4014", "bad_header", "a header has 80 bytes"));
     };
     let Some(assigned_q32) = u128_bytes::decode(&resolution.assigned_q32) else {
-        return entry.refuse(
-            tables,
-            "WB-4013",
-            "unresolved_share",
-            "the assigned difficulty is not 16 bytes",
-        );
+        let text = "the assigned difficulty is not 16 bytes";
+        return Ok(entry.refuse(tables, "WB-4013", "unresolved_share", text));
     };
     let context = ShareContext {
         assigned_q32,
@@ -95,10 +102,10 @@ fn judged(
     let previous = header.prev;
     // A proof that was refused once may still count under a context of its own, but it is
     // refused only once: a repeat of the same refusal is a repeat.
-    let verdict = match (state.proof(&previous, &id), judgement.verdict) {
+    let verdict = match (state.proof(&previous, &id, archive)?, judgement.verdict) {
         (ProofSeen::TipForgotten, _) => {
             let text = "its chain tip is older than the eight days for which proofs are remembered";
-            return entry.refuse(tables, "WB-4015", "tip_forgotten", text);
+            return Ok(entry.refuse(tables, "WB-4015", "tip_forgotten", text));
         }
         (ProofSeen::Counted, _) | (ProofSeen::Refused, Verdict::Rejected(_)) => Verdict::Duplicate,
         (ProofSeen::New | ProofSeen::Refused, verdict) => verdict,
@@ -131,5 +138,5 @@ fn judged(
             header: &share.header,
         },
     );
-    outcome
+    Ok(outcome)
 }

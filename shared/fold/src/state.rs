@@ -5,12 +5,18 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use wb_events::Event;
 use wb_events::identity::{EventId, content_tag};
 
+use crate::archive::{ArchiveError, FrozenTip, ProofArchive};
+use crate::ids::IdSet;
+
 /// How many sequences of a key are remembered; older ones cannot be told from repeats.
 pub const WINDOW_SEQUENCES_MAX: usize = 1_024;
 
 /// How long the proofs of a chain tip are remembered after the last one, in append time:
 /// eight days.
 pub const TIP_RETENTION_US: i64 = 8 * 86_400 * 1_000_000;
+
+/// How many tips keep their proofs in memory: the newest, and the one before it for late shares.
+pub const LIVE_TIPS: usize = 2;
 
 /// What the sender's count says of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,10 +50,19 @@ struct Window {
     floor: u64,
 }
 
+/// What is known of a tip, wherever its proofs lie.
 #[derive(Debug, Clone)]
 struct Tip {
-    counted: HashMap<EventId, bool>,
+    /// In which order tips were first built on in this partition.
+    ordinal: u64,
     last_append_us: i64,
+    archived: bool,
+}
+
+#[derive(Debug, Clone, Default)]
+struct LiveProofs {
+    counted: IdSet,
+    refused: IdSet,
 }
 
 /// The state of one partition.
@@ -55,14 +70,20 @@ struct Tip {
 pub struct State {
     windows: HashMap<(String, u64, String), Window>,
     tips: HashMap<[u8; 32], Tip>,
+    live: HashMap<[u8; 32], LiveProofs>,
+    next_ordinal: u64,
     forgotten_tips: HashSet<[u8; 32]>,
 }
 
 impl State {
     /// Forgets the tips that are over their time, as of the append time of the block's first
     /// record: a fact of the log, not of a clock.
-    pub(crate) fn begin_block(&mut self, first_append_us: Option<i64>) {
-        let Some(now_us) = first_append_us else { return };
+    pub(crate) fn begin_block(
+        &mut self,
+        first_append_us: Option<i64>,
+        archive: &mut dyn ProofArchive,
+    ) -> Result<(), ArchiveError> {
+        let Some(now_us) = first_append_us else { return Ok(()) };
         let over: Vec<[u8; 32]> = self
             .tips
             .iter()
@@ -70,9 +91,45 @@ impl State {
             .map(|(hash, _)| *hash)
             .collect();
         for hash in over {
+            archive.forget(&hash)?;
             self.tips.remove(&hash);
+            self.live.remove(&hash);
             self.forgotten_tips.insert(hash);
         }
+        Ok(())
+    }
+
+    /// Moves the proofs of all but the newest tips to the archive. A failure leaves everything
+    /// where it was.
+    pub(crate) fn end_block(&mut self, archive: &mut dyn ProofArchive) -> Result<(), ArchiveError> {
+        if self.live.len() <= LIVE_TIPS {
+            return Ok(());
+        }
+        let mut order: Vec<([u8; 32], u64)> = self
+            .live
+            .keys()
+            .map(|hash| (*hash, self.tips.get(hash).map_or(0, |tip| tip.ordinal)))
+            .collect();
+        order.sort_by_key(|(hash, ordinal)| (std::cmp::Reverse(*ordinal), *hash));
+        let mut leaving: Vec<FrozenTip> = Vec::new();
+        for (hash, _) in order.into_iter().skip(LIVE_TIPS) {
+            if let Some(proofs) = self.live.remove(&hash) {
+                leaving.push(FrozenTip { tip: hash, counted: proofs.counted, refused: proofs.refused });
+            }
+        }
+        if let Err(error) = archive.freeze(&leaving) {
+            for frozen in leaving {
+                let proofs = LiveProofs { counted: frozen.counted, refused: frozen.refused };
+                self.live.insert(frozen.tip, proofs);
+            }
+            return Err(error);
+        }
+        for frozen in leaving {
+            if let Some(tip) = self.tips.get_mut(&frozen.tip) {
+                tip.archived = true;
+            }
+        }
+        Ok(())
     }
 
     /// Looks an event up by its sender's count, and remembers it if it is new.
@@ -96,38 +153,52 @@ impl State {
     }
 
     /// Looks a proof up on its tip (the hash of the previous block).
-    pub(crate) fn proof(&self, previous: &[u8; 32], id: &EventId) -> ProofSeen {
+    pub(crate) fn proof(
+        &self,
+        previous: &[u8; 32],
+        id: &EventId,
+        archive: &dyn ProofArchive,
+    ) -> Result<ProofSeen, ArchiveError> {
         if self.forgotten_tips.contains(previous) {
-            return ProofSeen::TipForgotten;
+            return Ok(ProofSeen::TipForgotten);
         }
-        match self.tips.get(previous).and_then(|tip| tip.counted.get(id)) {
-            None => ProofSeen::New,
+        let Some(tip) = self.tips.get(previous) else { return Ok(ProofSeen::New) };
+        let live = self.live.get(previous);
+        if live.is_some_and(|live| live.counted.contains(id)) {
+            return Ok(ProofSeen::Counted);
+        }
+        let archived = if tip.archived { archive.seen(previous, id)? } else { None };
+        Ok(match archived {
             Some(true) => ProofSeen::Counted,
             Some(false) => ProofSeen::Refused,
-        }
+            None if live.is_some_and(|live| live.refused.contains(id)) => ProofSeen::Refused,
+            None => ProofSeen::New,
+        })
     }
 
     /// Remembers a proof. One that was counted stays counted.
     pub(crate) fn remember(&mut self, previous: &[u8; 32], id: EventId, counted: bool, append_us: i64) {
-        let tip = self
-            .tips
-            .entry(*previous)
-            .or_insert_with(|| Tip { counted: HashMap::new(), last_append_us: append_us });
+        let next_ordinal = &mut self.next_ordinal;
+        let tip = self.tips.entry(*previous).or_insert_with(|| {
+            *next_ordinal += 1;
+            Tip { ordinal: *next_ordinal, last_append_us: append_us, archived: false }
+        });
         tip.last_append_us = tip.last_append_us.max(append_us);
-        let entry = tip.counted.entry(id).or_insert(counted);
-        *entry = *entry || counted;
+        let live = self.live.entry(*previous).or_default();
+        if counted { live.counted.insert(id) } else { live.refused.insert(id) };
     }
 
-    /// How many proofs are remembered.
+    /// How many proofs are in memory.
     #[must_use]
-    pub fn proofs(&self) -> usize {
-        self.tips.values().map(|tip| tip.counted.len()).sum()
+    pub fn live_proofs(&self) -> usize {
+        self.live.values().map(|live| live.counted.len() + live.refused.len()).sum()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::archive::MemoryArchive;
 
     fn event(sequence: u64, time_us: i64) -> Event {
         Event { source: "s".into(), key: "k".into(), sequence, event_time_us: time_us, ..Event::default() }
@@ -151,16 +222,62 @@ mod tests {
     #[test]
     fn tips_are_forgotten_by_append_time_and_never_counted_again() {
         let mut state = State::default();
+        let mut archive = MemoryArchive::default();
         let (tip, id) = ([1; 32], [2; 16]);
-        assert_eq!(state.proof(&tip, &id), ProofSeen::New);
+        assert_eq!(state.proof(&tip, &id, &archive).unwrap(), ProofSeen::New);
         state.remember(&tip, id, false, 0);
-        assert_eq!(state.proof(&tip, &id), ProofSeen::Refused);
+        assert_eq!(state.proof(&tip, &id, &archive).unwrap(), ProofSeen::Refused);
         state.remember(&tip, id, true, 0);
         state.remember(&tip, id, false, 0);
-        assert_eq!(state.proof(&tip, &id), ProofSeen::Counted);
-        state.begin_block(Some(TIP_RETENTION_US));
-        assert_eq!(state.proof(&tip, &id), ProofSeen::Counted);
-        state.begin_block(Some(TIP_RETENTION_US + 1));
-        assert_eq!(state.proof(&tip, &id), ProofSeen::TipForgotten);
+        assert_eq!(state.proof(&tip, &id, &archive).unwrap(), ProofSeen::Counted);
+        state.begin_block(Some(TIP_RETENTION_US), &mut archive).unwrap();
+        assert_eq!(state.proof(&tip, &id, &archive).unwrap(), ProofSeen::Counted);
+        state.begin_block(Some(TIP_RETENTION_US + 1), &mut archive).unwrap();
+        assert_eq!(state.proof(&tip, &id, &archive).unwrap(), ProofSeen::TipForgotten);
+    }
+
+    #[test]
+    fn only_the_newest_tips_stay_in_memory_and_nothing_is_forgotten() {
+        let mut state = State::default();
+        let mut archive = MemoryArchive::default();
+        for number in 0..10_u8 {
+            state.remember(&[number; 32], [number; 16], number % 2 == 0, 0);
+        }
+        state.end_block(&mut archive).unwrap();
+        assert_eq!(state.live_proofs(), LIVE_TIPS);
+        for number in 0..10_u8 {
+            let expected = if number % 2 == 0 { ProofSeen::Counted } else { ProofSeen::Refused };
+            assert_eq!(state.proof(&[number; 32], &[number; 16], &archive).unwrap(), expected);
+            assert_eq!(state.proof(&[number; 32], &[99; 16], &archive).unwrap(), ProofSeen::New);
+        }
+        // A proof that was refused, frozen and then counted stays counted when it is frozen again.
+        state.remember(&[1; 32], [1; 16], true, 0);
+        assert_eq!(state.proof(&[1; 32], &[1; 16], &archive).unwrap(), ProofSeen::Counted);
+        state.end_block(&mut archive).unwrap();
+        assert_eq!(state.proof(&[1; 32], &[1; 16], &archive).unwrap(), ProofSeen::Counted);
+    }
+
+    #[test]
+    fn an_archive_that_fails_loses_nothing() {
+        struct Full;
+        impl ProofArchive for Full {
+            fn freeze(&mut self, _: &[FrozenTip]) -> Result<(), ArchiveError> {
+                Err(ArchiveError { operation: "written", source: "no space".into() })
+            }
+            fn seen(&self, _: &[u8; 32], _: &EventId) -> Result<Option<bool>, ArchiveError> {
+                Ok(None)
+            }
+            fn forget(&mut self, _: &[u8; 32]) -> Result<(), ArchiveError> {
+                Ok(())
+            }
+        }
+        let mut state = State::default();
+        for number in 0..5_u8 {
+            state.remember(&[number; 32], [number; 16], true, 0);
+        }
+        assert!(state.end_block(&mut Full).is_err());
+        for number in 0..5_u8 {
+            assert_eq!(state.proof(&[number; 32], &[number; 16], &Full).unwrap(), ProofSeen::Counted);
+        }
     }
 }

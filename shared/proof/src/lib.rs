@@ -5,6 +5,8 @@
 //!
 //! Where to look:
 //! - [`Header`], [`sha256d`], [`ShareId`]: the 80 bytes, their hash, and the identity made of it.
+//! - [`sha256d_headers`], [`sha256d_many_64`], [`judge_batch`], [`stratum_v1::JobBatch`]: the same for many at once, in the
+//!   widest vectors that the CPU has. This is the way for whoever has more than one share at hand.
 //! - [`Target`], [`credit_q32_of_target`]: thresholds, and the credited difficulty that stands for one.
 //! - [`parse_difficulty_q32`], [`difficulty_decimal`], [`expected_hashes`]: difficulty as people write it.
 //! - [`stratum_v1`]: from a session, a job and a submit to a header.
@@ -21,19 +23,25 @@ mod difficulty;
 mod hash;
 mod header;
 pub mod hex;
+mod lanes;
 pub mod session_file;
 mod share_id;
 pub mod stratum_v1;
 mod target;
+#[doc(hidden)]
+pub mod testing;
 pub mod verdict;
 
 pub use difficulty::{
     DifficultyError, MAX_DECIMAL_PLACES, achieved_difficulty_decimal, achieved_difficulty_q32,
     difficulty_decimal, expected_hashes, expected_hashes_decimal, parse_difficulty_q32, work_text,
 };
-pub use hash::{BatchSizeMismatch, Hash256, display_hash, parse_display_hash, sha256d, sha256d_headers};
+pub use hash::{
+    BatchSizeMismatch, Hash256, batch_path, display_hash, parse_display_hash, sha256d, sha256d_headers,
+    sha256d_many_64,
+};
 pub use header::{HEADER_BYTES, Header, HeaderSizeError};
 pub use ruint::aliases::U256;
 pub use share_id::ShareId;
 pub use target::{D1, Target, TargetError, credit_q32_of_target, meets_credit_q32};
-pub use verdict::{Judgement, MAX_TIME_SKEW_S, Reason, ShareContext, Verdict, judge};
+pub use verdict::{Judgement, MAX_TIME_SKEW_S, Reason, ShareContext, Verdict, judge, judge_batch, judge_hashed};

@@ -5,9 +5,13 @@
 //! root     = sha256d(coinbase); for b in branch: root = sha256d(root | b)
 //! version  = (job version & ~mask) | (submitted bits & mask)
 //! ```
+//!
+//! [`rebuild`] does one submit, [`rebuild_batch`] and [`JobBatch`] many of one job at a small part of the cost.
 
+mod batch;
 mod wire;
 
+pub use batch::{JobBatch, rebuild_batch};
 pub use wire::{
     MAX_BRANCH_HASHES, MAX_COINBASE_BYTES, MAX_EXTRANONCE_BYTES, MAX_JOB_ID_BYTES, NotifyText, SessionText,
     SubmitText, WireError, decode_notify, decode_session, decode_submit,
@@ -126,16 +130,7 @@ impl Reject {
 /// # Errors
 /// [`Reject`], the first that holds of: another job, wrong extranonce2 size, version bits outside the mask.
 pub fn rebuild(session: &Session, job: &Job, submit: &Submit) -> Result<Header, Reject> {
-    if submit.job_id != job.job_id {
-        return Err(Reject::UnknownJob { submitted: submit.job_id.clone(), job: job.job_id.clone() });
-    }
-    if submit.extranonce2.len() != session.extranonce2_size {
-        return Err(Reject::BadExtranonceSize {
-            expected_bytes: session.extranonce2_size,
-            submitted_bytes: submit.extranonce2.len(),
-        });
-    }
-    let version = rolled_version(job.version, session.version_mask, submit.version_bits)?;
+    let version = accepted_version(session, job, submit)?;
     let coinbase = sha256d_parts(&[&job.coinb1, &session.extranonce1, &submit.extranonce2, &job.coinb2]);
     let root = job.branch.iter().fold(coinbase, |below, beside| sha256d_parts(&[&below, beside]));
     Ok(Header {
@@ -146,6 +141,20 @@ pub fn rebuild(session: &Session, job: &Job, submit: &Submit) -> Result<Header, 
         nbits: job.nbits,
         nonce: submit.nonce,
     })
+}
+
+/// The header's version, if the submit fits the session and the job.
+fn accepted_version(session: &Session, job: &Job, submit: &Submit) -> Result<u32, Reject> {
+    if submit.job_id != job.job_id {
+        return Err(Reject::UnknownJob { submitted: submit.job_id.clone(), job: job.job_id.clone() });
+    }
+    if submit.extranonce2.len() != session.extranonce2_size {
+        return Err(Reject::BadExtranonceSize {
+            expected_bytes: session.extranonce2_size,
+            submitted_bytes: submit.extranonce2.len(),
+        });
+    }
+    rolled_version(job.version, session.version_mask, submit.version_bits)
 }
 
 /// BIP310: nVersion = (job version & ~mask) | (version bits & mask), and version bits & ~mask must be 0.

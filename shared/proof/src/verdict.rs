@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::hash::Hash256;
-use crate::header::Header;
+use crate::header::{HEADER_BYTES, Header};
+use crate::lanes::Chain;
 use crate::share_id::ShareId;
 use crate::target::{Target, meets_credit_q32};
 
@@ -213,7 +214,27 @@ impl Judgement {
 /// Network bits that encode no target solve nothing and are refused as `wrong_network_bits`, whatever the header holds.
 #[must_use]
 pub fn judge(header: &Header, context: &ShareContext) -> Judgement {
-    let hash = header.hash();
+    judge_hashed(header, header.hash(), context)
+}
+
+/// [`judge`] for a batch: `result[i]` is what it gives for `shares[i]`. The headers are hashed side by side.
+#[must_use]
+pub fn judge_batch(shares: &[(Header, ShareContext)]) -> Vec<Judgement> {
+    judge_batch_by(Chain::best(), shares)
+}
+
+pub(crate) fn judge_batch_by(chain: &Chain, shares: &[(Header, ShareContext)]) -> Vec<Judgement> {
+    let headers: Vec<[u8; HEADER_BYTES]> = shares.iter().map(|(header, _)| header.to_bytes()).collect();
+    let mut hashes = vec![[0; 32]; headers.len()];
+    chain.headers(&headers, &mut hashes);
+    shares.iter().zip(hashes).map(|((header, context), hash)| judge_hashed(header, hash, context)).collect()
+}
+
+/// [`judge`] for a header that was hashed already.
+///
+/// `hash` is believed: it must come from hashing this very header, never from whoever sent the share.
+#[must_use]
+pub fn judge_hashed(header: &Header, hash: Hash256, context: &ShareContext) -> Judgement {
     let network_target = Target::from_nbits(context.network_nbits).ok();
     let solves_block = network_target.is_some_and(|target| target.is_met_by(&hash));
     let refused = refusal(header, &hash, network_target.is_some(), context);

@@ -1,0 +1,134 @@
+//! The HTTP side: who may ask, how much, and for how long.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_graphql::http::GraphiQLSource;
+use async_graphql::{ErrorExtensionValues, ServerError};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::{get, post};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use wb_auth::{Principal, Verifier};
+use wb_clickhouse::Store;
+
+use crate::config::{ApiConfig, Limits};
+use crate::error::{ApiError, CODE_COST, CODE_QUERY};
+use crate::limits::check_text;
+use crate::schema::{ApiSchema, Reading, schema};
+
+/// What all requests share.
+struct Api {
+    schema: ApiSchema,
+    store: Store,
+    verifier: Verifier,
+    limits: Limits,
+    places: Semaphore,
+}
+
+/// The routes: `POST /graphql`, `GET /graphql` where GraphiQL is on, and `GET /health`.
+pub fn router(config: &ApiConfig, store: Store, verifier: Verifier) -> Router {
+    let limits = config.limits.clone();
+    let places = Semaphore::new(limits.concurrent_requests);
+    let api = Arc::new(Api { schema: schema(&limits), store, verifier, limits, places });
+    let mut graphql = post(answer);
+    if config.graphiql {
+        graphql = graphql.get(graphiql);
+    }
+    Router::new().route("/graphql", graphql).route("/health", get(health)).with_state(api)
+}
+
+/// Listens on the configured address until `shutdown` completes; requests at work are finished.
+///
+/// # Errors
+/// [`ApiError::Listen`] or [`ApiError::Serve`].
+pub async fn serve(
+    config: ApiConfig,
+    store: Store,
+    verifier: Verifier,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ApiError> {
+    let fail = |source| ApiError::Listen { address: config.listen.to_string(), source };
+    let listener = TcpListener::bind(config.listen).await.map_err(fail)?;
+    serve_on(listener, config, store, verifier, shutdown).await
+}
+
+/// As [`serve`], on a listener that is bound already, for callers that want a free port.
+///
+/// # Errors
+/// [`ApiError::Serve`].
+pub async fn serve_on(
+    listener: TcpListener,
+    config: ApiConfig,
+    store: Store,
+    verifier: Verifier,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ApiError> {
+    let router = router(&config, store, verifier);
+    axum::serve(listener, router).with_graceful_shutdown(shutdown).await.map_err(ApiError::Serve)
+}
+
+async fn answer(State(api): State<Arc<Api>>, headers: HeaderMap, body: Body) -> Result<Response, ApiError> {
+    let authorization = headers.get(header::AUTHORIZATION).map(|value| value.to_str().unwrap_or_default());
+    let principal = api.verifier.authenticate(authorization)?;
+    let _place = api.places.try_acquire().map_err(|_| ApiError::Busy)?;
+    let limit_ms = api.limits.time_ms;
+    // The body's arrival is on the clock too: a slow sender holds a place.
+    let work = respond(&api, principal, &headers, body);
+    let answered = tokio::time::timeout(Duration::from_millis(limit_ms), work).await;
+    answered.map_err(|_| ApiError::Time { limit_ms })?
+}
+
+async fn respond(
+    api: &Api,
+    principal: Principal,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type = content_type.and_then(|value| value.split(';').next()).map(str::trim);
+    if !media_type.is_some_and(|media_type| media_type.eq_ignore_ascii_case("application/json")) {
+        return Err(ApiError::Form);
+    }
+    let limit = api.limits.body_bytes;
+    let bytes = axum::body::to_bytes(body, limit).await.map_err(|_| ApiError::Body { limit })?;
+    let request: async_graphql::Request = serde_json::from_slice(&bytes).map_err(|_| ApiError::Form)?;
+    if request.query.trim().is_empty() {
+        return Err(ApiError::Form);
+    }
+    check_text(&request.query, &api.limits)?;
+    let reading = Reading::new(principal, api.store.clone());
+    let mut response = api.schema.execute(request.data(reading)).await;
+    response.errors.iter_mut().for_each(give_code);
+    let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    Ok((no_store, axum::Json(response)).into_response())
+}
+
+/// Every error carries a code, also those that async-graphql finds by itself.
+fn give_code(error: &mut ServerError) {
+    let extensions = error.extensions.get_or_insert_with(ErrorExtensionValues::default);
+    if extensions.get("code").is_none() {
+        let costly = error.message.contains("too deep") || error.message.contains("too complex");
+        extensions.set("code", if costly { CODE_COST } else { CODE_QUERY });
+    }
+}
+
+async fn graphiql() -> Html<String> {
+    Html(GraphiQLSource::build().endpoint("/graphql").title("Weighbridge").finish())
+}
+
+async fn health(State(api): State<Arc<Api>>) -> Response {
+    match api.store.ping().await {
+        Ok(()) => axum::Json(serde_json::json!({ "status": "ok" })).into_response(),
+        Err(failure) => {
+            tracing::warn!(code = failure.code(), error = %failure, "the store does not answer");
+            let body = serde_json::json!({ "status": "unavailable", "code": failure.code() });
+            (StatusCode::SERVICE_UNAVAILABLE, axum::Json(body)).into_response()
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The window: what was weighed, over GraphQL.
+//!
+//! A reader shows a token; its scope goes by value into the one query builder (`wb_clickhouse`),
+//! so that a customer's token cannot reach another customer's rows. All fields of one request are
+//! read as of one cut.
+
+mod config;
+mod error;
+mod http;
+mod limits;
+mod schema;
+
+pub use config::{ApiConfig, Limits};
+pub use error::ApiError;
+pub use http::{router, serve, serve_on};
+pub use schema::sdl;

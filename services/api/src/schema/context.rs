@@ -1,0 +1,33 @@
+//! What a request's fields share: who asks, and the cut at which all of them read.
+
+use tokio::sync::OnceCell;
+use wb_auth::Principal;
+use wb_clickhouse::{Read, Store};
+
+use crate::error::{ApiError, graphql};
+
+/// One request's reader.
+pub(crate) struct Reading {
+    principal: Principal,
+    store: Store,
+    read: OnceCell<Read>,
+}
+
+impl Reading {
+    pub(crate) fn new(principal: Principal, store: Store) -> Self {
+        Self { principal, store, read: OnceCell::new() }
+    }
+
+    pub(super) fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// The reader of this request. The cut is chosen at the first use, once for all fields.
+    pub(super) async fn read(&self) -> async_graphql::Result<&Read> {
+        let choose = async {
+            let cut = self.store.cut().await?;
+            Ok::<_, ApiError>(self.store.read(self.principal.scope.clone(), cut))
+        };
+        self.read.get_or_try_init(|| choose).await.map_err(graphql)
+    }
+}

@@ -1,0 +1,65 @@
+//! Pages: a bounded list with the cursor of the next one.
+
+use async_graphql::SimpleObject;
+use wb_clickhouse::read::{self, PAGE_MAX_ROWS, PageRequest};
+
+use super::types::{Customer, Invoice, Machine, Site};
+use crate::error::{ApiError, graphql};
+
+/// Rows of a page where the query names no number.
+const PAGE_ROWS: i32 = 100;
+
+/// Takes the arguments `first` and `after`.
+pub(super) fn page_request(first: Option<i32>, after: Option<String>) -> async_graphql::Result<PageRequest> {
+    let first = u32::try_from(first.unwrap_or(PAGE_ROWS)).unwrap_or(0);
+    PageRequest::new(first, after).map_err(|refusal| graphql(ApiError::from(refusal)))
+}
+
+/// The cost of a page: its rows times what is asked of each.
+pub(super) fn page_cost(first: Option<i32>, child: usize) -> usize {
+    let rows = usize::try_from(first.unwrap_or(PAGE_ROWS)).unwrap_or(0);
+    let limit = usize::try_from(PAGE_MAX_ROWS).unwrap_or(usize::MAX);
+    rows.min(limit).saturating_mul(child).saturating_add(1)
+}
+
+macro_rules! page {
+    ($(#[$attribute:meta])* $name:ident of $node:ident) => {
+        $(#[$attribute])*
+        #[derive(Debug, SimpleObject)]
+        pub(crate) struct $name {
+            /// The rows.
+            pub(crate) nodes: Vec<$node>,
+            /// What to give as `after` for the next page; null where this one is empty.
+            pub(crate) end_cursor: Option<String>,
+            /// Whether another page follows.
+            pub(crate) has_next_page: bool,
+        }
+
+        impl From<read::Page<read::$node>> for $name {
+            fn from(page: read::Page<read::$node>) -> Self {
+                Self {
+                    nodes: page.rows.into_iter().map($node::from).collect(),
+                    end_cursor: page.end_cursor,
+                    has_next_page: page.has_next,
+                }
+            }
+        }
+    };
+}
+
+page! {
+    /// A page of sites.
+    SitePage of Site
+}
+page! {
+    /// A page of machines.
+    MachinePage of Machine
+}
+page! {
+    /// A page of customers.
+    CustomerPage of Customer
+}
+page! {
+    /// A page of invoices, in the order of their issue.
+    InvoicePage of Invoice
+}

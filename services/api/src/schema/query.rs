@@ -1,0 +1,174 @@
+//! The root of all queries.
+
+use async_graphql::{Context, Object};
+use wb_clickhouse::read::PageRequest;
+
+use super::context::Reading;
+use super::pages::{CustomerPage, InvoicePage, MachinePage, SitePage, page_cost, page_request};
+use super::series::{buckets, selection, series_cost, whole};
+use super::time::Time;
+use super::types::{Customer, EnergyPoint, HashratePoint, Invoice, VerdictCount, Viewer};
+use crate::error::{ApiError, graphql};
+
+/// Groups of verdict, reason and chain that one count may give, for its cost.
+const VERDICT_GROUPS: usize = 40;
+
+/// What was weighed. All fields of one request are read as of one cut, and show what your token
+/// allows.
+pub(crate) struct Query;
+
+/// What was weighed. All fields of one request are read as of one cut, and show what your token
+/// allows.
+#[Object]
+impl Query {
+    /// The cut of this request: the offset in `names` before which a block must be named to count.
+    async fn cut(&self, context: &Context<'_>) -> async_graphql::Result<String> {
+        Ok(reading(context)?.read().await?.cut().0.to_string())
+    }
+
+    /// Who asks.
+    async fn me(&self, context: &Context<'_>) -> async_graphql::Result<Viewer> {
+        let reading = reading(context)?;
+        let principal = reading.principal();
+        let customer = match principal.scope.customer() {
+            None => None,
+            Some(id) => {
+                let one = PageRequest::new(1, None).map_err(failed)?;
+                let known = reading.read().await?.customers(&one).await.map_err(failed)?;
+                let own = known.rows.into_iter().find(|customer| customer.customer_id == id.as_str());
+                Some(own.map_or_else(|| Customer { id: id.to_string(), name: None }, Customer::from))
+            }
+        };
+        Ok(Viewer::new(principal, customer))
+    }
+
+    /// The sites where you have machines, in order of id; all of them for an operator.
+    #[graphql(complexity = "page_cost(first, child_complexity)")]
+    async fn sites(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "1 to 1000 rows, 100 unless said.")] first: Option<i32>,
+        #[graphql(desc = "The endCursor of the page before.")] after: Option<String>,
+    ) -> async_graphql::Result<SitePage> {
+        let page = page_request(first, after)?;
+        Ok(reading(context)?.read().await?.sites(&page).await.map_err(failed)?.into())
+    }
+
+    /// The machines that are or were yours, in order of id; all of them for an operator.
+    #[graphql(complexity = "page_cost(first, child_complexity)")]
+    async fn machines(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "1 to 1000 rows, 100 unless said.")] first: Option<i32>,
+        #[graphql(desc = "The endCursor of the page before.")] after: Option<String>,
+        #[graphql(desc = "Only machines of this site.")] site_id: Option<String>,
+    ) -> async_graphql::Result<MachinePage> {
+        let page = page_request(first, after)?;
+        let read = reading(context)?.read().await?;
+        Ok(read.machines(&page, site_id.as_deref()).await.map_err(failed)?.into())
+    }
+
+    /// The customers you may know, in order of id: yourself, or all of them for an operator.
+    #[graphql(complexity = "page_cost(first, child_complexity)")]
+    async fn customers(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "1 to 1000 rows, 100 unless said.")] first: Option<i32>,
+        #[graphql(desc = "The endCursor of the page before.")] after: Option<String>,
+    ) -> async_graphql::Result<CustomerPage> {
+        let page = page_request(first, after)?;
+        Ok(reading(context)?.read().await?.customers(&page).await.map_err(failed)?.into())
+    }
+
+    /// Accepted work and hashrate over time; buckets without work have no point.
+    #[graphql(complexity = "series_cost(from, to, bucket_minutes, child_complexity)")]
+    #[allow(clippy::too_many_arguments)]
+    async fn hashrate(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The first instant: a full five minutes.")] from: Time,
+        #[graphql(desc = "The first instant after the range: a full five minutes.")] to: Time,
+        #[graphql(desc = "A multiple of 5, 5 unless said; at most 2016 buckets.")] bucket_minutes: Option<
+            i32,
+        >,
+        #[graphql(desc = "Only this site.")] site_id: Option<String>,
+        #[graphql(desc = "Only this machine.")] machine_id: Option<String>,
+        #[graphql(desc = "Only this customer's machines, while they were assigned to it.")]
+        customer_id: Option<String>,
+    ) -> async_graphql::Result<Vec<HashratePoint>> {
+        let range = buckets(from, to, bucket_minutes)?;
+        let selection = selection(site_id, machine_id, customer_id)?;
+        let points = reading(context)?.read().await?.hashrate(range, &selection).await.map_err(failed)?;
+        Ok(points.into_iter().map(HashratePoint::from).collect())
+    }
+
+    /// Energy over time; buckets without readings have no point.
+    #[graphql(complexity = "series_cost(from, to, bucket_minutes, child_complexity)")]
+    #[allow(clippy::too_many_arguments)]
+    async fn energy(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The first instant: a full five minutes.")] from: Time,
+        #[graphql(desc = "The first instant after the range: a full five minutes.")] to: Time,
+        #[graphql(desc = "A multiple of 5, 5 unless said; at most 2016 buckets.")] bucket_minutes: Option<
+            i32,
+        >,
+        #[graphql(desc = "Only this site.")] site_id: Option<String>,
+        #[graphql(desc = "Only this machine.")] machine_id: Option<String>,
+        #[graphql(desc = "Only this customer's machines, while they were assigned to it.")]
+        customer_id: Option<String>,
+    ) -> async_graphql::Result<Vec<EnergyPoint>> {
+        let range = buckets(from, to, bucket_minutes)?;
+        let selection = selection(site_id, machine_id, customer_id)?;
+        let points = reading(context)?.read().await?.energy(range, &selection).await.map_err(failed)?;
+        Ok(points.into_iter().map(EnergyPoint::from).collect())
+    }
+
+    /// How many shares were accepted, and why the others were not.
+    #[graphql(complexity = "VERDICT_GROUPS.saturating_mul(child_complexity)")]
+    async fn verdict_counts(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The first instant: a full five minutes.")] from: Time,
+        #[graphql(desc = "The first instant after the range: a full five minutes.")] to: Time,
+        #[graphql(desc = "Only this site.")] site_id: Option<String>,
+        #[graphql(desc = "Only this machine.")] machine_id: Option<String>,
+    ) -> async_graphql::Result<Vec<VerdictCount>> {
+        let range = whole(from, to)?;
+        let selection = selection(site_id, machine_id, None)?;
+        let counts = reading(context)?.read().await?.verdicts(range, &selection).await.map_err(failed)?;
+        Ok(counts.into_iter().map(VerdictCount::from).collect())
+    }
+
+    /// Your invoices in the order of their issue; all of them for an operator.
+    #[graphql(complexity = "page_cost(first, child_complexity)")]
+    async fn invoices(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Only this period, such as `2026-10`.")] period: Option<String>,
+        #[graphql(desc = "1 to 1000 rows, 100 unless said.")] first: Option<i32>,
+        #[graphql(desc = "The endCursor of the page before.")] after: Option<String>,
+    ) -> async_graphql::Result<InvoicePage> {
+        let page = page_request(first, after)?;
+        let read = reading(context)?.read().await?;
+        Ok(read.invoices(&page, period.as_deref()).await.map_err(failed)?.into())
+    }
+
+    /// One invoice; null where you have none of that id.
+    async fn invoice(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The invoice's id.")] id: String,
+    ) -> async_graphql::Result<Option<Invoice>> {
+        let found = reading(context)?.read().await?.invoice(&id).await.map_err(failed)?;
+        Ok(found.map(Invoice::from))
+    }
+}
+
+fn reading<'a>(context: &Context<'a>) -> async_graphql::Result<&'a Reading> {
+    context.data::<Reading>()
+}
+
+fn failed(failure: wb_clickhouse::StoreError) -> async_graphql::Error {
+    graphql(ApiError::from(failure))
+}

@@ -1,0 +1,273 @@
+//! Rows of two customers, of nobody, and of a block that was never named.
+//!
+//! Machine `x1` changes hands: until 02:00 it is A's at site-s, then B's at site-b. What it did
+//! before is A's to see and not B's, and the other way round.
+
+use serde_json::json;
+use wb_clickhouse::Store;
+
+pub(crate) const CUSTOMER_A: &str = "acme-aaa";
+pub(crate) const CUSTOMER_B: &str = "birch-bbb";
+pub(crate) const SITES: &[&str] = &["site-a", "site-b", "site-s"];
+pub(crate) const MACHINES: &[&str] = &["machine-aaa", "machine-bbb", "x1", "suspense-machine", "ghost"];
+
+/// Texts that only A may see.
+pub(crate) const MARKERS_A: &[&str] = &[
+    "acme-aaa",
+    "machine-aaa",
+    "Model-A",
+    "site-a",
+    "inv-aaa",
+    "GEN-000001",
+    "Power for A",
+    "stale",
+    "contract-aaa",
+];
+
+/// What machine `x1` was while it was A's: A's to see, and nobody's since.
+pub(crate) const PAST_OF_A: &str = "Model-X-A";
+
+/// Texts that only B may see.
+pub(crate) const MARKERS_B: &[&str] = &[
+    "birch-bbb",
+    "machine-bbb",
+    "Model-B",
+    "site-b",
+    "inv-bbb",
+    "GEN-000002",
+    "Power for B",
+    "low_difficulty",
+    "Model-X-B",
+    "contract-bbb",
+];
+
+/// Accepted work of A's rows below, in units of 2^-32.
+pub(crate) const WORK_A: u128 = 1_000_003 + 1_000_033 + 7_000_003;
+/// Accepted work of B's rows below, in units of 2^-32.
+pub(crate) const WORK_B: u128 = 20_000_003 + 90_000_049 + 90_000_073;
+/// Accepted work of the machine that is nobody's, in units of 2^-32.
+pub(crate) const WORK_SUSPENSE: u128 = 400_000_009;
+
+/// 2026-10-01T00:00:00Z in microseconds.
+const DAY_US: i64 = 1_790_812_800_000_000;
+const MINUTE_US: i64 = 60_000_000;
+
+/// Which rows a store holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Contents {
+    Both,
+    OnlyA,
+    OnlyB,
+}
+
+/// Whose a row is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    A,
+    B,
+    /// In every store: what customers share, such as a site or a meter that both were billed by.
+    Shared,
+    /// In the store of both only: other people's.
+    Others,
+    /// In A's own store only: the end that B's assignment puts to A's.
+    AAlone,
+    /// In the store of both only: A's assignment whose end follows from B's.
+    AWithB,
+}
+
+impl Owner {
+    fn is_in(self, contents: Contents) -> bool {
+        match self {
+            Self::A => contents != Contents::OnlyB,
+            Self::B => contents != Contents::OnlyA,
+            Self::Shared => true,
+            Self::Others | Self::AWithB => contents == Contents::Both,
+            Self::AAlone => contents == Contents::OnlyA,
+        }
+    }
+}
+
+/// Block 1, attempt 1 is named; attempt 2 is not.
+const NAMED: &str = "1, 'shares', 0, 1";
+const UNNAMED: &str = "2, 'shares', 0, 1";
+
+pub(crate) async fn fill(store: &Store, contents: Contents) {
+    let rows = [facts(), work(), energy(), invoices()].concat();
+    insert(store, "manifest", "names_offset, topic, partition, block, attempt", "41, 'shares', 0, 1, 1")
+        .await;
+    for (owner, table, columns, values) in rows {
+        if owner.is_in(contents) {
+            insert(store, table, columns, &values).await;
+        }
+    }
+}
+
+async fn insert(store: &Store, table: &str, columns: &str, values: &str) {
+    let sql = format!("INSERT INTO {table} ({columns}) SELECT {values}");
+    store.client().query_raw(&sql).execute().await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+}
+
+type Row = (Owner, &'static str, &'static str, String);
+
+fn fact(
+    owner: Owner,
+    block: &str,
+    kind: &str,
+    entity: &str,
+    from_us: i64,
+    to_us: Option<i64>,
+    body: &serde_json::Value,
+) -> Row {
+    let to = to_us.map_or("NULL".to_owned(), |to_us| to_us.to_string());
+    let columns = "attempt, topic, partition, block, idx, kind, entity, valid_from_us, valid_to_us, body";
+    let values = format!("{block}, 0, '{kind}', '{entity}', {from_us}, {to}, '{body}'");
+    (owner, "facts", columns, values)
+}
+
+fn facts() -> Vec<Row> {
+    use Owner::{A, AAlone, AWithB, B, Others, Shared};
+    let site = |owner, id: &str, name: &str| {
+        fact(owner, NAMED, "site", id, 0, None, &json!({"name": name, "time_zone": "America/Chicago"}))
+    };
+    let machine = |owner, id: &str, from_us, site: &str, model: &str, power_mw: u64| {
+        let body = json!({"site_id": site, "model": model, "rated_power_mw": power_mw});
+        fact(owner, NAMED, "machine", id, from_us, None, &body)
+    };
+    let assigned = |owner, machine: &str, from_us, to_us, customer: &str, contract: &str| {
+        let body = json!({"machine_id": machine, "customer_id": customer, "contract_id": contract});
+        fact(owner, NAMED, "assignment", machine, from_us, to_us, &body)
+    };
+    // Off the grid by a second: it takes effect at the boundary after it, 02:00.
+    let handover_us = DAY_US + 120 * MINUTE_US - 1_000_000;
+    vec![
+        site(A, "site-a", "North of A"),
+        site(B, "site-b", "South of B"),
+        site(Shared, "site-s", "Shared hall"),
+        site(Others, "suspense-site", "Elsewhere"),
+        fact(A, NAMED, "customer", CUSTOMER_A, 0, None, &json!({"name": "Acme of A"})),
+        fact(B, NAMED, "customer", CUSTOMER_B, 0, None, &json!({"name": "Birch of B"})),
+        machine(A, "machine-aaa", 0, "site-a", "Model-A", 3_250_000),
+        machine(B, "machine-bbb", 0, "site-b", "Model-B", 3_510_000),
+        machine(A, "x1", 0, "site-s", "Model-X-A", 3_000_000),
+        machine(B, "x1", handover_us, "site-b", "Model-X-B", 3_100_000),
+        machine(Others, "suspense-machine", 0, "suspense-site", "Model-S", 9),
+        machine(Others, "suspense-2", 0, "site-s", "Model-S", 9),
+        assigned(A, "machine-aaa", DAY_US, Some(DAY_US + 1_440 * MINUTE_US), CUSTOMER_A, "contract-aaa"),
+        assigned(B, "machine-bbb", DAY_US, Some(DAY_US + 1_380 * MINUTE_US), CUSTOMER_B, "contract-bbb"),
+        assigned(AAlone, "x1", DAY_US, Some(handover_us), CUSTOMER_A, "contract-aaa"),
+        assigned(AWithB, "x1", DAY_US, None, CUSTOMER_A, "contract-aaa"),
+        assigned(B, "x1", handover_us, None, CUSTOMER_B, "contract-bbb"),
+        // Said in a block that was never named: it must not move the machine to A.
+        fact(
+            Others,
+            UNNAMED,
+            "assignment",
+            "machine-bbb",
+            DAY_US,
+            None,
+            &json!({"machine_id": "machine-bbb", "customer_id": CUSTOMER_A, "contract_id": "ghost"}),
+        ),
+    ]
+}
+
+fn work() -> Vec<Row> {
+    use Owner::{A, B, Others};
+    let row = |owner,
+               block: &str,
+               site: &str,
+               machine: &str,
+               minute: i64,
+               verdict: &str,
+               reason: &str,
+               q32: u128|
+     -> Row {
+        let start_us = DAY_US + minute * MINUTE_US;
+        let columns = "attempt, topic, partition, block, idx, site_id, machine_id, interval_start_us, chain, nbits, \
+                       subsidy_sat, verdict, reason, shares, credited_q32, credited_q32_squared, blocks";
+        let values = format!(
+            "{block}, 0, '{site}', '{machine}', {start_us}, 'main', 386089497, 312500000, '{verdict}', '{reason}', 3, \
+             toUInt128('{q32}'), toUInt256('{q32}') * toUInt256('{q32}'), 1"
+        );
+        (owner, "work_5m", columns, values)
+    };
+    vec![
+        row(A, NAMED, "site-a", "machine-aaa", 0, "accepted", "", 1_000_003),
+        row(A, NAMED, "site-a", "machine-aaa", 65, "accepted", "", 1_000_033),
+        row(A, NAMED, "site-a", "machine-aaa", 65, "rejected", "stale", 1_000_037),
+        row(A, NAMED, "site-s", "x1", 115, "accepted", "", 7_000_003),
+        row(B, NAMED, "site-b", "machine-bbb", 0, "accepted", "", 20_000_003),
+        row(B, NAMED, "site-b", "machine-bbb", 0, "rejected", "low_difficulty", 20_000_023),
+        row(B, NAMED, "site-b", "x1", 120, "accepted", "", 90_000_049),
+        row(B, NAMED, "site-b", "x1", 600, "accepted", "", 90_000_073),
+        row(Others, NAMED, "suspense-site", "suspense-machine", 5, "accepted", "", 400_000_009),
+        row(Others, NAMED, "suspense-site", "suspense-machine", 5, "rejected", "suspense-reason", 9),
+        row(Others, UNNAMED, "site-a", "machine-aaa", 5, "accepted", "ghost", 500_000_003),
+        row(Others, UNNAMED, "site-b", "machine-bbb", 5, "rejected", "ghost", 500_000_009),
+    ]
+}
+
+fn energy() -> Vec<Row> {
+    use Owner::{A, B, Others, Shared};
+    let row = |owner,
+               block: &str,
+               site: &str,
+               machine: &str,
+               minute: i64,
+               witness: &str,
+               register_wh: u64|
+     -> Row {
+        let at_us = DAY_US + minute * MINUTE_US;
+        let columns = "attempt, topic, partition, block, idx, event_time_us, event_id, site_id, machine_id, meter_id, \
+                       witness, register_wh";
+        let values = format!(
+            "{block}, 0, {at_us}, toFixedString('id-{minute}', 16), '{site}', '{machine}', 'meter/{machine}', \
+             '{witness}', {register_wh}"
+        );
+        (owner, "energy_readings", columns, values)
+    };
+    vec![
+        row(A, NAMED, "site-a", "machine-aaa", 0, "meter", 5_000),
+        row(A, NAMED, "site-a", "machine-aaa", 60, "meter", 8_217),
+        row(B, NAMED, "site-b", "machine-bbb", 0, "meter", 70_000),
+        row(B, NAMED, "site-b", "machine-bbb", 60, "meter", 73_571),
+        // One meter that went on through the handover: both parts follow from both readings.
+        row(Shared, NAMED, "site-s", "x1", 110, "pdu", 900),
+        row(Shared, NAMED, "site-b", "x1", 140, "pdu", 1_801),
+        row(Others, NAMED, "suspense-site", "suspense-machine", 0, "meter", 0),
+        row(Others, NAMED, "suspense-site", "suspense-machine", 60, "meter", 977_777),
+        row(Others, UNNAMED, "site-a", "machine-aaa", 30, "meter", 5_001),
+    ]
+}
+
+fn invoices() -> Vec<Row> {
+    let row = |owner,
+               offset: u64,
+               customer: &str,
+               mark: &str,
+               number: &str,
+               amount_minor: &str,
+               amount: &str|
+     -> Row {
+        let invoice = json!({
+            "invoice_id": format!("inv-{mark}"), "number": number, "customer_id": customer,
+            "contract_id": format!("contract-{mark}"), "legal_entity": "GEN",
+            "period": {"text": "2026-10", "start_us": DAY_US, "end_us": DAY_US + 44_640 * MINUTE_US},
+            "lines": [{"id": format!("contract-{mark}/power"), "component": "power", "kind": "metered_energy",
+                "description": format!("Power for {}", &mark[..1].to_uppercase()), "quantity": "3.217", "unit": "kWh",
+                "unit_price": "0.0725", "formula": "quantity x unit price, half even", "amount_minor": amount_minor,
+                "currency": "USD", "inputs_count": 2, "inputs_digest": format!("i1-{mark}"), "inputs": []}],
+            "totals": [{"currency": "USD", "amount": amount, "amount_minor": amount_minor}],
+            "bill_digest": format!("b1-{mark}"), "evidence_digest": format!("e1-{mark}"),
+            "evidence": {"cut": 42, "blocks_count": 1, "blocks": [], "chain_heads": []},
+        });
+        let columns = "ledger_offset, kind, customer_id, invoice_id, body";
+        let values = format!("{offset}, 'invoice_issued', '{customer}', 'inv-{mark}', '{}'", invoice);
+        (owner, "ledger", columns, values)
+    };
+    vec![
+        row(Owner::A, 0, CUSTOMER_A, "aaa", "GEN-000001", "23", "0.23"),
+        row(Owner::B, 1, CUSTOMER_B, "bbb", "GEN-000002", "9907", "99.07"),
+        // Two projectors wrote the same record.
+        row(Owner::B, 1, CUSTOMER_B, "bbb", "GEN-000002", "9907", "99.07"),
+    ]
+}

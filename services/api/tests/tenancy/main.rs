@@ -1,0 +1,116 @@
+//! No field of the API shows one customer what is another's.
+//!
+//! For every field of the schema, generated from the schema itself: what customer A is answered
+//! over a store that holds A's and B's rows is, byte for byte, what it is answered over a store
+//! that never held B's, and the other way round. That also covers sums and counts, where a leak
+//! has no name to look for. A field the fixture gives no value for, or an argument it does not
+//! know, fails the test: a new field cannot be added without being covered.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod fixture;
+mod generate;
+mod server;
+
+use std::collections::BTreeSet;
+
+use fixture::{Contents, MARKERS_A, MARKERS_B, PAST_OF_A};
+use generate::{Covered, all_fields, queries};
+use serde_json::Value;
+use server::{Api, Reader, World};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_field_shows_a_customer_what_is_anothers() {
+    let world = World::start().await;
+    let sdl = wb_api::sdl();
+    let both = world.api("both", Contents::Both).await;
+    let only_a = world.api("only_a", Contents::OnlyA).await;
+    let only_b = world.api("only_b", Contents::OnlyB).await;
+
+    let queries = queries(&sdl);
+    assert!(queries.len() > 30, "only {} queries were generated", queries.len());
+    let (mut covered_a, mut covered_b, mut covered_operator) =
+        (Covered::default(), Covered::default(), Covered::default());
+    let (mut all_a, mut all_b, mut all_operator) = (String::new(), String::new(), String::new());
+    for query in &queries {
+        let a = both.ask(Reader::CustomerA, &query.text).await;
+        assert_eq!(
+            a,
+            only_a.ask(Reader::CustomerA, &query.text).await,
+            "B's rows change A's answer to {}",
+            query.text
+        );
+        let b = both.ask(Reader::CustomerB, &query.text).await;
+        assert_eq!(
+            b,
+            only_b.ask(Reader::CustomerB, &query.text).await,
+            "A's rows change B's answer to {}",
+            query.text
+        );
+        let operator = both.ask(Reader::Operator, &query.text).await;
+        for (answer, covered, all) in [
+            (a, &mut covered_a, &mut all_a),
+            (b, &mut covered_b, &mut all_b),
+            (operator, &mut covered_operator, &mut all_operator),
+        ] {
+            assert_eq!(answer.get("errors"), None, "{}", query.text);
+            covered.note(&query.shape, &answer["data"]);
+            all.push_str(&answer.to_string());
+        }
+    }
+
+    // The customers have the marks of their own, and none of the other's; the operator has all,
+    // so a mark that nothing shows any more is found too.
+    for (mark, own, other) in MARKERS_A
+        .iter()
+        .map(|mark| (mark, &all_a, &all_b))
+        .chain(MARKERS_B.iter().map(|mark| (mark, &all_b, &all_a)))
+    {
+        assert!(own.contains(mark), "{mark} is not shown to its owner");
+        assert!(all_operator.contains(mark), "{mark} is not shown to the operator");
+        assert!(!other.contains(mark), "{mark} is shown to another customer");
+    }
+    assert!(
+        all_a.contains(PAST_OF_A) && !all_b.contains(PAST_OF_A),
+        "A sees its machine as it was in A's time"
+    );
+    assert!(all_operator.contains("suspense-machine"), "the operator sees what is nobody's");
+    assert!(!(all_a.clone() + &all_b).contains("suspense"), "nobody else does");
+    assert!(
+        !(all_operator + &all_a + &all_b).contains("ghost"),
+        "a block that is not named counts for nobody"
+    );
+
+    let wanted = all_fields(&sdl);
+    for (who, covered) in [("A", &covered_a), ("B", &covered_b)] {
+        let missing: BTreeSet<_> = wanted.difference(&covered.0).collect();
+        assert!(
+            missing.is_empty(),
+            "customer {who} is shown no value of {missing:?}: add rows to the fixture"
+        );
+        assert_eq!(covered.0, wanted);
+    }
+    let beyond: BTreeSet<_> = wanted.difference(&covered_operator.0).cloned().collect();
+    let customer_only = ["Viewer.customer".to_owned()].into();
+    assert_eq!(beyond, customer_only, "the operator is shown everything but a customer of its own");
+    work_adds_up(&both).await;
+    world.stop().await;
+}
+
+/// What the customers read and what is nobody's is together what the operator reads.
+async fn work_adds_up(both: &Api) {
+    let query = format!("{{ hashrate({}, bucketMinutes: 1440) {{ shares workQ32 }} }}", generate::RANGE);
+    let mut sums = Vec::new();
+    for reader in [Reader::CustomerA, Reader::CustomerB, Reader::Operator] {
+        let answer = both.ask(reader, &query).await;
+        let points = answer["data"]["hashrate"].as_array().unwrap().clone();
+        sums.push(points.iter().map(|point| number(&point["workQ32"])).sum::<u128>());
+    }
+    // The operator also sees the machine that is assigned to nobody.
+    assert_eq!(sums[0], fixture::WORK_A);
+    assert_eq!(sums[1], fixture::WORK_B);
+    assert_eq!(sums[2], fixture::WORK_A + fixture::WORK_B + fixture::WORK_SUSPENSE);
+}
+
+fn number(value: &Value) -> u128 {
+    value.as_str().unwrap().parse().unwrap()
+}

@@ -1,0 +1,92 @@
+//! Every way in which the store can fail.
+
+/// Why a read, a write or a migration failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A database name that cannot be used.
+    #[error("the database name {name:?} cannot be used: 1 to 63 characters of [a-z0-9_], a letter first")]
+    DatabaseName {
+        /// What was given.
+        name: String,
+    },
+    /// ClickHouse refused or did not answer.
+    #[error("ClickHouse could not {what}: {source}")]
+    Query {
+        /// What was asked of it.
+        what: &'static str,
+        /// Its answer.
+        #[source]
+        source: clickhouse::error::Error,
+    },
+    /// A migration could not be applied.
+    #[error("the migration {file} could not be applied: {source}")]
+    Migration {
+        /// The file.
+        file: &'static str,
+        /// ClickHouse's answer.
+        #[source]
+        source: clickhouse::error::Error,
+    },
+    /// An applied migration is not the one in this program.
+    #[error(
+        "the migration {file} was applied with another content (SHA-256 {applied}, here {here}): \
+         an applied file never changes; add a new one instead"
+    )]
+    MigrationChanged {
+        /// The file.
+        file: String,
+        /// The hash recorded in the database.
+        applied: String,
+        /// The hash of the file in this program.
+        here: String,
+    },
+    /// A table is not as the queries expect.
+    #[error("the table {table} does not fit this program: {problem}")]
+    Schema {
+        /// The table.
+        table: &'static str,
+        /// What differs.
+        problem: String,
+    },
+    /// A row that no writer of this product makes.
+    #[error("a row of {table} cannot be read: {problem}")]
+    Row {
+        /// The table.
+        table: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A request that cannot be answered within its bounds.
+    #[error("{problem}")]
+    Range {
+        /// What is wrong and what would be right.
+        problem: String,
+    },
+}
+
+impl StoreError {
+    /// The stable code of this failure.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::DatabaseName { .. } => "WB-3201",
+            Self::Query { .. } => "WB-3202",
+            Self::Migration { .. } => "WB-3203",
+            Self::MigrationChanged { .. } => "WB-3204",
+            Self::Schema { .. } => "WB-3205",
+            Self::Row { .. } => "WB-3206",
+            Self::Range { .. } => "WB-3207",
+        }
+    }
+
+    /// Whether the request was wrong, rather than the store.
+    #[must_use]
+    pub fn is_request(&self) -> bool {
+        matches!(self, Self::Range { .. })
+    }
+}
+
+/// Names what was asked when ClickHouse refuses.
+pub(crate) fn query_failed(what: &'static str) -> impl FnOnce(clickhouse::error::Error) -> StoreError {
+    move |source| StoreError::Query { what, source }
+}

@@ -1,0 +1,18 @@
+//! ClickHouse: the connection, the schema and the one query builder.
+//!
+//! Every read goes through [`Read`], which is made of a [`TenantScope`] and a [`Cut`] and of
+//! nothing less: there is no way to ask for rows without saying whose and as of when.
+
+pub mod block;
+pub mod client;
+pub mod columns;
+pub mod error;
+pub mod manifest;
+pub mod migrate;
+pub mod read;
+pub mod tenant;
+
+pub use client::{Store, StoreConfig};
+pub use error::StoreError;
+pub use read::{Cut, Read};
+pub use tenant::{CustomerId, TenantScope};

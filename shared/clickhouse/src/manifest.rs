@@ -1,0 +1,50 @@
+//! The projection of `names` into `manifest`: which attempt of which block counts.
+
+use wb_events::names::WonName;
+use wb_fold::rowbinary::Row;
+
+use crate::client::Store;
+use crate::error::{StoreError, query_failed};
+
+fn hash(bytes: &[u8]) -> Result<[u8; 32], StoreError> {
+    bytes.try_into().map_err(|_| StoreError::Row {
+        table: "manifest",
+        problem: format!("a hash in a name has {} bytes, not 32", bytes.len()),
+    })
+}
+
+fn row(won: &WonName) -> Result<Row, StoreError> {
+    let name = &won.name;
+    let mut row = Row::new();
+    row.u64(won.names_offset).text(&name.topic).u32(name.partition).u64(name.block).u64(name.attempt);
+    row.u64(name.first_offset).u64(name.end_offset);
+    row.u64(name.events).u64(name.accepted).u64(name.duplicate).u64(name.rejected);
+    row.fixed(&hash(&name.content_hash)?).fixed(&hash(&name.merkle_root)?);
+    row.fixed(&hash(&name.last_frame_hash)?).fixed(&hash(&name.predecessor)?).fixed(&won.name_hash);
+    row.u32(name.fold_version);
+    Ok(row)
+}
+
+impl Store {
+    /// Appends won names, in offset order. A repeat is harmless: readers use the table as a set.
+    ///
+    /// # Errors
+    /// [`StoreError::Query`], [`StoreError::Row`] for a name whose hashes are no hashes.
+    pub async fn project_names(&self, names: &[WonName]) -> Result<(), StoreError> {
+        let mut body = Vec::new();
+        for won in names {
+            body.extend_from_slice(row(won)?.as_bytes());
+        }
+        let mut insert = self
+            .client()
+            .insert_formatted_with("INSERT INTO manifest FORMAT RowBinary")
+            .with_setting("async_insert", "0")
+            .with_setting("insert_deduplicate", "0")
+            .buffered();
+        let failed = query_failed("project names");
+        if let Err(error) = insert.write(&body).await {
+            return Err(failed(error));
+        }
+        insert.end().await.map_err(failed)
+    }
+}

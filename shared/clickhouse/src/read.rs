@@ -1,0 +1,101 @@
+//! The one query builder.
+//!
+//! A [`Read`] is made of whose rows may be seen and as of which cut. Every query is put together
+//! from the parts in [`parts`], which apply both, and goes out through [`Read::fetch`], which
+//! sets their parameters. Nothing that a caller gives is ever written into SQL: values travel as
+//! query parameters.
+
+mod energy;
+mod facts;
+mod hashrate;
+mod invoice_body;
+mod invoices;
+mod parts;
+mod range;
+mod verdicts;
+
+use clickhouse::query::Query;
+use clickhouse::{Client, RowOwned, RowRead};
+use wb_auth::TenantScope;
+
+use crate::error::{StoreError, query_failed};
+use crate::tenant::CUSTOMER_PARAMETER;
+
+pub use energy::{ENERGY_GAP_MAX_US, EnergyPoint};
+pub use facts::{Customer, Machine, Site};
+pub use hashrate::{HashratePoint, hashes_per_second};
+pub use invoice_body::{Invoice, InvoiceEvidence, InvoiceLine, InvoicePeriod, InvoiceTotal};
+pub use range::{Bucket, MAX_BUCKETS, PAGE_MAX_ROWS, Page, PageRequest, SeriesRange};
+pub use verdicts::VerdictCount;
+
+/// An offset in `names`: what was named before it counts, nothing else does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cut(pub u64);
+
+/// What a series or a count is limited to, within what the scope allows.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Selection {
+    /// All that the scope allows.
+    #[default]
+    All,
+    /// One site.
+    Site(String),
+    /// One machine.
+    Machine(String),
+    /// The machines of one customer, while they were assigned to it.
+    Customer(String),
+}
+
+/// Reads for one tenant as of one cut.
+#[derive(Clone)]
+pub struct Read {
+    client: Client,
+    scope: TenantScope,
+    cut: Cut,
+}
+
+impl Read {
+    pub(crate) fn new(client: Client, scope: TenantScope, cut: Cut) -> Self {
+        Self { client, scope, cut }
+    }
+
+    /// The cut that is read at.
+    #[must_use]
+    pub fn cut(&self) -> Cut {
+        self.cut
+    }
+
+    /// Whose rows are read.
+    #[must_use]
+    pub fn scope(&self) -> &TenantScope {
+        &self.scope
+    }
+
+    /// Starts a query that may use the parameters of the scope and the cut.
+    fn query(&self, sql: &str) -> Query {
+        let query = self.client.query_raw(sql).param("cut", self.cut.0);
+        match &self.scope {
+            TenantScope::Operator => query,
+            TenantScope::Customer(customer) => query.param(CUSTOMER_PARAMETER, customer.as_str()),
+        }
+    }
+
+    /// Runs a query; `what` completes "ClickHouse could not ...".
+    async fn fetch<T: RowOwned + RowRead>(
+        &self,
+        what: &'static str,
+        query: Query,
+    ) -> Result<Vec<T>, StoreError> {
+        query.with_setting("log_comment", what).fetch_all().await.map_err(query_failed(what))
+    }
+}
+
+/// Binds a selection's value.
+fn bind_selection(query: Query, selection: &Selection) -> Query {
+    match selection {
+        Selection::All => query,
+        Selection::Site(id) | Selection::Machine(id) | Selection::Customer(id) => {
+            query.param(parts::SELECTED_PARAMETER, id.as_str())
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Energy over time, from the differences of cumulative registers.
+//!
+//! A difference between two readings that follow each other is spread linearly over the time
+//! between them, by the cumulative-floor method: what lies before an instant is
+//! floor(difference * elapsed / whole), and an interval gets what lies before its end less what
+//! lies before its start. The parts of a difference therefore always add up to it exactly. Where a
+//! register fell it was reset: the difference is not known and nothing is counted for it. This is
+//! the rule of `wb_metering::energy`, here in SQL so that a whole site can be drawn; the engine
+//! test compares the two.
+
+use serde::Deserialize;
+use wb_units::SETTLEMENT_INTERVAL_US;
+
+use super::{Bucket, Read, Selection, SeriesRange, bind_selection, parts};
+use crate::error::StoreError;
+
+/// How far outside the range readings are looked for, to close a gap over its ends: 92 days, so
+/// that a register that stood unread for a quarter is still taken by its difference.
+pub const ENERGY_GAP_MAX_US: i64 = 92 * 86_400 * 1_000_000;
+
+/// Energy of one bucket by one kind of witness.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnergyPoint {
+    /// The bucket.
+    pub bucket: Bucket,
+    /// What measured it: `meter`, `pdu` or `firmware`, the best that was there for each machine
+    /// and settlement interval.
+    pub witness: String,
+    /// Energy in thousandths of a watt-hour.
+    pub energy_mwh: i128,
+}
+
+#[derive(Debug, clickhouse::Row, Deserialize)]
+struct Row {
+    bucket_start_us: i64,
+    witness: String,
+    energy_mwh: i128,
+}
+
+impl Read {
+    /// Energy by bucket and witness, in order; buckets without any have no point.
+    ///
+    /// # Errors
+    /// [`StoreError::Query`].
+    pub async fn energy(
+        &self,
+        range: SeriesRange,
+        selection: &Selection,
+    ) -> Result<Vec<EnergyPoint>, StoreError> {
+        let sql = format!(
+            "SELECT {} AS bucket_start_us, witness, sum(energy_mwh) AS energy_mwh
+             FROM ({}) GROUP BY bucket_start_us, witness ORDER BY bucket_start_us, witness",
+            parts::BUCKET_START,
+            parts::allowed(&slots(), &self.scope, selection)
+        );
+        let query = range.bind(bind_selection(self.query(&sql), selection));
+        let rows: Vec<Row> = self.fetch("read the energy", query).await?;
+        let point = |row: Row| EnergyPoint {
+            bucket: range.bucket_at(row.bucket_start_us),
+            witness: row.witness,
+            energy_mwh: row.energy_mwh,
+        };
+        Ok(rows.into_iter().map(point).collect())
+    }
+}
+
+/// Energy per machine and settlement interval by the best witness: `site_id`, `machine_id`,
+/// `at_us`, `witness`, `energy_mwh`.
+fn slots() -> String {
+    let named = parts::NAMED;
+    // Of several readings of one instant the one with the lowest id counts, as in `wb_metering`.
+    let readings = format!(
+        "SELECT machine_id, meter_id, witness, event_time_us,
+           argMin(e.site_id, (e.event_id, e.register_wh)) AS site_id,
+           argMin(e.register_wh, (e.event_id, e.register_wh)) AS register_wh
+         FROM energy_readings AS e
+         WHERE event_time_us >= {{from:Int64}} - {ENERGY_GAP_MAX_US}
+           AND event_time_us < {{to:Int64}} + {ENERGY_GAP_MAX_US}
+           AND witness IN ('meter', 'pdu', 'firmware') AND {named}
+         GROUP BY machine_id, meter_id, witness, event_time_us"
+    );
+    // Pairs of readings that follow each other.
+    let pairs = format!(
+        "SELECT site_id, machine_id, meter_id, witness, event_time_us AS t1, register_wh AS r1,
+           lagInFrame(event_time_us, 1, event_time_us) OVER in_order AS t0,
+           lagInFrame(register_wh, 1, register_wh) OVER in_order AS r0
+         FROM ({readings})
+         WINDOW in_order AS (PARTITION BY machine_id, meter_id, witness ORDER BY event_time_us
+           ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
+    );
+    // One row per pair and settlement interval that it touches inside the range.
+    let touched = format!(
+        "SELECT site_id, machine_id, witness, t0, t1, toInt128(r1) - toInt128(r0) AS wh,
+           toInt64(arrayJoin(range(
+             toUInt64(intDiv(greatest(t0, {{from:Int64}}), {SETTLEMENT_INTERVAL_US})),
+             toUInt64(intDiv(least(t1, {{to:Int64}}) - 1, {SETTLEMENT_INTERVAL_US}) + 1)
+           ))) * {SETTLEMENT_INTERVAL_US} AS at_us
+         FROM ({pairs}) WHERE t0 < t1 AND r0 <= r1 AND t0 < {{to:Int64}} AND t1 > {{from:Int64}}"
+    );
+    let shares = format!(
+        "SELECT site_id, machine_id, witness, at_us,
+           transform(witness, ['meter', 'pdu', 'firmware'], [0, 1, 2], 3) AS witness_rank,
+           intDiv(wh * 1000 * toInt128(least(at_us + {SETTLEMENT_INTERVAL_US}, t1) - t0), toInt128(t1 - t0))
+             - intDiv(wh * 1000 * toInt128(greatest(at_us, t0) - t0), toInt128(t1 - t0)) AS part_mwh
+         FROM ({touched})"
+    );
+    let by_witness = format!(
+        "SELECT machine_id, at_us, witness_rank, toString(any(witness)) AS named_witness,
+           argMax(site_id, part_mwh) AS at_site, sum(part_mwh) AS whole_mwh
+         FROM ({shares}) GROUP BY machine_id, at_us, witness_rank"
+    );
+    format!(
+        "SELECT argMin(at_site, witness_rank) AS site_id, machine_id, at_us,
+           argMin(named_witness, witness_rank) AS witness, argMin(whole_mwh, witness_rank) AS energy_mwh
+         FROM ({by_witness}) GROUP BY machine_id, at_us"
+    )
+}

@@ -1,0 +1,125 @@
+//! The parts that every query is put together from: what is named, which version of a fact holds
+//! when, and which rows of work a scope may see.
+
+use wb_auth::TenantScope;
+use wb_units::SETTLEMENT_INTERVAL_US;
+
+use super::Selection;
+use crate::tenant::only_own;
+
+/// The name of the query parameter that holds a [`Selection`]'s value.
+pub(super) const SELECTED_PARAMETER: &str = "selected";
+
+/// The end of what has no end: the largest instant.
+pub(super) const FOREVER_US: i64 = i64::MAX;
+
+/// Keeps the rows of blocks that are named before the cut.
+pub(super) const NAMED: &str = "(topic, partition, block, attempt) IN (\
+     SELECT topic, partition, block, attempt FROM manifest WHERE names_offset < {cut:UInt64})";
+
+/// SQL for the first settlement boundary at or after an instant, as
+/// `wb_units::time::boundary_at_or_after` has it.
+fn boundary(column: &str) -> String {
+    format!("({column} + toInt64(positiveModulo(-{column}, {SETTLEMENT_INTERVAL_US})))")
+}
+
+/// The versions of a kind of fact: `entity`, `body` and the interval `[start_us, end_us)` in
+/// which it holds.
+///
+/// A version takes effect at the first boundary at or after its start and holds until the next
+/// version of the same entity takes effect, or its own end. Of two with one start the one that was
+/// recorded later holds; all facts of an entity lie in one partition, so (block, idx) is the order
+/// of recording.
+pub(super) fn versions(kind: &'static str) -> String {
+    let from = boundary("valid_from_us");
+    let to = boundary("assumeNotNull(valid_to_us)");
+    format!(
+        "SELECT entity, body, start_us, end_us FROM (
+           SELECT entity, body, {from} AS start_us,
+             least(
+               leadInFrame({from}, 1, toInt64({FOREVER_US})) OVER in_order,
+               if(isNull(valid_to_us), toInt64({FOREVER_US}), {to})
+             ) AS end_us
+           FROM facts WHERE kind = '{kind}' AND {NAMED}
+           WINDOW in_order AS (PARTITION BY entity ORDER BY valid_from_us, partition, block, idx
+             ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING)
+         ) WHERE start_us < end_us"
+    )
+}
+
+/// Which machine was whose and when, as far as the scope may know: `machine_id`, `customer_id`,
+/// `contract_id`, `start_us`, `end_us`. Intervals of one machine never overlap.
+pub(super) fn assignments(scope: &TenantScope) -> String {
+    // The condition stands outside the window: whose machine it was next must bound the interval
+    // also where the next customer is another one.
+    format!(
+        "SELECT entity AS machine_id, JSONExtractString(body, 'customer_id') AS customer_id,
+           JSONExtractString(body, 'contract_id') AS contract_id, start_us, end_us
+         FROM ({}) WHERE {}",
+        versions("assignment"),
+        only_own(scope, "customer_id"),
+    )
+}
+
+/// Joins rows of machines and intervals (`rows`, with `site_id`, `machine_id` and `at_us`, the
+/// start of a settlement interval) with what the scope and the selection allow.
+///
+/// Assignments change on boundaries only, so a settlement interval belongs to one customer.
+pub(super) fn allowed(rows: &str, scope: &TenantScope, selection: &Selection) -> String {
+    let selected = match selection {
+        Selection::All => "1".to_owned(),
+        Selection::Site(_) => format!("r.site_id = {{{SELECTED_PARAMETER}:String}}"),
+        Selection::Machine(_) => format!("r.machine_id = {{{SELECTED_PARAMETER}:String}}"),
+        Selection::Customer(_) => format!("a.assigned_customer_id = {{{SELECTED_PARAMETER}:String}}"),
+    };
+    let needs_assignment = scope.customer().is_some() || matches!(selection, Selection::Customer(_));
+    if !needs_assignment {
+        return format!("SELECT r.* FROM ({rows}) AS r WHERE {selected}");
+    }
+    format!(
+        "SELECT r.* FROM ({rows}) AS r INNER JOIN (
+           SELECT machine_id AS assigned_machine_id, customer_id AS assigned_customer_id,
+             start_us AS assigned_from_us, end_us AS assigned_to_us FROM ({})
+         ) AS a ON a.assigned_machine_id = r.machine_id
+         WHERE r.at_us >= a.assigned_from_us AND r.at_us < a.assigned_to_us AND {selected}",
+        assignments(scope)
+    )
+}
+
+/// Rows of work in `[from, to)` that the scope and the selection allow.
+pub(super) fn work(scope: &TenantScope, selection: &Selection) -> String {
+    let rows = format!(
+        "SELECT site_id, machine_id, interval_start_us AS at_us, chain, verdict, reason, shares,
+           credited_q32, credited_q32_squared, blocks
+         FROM work_5m
+         WHERE interval_start_us >= {{from:Int64}} AND interval_start_us < {{to:Int64}} AND {NAMED}"
+    );
+    allowed(&rows, scope, selection)
+}
+
+/// SQL for the start of the bucket of `at_us`.
+pub(super) const BUCKET_START: &str =
+    "toInt64({from:Int64} + intDiv(at_us - {from:Int64}, {bucket:Int64}) * {bucket:Int64})";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wb_auth::CustomerId;
+
+    #[test]
+    fn a_customers_rows_are_always_joined_with_its_assignments() {
+        let customer = TenantScope::Customer(CustomerId::new("acme").unwrap());
+        let selections = [
+            Selection::All,
+            Selection::Site("s".into()),
+            Selection::Machine("m".into()),
+            Selection::Customer("birch".into()),
+        ];
+        for selection in &selections {
+            let sql = work(&customer, selection);
+            assert!(sql.contains("INNER JOIN"), "{sql}");
+            assert!(sql.contains("customer_id = {tenant_customer:String}"), "{sql}");
+            assert!(!sql.contains("birch") && !sql.contains("acme"), "values travel as parameters: {sql}");
+        }
+    }
+}

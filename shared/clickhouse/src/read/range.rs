@@ -1,0 +1,197 @@
+//! Time ranges, buckets and pages, with their bounds.
+
+use wb_units::SETTLEMENT_INTERVAL_US;
+use wb_units::time::Micros;
+
+use crate::error::StoreError;
+
+/// Points of one series: a week of settlement intervals.
+pub const MAX_BUCKETS: i64 = 2_016;
+
+/// Rows of one page.
+pub const PAGE_MAX_ROWS: u32 = 1_000;
+
+/// A half-open range of time, cut into buckets that start at its start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeriesRange {
+    from_us: Micros,
+    to_us: Micros,
+    bucket_us: i64,
+}
+
+/// One bucket of a series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Bucket {
+    /// Its first instant, UTC microseconds.
+    pub start_us: Micros,
+    /// The first instant after it, UTC microseconds.
+    pub end_us: Micros,
+}
+
+impl SeriesRange {
+    /// Takes a range whose ends lie on the settlement grid.
+    ///
+    /// # Errors
+    /// [`StoreError::Range`] where an end is off the grid, the range is empty, the bucket is no
+    /// multiple of the settlement interval, or there would be more than [`MAX_BUCKETS`].
+    pub fn new(from_us: Micros, to_us: Micros, bucket_us: i64) -> Result<Self, StoreError> {
+        let refuse = |problem: String| Err(StoreError::Range { problem });
+        if from_us % SETTLEMENT_INTERVAL_US != 0 || to_us % SETTLEMENT_INTERVAL_US != 0 {
+            return refuse("from and to must lie on full five minutes, such as 2026-10-01T00:05:00Z".into());
+        }
+        if from_us >= to_us || from_us < 0 {
+            return refuse("from must lie before to, and not before 1970".into());
+        }
+        if bucket_us <= 0 || bucket_us % SETTLEMENT_INTERVAL_US != 0 {
+            return refuse("a bucket must be a positive multiple of 5 minutes".into());
+        }
+        let buckets = to_us.saturating_sub(from_us).saturating_sub(1) / bucket_us + 1;
+        if buckets > MAX_BUCKETS {
+            return refuse(format!(
+                "the range holds {buckets} buckets, at most {MAX_BUCKETS} are given: widen the bucket"
+            ));
+        }
+        Ok(Self { from_us, to_us, bucket_us })
+    }
+
+    /// The whole range as one bucket.
+    ///
+    /// # Errors
+    /// As [`SeriesRange::new`].
+    pub fn whole(from_us: Micros, to_us: Micros) -> Result<Self, StoreError> {
+        Self::new(from_us, to_us, to_us.saturating_sub(from_us))
+    }
+
+    /// Its first instant.
+    #[must_use]
+    pub fn from_us(&self) -> Micros {
+        self.from_us
+    }
+
+    /// The first instant after it.
+    #[must_use]
+    pub fn to_us(&self) -> Micros {
+        self.to_us
+    }
+
+    /// The length of its buckets; the last may be shorter.
+    #[must_use]
+    pub fn bucket_us(&self) -> i64 {
+        self.bucket_us
+    }
+
+    /// Sets the parameters `from`, `to` and `bucket` of a query.
+    pub(crate) fn bind(self, query: clickhouse::query::Query) -> clickhouse::query::Query {
+        query.param("from", self.from_us).param("to", self.to_us).param("bucket", self.bucket_us)
+    }
+
+    /// The bucket that starts at an instant. The last one ends where the range ends.
+    #[must_use]
+    pub fn bucket_at(&self, start_us: Micros) -> Bucket {
+        Bucket { start_us, end_us: start_us.saturating_add(self.bucket_us).min(self.to_us) }
+    }
+}
+
+/// A page to be read: how many rows, and after which one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageRequest {
+    first: u32,
+    after: String,
+}
+
+impl PageRequest {
+    /// Takes 1 to [`PAGE_MAX_ROWS`] rows after a cursor; the empty cursor is the start.
+    ///
+    /// # Errors
+    /// [`StoreError::Range`] for another number of rows, or a cursor no page ever ended with.
+    pub fn new(first: u32, after: Option<String>) -> Result<Self, StoreError> {
+        if first == 0 || first > PAGE_MAX_ROWS {
+            return Err(StoreError::Range { problem: format!("first must be 1 to {PAGE_MAX_ROWS}") });
+        }
+        let after = after.unwrap_or_default();
+        if after.len() > 128 {
+            let problem = "after must be the endCursor of a page".to_owned();
+            return Err(StoreError::Range { problem });
+        }
+        Ok(Self { first, after })
+    }
+
+    /// Rows of the page.
+    #[must_use]
+    pub fn first(&self) -> u32 {
+        self.first
+    }
+
+    /// The cursor; empty at the start.
+    #[must_use]
+    pub fn after(&self) -> &str {
+        &self.after
+    }
+
+    /// Rows to ask for: one more than the page holds, to know whether another follows.
+    pub(crate) fn limit(&self) -> u32 {
+        self.first.saturating_add(1)
+    }
+
+    /// Makes the page of the rows that were found, given each row's cursor.
+    pub(crate) fn page<T>(&self, mut rows: Vec<T>, cursor: impl Fn(&T) -> String) -> Page<T> {
+        let first = usize::try_from(self.first).unwrap_or(usize::MAX);
+        let has_next = rows.len() > first;
+        rows.truncate(first);
+        let end_cursor = rows.last().map(cursor);
+        Page { rows, end_cursor, has_next }
+    }
+}
+
+/// A page of rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The rows.
+    pub rows: Vec<T>,
+    /// What to give as `after` for the page that follows.
+    pub end_cursor: Option<String>,
+    /// Whether another page follows.
+    pub has_next: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE_US: i64 = 60_000_000;
+
+    #[test]
+    fn ranges_lie_on_the_grid_and_have_a_bounded_number_of_buckets() {
+        let five = 5 * MINUTE_US;
+        for (from, to, bucket, good) in [
+            (0, five, five, true),
+            (0, five * 3, five * 2, true),
+            (0, five * MAX_BUCKETS, five, true),
+            (0, five * (MAX_BUCKETS + 1), five, false),
+            (0, five * (MAX_BUCKETS + 1), five * 2, true),
+            (0, 0, five, false),
+            (five, 0, five, false),
+            (-five, five, five, false),
+            (1, five, five, false),
+            (0, five + 1, five, false),
+            (0, five, MINUTE_US, false),
+            (0, five, 0, false),
+            (0, five, -five, false),
+        ] {
+            assert_eq!(SeriesRange::new(from, to, bucket).is_ok(), good, "{from} {to} {bucket}");
+        }
+        let range = SeriesRange::new(0, five * 3, five * 2).unwrap();
+        assert_eq!(range.bucket_at(five * 2), Bucket { start_us: five * 2, end_us: five * 3 });
+    }
+
+    #[test]
+    fn a_page_knows_whether_another_follows() {
+        let request = PageRequest::new(2, None).unwrap();
+        let page = request.page(vec![1, 2, 3], ToString::to_string);
+        assert_eq!((page.rows, page.end_cursor.as_deref(), page.has_next), (vec![1, 2], Some("2"), true));
+        let page = request.page(vec![1, 2], ToString::to_string);
+        assert!(!page.has_next);
+        assert!(PageRequest::new(0, None).is_err());
+        assert!(PageRequest::new(1_001, None).is_err());
+    }
+}

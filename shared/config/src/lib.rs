@@ -1,0 +1,86 @@
+//! The configuration: one TOML file and the `WEIGHBRIDGE_*` environment variables over it.
+//!
+//! [`Config::load`] reads both, checks everything and either gives a whole [`Config`] or every mistake at once, each
+//! with the field, the value given and what would be right. Without a file and without variables everything has a
+//! default that runs the product whole on one machine.
+//!
+//! What is absent on purpose: no field is ever ignored (an unknown one is a mistake), nothing is read again while the
+//! product runs, and no file, port or server is touched here: whether a library exists or a broker answers is found
+//! out, and said, by the part that uses it.
+//!
+//! Secrets ([`Secret`]) are never shown: neither by `Debug` nor in a mistake.
+
+mod cross;
+mod environment;
+mod form;
+mod mistake;
+mod nearest;
+mod reader;
+mod secret;
+mod settings;
+mod sources;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+pub use environment::{Environment, ProcessEnvironment, VARIABLES};
+pub use mistake::{ConfigErrors, Mistake, MistakeKind};
+pub use secret::Secret;
+pub use settings::{ApiConfig, ClickhouseConfig, Config, IngestConfig, KafkaConfig, PartitionsConfig};
+
+use reader::Reader;
+
+/// The largest configuration file that is read, in bytes; it holds thousands of sources.
+pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+impl Config {
+    /// Reads the file, if one is named, and the environment over it, and checks the whole.
+    ///
+    /// An environment variable wins over the file; an empty one counts as not set. The variables that are set are
+    /// checked for unknown names only where the environment can list them: give [`ProcessEnvironment`], not a closure,
+    /// wherever a person runs the product.
+    ///
+    /// # Errors
+    /// [`ConfigErrors`] with every mistake found in the file and the environment.
+    pub fn load(path: Option<&Path>, env: impl Environment) -> Result<Self, ConfigErrors> {
+        let Some(path) = path else {
+            return Self::from_text(None, "", &env);
+        };
+        let name = path.display().to_string();
+        match read_bounded(path) {
+            Ok(text) => Self::from_text(Some(name), &text, &env),
+            Err(problem) => {
+                let mistake = Mistake {
+                    kind: MistakeKind::FileUnreadable,
+                    field: "the configuration file".to_owned(),
+                    given: Some(name.clone()),
+                    right: format!(
+                        "a UTF-8 file of at most {FILE_BYTES_MAX} bytes that this user may read is needed: {problem}"
+                    ),
+                };
+                Err(ConfigErrors { file: Some(name), mistakes: vec![mistake] })
+            }
+        }
+    }
+
+    fn from_text(file: Option<String>, text: &str, env: &dyn Environment) -> Result<Self, ConfigErrors> {
+        let mut reader = Reader::new(env);
+        // What the environment says is checked even where the file cannot be parsed.
+        let table = reader.parse(text);
+        let config = settings::read(&mut reader, table);
+        reader.check_variable_names();
+        cross::check(&config, &mut reader);
+        let mistakes = reader.into_mistakes();
+        if mistakes.is_empty() { Ok(config) } else { Err(ConfigErrors { file, mistakes }) }
+    }
+}
+
+fn read_bounded(path: &Path) -> Result<String, std::io::Error> {
+    let mut text = String::new();
+    File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
+    if !u64::try_from(text.len()).is_ok_and(|bytes| bytes <= FILE_BYTES_MAX) {
+        return Err(std::io::Error::other("it is larger"));
+    }
+    Ok(text)
+}

@@ -1,0 +1,118 @@
+//! What can be wrong with a configuration, and how it is said.
+
+use std::fmt;
+
+/// What is wrong, in one word; each has a stable code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MistakeKind {
+    /// The file cannot be read.
+    FileUnreadable,
+    /// The file is not TOML.
+    NotToml,
+    /// A field that does not exist.
+    UnknownField,
+    /// An environment variable that does not exist.
+    UnknownVariable,
+    /// A value of another type: text for a number, a number for a text.
+    WrongType,
+    /// A number outside its bounds.
+    OutOfRange,
+    /// An address to listen on that cannot be read.
+    Listen,
+    /// A server's URL that cannot be used.
+    Url,
+    /// A list of brokers that cannot be used.
+    Brokers,
+    /// A name of a database that is not allowed.
+    DatabaseName,
+    /// A port that two listeners would share.
+    PortTaken,
+    /// An event source that cannot be used.
+    Source,
+    /// A librdkafka property that may not be set.
+    KafkaProperty,
+    /// Two settings that contradict each other.
+    Contradiction,
+    /// A text that is empty or holds characters it cannot hold.
+    Text,
+}
+
+impl MistakeKind {
+    /// The stable code.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::FileUnreadable => "WB-6001",
+            Self::NotToml => "WB-6002",
+            Self::UnknownField => "WB-6003",
+            Self::UnknownVariable => "WB-6004",
+            Self::WrongType => "WB-6005",
+            Self::OutOfRange => "WB-6006",
+            Self::Listen => "WB-6007",
+            Self::Url => "WB-6008",
+            Self::Brokers => "WB-6009",
+            Self::DatabaseName => "WB-6010",
+            Self::PortTaken => "WB-6011",
+            Self::Source => "WB-6012",
+            Self::KafkaProperty => "WB-6013",
+            Self::Contradiction => "WB-6014",
+            Self::Text => "WB-6015",
+        }
+    }
+}
+
+/// One mistake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// What is wrong.
+    pub kind: MistakeKind,
+    /// Where: the field's path, such as `kafka.port`, or the environment variable's name.
+    pub field: String,
+    /// The value given; none where it is a secret or there is none to show.
+    pub given: Option<String>,
+    /// What would be right.
+    pub right: String,
+}
+
+impl Mistake {
+    /// The stable code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.kind.code()
+    }
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.code(), self.field)?;
+        if let Some(given) = &self.given {
+            write!(formatter, " = {given}")?;
+        }
+        write!(formatter, ": {}", self.right)
+    }
+}
+
+/// All mistakes of a configuration; never empty.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct ConfigErrors {
+    /// The file that was read, if any.
+    pub file: Option<String>,
+    /// The mistakes, those of the file and environment first, then those between settings.
+    pub mistakes: Vec<Mistake>,
+}
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (count, plural) = (self.mistakes.len(), if self.mistakes.len() == 1 { "" } else { "s" });
+        write!(formatter, "the configuration has {count} mistake{plural}")?;
+        if let Some(file) = &self.file {
+            write!(formatter, " (file {file} and environment)")?;
+        } else {
+            write!(formatter, " (environment, no file)")?;
+        }
+        for mistake in &self.mistakes {
+            write!(formatter, "\n  {mistake}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,101 @@
+//! The store on disk says what the archive in memory says.
+
+use proptest::prelude::*;
+use wb_fold::archive::{FrozenTip, MemoryArchive, ProofArchive};
+use wb_fold::ids::IdSet;
+use wb_proofstore::{FENCE_IDS, ProofStore, SECTIONS_MAX};
+
+fn id(number: u64) -> [u8; 16] {
+    u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835).to_be_bytes()
+}
+
+fn set(ids: impl IntoIterator<Item = [u8; 16]>) -> IdSet {
+    let mut set = IdSet::default();
+    for id in ids {
+        set.insert(id);
+    }
+    set
+}
+
+#[test]
+fn what_was_frozen_is_found_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = ProofStore::open(dir.path()).unwrap();
+    let ids = 10 * u64::try_from(FENCE_IDS).unwrap() + 7;
+    let frozen = FrozenTip { tip: [1; 32], counted: set((0..ids).map(id)), refused: set([id(ids)]) };
+    store.freeze(&[frozen]).unwrap();
+    for number in 0..ids {
+        assert_eq!(store.seen(&[1; 32], &id(number)).unwrap(), Some(true));
+    }
+    assert_eq!(store.seen(&[1; 32], &id(ids)).unwrap(), Some(false));
+    assert_eq!(store.seen(&[1; 32], &id(ids + 1)).unwrap(), None);
+    assert_eq!(store.seen(&[2; 32], &id(1)).unwrap(), None);
+    store.forget(&[1; 32]).unwrap();
+    assert_eq!(store.seen(&[1; 32], &id(1)).unwrap(), None);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "its run is gone with it");
+}
+
+#[test]
+fn equal_leading_bytes_over_several_pages_are_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = ProofStore::open(dir.path()).unwrap();
+    let crowd = |number: u64| {
+        let mut id = [7; 16];
+        id[8..].copy_from_slice(&number.to_be_bytes());
+        id
+    };
+    let ids = 3 * u64::try_from(FENCE_IDS).unwrap();
+    let frozen = FrozenTip { tip: [1; 32], counted: set((0..ids).map(crowd)), refused: IdSet::default() };
+    store.freeze(&[frozen]).unwrap();
+    for number in 0..ids {
+        assert_eq!(store.seen(&[1; 32], &crowd(number)).unwrap(), Some(true));
+    }
+    assert_eq!(store.seen(&[1; 32], &crowd(ids)).unwrap(), None);
+}
+
+#[test]
+fn a_new_life_begins_empty() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("note.txt"), "not ours").unwrap();
+    let mut store = ProofStore::open(dir.path()).unwrap();
+    let frozen = FrozenTip { tip: [1; 32], counted: set([id(1)]), refused: IdSet::default() };
+    store.freeze(&[frozen]).unwrap();
+    std::mem::drop(store);
+    let store = ProofStore::open(dir.path()).unwrap();
+    assert_eq!(store.seen(&[1; 32], &id(1)).unwrap(), None);
+    assert!(dir.path().join("note.txt").exists());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn disk_and_memory_agree(
+        steps in prop::collection::vec(
+            (0_u8..3, prop::collection::vec(0_u64..200, 0..20), prop::collection::vec(0_u64..200, 0..5), any::<bool>()),
+            1..4 * SECTIONS_MAX,
+        )
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = ProofStore::open(dir.path()).unwrap();
+        let mut memory = MemoryArchive::default();
+        for (tip, counted, refused, forget) in steps {
+            let frozen = [FrozenTip {
+                tip: [tip; 32],
+                counted: set(counted.into_iter().map(id)),
+                refused: set(refused.into_iter().map(id)),
+            }];
+            store.freeze(&frozen).unwrap();
+            memory.freeze(&frozen).unwrap();
+            if forget && tip == 2 {
+                store.forget(&[tip; 32]).unwrap();
+                memory.forget(&[tip; 32]).unwrap();
+            }
+            for number in 0..200 {
+                for tip in 0..3_u8 {
+                    let expected = memory.seen(&[tip; 32], &id(number)).unwrap();
+                    prop_assert_eq!(store.seen(&[tip; 32], &id(number)).unwrap(), expected);
+                }
+            }
+        }
+    }
+}

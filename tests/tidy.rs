@@ -1,0 +1,293 @@
+//! What holds for the whole repository: which way the arrows point, what no file may hold, and a page for every error.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// The crates without I/O, clock, randomness or async.
+const PURE: [&str; 7] =
+    ["wb-units", "wb-proof", "wb-events", "wb-fold", "wb-metering", "wb-rating", "wb-ledger"];
+
+/// What would bring I/O, a clock, randomness or async into them.
+const IMPURE: [&str; 10] = [
+    "tokio",
+    "tokio-util",
+    "rdkafka",
+    "clickhouse",
+    "reqwest",
+    "axum",
+    "rand",
+    "getrandom",
+    "async-graphql",
+    "tracing-subscriber",
+];
+
+/// The one service that puts the others together.
+const WHOLE: &str = "weighbridge";
+
+/// The engine that tests of stores run on; a test may start it wherever it is.
+const TEST_ENGINE: &str = "wb-clickhouse-embedded";
+
+/// The most lines of a Rust file: one subject, to be read in one go.
+const RUST_LINES_MAX: usize = 600;
+
+/// Folders that no commit holds, wherever they are.
+const SKIPPED: [&str; 6] = ["target", ".stack", ".git", ".weighbridge", "node_modules", "dist"];
+
+/// Files with text that people wrote, by extension.
+const WRITTEN: [&str; 14] =
+    ["rs", "toml", "md", "sql", "proto", "graphql", "sh", "yaml", "yml", "ts", "css", "html", "json", "xml"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+/// A file's path from the root, and its text.
+struct Text {
+    path: String,
+    text: String,
+}
+
+/// The files that people wrote, of some extensions, sorted by path. Recorded data is left out: others wrote it.
+fn texts(extensions: &[&str]) -> Vec<Text> {
+    let root = root();
+    let mut folders = vec![root.clone()];
+    let mut found = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let entry = entry.unwrap();
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let path = entry.path();
+            let kind = entry.file_type().unwrap();
+            if kind.is_dir() && !SKIPPED.contains(&name.as_str()) && path != root.join("tests/data") {
+                folders.push(path);
+            } else if kind.is_file()
+                && !name.ends_with("-lock.json")
+                && let Some(extension) = path.extension()
+                && extensions.iter().any(|wanted| extension == *wanted)
+            {
+                let text = std::fs::read_to_string(&path)
+                    .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+                let path = path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
+                found.push(Text { path, text });
+            }
+        }
+    }
+    found.sort_by(|left, right| left.path.cmp(&right.path));
+    found
+}
+
+/// A package of the workspace, and the packages that its Cargo.toml names.
+struct Package {
+    /// Its folder: `services`, `shared`, `tests` or `benches`.
+    group: String,
+    name: String,
+    /// (section, package), such as `("dev-dependencies", "tempfile")`.
+    needs: Vec<(String, String)>,
+}
+
+fn packages() -> Vec<Package> {
+    let manifests = texts(&["toml"]).into_iter().filter(|file| file.path.ends_with("/Cargo.toml"));
+    let packages: Vec<Package> = manifests
+        .map(|file| {
+            let manifest: toml::Table =
+                file.text.parse().unwrap_or_else(|error| panic!("{}: {error}", file.path));
+            let mut needs = Vec::new();
+            dependencies(&manifest, &mut needs);
+            Package {
+                group: file.path.split('/').next().unwrap_or_default().to_owned(),
+                name: manifest["package"]["name"].as_str().unwrap().to_owned(),
+                needs,
+            }
+        })
+        .collect();
+    assert!(packages.len() > 10, "the walk found {} packages", packages.len());
+    packages
+}
+
+/// Collects the dependencies of a manifest or of one of its `[target.'...']` tables.
+fn dependencies(table: &toml::Table, needs: &mut Vec<(String, String)>) {
+    for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
+        for (name, value) in table.get(section).and_then(toml::Value::as_table).into_iter().flatten() {
+            let package = value.get("package").and_then(toml::Value::as_str).unwrap_or(name);
+            needs.push((section.to_owned(), package.to_owned()));
+        }
+    }
+    for target in table.get("target").and_then(toml::Value::as_table).into_iter().flat_map(|map| map.values())
+    {
+        if let Some(target) = target.as_table() {
+            dependencies(target, needs);
+        }
+    }
+}
+
+#[test]
+fn pure_crates_name_only_pure_crates() {
+    let packages = packages();
+    let mut wrong = Vec::new();
+    for name in PURE {
+        let package = packages.iter().find(|package| package.name == name);
+        let package = package.unwrap_or_else(|| panic!("{name} is gone: correct the list of pure crates"));
+        for (section, needed) in &package.needs {
+            let ours = packages.iter().any(|package| package.name == *needed);
+            if (ours && !PURE.contains(&needed.as_str())) || IMPURE.contains(&needed.as_str()) {
+                wrong.push(format!("{name} [{section}] names {needed}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "a pure crate has no I/O, clock, randomness or async:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn only_the_whole_names_a_service() {
+    let packages = packages();
+    let services: BTreeSet<&str> = packages
+        .iter()
+        .filter(|package| package.group == "services")
+        .map(|package| package.name.as_str())
+        .collect();
+    assert!(services.contains(WHOLE) && services.contains(TEST_ENGINE), "{services:?}");
+    let mut wrong = Vec::new();
+    let parts = packages.iter().filter(|package| matches!(package.group.as_str(), "services" | "shared"));
+    for package in parts.filter(|package| package.name != WHOLE) {
+        for (section, needed) in &package.needs {
+            let for_tests = section == "dev-dependencies" && needed == TEST_ENGINE;
+            if services.contains(needed.as_str()) && !for_tests {
+                wrong.push(format!("{} [{section}] names {needed}", package.name));
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "the arrows point from services to adapters to the core:\n{}",
+        wrong.join("\n")
+    );
+}
+
+/// Whether a text holds a word that is no part of a longer one.
+fn holds_word(line: &str, word: &str) -> bool {
+    let inside =
+        |letter: Option<char>| letter.is_some_and(|letter| letter.is_alphanumeric() || letter == '_');
+    line.match_indices(word).any(|(start, _)| {
+        !inside(line[..start].chars().next_back()) && !inside(line[start + word.len()..].chars().next())
+    })
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    // Put together here, so that this file does not hold them.
+    let words = [concat!("TO", "DO"), concat!("FIX", "ME")];
+    let in_rust = [
+        concat!("#[", "ignore"),
+        concat!("should", "_panic"),
+        concat!("todo", "!("),
+        concat!("unimplemented", "!("),
+    ];
+    let mut wrong = Vec::new();
+    for file in texts(&WRITTEN) {
+        for (index, line) in file.text.lines().enumerate() {
+            let word = words.iter().find(|word| holds_word(line, word));
+            let rust = in_rust.iter().find(|part| file.path.ends_with(".rs") && line.contains(**part));
+            if let Some(found) = word.or(rust) {
+                wrong.push(format!("{}:{} holds {found}", file.path, index + 1));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "finish it or take it out:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn rust_files_are_short() {
+    let files = texts(&["rs"]);
+    assert!(files.len() > 50, "the walk found {} files", files.len());
+    let lines = |file: &Text| file.text.lines().count();
+    let long = files.iter().filter(|file| lines(file) > RUST_LINES_MAX);
+    let wrong: Vec<String> = long.map(|file| format!("{}: {} lines", file.path, lines(file))).collect();
+    assert!(wrong.is_empty(), "one subject a file, at most {RUST_LINES_MAX} lines:\n{}", wrong.join("\n"));
+}
+
+/// The stable codes in a text: `WB-` and exactly four digits.
+fn codes(text: &str) -> BTreeSet<String> {
+    let marks = text.match_indices("WB-").map(|(start, mark)| &text[start + mark.len()..]);
+    let digits = marks.map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>());
+    digits.filter(|digits| digits.len() == 4).map(|digits| format!("WB-{digits}")).collect()
+}
+
+/// The pages in `schemas/errors`, by code.
+fn pages() -> BTreeMap<String, Text> {
+    let pages = texts(&["md"]).into_iter().filter(|file| file.path.starts_with("schemas/errors/WB-"));
+    pages
+        .map(|page| (page.path["schemas/errors/".len()..page.path.len() - ".md".len()].to_owned(), page))
+        .collect()
+}
+
+#[test]
+fn every_code_has_a_page_and_every_page_a_code() {
+    let mut used: BTreeMap<String, String> = BTreeMap::new();
+    for file in texts(&["rs"]) {
+        for code in codes(&file.text) {
+            used.entry(code).or_insert_with(|| file.path.clone());
+        }
+    }
+    let pages = pages();
+    let without = used.iter().filter(|(code, _)| !pages.contains_key(*code));
+    let mut wrong: Vec<String> = without.map(|(code, path)| format!("{code} ({path}) has no page")).collect();
+    let unused = pages.iter().filter(|(code, _)| !used.contains_key(*code));
+    wrong.extend(unused.map(|(_, page)| format!("{} is of no code in use", page.path)));
+    assert!(wrong.is_empty(), "one page a code, schemas/errors/WB-nnnn.md:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_page_says_what_it_means_why_and_what_to_do() {
+    let pages = pages();
+    assert!(!pages.is_empty());
+    let mut wrong = Vec::new();
+    for (code, page) in &pages {
+        let title = page.text.lines().next().unwrap_or_default();
+        let parts = ["**Means.**", "**Why.**", "**Do.**"];
+        if !title.starts_with(&format!("# {code}: ")) || !parts.iter().all(|part| page.text.contains(part)) {
+            wrong.push(page.path.clone());
+        }
+    }
+    assert!(wrong.is_empty(), "`# WB-nnnn: title`, then Means, Why and Do:\n{}", wrong.join("\n"));
+}
+
+/// Codes that a second crate passes on with the same meaning.
+const PASSED_ON: [(&str, &str); 1] = [("WB-5350", "services/billing")];
+
+/// A Rust file without comments and without what follows the first `#[cfg(test)]`.
+fn product_code(text: &str) -> String {
+    let lines = text.lines().take_while(|line| line.trim() != "#[cfg(test)]");
+    lines.filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_code_has_one_meaning() {
+    let mut owners: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for file in texts(&["rs"]) {
+        let mut parts = file.path.splitn(4, '/');
+        let (group, crate_folder, src) = (parts.next(), parts.next(), parts.next());
+        let is_test = file.path.ends_with("/tests.rs");
+        if let (Some(group @ ("shared" | "services")), Some(name), Some("src")) = (group, crate_folder, src)
+            && !is_test
+        {
+            for code in codes(&product_code(&file.text)) {
+                owners.entry(code).or_default().insert(format!("{group}/{name}"));
+            }
+        }
+    }
+    for (code, crate_folder) in PASSED_ON {
+        let owned = owners.get_mut(code).is_some_and(|owners| owners.remove(crate_folder));
+        assert!(owned, "{crate_folder} does not pass {code} on: correct the list");
+    }
+    let shared = owners.iter().filter(|(_, owners)| owners.len() > 1);
+    let wrong: Vec<String> = shared.map(|(code, owners)| format!("{code} is used by {owners:?}")).collect();
+    assert!(wrong.is_empty(), "one code, one meaning, one crate:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn codes_are_found_whole() {
+    let text = concat!("\"W", "B-1234\" [W", "B-12345] W", "B-123 xW", "B-0001: W", "B-xxxx");
+    assert_eq!(codes(text).into_iter().collect::<Vec<_>>(), [concat!("W", "B-0001"), concat!("W", "B-1234")]);
+    assert!(holds_word("a word.", "word") && !holds_word("a sword", "word") && !holds_word("words", "word"));
+}
