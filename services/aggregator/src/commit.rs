@@ -110,7 +110,11 @@ impl Seat {
             .map_err(AggregatorError::Log)?;
         self.names.wait_until(offset.saturating_add(1)).await.map_err(AggregatorError::Log)?;
         if self.is_named(block)? {
-            return Ok(Spent { write: written - began, verify: verified - written, name: verified.elapsed() });
+            return Ok(Spent {
+                write: written - began,
+                verify: verified - written,
+                name: verified.elapsed(),
+            });
         }
         // Our name lost, and not to this block: the chain has moved elsewhere.
         Err(self.history(block.id.block, "place in its chain"))

@@ -4,6 +4,7 @@
 mod commit;
 mod partition;
 mod project;
+mod recover;
 
 pub use project::Projector;
 
@@ -22,6 +23,8 @@ use wb_kafka::{Log, LogError, NamesView};
 
 /// Where something waits, a punctuation closes the block after this long.
 pub const PUNCTUATE_AFTER: Duration = Duration::from_secs(1);
+/// How often attempts that lost are removed.
+pub const COLLECT_EVERY: Duration = Duration::from_secs(600);
 /// The shortest pause before something that failed is tried again.
 pub const RETRY_MIN: Duration = Duration::from_millis(100);
 /// The longest pause before something that failed is tried again.
@@ -77,6 +80,21 @@ pub enum AggregatorError {
         /// The first offset still held.
         low: u64,
     },
+    /// The log ends before what was named.
+    #[error(
+        "WB-5614 {topic}/{partition} ends at offset {high}, but blocks are named up to {named}: the log has \
+         lost its tail; nothing more of this partition is named, so that two histories are not mixed"
+    )]
+    TailLost {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// One past the last record.
+        high: u64,
+        /// One past the last named record.
+        named: u64,
+    },
     /// The fold broke the conservation law.
     #[error(
         "WB-5613 block {block} of {topic}/{partition} does not add up: {accepted} accepted + {duplicate} duplicate + {rejected} rejected is not {events} events; nothing more is named"
@@ -123,6 +141,7 @@ pub async fn run(
 ) {
     let mut tasks = JoinSet::new();
     tasks.spawn(projector.ended());
+    tasks.spawn(collect_garbage(store.clone(), shutdown.clone()));
     for (topic, count) in partitions {
         if !topics::EVENT_TOPICS.contains(&topic.as_str()) {
             continue;
@@ -141,6 +160,21 @@ pub async fn run(
     while let Some(ended) = tasks.join_next().await {
         if let Err(error) = ended {
             tracing::error!(%error, "a task of the aggregator ended badly");
+        }
+    }
+}
+
+/// Removes attempts that lost, now and then.
+async fn collect_garbage(store: Store, mut shutdown: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = stopped(&mut shutdown) => return,
+            () = tokio::time::sleep(COLLECT_EVERY) => {}
+        }
+        match store.collect_garbage().await {
+            Ok(0) => {}
+            Ok(found) => tracing::info!(found, "attempts that lost were removed"),
+            Err(error) => tracing::warn!(error = with_causes(&error), "garbage is left for the next time"),
         }
     }
 }

@@ -11,6 +11,7 @@ use wb_fold::{ArchiveError, Assembler, BlockId, ClosedBlock, FoldedBlock, State}
 use wb_kafka::{Log, NamesView};
 use wb_proofstore::ProofStore;
 
+use crate::recover::Snapshots;
 use crate::{AggregatorConfig, AggregatorError, stopped};
 
 /// Everything that one partition's task holds.
@@ -23,10 +24,12 @@ pub(crate) struct Seat {
 }
 
 /// The fold's state with the number of the block that comes next.
-struct Course {
-    state: State,
-    proofs: ProofStore,
-    next_block: u64,
+pub(crate) struct Course {
+    pub(crate) state: State,
+    pub(crate) proofs: ProofStore,
+    pub(crate) next_block: u64,
+    /// The offset at which that block begins.
+    pub(crate) next_offset: u64,
 }
 
 impl Seat {
@@ -35,23 +38,20 @@ impl Seat {
     /// # Errors
     /// [`AggregatorError`]; running again begins from the last name.
     pub(crate) async fn run(&self, mut shutdown: watch::Receiver<bool>) -> Result<(), AggregatorError> {
-        self.names.catch_up().await.map_err(AggregatorError::Log)?;
+        let (mut course, first_offset) = self.recover().await?;
         let (topic, partition) = (self.chain.topic.as_str(), self.chain.partition);
-        let (low, _) = self.log.watermarks(topic, partition).await.map_err(AggregatorError::Log)?;
-        if low > 0 {
-            return Err(AggregatorError::BeginningLost { topic: topic.to_owned(), partition, low });
-        }
-        let mut reader = self.log.read_from(topic, partition, 0).map_err(AggregatorError::Log)?;
-        let mut assembler = Assembler::new(0, self.config.frame_key.clone());
-        let proofs_dir = self.config.proofs_dir.join(format!("{topic}-{partition}"));
-        let proofs = ProofStore::open(&proofs_dir).map_err(AggregatorError::Archive)?;
-        let mut course = Course { state: State::default(), proofs, next_block: 0 };
+        let mut reader = self.log.read_from(topic, partition, first_offset).map_err(AggregatorError::Log)?;
+        let mut assembler = Assembler::new(first_offset, self.config.frame_key.clone());
+        let mut snapshots = Snapshots::default();
         let mut waiting_since: Option<Instant> = None;
         loop {
             let punctuate_at = waiting_since.map(|since| since + self.config.punctuate_after);
             let closed = tokio::select! {
                 biased;
-                () = stopped(&mut shutdown) => return Ok(()),
+                () = stopped(&mut shutdown) => {
+                    self.save(course, &mut snapshots).await?;
+                    return Ok(());
+                }
                 record = reader.next() => {
                     let record = record.map_err(AggregatorError::Log)?;
                     let closed = assembler.push(&record);
@@ -71,6 +71,9 @@ impl Seat {
             };
             if let Some(closed) = closed {
                 course = self.take_block(course, closed).await?;
+                if snapshots.are_due() {
+                    course = self.save(course, &mut snapshots).await?;
+                }
             }
         }
     }
@@ -93,6 +96,7 @@ impl Seat {
         let folded = folded.map_err(AggregatorError::Archive)?;
         self.commit(&folded, fold).await?;
         course.next_block = course.next_block.saturating_add(1);
+        course.next_offset = folded.end_offset;
         Ok(course)
     }
 

@@ -7,6 +7,7 @@ pub mod block;
 pub mod client;
 pub mod columns;
 pub mod error;
+pub mod garbage;
 pub mod manifest;
 pub mod migrate;
 pub mod read;

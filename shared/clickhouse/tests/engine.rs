@@ -6,11 +6,15 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use prost::Message;
 use wb_auth::{CustomerId, TenantScope};
 use wb_clickhouse::migrate::{MIGRATIONS, Migration};
 use wb_clickhouse::read::{PageRequest, Selection, SeriesRange};
 use wb_clickhouse::{Cut, Store};
 use wb_clickhouse_embedded::EngineConfig;
+use wb_events::frame::{self, FrameKey};
+use wb_events::{Body, Event, Fact};
+use wb_fold::{Assembler, BlockId, FoldedBlock, LogRecord, MemoryArchive, State};
 
 /// 2026-10-01T00:00:00Z in microseconds.
 const DAY_US: i64 = 1_790_812_800_000_000;
@@ -37,6 +41,7 @@ async fn the_store_keeps_its_word_on_the_real_engine() {
     energy_is_spread_without_loss(address).await;
     pages_hold_everything_once(address).await;
     a_refusal_names_what_was_asked(address).await;
+    blocks_come_back_as_they_were_written_and_losers_go(address).await;
     stop.send(()).unwrap();
     running.await.unwrap().unwrap();
 }
@@ -199,6 +204,78 @@ async fn only_what_is_named_before_the_cut_counts(address: SocketAddr) {
     assert_eq!(points[0].bucket.start_us, DAY_US + 5 * MINUTE_US);
     assert_eq!((points[0].hashrate_hs.to_string(), points[0].shares), ("218".to_owned(), 1));
     assert_eq!(points[0].hashrate_sigma_hs, points[0].hashrate_hs, "one share says little");
+}
+
+/// A block of an event of each kind but shares, with one event that is refused.
+fn folded(block: u64) -> FoldedBlock {
+    let key = FrameKey::new([1; 32]);
+    let facts = ["site", "customer"].map(|kind| Event {
+        source: "s".into(),
+        key: kind.into(),
+        sequence: block,
+        event_time_us: DAY_US,
+        body: Some(Body::Fact(Fact { kind: kind.into(), entity: "e".into(), ..Fact::default() })),
+        ..Event::default()
+    });
+    let mut events: Vec<Vec<u8>> = facts.iter().map(Message::encode_to_vec).collect();
+    events.push(vec![0xff; 300]);
+    let records = [frame::encode_events("i", events, &key), frame::encode_punctuation("a", 0, &key)];
+    let mut assembler = Assembler::new(0, key);
+    let records =
+        (0..).zip(records).map(|(offset, payload)| LogRecord { offset, append_time_us: DAY_US, payload });
+    let closed = records.filter_map(|record| assembler.push(&record)).next().unwrap();
+    let id = BlockId { topic: "reference".into(), partition: 0, block };
+    wb_fold::fold(id, &mut State::default(), &mut MemoryArchive::default(), &closed).unwrap()
+}
+
+async fn rows(store: &Store, table: &str) -> Vec<u64> {
+    let sql = format!("SELECT DISTINCT attempt FROM {table} ORDER BY attempt");
+    store.client().query(&sql).fetch_all().await.unwrap()
+}
+
+async fn blocks_come_back_as_they_were_written_and_losers_go(address: SocketAddr) {
+    let store = ready(address, "blocks").await;
+    let block = folded(1);
+    assert_eq!(
+        block.tables.iter().map(|table| table.name).collect::<Vec<_>>(),
+        ["facts", "quarantine", "block_counts"]
+    );
+    for attempt in [7, 8] {
+        store.write_block(&block, attempt).await.unwrap();
+        assert_eq!(store.verify_block(&block, attempt).await.unwrap(), None);
+    }
+    assert_eq!(
+        store.verify_block(&block, 9).await.unwrap().unwrap().table,
+        "facts",
+        "there is no such attempt"
+    );
+    store
+        .client()
+        .query(
+            "ALTER TABLE facts UPDATE body = 'x' WHERE attempt = 8 AND idx = 1 SETTINGS mutations_sync = 1",
+        )
+        .execute()
+        .await
+        .unwrap();
+    assert_eq!(store.verify_block(&block, 8).await.unwrap().unwrap().table, "facts", "one value was changed");
+    store.client().query("DELETE FROM quarantine WHERE attempt = 7").execute().await.unwrap();
+    assert_eq!(
+        store.verify_block(&block, 7).await.unwrap().unwrap().table,
+        "quarantine",
+        "one row is missing"
+    );
+
+    let named = folded(2);
+    for attempt in [3, 4, 5] {
+        store.write_block(&named, attempt).await.unwrap();
+    }
+    assert_eq!(store.collect_garbage().await.unwrap(), 0, "no block is named, so nobody has lost");
+    insert(&store, "manifest", "names_offset, topic, partition, block, attempt", "1, 'reference', 0, 2, 4")
+        .await;
+    assert!(store.collect_garbage().await.unwrap() >= 2);
+    assert_eq!(store.collect_garbage().await.unwrap(), 0);
+    assert_eq!(rows(&store, "facts").await, [4, 7, 8], "the attempts of the block without a name stay");
+    assert_eq!(store.verify_block(&named, 4).await.unwrap(), None);
 }
 
 async fn energy_is_spread_without_loss(address: SocketAddr) {

@@ -166,9 +166,18 @@ impl Chains {
         Ok(applied)
     }
 
+    /// Whether a name goes on where its chain stands: the next block, from the next offset.
+    fn continues(&self, chain: &TopicPartition, name: &Name) -> bool {
+        let next = self
+            .heads
+            .get(chain)
+            .map_or((0, 0), |head| (head.name.block.saturating_add(1), head.name.end_offset));
+        (name.block, name.first_offset) == next && name.end_offset > name.first_offset
+    }
+
     fn apply_name(&mut self, offset: u64, record: &[u8], name: Name) -> Result<Applied, NamesError> {
         let chain = TopicPartition::new(&name.topic, name.partition);
-        if name.predecessor == self.predecessor(&chain) {
+        if name.predecessor == self.predecessor(&chain) && self.continues(&chain, &name) {
             let won = WonName { names_offset: offset, name_hash: name_hash(record), name };
             self.heads.insert(chain, won.clone());
             return Ok(Applied::Won(Box::new(won)));
@@ -200,6 +209,8 @@ mod tests {
             attempt,
             predecessor: predecessor.to_vec(),
             content_hash: vec![content; 32],
+            first_offset: block * 10,
+            end_offset: block * 10 + 10,
             ..Name::default()
         }
     }
@@ -218,6 +229,20 @@ mod tests {
         let head = chains.head(&TopicPartition::new("shares", 0)).unwrap();
         assert_eq!((head.names_offset, head.name.attempt), (2, 3));
         assert_eq!(chains.next_offset(), 4);
+    }
+
+    #[test]
+    fn a_name_that_leaves_a_gap_changes_nothing() {
+        let mut chains = Chains::default();
+        let first = encode_name(&name(0, 1, CHAIN_START, 9));
+        chains.apply(0, &first).unwrap();
+        let skips = name(2, 1, name_hash(&first), 9);
+        assert_eq!(chains.apply(1, &encode_name(&skips)).unwrap(), Applied::Lost);
+        let mut torn = name(1, 1, name_hash(&first), 9);
+        torn.first_offset = 11;
+        assert_eq!(chains.apply(2, &encode_name(&torn)).unwrap(), Applied::Lost);
+        let next = name(1, 1, name_hash(&first), 9);
+        assert!(matches!(chains.apply(3, &encode_name(&next)).unwrap(), Applied::Won(_)));
     }
 
     #[test]

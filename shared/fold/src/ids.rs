@@ -34,6 +34,21 @@ fn shard_of(id: &EventId, bits: u32) -> usize {
 }
 
 impl IdSet {
+    /// A set of ids that come in ascending order, each once.
+    #[must_use]
+    pub fn from_sorted(ids: &[EventId]) -> Self {
+        let mut bits = 0;
+        while bits < BITS_MAX && ids.len() >= SHARD_IDS << bits {
+            bits = (bits + BITS_STEP).min(BITS_MAX);
+        }
+        let mut shards: Vec<Vec<EventId>> = Vec::new();
+        shards.resize_with(1 << bits, Vec::new);
+        for run in ids.chunk_by(|left, right| shard_of(left, bits) == shard_of(right, bits)) {
+            shards[shard_of(&run[0], bits)] = run.to_vec();
+        }
+        Self { bits, shards, len: ids.len() }
+    }
+
     /// How many ids it holds.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -131,6 +146,8 @@ mod tests {
                 prop_assert_eq!(set.insert(*id), model.insert(*id));
             }
             prop_assert!(set.iter().eq(model.iter()));
+            let sorted: Vec<_> = set.iter().copied().collect();
+            prop_assert!(IdSet::from_sorted(&sorted).iter().eq(model.iter()));
         }
     }
 }

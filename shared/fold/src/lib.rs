@@ -12,6 +12,7 @@ pub mod merkle;
 mod meters;
 pub mod rowbinary;
 mod shares;
+pub mod snapshot;
 pub mod state;
 pub mod tables;
 

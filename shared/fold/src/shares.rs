@@ -28,9 +28,7 @@ pub(crate) fn fold(
             entry.refuse(tables, "WB-4013", "unresolved_share", "the share says not how it was resolved")
         }
         Resolved::Refused => refused(state, tables, entry, share, resolution),
-        Resolved::Rebuilt | Resolved::Replayed => {
-            judged(state, archive, tables, entry, share, resolution)?
-        }
+        Resolved::Rebuilt | Resolved::Replayed => judged(state, archive, tables, entry, share, resolution)?,
     })
 }
 

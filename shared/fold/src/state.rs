@@ -45,34 +45,34 @@ pub enum ProofSeen {
 }
 
 #[derive(Debug, Clone, Default)]
-struct Window {
-    tags: BTreeMap<u64, u64>,
-    floor: u64,
+pub(crate) struct Window {
+    pub(crate) tags: BTreeMap<u64, u64>,
+    pub(crate) floor: u64,
 }
 
 /// What is known of a tip, wherever its proofs lie.
 #[derive(Debug, Clone)]
-struct Tip {
+pub(crate) struct Tip {
     /// In which order tips were first built on in this partition.
-    ordinal: u64,
-    last_append_us: i64,
-    archived: bool,
+    pub(crate) ordinal: u64,
+    pub(crate) last_append_us: i64,
+    pub(crate) archived: bool,
 }
 
 #[derive(Debug, Clone, Default)]
-struct LiveProofs {
-    counted: IdSet,
-    refused: IdSet,
+pub(crate) struct LiveProofs {
+    pub(crate) counted: IdSet,
+    pub(crate) refused: IdSet,
 }
 
 /// The state of one partition.
 #[derive(Debug, Clone, Default)]
 pub struct State {
-    windows: HashMap<(String, u64, String), Window>,
-    tips: HashMap<[u8; 32], Tip>,
-    live: HashMap<[u8; 32], LiveProofs>,
-    next_ordinal: u64,
-    forgotten_tips: HashSet<[u8; 32]>,
+    pub(crate) windows: HashMap<(String, u64, String), Window>,
+    pub(crate) tips: HashMap<[u8; 32], Tip>,
+    pub(crate) live: HashMap<[u8; 32], LiveProofs>,
+    pub(crate) next_ordinal: u64,
+    pub(crate) forgotten_tips: HashSet<[u8; 32]>,
 }
 
 impl State {
@@ -105,11 +105,8 @@ impl State {
         if self.live.len() <= LIVE_TIPS {
             return Ok(());
         }
-        let mut order: Vec<([u8; 32], u64)> = self
-            .live
-            .keys()
-            .map(|hash| (*hash, self.tips.get(hash).map_or(0, |tip| tip.ordinal)))
-            .collect();
+        let mut order: Vec<([u8; 32], u64)> =
+            self.live.keys().map(|hash| (*hash, self.tips.get(hash).map_or(0, |tip| tip.ordinal))).collect();
         order.sort_by_key(|(hash, ordinal)| (std::cmp::Reverse(*ordinal), *hash));
         let mut leaving: Vec<FrozenTip> = Vec::new();
         for (hash, _) in order.into_iter().skip(LIVE_TIPS) {
@@ -185,7 +182,11 @@ impl State {
         });
         tip.last_append_us = tip.last_append_us.max(append_us);
         let live = self.live.entry(*previous).or_default();
-        if counted { live.counted.insert(id) } else { live.refused.insert(id) };
+        if counted {
+            live.counted.insert(id)
+        } else {
+            live.refused.insert(id)
+        };
     }
 
     /// How many proofs are in memory.

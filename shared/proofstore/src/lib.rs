@@ -5,12 +5,14 @@
 //! eight bytes, so that a lookup reads one page of 4 KiB. A tip that collects more than
 //! [`SECTIONS_MAX`] sections, as late shares trickle in, has them merged.
 //!
-//! The store is a cache. It begins empty whenever a partition is folded again, so nothing of it
-//! needs to survive a crash and nothing is flushed.
+//! The store is a cache of the log. A [`snapshot`] keeps it beside the fold's state, so that a
+//! partition need not be folded from its beginning; where the snapshot does not hold, it is.
 
 mod run;
+pub mod snapshot;
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,8 +20,9 @@ use std::sync::Arc;
 
 use wb_events::identity::EventId;
 use wb_fold::archive::{ArchiveError, FrozenTip, ProofArchive};
+use wb_fold::snapshot::{Reader, SnapshotError, Writer};
 
-use run::{RunWriter, Section};
+use run::{Run, RunWriter, Section};
 
 /// One id in so many is kept in memory: a page of 4 KiB holds them.
 pub const FENCE_IDS: usize = 256;
@@ -47,13 +50,18 @@ fn failed(operation: &'static str) -> impl FnOnce(io::Error) -> ArchiveError {
 
 impl ProofStore {
     /// Opens an empty store in a folder. Runs that another life of the partition left there are
-    /// removed; other files are left alone.
+    /// removed, and its snapshot, which speaks of them; other files are left alone.
     ///
     /// # Errors
     /// [`ArchiveError`] where the folder cannot be made or emptied.
     pub fn open(dir: &Path) -> Result<Self, ArchiveError> {
         let empty = || -> io::Result<()> {
             fs::create_dir_all(dir)?;
+            // First: new runs will take the numbers of the old ones.
+            match fs::remove_file(dir.join(snapshot::FILE)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
             for entry in fs::read_dir(dir)? {
                 let path = entry?.path();
                 if path.extension().is_some_and(|extension| extension == run::EXTENSION) {
@@ -67,9 +75,9 @@ impl ProofStore {
     }
 
     fn writer(&mut self) -> io::Result<RunWriter> {
-        let path = self.dir.join(format!("{:012}.{}", self.next_run, run::EXTENSION));
+        let number = self.next_run;
         self.next_run += 1;
-        RunWriter::create(path)
+        RunWriter::create(&self.dir, number)
     }
 
     /// Bytes in memory for fences, for measuring.
@@ -77,6 +85,99 @@ impl ProofStore {
     pub fn fence_bytes(&self) -> usize {
         let of = |sections: &Vec<Section>| sections.iter().map(Section::fence_bytes).sum::<usize>();
         self.tips.values().map(|tip| of(&tip.counted) + of(&tip.refused)).sum()
+    }
+
+    fn sections(&self) -> impl Iterator<Item = &Section> {
+        self.tips.values().flat_map(|tip| tip.counted.iter().chain(&tip.refused))
+    }
+
+    /// Makes all runs durable and says what lies where, for a snapshot.
+    fn to_bytes(&self) -> io::Result<Vec<u8>> {
+        let mut synced = HashSet::new();
+        for section in self.sections() {
+            if synced.insert(section.run.number) {
+                section.run.sync()?;
+            }
+        }
+        let mut writer = Writer::default();
+        writer.u64(self.next_run);
+        let tips: BTreeMap<_, _> = self.tips.iter().collect();
+        writer.count(tips.len());
+        for (hash, tip) in tips {
+            writer.fixed(hash);
+            for list in [&tip.counted, &tip.refused] {
+                writer.count(list.len());
+                for section in list {
+                    writer.u64(section.run.number);
+                    writer.u64(section.first_id);
+                    writer.count(section.ids);
+                    writer.count(section.fences.len());
+                    for fence in &section.fences {
+                        writer.u64(*fence);
+                    }
+                }
+            }
+        }
+        Ok(writer.into_bytes())
+    }
+
+    /// Opens the store that a snapshot speaks of. `None` where a run is missing or too short.
+    fn from_bytes(dir: &Path, bytes: &[u8]) -> Result<Option<Self>, SnapshotError> {
+        let mut reader = Reader::new(bytes);
+        let next_run = reader.u64()?;
+        let mut store = Self { dir: dir.to_owned(), next_run, tips: HashMap::new() };
+        let mut runs: HashMap<u64, Arc<Run>> = HashMap::new();
+        for _ in 0..reader.count(48)? {
+            let hash = reader.array()?;
+            let mut lists = [Vec::new(), Vec::new()];
+            for list in &mut lists {
+                for _ in 0..reader.count(32)? {
+                    let number = reader.u64()?;
+                    let first_id = reader.u64()?;
+                    let ids = usize::try_from(reader.u64()?).map_err(|_| SnapshotError::Damaged)?;
+                    let pages = reader.count(8)?;
+                    let fences = (0..pages).map(|_| reader.u64()).collect::<Result<Vec<_>, _>>()?;
+                    let run = match runs.entry(number) {
+                        Entry::Occupied(entry) => Arc::clone(entry.get()),
+                        Entry::Vacant(entry) => match Run::open(dir, number) {
+                            Ok(run) => Arc::clone(entry.insert(Arc::new(run))),
+                            Err(_) => return Ok(None),
+                        },
+                    };
+                    let end = first_id.checked_add(u64::try_from(ids).unwrap_or(u64::MAX));
+                    let held = run.ids().unwrap_or(0);
+                    if end.is_none_or(|end| end > held) || pages != ids.div_ceil(FENCE_IDS) {
+                        return Ok(None);
+                    }
+                    list.push(Section { run, first_id, ids, fences });
+                }
+            }
+            let [counted, refused] = lists;
+            store.tips.insert(hash, TipSections { counted, refused });
+        }
+        reader.end()?;
+        Ok(Some(store))
+    }
+
+    /// Removes the runs that nothing lies in any more. To be called once a snapshot that does not
+    /// speak of them is durable.
+    ///
+    /// # Errors
+    /// [`ArchiveError`] where the folder cannot be read or a run not removed.
+    pub fn collect(&self) -> Result<(), ArchiveError> {
+        let used: HashSet<PathBuf> =
+            self.sections().map(|section| run::path_of(&self.dir, section.run.number)).collect();
+        let sweep = || -> io::Result<()> {
+            for entry in fs::read_dir(&self.dir)? {
+                let path = entry?.path();
+                let is_run = path.extension().is_some_and(|extension| extension == run::EXTENSION);
+                if is_run && !used.contains(&path) {
+                    fs::remove_file(path)?;
+                }
+            }
+            Ok(())
+        };
+        sweep().map_err(failed("written"))
     }
 
     fn write_all(&mut self, tips: &[FrozenTip]) -> io::Result<()> {
@@ -114,7 +215,7 @@ impl ProofStore {
             counted: drafts.0.map(|draft| draft.bind(&run)).into_iter().collect(),
             refused: drafts.1.map(|draft| draft.bind(&run)).into_iter().collect(),
         };
-        // The old runs go when the last section that lies in them does.
+        // The old runs stay until the next snapshot: the last one speaks of them.
         self.tips.insert(*tip, merged);
         Ok(())
     }

@@ -2,10 +2,10 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use wb_events::identity::EventId;
@@ -19,17 +19,31 @@ const ID_BYTES: usize = 16;
 /// Ids that a merge reads at once from each section.
 const MERGE_IDS: usize = 4_096;
 
-/// A finished run. Its file goes when nobody reads it any more.
+/// A finished run.
 #[derive(Debug)]
 pub(crate) struct Run {
+    pub(crate) number: u64,
     file: File,
-    path: PathBuf,
 }
 
-impl Drop for Run {
-    fn drop(&mut self) {
-        // A file that stays is removed when the store is opened next.
-        let _ = fs::remove_file(&self.path);
+/// The file of a run.
+pub(crate) fn path_of(dir: &Path, number: u64) -> PathBuf {
+    dir.join(format!("{number:012}.{EXTENSION}"))
+}
+
+impl Run {
+    /// Opens a run that a snapshot speaks of.
+    pub(crate) fn open(dir: &Path, number: u64) -> io::Result<Self> {
+        Ok(Self { number, file: File::open(path_of(dir, number))? })
+    }
+
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.file.sync_all()
+    }
+
+    /// How many ids its file holds.
+    pub(crate) fn ids(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len() / 16)
     }
 }
 
@@ -50,11 +64,11 @@ impl Draft {
 /// The sorted ids of one tip and verdict in a run.
 #[derive(Debug)]
 pub(crate) struct Section {
-    run: Arc<Run>,
-    first_id: u64,
-    ids: usize,
+    pub(crate) run: Arc<Run>,
+    pub(crate) first_id: u64,
+    pub(crate) ids: usize,
     /// The leading bytes of the first id of each page.
-    fences: Vec<u64>,
+    pub(crate) fences: Vec<u64>,
 }
 
 fn leading(id: &EventId) -> u64 {
@@ -66,14 +80,15 @@ fn leading(id: &EventId) -> u64 {
 /// Writes a run section by section.
 pub(crate) struct RunWriter {
     out: BufWriter<File>,
-    path: PathBuf,
+    number: u64,
     ids: u64,
 }
 
 impl RunWriter {
-    pub(crate) fn create(path: PathBuf) -> io::Result<Self> {
-        let file = File::options().read(true).write(true).create(true).truncate(true).open(&path)?;
-        Ok(Self { out: BufWriter::new(file), path, ids: 0 })
+    pub(crate) fn create(dir: &Path, number: u64) -> io::Result<Self> {
+        let path = path_of(dir, number);
+        let file = File::options().read(true).write(true).create(true).truncate(true).open(path)?;
+        Ok(Self { out: BufWriter::new(file), number, ids: 0 })
     }
 
     /// Writes ids that come in ascending order; nothing where there are none.
@@ -92,7 +107,7 @@ impl RunWriter {
 
     pub(crate) fn finish(self) -> io::Result<Run> {
         let file = self.out.into_inner().map_err(io::IntoInnerError::into_error)?;
-        Ok(Run { file, path: self.path })
+        Ok(Run { number: self.number, file })
     }
 }
 
@@ -154,10 +169,8 @@ impl Cursor<'_> {
 
 /// All ids of some sections, ascending, each once.
 pub(crate) fn merged(sections: &[Section]) -> io::Result<Vec<EventId>> {
-    let mut cursors: Vec<Cursor<'_>> = sections
-        .iter()
-        .map(|section| Cursor { section, next: 0, buffer: Vec::new(), place: 0 })
-        .collect();
+    let mut cursors: Vec<Cursor<'_>> =
+        sections.iter().map(|section| Cursor { section, next: 0, buffer: Vec::new(), place: 0 }).collect();
     let mut heap = BinaryHeap::new();
     for (place, cursor) in cursors.iter_mut().enumerate() {
         if let Some(id) = cursor.next()? {

@@ -1,8 +1,10 @@
 //! The store on disk says what the archive in memory says.
 
 use proptest::prelude::*;
+use wb_fold::State;
 use wb_fold::archive::{FrozenTip, MemoryArchive, ProofArchive};
 use wb_fold::ids::IdSet;
+use wb_proofstore::snapshot::{self, Position};
 use wb_proofstore::{FENCE_IDS, ProofStore, SECTIONS_MAX};
 
 fn id(number: u64) -> [u8; 16] {
@@ -32,6 +34,7 @@ fn what_was_frozen_is_found_and_nothing_else() {
     assert_eq!(store.seen(&[2; 32], &id(1)).unwrap(), None);
     store.forget(&[1; 32]).unwrap();
     assert_eq!(store.seen(&[1; 32], &id(1)).unwrap(), None);
+    store.collect().unwrap();
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "its run is gone with it");
 }
 
@@ -64,6 +67,77 @@ fn a_new_life_begins_empty() {
     let store = ProofStore::open(dir.path()).unwrap();
     assert_eq!(store.seen(&[1; 32], &id(1)).unwrap(), None);
     assert!(dir.path().join("note.txt").exists());
+}
+
+fn position() -> Position {
+    Position {
+        log_id: vec![1; 16],
+        topic: "shares".into(),
+        partition: 3,
+        fold_version: 1,
+        next_block: 9,
+        end_offset: 77,
+        name_hash: [5; 32],
+    }
+}
+
+fn saved(dir: &std::path::Path) -> (State, ProofStore) {
+    let mut store = ProofStore::open(dir).unwrap();
+    for number in 0..40 {
+        let frozen = FrozenTip {
+            tip: [u8::try_from(number % 3).unwrap(); 32],
+            counted: set((number * 600..number * 600 + 600).map(id)),
+            refused: set([id(1_000_000 + number)]),
+        };
+        store.freeze(&[frozen]).unwrap();
+    }
+    let state = State::default();
+    snapshot::save(dir, &position(), &state, &store).unwrap();
+    (state, store)
+}
+
+#[test]
+fn a_snapshot_brings_everything_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, store) = saved(dir.path());
+    let (position_read, _, back) = snapshot::load(dir.path()).unwrap().unwrap();
+    assert_eq!(position_read, position());
+    for number in 0..40 * 600 {
+        for tip in 0..3_u8 {
+            let expected = store.seen(&[tip; 32], &id(number)).unwrap();
+            assert_eq!(back.seen(&[tip; 32], &id(number)).unwrap(), expected);
+        }
+    }
+    assert_eq!(back.seen(&[0; 32], &id(1_000_000)).unwrap(), Some(false));
+}
+
+#[test]
+fn an_empty_store_leaves_no_snapshot_that_could_speak_of_its_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    std::mem::drop(saved(dir.path()));
+    std::mem::drop(ProofStore::open(dir.path()).unwrap());
+    assert!(snapshot::load(dir.path()).unwrap().is_none());
+}
+
+#[test]
+fn a_snapshot_that_does_not_hold_is_no_snapshot() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(snapshot::load(dir.path()).unwrap().is_none(), "there is none");
+    std::mem::drop(saved(dir.path()));
+    let path = dir.path().join(snapshot::FILE);
+    let whole = std::fs::read(&path).unwrap();
+    for at in (0..whole.len()).step_by(whole.len() / 50) {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 1;
+        std::fs::write(&path, damaged).unwrap();
+        assert!(snapshot::load(dir.path()).unwrap().is_none(), "a flipped bit in byte {at}");
+    }
+    std::fs::write(&path, &whole).unwrap();
+    assert!(snapshot::load(dir.path()).unwrap().is_some());
+    let run = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
+    let run = run.filter(|path| path.extension().is_some_and(|extension| extension == "run")).max().unwrap();
+    std::fs::File::options().write(true).open(&run).unwrap().set_len(8).unwrap();
+    assert!(snapshot::load(dir.path()).unwrap().is_none(), "a run was cut");
 }
 
 proptest! {

@@ -1,0 +1,65 @@
+//! Attempts that lost: rows of a block that was named under another attempt.
+//!
+//! Only losers of a *named* block are removed. An attempt of a block that is not named yet may be
+//! the one that will be.
+
+use serde::Deserialize;
+
+use crate::client::Store;
+use crate::error::{StoreError, query_failed};
+
+/// Losers that one collection removes at most; the next one goes on.
+const LOSERS_MAX: u64 = 256;
+
+/// An attempt that lost.
+#[derive(Debug, Clone, PartialEq, Eq, clickhouse::Row, Deserialize)]
+pub struct Loser {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: u32,
+    /// The block.
+    pub block: u64,
+    /// The attempt.
+    pub attempt: u64,
+}
+
+impl Store {
+    /// The attempts in a table that lost.
+    ///
+    /// # Errors
+    /// [`StoreError::Query`].
+    pub async fn losers(&self, table: &'static str) -> Result<Vec<Loser>, StoreError> {
+        let sql = format!(
+            "SELECT DISTINCT topic, partition, block, attempt FROM {table} \
+             WHERE (topic, partition, block) IN (SELECT topic, partition, block FROM manifest) \
+             AND (topic, partition, block, attempt) NOT IN (SELECT topic, partition, block, attempt FROM manifest) \
+             ORDER BY topic, partition, block, attempt LIMIT {LOSERS_MAX}"
+        );
+        self.client().query(&sql).fetch_all().await.map_err(query_failed("look for attempts that lost"))
+    }
+
+    /// Removes the attempts that lost from all block tables; gives how many it found.
+    ///
+    /// # Errors
+    /// [`StoreError::Query`]; what was not removed is found again.
+    pub async fn collect_garbage(&self) -> Result<usize, StoreError> {
+        let mut found = 0;
+        for table in wb_fold::tables::ALL {
+            for loser in self.losers(table).await? {
+                // The condition on the manifest is asked again in the same statement: nothing that
+                // counts is removed, whatever became of it since.
+                let sql = format!(
+                    "DELETE FROM {table} WHERE topic = ? AND partition = ? AND block = ? AND attempt = ? \
+                     AND (topic, partition, block, attempt) NOT IN (SELECT topic, partition, block, attempt FROM manifest)"
+                );
+                let delete = self.client().query(&sql);
+                let delete =
+                    delete.bind(&loser.topic).bind(loser.partition).bind(loser.block).bind(loser.attempt);
+                delete.execute().await.map_err(query_failed("remove an attempt that lost"))?;
+                found += 1;
+            }
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,105 @@
+//! A partition's state and proofs in a folder, so that it need not be folded from its beginning.
+//!
+//! One file, replaced whole: position, state, what lies in which run, and the SHA-256 of it all. A
+//! snapshot that is missing, damaged or of another form is no error: the log is the truth.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write as _};
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+use wb_fold::State;
+use wb_fold::snapshot::{Reader, SnapshotError, Writer};
+
+use crate::ProofStore;
+
+/// The name of the file.
+pub const FILE: &str = "snapshot";
+const ASIDE: &str = "snapshot.new";
+
+/// Of what, and after which block, a snapshot is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// The log it was folded from.
+    pub log_id: Vec<u8>,
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: u32,
+    /// The rules it was folded by.
+    pub fold_version: u32,
+    /// The block that comes next.
+    pub next_block: u64,
+    /// The offset at which that block begins.
+    pub end_offset: u64,
+    /// The hash of the name of the block before.
+    pub name_hash: [u8; 32],
+}
+
+/// Writes a snapshot in place of the one before. Runs become durable first, the snapshot's name
+/// last; runs that it does not speak of are then removed.
+///
+/// # Errors
+/// Any error of the file system; the snapshot before still holds then.
+pub fn save(dir: &Path, position: &Position, state: &State, store: &ProofStore) -> io::Result<()> {
+    let mut writer = Writer::default();
+    writer.count(position.log_id.len());
+    writer.fixed(&position.log_id);
+    writer.text(&position.topic);
+    writer.u64(u64::from(position.partition));
+    writer.u64(u64::from(position.fold_version));
+    writer.u64(position.next_block);
+    writer.u64(position.end_offset);
+    writer.fixed(&position.name_hash);
+    let proofs = store.to_bytes()?;
+    writer.count(proofs.len());
+    writer.fixed(&proofs);
+    writer.fixed(&state.to_bytes());
+    let body = writer.into_bytes();
+    let aside = dir.join(ASIDE);
+    let mut file = File::create(&aside)?;
+    file.write_all(&body)?;
+    file.write_all(&Sha256::digest(&body))?;
+    file.sync_all()?;
+    fs::rename(&aside, dir.join(FILE))?;
+    File::open(dir)?.sync_all()?;
+    store.collect().map_err(io::Error::other)
+}
+
+/// Reads the snapshot of a folder. `None` where there is none that holds.
+///
+/// # Errors
+/// Any error of the file system but a missing file.
+pub fn load(dir: &Path) -> io::Result<Option<(Position, State, ProofStore)>> {
+    let whole = match fs::read(dir.join(FILE)) {
+        Ok(whole) => whole,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let Some((body, hash)) = whole.split_last_chunk::<32>() else { return Ok(None) };
+    if Sha256::digest(body).as_slice() != hash {
+        return Ok(None);
+    }
+    Ok(read(dir, body).unwrap_or(None))
+}
+
+fn read(dir: &Path, body: &[u8]) -> Result<Option<(Position, State, ProofStore)>, SnapshotError> {
+    let mut reader = Reader::new(body);
+    let log_id_bytes = reader.count(1)?;
+    let log_id = reader.fixed(log_id_bytes)?.to_vec();
+    let number = |value: u64| u32::try_from(value).map_err(|_| SnapshotError::Damaged);
+    let position = Position {
+        log_id,
+        topic: reader.text()?,
+        partition: number(reader.u64()?)?,
+        fold_version: number(reader.u64()?)?,
+        next_block: reader.u64()?,
+        end_offset: reader.u64()?,
+        name_hash: reader.array()?,
+    };
+    let proofs_bytes = reader.count(1)?;
+    let proofs = reader.fixed(proofs_bytes)?;
+    let Some(store) = ProofStore::from_bytes(dir, proofs)? else { return Ok(None) };
+    let state = State::from_bytes(reader.rest())?;
+    Ok(Some((position, state, store)))
+}
