@@ -1,0 +1,240 @@
+//! The naming protocol, explored exhaustively on a small model.
+//!
+//! Two writers share a partition of two blocks. Each folds, writes rows under an attempt of its
+//! own, verifies, appends a name, and reads it back. At every step either may die (and begin again
+//! from what the names say), an append may be delayed and arrive at any later moment, or never, and
+//! the collector may remove an attempt that lost. The names are folded by the code that runs in
+//! production (`Chains`). In every reachable state:
+//!
+//! - what a reader sees at the newest cut is a prefix of the blocks, each once and whole;
+//! - what was seen at an earlier cut is still there;
+//! - a writer that believes its block is named is right.
+//!
+//! A second model, in which a name is appended before the rows are verified, must break the first
+//! of these: a model that cannot fail would say nothing.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test fails by panicking and says how much it saw")]
+
+use std::collections::{BTreeSet, HashSet, VecDeque};
+
+use wb_events::names::{Applied, CHAIN_START, Chains, NAMES_VERSION, TopicPartition, encode_name};
+use wb_events::wire::Name;
+
+const BLOCKS: u64 = 2;
+const WRITERS: usize = 2;
+/// Attempts that all writers together may begin: each death costs one.
+const ATTEMPTS: u64 = 4;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Step {
+    /// Reads the names to their end, then takes the next block.
+    Recovering,
+    /// Is about to write the rows of a block.
+    Folded { block: u64 },
+    /// Has sent rows; ClickHouse holds all of them or, after a death of its own, none.
+    Written { block: u64, attempt: u64 },
+    /// Has read them back.
+    Verified { block: u64, attempt: u64 },
+    /// Has handed its name over and waits for the answer.
+    Naming { block: u64 },
+    /// Has named everything.
+    Done,
+}
+
+/// A name on its way to the log.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Flying {
+    block: u64,
+    attempt: u64,
+    predecessor: [u8; 32],
+    writer: Option<usize>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct World {
+    writers: [Step; WRITERS],
+    attempts: u64,
+    /// (block, attempt) whose rows ClickHouse holds.
+    rows: BTreeSet<(u64, u64)>,
+    names: Vec<Vec<u8>>,
+    flying: BTreeSet<Flying>,
+}
+
+fn chain() -> TopicPartition {
+    TopicPartition::new("shares", 0)
+}
+
+fn record(block: u64, attempt: u64, predecessor: [u8; 32]) -> Vec<u8> {
+    encode_name(&Name {
+        version: NAMES_VERSION,
+        topic: "shares".into(),
+        block,
+        attempt,
+        first_offset: block,
+        end_offset: block + 1,
+        predecessor: predecessor.to_vec(),
+        // The fold is pure: every attempt of a block has its content.
+        content_hash: vec![u8::try_from(block).unwrap(); 32],
+        ..Name::default()
+    })
+}
+
+/// Folds the names; gives the chains and the winners in order.
+fn folded(names: &[Vec<u8>]) -> (Chains, Vec<(u64, u64)>) {
+    let mut chains = Chains::default();
+    let mut winners = Vec::new();
+    for (offset, bytes) in (0..).zip(names) {
+        if let Applied::Won(won) = chains.apply(offset, bytes).unwrap() {
+            winners.push((won.name.block, won.name.attempt));
+        }
+    }
+    (chains, winners)
+}
+
+impl World {
+    fn start() -> Self {
+        Self {
+            writers: [Step::Recovering; WRITERS],
+            attempts: 0,
+            rows: BTreeSet::new(),
+            names: Vec::new(),
+            flying: BTreeSet::new(),
+        }
+    }
+
+    fn with(&self, writer: usize, step: Step) -> Self {
+        let mut next = self.clone();
+        next.writers[writer] = step;
+        next
+    }
+
+    fn named_next(&self) -> u64 {
+        folded(&self.names).0.head(&chain()).map_or(0, |head| head.name.block + 1)
+    }
+
+    /// All worlds one step away. `careful` is the protocol; without it names precede rows.
+    fn next(&self, careful: bool) -> Vec<Self> {
+        let mut worlds = Vec::new();
+        let (chains, winners) = folded(&self.names);
+        for writer in 0..WRITERS {
+            let step = self.writers[writer];
+            // Death at any moment; what flies goes on flying, and nobody waits for it.
+            if step != Step::Recovering {
+                let mut dead = self.with(writer, Step::Recovering);
+                dead.flying = dead
+                    .flying
+                    .into_iter()
+                    .map(|name| if name.writer == Some(writer) { Flying { writer: None, ..name } } else { name })
+                    .collect();
+                worlds.push(dead);
+            }
+            match step {
+                Step::Recovering => {
+                    let block = self.named_next();
+                    let step = if block == BLOCKS { Step::Done } else { Step::Folded { block } };
+                    worlds.push(self.with(writer, step));
+                }
+                Step::Folded { block } if self.attempts < ATTEMPTS => {
+                    let attempt = self.attempts;
+                    let mut lost = self.with(writer, Step::Written { block, attempt });
+                    lost.attempts += 1;
+                    let mut kept = lost.clone();
+                    kept.rows.insert((block, attempt));
+                    worlds.push(kept);
+                    // ClickHouse died before the rows were safe, and did not say so.
+                    worlds.push(lost);
+                }
+                Step::Written { block, attempt } => {
+                    if self.rows.contains(&(block, attempt)) || !careful {
+                        worlds.push(self.with(writer, Step::Verified { block, attempt }));
+                    }
+                }
+                Step::Verified { block, attempt } => {
+                    let mut naming = self.with(writer, Step::Naming { block });
+                    let predecessor = chains.predecessor(&chain());
+                    naming.flying.insert(Flying { block, attempt, predecessor, writer: Some(writer) });
+                    worlds.push(naming);
+                }
+                Step::Naming { block } => {
+                    // It reads the names back: its block is named, by whoever, or it tries again.
+                    if chains.head(&chain()).is_some_and(|head| head.name.block >= block) {
+                        worlds.push(self.with(writer, Step::Recovering));
+                    }
+                }
+                Step::Folded { .. } | Step::Done => {}
+            }
+        }
+        for flying in &self.flying {
+            let mut arrived = self.clone();
+            arrived.flying.remove(flying);
+            let mut dropped = arrived.clone();
+            arrived.names.push(record(flying.block, flying.attempt, flying.predecessor));
+            worlds.push(arrived);
+            if flying.writer.is_none() {
+                worlds.push(dropped);
+            } else {
+                // The broker did not answer: the writer begins again.
+                dropped.writers[flying.writer.unwrap()] = Step::Recovering;
+                worlds.push(dropped);
+            }
+        }
+        for (block, attempt) in &self.rows {
+            let named = winners.iter().find(|(winner, _)| winner == block);
+            if named.is_some_and(|winner| winner != &(*block, *attempt)) {
+                let mut collected = self.clone();
+                collected.rows.remove(&(*block, *attempt));
+                worlds.push(collected);
+            }
+        }
+        worlds
+    }
+
+    fn fault(&self) -> Option<String> {
+        let (_, winners) = folded(&self.names);
+        let blocks: Vec<u64> = winners.iter().map(|(block, _)| *block).collect();
+        if blocks != (0..u64::try_from(blocks.len()).unwrap()).collect::<Vec<_>>() {
+            return Some(format!("named blocks are no prefix: {blocks:?}"));
+        }
+        winners
+            .iter()
+            .find(|winner| !self.rows.contains(winner))
+            .map(|(block, attempt)| format!("block {block} counts by attempt {attempt}, whose rows are not there"))
+    }
+}
+
+/// Explores everything; gives how many worlds there are, how many are finished, and the first fault.
+fn explore(careful: bool) -> (usize, usize, Option<String>) {
+    let mut seen = HashSet::from([World::start()]);
+    let mut open = VecDeque::from([World::start()]);
+    let mut finished = 0;
+    while let Some(world) = open.pop_front() {
+        if let Some(fault) = world.fault() {
+            return (seen.len(), finished, Some(fault));
+        }
+        finished += usize::from(world.named_next() == BLOCKS);
+        for next in world.next(careful) {
+            if seen.insert(next.clone()) {
+                open.push_back(next);
+            }
+        }
+    }
+    (seen.len(), finished, None)
+}
+
+#[test]
+fn every_reachable_state_counts_each_block_once() {
+    let (worlds, finished, fault) = explore(true);
+    println!("explored {worlds} states, {finished} of them with every block named");
+    assert_eq!(fault, None);
+    assert!(finished > 0 && worlds > 10_000, "the model is too small to say anything");
+}
+
+#[test]
+fn naming_before_verifying_is_caught() {
+    let (_, _, fault) = explore(false);
+    assert!(fault.unwrap().contains("whose rows are not there"));
+}
+
+#[test]
+fn the_start_of_a_chain_is_no_hash() {
+    assert_eq!(Chains::default().predecessor(&chain()), CHAIN_START);
+}
