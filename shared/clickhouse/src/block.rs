@@ -1,7 +1,6 @@
 //! Writing a folded block under an attempt, and checking that what ClickHouse holds is what was
 //! folded. A row counts only once its attempt is named; until then it is garbage.
 
-use wb_fold::tables::table_hash;
 use wb_fold::{BlockId, FoldedBlock, Table};
 
 use crate::client::Store;
@@ -19,9 +18,11 @@ pub struct Mismatch {
     /// The table.
     pub table: &'static str,
     /// Rows that were folded.
-    pub folded_rows: u64,
-    /// Bytes that were folded, and bytes that came back.
-    pub bytes: (usize, usize),
+    pub folded_rows: usize,
+    /// Bytes that were folded.
+    pub folded_bytes: usize,
+    /// Bytes from the first on that came back the same; one more than were folded where more came back.
+    pub equal_bytes: usize,
 }
 
 impl Store {
@@ -48,11 +49,20 @@ impl Store {
             .with_setting("insert_deduplicate", "0")
             .with_setting("max_partitions_per_insert_block", PARTITIONS_PER_INSERT_MAX.to_string())
             .buffered_with_capacity(CHUNK_BYTES);
-        let body = table.insert_body(attempt);
-        for chunk in body.chunks(CHUNK_BYTES) {
-            if let Err(error) = insert.write(chunk).await {
-                return Err(failed(error));
+        let attempt = attempt.to_le_bytes();
+        let mut chunk = Vec::with_capacity(CHUNK_BYTES);
+        for row in table.iter() {
+            if chunk.len() + attempt.len() + row.len() > CHUNK_BYTES {
+                if let Err(error) = insert.write(&chunk).await {
+                    return Err(failed(error));
+                }
+                chunk.clear();
             }
+            chunk.extend_from_slice(&attempt);
+            chunk.extend_from_slice(row);
+        }
+        if let Err(error) = insert.write(&chunk).await {
+            return Err(failed(error));
         }
         insert.end().await.map_err(failed)
     }
@@ -68,29 +78,25 @@ impl Store {
         attempt: u64,
     ) -> Result<Option<Mismatch>, StoreError> {
         for table in &block.tables {
-            let held = self.read_attempt(table.name, &block.id, attempt).await?;
-            let rows = u64::try_from(table.rows()).unwrap_or(u64::MAX);
-            let folded = table_hash(table.name, rows, table.content());
-            if table_hash(table.name, rows, &held) != folded {
+            let equal = self.equal_bytes(table, &block.id, attempt).await?;
+            if equal != table.content().len() {
                 return Ok(Some(Mismatch {
                     table: table.name,
-                    folded_rows: rows,
-                    bytes: (table.content().len(), held.len()),
+                    folded_rows: table.rows(),
+                    folded_bytes: table.content().len(),
+                    equal_bytes: equal,
                 }));
             }
         }
         Ok(None)
     }
 
-    async fn read_attempt(
-        &self,
-        table: &'static str,
-        id: &BlockId,
-        attempt: u64,
-    ) -> Result<bytes::Bytes, StoreError> {
+    /// Reads an attempt of a table back and counts how far it is what was folded.
+    async fn equal_bytes(&self, table: &Table, id: &BlockId, attempt: u64) -> Result<usize, StoreError> {
         let sql = format!(
-            "SELECT * EXCEPT (attempt) FROM {table} \
-             WHERE topic = ? AND partition = ? AND block = ? AND attempt = ? ORDER BY idx"
+            "SELECT * EXCEPT (attempt) FROM {} \
+             WHERE topic = ? AND partition = ? AND block = ? AND attempt = ? ORDER BY idx",
+            table.name
         );
         let failed = query_failed("read a block back");
         let query = self.client().query(&sql).bind(&id.topic).bind(id.partition).bind(id.block).bind(attempt);
@@ -98,6 +104,24 @@ impl Store {
             Ok(cursor) => cursor,
             Err(error) => return Err(failed(error)),
         };
-        cursor.collect().await.map_err(failed)
+        let mut expected = table.content();
+        loop {
+            let chunk = match cursor.next().await {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => return Ok(table.content().len() - expected.len()),
+                Err(error) => return Err(failed(error)),
+            };
+            match expected.strip_prefix(chunk.as_ref()) {
+                Some(rest) => expected = rest,
+                None => {
+                    let same =
+                        expected.iter().zip(chunk.iter()).take_while(|(left, right)| left == right).count();
+                    let done = table.content().len() - expected.len() + same;
+                    // All that was expected came, and more after it.
+                    let more = usize::from(same == expected.len());
+                    return Ok(done + more);
+                }
+            }
+        }
     }
 }

@@ -53,6 +53,22 @@ const RELIED_ON: &[(&str, &[Columns])] = &[
         ],
     ),
     (
+        "shares",
+        &[
+            BLOCK,
+            &[
+                ("event_time_us", "Int64"),
+                ("share_id", "FixedString(16)"),
+                ("site_id", "LowCardinality(String)"),
+                ("machine_id", "String"),
+                ("chain", "LowCardinality(String)"),
+                ("credited_q32", "UInt128"),
+                ("verdict", "LowCardinality(String)"),
+                ("hash", "FixedString(32)"),
+            ],
+        ],
+    ),
+    (
         "energy_readings",
         &[
             BLOCK,

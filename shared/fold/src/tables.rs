@@ -54,17 +54,10 @@ impl Table {
         &self.bytes
     }
 
-    /// The body of the INSERT: each row with the attempt before it.
-    #[must_use]
-    pub fn insert_body(&self, attempt: u64) -> Vec<u8> {
-        let mut body = Vec::with_capacity(self.bytes.len() + 8 * self.row_ends.len());
-        let mut start = 0;
-        for end in &self.row_ends {
-            body.extend_from_slice(&attempt.to_le_bytes());
-            body.extend_from_slice(&self.bytes[start..*end]);
-            start = *end;
-        }
-        body
+    /// Its rows, each without its attempt: in an INSERT the attempt stands before each of them.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.row_ends.iter().copied());
+        starts.zip(&self.row_ends).map(|(start, end)| &self.bytes[start..*end])
     }
 }
 
@@ -278,13 +271,13 @@ mod tests {
     }
 
     #[test]
-    fn the_attempt_is_sent_but_not_hashed() {
+    fn rows_are_the_content_in_pieces() {
         let id = BlockId { topic: "energy".into(), partition: 0, block: 0 };
         let mut tables = Tables::new(&id);
         tables.block_count("accepted", "", 1);
+        tables.block_count("rejected", "stale", 2);
         let tables = tables.finish();
-        let body = tables[0].insert_body(7);
-        assert_eq!(&body[..8], &7_u64.to_le_bytes());
-        assert_eq!(&body[8..], tables[0].content());
+        assert_eq!(tables[0].iter().count(), 2);
+        assert_eq!(tables[0].iter().collect::<Vec<_>>().concat(), tables[0].content());
     }
 }

@@ -19,6 +19,11 @@ pub struct HashratePoint {
     pub blocks: u64,
     /// Credited difficulty in units of 2^-32.
     pub credited_q32: U256,
+    /// The sum of the squares of the shares' difficulties, in units of 2^-64.
+    pub credited_q32_squared: U256,
+    /// The largest difficulty of a share, in units of 2^-32: that of the five minutes and machine
+    /// with the largest one, where all of its shares had the same.
+    pub largest_q32: U256,
     /// The work as a mean rate over the bucket, in hashes per second, rounded down.
     pub hashrate_hs: U256,
     /// One standard deviation of that rate from chance alone, in hashes per second, rounded down:
@@ -34,6 +39,7 @@ struct Row {
     blocks: u64,
     credited_q32: String,
     credited_q32_squared: String,
+    largest_q32: String,
 }
 
 impl Read {
@@ -49,7 +55,8 @@ impl Read {
         let sql = format!(
             "SELECT {} AS bucket_start_us, chain, sum(shares) AS shares, sum(blocks) AS blocks,
                toString(sum(toUInt256(credited_q32))) AS credited_q32,
-               toString(sum(credited_q32_squared)) AS credited_q32_squared
+               toString(sum(credited_q32_squared)) AS credited_q32_squared,
+               toString(max(largest_q32)) AS largest_q32
              FROM ({}) WHERE verdict = 'accepted'
              GROUP BY bucket_start_us, chain ORDER BY bucket_start_us, chain",
             parts::BUCKET_START,
@@ -73,6 +80,8 @@ fn point(range: SeriesRange, row: Row) -> Result<HashratePoint, StoreError> {
         shares: row.shares,
         blocks: row.blocks,
         credited_q32,
+        credited_q32_squared: squared,
+        largest_q32: wide("work_5m", &row.largest_q32)?,
     })
 }
 

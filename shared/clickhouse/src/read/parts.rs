@@ -90,11 +90,63 @@ pub(super) fn allowed(rows: &str, scope: &TenantScope, selection: &Selection) ->
 pub(super) fn work(scope: &TenantScope, selection: &Selection) -> String {
     let rows = format!(
         "SELECT site_id, machine_id, interval_start_us AS at_us, chain, verdict, reason, shares,
-           credited_q32, credited_q32_squared, blocks
+           credited_q32, credited_q32_squared, blocks,
+           intDiv(credited_q32_squared, greatest(toUInt256(credited_q32), toUInt256(1))) AS largest_q32
          FROM work_5m
          WHERE interval_start_us >= {{from:Int64}} AND interval_start_us < {{to:Int64}} AND {NAMED}"
     );
     allowed(&rows, scope, selection)
+}
+
+/// Bins of equal width that positions below the target are counted in.
+pub(super) const POSITION_BINS: usize = 1_024;
+
+/// Accepted shares in `[from, to)` that the scope and the selection allow, each with the bin of
+/// its hash below its target.
+///
+/// The target of difficulty q32 / 2^32 is 0xffff x 2^240 / q32, so the bin is
+/// floor(hash x q32 x 1024 / (0xffff x 2^240)), in integers. An accepted hash is at most its
+/// target, so the product has at most 256 bits. `hash` is little-endian, as is UInt256.
+pub(super) fn positions(scope: &TenantScope, selection: &Selection) -> String {
+    let rows = format!(
+        "SELECT site_id, machine_id, event_time_us AS at_us, chain, share_id,
+           toUInt16(least({}, intDiv(
+             bitShiftRight(reinterpretAsUInt256(hash) * toUInt256(credited_q32), 230), 65535))) AS bin
+         FROM shares
+         WHERE event_time_us >= {{from:Int64}} AND event_time_us < {{to:Int64}}
+           AND verdict = 'accepted' AND {NAMED}",
+        POSITION_BINS - 1
+    );
+    allowed(&rows, scope, selection)
+}
+
+/// The versions of machines that hold within `[from, to)` and within what the scope and the
+/// selection allow: `machine_id`, `body`, `start_us`, `end_us`, cut to both.
+pub(super) fn machine_windows(scope: &TenantScope, selection: &Selection) -> String {
+    let versions = versions("machine");
+    let all = match scope {
+        TenantScope::Operator => {
+            format!("SELECT entity AS machine_id, body, start_us, end_us FROM ({versions})")
+        }
+        TenantScope::Customer(_) => format!(
+            "SELECT a.machine_id AS machine_id, m.body AS body,
+               greatest(a.start_us, m.start_us) AS start_us, least(a.end_us, m.end_us) AS end_us
+             FROM ({}) AS a INNER JOIN ({versions}) AS m ON m.entity = a.machine_id",
+            assignments(scope)
+        ),
+    };
+    let selected = match selection {
+        Selection::All | Selection::Customer(_) => "1".to_owned(),
+        Selection::Site(_) => {
+            format!("JSONExtractString(body, 'site_id') = {{{SELECTED_PARAMETER}:String}}")
+        }
+        Selection::Machine(_) => format!("machine_id = {{{SELECTED_PARAMETER}:String}}"),
+    };
+    format!(
+        "SELECT machine_id, body, greatest(start_us, {{from:Int64}}) AS from_us,
+           least(end_us, {{to:Int64}}) AS to_us
+         FROM ({all}) WHERE from_us < to_us AND {selected}"
+    )
 }
 
 /// SQL for the start of the bucket of `at_us`.

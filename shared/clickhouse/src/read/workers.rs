@@ -1,0 +1,229 @@
+//! What the statistics of machines are made of: sums of accepted work, where the hashes lie below
+//! their targets, the nameplate, and the difficulty that was last assigned.
+
+use std::collections::BTreeMap;
+
+use clickhouse::query::Query;
+use ruint::aliases::U256;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::hashrate::wide;
+use super::{Page, PageRequest, Read, Selection, SeriesRange, bind_selection, parts};
+use crate::error::StoreError;
+
+/// Shares of one machine and chain whose positions are counted at most. Those with the smallest
+/// ids are taken: the low bits of their hashes, which say nothing of where a hash lies.
+pub const POSITION_MAX_SHARES: u32 = 50_000;
+
+/// The longest range, in microseconds: 31 days.
+const RANGE_MAX_US: i64 = 31 * 86_400_000_000;
+
+/// Machines of one page.
+pub const WORKERS_PAGE_MAX_ROWS: u32 = 100;
+
+/// Accepted work of one machine on one chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChainWork {
+    /// The chain.
+    pub chain: String,
+    /// Accepted shares.
+    pub shares: u64,
+    /// Their difficulty in units of 2^-32.
+    pub credited_q32: U256,
+    /// The sum of the squares of their difficulties, in units of 2^-64.
+    pub credited_q32_squared: U256,
+    /// The largest difficulty among them, in units of 2^-32, as far as sums of five minutes tell.
+    pub largest_q32: U256,
+    /// Where their hashes lie below their targets: bins of 1/1024 with the shares in them, for
+    /// [`POSITION_MAX_SHARES`] of them at most.
+    pub positions: Vec<(u16, u64)>,
+}
+
+/// What is known of one machine in a range of time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Worker {
+    /// The machine.
+    pub machine_id: String,
+    /// How long it was in the scope within the range, in microseconds, by its own facts.
+    pub duration_us: u64,
+    /// How much of that had a rated hashrate, in microseconds.
+    pub rated_us: u64,
+    /// The rated hashrate summed over that time, in hashes per second times microseconds.
+    pub rated_hs_us: U256,
+    /// The difficulty its latest session in the range was assigned, as decimal text.
+    pub assigned_difficulty: Option<String>,
+    /// Its work by chain, in order; empty where no share was accepted.
+    pub work: Vec<ChainWork>,
+}
+
+#[derive(Debug, clickhouse::Row, Deserialize)]
+struct IdRow {
+    machine_id: String,
+}
+
+#[derive(Debug, clickhouse::Row, Deserialize)]
+struct WindowRow {
+    machine_id: String,
+    body: String,
+    from_us: i64,
+    to_us: i64,
+}
+
+#[derive(Debug, clickhouse::Row, Deserialize)]
+struct SessionRow {
+    machine_id: String,
+    assigned_difficulty: String,
+}
+
+#[derive(Debug, clickhouse::Row, Deserialize)]
+struct WorkRow {
+    machine_id: String,
+    chain: String,
+    shares: u64,
+    credited_q32: String,
+    credited_q32_squared: String,
+    largest_q32: String,
+}
+
+#[derive(Debug, clickhouse::Row, Deserialize)]
+struct PositionRow {
+    machine_id: String,
+    chain: String,
+    bin: u16,
+    shares: u64,
+}
+
+impl Read {
+    /// The machines that were in the scope or worked for it in a range, in order of id, with what
+    /// their statistics are made of.
+    ///
+    /// # Errors
+    /// [`StoreError::Range`] for a range of more than 31 days or a page of more than
+    /// [`WORKERS_PAGE_MAX_ROWS`]; [`StoreError::Query`] or [`StoreError::Row`].
+    pub async fn workers(
+        &self,
+        page: &PageRequest,
+        range: SeriesRange,
+        selection: &Selection,
+    ) -> Result<Page<Worker>, StoreError> {
+        if range.to_us().saturating_sub(range.from_us()) > RANGE_MAX_US {
+            return Err(StoreError::Range { problem: "the range is longer than 31 days: shorten it".into() });
+        }
+        if page.first() > WORKERS_PAGE_MAX_ROWS {
+            let problem = format!("first must be 1 to {WORKERS_PAGE_MAX_ROWS} here");
+            return Err(StoreError::Range { problem });
+        }
+        let windows = parts::machine_windows(&self.scope, selection);
+        let work = parts::work(&self.scope, selection);
+        let sql = format!(
+            "SELECT DISTINCT machine_id FROM (
+               SELECT machine_id FROM ({windows}) UNION ALL
+               SELECT machine_id FROM ({work}) WHERE verdict = 'accepted'
+             ) WHERE machine_id > {{after:String}} ORDER BY machine_id LIMIT {{limit:UInt32}}"
+        );
+        let bind = |query: Query| range.bind(bind_selection(query, selection)).param("after", page.after());
+        let query = bind(self.query(&sql)).param("limit", page.limit());
+        let ids: Vec<IdRow> = self.fetch("list the machines that worked", query).await?;
+        let ids = page.page(ids, |row| row.machine_id.clone());
+        let Some(last) = ids.end_cursor.clone() else {
+            return Ok(Page { rows: Vec::new(), end_cursor: None, has_next: false });
+        };
+        let mut workers: BTreeMap<String, Worker> =
+            ids.rows.into_iter().map(|row| (row.machine_id.clone(), nothing_known(row.machine_id))).collect();
+
+        // All that follows is of the machines of this page.
+        let bind = |query: Query| bind(query).param("last", &last);
+        let these = "machine_id > {after:String} AND machine_id <= {last:String}";
+        let sql = format!("SELECT machine_id, body, from_us, to_us FROM ({windows}) WHERE {these}");
+        for row in self.fetch::<WindowRow>("read the machines' nameplates", bind(self.query(&sql))).await? {
+            if let Some(worker) = workers.get_mut(&row.machine_id) {
+                add_window(worker, &row)?;
+            }
+        }
+        let sessions = parts::versions("session");
+        let sql = format!(
+            "SELECT w.machine_id AS machine_id,
+               argMax(JSONExtractString(s.body, 'assigned_difficulty'), (s.start_us, s.entity)) AS assigned_difficulty
+             FROM (SELECT machine_id, from_us, to_us FROM ({windows}) WHERE {these}) AS w
+             INNER JOIN (
+               SELECT entity, body, start_us, end_us, JSONExtractString(body, 'machine_id') AS session_machine_id
+               FROM ({sessions})
+             ) AS s ON s.session_machine_id = w.machine_id
+             WHERE s.start_us < w.to_us AND s.end_us > w.from_us GROUP BY machine_id"
+        );
+        for row in self.fetch::<SessionRow>("read the assigned difficulties", bind(self.query(&sql))).await? {
+            if let Some(worker) = workers.get_mut(&row.machine_id) {
+                worker.assigned_difficulty = Some(row.assigned_difficulty);
+            }
+        }
+        let sql = format!(
+            "SELECT machine_id, chain, sum(shares) AS shares,
+               toString(sum(toUInt256(credited_q32))) AS credited_q32,
+               toString(sum(credited_q32_squared)) AS credited_q32_squared,
+               toString(max(largest_q32)) AS largest_q32
+             FROM ({work}) WHERE verdict = 'accepted' AND {these}
+             GROUP BY machine_id, chain ORDER BY machine_id, chain"
+        );
+        for row in self.fetch::<WorkRow>("read the machines' work", bind(self.query(&sql))).await? {
+            if let Some(worker) = workers.get_mut(&row.machine_id) {
+                worker.work.push(chain_work(row)?);
+            }
+        }
+        let positions = parts::positions(&self.scope, selection);
+        let sql = format!(
+            "SELECT machine_id, chain, bin, count() AS shares FROM (
+               SELECT machine_id, chain, bin FROM ({positions}) WHERE {these}
+               ORDER BY share_id LIMIT {POSITION_MAX_SHARES} BY machine_id, chain
+             ) GROUP BY machine_id, chain, bin ORDER BY machine_id, chain, bin"
+        );
+        for row in self.fetch::<PositionRow>("read where the shares lie", bind(self.query(&sql))).await? {
+            let worker = workers.get_mut(&row.machine_id);
+            let of_chain = |worker: &'_ &mut ChainWork| worker.chain == row.chain;
+            if let Some(work) = worker.and_then(|worker| worker.work.iter_mut().find(of_chain)) {
+                work.positions.push((row.bin, row.shares));
+            }
+        }
+        Ok(Page { rows: workers.into_values().collect(), end_cursor: Some(last), has_next: ids.has_next })
+    }
+}
+
+fn nothing_known(machine_id: String) -> Worker {
+    Worker {
+        machine_id,
+        duration_us: 0,
+        rated_us: 0,
+        rated_hs_us: U256::ZERO,
+        assigned_difficulty: None,
+        work: Vec::new(),
+    }
+}
+
+fn add_window(worker: &mut Worker, row: &WindowRow) -> Result<(), StoreError> {
+    let length_us = u64::try_from(row.to_us.saturating_sub(row.from_us)).unwrap_or(0);
+    worker.duration_us = worker.duration_us.saturating_add(length_us);
+    let body: Value = serde_json::from_str(&row.body)
+        .map_err(|error| StoreError::Row { table: "facts", problem: format!("body is not JSON: {error}") })?;
+    let rated_hs = match body.get("rated_hashrate_hs") {
+        Some(Value::String(text)) => text.parse::<u128>().ok(),
+        Some(value) => value.as_u64().map(u128::from),
+        None => None,
+    };
+    if let Some(rated_hs) = rated_hs.filter(|rated_hs| *rated_hs > 0) {
+        worker.rated_us = worker.rated_us.saturating_add(length_us);
+        let part = U256::from(rated_hs).saturating_mul(U256::from(length_us));
+        worker.rated_hs_us = worker.rated_hs_us.saturating_add(part);
+    }
+    Ok(())
+}
+
+fn chain_work(row: WorkRow) -> Result<ChainWork, StoreError> {
+    Ok(ChainWork {
+        shares: row.shares,
+        credited_q32: wide("work_5m", &row.credited_q32)?,
+        credited_q32_squared: wide("work_5m", &row.credited_q32_squared)?,
+        largest_q32: wide("work_5m", &row.largest_q32)?,
+        chain: row.chain,
+        positions: Vec::new(),
+    })
+}
