@@ -4,6 +4,7 @@ mod context;
 mod pages;
 mod query;
 mod series;
+mod statistics;
 mod time;
 mod types;
 

@@ -28,7 +28,7 @@ pub use hashrate::{HashratePoint, hashes_per_second};
 pub use invoice_body::{Invoice, InvoiceEvidence, InvoiceLine, InvoicePeriod, InvoiceTotal};
 pub use range::{Bucket, MAX_BUCKETS, PAGE_MAX_ROWS, Page, PageRequest, SeriesRange};
 pub use verdicts::VerdictCount;
-pub use workers::{ChainWork, POSITION_MAX_SHARES, WORKERS_PAGE_MAX_ROWS, Worker};
+pub use workers::{Assigned, ChainWork, POSITION_MAX_SHARES, WORKERS_PAGE_MAX_ROWS, Worker};
 
 /// An offset in `names`: what was named before it counts, nothing else does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -40,6 +40,7 @@ async fn the_store_keeps_its_word_on_the_real_engine() {
     only_what_is_named_before_the_cut_counts(address).await;
     energy_is_spread_without_loss(address).await;
     pages_hold_everything_once(address).await;
+    shares_are_counted_where_their_hashes_lie(address).await;
     a_refusal_names_what_was_asked(address).await;
     blocks_come_back_as_they_were_written_and_losers_go(address).await;
     stop.send(()).unwrap();
@@ -276,6 +277,66 @@ async fn blocks_come_back_as_they_were_written_and_losers_go(address: SocketAddr
     assert_eq!(store.collect_garbage().await.unwrap(), 0);
     assert_eq!(rows(&store, "facts").await, [4, 7, 8], "the attempts of the block without a name stay");
     assert_eq!(store.verify_block(&named, 4).await.unwrap(), None);
+}
+
+async fn shares_are_counted_where_their_hashes_lie(address: SocketAddr) {
+    let store = ready(address, "positions").await;
+    name(&store, 0, 1).await;
+    fact(
+        &store,
+        0,
+        "machine",
+        "m",
+        (DAY_US + 60 * MINUTE_US, None),
+        r#"{"site_id":"s","rated_hashrate_hs":"7"}"#,
+    )
+    .await;
+    let session = |difficulty: u32| {
+        format!(r#"{{"machine_id":"m","chain":"main","assigned_difficulty":"{difficulty}"}}"#)
+    };
+    fact(&store, 1, "session", "old", (DAY_US, None), &session(1_024)).await;
+    fact(&store, 2, "session", "new", (DAY_US + 90 * MINUTE_US, None), &session(512)).await;
+    fact(&store, 3, "session", "later", (DAY_US + 1_500 * MINUTE_US, None), &session(9)).await;
+    work(&store, 1, 1, "m", 65, 3_000).await;
+    work(&store, 1, 1, "m", 70, 5_000).await;
+    // Hashes all over the range below the target of each difficulty, and at its ends.
+    let mut expected = std::collections::BTreeMap::<u16, u64>::new();
+    for (index, q32) in [1_u128 << 32, 3_000, 5_000, (1 << 77) + 12_345].into_iter().enumerate() {
+        let target = (ruint::aliases::U256::from(0xffff) << 240) / ruint::aliases::U256::from(q32);
+        for part in [0_u64, 1, 8, 9, 4_095, 4_096, 5_000, 8_183, 8_184, 8_192] {
+            let hash = target / ruint::aliases::U256::from(8_192) * ruint::aliases::U256::from(part);
+            let bin = u16::try_from(wb_statistics::uniformity::bin(hash, q32)).unwrap();
+            *expected.entry(bin).or_default() += 1;
+            let columns = "attempt, topic, partition, block, idx, event_time_us, share_id, machine_id, chain, \
+                           credited_q32, verdict, hash";
+            let at_us = DAY_US + 61 * MINUTE_US;
+            let values = format!(
+                "1, 't', 0, 1, 0, {at_us}, toFixedString('{index}-{part}', 16), 'm', 'main', toUInt128('{q32}'), \
+                 'accepted', reinterpretAsFixedString(toUInt256('{hash}'))"
+            );
+            insert(&store, "shares", columns, &values).await;
+        }
+    }
+    let read = store.read(TenantScope::Operator, Cut(1));
+    let page = PageRequest::new(1_000, None).unwrap();
+    let workers = read.workers(&page, day(), &Selection::Machine("m".into())).await.unwrap();
+    assert_eq!((workers.rows.len(), workers.has_next), (1, false));
+    let worker = &workers.rows[0];
+    let hours_us = 23 * 60 * 60_000_000_u64;
+    assert_eq!((worker.duration_us, worker.rated_us), (hours_us, hours_us));
+    assert_eq!(worker.rated_hs_us.to_string(), (7 * hours_us).to_string());
+    assert_eq!(worker.assigned.as_ref().unwrap().difficulty, "512", "the latest one in the range");
+    let work = &worker.work[0];
+    assert_eq!((worker.work.len(), work.shares, work.chain.as_str()), (1, 2, "main"));
+    assert_eq!(work.credited_q32.to_string(), "8000");
+    assert_eq!(work.credited_q32_squared.to_string(), "34000000");
+    assert_eq!(work.largest_q32.to_string(), "5000");
+    assert_eq!(work.positions, expected.into_iter().collect::<Vec<_>>());
+    // At another site there is nothing, and a month and a day is too long.
+    let elsewhere = read.workers(&page, day(), &Selection::Site("elsewhere".into())).await.unwrap();
+    assert!(elsewhere.rows.is_empty() && elsewhere.end_cursor.is_none());
+    let long = SeriesRange::whole(DAY_US, DAY_US + 32 * 1_440 * MINUTE_US).unwrap();
+    assert_eq!(read.workers(&page, long, &Selection::All).await.unwrap_err().code(), "WB-3207");
 }
 
 async fn energy_is_spread_without_loss(address: SocketAddr) {

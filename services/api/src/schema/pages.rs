@@ -3,6 +3,7 @@
 use async_graphql::SimpleObject;
 use wb_clickhouse::read::{self, PAGE_MAX_ROWS, PageRequest};
 
+use super::statistics::WorkerStatistics;
 use super::types::{Customer, Invoice, Machine, Site};
 use crate::error::{ApiError, graphql};
 
@@ -62,4 +63,25 @@ page! {
 page! {
     /// A page of invoices, in the order of their issue.
     InvoicePage of Invoice
+}
+
+/// A page of machines' statistics.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct WorkerStatisticsPage {
+    /// The rows.
+    pub(crate) nodes: Vec<WorkerStatistics>,
+    /// What to give as `after` for the next page; null where this one is empty.
+    pub(crate) end_cursor: Option<String>,
+    /// Whether another page follows.
+    pub(crate) has_next_page: bool,
+}
+
+impl From<read::Page<read::Worker>> for WorkerStatisticsPage {
+    fn from(page: read::Page<read::Worker>) -> Self {
+        Self {
+            nodes: page.rows.into_iter().map(WorkerStatistics::from).collect(),
+            end_cursor: page.end_cursor,
+            has_next_page: page.has_next,
+        }
+    }
 }

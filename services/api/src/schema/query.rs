@@ -4,7 +4,9 @@ use async_graphql::{Context, Object};
 use wb_clickhouse::read::PageRequest;
 
 use super::context::Reading;
-use super::pages::{CustomerPage, InvoicePage, MachinePage, SitePage, page_cost, page_request};
+use super::pages::{
+    CustomerPage, InvoicePage, MachinePage, SitePage, WorkerStatisticsPage, page_cost, page_request,
+};
 use super::series::{buckets, selection, series_cost, whole};
 use super::time::Time;
 use super::types::{Customer, EnergyPoint, HashratePoint, Invoice, VerdictCount, Viewer};
@@ -138,6 +140,29 @@ impl Query {
         let selection = selection(site_id, machine_id, None)?;
         let counts = reading(context)?.read().await?.verdicts(range, &selection).await.map_err(failed)?;
         Ok(counts.into_iter().map(VerdictCount::from).collect())
+    }
+
+    /// Whether the machines' shares are what chance gives: in number, against the nameplate, and in
+    /// where their hashes lie below the target. Machines that were yours within the range, in order
+    /// of id.
+    #[graphql(complexity = "page_cost(first, child_complexity)")]
+    #[allow(clippy::too_many_arguments)]
+    async fn worker_statistics(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The first instant: a full five minutes.")] from: Time,
+        #[graphql(desc = "The first instant after the range: a full five minutes, at most 31 days on.")]
+        to: Time,
+        #[graphql(desc = "Only this site.")] site_id: Option<String>,
+        #[graphql(desc = "Only this machine.")] machine_id: Option<String>,
+        #[graphql(desc = "1 to 1000 rows, 100 unless said; more than 100 are not given at once.")]
+        first: Option<i32>,
+        #[graphql(desc = "The endCursor of the page before.")] after: Option<String>,
+    ) -> async_graphql::Result<WorkerStatisticsPage> {
+        let (page, range) = (page_request(first, after)?, whole(from, to)?);
+        let selection = selection(site_id, machine_id, None)?;
+        let read = reading(context)?.read().await?;
+        Ok(read.workers(&page, range, &selection).await.map_err(failed)?.into())
     }
 
     /// Your invoices in the order of their issue; all of them for an operator.

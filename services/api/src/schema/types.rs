@@ -136,10 +136,16 @@ pub(crate) struct HashratePoint {
     pub(crate) hashrate_hs: String,
     /// One standard deviation of that rate from chance alone, in hashes per second.
     pub(crate) hashrate_sigma_hs: String,
+    /// The lower end of the 95 % interval of the rate in hashes per second, from chance alone.
+    pub(crate) low_hs: String,
+    /// The upper end of the 95 % interval of the rate in hashes per second, from chance alone.
+    /// Exact where all shares have one difficulty, else as good as the largest difficulty seen.
+    pub(crate) high_hs: Option<String>,
 }
 
 impl From<read::HashratePoint> for HashratePoint {
     fn from(point: read::HashratePoint) -> Self {
+        let (low_hs, high_hs) = super::statistics::bounds_of(&point);
         Self {
             start: Time(point.bucket.start_us),
             end: Time(point.bucket.end_us),
@@ -149,6 +155,8 @@ impl From<read::HashratePoint> for HashratePoint {
             work_q32: point.credited_q32.to_string(),
             hashrate_hs: point.hashrate_hs.to_string(),
             hashrate_sigma_hs: point.hashrate_sigma_hs.to_string(),
+            low_hs,
+            high_hs,
         }
     }
 }

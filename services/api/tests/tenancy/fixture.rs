@@ -92,7 +92,7 @@ const NAMED: &str = "1, 'shares', 0, 1";
 const UNNAMED: &str = "2, 'shares', 0, 1";
 
 pub(crate) async fn fill(store: &Store, contents: Contents) {
-    let rows = [facts(), work(), energy(), invoices()].concat();
+    let rows = [facts(), sessions(), work(), shares(), energy(), invoices()].concat();
     insert(store, "manifest", "names_offset, topic, partition, block, attempt", "41, 'shares', 0, 1, 1")
         .await;
     for (owner, table, columns, values) in rows {
@@ -130,7 +130,9 @@ fn facts() -> Vec<Row> {
         fact(owner, NAMED, "site", id, 0, None, &json!({"name": name, "time_zone": "America/Chicago"}))
     };
     let machine = |owner, id: &str, from_us, site: &str, model: &str, power_mw: u64| {
-        let body = json!({"site_id": site, "model": model, "rated_power_mw": power_mw});
+        let rated_hashrate_hs = (power_mw * 30_000_000).to_string();
+        let body = json!({"site_id": site, "model": model, "rated_power_mw": power_mw,
+            "rated_hashrate_hs": rated_hashrate_hs});
         fact(owner, NAMED, "machine", id, from_us, None, &body)
     };
     let assigned = |owner, machine: &str, from_us, to_us, customer: &str, contract: &str| {
@@ -167,6 +169,53 @@ fn facts() -> Vec<Row> {
             None,
             &json!({"machine_id": "machine-bbb", "customer_id": CUSTOMER_A, "contract_id": "ghost"}),
         ),
+    ]
+}
+
+fn sessions() -> Vec<Row> {
+    use Owner::{A, B, Others};
+    let handover_us = DAY_US + 120 * MINUTE_US;
+    let session = |owner, block: &str, id: &str, machine: &str, from_us, to_us, difficulty: &str| {
+        let body =
+            json!({"machine_id": machine, "worker": "w", "chain": "main", "assigned_difficulty": difficulty});
+        fact(owner, block, "session", id, from_us, to_us, &body)
+    };
+    vec![
+        session(A, NAMED, "session-a", "machine-aaa", DAY_US, None, "70001"),
+        session(A, NAMED, "session-x-a", "x1", DAY_US, Some(handover_us), "70003"),
+        session(B, NAMED, "session-b", "machine-bbb", DAY_US, None, "80021"),
+        session(B, NAMED, "session-x-b", "x1", handover_us, None, "80023"),
+        session(Others, NAMED, "session-s", "suspense-machine", DAY_US, None, "900001"),
+        session(Others, UNNAMED, "session-g", "machine-aaa", DAY_US + MINUTE_US, None, "1e9"),
+        session(Others, UNNAMED, "session-h", "machine-bbb", DAY_US + MINUTE_US, None, "1e9"),
+    ]
+}
+
+fn shares() -> Vec<Row> {
+    use Owner::{A, B, Others};
+    // A hash at so many 1024ths of its target.
+    let row = |owner, block: &str, site: &str, machine: &str, minute: i64, part: u32, verdict: &str| -> Row {
+        let at_us = DAY_US + minute * MINUTE_US;
+        let columns = "attempt, topic, partition, block, idx, event_time_us, share_id, site_id, machine_id, chain, \
+                       credited_q32, verdict, hash";
+        let target = "intDiv(bitShiftLeft(toUInt256(65535), 240), toUInt256(1000003))";
+        let values = format!(
+            "{block}, 0, {at_us}, toFixedString('{machine}', 16), '{site}', '{machine}', 'main', \
+             toUInt128(1000003), '{verdict}', reinterpretAsFixedString(intDiv({target}, 1024) * {part})"
+        );
+        (owner, "shares", columns, values)
+    };
+    vec![
+        row(A, NAMED, "site-a", "machine-aaa", 0, 100, "accepted"),
+        row(A, NAMED, "site-a", "machine-aaa", 65, 700, "accepted"),
+        row(A, NAMED, "site-a", "machine-aaa", 65, 1_023, "rejected"),
+        row(A, NAMED, "site-s", "x1", 115, 900, "accepted"),
+        row(B, NAMED, "site-b", "machine-bbb", 0, 1_020, "accepted"),
+        row(B, NAMED, "site-b", "x1", 120, 30, "accepted"),
+        row(B, NAMED, "site-b", "x1", 600, 40, "accepted"),
+        row(Others, NAMED, "suspense-site", "suspense-machine", 5, 500, "accepted"),
+        row(Others, UNNAMED, "site-a", "machine-aaa", 5, 1_023, "accepted"),
+        row(Others, UNNAMED, "site-b", "machine-bbb", 5, 1_023, "accepted"),
     ]
 }
 

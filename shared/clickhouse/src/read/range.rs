@@ -116,6 +116,11 @@ impl PageRequest {
         Ok(Self { first, after })
     }
 
+    /// The same page, cut to a number of rows.
+    pub(crate) fn at_most(&self, rows: u32) -> Self {
+        Self { first: self.first.min(rows), after: self.after.clone() }
+    }
+
     /// Rows of the page.
     #[must_use]
     pub fn first(&self) -> u32 {

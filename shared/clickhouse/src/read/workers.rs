@@ -19,7 +19,7 @@ pub const POSITION_MAX_SHARES: u32 = 50_000;
 /// The longest range, in microseconds: 31 days.
 const RANGE_MAX_US: i64 = 31 * 86_400_000_000;
 
-/// Machines of one page.
+/// Machines of one page at most, whatever was asked for: each one may have 1,024 bins to read.
 pub const WORKERS_PAGE_MAX_ROWS: u32 = 100;
 
 /// Accepted work of one machine on one chain.
@@ -51,10 +51,19 @@ pub struct Worker {
     pub rated_us: u64,
     /// The rated hashrate summed over that time, in hashes per second times microseconds.
     pub rated_hs_us: U256,
-    /// The difficulty its latest session in the range was assigned, as decimal text.
-    pub assigned_difficulty: Option<String>,
+    /// What its latest session in the range was assigned.
+    pub assigned: Option<Assigned>,
     /// Its work by chain, in order; empty where no share was accepted.
     pub work: Vec<ChainWork>,
+}
+
+/// What a session was assigned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assigned {
+    /// The chain it works on.
+    pub chain: String,
+    /// The difficulty, decimal text.
+    pub difficulty: String,
 }
 
 #[derive(Debug, clickhouse::Row, Deserialize)]
@@ -73,7 +82,8 @@ struct WindowRow {
 #[derive(Debug, clickhouse::Row, Deserialize)]
 struct SessionRow {
     machine_id: String,
-    assigned_difficulty: String,
+    chain: String,
+    difficulty: String,
 }
 
 #[derive(Debug, clickhouse::Row, Deserialize)]
@@ -99,8 +109,8 @@ impl Read {
     /// their statistics are made of.
     ///
     /// # Errors
-    /// [`StoreError::Range`] for a range of more than 31 days or a page of more than
-    /// [`WORKERS_PAGE_MAX_ROWS`]; [`StoreError::Query`] or [`StoreError::Row`].
+    /// [`StoreError::Range`] for a range of more than 31 days; [`StoreError::Query`] or
+    /// [`StoreError::Row`].
     pub async fn workers(
         &self,
         page: &PageRequest,
@@ -110,10 +120,7 @@ impl Read {
         if range.to_us().saturating_sub(range.from_us()) > RANGE_MAX_US {
             return Err(StoreError::Range { problem: "the range is longer than 31 days: shorten it".into() });
         }
-        if page.first() > WORKERS_PAGE_MAX_ROWS {
-            let problem = format!("first must be 1 to {WORKERS_PAGE_MAX_ROWS} here");
-            return Err(StoreError::Range { problem });
-        }
+        let page = &page.at_most(WORKERS_PAGE_MAX_ROWS);
         let windows = parts::machine_windows(&self.scope, selection);
         let work = parts::work(&self.scope, selection);
         let sql = format!(
@@ -144,7 +151,8 @@ impl Read {
         let sessions = parts::versions("session");
         let sql = format!(
             "SELECT w.machine_id AS machine_id,
-               argMax(JSONExtractString(s.body, 'assigned_difficulty'), (s.start_us, s.entity)) AS assigned_difficulty
+               argMax(JSONExtractString(s.body, 'chain'), (s.start_us, s.entity)) AS chain,
+               argMax(JSONExtractString(s.body, 'assigned_difficulty'), (s.start_us, s.entity)) AS difficulty
              FROM (SELECT machine_id, from_us, to_us FROM ({windows}) WHERE {these}) AS w
              INNER JOIN (
                SELECT entity, body, start_us, end_us, JSONExtractString(body, 'machine_id') AS session_machine_id
@@ -154,7 +162,7 @@ impl Read {
         );
         for row in self.fetch::<SessionRow>("read the assigned difficulties", bind(self.query(&sql))).await? {
             if let Some(worker) = workers.get_mut(&row.machine_id) {
-                worker.assigned_difficulty = Some(row.assigned_difficulty);
+                worker.assigned = Some(Assigned { chain: row.chain, difficulty: row.difficulty });
             }
         }
         let sql = format!(
@@ -194,7 +202,7 @@ fn nothing_known(machine_id: String) -> Worker {
         duration_us: 0,
         rated_us: 0,
         rated_hs_us: U256::ZERO,
-        assigned_difficulty: None,
+        assigned: None,
         work: Vec::new(),
     }
 }
