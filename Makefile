@@ -11,7 +11,7 @@ SHELL := /bin/bash
 
 CARGO ?= cargo
 
-.PHONY: help setup build demo test fmt lint bench
+.PHONY: help setup build demo test fmt lint bench fuzz
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -42,3 +42,8 @@ lint: setup ## lints alone
 
 bench: setup ## benches, optimised
 	$(CARGO) bench --workspace
+
+# The long mode of the tests. It needs the nightly toolchain, which nothing else does.
+fuzz: setup ## the long mode: every decoder and the verdict fuzzed for FUZZ_SECONDS (60) each
+	@command -v cargo-fuzz > /dev/null || $(CARGO) install cargo-fuzz --locked --version 0.13.2
+	fuzz/run.sh

@@ -23,7 +23,7 @@ pub struct BatchSizeMismatch {
 /// SHA-256 of the SHA-256 of `message` (Bitcoin's block and transaction hash).
 #[must_use]
 pub fn sha256d(message: &[u8]) -> Hash256 {
-    finish(Sha256::new_with_prefix(message))
+    Sha256::digest(Sha256::digest(message)).into()
 }
 
 /// [`sha256d`] of the parts joined, without joining them in memory.
@@ -32,10 +32,6 @@ pub(crate) fn sha256d_parts(parts: &[&[u8]]) -> Hash256 {
     for part in parts {
         first.update(part);
     }
-    finish(first)
-}
-
-fn finish(first: Sha256) -> Hash256 {
     Sha256::digest(first.finalize()).into()
 }
 

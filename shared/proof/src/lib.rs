@@ -27,6 +27,7 @@ mod lanes;
 pub mod session_file;
 mod share_id;
 pub mod stratum_v1;
+pub mod stratum_v2;
 mod target;
 #[doc(hidden)]
 pub mod testing;
@@ -44,4 +45,6 @@ pub use header::{HEADER_BYTES, Header, HeaderSizeError};
 pub use ruint::aliases::U256;
 pub use share_id::ShareId;
 pub use target::{D1, Target, TargetError, credit_q32_of_target, meets_credit_q32};
-pub use verdict::{Judgement, MAX_TIME_SKEW_S, Reason, ShareContext, Verdict, judge, judge_batch, judge_hashed};
+pub use verdict::{
+    Judgement, MAX_TIME_SKEW_S, Reason, ShareContext, Verdict, judge, judge_batch, judge_hashed,
+};

@@ -1,5 +1,8 @@
 //! Eight messages side by side in 256-bit vectors (AVX2).
-#![allow(unsafe_code, reason = "vector loads and stores by address, and calls of functions that need the CPU feature")]
+#![allow(
+    unsafe_code,
+    reason = "vector loads and stores by address, and calls of functions that need the CPU feature"
+)]
 
 use std::arch::x86_64::*;
 

@@ -1,5 +1,8 @@
 //! Sixteen messages side by side in 512-bit vectors (AVX-512 F and BW).
-#![allow(unsafe_code, reason = "vector loads and stores by address, and calls of functions that need the CPU feature")]
+#![allow(
+    unsafe_code,
+    reason = "vector loads and stores by address, and calls of functions that need the CPU feature"
+)]
 
 use std::arch::x86_64::*;
 

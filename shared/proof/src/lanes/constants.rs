@@ -1,9 +1,8 @@
 //! SHA-256's constants, and what follows from them for the blocks whose content is known beforehand.
 
 /// The initial state (FIPS 180-4, 5.3.3).
-pub(crate) const INITIAL: [u32; 8] = [
-    0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19,
-];
+pub(crate) const INITIAL: [u32; 8] =
+    [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
 
 /// The round constants (FIPS 180-4, 4.2.2).
 #[rustfmt::skip]

@@ -2,12 +2,15 @@
 //!
 //! One message leaves these units idle most of the time, because each instruction waits for the one before it. Two
 //! messages that know nothing of one another fill the gaps.
-#![allow(unsafe_code, reason = "vector loads and stores by address, and calls of functions that need the CPU feature")]
+#![allow(
+    unsafe_code,
+    reason = "vector loads and stores by address, and calls of functions that need the CPU feature"
+)]
 
 use std::arch::x86_64::*;
 
 use super::constants::{DIGEST_BITS, END, HEADER_BITS, INITIAL, K, NODE_PADDING};
-use super::{Kernel, RootWork};
+use super::{Kernel, RootWork, SHA_NI};
 use crate::hash::Hash256;
 
 /// Messages at a time.
@@ -24,7 +27,7 @@ pub(super) fn kernel() -> Option<Kernel> {
     let found = is_x86_feature_detected!("sha")
         && is_x86_feature_detected!("sse4.1")
         && is_x86_feature_detected!("ssse3");
-    found.then_some(Kernel { name: "sha-ni", lanes: WAYS, headers, nodes, roots })
+    found.then_some(Kernel { name: SHA_NI, lanes: WAYS, headers, nodes, roots })
 }
 
 fn headers(messages: &[[u8; 80]], out: &mut [Hash256]) {

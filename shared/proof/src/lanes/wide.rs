@@ -3,17 +3,13 @@
 //! [`wide_kernel`] is written in the words that a module of one width brings: `add`, `splat`, `choose`, `majority`, the
 //! four sigmas, `load`, `store`. Everything it makes may only run where the features it names are there.
 
-/// One round. The variables keep their values and change their places: what is `h` here is `a` in the next round.
-///
-/// `d + h + sum` is made beside the two functions of `e`, so that the chain from one `e` to the next is as short as can
-/// be: it is what bounds the speed.
+/// One round (FIPS 180-4, 6.2.2). The variables keep their values and change their places: what is `h` here is `a` in the
+/// next round.
 macro_rules! round {
     ($a:ident $b:ident $c:ident $d:ident $e:ident $f:ident $g:ident $h:ident, $sum:expr) => {
-        let early = add($h, $sum);
-        let chosen = choose($e, $f, $g);
-        let sigma = big_sigma1($e);
-        $h = add(add(add(early, chosen), sigma), add(majority($a, $b, $c), big_sigma0($a)));
-        $d = add(add(add($d, early), chosen), sigma);
+        let first = add(add(add($h, $sum), choose($e, $f, $g)), big_sigma1($e));
+        $d = add($d, first);
+        $h = add(first, add(majority($a, $b, $c), big_sigma0($a)));
     };
 }
 

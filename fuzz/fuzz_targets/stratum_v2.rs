@@ -1,0 +1,11 @@
+//! Stratum V2 submits as they come from the wire: no frame makes the reader fall over, what it refuses has a code.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use wb_proof::stratum_v2::decode_submit_frame;
+
+fuzz_target!(|frame: &[u8]| {
+    if let Err(error) = decode_submit_frame(frame) {
+        assert!(error.to_string().contains(error.code()), "{error}");
+    }
+});
