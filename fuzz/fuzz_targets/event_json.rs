@@ -16,7 +16,7 @@ fuzz_target!(|text: &str| {
         }
         Err(error) => {
             // A key of JSON may be empty, and then the field that is named is.
-            assert!(error.code.starts_with("WB-") && !error.reason.is_empty());
+            assert!(error.code.starts_with("WB-") && !error.reason.is_empty() && !error.field.is_empty());
         }
     }
 });

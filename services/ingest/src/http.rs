@@ -1,5 +1,6 @@
 //! The HTTP edge: `POST /v1/events`, `GET /health`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -25,7 +26,7 @@ use crate::answer::{self, EventAnswer, Refusal};
 use crate::decode::{self, Form};
 use crate::reference::ReferenceView;
 use crate::resolve::{self, Unresolved};
-use crate::writer::FrameWriter;
+use crate::writer::{FrameWriter, Parcel};
 use crate::{body, limits};
 
 /// What ingest needs to run.
@@ -98,6 +99,15 @@ fn now_us() -> Micros {
 
 /// An event that is ready for the log, or why it is not taken.
 type Ready = Result<Event, InputError>;
+/// Tells the offset of a parcel's frame once it is durable.
+type Told = oneshot::Receiver<Result<u64, String>>;
+
+/// A parcel with the places of its events in the request.
+#[derive(Default)]
+struct Outgoing {
+    parcel: Parcel,
+    indices: Vec<usize>,
+}
 
 impl Door {
     async fn take(&self, request: Request) -> Result<Vec<EventAnswer>, Refusal> {
@@ -110,18 +120,17 @@ impl Door {
         let events = Self::read(source, &parts.headers, request_body).await?;
         let now_us = now_us();
         let mut answers = Vec::with_capacity(events.len());
+        let mut caught_up = false;
         // Facts of a request hold for what follows them in it: each run of facts is durable and
         // known here before the next event is resolved.
         let mut rest = events.into_iter().enumerate().peekable();
-        while rest.peek().is_some() {
-            let facts = matches!(rest.peek(), Some((_, Ok(event))) if is_fact(event));
+        while let Some(kind) = rest.peek().map(|(_, event)| RunKind::of(event)) {
             let mut run = Vec::new();
-            while let Some((index, event)) =
-                rest.next_if(|(_, event)| event.as_ref().map_or(!facts, |event| is_fact(event) == facts))
-            {
+            while let Some((index, event)) = rest.next_if(|(_, event)| RunKind::of(event) == kind) {
                 run.push((index, event));
             }
-            answers.extend(self.take_run(source, run, facts, now_us).await?);
+            let facts = kind != RunKind::Events;
+            answers.extend(self.take_run(source, run, facts, now_us, &mut caught_up).await?);
         }
         Ok(answers)
     }
@@ -145,27 +154,49 @@ impl Door {
         run: Vec<(usize, Ready)>,
         facts: bool,
         now_us: Micros,
+        caught_up: &mut bool,
     ) -> Result<Vec<EventAnswer>, Refusal> {
         let mut answers = Vec::with_capacity(run.len());
+        let mut open: BTreeMap<(&'static str, u32), Outgoing> = BTreeMap::new();
         let mut under_way = Vec::new();
+        let (mut indices, mut ready) = (Vec::with_capacity(run.len()), Vec::with_capacity(run.len()));
         for (index, event) in run {
             let resolved = match event {
-                Ok(event) => self.resolve(source, event, now_us).await?,
+                Ok(event) => self.resolve(source, event, now_us, caught_up).await?,
                 Err(error) => Err(error),
             };
             match resolved {
-                Ok(event) => under_way.push((index, self.hand_over(&event).await?)),
+                Ok(event) => {
+                    indices.push(index);
+                    ready.push(event);
+                }
                 Err(error) => answers.push(EventAnswer::refused(index, error)),
             }
         }
+        let partitions = identity::partitions_of(&ready, |topic| self.writer.partitions_of(topic));
+        for ((index, event), partition) in indices.into_iter().zip(ready).zip(partitions) {
+            let topic = event.body.as_ref().map_or(topics::REFERENCE, topics::of_body);
+            let place = (topic, partition);
+            let outgoing = open.entry(place).or_default();
+            outgoing.parcel.push(event.encode_to_vec());
+            outgoing.indices.push(index);
+            if outgoing.parcel.is_full() {
+                under_way.push(self.hand_over(place, std::mem::take(outgoing)).await?);
+            }
+        }
+        for (place, outgoing) in open {
+            if !outgoing.indices.is_empty() {
+                under_way.push(self.hand_over(place, outgoing).await?);
+            }
+        }
         let mut last_offset = None;
-        for (index, told) in under_way {
+        for (indices, told) in under_way {
             let offset = told
                 .await
                 .map_err(|_| Refusal::NotDurable("the writer has ended".to_owned()))?
                 .map_err(Refusal::NotDurable)?;
             last_offset = last_offset.max(Some(offset));
-            answers.push(EventAnswer::Accepted { index });
+            answers.extend(indices.into_iter().map(|index| EventAnswer::Accepted { index }));
         }
         if facts && let Some(offset) = last_offset {
             self.wait_for_facts(self.reference.wait_until(offset.saturating_add(1))).await?;
@@ -185,39 +216,77 @@ impl Door {
     }
 
     /// Resolves an event. What it names may have been recorded by another ingest a moment ago:
-    /// before it is called unknown, everything recorded by now has been read.
-    async fn resolve(&self, source: &Source, event: Event, now_us: Micros) -> Result<Ready, Refusal> {
+    /// before it is called unknown, everything recorded by now has been read. Once a request is
+    /// enough, for all its events came before that.
+    async fn resolve(
+        &self,
+        source: &Source,
+        mut event: Event,
+        now_us: Micros,
+        caught_up: &mut bool,
+    ) -> Result<Ready, Refusal> {
         if let Err(error) = resolve::admit(source, &event, now_us) {
             return Ok(Err(error));
         }
-        let try_once = |mut event: Event| {
-            self.reference.with(|reference| resolve::resolve(reference, source, &mut event)).map(|()| event)
+        // A second look overwrites what the first one found.
+        let look =
+            |event: &mut Event| self.reference.with(|reference| resolve::resolve(reference, source, event));
+        let mut found = look(&mut event);
+        let unknown = match &found {
+            Ok(()) => names_unknown_job(&event),
+            Err(Unresolved::Unknown(_)) => true,
+            Err(Unresolved::Wrong(_)) => false,
         };
-        let looks_refused = |event: &Event| {
-            matches!(&event.body, Some(EventBody::Share(share)) if share.resolution.as_ref().is_some_and(|resolution|
-                resolution.refusal == u32::from(wb_proof::Reason::UnknownJob.code())))
-        };
-        match try_once(event.clone()) {
-            Ok(resolved) if !looks_refused(&resolved) => return Ok(Ok(resolved)),
-            Err(Unresolved::Wrong(error)) => return Ok(Err(error)),
-            Ok(_) | Err(Unresolved::Unknown(_)) => {}
+        if unknown && !*caught_up {
+            self.wait_for_facts(self.reference.catch_up()).await?;
+            *caught_up = true;
+            found = look(&mut event);
         }
-        self.wait_for_facts(self.reference.catch_up()).await?;
-        Ok(try_once(event).map_err(|unresolved| match unresolved {
-            Unresolved::Unknown(error) | Unresolved::Wrong(error) => error,
-        }))
+        Ok(match found {
+            Ok(()) => Ok(event),
+            Err(Unresolved::Unknown(error) | Unresolved::Wrong(error)) => Err(error),
+        })
     }
 
-    async fn hand_over(&self, event: &Event) -> Result<oneshot::Receiver<Result<u64, String>>, Refusal> {
-        let topic = event.body.as_ref().map_or(topics::REFERENCE, topics::of_body);
-        let partition = identity::partition_of(event, self.writer.partitions_of(topic));
-        self.writer
-            .hand_over(topic, partition, event.encode_to_vec())
+    async fn hand_over(
+        &self,
+        (topic, partition): (&str, u32),
+        outgoing: Outgoing,
+    ) -> Result<(Vec<usize>, Told), Refusal> {
+        let told = self
+            .writer
+            .hand_over(topic, partition, outgoing.parcel)
             .await
-            .map_err(|error| Refusal::NotDurable(error.to_string()))
+            .map_err(|error| Refusal::NotDurable(error.to_string()))?;
+        Ok((outgoing.indices, told))
     }
 }
 
-fn is_fact(event: &Event) -> bool {
-    matches!(event.body, Some(EventBody::Fact(_)))
+/// Whether a share was refused because its job is not known here.
+fn names_unknown_job(event: &Event) -> bool {
+    let Some(EventBody::Share(share)) = &event.body else { return false };
+    let unknown = u32::from(wb_proof::Reason::UnknownJob.code());
+    share.resolution.as_ref().is_some_and(|resolution| resolution.refusal == unknown)
+}
+
+/// Events of a request that are worked on together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RunKind {
+    /// Facts that stand by themselves.
+    Facts,
+    /// Sessions: facts that are refused where their machine is unknown, so one that stands in the
+    /// same request must be known before.
+    Sessions,
+    /// What is no fact, or nothing that can be read.
+    Events,
+}
+
+impl RunKind {
+    fn of(event: &Ready) -> Self {
+        match event {
+            Ok(Event { body: Some(EventBody::Fact(fact)), .. }) if fact.kind == "session" => Self::Sessions,
+            Ok(Event { body: Some(EventBody::Fact(_)), .. }) => Self::Facts,
+            _ => Self::Events,
+        }
+    }
 }

@@ -8,6 +8,8 @@ pub mod http;
 pub mod limits;
 pub mod reference;
 pub mod resolve;
+#[cfg(test)]
+mod verdicts;
 pub mod writer;
 
 pub use http::{IngestConfig, IngestError, serve};

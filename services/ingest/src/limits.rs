@@ -16,8 +16,8 @@ pub const REQUESTS_MAX: usize = 64;
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long ingest waits to have read its own facts, or those of others, before it says so.
 pub const REFERENCE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Events waiting for a frame, per partition; beyond it the sender waits.
-pub const WAITING_EVENTS_MAX: usize = 4_096;
+/// Parcels of at most one frame waiting for theirs, per partition; beyond it the sender waits.
+pub const WAITING_PARCELS_MAX: usize = 256;
 /// How long an event waits for company in its frame.
 pub const FRAME_LINGER: Duration = Duration::from_millis(4);
 /// Frames of one partition under way at once.

@@ -1,6 +1,10 @@
 //! The facts that resolve events: read from the `reference` topic in its order, so that every
 //! ingest that has read as far knows the same.
 
+mod network;
+mod tips;
+
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, RwLock};
 
@@ -12,10 +16,12 @@ use wb_events::wire::event::Body;
 use wb_events::{Event, Fact, topics};
 use wb_fold::state::{Admission, State};
 use wb_kafka::{Log, LogError};
-use wb_proof::stratum_v1;
+use wb_proof::{stratum_v1, stratum_v2};
 use wb_units::Micros;
 
 use crate::limits;
+use crate::reference::network::NetworkBits;
+use crate::reference::tips::Tips;
 
 /// A session at a time: later facts of the same id change its difficulty from then on.
 #[derive(Debug, Clone)]
@@ -24,12 +30,63 @@ pub struct KnownSession {
     pub machine_id: String,
     /// The chain.
     pub chain: String,
-    /// `stratum_v1` or `replay`.
+    /// `stratum_v1`, `stratum_v2_standard`, `stratum_v2_extended` or `replay`.
     pub protocol: String,
     /// Whose job ids its shares name.
     pub scope: String,
+    /// How long after a change of tip work on the tip before is not yet stale.
+    pub stale_window_us: Micros,
     /// What the proof needs.
-    pub parameters: stratum_v1::Session,
+    pub agreed: Agreed,
+}
+
+/// What a session agreed, by its protocol.
+#[derive(Debug, Clone)]
+pub enum Agreed {
+    /// Stratum V1, and replays.
+    V1(stratum_v1::Session),
+    /// A channel of Stratum V2.
+    V2(stratum_v2::Channel),
+}
+
+impl Agreed {
+    /// The assigned difficulty in units of 2^-32.
+    #[must_use]
+    pub fn assigned_q32(&self) -> u128 {
+        match self {
+            Self::V1(session) => session.assigned_q32,
+            Self::V2(channel) => channel.assigned_q32,
+        }
+    }
+}
+
+/// What a job gave out, by its protocol.
+#[derive(Debug, Clone)]
+pub enum Given {
+    /// `mining.notify` of Stratum V1.
+    V1(stratum_v1::Job),
+    /// A job of Stratum V2 and its `SetNewPrevHash`.
+    V2(stratum_v2::Job),
+}
+
+impl Given {
+    /// Network target, compact.
+    #[must_use]
+    pub fn nbits(&self) -> u32 {
+        match self {
+            Self::V1(job) => job.nbits,
+            Self::V2(job) => job.nbits,
+        }
+    }
+
+    /// The earliest time of a share's header, seconds since 1970.
+    #[must_use]
+    pub fn ntime(&self) -> u32 {
+        match self {
+            Self::V1(job) => job.ntime,
+            Self::V2(job) => job.min_ntime,
+        }
+    }
 }
 
 /// A job.
@@ -38,7 +95,7 @@ pub struct KnownJob {
     /// Height of the block under work.
     pub height: u32,
     /// What the proof needs.
-    pub parameters: stratum_v1::Job,
+    pub given: Given,
 }
 
 /// All facts that ingest needs.
@@ -46,9 +103,12 @@ pub struct KnownJob {
 pub struct Reference {
     admitted: State,
     sessions: HashMap<String, BTreeMap<Micros, Arc<KnownSession>>>,
-    jobs: HashMap<(String, String), Arc<KnownJob>>,
+    /// By scope, then by job id.
+    jobs: HashMap<String, HashMap<String, Arc<KnownJob>>>,
+    jobs_held: usize,
     machine_sites: HashMap<String, String>,
-    tips: HashMap<String, BTreeMap<Micros, [u8; 32]>>,
+    tips: HashMap<String, Tips>,
+    network_bits: HashMap<String, NetworkBits>,
 }
 
 impl Reference {
@@ -62,7 +122,7 @@ impl Reference {
     /// The job of a scope.
     #[must_use]
     pub fn job(&self, scope: &str, job_id: &str) -> Option<Arc<KnownJob>> {
-        self.jobs.get(&(scope.to_owned(), job_id.to_owned())).map(Arc::clone)
+        self.jobs.get(scope)?.get(job_id).map(Arc::clone)
     }
 
     /// The site where a machine stands.
@@ -71,23 +131,27 @@ impl Reference {
         self.machine_sites.get(machine_id).map(String::as_str)
     }
 
-    /// Whether work on a previous block was over at a time: it was the tip once, and another
-    /// block was the tip then. Work on a block that was never a tip here is not judged.
+    /// Whether work on a previous block was over at a time: it was the tip once, and for longer than the window another
+    /// block had been the tip then. Work on a block that was never a tip here is not judged.
     #[must_use]
-    pub fn is_stale(&self, chain: &str, previous: &[u8; 32], at_us: Micros) -> bool {
-        let Some(tips) = self.tips.get(chain) else { return false };
-        let current = tips.range(..=at_us).next_back().map(|(_, hash)| hash);
-        current.is_some_and(|current| current != previous)
-            && tips.range(..=at_us).any(|(_, hash)| hash == previous)
+    pub fn is_stale(&self, chain: &str, previous: &[u8; 32], at_us: Micros, window_us: Micros) -> bool {
+        let replaced_us = self.tips.get(chain).and_then(|tips| tips.replaced_us(previous, at_us));
+        replaced_us.is_some_and(|replaced_us| at_us > replaced_us.saturating_add(window_us))
+    }
+
+    /// The network's target for a block of a height, compact, where the facts tell it.
+    #[must_use]
+    pub fn network_nbits(&self, chain: &str, height: u32) -> Option<u32> {
+        self.network_bits.get(chain).and_then(|bits| bits.at(chain, height))
     }
 
     /// Whether another job may be remembered.
     #[must_use]
     pub fn has_room_for_jobs(&self) -> bool {
-        self.jobs.len() < limits::JOBS_MAX
+        self.jobs_held < limits::JOBS_MAX
     }
 
-    fn apply(&mut self, event: &Event, fact: &Fact) {
+    pub(crate) fn apply(&mut self, event: &Event, fact: &Fact) {
         // The same rule as the aggregator's: of one identity the first counts.
         if self.admitted.admit(event) != Admission::New {
             return;
@@ -98,21 +162,32 @@ impl Reference {
         };
         match body {
             FactBody::Session(session) => {
-                let Ok(parameters) = session.parameters() else { return };
+                let agreed = match session.channel() {
+                    Ok(Some(channel)) => Agreed::V2(channel),
+                    Ok(None) => match session.parameters() {
+                        Ok(parameters) => Agreed::V1(parameters),
+                        Err(_) => return,
+                    },
+                    Err(_) => return,
+                };
                 let known = KnownSession {
                     machine_id: session.machine_id,
                     chain: session.chain,
                     protocol: session.protocol,
                     scope: session.scope,
-                    parameters,
+                    stale_window_us: i64::from(session.stale_window_ms.unwrap_or(0)) * 1_000,
+                    agreed,
                 };
                 let versions = self.sessions.entry(fact.entity.clone()).or_default();
                 versions.insert(fact.valid_from_us, Arc::new(known));
             }
             FactBody::Job(job) => {
                 let Ok(parameters) = job.parameters() else { return };
-                let known = Arc::new(KnownJob { height: job.height, parameters });
-                self.jobs.entry((job.scope, job.job_id)).or_insert(known);
+                self.keep_job(job.scope, job.job_id, job.height, Given::V1(parameters));
+            }
+            FactBody::JobV2(job) => {
+                let Ok(parameters) = job.parameters() else { return };
+                self.keep_job(job.scope, job.job_id, job.height, Given::V2(parameters));
             }
             FactBody::Machine(machine) => {
                 self.machine_sites.insert(fact.entity.clone(), machine.site_id);
@@ -122,12 +197,25 @@ impl Reference {
                     self.tips.entry(tip.chain).or_default().insert(fact.valid_from_us, hash);
                 }
             }
+            FactBody::NetworkDifficulty(difficulty) => {
+                if let Ok(nbits) = difficulty.nbits() {
+                    let bits = self.network_bits.entry(difficulty.chain).or_default();
+                    bits.insert(difficulty.height, fact.valid_from_us, nbits);
+                }
+            }
             FactBody::Site(_)
             | FactBody::Customer(_)
             | FactBody::Assignment(_)
             | FactBody::Contract(_)
-            | FactBody::NetworkDifficulty(_)
             | FactBody::Price(_) => {}
+        }
+    }
+
+    /// Of two jobs of one name the first counts.
+    fn keep_job(&mut self, scope: String, job_id: String, height: u32, given: Given) {
+        if let Entry::Vacant(free) = self.jobs.entry(scope).or_default().entry(job_id) {
+            free.insert(Arc::new(KnownJob { height, given }));
+            self.jobs_held += 1;
         }
     }
 }

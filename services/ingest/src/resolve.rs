@@ -1,17 +1,17 @@
 //! Resolving an event against the facts: whose it is, and for a share which header it proves.
 
+mod shares;
+
 use wb_auth::{Role, Source};
 use wb_events::Event;
 use wb_events::facts::FactBody;
 use wb_events::input::InputError;
 use wb_events::u128_bytes;
-use wb_events::wire::resolution::Outcome;
-use wb_events::wire::{self, MinerReading, Resolution, Share, event::Body};
-use wb_proof::{Header, Reason, stratum_v1};
+use wb_events::wire::{self, MinerReading, event::Body};
 use wb_units::Micros;
 use wb_units::time::FUTURE_TOLERANCE_US;
 
-use crate::reference::{Reference, subsidy_of};
+use crate::reference::Reference;
 
 /// Why an event was not resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +70,7 @@ pub fn resolve(reference: &Reference, source: &Source, event: &mut Event) -> Res
     match &mut event.body {
         None => {}
         Some(Body::Share(share)) => {
-            share.resolution = Some(resolve_share(reference, source, share, at_us)?);
+            share.resolution = Some(shares::resolve(reference, source, share, at_us)?);
         }
         Some(Body::MinerSample(sample)) => {
             let site_id = site_of(&sample.machine_id, "body.machine_id")?;
@@ -127,76 +127,4 @@ fn check_fact(reference: &Reference, fact: &wire::Fact) -> Result<(), Unresolved
         _ => {}
     }
     Ok(())
-}
-
-fn resolve_share(
-    reference: &Reference,
-    source: &Source,
-    share: &mut Share,
-    at_us: Micros,
-) -> Result<Resolution, Unresolved> {
-    let Some(session) = reference.session(&share.session_id, at_us) else {
-        let reason = format!(
-            "session {:?} is unknown at the share's event time: send its session fact first, valid from before it",
-            share.session_id
-        );
-        return Err(Unresolved::Unknown(InputError::coded("WB-2010", "body.session_id", reason)));
-    };
-    let Some(site_id) = reference.site_of(&session.machine_id).map(str::to_owned) else {
-        let reason = format!("machine {:?} of the session is unknown", session.machine_id);
-        return Err(Unresolved::Unknown(InputError::coded("WB-2011", "body.session_id", reason)));
-    };
-    let mut resolution = Resolution {
-        site_id,
-        machine_id: session.machine_id.clone(),
-        chain: session.chain.clone(),
-        ..Resolution::default()
-    };
-    let refuse = |mut resolution: Resolution, reason: Reason| {
-        resolution.set_outcome(Outcome::Refused);
-        resolution.refusal = u32::from(reason.code());
-        resolution
-    };
-    if !share.header.is_empty() {
-        // A bare header proves work, not whose: only a source that replays history may say so.
-        let Ok(header) = Header::from_slice(&share.header) else {
-            let error = InputError::field("body.header", "a header has 80 bytes");
-            return Err(Unresolved::Wrong(error));
-        };
-        resolution.height = share.height;
-        resolution.network_nbits = header.nbits;
-        resolution.subsidy_sat = subsidy_of(&session.chain, share.height);
-        if !source.has(Role::Replay) || session.protocol != "replay" {
-            share.header.clear();
-            return Ok(refuse(resolution, Reason::UnboundWork));
-        }
-        resolution.set_outcome(Outcome::Replayed);
-        resolution.assigned_q32 = u128_bytes::encode(session.parameters.assigned_q32);
-        resolution.job_ntime = header.ntime;
-        return Ok(resolution);
-    }
-    let Some(job) = reference.job(&session.scope, &share.job_id) else {
-        return Ok(refuse(resolution, Reason::UnknownJob));
-    };
-    resolution.height = job.height;
-    resolution.network_nbits = job.parameters.nbits;
-    resolution.subsidy_sat = subsidy_of(&session.chain, job.height);
-    let submit = stratum_v1::Submit {
-        job_id: share.job_id.clone(),
-        extranonce2: share.extranonce2.clone(),
-        ntime: share.ntime,
-        nonce: share.nonce,
-        version_bits: share.version_bits,
-    };
-    match stratum_v1::rebuild(&session.parameters, &job.parameters, &submit) {
-        Ok(header) => {
-            share.header = header.to_bytes().to_vec();
-            resolution.set_outcome(Outcome::Rebuilt);
-            resolution.assigned_q32 = u128_bytes::encode(session.parameters.assigned_q32);
-            resolution.job_ntime = job.parameters.ntime;
-            resolution.stale = reference.is_stale(&session.chain, &header.prev, at_us);
-            Ok(resolution)
-        }
-        Err(reject) => Ok(refuse(resolution, reject.reason())),
-    }
 }

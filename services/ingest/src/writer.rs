@@ -1,5 +1,6 @@
 //! Frames: events of many requests travel together, and each sender is told when its own are
-//! acknowledged.
+//! acknowledged. What one request has for one partition is handed over in parcels, each whole in
+//! one frame, so that queueing and telling cost once a parcel and not once an event.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,8 +14,38 @@ use crate::limits;
 
 type Durable = Result<u64, String>;
 
+/// Encoded events that fit into one frame.
+#[derive(Debug, Default)]
+pub struct Parcel {
+    events: Vec<Vec<u8>>,
+    bytes: usize,
+}
+
+impl Parcel {
+    /// Adds an event.
+    pub fn push(&mut self, event: Vec<u8>) {
+        self.bytes += event.len();
+        self.events.push(event);
+    }
+
+    /// Whether it fills a frame by itself: then it is handed over, and another one is begun.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.events.len() >= FRAME_EVENTS_MAX || self.bytes >= FRAME_BYTES_MAX
+    }
+
+    fn takes(&self, other: &Self) -> bool {
+        self.events.len() + other.events.len() <= FRAME_EVENTS_MAX && self.bytes < FRAME_BYTES_MAX
+    }
+
+    fn append(&mut self, mut other: Self) {
+        self.bytes += other.bytes;
+        self.events.append(&mut other.events);
+    }
+}
+
 struct Waiting {
-    event: Vec<u8>,
+    parcel: Parcel,
     durable: oneshot::Sender<Durable>,
 }
 
@@ -35,7 +66,7 @@ impl FrameWriter {
                 continue;
             }
             for partition in 0..*count {
-                let (queue, waiting) = mpsc::channel(limits::WAITING_EVENTS_MAX);
+                let (queue, waiting) = mpsc::channel(limits::WAITING_PARCELS_MAX);
                 let target = Target {
                     log: log.clone(),
                     topic: topic.clone(),
@@ -56,7 +87,7 @@ impl FrameWriter {
         self.partitions.get(topic).copied().unwrap_or(1)
     }
 
-    /// Hands an event over; the receiver tells the offset of its frame once it is durable.
+    /// Hands a parcel over; the receiver tells the offset of its frame once it is durable.
     ///
     /// # Errors
     /// [`LogError::QueueFull`] where there is no such partition or its queue has ended.
@@ -64,11 +95,11 @@ impl FrameWriter {
         &self,
         topic: &str,
         partition: u32,
-        event: Vec<u8>,
+        parcel: Parcel,
     ) -> Result<oneshot::Receiver<Durable>, LogError> {
         let (durable, told) = oneshot::channel();
         let queue = self.queues.get(&(topic.to_owned(), partition)).ok_or(LogError::QueueFull)?;
-        queue.send(Waiting { event, durable }).await.map_err(|_| LogError::QueueFull)?;
+        queue.send(Waiting { parcel, durable }).await.map_err(|_| LogError::QueueFull)?;
         Ok(told)
     }
 }
@@ -86,24 +117,34 @@ struct Target {
 async fn collect(target: Target, mut waiting: mpsc::Receiver<Waiting>) {
     let target = Arc::new(target);
     let under_way = Arc::new(Semaphore::new(limits::FRAMES_UNDER_WAY_MAX));
-    while let Some(first) = waiting.recv().await {
-        let mut bytes = first.event.len();
-        let mut frame = vec![first];
+    let mut next_frame = None;
+    loop {
+        let first = match next_frame.take() {
+            Some(first) => first,
+            None => match waiting.recv().await {
+                Some(first) => first,
+                None => return,
+            },
+        };
+        let mut frame = first.parcel;
+        let mut told = vec![first.durable];
         let deadline = tokio::time::Instant::now() + limits::FRAME_LINGER;
-        while frame.len() < FRAME_EVENTS_MAX && bytes < FRAME_BYTES_MAX {
+        while !frame.is_full() {
             match tokio::time::timeout_at(deadline, waiting.recv()).await {
+                Ok(Some(next)) if frame.takes(&next.parcel) => {
+                    frame.append(next.parcel);
+                    told.push(next.durable);
+                }
                 Ok(Some(next)) => {
-                    bytes += next.event.len();
-                    frame.push(next);
+                    next_frame = Some(next);
+                    break;
                 }
                 Ok(None) | Err(_) => break,
             }
         }
         let Ok(permit) = Arc::clone(&under_way).acquire_owned().await else { return };
-        let (events, told): (Vec<_>, Vec<_>) =
-            frame.into_iter().map(|waiting| (waiting.event, waiting.durable)).unzip();
         // Handed over here, in order; only the wait for the acknowledgement is a task of its own.
-        let sent = send(&target, events);
+        let sent = send(&target, frame.events);
         let target = Arc::clone(&target);
         tokio::spawn(async move {
             let durable = match sent {
@@ -135,5 +176,42 @@ fn tell(target: &Target, durable: Result<u64, LogError>, told: Vec<oneshot::Send
     for sender in told {
         // A sender that has gone will send again; its events are in the log or not, both are safe.
         let _ = sender.send(durable.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parcel(events: usize, bytes_each: usize) -> Parcel {
+        let mut parcel = Parcel::default();
+        for _ in 0..events {
+            parcel.push(vec![0; bytes_each]);
+        }
+        parcel
+    }
+
+    #[test]
+    fn a_frame_never_holds_more_events_than_a_frame_may() {
+        for first in 1..=FRAME_EVENTS_MAX {
+            for second in 1..=FRAME_EVENTS_MAX {
+                let (mut frame, next) = (parcel(first, 1), parcel(second, 1));
+                let fits = first + second <= FRAME_EVENTS_MAX;
+                assert_eq!(frame.takes(&next), fits, "{first} + {second}");
+                if fits {
+                    frame.append(next);
+                    assert_eq!((frame.events.len(), frame.bytes), (first + second, first + second));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_parcel_is_full_by_events_or_by_bytes() {
+        assert!(!parcel(FRAME_EVENTS_MAX - 1, 1).is_full());
+        assert!(parcel(FRAME_EVENTS_MAX, 1).is_full());
+        assert!(!parcel(1, FRAME_BYTES_MAX - 1).is_full());
+        assert!(parcel(1, FRAME_BYTES_MAX).is_full());
+        assert!(!parcel(2, FRAME_BYTES_MAX / 2).takes(&parcel(1, 1)));
     }
 }

@@ -1,6 +1,10 @@
 //! The forms of reference facts. Each is checked when it arrives; what is stored is the checked
 //! form, written again in one spelling.
 
+mod stratum_v2;
+
+pub use stratum_v2::{EXTENDED, JobV2, STANDARD};
+
 use serde::{Deserialize, Serialize};
 use wb_proof::hex;
 use wb_proof::stratum_v1;
@@ -59,18 +63,23 @@ pub struct Session {
     pub worker: String,
     /// The chain it works on; only `main` earns.
     pub chain: String,
-    /// `stratum_v1` or `replay`.
+    /// `stratum_v1`, `stratum_v2_standard`, `stratum_v2_extended` or `replay`.
     pub protocol: String,
     /// Whose job ids these are: a pool or proxy instance.
     pub scope: String,
-    /// The pool's part of the extranonce, hex.
+    /// The pool's part of the extranonce, hex; Stratum V2 calls it `extranonce_prefix`.
+    #[serde(alias = "extranonce_prefix")]
     pub extranonce1: String,
-    /// Bytes of the miner's part.
+    /// Bytes of the miner's part; Stratum V2 calls it `extranonce_size`.
+    #[serde(alias = "extranonce_size")]
     pub extranonce2_size: usize,
     /// Version bits that may roll (BIP310), eight hex digits.
     pub version_mask: Option<String>,
     /// The difficulty credited for a share, decimal text.
     pub assigned_difficulty: String,
+    /// How long after the tip changed a share on the tip before is not yet stale, milliseconds; 0 where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale_window_ms: Option<u32>,
 }
 
 /// A job of a pool or proxy, as `mining.notify` sends it.
@@ -157,6 +166,8 @@ pub enum FactBody {
     Session(Session),
     /// See [`Job`].
     Job(Job),
+    /// See [`JobV2`].
+    JobV2(JobV2),
     /// See [`Tip`].
     Tip(Tip),
     /// See [`NetworkDifficulty`].
@@ -176,6 +187,15 @@ fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, InputError> {
     })
 }
 
+/// Whether a JSON object has a field `protocol`. What is no object has none; reading it says what is wrong.
+fn speaks_of_protocol(text: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Peek {
+        protocol: Option<serde::de::IgnoredAny>,
+    }
+    serde_json::from_str::<Peek>(text).is_ok_and(|peek| peek.protocol.is_some())
+}
+
 fn as_hex_error(error: &wb_proof::hex::HexError) -> InputError {
     InputError::field(format!("body.body.{}", error.field()), error.to_string())
 }
@@ -193,6 +213,8 @@ impl FactBody {
             "assignment" => Self::Assignment(read(text)?),
             "contract" => Self::Contract(read(text)?),
             "session" => Self::Session(read(text)?),
+            // The two forms of a job share few names; this one says which it is.
+            "job" if speaks_of_protocol(text) => Self::JobV2(read(text)?),
             "job" => Self::Job(read(text)?),
             "tip" => Self::Tip(read(text)?),
             "network_difficulty" => Self::NetworkDifficulty(read(text)?),
@@ -214,10 +236,14 @@ impl FactBody {
                 contract.get("contract_id").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
             }
             Self::Session(session) => {
-                session.parameters()?;
+                session.check()?;
                 entity.to_owned()
             }
             Self::Job(job) => {
+                job.parameters()?;
+                format!("{}/{}", job.scope, job.job_id)
+            }
+            Self::JobV2(job) => {
                 job.parameters()?;
                 format!("{}/{}", job.scope, job.job_id)
             }
@@ -250,6 +276,7 @@ impl FactBody {
             Self::Contract(body) => Ok(body.clone()),
             Self::Session(body) => serde_json::to_value(body),
             Self::Job(body) => serde_json::to_value(body),
+            Self::JobV2(body) => serde_json::to_value(body),
             Self::Tip(body) => serde_json::to_value(body),
             Self::NetworkDifficulty(body) => serde_json::to_value(body),
             Self::Price(body) => serde_json::to_value(body),
@@ -260,13 +287,27 @@ impl FactBody {
 }
 
 impl Session {
-    /// The session as the proof needs it.
+    fn check(&self) -> Result<(), InputError> {
+        if self.stale_window_ms.is_some_and(|window_ms| window_ms > STALE_WINDOW_MS_MAX) {
+            let reason = format!("at most {STALE_WINDOW_MS_MAX}: ten minutes after its tip, work is old");
+            return Err(InputError::field("body.body.stale_window_ms", reason));
+        }
+        match self.channel()? {
+            Some(_) => Ok(()),
+            None => self.parameters().map(drop),
+        }
+    }
+
+    /// The session as the proof needs it, where its protocol is not one of Stratum V2: that is [`Session::channel`].
     ///
     /// # Errors
     /// [`InputError`] naming the field that is not of its form.
     pub fn parameters(&self) -> Result<stratum_v1::Session, InputError> {
         if !matches!(self.protocol.as_str(), "stratum_v1" | "replay") {
-            let reason = format!("unknown protocol {:?}: known are stratum_v1, replay", self.protocol);
+            let reason = format!(
+                "unknown protocol {:?}: known are stratum_v1, {STANDARD}, {EXTENDED}, replay",
+                self.protocol
+            );
             return Err(InputError::field("body.body.protocol", reason));
         }
         if self.extranonce2_size > EXTRANONCE_BYTES_MAX {
@@ -293,6 +334,8 @@ impl Session {
     }
 }
 
+/// The longest window after a change of tip: an average block.
+pub const STALE_WINDOW_MS_MAX: u32 = 600_000;
 /// The longest extranonce part.
 pub const EXTRANONCE_BYTES_MAX: usize = 64;
 /// The longest half of a coinbase.

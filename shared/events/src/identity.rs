@@ -62,6 +62,26 @@ pub fn partition_of(event: &Event, partitions: u32) -> u32 {
     }
 }
 
+/// The partitions of many events, as [`partition_of`] gives them, with the headers of shares hashed
+/// side by side. `partitions` says how many a topic has.
+#[must_use]
+pub fn partitions_of(events: &[Event], partitions: impl Fn(&str) -> u32) -> Vec<u32> {
+    let header_of = |event: &Event| match &event.body {
+        Some(Body::Share(share)) => <[u8; 80]>::try_from(share.header.as_slice()).ok(),
+        _ => None,
+    };
+    let headers: Vec<[u8; 80]> = events.iter().filter_map(header_of).collect();
+    let mut hashes = wb_proof::hash_headers(&headers).into_iter();
+    let place = |event: &Event| {
+        let count = event.body.as_ref().map_or(1, |body| partitions(crate::topics::of_body(body)));
+        match header_of(event).and_then(|_| hashes.next()) {
+            Some(hash) => wb_proof::ShareId::of_hash(&hash).partition(count),
+            None => partition_of(event, count),
+        }
+    };
+    events.iter().map(place).collect()
+}
+
 /// A short hash of what the sender said, without what ingest resolved: two events of one
 /// identity with different tags are a conflict, a repeat has the same.
 #[must_use]
@@ -110,6 +130,32 @@ mod tests {
             ..event(key, 1)
         });
         assert_eq!(partition_of(&by_two_claimants[0], 16), partition_of(&by_two_claimants[1], 16));
+    }
+
+    #[test]
+    fn many_events_lie_where_each_of_them_does() {
+        let events: Vec<Event> = (0..200_u64)
+            .map(|sequence| {
+                let byte = u8::try_from(sequence).unwrap();
+                let share = |header: Vec<u8>| Body::Share(Share { header, ..Share::default() });
+                let body = match sequence % 4 {
+                    0 => share(vec![byte; 80]),
+                    1 => share(Vec::new()),
+                    2 => Body::EnergyReading(EnergyReading {
+                        meter_id: format!("m{byte}"),
+                        ..EnergyReading::default()
+                    }),
+                    _ => share(vec![byte; 79]),
+                };
+                Event { body: Some(body), ..event("k", sequence) }
+            })
+            .collect();
+        let count = |topic: &str| if topic == "shares" { 16 } else { 7 };
+        let expected: Vec<u32> = events
+            .iter()
+            .map(|event| partition_of(event, count(crate::topics::of_body(event.body.as_ref().unwrap()))))
+            .collect();
+        assert_eq!(partitions_of(&events, count), expected);
     }
 
     #[test]

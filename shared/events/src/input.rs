@@ -1,8 +1,9 @@
 //! The JSON form of events at the HTTP edge, turned into the wire form.
 
+mod shares;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use wb_proof::hex;
 use wb_units::time::EARLIEST_EVENT_US;
 
 use crate::facts::FactBody;
@@ -58,26 +59,6 @@ struct JsonEvent<'a> {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct JsonShare {
-    session_id: String,
-    #[serde(default)]
-    job_id: String,
-    #[serde(default)]
-    extranonce2: String,
-    #[serde(default)]
-    ntime: Option<String>,
-    #[serde(default)]
-    nonce: Option<String>,
-    #[serde(default)]
-    version_bits: Option<String>,
-    #[serde(default)]
-    header: Option<String>,
-    #[serde(default)]
-    height: Option<u32>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct JsonMinerSample<'a> {
     machine_id: String,
     #[serde(borrow)]
@@ -127,7 +108,7 @@ fn read<'de, T: Deserialize<'de>>(text: &'de str, prefix: &str) -> Result<T, Inp
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
         let field = match (prefix, path.as_str()) {
-            ("", ".") => "event".to_owned(),
+            ("", "." | "") => "event".to_owned(),
             ("", path) => path.to_owned(),
             (prefix, ".") => prefix.to_owned(),
             (prefix, path) => format!("{prefix}.{path}"),
@@ -168,7 +149,7 @@ pub fn parse_json(source: &str, text: &str) -> Result<Event, InputError> {
     }
     let event: JsonEvent<'_> = read(text, "")?;
     let body = match event.kind.as_str() {
-        "share" => Body::Share(share(read(event.body.get(), "body")?)?),
+        "share" => Body::Share(shares::read(read(event.body.get(), "body")?)?),
         "miner_sample" => {
             let sample: JsonMinerSample<'_> = read(event.body.get(), "body")?;
             Body::MinerSample(wire::MinerSample {
@@ -229,38 +210,6 @@ pub fn parse_json(source: &str, text: &str) -> Result<Event, InputError> {
     })
 }
 
-fn share(json: JsonShare) -> Result<wire::Share, InputError> {
-    let as_input =
-        |error: hex::HexError| InputError::field(format!("body.{}", error.field()), error.to_string());
-    let mut share = wire::Share { session_id: json.session_id, ..wire::Share::default() };
-    if let Some(header) = json.header {
-        let header: [u8; 80] = hex::decode_array("header", &header).map_err(as_input)?;
-        share.header = header.to_vec();
-        let Some(height) = json.height else {
-            return Err(InputError::field(
-                "body.height",
-                "missing: a bare header comes with its block height",
-            ));
-        };
-        share.height = height;
-        return Ok(share);
-    }
-    let needed = |field: &'static str, value: Option<String>| {
-        value.ok_or_else(|| {
-            let reason = "missing: a submit has ntime and nonce, eight hex digits each";
-            InputError::field(format!("body.{field}"), reason)
-        })
-    };
-    share.job_id = json.job_id;
-    share.extranonce2 = hex::decode_vec("extranonce2", &json.extranonce2, crate::facts::EXTRANONCE_BYTES_MAX)
-        .map_err(as_input)?;
-    share.ntime = hex::decode_u32("ntime", &needed("ntime", json.ntime)?).map_err(as_input)?;
-    share.nonce = hex::decode_u32("nonce", &needed("nonce", json.nonce)?).map_err(as_input)?;
-    share.version_bits =
-        json.version_bits.map(|bits| hex::decode_u32("version_bits", &bits)).transpose().map_err(as_input)?;
-    Ok(share)
-}
-
 fn check_id(field: &str, id: &str) -> Result<(), InputError> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:/-".contains(&byte);
     if id.is_empty() || id.len() > ID_LENGTH_MAX || !id.bytes().all(allowed) {
@@ -286,21 +235,7 @@ pub fn check(mut event: Event) -> Result<Event, InputError> {
     }
     match &mut event.body {
         None => return Err(InputError::field("body", "missing: an event has one body")),
-        Some(Body::Share(share)) => {
-            share.resolution = None;
-            check_id("body.session_id", &share.session_id)?;
-            let bare = !share.header.is_empty();
-            if bare && share.header.len() != 80 {
-                let reason = format!("has {} bytes, a header has 80", share.header.len());
-                return Err(InputError::field("body.header", reason));
-            }
-            if !bare {
-                check_id("body.job_id", &share.job_id)?;
-            }
-            if share.extranonce2.len() > crate::facts::EXTRANONCE_BYTES_MAX {
-                return Err(InputError::field("body.extranonce2", "longer than 64 bytes"));
-            }
-        }
+        Some(Body::Share(share)) => shares::check(share)?,
         Some(Body::MinerSample(sample)) => {
             sample.reading = None;
             check_id("body.machine_id", &sample.machine_id)?;

@@ -6,6 +6,7 @@
 pub mod archive;
 pub mod assemble;
 mod count;
+mod decode;
 mod facts;
 pub mod ids;
 pub mod merkle;
@@ -22,13 +23,12 @@ pub use count::Counts;
 pub use state::State;
 pub use tables::Table;
 
-use prost::Message as _;
 use wb_events::Event;
-use wb_events::frame::FrameError;
 use wb_events::topics;
 use wb_events::wire::event::Body;
 
 use crate::count::Outcome;
+use crate::decode::What;
 use crate::tables::Tables;
 
 /// The version of the rules in this crate; it is part of every name.
@@ -89,32 +89,24 @@ pub fn fold(
     let mut counts = Counts::default();
     let mut leaves = Vec::new();
     state.begin_block(block.first_append_time_us(), archive)?;
-    for record in &block.records {
-        match &record.events {
-            Ok(events) => {
-                for (index, bytes) in events.iter().enumerate() {
-                    leaves.push(merkle::leaf(bytes));
-                    let frame_index = u32::try_from(index).unwrap_or(u32::MAX);
-                    let origin = Origin {
-                        log_offset: record.offset,
-                        frame_index,
-                        append_time_us: record.append_time_us,
-                    };
-                    let outcome = fold_event(&id.topic, state, archive, &mut tables, &origin, bytes)?;
-                    counts.add(&outcome);
-                }
+    for item in decode::items(block) {
+        leaves.push(merkle::leaf(item.bytes));
+        let outcome = match &item.what {
+            What::Event { event, hash } => {
+                let entry = Entry { origin: &item.origin, event, bytes: item.bytes, hash: hash.as_ref() };
+                fold_event(&id.topic, state, archive, &mut tables, &entry)?
             }
-            Err((error, original)) => {
-                leaves.push(merkle::leaf(original));
-                let origin = Origin {
-                    log_offset: record.offset,
-                    frame_index: 0,
-                    append_time_us: record.append_time_us,
-                };
-                let outcome = quarantine_frame(&mut tables, &origin, error, original);
-                counts.add(&outcome);
+            What::NoEvent(error) => {
+                let text = format!("the event is not decodable: {error}");
+                tables.quarantine(&item.origin, "", "WB-4005", &text, item.bytes);
+                Outcome::rejected("undecodable_event")
             }
-        }
+            What::NoFrame(error) => {
+                tables.quarantine(&item.origin, "", error.code(), &error.to_string(), item.bytes);
+                Outcome::rejected("undecodable_frame")
+            }
+        };
+        counts.add(&outcome);
     }
     for ((verdict, reason), events) in counts.by_verdict() {
         tables.block_count(verdict, reason, events);
@@ -133,36 +125,22 @@ pub fn fold(
     })
 }
 
-fn quarantine_frame(tables: &mut Tables, origin: &Origin, error: &FrameError, original: &[u8]) -> Outcome {
-    tables.quarantine(origin, "", error.code(), &error.to_string(), original);
-    Outcome::rejected("undecodable_frame")
-}
-
 fn fold_event(
     topic: &str,
     state: &mut State,
     archive: &dyn ProofArchive,
     tables: &mut Tables,
-    origin: &Origin,
-    bytes: &[u8],
+    entry: &Entry<'_>,
 ) -> Result<Outcome, ArchiveError> {
-    let event = match Event::decode(bytes) {
-        Ok(event) => event,
-        Err(error) => {
-            tables.quarantine(origin, "", "WB-4005", &format!("the event is not decodable: {error}"), bytes);
-            return Ok(Outcome::rejected("undecodable_event"));
-        }
-    };
-    let entry = Entry { origin, event: &event, bytes };
-    Ok(match &event.body {
+    Ok(match &entry.event.body {
         Some(body) if topics::of_body(body) != topic => {
             entry.refuse(tables, "WB-4006", "wrong_topic", "the event does not belong to this topic")
         }
-        Some(Body::Share(share)) => shares::fold(state, archive, tables, &entry, share)?,
-        Some(Body::MinerSample(sample)) => meters::fold_sample(state, tables, &entry, sample),
-        Some(Body::EnergyReading(reading)) => meters::fold_energy(state, tables, &entry, reading),
-        Some(Body::GpuSpan(span)) => meters::fold_span(state, tables, &entry, span),
-        Some(Body::Fact(fact)) => facts::fold(state, tables, &entry, fact),
+        Some(Body::Share(share)) => shares::fold(state, archive, tables, entry, share)?,
+        Some(Body::MinerSample(sample)) => meters::fold_sample(state, tables, entry, sample),
+        Some(Body::EnergyReading(reading)) => meters::fold_energy(state, tables, entry, reading),
+        Some(Body::GpuSpan(span)) => meters::fold_span(state, tables, entry, span),
+        Some(Body::Fact(fact)) => facts::fold(state, tables, entry, fact),
         None => entry.refuse(tables, "WB-4007", "no_body", "the event has no body this program knows"),
     })
 }
@@ -172,6 +150,8 @@ pub(crate) struct Entry<'a> {
     pub(crate) origin: &'a Origin,
     pub(crate) event: &'a Event,
     pub(crate) bytes: &'a [u8],
+    /// The double SHA-256 of its header, where it is a share that has one.
+    pub(crate) hash: Option<&'a [u8; 32]>,
 }
 
 impl Entry<'_> {

@@ -81,7 +81,7 @@ fn judged(
     share: &Share,
     resolution: &Resolution,
 ) -> Result<Outcome, ArchiveError> {
-    let Ok(header) = Header::from_slice(&share.header) else {
+    let (Ok(header), Some(hash)) = (Header::from_slice(&share.header), entry.hash) else {
         return Ok(entry.refuse(tables, "WB-4014", "bad_header", "a header has 80 bytes"));
     };
     let Some(assigned_q32) = u128_bytes::decode(&resolution.assigned_q32) else {
@@ -95,7 +95,7 @@ fn judged(
         event_time_s: entry.event.event_time_us.div_euclid(1_000_000),
         stale: resolution.stale,
     };
-    let judgement = wb_proof::judge(&header, &context);
+    let judgement = wb_proof::judge_hashed(&header, *hash, &context);
     let id = *judgement.share_id.as_bytes();
     let previous = header.prev;
     // A proof that was refused once may still count under a context of its own, but it is

@@ -49,6 +49,14 @@ pub fn sha256d_headers(headers: &[[u8; 80]], out: &mut [Hash256]) -> Result<(), 
     Ok(())
 }
 
+/// The SHA-256d of each header of a batch, as [`sha256d_headers`] writes them.
+#[must_use]
+pub fn hash_headers(headers: &[[u8; 80]]) -> Vec<Hash256> {
+    let mut hashes = vec![[0; 32]; headers.len()];
+    Chain::best().headers(headers, &mut hashes);
+    hashes
+}
+
 /// Hashes a batch of messages of 64 bytes, which is what the nodes of a Merkle tree are: `out[i]` becomes the SHA-256d of
 /// `messages[i]`. Otherwise as [`sha256d_headers`].
 ///

@@ -38,8 +38,8 @@ pub use difficulty::{
     difficulty_decimal, expected_hashes, expected_hashes_decimal, parse_difficulty_q32, work_text,
 };
 pub use hash::{
-    BatchSizeMismatch, Hash256, batch_path, display_hash, parse_display_hash, sha256d, sha256d_headers,
-    sha256d_many_64,
+    BatchSizeMismatch, Hash256, batch_path, display_hash, hash_headers, parse_display_hash, sha256d,
+    sha256d_headers, sha256d_many_64,
 };
 pub use header::{HEADER_BYTES, Header, HeaderSizeError};
 pub use ruint::aliases::U256;
