@@ -10,9 +10,9 @@ use support::running::Running;
 /// Field, value as it is shown, code, and a part of what would be right.
 const MISTAKES: [(&str, &str, &str, &str); 9] = [
     ("kafka.heap_mib", "64", "WB-6006", "256"),
-    ("kafka.replication", "\"three\"", "WB-6005", "number"),
-    ("kafka.prot", "", "WB-6003", "kafka.port"),
-    ("clickhouse.database", "\"Weigh Bridge\"", "WB-6010", "a-z"),
+    ("kafka.replication", "\"three\"", "WB-6005", "from 1 to 9"),
+    ("kafka.prot", "", "WB-6003", "port, controller_port"),
+    ("clickhouse.database", "\"Weigh Bridge\"", "WB-6010", "lower-case"),
     ("clickhouse.url", "\"ftp://clickhouse.example\"", "WB-6008", "http"),
     ("ingest.listen", "\"everywhere\"", "WB-6007", "port"),
     ("ingest.sources[0]", "\"north proxy\"", "WB-6012", "characters"),
@@ -45,7 +45,8 @@ fn all_mistakes_are_told_at_once() {
     let file = place.folder().join("wrong.toml");
     std::fs::write(&file, FILE).unwrap();
     for command in [&["up"][..], &["serve", "ingest"], &["demo"]] {
-        let arguments: Vec<&str> = ["--config", file.to_str().unwrap()].into_iter().chain(command.iter().copied()).collect();
+        let arguments: Vec<&str> =
+            ["--config", file.to_str().unwrap()].into_iter().chain(command.iter().copied()).collect();
         let mut program = place.command(&arguments);
         program.env("WEIGHBRIDGE_KAFKA_PORT", "99999").env("WEIGHBRIDGE_KAFKA_PROT", "9092");
         // The variable would win over the file's mistake.
@@ -53,10 +54,12 @@ fn all_mistakes_are_told_at_once() {
         let ended = Running::start("wrong", program, place.folder()).end(END_LIMIT);
         assert_eq!(ended.code, Some(1), "{command:?}: {}", ended.stderr);
         assert!(ended.stderr.contains("wrong.toml"), "{command:?}: {}", ended.stderr);
-        let told: Vec<&str> = ended.stderr.lines().filter(|line| line.trim_start().starts_with("WB-")).collect();
+        let told: Vec<&str> =
+            ended.stderr.lines().filter(|line| line.trim_start().starts_with("WB-")).collect();
         for (field, value, code, right) in MISTAKES {
             let of_field = told.iter().find(|line| line.trim_start().starts_with(&format!("{code} {field}")));
-            let line = of_field.unwrap_or_else(|| panic!("{command:?}: no {code} {field} in\n{}", ended.stderr));
+            let line =
+                of_field.unwrap_or_else(|| panic!("{command:?}: no {code} {field} in\n{}", ended.stderr));
             for part in [value, right] {
                 assert!(line.contains(part), "{command:?}: {part:?} is not in {line:?}");
             }

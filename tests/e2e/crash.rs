@@ -7,7 +7,7 @@ mod support;
 use std::time::Duration;
 
 use rustix::process::Signal;
-use support::demo::Summary;
+use support::demo::{DONE, Summary};
 use support::place::Place;
 use support::random::Random;
 use support::running::{Running, signal_to};
@@ -67,7 +67,7 @@ fn the_demonstration_is_killed(undisturbed: &Summary, random: &mut Random) {
 fn the_backends_are_killed(undisturbed: &Summary, random: &mut Random) {
     for (name, pid_file) in [("broker", "kafka/kafka.pid"), ("engine", "clickhouse/engine.pid")] {
         let place = Place::new();
-        let mut demo = place.start(name, &["demo", "--exit"]);
+        let mut demo = place.start(name, &["demo"]);
         for moment in &MOMENTS[..2] {
             let at = wait_for_moment(&mut demo, *moment, random);
             let pid = place.backend_pid(pid_file);
@@ -78,8 +78,11 @@ fn the_backends_are_killed(undisturbed: &Summary, random: &mut Random) {
                 if next == pid { Err(format!("pid {pid}")) } else { Ok(()) }
             });
         }
-        demo.end(DEMO_LIMIT).success(&format!("a demonstration whose {name} died twice"));
-        Summary::read(&place).assert_same_totals_and_bills(undisturbed, &format!("after kill -9 of the {name}"));
+        demo.wait_for(DONE, DEMO_LIMIT);
+        demo.send(Signal::INT);
+        demo.end(END_LIMIT).success(&format!("a demonstration whose {name} died twice"));
+        Summary::read(&place)
+            .assert_same_totals_and_bills(undisturbed, &format!("after kill -9 of the {name}"));
         place.assert_nothing_runs(END_LIMIT);
     }
 }

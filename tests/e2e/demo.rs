@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 use support::curl::{graphql, graphql_data, request};
-use support::demo::Summary;
+use support::demo::{DONE, Summary};
 use support::place::Place;
 use support::running::Running;
 use support::{DEMO_LIMIT, END_LIMIT, root, tables};
@@ -20,8 +20,6 @@ const ONE_Q32: u128 = 1 << 32;
 const GENESIS_EARNINGS_SAT: i128 = 2_000_000_000_000;
 /// The customers of the machines that replay 2009.
 const GENESIS_CUSTOMERS: [&str; 2] = ["hal-desk", "satoshi-lab"];
-/// What the demonstration says once its result is printed.
-const DONE: &str = "the stack runs on; Ctrl-C ends";
 
 #[test]
 fn the_demonstration_shows_what_it_must() {
@@ -68,7 +66,7 @@ fn reasons() -> BTreeMap<String, u64> {
 }
 
 fn assert_totals(summary: &Summary) {
-    assert_eq!((summary.events_sent, summary.events_refused_at_the_door), (4_486, 0));
+    assert_eq!(summary.events_refused_at_the_door, 0, "of {}", summary.events_sent);
     // Real shares: every one solved its block.
     assert_eq!(summary.genesis.accepted(), BTreeMap::from([("main", 400)]));
     assert_eq!(summary.museum.accepted(), BTreeMap::from([("main", 6), ("testnet3", 2)]));
@@ -83,7 +81,8 @@ fn assert_totals(summary: &Summary) {
     assert_eq!(work_q32, 400 * ONE_Q32);
     // Earnings, exactly; nobody else earned anything, so neither did testnet.
     assert_eq!(summary.earned_sat(&GENESIS_CUSTOMERS), GENESIS_EARNINGS_SAT);
-    let customers: BTreeSet<&str> = summary.invoices.iter().map(|invoice| invoice.customer_id.as_str()).collect();
+    let customers: BTreeSet<&str> =
+        summary.invoices.iter().map(|invoice| invoice.customer_id.as_str()).collect();
     let customers: Vec<&str> = customers.into_iter().collect();
     assert_eq!(customers, ["acme", "birch", "hal-desk", "satoshi-lab"]);
     assert_eq!(summary.earned_sat(&customers), GENESIS_EARNINGS_SAT);
@@ -96,7 +95,8 @@ fn assert_totals(summary: &Summary) {
 
 /// What a person reads.
 fn assert_text(stdout: &str) {
-    let reasons: Vec<String> = reasons().iter().map(|(reason, shares)| format!("{shares} {reason}")).collect();
+    let reasons: Vec<String> =
+        reasons().iter().map(|(reason, shares)| format!("{shares} {reason}")).collect();
     let refused = format!("mutated shares refused 33 ({})", reasons.join(", "));
     for line in [
         "real shares accepted   408 (408 of them block solutions, 2 on testnet, which earn nothing)",
@@ -128,9 +128,16 @@ fn customers_see_their_own(place: &Place, summary: &Summary) {
         let data = graphql_data(place, &token_of(place, customer), all);
         assert_eq!(data["me"]["customer"]["id"], customer);
         assert!(!of(customer).is_empty());
-        assert_eq!(ids(&data["invoices"]["nodes"]), of(customer), "{customer}: its own invoices and no other");
+        assert_eq!(
+            ids(&data["invoices"]["nodes"]),
+            of(customer),
+            "{customer}: its own invoices and no other"
+        );
         let machines = data["machines"]["nodes"].as_array().unwrap();
-        assert!(!machines.is_empty() && machines.iter().all(|machine| machine["customerId"] == customer), "{machines:?}");
+        assert!(
+            !machines.is_empty() && machines.iter().all(|machine| machine["customerId"] == customer),
+            "{machines:?}"
+        );
         assert_eq!(ids(&data["customers"]["nodes"]), BTreeSet::from([customer.to_owned()]));
     }
     // By its id, too: an invoice of another customer does not exist.
@@ -169,9 +176,9 @@ fn customers_see_their_own(place: &Place, summary: &Summary) {
         assert!(answer.json().get("data").is_none());
     }
     let mut forged = token_of(place, first);
-    let last = if forged.ends_with('A') { 'B' } else { 'A' };
-    let before_last = forged.len() - 2;
-    forged.replace_range(before_last..=before_last, &last.to_string());
+    let at = forged.len() - 10;
+    let other = if forged[at..].starts_with('A') { "B" } else { "A" };
+    forged.replace_range(at..=at, other);
     assert_eq!(graphql(place, Some(&forged), all).status, 401);
     let health = format!("http://127.0.0.1:{}/health", place.api_port);
     assert_eq!(request(&health, &[], None).status, 200);
@@ -180,7 +187,8 @@ fn customers_see_their_own(place: &Place, summary: &Summary) {
 /// The command line against the running stack: the same invoices, computed again.
 fn the_clerk_answers(place: &Place, summary: &Summary) {
     let list = place.run("list", &["invoice", "list"], END_LIMIT).success("invoice list").stdout;
-    let mut listed: Vec<&str> = list.lines().filter_map(|line| line.split_once(' ')).map(|(_, id)| id).collect();
+    let mut listed: Vec<&str> =
+        list.lines().filter_map(|line| line.split_once(' ')).map(|(_, id)| id).collect();
     listed.sort_unstable();
     let ids: Vec<&str> = summary.bills().into_keys().collect();
     assert_eq!(listed, ids);
@@ -192,7 +200,8 @@ fn the_clerk_answers(place: &Place, summary: &Summary) {
     assert_eq!(missing.code, Some(1), "{}", missing.stdout);
     assert!(missing.stderr.contains("inv_none"), "{}", missing.stderr);
     // A month that is closed stays as it is.
-    let closed = place.run("close", &["close", "--period", "2009-01"], Duration::from_secs(60)).success("close");
+    let closed =
+        place.run("close", &["close", "--period", "2009-01"], Duration::from_secs(60)).success("close");
     let existed = closed.stdout.lines().filter(|line| line.starts_with("existed ")).count();
     assert_eq!((closed.stdout.lines().count(), existed), (2, 2), "{}", closed.stdout);
 }
@@ -204,6 +213,6 @@ fn interrupt(place: &Place, mut demo: Running) {
     demo.send(Signal::INT);
     let ended = demo.end(END_LIMIT).success("an interrupted demonstration that was right");
     assert_text(&ended.stdout);
-    assert!(!ended.stderr.contains("left"), "everything ended in time: {}", ended.stderr);
+    assert!(!ended.stderr.contains("did not end in time"), "{}", ended.stderr);
     place.assert_nothing_runs(Duration::from_secs(2));
 }

@@ -58,7 +58,8 @@ fn services_count_on_backends_of_others() {
     let expected = facts + meter.acknowledged;
     until("all is named once", COUNT_LIMIT, || {
         let named = events::conserved(&theirs);
-        let wanted = BTreeMap::from([("events", expected), ("accepted", expected), ("duplicate", 0), ("rejected", 0)]);
+        let wanted =
+            BTreeMap::from([("events", expected), ("accepted", expected), ("duplicate", 0), ("rejected", 0)]);
         if named == wanted { Ok(()) } else { Err(format!("{named:?} is not {wanted:?}")) }
     });
 

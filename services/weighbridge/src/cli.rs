@@ -13,7 +13,7 @@ use wb_config::{Config, ProcessEnvironment};
 
 use crate::keys::Keys;
 use crate::services::Service;
-use crate::{backends, bill, demo, share, up};
+use crate::{backends, bill, connect, demo, share, up};
 
 /// Weighbridge: counts hashes, kilowatt-hours and GPU-hours once, proves them, and bills them.
 #[derive(Debug, Parser)]
@@ -79,6 +79,8 @@ enum Command {
     /// Prove shares.
     #[command(subcommand)]
     Share(share::ShareCommand),
+    /// Send what a pool or a node records to ingest.
+    Connect(connect::ConnectArguments),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -96,7 +98,7 @@ impl Arguments {
         match self.command {
             // librdkafka reports every lost connection as an error of its own, also at each shutdown;
             // what matters of it comes back as an error of the call that needed the connection.
-            Command::Up | Command::Serve { .. } => "info,rdkafka=off,librdkafka=off",
+            Command::Up | Command::Serve { .. } | Command::Connect(_) => "info,rdkafka=off,librdkafka=off",
             _ => "warn,rdkafka=off,librdkafka=off",
         }
     }
@@ -126,6 +128,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
     let child_arguments = arguments.child_arguments();
     if let Command::Share(command) = &arguments.command {
         return share::run(command);
+    }
+    if let Command::Connect(connect_arguments) = arguments.command {
+        connect::run(connect_arguments).await?;
+        return Ok(ExitCode::SUCCESS);
     }
     let config = Config::load(arguments.config.as_deref(), ProcessEnvironment)?;
     match arguments.command {
@@ -160,7 +166,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         }
         Command::Close { period, customer } => bill::close(&config, &period, customer.as_deref()).await?,
         Command::Invoice(command) => bill::run(&config, command).await?,
-        Command::Share(_) => {}
+        Command::Share(_) | Command::Connect(_) => {}
     }
     Ok(ExitCode::SUCCESS)
 }

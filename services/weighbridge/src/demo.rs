@@ -3,6 +3,7 @@
 mod client;
 mod report;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -96,7 +97,7 @@ pub(crate) async fn run(
     let ended = tokio::select! {
         () = &mut end => Ok(None),
         ended = stack.running.any_ended() => ended.map(|()| None),
-        summary = weigh(&config, &stack.connected, &demo_keys, &input) => summary.map(Some),
+        summary = weigh(&config, &stack.connected, &demo_keys, &input, seed) => summary.map(Some),
     };
     let code = match ended {
         Ok(Some(summary)) => {
@@ -123,6 +124,7 @@ async fn weigh(
     connected: &Connected,
     demo_keys: &DemoKeys,
     input: &DemoInput,
+    seed: u64,
 ) -> Result<Summary> {
     let issuer = connected.keys.issuer()?;
     let hours = std::time::Duration::from_secs(8 * 3_600);
@@ -141,10 +143,12 @@ async fn weigh(
     let second = door.totals(&Window::all()).await?;
 
     tell("demo 5/6: closing the months and issuing invoices");
+    let mut issued = BTreeSet::new();
     for period in PERIODS {
-        clerk.close(period, None).await.with_context(|| format!("closing {period}"))?;
+        let of_period = clerk.close(period, None).await.with_context(|| format!("closing {period}"))?;
+        issued.extend(of_period.into_iter().map(|invoice| invoice.invoice_id));
     }
-    let invoices = door.invoices().await?;
+    let invoices = door.invoices(&issued).await?;
     let mut recomputed = true;
     for invoice in &invoices {
         let again = clerk.recompute(&invoice.id).await?;
@@ -152,7 +156,7 @@ async fn weigh(
     }
     tell("demo 6/6: the result");
     let summary = Summary {
-        seed_note: format!("fleet mined with seed {}", SEED),
+        seed_note: format!("fleet mined with seed {seed}"),
         events_sent: first_sent.events,
         events_refused_at_the_door: first_sent.refused,
         genesis: door.totals(&Window::genesis()).await?,

@@ -4,6 +4,7 @@ mod adapters;
 mod backends;
 mod bill;
 mod cli;
+mod connect;
 mod demo;
 mod keys;
 mod services;

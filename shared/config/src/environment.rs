@@ -33,11 +33,13 @@ pub const VARIABLES: [&str; 12] = [
 ];
 
 /// Variables with the product's prefix that others read: the command line, the log filter and the tests' inputs.
-pub(crate) const READ_ELSEWHERE: [&str; 6] = [
+pub(crate) const READ_ELSEWHERE: [&str; 8] = [
+    "WEIGHBRIDGE_BITCOIND_URL",
     "WEIGHBRIDGE_CONFIG",
     "WEIGHBRIDGE_LOG",
     "WEIGHBRIDGE_RECORDINGS",
     "WEIGHBRIDGE_SEED",
+    "WEIGHBRIDGE_SOURCE_KEY",
     "WEIGHBRIDGE_UPDATE_SDL",
     "WEIGHBRIDGE_WRITE_GOLDEN",
 ];

@@ -6,6 +6,9 @@ use serde::Deserialize;
 
 use super::place::Place;
 
+/// What the demonstration says once its result is printed.
+pub(crate) const DONE: &str = "the stack runs on; Ctrl-C ends";
+
 /// Shares of one chain, verdict and reason.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "camelCase")]

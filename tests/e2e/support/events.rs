@@ -57,7 +57,11 @@ pub(crate) fn send_good(place: &Place, key: &str, events: &[Value]) -> u64 {
     let answer = send(place, key, "application/json", &body);
     assert_eq!(answer.status, 200, "{}", answer.body);
     let json = answer.json();
-    assert_eq!((json["accepted"].as_u64(), json["refused"].as_u64()), (Some(count(events)), Some(0)), "{json}");
+    assert_eq!(
+        (json["accepted"].as_u64(), json["refused"].as_u64()),
+        (Some(count(events)), Some(0)),
+        "{json}"
+    );
     count(events)
 }
 
@@ -110,11 +114,13 @@ impl Meter {
         (from..self.next).map(|index| self.reading(index)).collect()
     }
 
-    /// The reading of an index.
+    /// The reading of an index. The first thousand lie five minutes apart, further ones repeat their times, so that none
+    /// lies in the future.
     pub(crate) fn reading(&self, index: u64) -> Value {
+        let interval = i64::try_from(index % 1_000).unwrap();
         json!({
             "kind": "energy_reading", "key": self.id, "sequence": index, "source_epoch": 1,
-            "event_time_us": START_US + i64::try_from(index).unwrap() * FIVE_MINUTES_US,
+            "event_time_us": START_US + interval * FIVE_MINUTES_US,
             "body": {
                 "machine_id": MACHINE, "meter_id": self.id,
                 "register_wh": STEP_WH * index, "witness": "meter",
@@ -138,9 +144,20 @@ impl Meter {
         let what = format!("{} readings of {} are counted", self.acknowledged, self.id);
         until(&what, COUNT_LIMIT, || {
             let found = tables::ask(place, &sql)?;
-            if found == all { Ok(()) } else { Err(format!("found {found:?}")) }
+            if found == all {
+                Ok(())
+            } else {
+                Err(format!("found {found:?}; the named blocks are\n{}", named(place)?))
+            }
         });
     }
+}
+
+/// All named blocks of the meters' topic, for the message of a failure.
+fn named(place: &Place) -> Result<String, String> {
+    let sql = "SELECT names_offset, partition, block, attempt, first_offset, end_offset, events, accepted, duplicate \
+               FROM manifest WHERE topic = 'energy' ORDER BY names_offset";
+    tables::ask(place, sql)
 }
 
 /// Sums of all named blocks: events, accepted, duplicate, rejected.

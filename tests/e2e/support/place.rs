@@ -10,6 +10,8 @@ use tempfile::TempDir;
 use super::running::{Ended, Running, signal_to};
 use super::{PAUSE, root, until};
 
+/// Asks the kernel to end a process with its parent, then becomes it.
+const SETPRIV: &str = "/usr/bin/setpriv";
 /// How long processes may take to be gone once their parent is.
 const GONE_LIMIT: Duration = Duration::from_secs(20);
 /// Lines of each log that a failure shows.
@@ -94,7 +96,14 @@ impl Place {
     /// The program with an environment that leads here, and nothing of the caller's own.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let root = root();
-        let mut command = Command::new(&self.program);
+        // Should the tests themselves be killed, nothing of theirs runs on.
+        let mut command = if Path::new(SETPRIV).exists() {
+            let mut command = Command::new(SETPRIV);
+            command.args(["--pdeathsig", "KILL", "--"]).arg(&self.program);
+            command
+        } else {
+            Command::new(&self.program)
+        };
         command.args(arguments).current_dir(&root);
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("WEIGHBRIDGE_") {
@@ -149,17 +158,21 @@ impl Place {
     /// The pid of a backend, from its pid file.
     pub(crate) fn backend_pid(&self, pid_file: &str) -> u32 {
         until(pid_file, GONE_LIMIT, || {
-            let noted = fs::read_to_string(self.data_dir().join(pid_file)).map_err(|error| error.to_string())?;
+            let noted =
+                fs::read_to_string(self.data_dir().join(pid_file)).map_err(|error| error.to_string())?;
             let pid = noted.split_whitespace().next().and_then(|word| word.parse().ok());
             pid.ok_or_else(|| format!("it holds {noted:?}"))
         })
     }
 
     fn show_logs(&self) {
-        let mut logs: Vec<PathBuf> = fs::read_dir(self.folder()).unwrap().flatten().map(|entry| entry.path()).collect();
+        let mut logs: Vec<PathBuf> =
+            fs::read_dir(self.folder()).unwrap().flatten().map(|entry| entry.path()).collect();
         logs.sort();
         logs.extend([self.data_dir().join("kafka/kafka.log"), self.data_dir().join("clickhouse/engine.log")]);
-        for log in logs.iter().filter(|path| path.extension().is_some_and(|kind| kind == "err" || kind == "out" || kind == "log")) {
+        for log in logs.iter().filter(|path| {
+            path.extension().is_some_and(|kind| kind == "err" || kind == "out" || kind == "log")
+        }) {
             let text = String::from_utf8_lossy(&fs::read(log).unwrap_or_default()).into_owned();
             let lines: Vec<&str> = text.lines().collect();
             let tail = &lines[lines.len().saturating_sub(TAIL_LINES)..];

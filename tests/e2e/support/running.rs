@@ -75,9 +75,8 @@ impl Running {
     /// Waits for its end.
     pub(crate) fn end(mut self, limit: Duration) -> Ended {
         let what = format!("{} ends", self.name);
-        let status = until(&what, limit, || {
-            self.child.try_wait().unwrap().ok_or_else(|| "it runs on".to_owned())
-        });
+        let status =
+            until(&what, limit, || self.child.try_wait().unwrap().ok_or_else(|| "it runs on".to_owned()));
         Ended { code: status.code(), stdout: read(&self.stdout), stderr: read(&self.stderr) }
     }
 

@@ -1,5 +1,6 @@
 //! The demonstration as a client: it sends over HTTP and asks over GraphQL, as anyone would.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -223,8 +224,8 @@ impl Door {
         Ok(Totals { verdicts, blocks })
     }
 
-    /// All invoices, once the ledger's projection shows them.
-    pub(crate) async fn invoices(&self) -> Result<Vec<InvoiceView>> {
+    /// All invoices, once the ledger's projection shows those that were issued.
+    pub(crate) async fn invoices(&self, issued: &BTreeSet<String>) -> Result<Vec<InvoiceView>> {
         let query = "{ invoices(first: 1000) { nodes {
             id number customerId period billDigest evidenceDigest
             lines { component description quantity unit amount amountMinor currency }
@@ -233,8 +234,12 @@ impl Door {
         loop {
             let data = self.ask(query, Value::Null).await?;
             let invoices: Vec<InvoiceView> = serde_json::from_value(data["invoices"]["nodes"].clone())?;
-            if !invoices.is_empty() || tokio::time::Instant::now() > deadline {
+            let shown: BTreeSet<&str> = invoices.iter().map(|invoice| invoice.id.as_str()).collect();
+            if issued.iter().all(|id| shown.contains(id.as_str())) {
                 return Ok(invoices);
+            }
+            if tokio::time::Instant::now() > deadline {
+                bail!("the API shows only {} of {} issued invoices", shown.len(), issued.len());
             }
             tokio::time::sleep(PAUSE).await;
         }

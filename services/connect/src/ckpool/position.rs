@@ -1,0 +1,111 @@
+//! How far each file was read and acknowledged, kept across restarts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::ConnectError;
+
+/// What a file was when it was last read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Entry {
+    /// Where it lay, for people.
+    path: String,
+    /// The first byte that was not acknowledged.
+    offset: u64,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Stored {
+    version: u32,
+    /// By the fingerprint of a file's name and first line, sixteen hex digits: it stays the same when the file is renamed.
+    files: BTreeMap<String, Entry>,
+}
+
+/// The positions, and the file they are kept in.
+#[derive(Debug)]
+pub(crate) struct Positions {
+    path: PathBuf,
+    stored: Stored,
+}
+
+const VERSION: u32 = 1;
+
+fn name_of(fingerprint: u64) -> String {
+    format!("{fingerprint:016x}")
+}
+
+impl Positions {
+    /// Reads the file; one that is not there yet says that nothing was read.
+    pub(crate) fn open(path: &Path) -> Result<Self, ConnectError> {
+        let wrong = |detail: String| ConnectError::Position { path: path.to_owned(), detail };
+        let stored = match fs::read_to_string(path) {
+            Ok(text) => serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Stored { version: VERSION, files: BTreeMap::new() }
+            }
+            Err(error) => return Err(ConnectError::file("read", path)(error)),
+        };
+        if stored.version != VERSION {
+            return Err(wrong(format!("its version is {}, this program reads {VERSION}", stored.version)));
+        }
+        Ok(Self { path: path.to_owned(), stored })
+    }
+
+    pub(crate) fn offset(&self, fingerprint: u64) -> u64 {
+        self.stored.files.get(&name_of(fingerprint)).map_or(0, |entry| entry.offset)
+    }
+
+    pub(crate) fn advance(&mut self, fingerprint: u64, path: &Path, offset: u64) {
+        let entry = Entry { path: path.to_string_lossy().into_owned(), offset };
+        self.stored.files.insert(name_of(fingerprint), entry);
+    }
+
+    /// Forgets files that are no longer there.
+    pub(crate) fn keep_only(&mut self, fingerprints: &BTreeSet<u64>) {
+        let names: BTreeSet<String> = fingerprints.iter().map(|fingerprint| name_of(*fingerprint)).collect();
+        self.stored.files.retain(|name, _| names.contains(name));
+    }
+
+    /// Writes the file: beside it first, then into its place, so that it is whole whenever one looks.
+    pub(crate) fn save(&self) -> Result<(), ConnectError> {
+        let aside = self.path.with_extension("tmp");
+        if let Some(folder) = self.path.parent() {
+            fs::create_dir_all(folder).map_err(ConnectError::file("make the folder", folder))?;
+        }
+        let text = serde_json::to_string_pretty(&self.stored)
+            .map_err(|error| ConnectError::file("write", &aside)(error.into()))?;
+        let mut file = File::create(&aside).map_err(ConnectError::file("write", &aside))?;
+        file.write_all(text.as_bytes())
+            .and_then(|()| file.sync_all())
+            .map_err(ConnectError::file("write", &aside))?;
+        fs::rename(&aside, &self.path).map_err(ConnectError::file("replace", &self.path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_are_found_again_and_foreign_files_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/position.json");
+        let mut positions = Positions::open(&path).unwrap();
+        positions.advance(1, Path::new("a"), 10);
+        positions.advance(2, Path::new("b"), 20);
+        positions.save().unwrap();
+        let mut again = Positions::open(&path).unwrap();
+        assert_eq!((again.offset(1), again.offset(2), again.offset(3)), (10, 20, 0));
+        again.keep_only(&BTreeSet::from([2]));
+        again.save().unwrap();
+        assert_eq!(Positions::open(&path).unwrap().offset(1), 0);
+        for foreign in ["", "{}", "[1]", r#"{"version":2,"files":{}}"#] {
+            fs::write(&path, foreign).unwrap();
+            assert_eq!(Positions::open(&path).unwrap_err().code(), "WB-5706", "{foreign}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Why a connector ends.
+
+use std::path::PathBuf;
+
+/// Why a connector cannot go on. What it had acknowledged is kept; started again, it goes on from there.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// A URL that is none.
+    #[error("[WB-5701] {what} {url:?} is no URL of the form http://host:port")]
+    Url {
+        /// Whose URL.
+        what: &'static str,
+        /// What was given, without a password.
+        url: String,
+    },
+    /// No HTTP client could be made.
+    #[error("[WB-5702] the HTTP client cannot be made")]
+    Client(#[source] reqwest::Error),
+    /// Ingest refuses this source or this form of request; trying again would not help.
+    #[error("[WB-5703] ingest refuses the requests of this connector: {status} {answer}")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The beginning of its answer.
+        answer: String,
+    },
+    /// Ingest answered with something else than its answer.
+    #[error("[WB-5704] ingest's answer to {events} events is not understood: {detail}")]
+    Answer {
+        /// How many events were sent.
+        events: usize,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// A file or folder cannot be read or written.
+    #[error("[WB-5705] cannot {operation} {}", path.display())]
+    File {
+        /// What was tried.
+        operation: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The position file is of another form.
+    #[error(
+        "[WB-5706] {} is no position file: put it aside to begin from the start, which repeats events harmlessly ({detail})",
+        path.display()
+    )]
+    Position {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The node refuses this client.
+    #[error(
+        "[WB-5707] the node refuses the credentials: {status}; check user and password of the URL against rpcauth"
+    )]
+    NodeRefuses {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// A name that cannot be part of an id.
+    #[error("[WB-5708] {what} {text:?} is no id: take 1 to 40 characters of A-Z a-z 0-9 . _ -")]
+    Name {
+        /// What it is the name of.
+        what: &'static str,
+        /// What was given.
+        text: String,
+    },
+}
+
+impl ConnectError {
+    /// The stable code of this error.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Url { .. } => "WB-5701",
+            Self::Client(_) => "WB-5702",
+            Self::Refused { .. } => "WB-5703",
+            Self::Answer { .. } => "WB-5704",
+            Self::File { .. } => "WB-5705",
+            Self::Position { .. } => "WB-5706",
+            Self::NodeRefuses { .. } => "WB-5707",
+            Self::Name { .. } => "WB-5708",
+        }
+    }
+
+    pub(crate) fn file(
+        operation: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { operation, path, source }
+    }
+}

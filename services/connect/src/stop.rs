@@ -1,0 +1,38 @@
+//! When to end.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+/// Told when the connector is to end; it then finishes what it has under way and leaves the rest for the next time.
+#[derive(Debug, Clone)]
+pub struct Stop(watch::Receiver<bool>);
+
+impl Stop {
+    /// Ends when the value becomes true.
+    #[must_use]
+    pub fn new(told: watch::Receiver<bool>) -> Self {
+        Self(told)
+    }
+
+    /// Whether it is time to end.
+    #[must_use]
+    pub fn is_told(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Waits so long, or until it is time to end.
+    pub async fn sleep(&self, time: Duration) {
+        let mut told = self.0.clone();
+        let stopped = async {
+            if told.wait_for(|stop| *stop).await.is_err() {
+                // Whoever could tell is gone: nobody will.
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = stopped => {}
+            () = tokio::time::sleep(time) => {}
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The connectors against files and HTTP servers that the tests write themselves.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot read its data should stop")]
+
+#[path = "it/bitcoind.rs"]
+mod bitcoind;
+#[path = "it/ckpool.rs"]
+mod ckpool;
+#[path = "it/support.rs"]
+mod support;
