@@ -1,6 +1,8 @@
 //! The GraphQL schema.
 
+mod averages;
 mod context;
+mod luck;
 mod pages;
 mod query;
 mod series;

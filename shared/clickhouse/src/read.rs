@@ -10,8 +10,10 @@ mod facts;
 mod hashrate;
 mod invoice_body;
 mod invoices;
+mod luck;
 mod parts;
 mod range;
+mod recent;
 mod verdicts;
 mod workers;
 
@@ -26,7 +28,9 @@ pub use energy::{ENERGY_GAP_MAX_US, EnergyPoint};
 pub use facts::{Customer, Machine, Site};
 pub use hashrate::{HashratePoint, hashes_per_second};
 pub use invoice_body::{Invoice, InvoiceEvidence, InvoiceLine, InvoicePeriod, InvoiceTotal};
-pub use range::{Bucket, MAX_BUCKETS, PAGE_MAX_ROWS, Page, PageRequest, SeriesRange};
+pub use luck::WorkUnderTarget;
+pub use range::{Bucket, MAX_BUCKETS, PAGE_MAX_ROWS, Page, PageRequest, STATISTICS_MAX_US, SeriesRange};
+pub use recent::RecentWork;
 pub use verdicts::VerdictCount;
 pub use workers::{Assigned, ChainWork, POSITION_MAX_SHARES, WORKERS_PAGE_MAX_ROWS, Worker};
 

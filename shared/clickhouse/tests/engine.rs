@@ -41,6 +41,7 @@ async fn the_store_keeps_its_word_on_the_real_engine() {
     energy_is_spread_without_loss(address).await;
     pages_hold_everything_once(address).await;
     shares_are_counted_where_their_hashes_lie(address).await;
+    recent_work_and_luck_are_read_as_of_the_cut(address).await;
     a_refusal_names_what_was_asked(address).await;
     blocks_come_back_as_they_were_written_and_losers_go(address).await;
     stop.send(()).unwrap();
@@ -453,6 +454,56 @@ async fn pages_hold_everything_once(address: SocketAddr) {
     assert_eq!(at_site.rows.len(), 3);
     assert_eq!(at_site.rows[0].rated_power_mw, Some(9));
     assert_eq!(at_site.rows[0].customer_id, None);
+}
+
+async fn recent_work_and_luck_are_read_as_of_the_cut(address: SocketAddr) {
+    let store = ready(address, "recent").await;
+    name(&store, 0, 1).await;
+    name(&store, 1, 2).await;
+    let day = 1_440;
+    // Two machines side by side, silence, and what is too old, too young or not named before the cut.
+    for (block, attempt, machine, minute, q32) in [
+        (1, 1, "m", 0, 3),
+        (1, 1, "n", 0, 4),
+        (1, 1, "m", 15, 5),
+        (1, 1, "m", 25, 70),
+        (1, 1, "m", 25 - 31 * day - 5, 700),
+        (1, 2, "m", 10, 7_000),
+        (2, 1, "m", 10, 70_000),
+    ] {
+        work(&store, block, attempt, machine, minute, q32).await;
+    }
+    let read = store.read(TenantScope::Operator, Cut(1));
+    let at_us = DAY_US + 25 * MINUTE_US;
+    let found = read.recent_work(at_us, &Selection::All).await.unwrap();
+    assert_eq!((found.len(), found[0].chain.as_str()), (1, "main"));
+    assert_eq!(found[0].credited_q32.iter().map(|q32| q32.to::<u64>()).collect::<Vec<_>>(), [7, 0, 0, 5, 0]);
+    let of_n = read.recent_work(at_us, &Selection::Machine("n".into())).await.unwrap();
+    assert_eq!(of_n[0].credited_q32.iter().map(|q32| q32.to::<u64>()).sum::<u64>(), 4);
+    for off in [at_us + 1, 0, -5 * MINUTE_US] {
+        assert_eq!(read.recent_work(off, &Selection::All).await.unwrap_err().code(), "WB-3207", "{off}");
+    }
+
+    let columns = "attempt, topic, partition, block, idx, site_id, machine_id, interval_start_us, chain, nbits, \
+                   verdict, shares, blocks, credited_q32";
+    for (nbits, verdict, blocks, q32) in
+        [(7, "accepted", 2, 11), (7, "rejected", 1, 0), (8, "accepted", 0, 13)]
+    {
+        let values = format!(
+            "1, 't', 0, 1, 0, 's', 'm', {}, 'luck', {nbits}, '{verdict}', 1, {blocks}, {q32}",
+            DAY_US + 60 * MINUTE_US
+        );
+        insert(&store, "work_5m", columns, &values).await;
+    }
+    let groups = read.work_under_targets(self::day(), &Selection::All).await.unwrap();
+    let plain: Vec<(&str, u32, u64, String)> = groups
+        .iter()
+        .map(|group| (group.chain.as_str(), group.nbits, group.blocks, group.credited_q32.to_string()))
+        .collect();
+    let expected = [("luck", 7, 2, "11".into()), ("luck", 8, 0, "13".into()), ("main", 0, 0, "82".into())];
+    assert_eq!(plain, expected);
+    let long = SeriesRange::whole(DAY_US, DAY_US + (31 * day + 5) * MINUTE_US).unwrap();
+    assert_eq!(read.work_under_targets(long, &Selection::All).await.unwrap_err().code(), "WB-3207");
 }
 
 async fn a_refusal_names_what_was_asked(address: SocketAddr) {

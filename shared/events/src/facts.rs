@@ -1,8 +1,10 @@
 //! The forms of reference facts. Each is checked when it arrives; what is stored is the checked
 //! form, written again in one spelling.
 
+mod machine;
 mod stratum_v2;
 
+pub use machine::Machine;
 pub use stratum_v2::{EXTENDED, JobV2, STANDARD};
 
 use serde::{Deserialize, Serialize};
@@ -19,18 +21,6 @@ pub struct Site {
     pub name: String,
     /// Its IANA time zone.
     pub time_zone: String,
-}
-
-/// A machine: a miner or a GPU node.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Machine {
-    /// Where it stands.
-    pub site_id: String,
-    /// What it is.
-    pub model: String,
-    /// Its nameplate power in milliwatts.
-    pub rated_power_mw: u64,
 }
 
 /// A hosting customer.
@@ -230,7 +220,11 @@ impl FactBody {
 
     fn check(&self, entity: &str) -> Result<(), InputError> {
         let expected_entity = match self {
-            Self::Site(_) | Self::Machine(_) | Self::Customer(_) => entity.to_owned(),
+            Self::Site(_) | Self::Customer(_) => entity.to_owned(),
+            Self::Machine(machine) => {
+                machine.check()?;
+                entity.to_owned()
+            }
             Self::Assignment(assignment) => assignment.machine_id.clone(),
             Self::Contract(contract) => {
                 contract.get("contract_id").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()

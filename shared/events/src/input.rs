@@ -18,6 +18,15 @@ pub const FACT_BYTES_MAX: usize = 128 * 1024;
 /// How deep JSON may nest.
 pub const JSON_DEPTH_MAX: usize = 32;
 
+/// The code of a session that is not known at the event's time.
+pub const UNKNOWN_SESSION: &str = "WB-2010";
+/// The code of a machine that is not known.
+pub const UNKNOWN_MACHINE: &str = "WB-2011";
+/// The code of a job for which there is no room.
+pub const NO_ROOM_FOR_JOBS: &str = "WB-2021";
+/// What may be taken when it is sent again, once facts that others record are there.
+pub const WORTH_SENDING_AGAIN: [&str; 3] = [UNKNOWN_SESSION, UNKNOWN_MACHINE, NO_ROOM_FOR_JOBS];
+
 /// Why an event was not taken: the field, the reason with what would be right, and a code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code} {field}: {reason}")]

@@ -3,7 +3,9 @@
 use async_graphql::{Context, Object};
 use wb_clickhouse::read::PageRequest;
 
+use super::averages::{HashrateAverages, averages_cost};
 use super::context::Reading;
+use super::luck::{self, ChainLuck};
 use super::pages::{
     CustomerPage, InvoicePage, MachinePage, SitePage, WorkerStatisticsPage, page_cost, page_request,
 };
@@ -163,6 +165,39 @@ impl Query {
         let selection = selection(site_id, machine_id, None)?;
         let read = reading(context)?.read().await?;
         Ok(read.workers(&page, range, &selection).await.map_err(failed)?.into())
+    }
+
+    /// Moving averages of the hashrate at an instant, by chain, over the windows that ckpool has:
+    /// 1 m, 5 m, 15 m, 1 h, 6 h, 1 d, 7 d. They are made of sums of five minutes, of the 31 days
+    /// before the instant. A chain without work in them has none.
+    #[graphql(complexity = "averages_cost(child_complexity)")]
+    async fn hashrate_averages(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The instant, a full five minutes: work before it counts.")] at: Time,
+        #[graphql(desc = "Only this site.")] site_id: Option<String>,
+        #[graphql(desc = "Only this machine.")] machine_id: Option<String>,
+    ) -> async_graphql::Result<Vec<HashrateAverages>> {
+        let selection = selection(site_id, machine_id, None)?;
+        let work = reading(context)?.read().await?.recent_work(at.0, &selection).await.map_err(failed)?;
+        Ok(work.into_iter().map(HashrateAverages::from).collect())
+    }
+
+    /// Blocks found against blocks expected, by chain; a chain without accepted work has no row.
+    #[graphql(complexity = "luck::CHAINS.saturating_mul(child_complexity)")]
+    async fn luck(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The first instant: a full five minutes.")] from: Time,
+        #[graphql(desc = "The first instant after the range: a full five minutes, at most 31 days on.")]
+        to: Time,
+        #[graphql(desc = "Only this site.")] site_id: Option<String>,
+    ) -> async_graphql::Result<Vec<ChainLuck>> {
+        let range = whole(from, to)?;
+        let selection = selection(site_id, None, None)?;
+        let read = reading(context)?.read().await?;
+        let work = read.work_under_targets(range, &selection).await.map_err(failed)?;
+        luck::by_chain(work).map_err(failed)
     }
 
     /// Your invoices in the order of their issue; all of them for an operator.

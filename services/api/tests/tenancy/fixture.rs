@@ -5,6 +5,7 @@
 
 use serde_json::json;
 use wb_clickhouse::Store;
+use wb_events::facts::FactBody;
 
 pub(crate) const CUSTOMER_A: &str = "acme-aaa";
 pub(crate) const CUSTOMER_B: &str = "birch-bbb";
@@ -133,7 +134,9 @@ fn facts() -> Vec<Row> {
         let rated_hashrate_hs = (power_mw * 30_000_000).to_string();
         let body = json!({"site_id": site, "model": model, "rated_power_mw": power_mw,
             "rated_hashrate_hs": rated_hashrate_hs});
-        fact(owner, NAMED, "machine", id, from_us, None, &body)
+        // As ingest checks it and writes it again.
+        let stored = FactBody::parse("machine", id, &body.to_string()).unwrap().to_json();
+        fact(owner, NAMED, "machine", id, from_us, None, &stored.parse().unwrap())
     };
     let assigned = |owner, machine: &str, from_us, to_us, customer: &str, contract: &str| {
         let body = json!({"machine_id": machine, "customer_id": customer, "contract_id": contract});

@@ -174,6 +174,8 @@ fn values(argument: &str) -> Vec<String> {
     let quoted = |values: &[&str]| values.iter().map(|value| format!("\"{value}\"")).collect();
     match argument {
         "from" => quoted(&["2026-10-01T00:00:00Z"]),
+        // Ten hours in, x1 has changed hands and both have worked; a month on, all is nearly forgotten.
+        "at" => quoted(&["2026-10-01T10:05:00Z", "2026-10-31T00:00:00Z"]),
         "to" => quoted(&["2026-10-02T00:00:00Z"]),
         "bucketMinutes" => vec!["60".to_owned(), "1440".to_owned()],
         "first" => vec!["1".to_owned(), "1000".to_owned()],

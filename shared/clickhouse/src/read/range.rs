@@ -8,6 +8,9 @@ use crate::error::StoreError;
 /// Points of one series: a week of settlement intervals.
 pub const MAX_BUCKETS: i64 = 2_016;
 
+/// The longest range of a statistic, in microseconds: 31 days.
+pub const STATISTICS_MAX_US: i64 = 31 * 86_400_000_000;
+
 /// Rows of one page.
 pub const PAGE_MAX_ROWS: u32 = 1_000;
 
@@ -60,6 +63,14 @@ impl SeriesRange {
     /// As [`SeriesRange::new`].
     pub fn whole(from_us: Micros, to_us: Micros) -> Result<Self, StoreError> {
         Self::new(from_us, to_us, to_us.saturating_sub(from_us))
+    }
+
+    /// Refuses a range that is too long for a statistic.
+    pub(crate) fn at_most_31_days(self) -> Result<(), StoreError> {
+        if self.to_us.saturating_sub(self.from_us) > STATISTICS_MAX_US {
+            return Err(StoreError::Range { problem: "the range is longer than 31 days: shorten it".into() });
+        }
+        Ok(())
     }
 
     /// Its first instant.

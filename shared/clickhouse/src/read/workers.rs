@@ -16,9 +16,6 @@ use crate::error::StoreError;
 /// ids are taken: the low bits of their hashes, which say nothing of where a hash lies.
 pub const POSITION_MAX_SHARES: u32 = 50_000;
 
-/// The longest range, in microseconds: 31 days.
-const RANGE_MAX_US: i64 = 31 * 86_400_000_000;
-
 /// Machines of one page at most, whatever was asked for: each one may have 1,024 bins to read.
 pub const WORKERS_PAGE_MAX_ROWS: u32 = 100;
 
@@ -117,9 +114,7 @@ impl Read {
         range: SeriesRange,
         selection: &Selection,
     ) -> Result<Page<Worker>, StoreError> {
-        if range.to_us().saturating_sub(range.from_us()) > RANGE_MAX_US {
-            return Err(StoreError::Range { problem: "the range is longer than 31 days: shorten it".into() });
-        }
+        range.at_most_31_days()?;
         let page = &page.at_most(WORKERS_PAGE_MAX_ROWS);
         let windows = parts::machine_windows(&self.scope, selection);
         let work = parts::work(&self.scope, selection);

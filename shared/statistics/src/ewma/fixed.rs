@@ -36,19 +36,27 @@ impl FixedAverages {
     ///
     /// Work above 2^192 is taken as that.
     pub fn advance(&mut self, credited_q32: U256, duration_us: u64) {
+        self.advance_each([credited_q32], duration_us);
+    }
+
+    /// Takes the work of one interval after the other, all of one length. The same as
+    /// [`FixedAverages::advance`] for each, but what follows from the length is worked out once.
+    pub fn advance_each(&mut self, credited_q32: impl IntoIterator<Item = U256>, duration_us: u64) {
         if duration_us == 0 {
             return;
         }
-        let work = credited_q32.min(U256::from(1) << 192);
-        let rate = ((work << RATE_PLACES) * U256::from(1_000_000)) / U256::from(duration_us);
         let count = duration_us.div_ceil(STEP_US).max(1);
-        for (average, window) in self.rates.iter_mut().zip(Window::ALL) {
-            let kept = kept_q64(duration_us, count, window);
-            *average = if *average >= rate {
-                rate + times_q64(*average - rate, kept)
-            } else {
-                rate - times_q64(rate - *average, kept)
-            };
+        let kept_q64 = Window::ALL.map(|window| kept_q64(duration_us, count, window));
+        for work in credited_q32 {
+            let work = work.min(U256::from(1) << 192);
+            let rate = ((work << RATE_PLACES) * U256::from(1_000_000)) / U256::from(duration_us);
+            for (average, kept_q64) in self.rates.iter_mut().zip(kept_q64) {
+                *average = if *average >= rate {
+                    rate + times_q64(*average - rate, kept_q64)
+                } else {
+                    rate - times_q64(rate - *average, kept_q64)
+                };
+            }
         }
     }
 
@@ -170,6 +178,18 @@ mod tests {
         }
         averages.advance(U256::MAX, 0);
         assert!(Window::ALL.iter().all(|window| averages.hashrate_hs(*window) < U256::MAX));
+    }
+
+    #[test]
+    fn a_series_is_its_intervals_one_after_the_other() {
+        let works = [7_000_003_u64, 0, 0, 90_000_049, 11].map(U256::from);
+        let (mut at_once, mut one_by_one) = (FixedAverages::default(), FixedAverages::default());
+        at_once.advance_each(works, 300_000_000);
+        works.into_iter().for_each(|work| one_by_one.advance(work, 300_000_000));
+        assert_eq!(at_once, one_by_one);
+        assert_ne!(at_once, FixedAverages::default());
+        at_once.advance_each([U256::MAX], 0);
+        assert_eq!(at_once, one_by_one, "no time changes nothing");
     }
 
     proptest! {
