@@ -1,6 +1,11 @@
 //! `kill -9` in the middle of the demonstration: of itself, of the broker, of the engine. It ends with the totals and bills
 //! of a run that nobody disturbed.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "helpers of tests may fail loudly"
+)]
 
 mod support;
 

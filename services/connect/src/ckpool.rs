@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use wb_events::input::WORTH_SENDING_AGAIN;
 
 use crate::{ConnectError, Ingest, Refused, Stop};
 use files::{LogFile, OpenFile};
@@ -34,8 +35,6 @@ const LINES_AT_ONCE: usize = 500;
 const UNKNOWN_PAUSE: Duration = Duration::from_secs(5);
 /// How much of a line that cannot be read is kept.
 const KEPT_CHARS_MAX: usize = 4_096;
-/// Codes of ingest that say: come back once the operator has recorded what is missing.
-const UNKNOWN_CODES: [&str; 3] = ["WB-2010", "WB-2011", "WB-2021"];
 /// The code under which a line that cannot be read is put aside.
 const UNREADABLE: &str = "WB-5709";
 
@@ -266,7 +265,7 @@ impl Tail<'_> {
         while !events.is_empty() {
             let Some(answer) = self.ingest.post(&events, self.stop).await? else { return Ok(false) };
             refused = answer;
-            let unknown = refused.iter().find(|refused| UNKNOWN_CODES.contains(&refused.code.as_str()));
+            let unknown = refused.iter().find(|refused| WORTH_SENDING_AGAIN.contains(&refused.code.as_str()));
             let Some(unknown) = unknown else { break };
             if self.options.once || started.elapsed() >= self.options.patience {
                 break;

@@ -9,7 +9,7 @@ pub mod limits;
 pub mod reference;
 pub mod resolve;
 #[cfg(test)]
-mod verdicts;
+mod tests;
 pub mod writer;
 
 pub use http::{IngestConfig, IngestError, serve};

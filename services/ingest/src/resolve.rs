@@ -5,7 +5,7 @@ mod shares;
 use wb_auth::{Role, Source};
 use wb_events::Event;
 use wb_events::facts::FactBody;
-use wb_events::input::InputError;
+use wb_events::input::{InputError, NO_ROOM_FOR_JOBS, UNKNOWN_MACHINE};
 use wb_events::u128_bytes;
 use wb_events::wire::{self, MinerReading, event::Body};
 use wb_units::Micros;
@@ -64,7 +64,7 @@ pub fn resolve(reference: &Reference, source: &Source, event: &mut Event) -> Res
     let site_of = |machine_id: &str, field: &str| {
         reference.site_of(machine_id).map(str::to_owned).ok_or_else(|| {
             let reason = format!("machine {machine_id:?} is unknown: send its machine fact first");
-            Unresolved::Unknown(InputError::coded("WB-2011", field, reason))
+            Unresolved::Unknown(InputError::coded(UNKNOWN_MACHINE, field, reason))
         })
     };
     match &mut event.body {
@@ -111,7 +111,7 @@ fn check_fact(reference: &Reference, fact: &wire::Fact) -> Result<(), Unresolved
         }
         "job" if !reference.has_room_for_jobs() => {
             let reason = "as many jobs are remembered as there is room for";
-            return Err(Unresolved::Wrong(InputError::coded("WB-2021", "body", reason)));
+            return Err(Unresolved::Wrong(InputError::coded(NO_ROOM_FOR_JOBS, "body", reason)));
         }
         "session" => {
             let parsed = FactBody::parse(&fact.kind, &fact.entity, &fact.body).map_err(Unresolved::Wrong)?;
@@ -120,7 +120,7 @@ fn check_fact(reference: &Reference, fact: &wire::Fact) -> Result<(), Unresolved
             {
                 let reason =
                     format!("machine {:?} is unknown: send its machine fact first", session.machine_id);
-                let error = InputError::coded("WB-2011", "body.body.machine_id", reason);
+                let error = InputError::coded(UNKNOWN_MACHINE, "body.body.machine_id", reason);
                 return Err(Unresolved::Unknown(error));
             }
         }

@@ -1,7 +1,7 @@
 //! Shares: from a submit, in the form its session's protocol has, to the header it proves.
 
 use wb_auth::{Role, Source};
-use wb_events::input::InputError;
+use wb_events::input::{InputError, UNKNOWN_MACHINE, UNKNOWN_SESSION};
 use wb_events::u128_bytes;
 use wb_events::wire::resolution::Outcome;
 use wb_events::wire::{Resolution, Share};
@@ -22,11 +22,11 @@ pub(super) fn resolve(
             "session {:?} is unknown at the share's event time: send its session fact first, valid from before it",
             share.session_id
         );
-        return Err(Unresolved::Unknown(InputError::coded("WB-2010", "body.session_id", reason)));
+        return Err(Unresolved::Unknown(InputError::coded(UNKNOWN_SESSION, "body.session_id", reason)));
     };
     let Some(site_id) = reference.site_of(&session.machine_id).map(str::to_owned) else {
         let reason = format!("machine {:?} of the session is unknown", session.machine_id);
-        return Err(Unresolved::Unknown(InputError::coded("WB-2011", "body.session_id", reason)));
+        return Err(Unresolved::Unknown(InputError::coded(UNKNOWN_MACHINE, "body.session_id", reason)));
     };
     let resolution = Resolution {
         site_id,
