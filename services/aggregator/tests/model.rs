@@ -12,7 +12,12 @@
 //!
 //! A second model, in which a name is appended before the rows are verified, must break the first
 //! of these: a model that cannot fail would say nothing.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test fails by panicking and says how much it saw")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking and says how much it saw"
+)]
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
 
@@ -123,7 +128,11 @@ impl World {
                 dead.flying = dead
                     .flying
                     .into_iter()
-                    .map(|name| if name.writer == Some(writer) { Flying { writer: None, ..name } } else { name })
+                    .map(
+                        |name| {
+                            if name.writer == Some(writer) { Flying { writer: None, ..name } } else { name }
+                        },
+                    )
                     .collect();
                 worlds.push(dead);
             }
@@ -194,10 +203,9 @@ impl World {
         if blocks != (0..u64::try_from(blocks.len()).unwrap()).collect::<Vec<_>>() {
             return Some(format!("named blocks are no prefix: {blocks:?}"));
         }
-        winners
-            .iter()
-            .find(|winner| !self.rows.contains(winner))
-            .map(|(block, attempt)| format!("block {block} counts by attempt {attempt}, whose rows are not there"))
+        winners.iter().find(|winner| !self.rows.contains(winner)).map(|(block, attempt)| {
+            format!("block {block} counts by attempt {attempt}, whose rows are not there")
+        })
     }
 }
 

@@ -4,6 +4,14 @@
 //! up to an instant is rounded down once, and a period's energy is the energy up to its end less
 //! the energy up to its start: periods that meet at any boundary therefore add up exactly, to
 //! the last unit.
+//!
+//! - [`sources`] makes pieces of energy from registers, counters, power and nameplates.
+//! - [`witness`] takes the best witness for every instant and keeps its name with the quantity.
+//! - [`reconcile`] holds a site's meters against its machines.
+
+pub mod reconcile;
+pub mod sources;
+pub mod witness;
 
 use wb_units::{Interval, Micros};
 

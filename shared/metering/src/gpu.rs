@@ -1,5 +1,13 @@
 //! GPU time: spans of an allocation, split exactly at any boundary.
+//!
+//! - [`sacct`] reads Slurm's rows, [`rows`] lets a later row close an open one.
+//! - [`kubernetes`] reads what pods hold, [`dcgm`] what the GPUs themselves say.
+//! - [`allocation`] refuses a GPU that is held twice.
 
+pub mod allocation;
+pub mod dcgm;
+pub mod kubernetes;
+pub mod rows;
 pub mod sacct;
 
 use wb_units::time::SECOND_US;
@@ -24,6 +32,22 @@ pub struct Span {
     pub end_us: Option<Micros>,
     /// How long the scheduler had seen it when the row was taken, in seconds.
     pub elapsed_s: u64,
+}
+
+impl Span {
+    /// The span as an allocation of whole GPUs, to be held against what else the node holds.
+    #[must_use]
+    pub fn allocation(&self) -> allocation::Allocation {
+        allocation::Allocation {
+            start_us: self.start_us,
+            end_us: self.end_us,
+            allocation_id: self.allocation_id.clone(),
+            account: self.account.clone(),
+            node_id: self.node_id.clone(),
+            device: String::new(),
+            share: allocation::Share::Whole { gpus: self.gpus },
+        }
+    }
 }
 
 /// GPU-seconds of a span inside an interval.

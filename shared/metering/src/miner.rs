@@ -6,99 +6,30 @@
 
 mod answer;
 mod antminer;
+mod auradine;
+mod avalon;
+mod bitaxe;
+mod bitmain_web;
 mod braiins;
 mod cgminer;
+pub mod check;
+mod draft;
+mod elphapex;
 mod epic;
 mod luxos;
+mod reading;
 mod whatsminer;
 
 use answer::Answers;
+pub use reading::{
+    Average, Boards, Doubt, Downtime, Family, FieldNames, PowerSource, Reading, ShareDifficulty, State,
+};
 
 /// The largest answers object that is read, in bytes.
 pub const ANSWERS_MAX_BYTES: usize = 256 * 1024;
 
 /// The deepest nesting of objects and arrays that is read. Recorded machines need nine.
 pub const ANSWERS_MAX_DEPTH: usize = 32;
-
-/// The largest power that is believed, in watts. Sixteen-bit sensors without a value say 65535,
-/// and no machine in one chassis comes near.
-const POWER_MAX_W: u64 = 65_534;
-
-/// Whose firmware answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Family {
-    /// Bitmain's own firmware on an Antminer.
-    AntminerStock,
-    /// MicroBT's firmware on a Whatsminer, interface versions 1 to 3.
-    Whatsminer,
-    /// Braiins OS, by its REST interface or the GraphQL one before it.
-    BraiinsOs,
-    /// LuxOS.
-    LuxOs,
-    /// ePIC's PowerPlay and umcOS.
-    Epic,
-}
-
-impl Family {
-    /// The stable name that is stored.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::AntminerStock => "antminer",
-            Self::Whatsminer => "whatsminer",
-            Self::BraiinsOs => "braiins",
-            Self::LuxOs => "luxos",
-            Self::Epic => "epic",
-        }
-    }
-}
-
-/// What the machine was doing, as far as its answers say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum State {
-    /// It reports a hashrate above zero and nothing that contradicts it.
-    Hashing,
-    /// It answers, and does not hash or does not say so.
-    Reachable,
-    /// It answers that it is put to sleep by a curtailment command.
-    Curtailed,
-}
-
-impl State {
-    /// The stable name that is stored.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Hashing => "hashing",
-            Self::Reachable => "reachable",
-            Self::Curtailed => "curtailed",
-        }
-    }
-}
-
-/// What a machine's answers say at one moment. `None` is "it did not say".
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reading {
-    /// Whose firmware answered.
-    pub family: Family,
-    /// What it was doing.
-    pub state: State,
-    /// What it hashes: `sha256d`, `scrypt`, ..., or `unknown`. Rates of different algorithms are
-    /// never added.
-    pub algorithm: &'static str,
-    /// The current hashrate in hashes per second: the shortest window the machine offers.
-    pub hashrate_hs: Option<u128>,
-    /// Power drawn, in milliwatts.
-    pub power_mw: Option<u64>,
-    /// Seconds since the mining software started: the time its share counters run.
-    pub uptime_s: Option<u64>,
-    /// Shares the pool accepted since then.
-    pub accepted_shares: Option<u64>,
-    /// Shares the pool rejected since then.
-    pub rejected_shares: Option<u64>,
-    /// Shares that came too late since then.
-    pub stale_shares: Option<u64>,
-}
 
 /// Why answers could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -128,7 +59,7 @@ pub enum MinerError {
     /// No family recognises the answers.
     #[error(
         "WB-3104: no known firmware gives these answers ({commands} commands); known are Antminer stock, \
-         Whatsminer, Braiins OS, LuxOS and ePIC: include the version and summary commands"
+         Whatsminer, Braiins OS, LuxOS, ePIC, Avalon, Auradine, Elphapex and Bitaxe: include the version and summary commands"
     )]
     UnknownFamily {
         /// How many commands were answered.
@@ -161,21 +92,12 @@ pub fn normalise(answers_json: &str) -> Result<Reading, MinerError> {
         .or_else(|| braiins::read(&answers))
         .or_else(|| epic::read(&answers))
         .or_else(|| whatsminer::read(&answers))
+        .or_else(|| avalon::read(&answers))
+        .or_else(|| auradine::read(&answers))
+        .or_else(|| elphapex::read(&answers))
+        .or_else(|| bitaxe::read(&answers))
         .or_else(|| antminer::read(&answers));
-    recognised.map(settled).ok_or(MinerError::UnknownFamily { commands: answers.len() })
-}
-
-/// The rules that hold for every family: sensors without a value, and a state that agrees with
-/// the hashrate.
-fn settled(mut reading: Reading) -> Reading {
-    let hashes = reading.hashrate_hs.is_some_and(|rate| rate > 0);
-    // A machine that hashes draws power: zero is an unconnected sensor.
-    reading.power_mw =
-        reading.power_mw.filter(|power| *power <= POWER_MAX_W * 1000 && (*power > 0 || !hashes));
-    if reading.state == State::Hashing && !hashes {
-        reading.state = State::Reachable;
-    }
-    reading
+    recognised.ok_or(MinerError::UnknownFamily { commands: answers.len() })
 }
 
 #[cfg(test)]
@@ -212,20 +134,14 @@ mod tests {
     fn missing_fields_are_not_zero() {
         let reading =
             normalise(r#"{"version":{"VERSION":[{"BMMiner":"1.0.0","Type":"Antminer S19"}]}}"#).unwrap();
-        assert_eq!(
-            reading,
-            Reading {
-                family: Family::AntminerStock,
-                state: State::Reachable,
-                algorithm: "sha256d",
-                hashrate_hs: None,
-                power_mw: None,
-                uptime_s: None,
-                accepted_shares: None,
-                rejected_shares: None,
-                stale_shares: None,
-            }
-        );
+        assert_eq!((reading.family, reading.state), (Family::AntminerStock, State::Reachable));
+        assert_eq!(reading.algorithm, "sha256d");
+        assert_eq!((reading.hashrate_hs, reading.power_mw, reading.power_source), (None, None, None));
+        assert_eq!((reading.uptime_s, reading.system_uptime_s, reading.average), (None, None, None));
+        let shares = (reading.accepted_shares, reading.rejected_shares, reading.stale_shares);
+        assert_eq!(shares, (None, None, None));
+        assert_eq!((reading.accepted_difficulty, reading.share_difficulty), (None, None));
+        assert_eq!((reading.boards, reading.fields), (None, FieldNames::default()));
     }
 
     #[test]
@@ -244,5 +160,35 @@ mod tests {
             );
             assert_eq!(normalise(&text).unwrap().power_mw, expected, "{watts} W at {rate} GH/s");
         }
+    }
+
+    #[test]
+    fn a_disabled_board_adds_nothing() {
+        let board = |enabled: &str, status: &str| {
+            format!(r#"{{"Enabled":{enabled},"Status":"{status}","MHS 5s":5000000.0}}"#)
+        };
+        let devices = [board("true", "Alive"), board("false", "Alive"), board("\"Y\"", "Dead")].join(",");
+        let text = format!(
+            r#"{{"devs":{{"STATUS":[{{"Description":"FluxOS-1"}}],"DEVS":[{devices}]}},
+                "mode":{{"STATUS":[{{"Description":"FluxOS-1"}}],"Mode":[{{"Power":2000,"Sleep":"off"}}]}}}}"#
+        );
+        let reading = normalise(&text).unwrap();
+        assert_eq!(reading.hashrate_hs, Some(5_000_000_000_000));
+        assert_eq!(reading.boards, Some(Boards { working: 1, listed: 3 }));
+        assert_eq!(reading.power_mw, None, "a target is no reading");
+        assert_eq!(reading.doubts(), [Doubt::BoardsMissing]);
+    }
+
+    #[test]
+    fn shares_stand_for_a_rate_of_their_own() {
+        let text = r#"{"summary":{"STATUS":[{"Description":"FluxOS-1"}],
+            "SUMMARY":[{"Difficulty Accepted":65535,"Elapsed":1000,"MHS 5s":1,"MHS av":2,"Total MH":2000}]},
+            "pools":{"POOLS":[{"Diff":"524K","Stratum Active":true}]}}"#;
+        let reading = normalise(text).unwrap();
+        // 65,535 x 2^48 / 65,535 hashes in 1,000 s.
+        assert_eq!(reading.share_hashrate_hs(), Some((1 << 48) / 1000));
+        assert_eq!(reading.share_difficulty, Some(ShareDifficulty { value: 524_000, rounded: true }));
+        assert_eq!(reading.average.unwrap().downtime, Downtime::Counted);
+        assert_eq!(reading.fields.hashrate, Some("SUMMARY.MHS 5s"));
     }
 }

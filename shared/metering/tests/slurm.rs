@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use wb_metering::gpu::allocation::{self, accept};
 use wb_metering::gpu::sacct::{self, Nothing, RowOutcome};
-use wb_metering::gpu::{Span, gpu_seconds};
+use wb_metering::gpu::{Span, gpu_seconds, rows};
 use wb_units::Interval;
 
 const SECOND_US: i64 = 1_000_000;
@@ -83,4 +84,34 @@ fn every_row_has_its_outcome() {
             "48108 PREEMPTED x4 tx1-n09",
         ]
     );
+}
+
+#[test]
+fn the_rows_hold_no_gpu_twice_and_a_later_row_closes_the_open_one() {
+    let spans = spans();
+    let merged = rows::merge(&spans);
+    assert_eq!((merged.spans.len(), merged.contradictions.len()), (spans.len(), 0));
+    let nodes = BTreeMap::from(["tx1-n07", "tx1-n08", "tx1-n09"].map(|node| (node.to_owned(), 8)));
+    let accepted = accept(merged.spans.iter().map(Span::allocation).collect(), &nodes);
+    assert_eq!(accepted.refused, []);
+    let october = Interval::new(OCTOBER * SECOND_US, NOVEMBER * SECOND_US).unwrap();
+    let held: u128 = accepted.allocations.iter().map(|allocation| allocation.held(october)).sum();
+    assert_eq!(allocation::gpu_seconds(held), 744_002);
+    // 48104 goes on until a row says otherwise.
+    let open = spans.iter().find(|span| span.end_us.is_none()).unwrap();
+    let closed = Span {
+        end_us: Some(open.start_us + 90_000 * SECOND_US),
+        elapsed_s: 90_000,
+        state: "COMPLETED".to_owned(),
+        ..open.clone()
+    };
+    let merged = rows::merge(&[closed.clone(), open.clone()]);
+    assert_eq!(merged.spans, [closed]);
+    // With four GPUs on the node, 48107's four would leave no room beside the two.
+    let early = Span { start_us: NOVEMBER * SECOND_US, ..open.clone() };
+    let both = spans.iter().filter(|span| span.allocation_id == "48107").chain([&early]);
+    let refused =
+        accept(both.map(Span::allocation).collect(), &BTreeMap::from([("tx1-n09".to_owned(), 4)])).refused;
+    assert_eq!(refused.len(), 1);
+    assert_eq!((refused[0].0.allocation_id.as_str(), refused[0].1.code()), ("48107", "WB-3123"));
 }

@@ -1,9 +1,12 @@
 //! Slurm's accounting rows: the output of `sacct -P` with the columns `JobIDRaw`, `Account`,
 //! `State`, `Start`, `End`, `ElapsedRaw`, `AllocTRES`, `NodeList` and, last, `JobName`.
 //!
-//! Times are taken as UTC (run `TZ=UTC sacct`). A job name is free text and may hold the
-//! delimiter, thus it must be the last column.
+//! Times are taken as UTC (run `TZ=UTC sacct`) unless the cluster's time zone is given; a local
+//! time that a clock change makes ambiguous or skips is refused, for either reading is a guess.
+//! A job name is free text and may hold the delimiter, thus it must be the last column.
 
+use jiff::civil::DateTime;
+use jiff::tz::{AmbiguousOffset, TimeZone};
 use wb_units::Micros;
 use wb_units::time::SECOND_US;
 
@@ -44,6 +47,27 @@ pub enum SacctError {
         /// Columns in the header.
         columns: usize,
     },
+    /// The cluster's time zone is not known.
+    #[error(
+        "WB-3114: {name:?} is no time zone: write one of the IANA database, such as America/Chicago or UTC"
+    )]
+    UnknownZone {
+        /// What was given.
+        name: String,
+    },
+}
+
+impl SacctError {
+    /// The stable code of this error.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } => "WB-3111",
+            Self::MissingColumn { .. } => "WB-3112",
+            Self::NameNotLast { .. } => "WB-3113",
+            Self::UnknownZone { .. } => "WB-3114",
+        }
+    }
 }
 
 /// Why a row holds no GPU time.
@@ -86,6 +110,20 @@ pub enum RowOutcome {
 /// [`SacctError`] where the output is too large or its header unusable. A bad row is no error:
 /// it is [`RowOutcome::Quarantined`].
 pub fn parse(text: &str) -> Result<Vec<RowOutcome>, SacctError> {
+    read(text, &TimeZone::UTC)
+}
+
+/// [`parse`] where the cluster prints the local times of an IANA time zone.
+///
+/// # Errors
+/// [`SacctError`], also where the zone is not known. A time that a clock change makes ambiguous or
+/// skips quarantines its row.
+pub fn parse_in_zone(text: &str, zone: &str) -> Result<Vec<RowOutcome>, SacctError> {
+    let unknown = |_| SacctError::UnknownZone { name: zone.chars().take(60).collect() };
+    read(text, &TimeZone::get(zone).map_err(unknown)?)
+}
+
+fn read(text: &str, zone: &TimeZone) -> Result<Vec<RowOutcome>, SacctError> {
     if text.len() > SACCT_MAX_BYTES {
         return Err(SacctError::TooLarge { bytes: text.len() });
     }
@@ -95,7 +133,7 @@ pub fn parse(text: &str) -> Result<Vec<RowOutcome>, SacctError> {
         .map(|(index, line)| {
             let fields: Vec<&str> = line.splitn(columns.count, '|').collect();
             let job_id = fields.get(columns.job_id).copied().unwrap_or("");
-            row(&columns, &fields).unwrap_or_else(|reason| RowOutcome::Quarantined {
+            row(&columns, &fields, zone).unwrap_or_else(|reason| RowOutcome::Quarantined {
                 line: index + 1,
                 job_id: job_id.to_owned(),
                 reason,
@@ -142,7 +180,7 @@ impl Columns {
 }
 
 /// One row; `Err` is the reason for its quarantine.
-fn row(columns: &Columns, fields: &[&str]) -> Result<RowOutcome, String> {
+fn row(columns: &Columns, fields: &[&str], zone: &TimeZone) -> Result<RowOutcome, String> {
     if fields.len() != columns.count {
         return Err(format!("the row has {} fields, the header {}", fields.len(), columns.count));
     }
@@ -170,7 +208,7 @@ fn row(columns: &Columns, fields: &[&str]) -> Result<RowOutcome, String> {
     }
     // "CANCELLED by 2107" names who cancelled; the state is the first word.
     let state = field(columns.state).split(' ').next().unwrap_or("");
-    let start_us = instant(field(columns.start))?;
+    let start_us = instant(field(columns.start), zone)?;
     let elapsed = field(columns.elapsed);
     let elapsed_s: u64 =
         elapsed.parse().map_err(|_| format!("ElapsedRaw {elapsed:?} is no number of seconds"))?;
@@ -179,7 +217,7 @@ fn row(columns: &Columns, fields: &[&str]) -> Result<RowOutcome, String> {
         open @ ("Unknown" | "None" | "") => {
             return Err(format!("End is {open:?}, which only a running job may say, not {state:?}"));
         }
-        text => Some(instant(text)?),
+        text => Some(instant(text, zone)?),
     };
     if let Some(end_us) = end_us {
         let between_s = end_us.saturating_sub(start_us) / SECOND_US;
@@ -216,58 +254,37 @@ fn gpus_of(tres: &str) -> Result<u32, String> {
     Ok(total.unwrap_or(typed))
 }
 
-/// A time such as `2026-10-30T22:10:00`, UTC, as microseconds since 1970.
-fn instant(text: &str) -> Result<Micros, String> {
-    instant_parts(text).ok_or_else(|| format!("{text:?} is no time: YYYY-MM-DDTHH:MM:SS in UTC is read"))
+/// A local time such as `2026-10-30T22:10:00` as microseconds since 1970.
+fn instant(text: &str, zone: &TimeZone) -> Result<Micros, String> {
+    let local = civil(text).ok_or_else(|| format!("{text:?} is no time: YYYY-MM-DDTHH:MM:SS is read"))?;
+    let ambiguous = zone.to_ambiguous_timestamp(local);
+    match ambiguous.offset() {
+        AmbiguousOffset::Unambiguous { .. } => {}
+        AmbiguousOffset::Gap { .. } => {
+            return Err(format!(
+                "{text:?} does not exist: the clock was put forward over it; run TZ=UTC sacct"
+            ));
+        }
+        AmbiguousOffset::Fold { .. } => {
+            return Err(format!("{text:?} happened twice: the clock was put back over it; run TZ=UTC sacct"));
+        }
+    }
+    let instant = ambiguous.unambiguous().map_err(|_| format!("{text:?} is outside the calendar"))?;
+    Ok(instant.as_microsecond())
 }
 
-fn instant_parts(text: &str) -> Option<Micros> {
-    let bytes = text.as_bytes();
-    if bytes.len() != 19 || !text.is_ascii() {
-        return None;
-    }
-    let separators = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
-    if separators.iter().any(|(at, separator)| bytes[*at] != *separator) {
-        return None;
-    }
-    let number = |from: usize, to: usize| -> Option<i64> {
-        let digits = text.get(from..to)?;
-        digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
-    };
-    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
-    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
-    let valid = (1970..=9999).contains(&year)
-        && (1..=12).contains(&month)
-        && (1..=days_in_month(year, month)).contains(&day)
-        && hour < 24
-        && minute < 60
-        && second < 60;
-    if !valid {
-        return None;
-    }
-    let seconds = days_since_1970(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second;
-    Some(seconds * SECOND_US)
-}
-
-fn is_leap(year: i64) -> bool {
-    year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
-}
-
-fn days_in_month(year: i64, month: i64) -> i64 {
-    match month {
-        2 if is_leap(year) => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-/// Days from 1970-01-01 in the Gregorian calendar.
-fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
-    let before = year - 1;
-    let leap_days = before / 4 - before / 100 + before / 400 - (1969 / 4 - 1969 / 100 + 1969 / 400);
-    let months: i64 = (1..month).map(|earlier| days_in_month(year, earlier)).sum();
-    (year - 1970) * 365 + leap_days + months + day - 1
+/// Reads exactly `YYYY-MM-DDTHH:MM:SS`, from 1970 on.
+fn civil(text: &str) -> Option<DateTime> {
+    let is_form = text.len() == 19
+        && text.bytes().enumerate().all(|(at, byte)| match at {
+            4 | 7 => byte == b'-',
+            10 => byte == b'T',
+            13 | 16 => byte == b':',
+            _ => byte.is_ascii_digit(),
+        });
+    // A leap second is taken for the second before it by the calendar; Slurm prints none.
+    let read: DateTime = text.parse().ok().filter(|_| is_form && !text.ends_with(":60"))?;
+    (read.year() >= 1970).then_some(read)
 }
 
 #[cfg(test)]
@@ -298,10 +315,12 @@ mod tests {
             ("2026-13-01T00:00:00", None),
             ("2026-11-01 00:00:00", None),
             ("2026-11-01T24:00:00", None),
+            ("2026-11-01T23:59:60", None),
+            ("1969-12-31T23:59:59", None),
             ("2026-11-01T00:00:0x", None),
             ("Unknown", None),
         ] {
-            assert_eq!(instant_parts(text), seconds.map(|s: i64| s * SECOND_US), "{text}");
+            assert_eq!(instant(text, &TimeZone::UTC).ok(), seconds.map(|s: i64| s * SECOND_US), "{text}");
         }
     }
 
@@ -350,5 +369,27 @@ mod tests {
         assert_eq!(parse(""), Err(SacctError::MissingColumn { column: "JobName" }));
         let moved = "JobName|JobIDRaw|Account|State|Start|End|ElapsedRaw|AllocTRES|NodeList";
         assert_eq!(parse(moved), Err(SacctError::NameNotLast { at: 1, columns: 9 }));
+    }
+
+    #[test]
+    fn local_times_are_read_in_the_clusters_zone_and_ambiguous_ones_refused() {
+        let in_chicago = |start: &str, end: &str, elapsed: u32| {
+            let text = format!("{HEADER}9|a|COMPLETED|{start}|{end}|{elapsed}|gres/gpu=2|n1|j\n");
+            parse_in_zone(&text, "America/Chicago").unwrap().remove(0)
+        };
+        // The night of 1 November 2026 has its second hour twice: 00:30 to 03:30 are four hours.
+        let RowOutcome::Span(span) = in_chicago("2026-11-01T00:30:00", "2026-11-01T03:30:00", 14_400) else {
+            panic!("a night with 25 hours")
+        };
+        assert_eq!(span.start_us, (1_793_491_200 + 5 * 3_600 + 1_800) * SECOND_US);
+        for (start, word) in
+            [("2026-11-01T01:30:00", "happened twice"), ("2026-03-08T02:30:00", "does not exist")]
+        {
+            let RowOutcome::Quarantined { reason, .. } = in_chicago(start, "2026-11-02T00:00:00", 1) else {
+                panic!("{start}")
+            };
+            assert!(reason.contains(word), "{reason}");
+        }
+        assert_eq!(parse_in_zone(HEADER, "Moon/Base").unwrap_err().code(), "WB-3114");
     }
 }

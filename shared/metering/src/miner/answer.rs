@@ -1,20 +1,100 @@
 //! Lazy access to JSON answers: only what is asked for is parsed, and numbers stay text.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::Deserialize;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use wb_units::decimal::{self, Excess};
 
 use super::{ANSWERS_MAX_BYTES, ANSWERS_MAX_DEPTH, MinerError};
 
-/// An object key; borrowed from the text unless it holds escapes.
-#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+/// A string; borrowed from the text unless it holds escapes.
+#[derive(Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// The answers of one machine, by command.
-pub(super) struct Answers<'a>(BTreeMap<Key<'a>, &'a RawValue>);
+/// The fields of one object, in its order. An object has some ten fields: looking through them
+/// costs less than sorting them first.
+#[derive(Default)]
+pub(super) struct Fields<'a>(Vec<(Key<'a>, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Vec<(Key<'de>, &'de RawValue)>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(fields)
+            }
+        }
+        deserializer.deserialize_map(Object).map(Self)
+    }
+}
+
+impl<'a> Fields<'a> {
+    /// A field's value; `None` where it is missing or null. Of a repeated name the last counts.
+    pub(super) fn get(&self, key: &str) -> Option<Answer<'a>> {
+        let found = self.0.iter().rev().find(|(name, _)| name.0 == key);
+        found.map(|(_, raw)| Answer(raw)).filter(|answer| !answer.is_null())
+    }
+
+    /// The first of several fields that is there.
+    pub(super) fn first_of(&self, keys: &[&str]) -> Option<Answer<'a>> {
+        keys.iter().find_map(|key| self.get(key))
+    }
+
+    /// The names of its fields.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.0.as_ref())
+    }
+
+    /// The first of several values that can be read, with the name it came from. Names are full
+    /// (`SUMMARY.MHS 5s`); what follows the last point is the field.
+    pub(super) fn said<T>(
+        &self,
+        names: &[&'static str],
+        read: impl Fn(Answer<'a>) -> Option<T>,
+    ) -> Option<(T, &'static str)> {
+        names.iter().find_map(|name| Some((read(self.get(field_of(name))?)?, *name)))
+    }
+}
+
+/// The field in a full name.
+pub(super) fn field_of(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name)
+}
+
+/// The sections of the cgminer protocol that any normaliser looks into: each is parsed once.
+const SECTIONS: [&str; 11] = [
+    "CONFIG",
+    "DEVDETAILS",
+    "DEVS",
+    "Mode",
+    "POOLS",
+    "POWER",
+    "PSU",
+    "STATS",
+    "STATUS",
+    "SUMMARY",
+    "VERSION",
+];
+
+/// The answers of one machine, by command, each with its fields.
+pub(super) struct Answers<'a> {
+    tops: Vec<Fields<'a>>,
+    /// Every element of a section that is an array, in the order of the commands.
+    sections: Vec<(&'static str, Fields<'a>)>,
+}
 
 impl<'a> Answers<'a> {
     /// Checks the bounds and splits the text by command.
@@ -23,25 +103,45 @@ impl<'a> Answers<'a> {
             return Err(MinerError::TooLarge { bytes: text.len() });
         }
         check_depth(text)?;
-        serde_json::from_str(text)
-            .map(Self)
-            .map_err(|fault| MinerError::NotAnObject { line: fault.line(), column: fault.column() })
+        let mut commands: Fields<'a> = serde_json::from_str(text)
+            .map_err(|fault| MinerError::NotAnObject { line: fault.line(), column: fault.column() })?;
+        // In the order of the commands' names, whatever order a collector sends.
+        commands.0.sort_by(|(left, _), (right, _)| left.0.cmp(&right.0));
+        let tops: Vec<Fields<'a>> = commands.0.into_iter().map(|(_, raw)| Answer(raw).fields()).collect();
+        let mut sections = Vec::new();
+        for (name, value) in tops.iter().flat_map(|fields| &fields.0) {
+            if let Some(section) = SECTIONS.iter().find(|section| **section == name.0) {
+                sections.extend(Answer(value).items().into_iter().map(|item| (*section, item.fields())));
+            }
+        }
+        Ok(Self { tops, sections })
     }
 
     /// How many commands were answered.
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.tops.len()
     }
 
-    /// All answers, in the order of their commands' names.
-    pub(super) fn iter(&self) -> impl Iterator<Item = Answer<'a>> + '_ {
-        self.0.values().map(|raw| Answer(raw))
+    /// The fields of all answers.
+    pub(super) fn tops(&self) -> impl Iterator<Item = &Fields<'a>> + '_ {
+        self.tops.iter()
     }
 
     /// The first answer that has something at this path. Commands are named differently by every
     /// collector; what an answer holds is not.
     pub(super) fn find(&self, path: &[&str]) -> Option<Answer<'a>> {
-        self.iter().find_map(|answer| answer.at(path))
+        let (first, rest) = path.split_first()?;
+        self.tops().find_map(|fields| fields.get(first)?.at(rest))
+    }
+
+    /// The first element of a section, from whichever command gave it.
+    pub(super) fn section(&self, name: &str) -> Option<&Fields<'a>> {
+        self.sections(name).next()
+    }
+
+    /// All elements of the sections of this name, in all answers.
+    pub(super) fn sections(&self, name: &str) -> impl Iterator<Item = &Fields<'a>> {
+        self.sections.iter().filter(move |(section, _)| *section == name).map(|(_, fields)| fields)
     }
 }
 
@@ -52,16 +152,18 @@ pub(super) struct Answer<'a>(&'a RawValue);
 impl<'a> Answer<'a> {
     /// Its fields; empty where it is no object.
     pub(super) fn fields(self) -> Fields<'a> {
-        Fields(serde_json::from_str(self.0.get()).unwrap_or_default())
+        let text = self.0.get();
+        if text.starts_with('{') { serde_json::from_str(text).unwrap_or_default() } else { Fields::default() }
     }
 
     /// Its elements; empty where it is no array.
     pub(super) fn items(self) -> Vec<Answer<'a>> {
-        serde_json::from_str::<Vec<&'a RawValue>>(self.0.get())
-            .unwrap_or_default()
-            .into_iter()
-            .map(Answer)
-            .collect()
+        let text = self.0.get();
+        if !text.starts_with('[') {
+            return Vec::new();
+        }
+        let items: Vec<&'a RawValue> = serde_json::from_str(text).unwrap_or_default();
+        items.into_iter().map(Answer).collect()
     }
 
     /// What lies at a path of field names; `None` where it is missing or null.
@@ -69,21 +171,19 @@ impl<'a> Answer<'a> {
         path.iter().try_fold(self, |answer, key| answer.fields().get(key))
     }
 
-    /// The first element of the array in a field: how the cgminer protocol wraps every section.
-    pub(super) fn section(self, name: &str) -> Option<Answer<'a>> {
-        self.fields().get(name)?.items().into_iter().next()
-    }
-
     /// A string's content.
     pub(super) fn text(self) -> Option<Cow<'a, str>> {
+        if !self.0.get().starts_with('"') {
+            return None;
+        }
         serde_json::from_str::<Key<'a>>(self.0.get()).ok().map(|key| key.0)
     }
 
-    /// A boolean, also where it is written as a string.
+    /// A boolean, also where it is written as a string or as cgminer's `Y` and `N`.
     pub(super) fn flag(self) -> Option<bool> {
         match self.0.get().trim_matches('"') {
-            "true" => Some(true),
-            "false" => Some(false),
+            "true" | "Y" => Some(true),
+            "false" | "N" => Some(false),
             _ => None,
         }
     }
@@ -96,7 +196,7 @@ impl<'a> Answer<'a> {
             Some(rest) => rest.strip_suffix('"')?.trim(),
             None => literal,
         };
-        u128::try_from(decimal::parse(unquoted, places, Excess::Truncate).ok()?).ok()
+        scaled_text(unquoted, places)
     }
 
     /// A count.
@@ -109,24 +209,35 @@ impl<'a> Answer<'a> {
         u64::try_from(self.scaled(3)?).ok()
     }
 
+    /// Watts with their unit behind them, such as `"58.94W"`, as milliwatts.
+    pub(super) fn named_watts_as_mw(self) -> Option<u64> {
+        let text = self.text()?;
+        u64::try_from(scaled_text(text.trim().strip_suffix('W')?.trim_end(), 3)?).ok()
+    }
+
     fn is_null(self) -> bool {
         self.0.get() == "null"
     }
 }
 
-/// The fields of one object.
-pub(super) struct Fields<'a>(BTreeMap<Key<'a>, &'a RawValue>);
+/// A number of zero or more in a text, scaled by 10^`places` and truncated.
+pub(super) fn scaled_text(text: &str, places: u32) -> Option<u128> {
+    u128::try_from(decimal::parse(text, places, Excess::Truncate).ok()?).ok()
+}
 
-impl<'a> Fields<'a> {
-    /// A field's value; `None` where it is missing or null.
-    pub(super) fn get(&self, key: &str) -> Option<Answer<'a>> {
-        self.0.get(&Key(Cow::Borrowed(key))).map(|raw| Answer(raw)).filter(|answer| !answer.is_null())
-    }
-
-    /// The first of several fields that is there.
-    pub(super) fn first_of(&self, keys: &[&str]) -> Option<Answer<'a>> {
-        keys.iter().find_map(|key| self.get(key))
-    }
+/// A count with a suffix, such as `524K`, `483k` or `1.2G`, and whether the suffix hides digits:
+/// 524K stands for anything from 523,500 to 524,499 (as it is, 524,288).
+pub(super) fn suffixed(text: &str) -> Option<(u128, bool)> {
+    let text = text.trim();
+    let places = match text.bytes().last()? {
+        b'k' | b'K' => 3,
+        b'm' | b'M' => 6,
+        b'g' | b'G' => 9,
+        b't' | b'T' => 12,
+        b'p' | b'P' => 15,
+        _ => return scaled_text(text, 0).map(|value| (value, false)),
+    };
+    scaled_text(text.get(..text.len() - 1)?.trim_end(), places).map(|value| (value, true))
 }
 
 /// Refuses nesting beyond the bound before any parser sees the text.
@@ -155,4 +266,25 @@ fn check_depth(text: &str) -> Result<(), MinerError> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_suffix_is_read_and_said_to_hide_digits() {
+        for (text, expected) in [
+            ("524K", Some((524_000, true))),
+            ("483k", Some((483_000, true))),
+            ("1.25G", Some((1_250_000_000, true))),
+            ("65536", Some((65_536, false))),
+            ("65536.0", Some((65_536, false))),
+            ("", None),
+            ("K", None),
+            ("n/a", None),
+        ] {
+            assert_eq!(suffixed(text), expected, "{text}");
+        }
+    }
 }

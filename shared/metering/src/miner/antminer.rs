@@ -1,64 +1,65 @@
 //! Bitmain's own firmware on an Antminer.
 //!
 //! The rates of `stats` are in `rate_unit`, whatever prefix their names carry: scrypt models say
-//! `GHS 5s` and mean megahashes. `summary` has no unit field, so it is believed only where
-//! `stats` has no rate. Power is in none of its answers.
+//! `GHS 5s` and mean megahashes. `summary` of the older interface has no unit field, so it is
+//! believed only where `stats` has no rate. Power is in none of its answers.
+
+use std::borrow::Cow;
 
 use super::answer::{Answer, Answers, Fields};
-use super::{Family, Reading, State, cgminer};
+use super::draft::{Draft, Said};
+use super::reading::{Family, Reading};
+use super::{bitmain_web, cgminer};
 
 pub(super) fn read(answers: &Answers<'_>) -> Option<Reading> {
     let model = model(answers)?;
-    let summary = cgminer::section(answers, "SUMMARY").map(Answer::fields);
-    let stats = stats(answers);
-    let hashrate_hs =
-        stats.as_ref().and_then(stats_rate_hs).or_else(|| summary.as_ref().and_then(cgminer::rate_hs));
-    let [accepted_shares, rejected_shares, stale_shares] =
-        summary.as_ref().map_or([None; 3], cgminer::shares);
-    let elapsed = summary.as_ref().and_then(|fields| fields.get("Elapsed"));
-    let uptime_s = elapsed.or_else(|| stats.as_ref()?.get("Elapsed")).and_then(Answer::count);
-    Some(Reading {
-        family: Family::AntminerStock,
-        state: State::Hashing,
-        algorithm: algorithm(&model),
-        hashrate_hs,
-        power_mw: None,
-        uptime_s,
-        accepted_shares,
-        rejected_shares,
-        stale_shares,
-    })
+    let mut draft = Draft::of(Family::AntminerStock, algorithm(&model));
+    bitmain_web::fill(&mut draft, answers);
+    if let Some(stats) = stats(answers) {
+        draft.hashrate_hs = draft.hashrate_hs.or_else(|| stats_rate_hs(stats));
+        let chips = ["chain_acn1", "chain_acn2", "chain_acn3", "chain_acn4"];
+        let chips: Vec<bool> =
+            chips.iter().filter_map(|name| stats.get(name)?.count()).map(|chips| chips > 0).collect();
+        let listed = stats.get("miner_count").and_then(Answer::count).and_then(|n| usize::try_from(n).ok());
+        // The fourth of three chains is a place without a board, not one that failed.
+        draft.boards = cgminer::boards(chips.get(..listed.unwrap_or(chips.len())).unwrap_or(&chips));
+    }
+    let lower_case = draft.shares;
+    cgminer::fill(&mut draft, answers);
+    if draft.shares.iter().all(Option::is_none) {
+        draft.shares = lower_case;
+    }
+    draft.uptime_s = draft
+        .uptime_s
+        .or_else(|| stats(answers).and_then(|stats| stats.said(&["STATS.Elapsed"], Answer::count)));
+    Some(draft.settled())
 }
 
 /// The machine's model where the firmware is Bitmain's: its version names BMMiner, or its web
-/// interface a `minertype`.
-fn model(answers: &Answers<'_>) -> Option<String> {
+/// interface a `minertype` or `INFO.type`.
+fn model<'a>(answers: &Answers<'a>) -> Option<Cow<'a, str>> {
     let by_version = ["VERSION", "STATS"].into_iter().find_map(|name| {
-        let fields = cgminer::section(answers, name)?.fields();
+        let fields = answers.section(name)?;
         fields.get("BMMiner")?;
         fields.get("Type")?.text()
     });
-    let model = by_version.or_else(|| answers.find(&["minertype"])?.text())?;
-    model.starts_with("Antminer").then(|| model.into_owned())
+    let by_web = || answers.find(&["minertype"]).or_else(|| answers.find(&["INFO", "type"]))?.text();
+    by_version.or_else(by_web).filter(|model| model.starts_with("Antminer"))
 }
 
 /// The element of `STATS` that holds the counters: the first one only names the firmware.
-fn stats<'a>(answers: &Answers<'a>) -> Option<Fields<'a>> {
-    answers
-        .iter()
-        .filter_map(|answer| answer.fields().get("STATS"))
-        .flat_map(Answer::items)
-        .map(Answer::fields)
-        .find(|fields| fields.get("Elapsed").is_some())
+fn stats<'s, 'a>(answers: &'s Answers<'a>) -> Option<&'s Fields<'a>> {
+    answers.sections("STATS").find(|fields| fields.get("Elapsed").is_some())
 }
 
-fn stats_rate_hs(stats: &Fields<'_>) -> Option<u128> {
+fn stats_rate_hs(stats: &Fields<'_>) -> Said<u128> {
     let named = stats.get("rate_unit").and_then(Answer::text);
     let places = match &named {
         Some(unit) => cgminer::unit_places(unit)?,
         None => return cgminer::rate_hs(stats),
     };
-    stats.first_of(&["GHS 5s", "rate_5s", "rate_30m", "GHS av", "rate_avg"])?.scaled(places)
+    let names = ["STATS.GHS 5s", "STATS.rate_5s", "STATS.rate_30m", "STATS.GHS av", "STATS.rate_avg"];
+    stats.said(&names, |rate| rate.scaled(places))
 }
 
 /// What a model hashes, by the letter of its series.

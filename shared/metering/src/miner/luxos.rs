@@ -1,30 +1,28 @@
 //! LuxOS: cgminer's sections under the description `LUXminer`, with power and curtailment.
 
 use super::answer::{Answer, Answers};
-use super::{Family, Reading, State, cgminer};
+use super::cgminer;
+use super::draft::Draft;
+use super::reading::{Family, PowerSource, Reading, State};
 
 pub(super) fn read(answers: &Answers<'_>) -> Option<Reading> {
     if !cgminer::described_as(answers, "LUXminer") {
         return None;
     }
-    let summary = cgminer::section(answers, "SUMMARY").map(Answer::fields);
-    let power = cgminer::section(answers, "POWER").map(Answer::fields);
+    let mut draft = Draft::of(Family::LuxOs, "sha256d");
+    cgminer::fill(&mut draft, answers);
+    if let Some(power) = answers.section("POWER") {
+        draft.power_mw = power.said(&["POWER.Watts"], Answer::watts_as_mw);
+        // `PSU` says whether the supply was asked; without it the figure is a model's.
+        if power.get("PSU").and_then(Answer::flag) == Some(true) {
+            draft.power_source = PowerSource::Supply;
+        }
+    }
     // "None" while nothing is curtailed; a mode such as "Sleep" otherwise.
-    let curtailed = cgminer::section(answers, "CONFIG")
-        .and_then(|config| config.fields().get("CurtailMode"))
-        .and_then(Answer::text)
+    let asleep = answers
+        .section("CONFIG")
+        .and_then(|config| config.get("CurtailMode")?.text())
         .is_some_and(|mode| mode.eq_ignore_ascii_case("sleep"));
-    let [accepted_shares, rejected_shares, stale_shares] =
-        summary.as_ref().map_or([None; 3], cgminer::shares);
-    Some(Reading {
-        family: Family::LuxOs,
-        state: if curtailed { State::Curtailed } else { State::Hashing },
-        algorithm: "sha256d",
-        hashrate_hs: summary.as_ref().and_then(cgminer::rate_hs),
-        power_mw: power.and_then(|fields| fields.get("Watts")).and_then(Answer::watts_as_mw),
-        uptime_s: summary.as_ref().and_then(|fields| fields.get("Elapsed")).and_then(Answer::count),
-        accepted_shares,
-        rejected_shares,
-        stale_shares,
-    })
+    draft.stopped = asleep.then_some((State::Curtailed, "CONFIG.CurtailMode"));
+    Some(draft.settled())
 }

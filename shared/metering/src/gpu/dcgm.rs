@@ -1,0 +1,183 @@
+//! What `dcgm-exporter` says of GPUs and MIG slices.
+//!
+//! DCGM writes sentinels where it has no value, and they leak as numbers: 0x7ffffff0 and the three
+//! above it in 32 bits, 0x7ffffffffffffff0 and those above in 64, 2^47 and the three above for
+//! floating fields, and 4294967295 where an unsigned -1 was printed. None of them is a value, and
+//! the fields that had one are named. (Source: DCGM's `dcgm_structs.h`, blank values.)
+//!
+//! A MIG slice's row carries the UUID of the GPU it is part of and no power: it is a thing of its
+//! own, by its instance id, and nothing of the GPU's is added to it.
+
+use std::collections::BTreeMap;
+
+use wb_units::Micros;
+
+use crate::prometheus::Sample;
+
+/// What is read about one GPU or slice at one scrape. `None` is "it did not say".
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DeviceReading {
+    /// The host.
+    pub host: String,
+    /// The GPU's UUID; of a slice, its parent's.
+    pub uuid: String,
+    /// The slice's profile and GPU instance id.
+    pub mig: Option<(String, String)>,
+    /// The model.
+    pub model: String,
+    /// Who holds it, where the exporter knows: (namespace, pod).
+    pub pod: Option<(String, String)>,
+    /// Share of time with any kernel running, in parts per million.
+    pub utilisation_ppm: Option<u64>,
+    /// Share of time with the engine active, in parts per million: also for slices.
+    pub engine_active_ppm: Option<u64>,
+    /// Power in milliwatts.
+    pub power_mw: Option<u64>,
+    /// Energy since the driver was loaded, in millijoules: a counter.
+    pub energy_mj: Option<u64>,
+    /// Memory used, in MiB.
+    pub memory_used_mib: Option<u64>,
+    /// The last XID fault, zero for none: a last value, never a count.
+    pub last_xid: Option<u64>,
+    /// Fields whose value was a sentinel.
+    pub blanks: Vec<String>,
+}
+
+/// Reads the samples of one scrape: one reading for each GPU and slice, in order of host, UUID and
+/// instance. Samples of other exporters are left out, and so are those without a UUID.
+#[must_use]
+pub fn read(samples: &[Sample]) -> Vec<DeviceReading> {
+    let mut devices: BTreeMap<(String, String, String), DeviceReading> = BTreeMap::new();
+    for sample in samples.iter().filter(|sample| sample.name.starts_with("DCGM_FI_")) {
+        let label = |name: &str| sample.label(name).unwrap_or_default().to_owned();
+        let (host, uuid) = (label("hostname").to_ascii_lowercase(), label("UUID"));
+        if uuid.is_empty() {
+            continue;
+        }
+        let instance = label("GPU_I_ID");
+        let device = devices.entry((host.clone(), uuid.clone(), instance.clone())).or_insert_with(|| {
+            let mig = (!instance.is_empty()).then(|| (label("GPU_I_PROFILE"), instance.clone()));
+            let pod = sample.label("pod").map(|pod| (label("namespace"), pod.to_owned()));
+            DeviceReading { host, uuid, mig, model: label("modelName"), pod, ..DeviceReading::default() }
+        });
+        take(device, sample);
+    }
+    devices.into_values().collect()
+}
+
+fn take(device: &mut DeviceReading, sample: &Sample) {
+    if is_blank(sample) {
+        device.blanks.push(sample.name.clone());
+        return;
+    }
+    let value = |places| sample.scaled(places).and_then(|value| u64::try_from(value).ok());
+    match sample.name.as_str() {
+        // Percent to parts per million, and never more than all of the time.
+        "DCGM_FI_DEV_GPU_UTIL" => device.utilisation_ppm = value(4).filter(|share| *share <= 1_000_000),
+        "DCGM_FI_PROF_GR_ENGINE_ACTIVE" => {
+            device.engine_active_ppm = value(6).filter(|share| *share <= 1_000_000);
+        }
+        "DCGM_FI_DEV_POWER_USAGE" if device.mig.is_none() => device.power_mw = value(3),
+        "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION" if device.mig.is_none() => device.energy_mj = value(0),
+        "DCGM_FI_DEV_FB_USED" => device.memory_used_mib = value(0),
+        "DCGM_FI_DEV_XID_ERRORS" => device.last_xid = value(0),
+        _ => {}
+    }
+}
+
+/// Whether a value is one of DCGM's blanks, also where it went through a double on its way.
+fn is_blank(sample: &Sample) -> bool {
+    const INT32: u128 = 0x7fff_fff0;
+    const INT64: u128 = 0x7fff_ffff_ffff_fff0;
+    const FLOAT: u128 = 1 << 47;
+    let Some(value) = sample.scaled(0) else { return true };
+    (INT32..INT32 + 4).contains(&value)
+        || (FLOAT..FLOAT + 4).contains(&value)
+        || value == u128::from(u32::MAX)
+        || value >= INT64
+}
+
+/// An XID fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct XidEvent {
+    /// The scrape that first showed it.
+    pub at_us: Micros,
+    /// The fault's number.
+    pub xid: u64,
+}
+
+/// The faults in a device's last values, given as (scrape time, id, last XID) in any order and with
+/// any repeats: an event where the last value changed to another fault. What stood there at the
+/// first scrape may be old; it is reported with the first scrape's time. The same fault again
+/// cannot be seen in a last value.
+#[must_use]
+pub fn xid_events(scrapes: &[(Micros, [u8; 16], u64)]) -> Vec<XidEvent> {
+    let mut ordered = scrapes.to_vec();
+    ordered.sort_unstable();
+    ordered.dedup_by_key(|scrape| scrape.0);
+    let mut last = 0;
+    let mut events = Vec::new();
+    for (at_us, _, xid) in ordered {
+        if xid != last && xid != 0 {
+            events.push(XidEvent { at_us, xid });
+        }
+        last = xid;
+    }
+    events
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prometheus;
+
+    fn one(line: &str) -> DeviceReading {
+        read(&prometheus::parse(line).unwrap()).remove(0)
+    }
+
+    #[test]
+    fn sentinels_are_no_values() {
+        for value in [
+            "2147483632",
+            "2147483635",
+            "9223372036854775792",
+            "9223372036854775794",
+            "9.223372036854776e+18",
+            "140737488355328",
+            "1.40737488355328e+14",
+            "4294967295",
+            "NaN",
+        ] {
+            let device = one(&format!("DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION{{UUID=\"g\"}} {value}"));
+            assert_eq!((device.energy_mj, device.blanks.len()), (None, 1), "{value}");
+        }
+        let device = one("DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION{UUID=\"g\"} 140737488355332");
+        assert_eq!(device.energy_mj, Some(140_737_488_355_332));
+        assert_eq!(one("DCGM_FI_DEV_GPU_UTIL{UUID=\"g\"} 97.5").utilisation_ppm, Some(975_000));
+    }
+
+    #[test]
+    fn a_slice_is_its_own_device_without_power() {
+        let text = "DCGM_FI_DEV_POWER_USAGE{UUID=\"g\",GPU_I_PROFILE=\"1g.5gb\",GPU_I_ID=\"7\"} 100\n\
+                    DCGM_FI_DEV_POWER_USAGE{UUID=\"g\"} 300.5\nDCGM_FI_DEV_POWER_USAGE{gpu=\"0\"} 1\nother 5\n";
+        let devices = read(&prometheus::parse(text).unwrap());
+        let power: Vec<_> = devices.iter().map(|device| (device.mig.is_some(), device.power_mw)).collect();
+        assert_eq!(power, [(false, Some(300_500)), (true, None)]);
+    }
+
+    #[test]
+    fn a_fault_is_an_event_where_the_last_value_changes() {
+        let scrape = |at_us, xid| (at_us, [0; 16], xid);
+        let scrapes = [
+            scrape(50, 0),
+            scrape(10, 79),
+            scrape(20, 79),
+            scrape(30, 31),
+            scrape(40, 79),
+            scrape(60, 79),
+            scrape(20, 79),
+        ];
+        let events: Vec<_> = xid_events(&scrapes).iter().map(|event| (event.at_us, event.xid)).collect();
+        assert_eq!(events, [(10, 79), (30, 31), (40, 79), (60, 79)]);
+    }
+}

@@ -1,0 +1,96 @@
+//! What a normaliser fills in, and the rules that hold for every family.
+
+use super::reading::{Average, Boards, Family, FieldNames, PowerSource, Reading, ShareDifficulty, State};
+
+/// A value and the field of the answers that gave it.
+pub(super) type Said<T> = Option<(T, &'static str)>;
+
+/// The largest power that is believed, in watts. Sixteen-bit sensors without a value say 65535,
+/// and no machine in one chassis comes near.
+const POWER_MAX_W: u64 = 65_534;
+
+/// A reading in the making.
+pub(super) struct Draft {
+    pub(super) family: Family,
+    pub(super) algorithm: &'static str,
+    /// What contradicts that it hashes, if anything does.
+    pub(super) stopped: Said<State>,
+    pub(super) hashrate_hs: Said<u128>,
+    pub(super) power_mw: Said<u64>,
+    pub(super) power_source: PowerSource,
+    pub(super) uptime_s: Said<u64>,
+    pub(super) system_uptime_s: Option<u64>,
+    /// Accepted, rejected, stale.
+    pub(super) shares: [Said<u64>; 3],
+    pub(super) accepted_difficulty: Option<u128>,
+    pub(super) share_difficulty: Option<ShareDifficulty>,
+    pub(super) average: Said<Average>,
+    pub(super) boards: Option<Boards>,
+}
+
+impl Draft {
+    /// A draft of a family that says nothing yet.
+    pub(super) fn of(family: Family, algorithm: &'static str) -> Self {
+        Self {
+            family,
+            algorithm,
+            stopped: None,
+            hashrate_hs: None,
+            power_mw: None,
+            power_source: PowerSource::Estimate,
+            uptime_s: None,
+            system_uptime_s: None,
+            shares: [None; 3],
+            accepted_difficulty: None,
+            share_difficulty: None,
+            average: None,
+            boards: None,
+        }
+    }
+
+    /// The reading: sensors without a value dropped, and a state that agrees with the hashrate.
+    pub(super) fn settled(self) -> Reading {
+        let (hashrate_hs, hashrate_field) = self.hashrate_hs.unzip();
+        let hashes = hashrate_hs.is_some_and(|rate| rate > 0);
+        // A machine that hashes draws power: zero is an unconnected sensor.
+        let believed =
+            self.power_mw.filter(|(power, _)| *power <= POWER_MAX_W * 1000 && (*power > 0 || !hashes));
+        let (power_mw, power_field) = believed.unzip();
+        let (state, state_field) = match self.stopped {
+            Some((state, field)) => (state, Some(field)),
+            None if hashes => (State::Hashing, hashrate_field),
+            None => (State::Reachable, hashrate_field),
+        };
+        let (uptime_s, uptime_field) = self.uptime_s.unzip();
+        let [(accepted_shares, accepted), (rejected_shares, rejected), (stale_shares, stale)] =
+            self.shares.map(Option::unzip);
+        let (average, average_field) = self.average.unzip();
+        Reading {
+            family: self.family,
+            state,
+            algorithm: self.algorithm,
+            hashrate_hs,
+            power_mw,
+            power_source: power_mw.map(|_| self.power_source),
+            uptime_s,
+            system_uptime_s: self.system_uptime_s,
+            accepted_shares,
+            rejected_shares,
+            stale_shares,
+            accepted_difficulty: self.accepted_difficulty,
+            share_difficulty: self.share_difficulty,
+            average,
+            boards: self.boards,
+            fields: FieldNames {
+                state: state_field,
+                hashrate: hashrate_field,
+                power: power_field,
+                uptime: uptime_field,
+                accepted,
+                rejected,
+                stale,
+                average: average_field,
+            },
+        }
+    }
+}
