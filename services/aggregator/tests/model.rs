@@ -178,13 +178,11 @@ impl World {
             let mut dropped = arrived.clone();
             arrived.names.push(record(flying.block, flying.attempt, flying.predecessor));
             worlds.push(arrived);
-            if flying.writer.is_none() {
-                worlds.push(dropped);
-            } else {
-                // The broker did not answer: the writer begins again.
-                dropped.writers[flying.writer.unwrap()] = Step::Recovering;
-                worlds.push(dropped);
+            // Where a writer waits, the broker did not answer it: it begins again.
+            if let Some(writer) = flying.writer {
+                dropped.writers[writer] = Step::Recovering;
             }
+            worlds.push(dropped);
         }
         for (block, attempt) in &self.rows {
             let named = winners.iter().find(|(winner, _)| winner == block);

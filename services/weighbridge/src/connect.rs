@@ -136,8 +136,7 @@ pub(crate) async fn run(arguments: ConnectArguments) -> Result<()> {
 fn read_machines(path: PathBuf) -> Result<HashMap<String, String>> {
     let size = std::fs::metadata(&path).with_context(|| format!("cannot read {}", path.display()))?.len();
     anyhow::ensure!(size <= MACHINES_BYTES_MAX, "{} has {size} bytes, too many to read", path.display());
-    let text =
-        std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     serde_json::from_str(&text)
         .with_context(|| format!("{} is no object of worker names and machines", path.display()))
 }
