@@ -50,6 +50,7 @@ fn usage() -> Usage {
     Usage {
         work: vec![work("testnet3", 5 << 32), work("main", 267 << 32)],
         energy: vec![group("gen-2", 1_500_001), group("gen-1", 71_000_000)],
+        ..Usage::default()
     }
 }
 

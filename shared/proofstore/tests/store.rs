@@ -1,4 +1,5 @@
 //! The store on disk says what the archive in memory says.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use proptest::prelude::*;
 use wb_fold::State;

@@ -1,26 +1,19 @@
 //! The contract document: read strictly, with every unit checked before anything is rated by it.
 
-use std::collections::BTreeSet;
-
 use jiff::tz::TimeZone;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use wb_units::Currency;
-use wb_units::decimal::{self, Excess};
+use wb_units::Micros;
+use wb_units::time::boundary_at_or_after;
 
+use crate::components::{Component, KINDS};
+use crate::document::{Malformed, Node, ROOT, Value};
 use crate::error::ContractError;
-
-/// The longest identifier in a contract, in characters.
-pub const ID_TEXT_MAX: usize = 128;
+use crate::fields::{Earlier, Fields, shorten, text_of};
 
 /// The most components of one contract: enough for every kind there is, few enough for one invoice.
 const COMPONENTS_MAX: usize = 64;
 
-/// The most decimal places of a price; finer than any tariff, coarse enough for exact 128-bit sums.
-const PRICE_PLACES_MAX: u32 = 12;
-
-/// The only chain whose work earns.
-pub(crate) const EARNING_CHAIN: &str = "main";
+/// The longest time to pay, in days.
+const PAYMENT_TERMS_DAYS_MAX: u64 = 366;
 
 /// What one customer pays and earns, in one version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,216 +26,168 @@ pub struct Contract {
     pub legal_entity: String,
     /// IANA name of the zone whose months are billed.
     pub time_zone: String,
+    /// The number of the version; 1 where the document has none.
+    pub version: u64,
+    /// The instant from which the version was agreed, where the document says it.
+    pub effective_from_us: Option<Micros>,
+    /// The instant until which the version was agreed, where the document says it.
+    pub effective_to_us: Option<Micros>,
+    /// Days from issue until an invoice is due, where the document says it.
+    pub payment_terms_days: Option<u64>,
     /// What is charged, in the document's order.
     pub components: Vec<Component>,
 }
 
-/// One thing a contract charges or credits.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Component {
-    /// See [`crate::components::pool_earnings`].
-    PoolEarnings(PoolEarnings),
-    /// See [`crate::components::metered_energy`].
-    MeteredEnergy(MeteredEnergy),
-}
-
-/// Terms of the expected earnings of proven work.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PoolEarnings {
-    /// The component's id within the contract.
-    pub id: String,
-    /// Mean transaction fees of a block, in satoshi, added to the subsidy.
-    pub mean_fees_sat: u64,
-}
-
-/// Terms of metered energy at one price.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MeteredEnergy {
-    /// The component's id within the contract.
-    pub id: String,
-    /// What the energy is paid in.
-    pub currency: Currency,
-    /// The price of a kilowatt-hour as the contract writes it.
-    pub unit_price: String,
-    /// The same price as an integer: units of 10^-`price_places` of the currency.
-    pub price_scaled: u128,
-    /// Decimal places of `price_scaled`.
-    pub price_places: u32,
-}
-
-impl Component {
-    /// The component's id within its contract.
-    #[must_use]
-    pub fn id(&self) -> &str {
-        match self {
-            Self::PoolEarnings(terms) => &terms.id,
-            Self::MeteredEnergy(terms) => &terms.id,
-        }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawContract {
-    contract_id: String,
-    customer_id: String,
-    legal_entity: String,
-    time_zone: String,
-    components: Vec<serde_json::Value>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawPoolEarnings {
-    id: String,
-    #[serde(rename = "kind")]
-    _kind: String,
-    chain: String,
-    currency: String,
-    mean_fees_sat: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawMeteredEnergy {
-    id: String,
-    #[serde(rename = "kind")]
-    _kind: String,
-    currency: String,
-    unit: String,
-    unit_price: String,
+/// What a contract document is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// JSON; messages point at paths.
+    Json,
+    /// TOML; messages point at paths and lines.
+    Toml,
 }
 
 impl Contract {
-    /// Reads the inner body of a `contract` fact.
+    /// Reads the inner body of a `contract` fact, which is JSON.
     ///
     /// # Errors
     /// [`ContractError`] for the first thing that is wrong: unknown or missing fields, identifiers,
-    /// zone, kinds, currencies, units or numbers.
+    /// zone, kinds, currencies, units, references or numbers.
     pub fn parse(json: &str) -> Result<Self, ContractError> {
-        let raw: RawContract = serde_json::from_str(json).map_err(|error| ContractError::Form {
-            place: "document".to_owned(),
-            detail: error.to_string(),
-        })?;
-        for (field, value) in [
-            ("contract_id", &raw.contract_id),
-            ("customer_id", &raw.customer_id),
-            ("legal_entity", &raw.legal_entity),
-        ] {
-            check_id(field, value)?;
+        Self::check(json, Format::Json).map_err(first)
+    }
+
+    /// Reads a document in TOML.
+    ///
+    /// # Errors
+    /// As [`Self::parse`]; the place of what is wrong has its line.
+    pub fn parse_toml(toml: &str) -> Result<Self, ContractError> {
+        Self::check(toml, Format::Toml).map_err(first)
+    }
+
+    /// Reads a document and collects what is wrong: one error for the head and one for each component.
+    ///
+    /// # Errors
+    /// All of them, in the order of the document, at least one.
+    pub fn check(text: &str, format: Format) -> Result<Self, Vec<ContractError>> {
+        let root = match format {
+            Format::Json => Node::from_json(text),
+            Format::Toml => Node::from_toml(text),
+        };
+        let root = root
+            .map_err(|Malformed { detail }| vec![ContractError::Form { place: ROOT.to_owned(), detail }])?;
+        let mut errors = Vec::new();
+        let mut contract = read_head(&root).map_err(|error| errors.push(error)).ok();
+        let components = read_components(&root, &mut errors);
+        match contract.take() {
+            Some(contract) if errors.is_empty() => Ok(Self { components, ..contract }),
+            _ => Err(errors),
         }
-        if TimeZone::get(&raw.time_zone).is_err() {
-            return Err(ContractError::TimeZone { value: raw.time_zone });
-        }
-        let count = raw.components.len();
-        if count == 0 || count > COMPONENTS_MAX {
-            return Err(ContractError::ComponentCount { count, max: COMPONENTS_MAX });
-        }
-        let mut components = Vec::with_capacity(count);
-        let mut ids = BTreeSet::new();
-        for (index, value) in raw.components.into_iter().enumerate() {
-            let place = format!("components[{index}]");
-            let component = read_component(&place, value)?;
-            if !ids.insert(component.id().to_owned()) {
-                let value = component.id().to_owned();
-                return Err(ContractError::RepeatedId { field: format!("{place}.id"), value });
-            }
-            components.push(component);
-        }
-        Ok(Self {
-            contract_id: raw.contract_id,
-            customer_id: raw.customer_id,
-            legal_entity: raw.legal_entity,
-            time_zone: raw.time_zone,
-            components,
-        })
+    }
+
+    /// The instant from which the version holds: the first five-minute boundary at or after the instant
+    /// it was agreed for.
+    #[must_use]
+    pub fn takes_effect_us(&self) -> Option<Micros> {
+        self.effective_from_us.map(boundary_at_or_after)
     }
 }
 
-fn read_component(place: &str, value: serde_json::Value) -> Result<Component, ContractError> {
-    let kind = value.get("kind").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
-    match kind.as_str() {
-        "pool_earnings" => read_pool_earnings(place, read_form(place, value)?).map(Component::PoolEarnings),
-        "metered_energy" => {
-            read_metered_energy(place, read_form(place, value)?).map(Component::MeteredEnergy)
-        }
-        _ => Err(ContractError::UnknownKind { field: format!("{place}.kind"), value: kind }),
+/// The first of errors of which there is at least one.
+fn first(mut errors: Vec<ContractError>) -> ContractError {
+    if errors.is_empty() {
+        return ContractError::ComponentCount { count: 0, max: COMPONENTS_MAX };
     }
+    errors.swap_remove(0)
 }
 
-fn read_form<T: DeserializeOwned>(place: &str, value: serde_json::Value) -> Result<T, ContractError> {
-    serde_json::from_value(value)
-        .map_err(|error| ContractError::Form { place: place.to_owned(), detail: error.to_string() })
-}
-
-fn read_pool_earnings(place: &str, raw: RawPoolEarnings) -> Result<PoolEarnings, ContractError> {
-    check_id(&format!("{place}.id"), &raw.id)?;
-    if raw.chain != EARNING_CHAIN {
-        return Err(ContractError::Chain { field: format!("{place}.chain"), value: raw.chain });
+fn read_head(root: &Node) -> Result<Contract, ContractError> {
+    let mut fields = Fields::of(root, &[])?;
+    let contract_id = fields.id("contract_id")?;
+    let customer_id = fields.id("customer_id")?;
+    let legal_entity = fields.id("legal_entity")?;
+    let zone = fields.required("time_zone")?;
+    let time_zone = text_of(zone)?;
+    if TimeZone::get(time_zone).is_err() {
+        return Err(ContractError::TimeZone { field: zone.place.clone(), value: shorten(time_zone) });
     }
-    if raw.currency != Currency::BTC.code() {
-        return Err(ContractError::Currency {
-            field: format!("{place}.currency"),
-            value: raw.currency,
-            right: "a block pays in bitcoin, so earnings of work are in \"BTC\"".to_owned(),
-            source: None,
+    let version = fields.whole_or_none("version", 1..=u64::from(u32::MAX))?.unwrap_or(1);
+    let effective_from_us = fields.instant_or_none("effective_from")?;
+    let effective_to_us = fields.instant_or_none("effective_to")?;
+    if let (Some(from_us), Some(to_us), Some(node)) =
+        (effective_from_us, effective_to_us, fields.optional("effective_to"))
+        && to_us <= from_us
+    {
+        return Err(ContractError::Moment {
+            field: node.place.clone(),
+            value: shorten(text_of(node)?),
+            right: "write an instant after effective_from",
         });
     }
-    let wrong_fees = |source| ContractError::Number {
-        field: format!("{place}.mean_fees_sat"),
-        value: raw.mean_fees_sat.clone(),
-        right: "write whole satoshi from 0 to 2100000000000000, such as \"0\"",
-        source,
-    };
-    let fees =
-        decimal::parse(&raw.mean_fees_sat, 0, Excess::Refuse).map_err(|error| wrong_fees(Some(error)))?;
-    let mean_fees_sat = u64::try_from(fees)
-        .ok()
-        .filter(|fees_sat| *fees_sat <= 2_100_000_000_000_000)
-        .ok_or_else(|| wrong_fees(None))?;
-    Ok(PoolEarnings { id: raw.id, mean_fees_sat })
+    let payment_terms_days = fields.whole_or_none("payment_terms_days", 0..=PAYMENT_TERMS_DAYS_MAX)?;
+    fields.required("components")?;
+    fields.finish()?;
+    Ok(Contract {
+        contract_id,
+        customer_id,
+        legal_entity,
+        time_zone: time_zone.to_owned(),
+        version,
+        effective_from_us,
+        effective_to_us,
+        payment_terms_days,
+        components: Vec::new(),
+    })
 }
 
-fn read_metered_energy(place: &str, raw: RawMeteredEnergy) -> Result<MeteredEnergy, ContractError> {
-    check_id(&format!("{place}.id"), &raw.id)?;
-    let currency = Currency::from_code(&raw.currency).map_err(|error| ContractError::Currency {
-        field: format!("{place}.currency"),
-        value: raw.currency.clone(),
-        right: "write the code of a currency, such as \"USD\"".to_owned(),
-        source: Some(error),
-    })?;
-    if raw.unit.split_once('/') != Some((currency.code(), "kWh")) {
-        let field = format!("{place}.unit");
-        return Err(ContractError::Unit { field, value: raw.unit, currency: currency.code() });
-    }
-    let wrong_price = |source| ContractError::Number {
-        field: format!("{place}.unit_price"),
-        value: raw.unit_price.clone(),
-        right: "write a price of zero or more with at most 12 decimal places, such as \"0.0725\"",
-        source,
+fn read_components(root: &Node, errors: &mut Vec<ContractError>) -> Vec<Component> {
+    let mut components = Vec::new();
+    // A missing list is the head's error.
+    let Value::Table(entries) = &root.value else { return components };
+    let Some((_, list)) = entries.iter().find(|(key, _)| key == "components") else { return components };
+    let Value::List(nodes) = &list.value else {
+        let detail = format!("it is {}; write a list of components", list.value.describe());
+        errors.push(ContractError::Form { place: list.place.clone(), detail });
+        return components;
     };
-    // The scale of a price is its own: the places it is written with, not the currency's.
-    let written = raw.unit_price.split_once('.').map_or(0, |(_, fraction)| fraction.len());
-    let price_places = u32::try_from(written)
-        .ok()
-        .filter(|places| *places <= PRICE_PLACES_MAX && !raw.unit_price.contains(['e', 'E']))
-        .ok_or_else(|| wrong_price(None))?;
-    let price = decimal::parse(&raw.unit_price, price_places, Excess::Refuse)
-        .map_err(|error| wrong_price(Some(error)))?;
-    let price_scaled = u128::try_from(price)
-        .ok()
-        .filter(|_| !raw.unit_price.starts_with('-'))
-        .ok_or_else(|| wrong_price(None))?;
-    Ok(MeteredEnergy { id: raw.id, currency, unit_price: raw.unit_price, price_scaled, price_places })
+    let count = nodes.len();
+    if count == 0 || count > COMPONENTS_MAX {
+        errors.push(ContractError::ComponentCount { count, max: COMPONENTS_MAX });
+        return components;
+    }
+    let mut earlier: Vec<Earlier> = Vec::with_capacity(count);
+    for node in nodes {
+        match read_component(node, &earlier) {
+            Ok(component) => {
+                earlier.push(Earlier {
+                    id: component.id().to_owned(),
+                    kind: component.kind(),
+                    currency: component.currency(),
+                });
+                components.push(component);
+            }
+            Err(error) => errors.push(error),
+        }
+    }
+    components
 }
 
-fn check_id(field: &str, value: &str) -> Result<(), ContractError> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:/-".contains(&byte);
-    if value.is_empty() || value.len() > ID_TEXT_MAX || !value.bytes().all(allowed) {
-        let value = value.chars().take(ID_TEXT_MAX).collect();
-        return Err(ContractError::Identifier { field: field.to_owned(), value });
+fn read_component(node: &Node, earlier: &[Earlier]) -> Result<Component, ContractError> {
+    let mut fields = Fields::of(node, earlier)?;
+    let kind = fields.required("kind")?;
+    let name = text_of(kind)?;
+    let unknown = || ContractError::UnknownKind {
+        field: kind.place.clone(),
+        value: shorten(name),
+        known: KINDS.iter().map(|known| format!("{known:?}")).collect::<Vec<_>>().join(", "),
+    };
+    let component = Component::read(name, &mut fields)?.ok_or_else(unknown)?;
+    if earlier.iter().any(|other| other.id == component.id()) {
+        let field = fields.required("id")?.place.clone();
+        return Err(ContractError::RepeatedId { field, value: component.id().to_owned() });
     }
-    Ok(())
+    fields.finish()?;
+    Ok(component)
 }
 
 #[cfg(test)]
@@ -259,7 +204,7 @@ mod tests {
         let contract = Contract::parse(GOOD).unwrap();
         assert_eq!(contract.customer_id, "satoshi-lab");
         let Component::MeteredEnergy(power) = &contract.components[1] else { panic!("order") };
-        assert_eq!((power.price_scaled, power.price_places), (725, 4));
+        assert_eq!(power.unit_price.text, "0.0725");
     }
 
     #[test]

@@ -1,26 +1,45 @@
-//! The rating engine: a pure function from usage and a contract to invoice lines.
+//! The rating engine: a pure function from usage, a contract and dated prices to invoice lines.
 //!
-//! - [`Contract`]: the document a customer signed, with its units checked.
-//! - [`Period`]: a calendar month of the contract's time zone as a half-open interval.
+//! - [`Contract`]: the document a customer signed, in JSON or TOML, with its units checked; [`Versions`]:
+//!   its history, in which no two versions hold at once.
+//! - [`Period`]: a calendar month of the contract's time zone as a half-open interval; [`Context`]: the
+//!   part of it that is rated, with dated [`Prices`] and balances.
 //! - [`Usage`]: what was counted, in groups that add exactly.
-//! - [`rate`]: the lines, each with its quantity, price, formula, inputs and an amount rounded once.
+//! - [`rate`] and [`rate_in`]: the lines, each with its quantity, price, formula, inputs and an amount
+//!   rounded once.
 //! - [`components`]: one module per kind of component, its formula in the module's comment.
 //!
-//! The order of the input never matters: groups are added as integers and sorted before they are
-//! listed. There is no float, clock or I/O here; the calendar comes from a time zone table that is
-//! compiled in, so that two machines agree on when a month begins.
+//! The order of the input never matters: groups are added as integers or exact fractions ([`Exact`]) and
+//! sorted before they are listed. There is no float, clock or I/O here; the calendar comes from a time zone
+//! table that is compiled in, so that two machines agree on when a month begins.
 #![deny(clippy::float_arithmetic)]
 
 pub mod components;
+mod context;
 mod contract;
+mod document;
 mod error;
+mod exact;
+mod fields;
 mod line;
 mod period;
+mod prices;
+mod scope;
 mod text;
 mod usage;
+mod versions;
 
-pub use contract::{Component, Contract, ID_TEXT_MAX, MeteredEnergy, PoolEarnings};
-pub use error::{ContractError, PeriodError, RatingError};
-pub use line::{Input, Line, rate};
+pub use components::{Component, KINDS};
+pub use context::{Context, DepositHeld, PrepaidGrant};
+pub use contract::{Contract, Format};
+pub use error::{ContractError, PeriodError, PriceError, RatingError, UsageError};
+pub use exact::{DECIMAL_PLACES_MAX, Exact};
+pub use fields::{Decimal, Head, ID_TEXT_MAX};
+pub use line::{Input, Line, rate, rate_in};
 pub use period::Period;
-pub use usage::{EnergyGroup, Usage, WorkGroup};
+pub use prices::{Missing, Price, PriceFact, Prices};
+pub use usage::{
+    CountGroup, CurtailedSlice, EnergyGroup, EnergySlice, FleetGroup, GpuAvailability, GpuSpan, Receipt,
+    SiteEnergy, UptimeGroup, Usage, WorkGroup, WorkSlice,
+};
+pub use versions::Versions;

@@ -21,71 +21,116 @@ use std::collections::BTreeMap;
 
 use ruint::aliases::U512;
 use wb_proof::{D1, Target, work_text};
-use wb_units::rounding::div_half_even;
-use wb_units::{Currency, Money};
+use wb_units::Currency;
+use wb_units::decimal::{self, Excess};
 
-use crate::contract::{EARNING_CHAIN, PoolEarnings};
-use crate::error::RatingError;
-use crate::line::{Input, Line, LineText, input};
+use crate::error::{ContractError, RatingError};
+use crate::exact::Exact;
+use crate::fields::{Fields, Head, shorten, text_of};
+use crate::line::{Input, input};
+use crate::scope::{Draft, Rated, Scope};
 use crate::text::difficulty_decimal;
 use crate::usage::WorkGroup;
+
+/// The only chain whose work earns.
+pub(crate) const EARNING_CHAIN: &str = "main";
+
+/// The most that the fees of a block can be: every satoshi there will ever be.
+const MEAN_FEES_SAT_MAX: u64 = 2_100_000_000_000_000;
+
+/// Terms of the expected earnings of proven work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// Id, currency and words of the component.
+    pub head: Head,
+    /// Mean transaction fees of a block, in satoshi, added to the subsidy.
+    pub mean_fees_sat: u64,
+}
 
 /// What decides the worth of work.
 type Key<'a> = (&'a str, u32, u64);
 
-/// The line of one component over the work of its contract.
-///
-/// # Errors
-/// [`RatingError`] for bits that encode no target and for sums beyond their width.
-pub fn line(contract_id: &str, terms: &PoolEarnings, work: &[WorkGroup]) -> Result<Line, RatingError> {
-    let overflow = |what| RatingError::Overflow { component: terms.id.clone(), what };
-    let groups = add_by_worth(work).ok_or_else(|| overflow("credited work"))?;
-    let mut numerator = U512::ZERO;
-    let mut earning_q32: u128 = 0;
-    let mut inputs = Vec::with_capacity(groups.len());
-    for ((chain, nbits, subsidy_sat), (credited_q32, shares)) in &groups {
-        let earns = *chain == EARNING_CHAIN;
-        if earns {
-            let target = Target::from_nbits(*nbits).map_err(|source| RatingError::NoTarget {
-                component: terms.id.clone(),
-                chain: (*chain).to_owned(),
-                nbits: *nbits,
-                source,
-            })?;
-            let reward_sat = u128::from(*subsidy_sat) + u128::from(terms.mean_fees_sat);
-            numerator = U512::from(*credited_q32)
-                .checked_mul(U512::from(target.as_u256()))
-                .and_then(|term| term.checked_mul(U512::from(reward_sat)))
-                .and_then(|term| numerator.checked_add(term))
-                .ok_or_else(|| overflow("expected earnings"))?;
-            earning_q32 = earning_q32.checked_add(*credited_q32).ok_or_else(|| overflow("credited work"))?;
+impl Terms {
+    pub(crate) fn read(fields: &mut Fields<'_>) -> Result<Self, ContractError> {
+        let head = fields.head()?;
+        let chain = fields.required("chain")?;
+        let name = text_of(chain)?;
+        if name != EARNING_CHAIN {
+            return Err(ContractError::Chain { field: chain.place.clone(), value: shorten(name) });
         }
-        inputs.push(describe(chain, *nbits, *subsidy_sat, *credited_q32, *shares, earns));
+        if head.currency != Currency::BTC {
+            return Err(ContractError::Currency {
+                field: fields.required("currency")?.place.clone(),
+                value: head.currency.code().to_owned(),
+                right: "a block pays in bitcoin, so earnings of work are in \"BTC\"".to_owned(),
+                source: None,
+            });
+        }
+        let node = fields.required("mean_fees_sat")?;
+        let text = text_of(node)?;
+        let wrong = |source| ContractError::Number {
+            field: node.place.clone(),
+            value: shorten(text),
+            right: format!("write whole satoshi from 0 to {MEAN_FEES_SAT_MAX}, such as \"0\""),
+            source,
+        };
+        let fees = decimal::parse(text, 0, Excess::Refuse).map_err(|error| wrong(Some(error)))?;
+        let mean_fees_sat = u64::try_from(fees)
+            .ok()
+            .filter(|fees_sat| *fees_sat <= MEAN_FEES_SAT_MAX)
+            .ok_or_else(|| wrong(None))?;
+        Ok(Self { head, mean_fees_sat })
     }
-    let denominator = U512::from(D1) << 32_usize;
-    let amount_sat =
-        div_half_even(numerator, denominator, false).ok_or_else(|| overflow("expected earnings"))?;
-    Ok(Line::new(
-        contract_id,
-        &terms.id,
-        LineText {
-            kind: "pool_earnings",
+
+    pub(crate) fn rate(&self, scope: &Scope<'_>) -> Result<Vec<Rated>, RatingError> {
+        let groups = add_by_worth(&scope.usage.work).ok_or_else(|| scope.overflow("credited work"))?;
+        let mut numerator = U512::ZERO;
+        let mut earning_q32: u128 = 0;
+        let mut inputs = Vec::with_capacity(groups.len());
+        for ((chain, nbits, subsidy_sat), (credited_q32, shares)) in &groups {
+            let earns = *chain == EARNING_CHAIN;
+            if earns {
+                let target = Target::from_nbits(*nbits).map_err(|source| RatingError::NoTarget {
+                    component: scope.component.to_owned(),
+                    chain: (*chain).to_owned(),
+                    nbits: *nbits,
+                    source,
+                })?;
+                let reward_sat = u128::from(*subsidy_sat) + u128::from(self.mean_fees_sat);
+                numerator = U512::from(*credited_q32)
+                    .checked_mul(U512::from(target.as_u256()))
+                    .and_then(|term| term.checked_mul(U512::from(reward_sat)))
+                    .and_then(|term| numerator.checked_add(term))
+                    .ok_or_else(|| scope.overflow("expected earnings"))?;
+                earning_q32 =
+                    earning_q32.checked_add(*credited_q32).ok_or_else(|| scope.overflow("credited work"))?;
+            }
+            inputs.push(describe(chain, *nbits, *subsidy_sat, *credited_q32, *shares, earns));
+        }
+        let amount = Exact::wide(false, numerator, U512::from(D1) << 32_usize)
+            .and_then(|amount_sat| amount_sat.over(Exact::from(10_u32.pow(Currency::BTC.scale()))))
+            .ok_or_else(|| scope.overflow("expected earnings"))?;
+        let quantity = Exact::ratio(earning_q32, 1 << 32).ok_or_else(|| scope.overflow("credited work"))?;
+        let draft = Draft {
             description: format!("Expected earnings of proven work: {} hashes", work_text(earning_q32)),
-            quantity: difficulty_decimal(earning_q32),
-            unit: "difficulty",
+            quantity,
+            unit: "difficulty".to_owned(),
             unit_price: format!(
                 "T(nbits) x (subsidy_sat + {}) / D1 satoshi per difficulty, by group",
-                terms.mean_fees_sat
+                self.mean_fees_sat
             ),
-            formula: format!(
-                "sum over groups on chain main of credited_q32 x T(nbits) x (subsidy_sat + {}) / (D1 x 2^32), \
-                 D1 = 0xffff x 2^208, rounded once half to even to 1 satoshi",
-                terms.mean_fees_sat
-            ),
-        },
-        Money { minor: amount_sat, currency: Currency::BTC },
-        inputs,
-    ))
+            formula: String::new(),
+            amount,
+            inputs,
+        };
+        let mut rated = scope.finish(&self.head, "pool_earnings", draft)?;
+        rated.line.formula = format!(
+            "sum over groups on chain main of credited_q32 x T(nbits) x (subsidy_sat + {}) / (D1 x 2^32), \
+             D1 = 0xffff x 2^208, rounded once half to even to 1 satoshi",
+            self.mean_fees_sat
+        );
+        Ok(vec![rated])
+    }
 }
 
 /// Adds groups of equal worth; the map's order is the order on the invoice.
@@ -122,11 +167,18 @@ fn describe(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::components::testing::contract;
+    use crate::{Line, Usage, rate};
+    use serde_json::json;
 
     const SUBSIDY_2009_SAT: u64 = 5_000_000_000;
 
-    fn terms(mean_fees_sat: u64) -> PoolEarnings {
-        PoolEarnings { id: "earnings".to_owned(), mean_fees_sat }
+    fn line(mean_fees_sat: u64, work: &[WorkGroup]) -> Result<Line, RatingError> {
+        let fees = mean_fees_sat.to_string();
+        let component = json!({"id": "earnings", "kind": "pool_earnings", "chain": "main", "currency": "BTC",
+            "mean_fees_sat": fees});
+        let usage = Usage { work: work.to_vec(), ..Usage::default() };
+        rate(&contract(&[component]), &usage).map(|mut lines| lines.remove(0))
     }
 
     fn group(chain: &str, nbits: u32, subsidy_sat: u64, credited_q32: u128) -> WorkGroup {
@@ -136,11 +188,11 @@ mod tests {
     #[test]
     fn the_first_four_hundred_blocks_are_worth_twenty_thousand_bitcoin() {
         let work = [group("main", 0x1d00_ffff, SUBSIDY_2009_SAT, 400 << 32)];
-        let line = line("lab-1", &terms(0), &work).unwrap();
+        let line = line(0, &work).unwrap();
         assert_eq!(line.amount.decimal_text(), "20000.00000000");
         assert_eq!((line.quantity.as_str(), line.unit.as_str()), ("400", "difficulty"));
         assert_eq!(line.inputs[0]["expected_hashes"], "400 x 2^48/65535");
-        assert_eq!(line.id, "lab-1/earnings");
+        assert_eq!(line.id, "c/earnings");
     }
 
     #[test]
@@ -156,7 +208,7 @@ mod tests {
         ] {
             let work: Vec<_> =
                 pieces_q32.iter().map(|q32| group("main", 0x1d00_ffff, reward_sat, *q32)).collect();
-            let line = line("c", &terms(0), &work).unwrap();
+            let line = line(0, &work).unwrap();
             assert_eq!(line.amount.minor, expected_sat, "{pieces_q32:?} x {reward_sat}");
         }
     }
@@ -167,7 +219,7 @@ mod tests {
             group("testnet3", 0x1d00_ffff, SUBSIDY_2009_SAT, 7 << 32),
             group("main", 0x1d00_ffff, 100, 2 << 32),
         ];
-        let line = line("c", &terms(5), &work).unwrap();
+        let line = line(5, &work).unwrap();
         assert_eq!(line.amount.minor, 210);
         assert_eq!(line.quantity, "2");
         assert_eq!(line.inputs.len(), 2);
@@ -177,10 +229,10 @@ mod tests {
     #[test]
     fn impossible_work_stops_the_line() {
         let zero_target = [group("main", 0, SUBSIDY_2009_SAT, 1)];
-        assert_eq!(line("c", &terms(0), &zero_target).unwrap_err().code(), "WB-5201");
+        assert_eq!(line(0, &zero_target).unwrap_err().code(), "WB-5201");
         let too_much = [group("main", 0x1d00_ffff, 1, u128::MAX), group("main", 0x1d00_ffff, 1, 1)];
-        assert_eq!(line("c", &terms(0), &too_much).unwrap_err().code(), "WB-5202");
+        assert_eq!(line(0, &too_much).unwrap_err().code(), "WB-5202");
         let too_dear = [group("main", 0x2100_ffff, u64::MAX, u128::MAX)];
-        assert_eq!(line("c", &terms(0), &too_dear).unwrap_err().code(), "WB-5202");
+        assert_eq!(line(0, &too_dear).unwrap_err().code(), "WB-5202");
     }
 }

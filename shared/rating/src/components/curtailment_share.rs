@@ -1,0 +1,103 @@
+//! The customer's share of what curtailed energy earned.
+//!
+//! ```text
+//! credit = half_even( sum over intervals of curtailed_mwh x (market price - strike) x share percent / 100 )
+//! ```
+//!
+//! The market price is that of its series at the start of each five-minute interval. An interval whose
+//! market price is under the strike counts as it is (`count`) or as nothing (`zero`), as the contract says.
+//! The line is negative: it is credited.
+
+use std::collections::BTreeMap;
+
+use crate::components::common::{by_instant, max_age_us, per};
+use crate::error::{ContractError, RatingError};
+use crate::exact::Exact;
+use crate::fields::{Decimal, Fields, Head};
+use crate::line::input;
+use crate::scope::{Draft, Rated, Scope};
+
+/// Thousandths of a watt-hour in a megawatt-hour.
+const MWH_PER_MEGAWATT_HOUR: u128 = 1_000_000_000;
+
+/// Terms of a curtailment share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// Id, currency and words of the component.
+    pub head: Head,
+    /// The series of market prices.
+    pub series: String,
+    /// What the energy would have cost, per megawatt-hour.
+    pub strike: Decimal,
+    /// The customer's share.
+    pub share_percent: Decimal,
+    /// Whether a market price under the strike takes something off.
+    pub counts_negative: bool,
+    /// How old a market price may be.
+    pub max_age_us: Option<i64>,
+}
+
+impl Terms {
+    pub(crate) fn read(fields: &mut Fields<'_>) -> Result<Self, ContractError> {
+        let head = fields.head()?;
+        fields.unit("unit", &[per(head.currency, "MWh")])?;
+        Ok(Self {
+            series: fields.id("series")?,
+            strike: fields.decimal("strike")?,
+            share_percent: fields.percent("share_percent")?,
+            counts_negative: fields.word("negative_spread", &["zero", "count"])? == "count",
+            max_age_us: max_age_us(fields)?,
+            head,
+        })
+    }
+
+    pub(crate) fn rate(&self, scope: &Scope<'_>) -> Result<Vec<Rated>, RatingError> {
+        let wide = || scope.overflow("curtailed energy");
+        scope.usage.check_curtailed(scope.stretch()?).map_err(|error| scope.refused(error))?;
+        let unit = per(self.head.currency, "MWh");
+        let mut prices: BTreeMap<(&str, &str), (Exact, u128)> = BTreeMap::new();
+        let slices = scope.usage.curtailed.iter().map(|slice| (slice.start_us, slice.curtailed_mwh));
+        for (start_us, curtailed_mwh) in by_instant(slices).ok_or_else(wide)? {
+            let price = scope.price(&self.series, start_us, self.max_age_us, &unit)?;
+            let entry = prices.entry((&price.text, &price.source)).or_insert((price.value, 0));
+            entry.1 = entry.1.checked_add(curtailed_mwh).ok_or_else(wide)?;
+        }
+        let (mut quantity, mut value) = (Exact::ZERO, Exact::ZERO);
+        let mut inputs = Vec::with_capacity(prices.len());
+        for ((text, source), (price, curtailed_mwh)) in prices {
+            let megawatt_hours = Exact::ratio(curtailed_mwh, MWH_PER_MEGAWATT_HOUR).ok_or_else(wide)?;
+            let mut spread = price.minus(self.strike.value).ok_or_else(wide)?;
+            if spread.is_negative() && !self.counts_negative {
+                spread = Exact::ZERO;
+            }
+            quantity = quantity.plus(megawatt_hours).ok_or_else(wide)?;
+            value = spread.times(megawatt_hours).and_then(|part| value.plus(part)).ok_or_else(wide)?;
+            inputs.push(input([
+                ("price", text.to_owned()),
+                ("source", source.to_owned()),
+                ("curtailed_megawatt_hours", megawatt_hours.to_string()),
+                ("spread", spread.to_string()),
+            ]));
+        }
+        let credit = value.percent(self.share_percent.value).ok_or_else(|| scope.overflow("amount"))?;
+        let draft = Draft {
+            description: "Share of the value of curtailed energy".to_owned(),
+            quantity,
+            unit: "MWh".to_owned(),
+            unit_price: format!(
+                "{} - {} {unit}, {} percent",
+                self.series, self.strike.text, self.share_percent.text
+            ),
+            formula: format!(
+                "-(sum of curtailed MWh x {}({} - {} {unit})) x {} / 100",
+                if self.counts_negative { "" } else { "max 0 of " },
+                self.series,
+                self.strike.text,
+                self.share_percent.text
+            ),
+            amount: credit.negated(),
+            inputs,
+        };
+        Ok(vec![scope.finish(&self.head, "curtailment_share", draft)?])
+    }
+}

@@ -1,0 +1,68 @@
+//! Tax on billed lines, by jurisdiction.
+//!
+//! ```text
+//! amount of a jurisdiction = half_even(sum of billed amounts of the named components x its percent / 100)
+//! ```
+//!
+//! Each jurisdiction has a line of its own, named `contract/component/jurisdiction`, because each is paid to
+//! another office. A tax on a tax names the earlier tax component in `of`.
+
+use crate::error::{ContractError, RatingError};
+use crate::fields::{Decimal, Fields, Head};
+use crate::scope::{Draft, Rated, Scope};
+
+/// Terms of a tax.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// Id, currency and words of the component.
+    pub head: Head,
+    /// The components that are taxed.
+    pub of: Vec<String>,
+    /// Who levies it.
+    pub jurisdictions: Vec<Jurisdiction>,
+}
+
+/// Who levies a tax.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Jurisdiction {
+    /// Its code, such as `US-TX`.
+    pub code: String,
+    /// The rate.
+    pub percent: Decimal,
+}
+
+impl Terms {
+    pub(crate) fn read(fields: &mut Fields<'_>) -> Result<Self, ContractError> {
+        let head = fields.head()?;
+        let of = fields.components("of", head.currency)?;
+        let mut jurisdictions: Vec<Jurisdiction> = Vec::new();
+        for mut entry in fields.tables("jurisdictions")? {
+            let jurisdiction = Jurisdiction { code: entry.id("code")?, percent: entry.percent("percent")? };
+            if jurisdictions.iter().any(|other| other.code == jurisdiction.code) {
+                let field = entry.required("code")?.place.clone();
+                return Err(ContractError::RepeatedId { field, value: jurisdiction.code });
+            }
+            entry.finish()?;
+            jurisdictions.push(jurisdiction);
+        }
+        Ok(Self { head, of, jurisdictions })
+    }
+
+    pub(crate) fn rate(&self, scope: &Scope<'_>) -> Result<Vec<Rated>, RatingError> {
+        let (base, inputs) = scope.billed_exact(&self.of, self.head.currency)?;
+        let mut rated = Vec::with_capacity(self.jurisdictions.len());
+        for Jurisdiction { code, percent } in &self.jurisdictions {
+            let draft = Draft {
+                description: format!("Tax of {code}"),
+                quantity: base,
+                unit: self.head.currency.code().to_owned(),
+                unit_price: format!("{} percent", percent.text),
+                formula: format!("({}) x {} / 100", self.of.join(" + "), percent.text),
+                amount: base.percent(percent.value).ok_or_else(|| scope.overflow("amount"))?,
+                inputs: inputs.clone(),
+            };
+            rated.push(scope.finish_part(code, &self.head, "tax", draft)?);
+        }
+        Ok(rated)
+    }
+}
