@@ -5,8 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The crates without I/O, clock, randomness or async.
-const PURE: [&str; 7] =
-    ["wb-units", "wb-proof", "wb-events", "wb-fold", "wb-metering", "wb-rating", "wb-ledger"];
+const PURE: [&str; 8] = [
+    "wb-units",
+    "wb-proof",
+    "wb-events",
+    "wb-fold",
+    "wb-metering",
+    "wb-rating",
+    "wb-ledger",
+    "wb-statistics",
+];
 
 /// What would bring I/O, a clock, randomness or async into them.
 const IMPURE: [&str; 10] = [
