@@ -20,8 +20,8 @@ use support::{DEMO_LIMIT, END_LIMIT, START_LIMIT, until};
 
 /// Where a process is killed: so long after the demonstration has said this, at most.
 const MOMENTS: [(&str, Duration); 3] = [
-    ("demo 3/6", Duration::from_millis(2_500)),
-    ("demo 4/6", Duration::from_millis(2_500)),
+    ("demo 3/6", Duration::from_millis(2_000)),
+    ("demo 4/6", Duration::from_millis(1_500)),
     ("demo 5/6", Duration::from_millis(800)),
 ];
 

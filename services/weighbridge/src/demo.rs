@@ -18,7 +18,7 @@ use wb_testkit::DemoInput;
 use crate::cli::{print, tell};
 use crate::services::Connected;
 use crate::up::{Stack, end_signal};
-use client::{Door, Sent, Window};
+use client::{Door, Sent, Window, patiently};
 use report::Summary;
 
 /// The seed of the simulated fleet unless another is given.
@@ -135,23 +135,24 @@ async fn weigh(
 
     tell("demo 3/6: sending everything once");
     let first_sent = send_all(&door, demo_keys, input).await?;
-    cuts.settled_cut().await?;
+    patiently("waiting for names", async || Ok(cuts.settled_cut().await?)).await?;
     let first = door.totals(&Window::all()).await?;
     tell("demo 4/6: sending everything a second time");
     send_all(&door, demo_keys, input).await?;
-    cuts.settled_cut().await?;
+    patiently("waiting for names", async || Ok(cuts.settled_cut().await?)).await?;
     let second = door.totals(&Window::all()).await?;
 
     tell("demo 5/6: closing the months and issuing invoices");
     let mut issued = BTreeSet::new();
     for period in PERIODS {
-        let of_period = clerk.close(period, None).await.with_context(|| format!("closing {period}"))?;
+        // A repeat goes on where the one before ended, and returns what exists already.
+        let of_period = patiently("closing a month", async || Ok(clerk.close(period, None).await?)).await?;
         issued.extend(of_period.into_iter().map(|invoice| invoice.invoice_id));
     }
     let invoices = door.invoices(&issued).await?;
     let mut recomputed = true;
     for invoice in &invoices {
-        let again = clerk.recompute(&invoice.id).await?;
+        let again = patiently("computing again", async || Ok(clerk.recompute(&invoice.id).await?)).await?;
         recomputed &= again.bill_matches && again.evidence_matches;
     }
     tell("demo 6/6: the result");

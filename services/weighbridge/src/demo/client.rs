@@ -15,6 +15,23 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// The pause between two tries.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// Tries until it works or patience ends: a backend may die and come back at any moment, and all that
+/// the demonstration asks for may be asked again.
+pub(crate) async fn patiently<T, F>(what: &'static str, mut attempt: impl FnMut() -> F) -> Result<T>
+where
+    F: Future<Output = Result<T>>,
+{
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        match attempt().await {
+            Ok(done) => return Ok(done),
+            Err(error) if tokio::time::Instant::now() > deadline => return Err(error).context(what),
+            Err(error) => tracing::warn!(error = format!("{error:#}"), what, "it is tried again"),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
 /// What became of the events that were sent.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Sent {
@@ -187,6 +204,10 @@ impl Door {
     }
 
     async fn ask(&self, query: &str, variables: Value) -> Result<Value> {
+        patiently("asking the API", || self.ask_once(query, variables.clone())).await
+    }
+
+    async fn ask_once(&self, query: &str, variables: Value) -> Result<Value> {
         let answer: Value = self
             .http
             .post(&self.graphql_url)
