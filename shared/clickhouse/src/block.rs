@@ -47,21 +47,21 @@ impl Store {
             .insert_formatted_with(sql)
             .with_setting("async_insert", "0")
             .with_setting("insert_deduplicate", "0")
-            .with_setting("max_partitions_per_insert_block", PARTITIONS_PER_INSERT_MAX.to_string())
-            .buffered_with_capacity(CHUNK_BYTES);
+            .with_setting("max_partitions_per_insert_block", PARTITIONS_PER_INSERT_MAX.to_string());
         let attempt = attempt.to_le_bytes();
         let mut chunk = Vec::with_capacity(CHUNK_BYTES);
         for row in table.iter() {
-            if chunk.len() + attempt.len() + row.len() > CHUNK_BYTES {
-                if let Err(error) = insert.write(&chunk).await {
+            if !chunk.is_empty() && chunk.len() + attempt.len() + row.len() > CHUNK_BYTES {
+                // Sent whole: the client's buffered writer may take a part of what it is given.
+                let full = std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK_BYTES));
+                if let Err(error) = insert.send(full.into()).await {
                     return Err(failed(error));
                 }
-                chunk.clear();
             }
             chunk.extend_from_slice(&attempt);
             chunk.extend_from_slice(row);
         }
-        if let Err(error) = insert.write(&chunk).await {
+        if let Err(error) = insert.send(chunk.into()).await {
             return Err(failed(error));
         }
         insert.end().await.map_err(failed)

@@ -39,10 +39,9 @@ impl Store {
             .client()
             .insert_formatted_with("INSERT INTO manifest FORMAT RowBinary")
             .with_setting("async_insert", "0")
-            .with_setting("insert_deduplicate", "0")
-            .buffered();
+            .with_setting("insert_deduplicate", "0");
         let failed = query_failed("project names");
-        if let Err(error) = insert.write(&body).await {
+        if let Err(error) = insert.send(body.into()).await {
             return Err(failed(error));
         }
         insert.end().await.map_err(failed)

@@ -209,7 +209,7 @@ async fn only_what_is_named_before_the_cut_counts(address: SocketAddr) {
 }
 
 /// A block of an event of each kind but shares, with one event that is refused.
-fn folded(block: u64) -> FoldedBlock {
+fn folded(block: u64, refused: u32) -> FoldedBlock {
     let key = FrameKey::new([1; 32]);
     let facts = ["site", "customer"].map(|kind| Event {
         source: "s".into(),
@@ -220,7 +220,7 @@ fn folded(block: u64) -> FoldedBlock {
         ..Event::default()
     });
     let mut events: Vec<Vec<u8>> = facts.iter().map(Message::encode_to_vec).collect();
-    events.push(vec![0xff; 300]);
+    events.extend((0..refused).map(|length| vec![0xff; 300 + usize::try_from(length % 900).unwrap()]));
     let records = [frame::encode_events("i", events, &key), frame::encode_punctuation("a", 0, &key)];
     let mut assembler = Assembler::new(0, key);
     let records =
@@ -237,7 +237,7 @@ async fn rows(store: &Store, table: &str) -> Vec<u64> {
 
 async fn blocks_come_back_as_they_were_written_and_losers_go(address: SocketAddr) {
     let store = ready(address, "blocks").await;
-    let block = folded(1);
+    let block = folded(1, 1);
     assert_eq!(
         block.tables.iter().map(|table| table.name).collect::<Vec<_>>(),
         ["facts", "quarantine", "block_counts"]
@@ -267,7 +267,14 @@ async fn blocks_come_back_as_they_were_written_and_losers_go(address: SocketAddr
         "one row is missing"
     );
 
-    let named = folded(2);
+    // Several chunks, with rows of any length across their bounds.
+    let large = folded(3, 4_000);
+    store.write_block(&large, 1).await.unwrap();
+    assert_eq!(store.verify_block(&large, 1).await.unwrap(), None);
+    assert_eq!(large.counts.rejected(), 4_000);
+    store.client().query("DELETE FROM quarantine WHERE block = 3").execute().await.unwrap();
+
+    let named = folded(2, 1);
     for attempt in [3, 4, 5] {
         store.write_block(&named, attempt).await.unwrap();
     }
@@ -276,7 +283,7 @@ async fn blocks_come_back_as_they_were_written_and_losers_go(address: SocketAddr
         .await;
     assert!(store.collect_garbage().await.unwrap() >= 2);
     assert_eq!(store.collect_garbage().await.unwrap(), 0);
-    assert_eq!(rows(&store, "facts").await, [4, 7, 8], "the attempts of the block without a name stay");
+    assert_eq!(rows(&store, "facts").await, [1, 4, 7, 8], "the attempts of the block without a name stay");
     assert_eq!(store.verify_block(&named, 4).await.unwrap(), None);
 }
 
