@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use wb_events::names::{NAMES_VERSION, WonName, encode_name};
 use wb_events::topics;
 use wb_events::wire::Name;
-use wb_fold::{FOLD_VERSION, FoldedBlock};
+use wb_fold::FoldedBlock;
 
 use crate::partition::Seat;
 use crate::{AggregatorError, RETRY_MAX, RETRY_MIN, with_causes};
@@ -137,7 +137,8 @@ impl Seat {
             merkle_root: block.merkle_root.to_vec(),
             last_frame_hash: block.last_frame_hash.to_vec(),
             predecessor: self.names.predecessor(&self.chain).to_vec(),
-            fold_version: FOLD_VERSION,
+            fold_version: block.fold_version,
+            archive_hash: Vec::new(),
             log_id: self.names.pin().map(|pin| pin.log_id).unwrap_or_default(),
         }
     }

@@ -17,7 +17,7 @@ use wb_clickhouse::{Store, StoreError};
 use wb_events::frame::FrameKey;
 use wb_events::names::TopicPartition;
 use wb_events::topics;
-use wb_fold::ArchiveError;
+use wb_fold::{ArchiveError, FoldError};
 use wb_kafka::topics::Partitions;
 use wb_kafka::{Log, LogError, NamesView};
 
@@ -118,6 +118,9 @@ pub enum AggregatorError {
     /// The proofs of older tips failed.
     #[error("the archive of proofs failed")]
     Archive(#[source] ArchiveError),
+    /// A block could not be folded.
+    #[error("a block could not be folded")]
+    Rules(#[source] FoldError),
     /// No random attempt could be drawn.
     #[error("the operating system gave no random number")]
     Random,

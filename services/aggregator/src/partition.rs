@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use wb_clickhouse::Store;
 use wb_events::frame::encode_punctuation;
 use wb_events::names::TopicPartition;
-use wb_fold::{ArchiveError, Assembler, BlockId, ClosedBlock, FoldedBlock, State};
+use wb_fold::{Assembler, BlockId, ClosedBlock, FoldError, FoldedBlock, State};
 use wb_kafka::{Log, NamesView};
 use wb_proofstore::ProofStore;
 
@@ -54,7 +54,7 @@ impl Seat {
                 }
                 record = reader.next() => {
                     let record = record.map_err(AggregatorError::Log)?;
-                    let closed = assembler.push(&record);
+                    let closed = assembler.push(record);
                     if closed.is_some() || !assembler.something_waits() {
                         waiting_since = None;
                     } else if waiting_since.is_none() {
@@ -91,9 +91,9 @@ impl Seat {
             let folded = wb_fold::fold(id, &mut course.state, &mut course.proofs, &closed);
             (course, folded, began.elapsed())
         });
-        let (mut course, folded, fold): (Course, Result<FoldedBlock, ArchiveError>, Duration) =
+        let (mut course, folded, fold): (Course, Result<FoldedBlock, FoldError>, Duration) =
             folded.await.map_err(|error| AggregatorError::Fold(error.to_string()))?;
-        let folded = folded.map_err(AggregatorError::Archive)?;
+        let folded = folded.map_err(AggregatorError::Rules)?;
         self.commit(&folded, fold).await?;
         course.next_block = course.next_block.saturating_add(1);
         course.next_offset = folded.end_offset;

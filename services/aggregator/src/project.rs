@@ -2,7 +2,7 @@
 
 use tokio::sync::{mpsc, watch};
 use wb_clickhouse::Store;
-use wb_events::names::WonName;
+use wb_events::names::{Won, WonName};
 
 use crate::{RETRY_MAX, RETRY_MIN, stopped, with_causes};
 
@@ -16,7 +16,7 @@ pub struct Projector(tokio::task::JoinHandle<()>);
 impl Projector {
     /// Starts to project the names that arrive.
     #[must_use]
-    pub fn start(store: Store, follow: mpsc::Receiver<WonName>, shutdown: watch::Receiver<bool>) -> Self {
+    pub fn start(store: Store, follow: mpsc::Receiver<Won>, shutdown: watch::Receiver<bool>) -> Self {
         Self(tokio::spawn(run(store, follow, shutdown)))
     }
 
@@ -29,10 +29,10 @@ impl Projector {
 
 /// Follows the names until the end. What ClickHouse does not take is tried again for as long as
 /// it takes: nothing counts there until its name is projected.
-async fn run(store: Store, mut follow: mpsc::Receiver<WonName>, mut shutdown: watch::Receiver<bool>) {
+async fn run(store: Store, mut follow: mpsc::Receiver<Won>, mut shutdown: watch::Receiver<bool>) {
     let mut projected_to = None;
     let mut pause = RETRY_MIN;
-    let mut batch: Vec<WonName> = Vec::new();
+    let mut batch: Vec<Won> = Vec::new();
     loop {
         if batch.is_empty() {
             tokio::select! {
@@ -56,7 +56,7 @@ async fn run(store: Store, mut follow: mpsc::Receiver<WonName>, mut shutdown: wa
 
 async fn step(
     store: &Store,
-    batch: &mut Vec<WonName>,
+    batch: &mut Vec<Won>,
     projected_to: &mut Option<u64>,
 ) -> Result<(), wb_clickhouse::StoreError> {
     // What an earlier process projected is skipped: everything below the cut is there, because
@@ -66,12 +66,22 @@ async fn step(
         None => store.cut().await?.0,
     };
     *projected_to = Some(from);
-    batch.retain(|won| won.names_offset >= from);
+    batch.retain(|won| won.names_offset() >= from);
     if let Some(last) = batch.last() {
-        let next = last.names_offset.saturating_add(1);
-        store.project_names(batch).await?;
+        let next = last.names_offset().saturating_add(1);
+        let names: Vec<WonName> = batch.iter().filter_map(name_of).cloned().collect();
+        if !names.is_empty() {
+            store.project_names(&names).await?;
+        }
         *projected_to = Some(next);
     }
     batch.clear();
     Ok(())
+}
+
+fn name_of(won: &Won) -> Option<&WonName> {
+    match won {
+        Won::Name(name) => Some(name),
+        Won::Seal(_) => None,
+    }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use wb_events::frame::record_hash;
-use wb_fold::{FOLD_VERSION, State};
+use wb_fold::{FIRST_FOLD_VERSION, FOLD_VERSION, State};
 use wb_proofstore::ProofStore;
 use wb_proofstore::snapshot::{self, Position};
 
@@ -76,7 +76,7 @@ impl Seat {
         let same = self.names.pin().is_some_and(|pin| pin.log_id == position.log_id)
             && position.topic == self.chain.topic
             && position.partition == self.chain.partition
-            && position.fold_version == FOLD_VERSION;
+            && (FIRST_FOLD_VERSION..=FOLD_VERSION).contains(&position.fold_version);
         let Some(head) = self.names.head(&self.chain) else { return false };
         let named_next = head.name.block.saturating_add(1);
         let at_head = position.next_block == named_next
@@ -120,7 +120,7 @@ impl Seat {
             log_id: head.name.log_id.clone(),
             topic: self.chain.topic.clone(),
             partition: self.chain.partition,
-            fold_version: FOLD_VERSION,
+            fold_version: course.state.fold_version(),
             next_block: course.next_block,
             end_offset: course.next_offset,
             name_hash: head.name_hash,

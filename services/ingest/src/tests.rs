@@ -123,10 +123,10 @@ impl Trial {
         let mut assembler = Assembler::new(0, key.clone());
         let payload = frame::encode_events("test", events, &key);
         let record = LogRecord { offset: 0, append_time_us: self.event_time_us, payload };
-        assert!(assembler.push(&record).is_none());
+        assert!(assembler.push(record).is_none());
         let payload = frame::encode_punctuation("test", 0, &key);
         let end = LogRecord { offset: 1, append_time_us: self.event_time_us, payload };
-        let block = assembler.push(&end).unwrap();
+        let block = assembler.push(end).unwrap();
         let id = BlockId { topic: topics::SHARES.to_owned(), partition: 0, block: 0 };
         let mut archive = MemoryArchive::default();
         let folded = wb_fold::fold(id, &mut State::default(), &mut archive, &block).unwrap();

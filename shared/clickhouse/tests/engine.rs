@@ -225,7 +225,7 @@ fn folded(block: u64, refused: u32) -> FoldedBlock {
     let mut assembler = Assembler::new(0, key);
     let records =
         (0..).zip(records).map(|(offset, payload)| LogRecord { offset, append_time_us: DAY_US, payload });
-    let closed = records.filter_map(|record| assembler.push(&record)).next().unwrap();
+    let closed = records.filter_map(|record| assembler.push(record)).next().unwrap();
     let id = BlockId { topic: "reference".into(), partition: 0, block };
     wb_fold::fold(id, &mut State::default(), &mut MemoryArchive::default(), &closed).unwrap()
 }

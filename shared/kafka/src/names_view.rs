@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use tokio::sync::watch;
-use wb_events::names::{Applied, Chains, TopicPartition, WonName, encode_pin};
+use wb_events::names::{Applied, Chains, TopicPartition, Won, WonName, WonSeal, encode_pin};
 use wb_events::topics;
 use wb_events::wire::{Pin, TopicPin};
 
 use crate::topics::Partitions;
 use crate::{Log, LogError};
 
-/// How many won names a view keeps for those who follow it; a slower follower reads the topic.
+/// How many won records a view keeps for those who follow it; a slower follower reads the topic.
 const FOLLOW_MAX: usize = 4_096;
 
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ struct Shown {
 /// The view. Cheap to clone; its reader stops when the last clone is gone.
 #[derive(Debug, Clone)]
 pub struct NamesView {
-    shown: watch::Receiver<Arc<Shown>>,
+    shown: watch::Receiver<Shown>,
     log: Log,
     _reader: Arc<AbortOnDrop>,
 }
@@ -38,7 +38,7 @@ impl Drop for AbortOnDrop {
 
 impl NamesView {
     /// Reads all names there are, pins the log if nobody has, checks the partition counts
-    /// against the pin, and goes on reading. Won names are also sent to `follow`.
+    /// against the pin, and goes on reading. What wins is also sent to `follow`.
     ///
     /// # Errors
     /// [`LogError`] where names cannot be read or pinned, or the counts differ.
@@ -46,9 +46,9 @@ impl NamesView {
         log: Log,
         found: &Partitions,
         log_id: [u8; 16],
-        follow: Option<tokio::sync::mpsc::Sender<WonName>>,
+        follow: Option<tokio::sync::mpsc::Sender<Won>>,
     ) -> Result<Self, LogError> {
-        let (show, shown) = watch::channel(Arc::new(Shown::default()));
+        let (show, shown) = watch::channel(Shown::default());
         let reader = tokio::spawn(read(log.clone(), show, follow));
         let view = Self { shown, log: log.clone(), _reader: Arc::new(AbortOnDrop(reader)) };
         view.catch_up().await?;
@@ -60,7 +60,11 @@ impl NamesView {
                 topics: found
                     .iter()
                     .filter(|(topic, _)| event_topics(topic))
-                    .map(|(topic, partitions)| TopicPin { topic: topic.clone(), partitions: *partitions })
+                    .map(|(topic, partitions)| TopicPin {
+                        topic: topic.clone(),
+                        partitions: *partitions,
+                        ..TopicPin::default()
+                    })
                     .collect(),
             };
             log.append(topics::NAMES, 0, b"pin", &encode_pin(&pin), &[]).await?;
@@ -138,6 +142,12 @@ impl NamesView {
         self.shown.borrow().chains.predecessor(partition)
     }
 
+    /// The seal that counts for a day, counted since 1970-01-01 UTC.
+    #[must_use]
+    pub fn seal(&self, day: i32) -> Option<WonSeal> {
+        self.shown.borrow().chains.seal(day).cloned()
+    }
+
     /// Waits until everything that is in the event topics now has been named, and gives the cut
     /// that contains it: one past the offset of the last won name.
     ///
@@ -157,14 +167,13 @@ impl NamesView {
         }
         self.catch_up().await?;
         loop {
-            let shown = Arc::clone(&self.shown.borrow());
-            let named =
-                |chain: &TopicPartition| shown.chains.head(chain).map_or(0, |head| head.name.end_offset);
+            let chains = self.shown.borrow().chains.clone();
+            let named = |chain: &TopicPartition| chains.head(chain).map_or(0, |head| head.name.end_offset);
             if ends.iter().all(|(chain, end)| named(chain) >= *end) {
-                let last = shown.chains.heads().map(|(_, head)| head.names_offset.saturating_add(1)).max();
+                let last = chains.heads().map(|(_, head)| head.names_offset.saturating_add(1)).max();
                 return Ok(last.unwrap_or(0));
             }
-            self.wait_until(shown.chains.next_offset().saturating_add(1)).await?;
+            self.wait_until(chains.next_offset().saturating_add(1)).await?;
         }
     }
 
@@ -175,7 +184,7 @@ impl NamesView {
     }
 }
 
-async fn read(log: Log, show: watch::Sender<Arc<Shown>>, follow: Option<tokio::sync::mpsc::Sender<WonName>>) {
+async fn read(log: Log, show: watch::Sender<Shown>, follow: Option<tokio::sync::mpsc::Sender<Won>>) {
     let stopped = match read_until_error(&log, &show, follow).await {
         Ok(()) => "nobody looks any more".to_owned(),
         Err(error) => {
@@ -189,23 +198,21 @@ async fn read(log: Log, show: watch::Sender<Arc<Shown>>, follow: Option<tokio::s
             text
         }
     };
-    show.send_modify(|shown| {
-        let chains = shown.chains.clone();
-        *shown = Arc::new(Shown { chains, stopped: Some(stopped) });
-    });
+    show.send_modify(|shown| shown.stopped = Some(stopped));
 }
 
 async fn read_until_error(
     log: &Log,
-    show: &watch::Sender<Arc<Shown>>,
-    follow: Option<tokio::sync::mpsc::Sender<WonName>>,
+    show: &watch::Sender<Shown>,
+    follow: Option<tokio::sync::mpsc::Sender<Won>>,
 ) -> Result<(), LogError> {
     let mut reader = log.read_from(topics::NAMES, 0, 0)?;
-    let mut chains = Chains::default();
     loop {
         let record = reader.next().await?;
-        let applied = chains.apply(record.offset, &record.payload).map_err(LogError::Names)?;
-        show.send_replace(Arc::new(Shown { chains: chains.clone(), stopped: None }));
+        let mut applied = Ok(Applied::Lost);
+        // Changed in place: a log of years has more names than could each be given a copy.
+        show.send_modify(|shown| applied = shown.chains.apply(record.offset, &record.payload));
+        let applied = applied.map_err(LogError::Names)?;
         if let (Applied::Won(won), Some(follow)) = (applied, &follow)
             && follow.send(*won).await.is_err()
         {
@@ -214,8 +221,8 @@ async fn read_until_error(
     }
 }
 
-/// The channel by which won names are followed, with its bound.
+/// The channel by which won records are followed, with its bound.
 #[must_use]
-pub fn follow_channel() -> (tokio::sync::mpsc::Sender<WonName>, tokio::sync::mpsc::Receiver<WonName>) {
+pub fn follow_channel() -> (tokio::sync::mpsc::Sender<Won>, tokio::sync::mpsc::Receiver<Won>) {
     tokio::sync::mpsc::channel(FOLLOW_MAX)
 }
