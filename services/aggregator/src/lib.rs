@@ -2,6 +2,7 @@
 //! is folded, written, read back, and counts once it is named in the log.
 
 mod commit;
+mod crew;
 mod partition;
 mod project;
 mod recover;
@@ -18,8 +19,9 @@ use wb_events::frame::FrameKey;
 use wb_events::names::TopicPartition;
 use wb_events::topics;
 use wb_fold::{ArchiveError, FoldError};
+use wb_kafka::membership::Change;
 use wb_kafka::topics::Partitions;
-use wb_kafka::{Log, LogError, NamesView};
+use wb_kafka::{Log, LogError, Membership, NamesView};
 
 /// Where something waits, a punctuation closes the block after this long.
 pub const PUNCTUATE_AFTER: Duration = Duration::from_secs(1);
@@ -37,8 +39,8 @@ pub struct AggregatorConfig {
     pub frame_key: FrameKey,
     /// Its name in the punctuations it writes.
     pub name: String,
-    /// Where proofs of older tips are kept, one folder a partition.
-    pub proofs_dir: PathBuf,
+    /// Where proofs of older tips and snapshots are kept, one folder a partition.
+    pub state_dir: PathBuf,
     /// How long something waits before a punctuation closes its block.
     pub punctuate_after: Duration,
 }
@@ -129,83 +131,92 @@ pub enum AggregatorError {
     Fold(String),
 }
 
-/// Runs all partitions of the event topics until `shutdown` turns true, then returns once no
-/// commit is under way.
+/// Which partitions an aggregator works on.
+#[derive(Debug)]
+pub enum Share {
+    /// All of them: it is alone.
+    All(Partitions),
+    /// Those that the group gives it.
+    OfGroup(Membership),
+}
+
+/// Runs partitions of the event topics until `shutdown` turns true, then returns once no commit is
+/// under way.
 ///
 /// The projector is started before the view of names is: it takes what the view reads.
+///
+/// # Errors
+/// [`AggregatorError::Log`] where membership of the group has ended.
 pub async fn run(
     config: AggregatorConfig,
     log: Log,
     store: Store,
     names: NamesView,
     projector: Projector,
-    partitions: Partitions,
-    shutdown: watch::Receiver<bool>,
-) {
+    share: Share,
+    mut shutdown: watch::Receiver<bool>,
+) -> Result<(), AggregatorError> {
     let mut tasks = JoinSet::new();
     tasks.spawn(projector.ended());
-    tasks.spawn(collect_garbage(store.clone(), shutdown.clone()));
-    for (topic, count) in partitions {
-        if !topics::EVENT_TOPICS.contains(&topic.as_str()) {
-            continue;
+    let mut crew = crew::Crew::new(config, log, store.clone(), names);
+    tasks.spawn(collect_garbage(store, crew.holdings(), shutdown.clone()));
+    let ended = match share {
+        Share::All(partitions) => {
+            let counts =
+                partitions.iter().filter(|(topic, _)| topics::EVENT_TOPICS.contains(&topic.as_str()));
+            let all = counts.flat_map(|(topic, count)| (0..*count).map(|it| TopicPartition::new(topic, it)));
+            crew.take_up(all.collect()).await;
+            stopped(&mut shutdown).await;
+            Ok(())
         }
-        for partition in 0..count {
-            let seat = partition::Seat {
-                chain: TopicPartition::new(&topic, partition),
-                config: config.clone(),
-                log: log.clone(),
-                store: store.clone(),
-                names: names.clone(),
-            };
-            tasks.spawn(keep_running(seat, shutdown.clone()));
-        }
-    }
+        Share::OfGroup(membership) => follow_group(membership, &mut crew, &mut shutdown).await,
+    };
+    crew.put_down_all().await;
     while let Some(ended) = tasks.join_next().await {
         if let Err(error) = ended {
             tracing::error!(%error, "a task of the aggregator ended badly");
         }
     }
+    ended
 }
 
-/// Removes attempts that lost, now and then.
-async fn collect_garbage(store: Store, mut shutdown: watch::Receiver<bool>) {
+/// Takes partitions up and puts them down as the group says, until the end.
+async fn follow_group(
+    mut membership: Membership,
+    crew: &mut crew::Crew,
+    shutdown: &mut watch::Receiver<bool>,
+) -> Result<(), AggregatorError> {
+    loop {
+        let change = tokio::select! {
+            () = stopped(shutdown) => return Ok(()),
+            change = membership.next() => change,
+        };
+        match change {
+            Change::Assigned(partitions) => crew.take_up(partitions).await,
+            Change::Revoked(partitions, drained) => {
+                crew.put_down(&partitions).await;
+                drop(drained);
+            }
+            Change::Ended(error) => return Err(AggregatorError::Log(error)),
+        }
+    }
+}
+
+/// Removes attempts that lost, now and then, where the house is ours to keep.
+async fn collect_garbage(store: Store, holdings: crew::Holdings, mut shutdown: watch::Receiver<bool>) {
     loop {
         tokio::select! {
             () = stopped(&mut shutdown) => return,
             () = tokio::time::sleep(COLLECT_EVERY) => {}
+        }
+        if !holdings.keeps_house() {
+            continue;
         }
         match store.collect_garbage().await {
             Ok(0) => {}
             Ok(found) => tracing::info!(found, "attempts that lost were removed"),
             Err(error) => tracing::warn!(error = with_causes(&error), "garbage is left for the next time"),
         }
-    }
-}
-
-/// Runs one partition; what fails is begun again from the last name, after a growing pause.
-async fn keep_running(seat: partition::Seat, mut shutdown: watch::Receiver<bool>) {
-    let mut pause = RETRY_MIN;
-    while !*shutdown.borrow() {
-        let started = tokio::time::Instant::now();
-        match seat.run(shutdown.clone()).await {
-            Ok(()) => return,
-            Err(error) => {
-                tracing::error!(
-                    topic = seat.chain.topic,
-                    partition = seat.chain.partition,
-                    error = with_causes(&error),
-                    "the partition stopped and is begun again from its last name"
-                );
-            }
-        }
-        if started.elapsed() > RETRY_MAX {
-            pause = RETRY_MIN;
-        }
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = stopped(&mut shutdown) => return,
-        }
-        pause = pause.saturating_mul(2).min(RETRY_MAX);
     }
 }
 

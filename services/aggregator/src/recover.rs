@@ -38,7 +38,7 @@ impl Snapshots {
 
 impl Seat {
     fn proofs_dir(&self) -> PathBuf {
-        self.config.proofs_dir.join(format!("{}-{}", self.chain.topic, self.chain.partition))
+        self.config.state_dir.join(format!("{}-{}", self.chain.topic, self.chain.partition))
     }
 
     /// The course to go on with and the offset of its next block. The log is checked against the

@@ -24,6 +24,8 @@ pub struct Config {
     pub clickhouse: ClickhouseConfig,
     /// The front door for events.
     pub ingest: IngestConfig,
+    /// The scale.
+    pub aggregator: AggregatorConfig,
     /// The window for readers.
     pub api: ApiConfig,
 }
@@ -104,6 +106,18 @@ pub struct IngestConfig {
     pub sources: Vec<SourceEntry>,
 }
 
+/// The scale: where aggregators keep their state, and how they share the partitions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AggregatorConfig {
+    /// Where proofs and snapshots lie, one folder a partition. Aggregators that share the partitions may share it, on
+    /// storage that all of them reach: who takes a partition over then begins at its last snapshot. Default: `proofs` in
+    /// the data folder. `WEIGHBRIDGE_AGGREGATOR_STATE_DIR`.
+    pub state_dir: Option<PathBuf>,
+    /// After so many milliseconds without a sign of life an aggregator loses its partitions to the others, 1,000 to
+    /// 300,000; the broker has bounds of its own. Default 10,000. `WEIGHBRIDGE_AGGREGATOR_SESSION_TIMEOUT_MS`.
+    pub session_timeout_ms: u32,
+}
+
 /// The window for readers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiConfig {
@@ -141,6 +155,7 @@ impl Default for Config {
                 listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8801)),
                 sources: Vec::new(),
             },
+            aggregator: AggregatorConfig { state_dir: None, session_timeout_ms: 10_000 },
             api: ApiConfig { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8802)), graphiql: true },
         }
     }
@@ -167,6 +182,19 @@ pub(crate) fn read(reader: &mut Reader<'_>, table: Table) -> Config {
         sources: sources::read(reader, &mut section),
     };
     section.close(reader);
+    let mut section = root.section(reader, "aggregator");
+    let state_dir = field("state_dir").or(variable::AGGREGATOR_STATE_DIR);
+    let timeout = field("session_timeout_ms").or(variable::AGGREGATOR_SESSION_TIMEOUT_MS);
+    let aggregator = AggregatorConfig {
+        state_dir: section.text(reader, state_dir, None, |text| form::path(text).map(Some)),
+        session_timeout_ms: section.number(
+            reader,
+            timeout,
+            default.aggregator.session_timeout_ms,
+            1_000..=300_000,
+        ),
+    };
+    section.close(reader);
     let mut section = root.section(reader, "api");
     let listen = field("listen").or(variable::API_LISTEN);
     let api = ApiConfig {
@@ -175,7 +203,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, table: Table) -> Config {
     };
     section.close(reader);
     root.close(reader);
-    Config { data_dir, kafka, clickhouse, ingest, api }
+    Config { data_dir, kafka, clickhouse, ingest, aggregator, api }
 }
 
 fn kafka(reader: &mut Reader<'_>, section: &mut Section, default: KafkaConfig) -> KafkaConfig {

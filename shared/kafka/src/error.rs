@@ -79,6 +79,15 @@ pub enum LogError {
         /// How many it must have.
         pinned: u32,
     },
+    /// Membership of the group that shares the partitions has ended.
+    #[error(
+        "WB-5011 this aggregator is no member of its group any more: {detail}; does another one run with the same \
+         data folder?"
+    )]
+    Membership {
+        /// What the client said.
+        detail: String,
+    },
     /// The view of names has stopped.
     #[error("WB-5010 the reader of names has stopped: {detail}")]
     NamesStopped {

@@ -1,6 +1,7 @@
 //! The log: Kafka behind a few calls that say what they promise.
 
 pub mod error;
+pub mod membership;
 pub mod names_view;
 mod producer;
 pub mod reader;
@@ -13,6 +14,7 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 pub use error::LogError;
+pub use membership::Membership;
 pub use names_view::NamesView;
 pub use producer::Delivery;
 pub use reader::Reader;
@@ -99,6 +101,10 @@ impl Log {
             producer: Arc::new(producer),
             watermarks: Arc::new(watermarks),
         })
+    }
+
+    pub(crate) fn settings(&self) -> &LogSettings {
+        &self.settings
     }
 
     /// Appends one record and waits until every in-sync replica has it. Gives its offset.
