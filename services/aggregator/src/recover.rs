@@ -45,6 +45,7 @@ impl Seat {
     /// names first: one that lost its tail, or holds other records, stops the partition.
     pub(crate) async fn recover(&self) -> Result<(Course, u64), AggregatorError> {
         self.names.catch_up().await.map_err(AggregatorError::Log)?;
+        self.names.check_topic_ids().await.map_err(AggregatorError::Log)?;
         self.check_tail().await?;
         let dir = self.proofs_dir();
         let loaded = tokio::task::spawn_blocking(move || (snapshot::load(&dir), dir)).await;

@@ -37,7 +37,7 @@ fn the_example_holds_the_defaults() {
 fn the_example_is_right_with_every_field_in_use() {
     let text = std::fs::read_to_string(example_path()).unwrap();
     let options = |line: &&str| line.starts_with('#') && !line.starts_with("# ") && *line != "#";
-    assert_eq!(text.lines().filter(options).count(), 13);
+    assert_eq!(text.lines().filter(options).count(), 14);
     let whole: Vec<&str> =
         text.lines().map(|line| if options(&line) { line.trim_start_matches('#') } else { line }).collect();
     let config = load(&whole.join("\n"), nothing);

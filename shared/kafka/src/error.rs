@@ -79,6 +79,15 @@ pub enum LogError {
         /// How many it must have.
         pinned: u32,
     },
+    /// A topic was deleted and made again.
+    #[error(
+        "WB-5012 topic {topic} is not the one that this log was pinned with: it was deleted and made again; \
+         restore it, or begin a new log with an empty database"
+    )]
+    TopicReplaced {
+        /// The topic.
+        topic: String,
+    },
     /// Membership of the group that shares the partitions has ended.
     #[error(
         "WB-5011 this aggregator is no member of its group any more: {detail}; does another one run with the same \

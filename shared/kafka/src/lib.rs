@@ -5,6 +5,7 @@ pub mod membership;
 pub mod names_view;
 mod producer;
 pub mod reader;
+pub mod topic_ids;
 pub mod topics;
 
 use std::sync::Arc;
@@ -198,6 +199,15 @@ impl Log {
                 return Ok(records);
             }
         }
+    }
+
+    /// The broker's own ids of topics; none where the cluster wants TLS or SASL.
+    ///
+    /// # Errors
+    /// [`LogError::Topics`] where no broker answers.
+    pub async fn topic_ids(&self, topics: &[&str]) -> Result<topic_ids::TopicIds, LogError> {
+        let asked = topic_ids::ask(&self.settings, topics).await;
+        asked.map_err(|error| LogError::Topics { detail: format!("their ids are not known: {error}") })
     }
 
     /// Creates the topics that are missing and reads how many partitions each has.

@@ -52,6 +52,7 @@ impl NamesView {
         let reader = tokio::spawn(read(log.clone(), show, follow));
         let view = Self { shown, log: log.clone(), _reader: Arc::new(AbortOnDrop(reader)) };
         view.catch_up().await?;
+        let ids = log.topic_ids(&topics::EVENT_TOPICS).await?;
         if view.pin().is_none() {
             let event_topics = |topic: &&String| topics::EVENT_TOPICS.contains(&topic.as_str());
             let pin = Pin {
@@ -63,7 +64,7 @@ impl NamesView {
                     .map(|(topic, partitions)| TopicPin {
                         topic: topic.clone(),
                         partitions: *partitions,
-                        ..TopicPin::default()
+                        topic_id: ids.get(topic).map(|id| id.to_vec()).unwrap_or_default(),
                     })
                     .collect(),
             };
@@ -80,7 +81,24 @@ impl NamesView {
                 });
             }
         }
+        view.check_topic_ids().await?;
         Ok(view)
+    }
+
+    /// Checks that the event topics are the ones that the log was pinned with, as far as their
+    /// ids can be asked for.
+    ///
+    /// # Errors
+    /// [`LogError::TopicReplaced`], [`LogError::Topics`] where no broker answers.
+    pub async fn check_topic_ids(&self) -> Result<(), LogError> {
+        let found = self.log.topic_ids(&topics::EVENT_TOPICS).await?;
+        for pinned in self.pin().map(|pin| pin.topics).unwrap_or_default() {
+            let known = found.get(&pinned.topic);
+            if !pinned.topic_id.is_empty() && known.is_some_and(|id| id.as_slice() != pinned.topic_id) {
+                return Err(LogError::TopicReplaced { topic: pinned.topic });
+            }
+        }
+        Ok(())
     }
 
     /// Waits until everything that is in the topic now has been folded.
