@@ -49,7 +49,6 @@ impl Member {
     fn holds(&self) -> BTreeSet<String> {
         let mut held = BTreeSet::new();
         for line in self.running.stderr().lines() {
-            let line = plain(line);
             let Some((_, fields)) = line.split_once("a partition is ") else { continue };
             let partition = fields.split_once("topic=").unwrap().1.to_owned();
             if fields.starts_with("taken up") {
@@ -60,13 +59,6 @@ impl Member {
         }
         held
     }
-}
-
-/// A line of a log without the colours of a terminal.
-fn plain(line: &str) -> String {
-    let mut parts = line.split('\u{1b}');
-    let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |text, part| text + part.split_once('m').map_or("", |(_, rest)| rest))
 }
 
 fn held_by(members: &[&Member]) -> Vec<usize> {
