@@ -151,7 +151,8 @@ impl Reference {
         self.jobs_held < limits::JOBS_MAX
     }
 
-    pub(crate) fn apply(&mut self, event: &Event, fact: &Fact) {
+    /// Takes in a fact of the log, in the log's order.
+    pub fn apply(&mut self, event: &Event, fact: &Fact) {
         // The same rule as the aggregator's: of one identity the first counts.
         if self.admitted.admit(event) != Admission::New {
             return;
