@@ -18,8 +18,9 @@ use crate::floats;
 /// How many partitions topics may have: `reference` always has one.
 pub(crate) const PARTITIONS: [u32; 3] = [1, 3, 8];
 
-/// Every so many shares of the simulated fleet, and readings of the museum's meters, are taken.
-const EVERY: [(&str, usize); 2] = [("fleet shares", 4), ("genesis energy", 24)];
+/// Of these parts, every so many events are taken: each event is counted thousands of times.
+const EVERY: [(&str, usize); 4] =
+    [("genesis blocks", 3), ("fleet shares", 6), ("fleet energy", 2), ("genesis energy", 24)];
 
 /// Something that is sent.
 pub(crate) struct Item {

@@ -56,7 +56,7 @@ fn ways() -> Vec<Way> {
     println!("determinism: hashing by {}", by.join(", "));
     let ways = hashings.iter().flat_map(|hashing| {
         // The state goes through a snapshot now and then, at other blocks on each count of threads.
-        THREADS.map(|threads| Way { threads, hashing: hashing.clone(), snapshot_every: 2 * threads + 1 })
+        THREADS.map(|threads| Way { threads, hashing: hashing.clone(), snapshot_every: 4 * threads + 7 })
     });
     ways.collect()
 }
