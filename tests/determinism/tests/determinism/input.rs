@@ -117,7 +117,8 @@ impl Input {
                 events.push((source.clone(), event.clone()));
             }
         }
-        let restated = events.iter().position(|(_, event)| event["body"]["entity"] == "hosting-acme").unwrap();
+        let restated =
+            events.iter().position(|(_, event)| event["body"]["entity"] == "hosting-acme").unwrap();
         let restatement = changes(&events[restated].1);
         let facts = events.iter().take_while(|(_, event)| event["kind"] == "fact").count();
         let operator = source(OPERATOR);
@@ -141,6 +142,19 @@ impl Input {
         }
         input.add_mishaps();
         input
+    }
+
+    /// The float arm: the worth of each event, added where it first arrives.
+    #[allow(clippy::float_arithmetic, reason = "this is the arm that must fail")]
+    pub(crate) fn float_sum(&self, order: &[usize]) -> f64 {
+        let mut arrived = vec![false; self.items.len()];
+        let mut sum = 0.0;
+        for item in order {
+            if !std::mem::replace(&mut arrived[*item], true) {
+                sum += self.items[*item].worth;
+            }
+        }
+        sum
     }
 
     /// What is no event, lies in the wrong topic, is not resolved, or claims the identity of another.

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use wb_events::frame::{self, FrameKey};
+use wb_events::frame::{self, FRAME_EVENTS_MAX, FrameKey};
 use wb_events::names::TopicPartition;
 use wb_fold::LogRecord;
+use wb_fold::assemble::BLOCK_EVENTS_MAX;
 
 use crate::input::{Input, Item, PARTITIONS, Payload};
 use crate::rng::Rng;
@@ -30,13 +31,19 @@ pub(crate) struct Arrival {
 
 /// Which events are sent twice: one in ten.
 pub(crate) fn repeats(input: &Input, rng: &mut Rng) -> Vec<usize> {
-    let mut repeatable: Vec<usize> = (0..input.items.len()).filter(|at| input.items[*at].repeatable).collect();
+    let mut repeatable: Vec<usize> =
+        (0..input.items.len()).filter(|at| input.items[*at].repeatable).collect();
     rng.shuffle(&mut repeatable);
     repeatable.truncate(input.items.len() / REPEATED_ONE_IN);
     repeatable
 }
 
 impl Arrival {
+    /// A given order.
+    pub(crate) fn of(order: Vec<usize>) -> Self {
+        Self { order, counts: 0 }
+    }
+
     /// The first two are the order of the sources and its reverse; the others are drawn.
     pub(crate) fn draw(input: &Input, repeats: &[usize], number: usize, rng: &mut Rng) -> Self {
         let mut order: Vec<usize> = (0..input.items.len()).chain(repeats.iter().copied()).collect();
@@ -48,7 +55,8 @@ impl Arrival {
         let late: Vec<bool> = input.items.iter().map(|_| rng.below(LATE_ONE_IN) == 0).collect();
         let (mut arrived, last): (Vec<usize>, Vec<usize>) = order.iter().partition(|item| !late[**item]);
         arrived.extend(last);
-        for (item, before) in input.items.iter().enumerate().filter_map(|(at, item)| Some((at, item.after?))) {
+        for (item, before) in input.items.iter().enumerate().filter_map(|(at, item)| Some((at, item.after?)))
+        {
             let place = |wanted: usize| arrived.iter().position(|item| *item == wanted).unwrap();
             let (first, second) = (place(before), place(item));
             if second < first {
@@ -72,6 +80,7 @@ struct Writing {
     records: Vec<LogRecord>,
     frame: Vec<Vec<u8>>,
     block_starts: u64,
+    block_events: usize,
 }
 
 impl Writing {
@@ -82,38 +91,62 @@ impl Writing {
         self.records.push(LogRecord { offset, append_time_us, payload });
     }
 
-    /// Ends the frame and the block.
-    fn end(&mut self, rng: &mut Rng) {
+    /// Ends the frame.
+    fn end_frame(&mut self, rng: &mut Rng) {
         if !self.frame.is_empty() {
-            let frame = frame::encode_events("ingest", std::mem::take(&mut self.frame), &key());
-            self.append(frame, rng);
+            let events = std::mem::take(&mut self.frame);
+            self.block_events += events.len();
+            self.append(frame::encode_events("ingest", events, &key()), rng);
         }
-        // A zombie's punctuation, which names a block that has ended, changes nothing.
-        if self.block_starts > 0 && rng.below(8) == 0 {
-            self.append(frame::encode_punctuation("zombie", self.block_starts - 1, &key()), rng);
+    }
+
+    /// Ends the block, which must have been begun.
+    fn end_block(&mut self, rng: &mut Rng) {
+        // One that is full has ended by itself.
+        if self.block_events < BLOCK_EVENTS_MAX {
+            // A zombie's punctuation, which names a block that has ended, changes nothing.
+            if self.block_starts > 0 && rng.below(8) == 0 {
+                self.append(frame::encode_punctuation("zombie", self.block_starts - 1, &key()), rng);
+            }
+            self.append(frame::encode_punctuation("aggregator", self.block_starts, &key()), rng);
         }
-        self.append(frame::encode_punctuation("aggregator", self.block_starts, &key()), rng);
         self.block_starts = u64::try_from(self.records.len()).unwrap();
+        self.block_events = 0;
+    }
+
+    fn take(&mut self, payload: &Payload, batch: usize, rng: &mut Rng) {
+        match payload {
+            Payload::Event(bytes) => {
+                self.frame.push(bytes.clone());
+                if self.frame.len() >= batch.min(FRAME_EVENTS_MAX) {
+                    self.end_frame(rng);
+                }
+            }
+            Payload::Record(bytes) => {
+                self.end_frame(rng);
+                self.append(bytes.clone(), rng);
+                self.block_events += 1;
+            }
+        }
+        if self.block_events >= batch {
+            self.end_block(rng);
+        }
     }
 }
 
 impl Log {
-    /// Writes the events in frames, and blocks, of at most `batch`.
+    /// Writes the events in blocks of `batch`, and in frames of as many where a frame may hold them.
     pub(crate) fn write(input: &Input, arrival: &Arrival, batch: usize, rng: &mut Rng) -> Self {
         let mut writing: BTreeMap<TopicPartition, Writing> = BTreeMap::new();
         for Item { topic, payload, partitions, .. } in arrival.order.iter().map(|at| &input.items[*at]) {
-            let partition = TopicPartition::new(topic, partitions[arrival.counts]);
-            let partition = writing.entry(partition).or_default();
-            match payload {
-                Payload::Event(bytes) => partition.frame.push(bytes.clone()),
-                Payload::Record(bytes) => partition.append(bytes.clone(), rng),
-            }
-            if partition.frame.len() == batch {
-                partition.end(rng);
-            }
+            let place = TopicPartition::new(topic, partitions[arrival.counts]);
+            writing.entry(place).or_default().take(payload, batch, rng);
         }
         let partitions = writing.into_iter().map(|(place, mut partition)| {
-            partition.end(rng);
+            partition.end_frame(rng);
+            if partition.block_events > 0 {
+                partition.end_block(rng);
+            }
             (place, partition.records)
         });
         Self { partitions: partitions.collect(), events: u64::try_from(arrival.order.len()).unwrap() }

@@ -22,12 +22,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use wb_fold::assemble::BLOCK_EVENTS_MAX;
 use wb_ledger::Hash;
 use wb_proof::testing::Path;
 
 use input::Input;
 use log::{Arrival, Log};
-use ports::{Bills, SealedStore};
+use ports::{Bills, Digests, SealedStore};
 use reading::{Hashing, Names, Way};
 use rng::Rng;
 use tables::{DayTables, Exported, Schema, assert_same};
@@ -36,7 +37,8 @@ use tables::{DayTables, Exported, Schema, assert_same};
 const INTERLEAVINGS: usize = 100;
 /// Different choices of which events are sent twice; so many interleavings share one.
 const REPEATED_SETS: usize = 10;
-const BATCHES: [usize; 3] = [1, 100, 65_536];
+/// Events of a block at most, and of a frame as far as a frame may hold so many.
+const BATCHES: [usize; 3] = [1, 100, BLOCK_EVENTS_MAX];
 const THREADS: [usize; 3] = [1, 2, 8];
 /// All ways of hashing that some CPU has.
 const ALL_PATHS: [&str; 4] = ["portable", "sha-ni", "avx2", "avx512"];
@@ -67,7 +69,7 @@ struct Seen {
     counted: Option<Exported>,
     /// By the set of events that were sent twice.
     repeats: BTreeMap<usize, Exported>,
-    bills: Option<BTreeMap<(&'static str, String), (String, Hash)>>,
+    bills: Option<Digests>,
     evidence: BTreeSet<Vec<Hash>>,
     /// The sum in floats, as bits.
     floats: BTreeSet<u64>,
@@ -98,7 +100,14 @@ impl Trial {
         Self { input, schema: Schema::read(), ways: ways(), seed: rng::seed(name), seen: Mutex::default() }
     }
 
-    fn read(&self, log: &Log, way: &Way, names: &Names, clerks: &tokio::runtime::Runtime, what: &str) -> Outcome {
+    fn read(
+        &self,
+        log: &Log,
+        way: &Way,
+        names: &Names,
+        clerks: &tokio::runtime::Runtime,
+        what: &str,
+    ) -> Outcome {
         let blocks = reading::read(log, way, None);
         names.check(&blocks, what);
         let events: u64 = blocks.values().flatten().map(|block| block.counts.events()).sum();
@@ -108,13 +117,29 @@ impl Trial {
         Outcome { tables: DayTables::of(&self.schema, &blocks), bills }
     }
 
+    /// A given order, named and read; gives how many blocks it has, too.
+    fn read_once(
+        &self,
+        order: Vec<usize>,
+        batch: usize,
+        way: &Way,
+        clerks: &tokio::runtime::Runtime,
+        what: &str,
+    ) -> (Outcome, usize) {
+        let log = Log::write(&self.input, &Arrival::of(order), batch, &mut Rng::of(self.seed, 0));
+        let names = Mutex::new(Names::default());
+        reading::read(&log, way, Some((&names, 1)));
+        let names = names.into_inner().unwrap();
+        (self.read(&log, way, &names, clerks, what), names.won.len())
+    }
+
     /// One order of arrival in all batches, read in all ways.
     fn interleaving(&self, number: usize, clerks: &tokio::runtime::Runtime) {
         let set = number % REPEATED_SETS;
         let repeats = log::repeats(&self.input, &mut Rng::of(self.seed, u64::try_from(set).unwrap()));
         let mut rng = Rng::of(self.seed, u64::try_from(REPEATED_SETS + number).unwrap());
         let arrival = Arrival::draw(&self.input, &repeats, number, &mut rng);
-        self.seen.lock().unwrap().floats.insert(self.float_sum(&arrival).to_bits());
+        self.seen.lock().unwrap().floats.insert(self.input.float_sum(&arrival.order).to_bits());
         for (batch_at, batch) in BATCHES.into_iter().enumerate() {
             let log = Log::write(&self.input, &arrival, batch, &mut rng);
             let names = Mutex::new(Names::default());
@@ -132,7 +157,10 @@ impl Trial {
                 );
                 let outcome = self.read(&log, way, &names, clerks, &what);
                 let first = evidence.get_or_insert_with(|| outcome.bills.evidence.clone());
-                assert_eq!(*first, outcome.bills.evidence, "{what}: the same log gives the same evidence digests");
+                assert_eq!(
+                    *first, outcome.bills.evidence,
+                    "{what}: the same log gives the same evidence digests"
+                );
                 self.compare(outcome, set, &what);
             }
             let mut seen = self.seen.lock().unwrap();
@@ -151,18 +179,6 @@ impl Trial {
         let bills = outcome.bills.bills;
         let expected = seen.bills.get_or_insert_with(|| bills.clone());
         assert_eq!(bills, *expected, "{what}: the same events give the same bill digests");
-    }
-
-    /// The float arm: the worth of each event where it first arrives.
-    fn float_sum(&self, arrival: &Arrival) -> f64 {
-        let mut arrived = vec![false; self.input.items.len()];
-        let mut sum = 0.0;
-        for item in &arrival.order {
-            if !std::mem::replace(&mut arrived[*item], true) {
-                sum += self.input.items[*item].worth;
-            }
-        }
-        sum
     }
 
     /// All interleavings, shared among as many workers as there are processors.
@@ -210,4 +226,46 @@ fn order_batches_threads_and_hashing_change_no_table_and_no_bill() {
     assert_eq!(seen.repeats.len(), REPEATED_SETS);
     assert_eq!(seen.evidence.len(), seen.logs, "each log has evidence of its own");
     assert!(seen.floats.len() > 1, "floats gave one sum: these events are too easy to prove anything");
+}
+
+/// A log that holds one event less, or one more, must be told from the others by what is compared.
+#[test]
+fn one_event_more_or_less_is_noticed() {
+    let trial = Trial::new("one event");
+    let clerks = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let way = &trial.ways[0];
+    let read = |order: Vec<usize>, what: &str| trial.read_once(order, 100, way, &clerks, what).0;
+    let all: Vec<usize> = (0..trial.input.items.len()).collect();
+    let whole = read(all.clone(), "all events");
+    let share =
+        trial.input.items.iter().rposition(|item| item.topic == "shares" && item.worth > 0.0).unwrap();
+    let less = read(all.iter().copied().filter(|item| *item != share).collect(), "a share less");
+    assert_ne!(less.tables.counted, whole.tables.counted);
+    assert_ne!(less.bills.bills, whole.bills.bills);
+    let more = read(all.into_iter().chain([share]).collect(), "a share twice");
+    assert_eq!(more.tables.counted, whole.tables.counted);
+    assert_ne!(more.tables.repeats, whole.tables.repeats);
+    assert_eq!(more.bills.bills, whole.bills.bills);
+    assert_ne!(more.bills.evidence, whole.bills.evidence);
+}
+
+/// Blocks that nobody closes close at 65,536 events; here one does in the middle of what is told apart.
+#[test]
+fn a_block_that_is_full_changes_nothing() {
+    let trial = Trial::new("full block");
+    let clerks = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let all: Vec<usize> = (0..trial.input.items.len()).collect();
+    let reading = trial.input.items.iter().position(|item| item.topic == "energy").unwrap();
+    let (half, rest) = all.split_at(all.len() * 2 / 3);
+    let padding = vec![reading; BLOCK_EVENTS_MAX];
+    let padded = [half, &padding, rest].concat();
+    for way in [&trial.ways[0], &trial.ways[2]] {
+        let (whole, blocks) =
+            trial.read_once(all.clone(), BLOCK_EVENTS_MAX, way, &clerks, "without a full block");
+        let (full, more_blocks) =
+            trial.read_once(padded.clone(), BLOCK_EVENTS_MAX, way, &clerks, "with a full block");
+        assert_eq!(more_blocks, blocks + 1);
+        assert_same(&full.tables.counted, &whole.tables.counted, "a full block");
+        assert_eq!(full.bills.bills, whole.bills.bills);
+    }
 }

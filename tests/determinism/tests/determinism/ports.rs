@@ -200,11 +200,14 @@ impl LedgerLog for MemoryLedger {
     }
 }
 
+/// Invoice number and bill digest by month and contract.
+pub(crate) type Digests = BTreeMap<(&'static str, String), (String, Hash)>;
+
 /// The digests of all invoices of both months.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Bills {
     /// What is charged, by month and contract, with the invoice's number.
-    pub(crate) bills: BTreeMap<(&'static str, String), (String, Hash)>,
+    pub(crate) bills: Digests,
     /// What it was computed from.
     pub(crate) evidence: Vec<Hash>,
 }

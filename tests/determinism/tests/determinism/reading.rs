@@ -151,8 +151,7 @@ pub(crate) fn read(log: &Log, way: &Way, names: Option<(&Mutex<Names>, u64)>) ->
     let next = AtomicUsize::new(0);
     let blocks = Mutex::new(Blocks::new());
     let work = |thread: usize| {
-        let mut attempts =
-            Rng::of(names.map_or(0, |(_, seed)| seed), u64::try_from(thread).unwrap());
+        let mut attempts = Rng::of(names.map_or(0, |(_, seed)| seed), u64::try_from(thread).unwrap());
         while let Some((chain, records)) = partitions.get(next.fetch_add(1, Ordering::Relaxed)) {
             let attempt = attempts.next();
             let folded = fold_partition(chain, records, way, |block| {

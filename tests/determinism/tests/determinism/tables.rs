@@ -246,7 +246,8 @@ impl DayTables {
 pub(crate) fn assert_same(found: &Exported, expected: &Exported, what: &str) {
     if found != expected {
         let places: std::collections::BTreeSet<_> = found.keys().chain(expected.keys()).collect();
-        let differ: Vec<_> = places.into_iter().filter(|place| found.get(*place) != expected.get(*place)).collect();
+        let differ: Vec<_> =
+            places.into_iter().filter(|place| found.get(*place) != expected.get(*place)).collect();
         panic!("{what}: other bytes in (table, day) {differ:?}");
     }
 }
