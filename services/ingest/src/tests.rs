@@ -358,3 +358,25 @@ fn a_job_of_the_other_protocol_was_never_given_to_a_session() {
         assert_eq!(trial.judge(1).unwrap(), expected, "{form:?} on a job of {other:?}");
     }
 }
+
+#[test]
+fn an_event_lies_where_its_machine_stood_at_its_time() {
+    let mut trial = Trial::new(Form::V1, &case("block363703"));
+    let (moved_us, start_us) = (trial.event_time_us, trial.event_time_us - 60_000_000);
+    let elsewhere = json!({"site_id": "elsewhere", "model": "S19", "rated_power_mw": 3_250_000});
+    trial.know("machine", "m", moved_us, elsewhere);
+    // A correction of where it stood at first comes last, and changes nothing of where it went.
+    let corrected = json!({"site_id": "corrected", "model": "S19", "rated_power_mw": 3_250_000});
+    trial.know("machine", "m", start_us, corrected);
+    let reference = trial.reference();
+    for (at_us, site) in [
+        (i64::MIN, "corrected"),
+        (start_us, "corrected"),
+        (moved_us - 1, "corrected"),
+        (moved_us, "elsewhere"),
+        (i64::MAX, "elsewhere"),
+    ] {
+        assert_eq!(reference.site_of("m", at_us), Some(site), "{at_us}");
+    }
+    assert_eq!(reference.site_of("nobody", moved_us), None);
+}

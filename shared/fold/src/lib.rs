@@ -105,6 +105,21 @@ pub fn fold(
     archive: &mut dyn ProofArchive,
     block: &ClosedBlock,
 ) -> Result<FoldedBlock, FoldError> {
+    fold_by(wb_proof::hash_headers, id, state, archive, block)
+}
+
+/// [`fold`] with another way to the SHA-256d of a batch of headers. Every way gives the same hashes,
+/// hence the same block; whoever holds one way against another does so here.
+///
+/// # Errors
+/// As [`fold`].
+pub fn fold_by(
+    hash_headers: impl Fn(&[[u8; 80]]) -> Vec<wb_proof::Hash256>,
+    id: BlockId,
+    state: &mut State,
+    archive: &mut dyn ProofArchive,
+    block: &ClosedBlock,
+) -> Result<FoldedBlock, FoldError> {
     let fold_version = state.fold_version();
     if !(FIRST_FOLD_VERSION..=FOLD_VERSION).contains(&fold_version) {
         return Err(FoldError::UnknownVersion { wanted: fold_version });
@@ -113,7 +128,7 @@ pub fn fold(
     let mut counts = Counts::default();
     let mut leaves = Vec::new();
     state.begin_block(block.first_append_time_us(), archive)?;
-    for item in decode::items(block) {
+    for item in decode::items(hash_headers, block) {
         leaves.push(merkle::leaf(item.bytes));
         let outcome = match &item.what {
             What::Event { event, hash } => {

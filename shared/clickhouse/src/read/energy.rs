@@ -106,7 +106,7 @@ fn slots() -> String {
     );
     let by_witness = format!(
         "SELECT machine_id, at_us, witness_rank, toString(any(witness)) AS named_witness,
-           argMax(site_id, part_mwh) AS at_site, sum(part_mwh) AS whole_mwh
+           argMax(site_id, (part_mwh, site_id)) AS at_site, sum(part_mwh) AS whole_mwh
          FROM ({shares}) GROUP BY machine_id, at_us, witness_rank"
     );
     format!(
