@@ -1,9 +1,11 @@
 //! The log: Kafka behind a few calls that say what they promise.
 
 pub mod error;
+pub mod names_cursor;
 pub mod names_view;
 mod producer;
 pub mod reader;
+mod restore;
 pub mod topics;
 
 use std::sync::Arc;
@@ -13,6 +15,7 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 pub use error::LogError;
+pub use names_cursor::NamesCursor;
 pub use names_view::NamesView;
 pub use producer::Delivery;
 pub use reader::Reader;
@@ -130,7 +133,7 @@ impl Log {
         payload: &[u8],
         headers: &[(&str, &str)],
     ) -> Result<Delivery, LogError> {
-        self.producer.send(topic, partition, key, payload, headers)
+        self.producer.send(topic, partition, key, payload, headers, None)
     }
 
     /// The first offset still held and the offset after the last record.
