@@ -248,6 +248,15 @@ impl Store {
         Ok(None)
     }
 
+    /// How many records the table `ledger` holds, and a sum over what they say.
+    ///
+    /// # Errors
+    /// [`StoreError::Query`].
+    pub async fn ledger_digest(&self) -> Result<(u64, u64), StoreError> {
+        let sql = "SELECT count(), sum(cityHash64(*)) FROM (SELECT DISTINCT * FROM ledger)";
+        self.audit(sql).fetch_one().await.map_err(query_failed("sum the ledger up"))
+    }
+
     async fn layout(&self, table: &'static str) -> Result<Layout, StoreError> {
         let sql = "SELECT type FROM system.columns WHERE database = ? AND table = ? AND name != 'attempt' \
                    ORDER BY position";
