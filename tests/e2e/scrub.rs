@@ -109,11 +109,6 @@ impl Site {
         for text in told {
             assert!(scrub.stdout.contains(text), "{what} is told with {text:?}: {}", scrub.stdout);
         }
-        let lines = self.run(&["scrub", "--json"]).stdout;
-        for line in lines.lines() {
-            let json: serde_json::Value = serde_json::from_str(line).unwrap();
-            assert!(json["event"].is_string(), "{line}");
-        }
         let repair = self.run(&["scrub", "--repair"]);
         assert_eq!(repair.code, Some(0), "{what} is repaired: {}\n{}", repair.stdout, repair.stderr);
         assert!(repair.stdout.contains("all repaired"), "{what}: {}", repair.stdout);
@@ -149,10 +144,8 @@ fn what_is_damaged_is_found_and_repaired_and_the_log_builds_it_again() {
     let mut site = Site::new();
     site.assert_clean("a stack that nobody disturbed");
     let totals = site.totals();
-    a_dropped_partition(&mut site, &totals);
-    a_deleted_row_of_the_manifest(&mut site, &totals);
-    an_attempt_left_behind(&mut site, &totals);
-    a_lost_archive_file(&mut site, &totals);
+    a_dropped_partition_and_lost_files_of_the_archive(&mut site, &totals);
+    a_deleted_row_of_the_manifest_and_an_attempt_left_behind(&mut site, &totals);
     the_log_builds_it_again(&mut site, &totals);
     a_flipped_byte_and_a_lost_tail(&mut site, &totals);
     retention_has_passed(&mut site);
@@ -160,37 +153,39 @@ fn what_is_damaged_is_found_and_repaired_and_the_log_builds_it_again() {
     site.place.assert_nothing_runs(END_LIMIT);
 }
 
-fn a_dropped_partition(site: &mut Site, totals: &[String]) {
+fn a_dropped_partition_and_lost_files_of_the_archive(site: &mut Site, totals: &[String]) {
     site.tell("ALTER TABLE energy_readings DROP PARTITION ID '202610'");
-    let told =
-        ["the rows of block 0 of energy/", "are not those that were named: it holds block_counts 1 row"];
-    site.assert_found_and_repaired("a dropped partition", &told, totals);
-}
-
-fn a_deleted_row_of_the_manifest(site: &mut Site, totals: &[String]) {
-    let offset = site.number("SELECT min(names_offset) FROM manifest WHERE topic = 'energy'");
-    site.tell(&format!("DELETE FROM manifest WHERE names_offset = {offset}"));
-    let told =
-        [format!("is named (at offset {offset}), but the manifest does not show it: no reader counts it")];
-    site.assert_found_and_repaired("a deleted row of the manifest", &[&told[0]], totals);
-}
-
-fn an_attempt_left_behind(site: &mut Site, totals: &[String]) {
-    site.tell("INSERT INTO facts SELECT * REPLACE (toUInt64(77) AS attempt) FROM facts");
-    let told = ["rows are left of attempt 77 of block 0 of reference/0, which another attempt was named for"];
-    site.assert_found_and_repaired("an attempt left behind", &told, totals);
-}
-
-fn a_lost_archive_file(site: &mut Site, totals: &[String]) {
     let frames = files(&site.place.data_dir().join("archive"), "frames");
     let named = site.number("SELECT uniqExact(names_offset) FROM manifest");
     assert_eq!(u64::try_from(frames.len()).unwrap(), named, "one file a named block");
-    let torn = fs::read(&frames[0]).unwrap();
-    fs::write(&frames[0], &torn[..torn.len() / 2]).unwrap();
+    let whole = fs::read(&frames[0]).unwrap();
+    fs::write(&frames[0], &whole[..whole.len() / 2]).unwrap();
     fs::remove_file(&frames[1]).unwrap();
-    let told = ["it cannot be unpacked", "the archive has no file of it"];
-    site.assert_found_and_repaired("a torn and a lost file of the archive", &told, totals);
-    assert_eq!(fs::read(&frames[0]).unwrap(), torn);
+    let told = [
+        "the rows of block 0 of energy/",
+        "are not those that were named: it holds block_counts 1 row",
+        "it cannot be unpacked",
+        "the archive has no file of it",
+    ];
+    let lines = site.run(&["scrub", "--json"]).stdout;
+    for line in lines.lines() {
+        let json: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(json["event"].is_string(), "{line}");
+    }
+    assert!(lines.contains("\"found\":\"block_damaged\",\"topic\":\"energy\",\"partition\":"), "{lines}");
+    site.assert_found_and_repaired("a dropped partition and an archive with losses", &told, totals);
+    assert_eq!(fs::read(&frames[0]).unwrap(), whole);
+}
+
+fn a_deleted_row_of_the_manifest_and_an_attempt_left_behind(site: &mut Site, totals: &[String]) {
+    let offset = site.number("SELECT min(names_offset) FROM manifest WHERE topic = 'energy'");
+    site.tell(&format!("DELETE FROM manifest WHERE names_offset = {offset}"));
+    site.tell("INSERT INTO facts SELECT * REPLACE (toUInt64(77) AS attempt) FROM facts");
+    let told = [
+        &format!("is named (at offset {offset}), but the manifest does not show it: no reader counts it"),
+        "4 rows are left of attempt 77 of block 0 of reference/0, which another attempt was named for",
+    ];
+    site.assert_found_and_repaired("a row of the manifest and an attempt", &told, totals);
 }
 
 fn the_log_builds_it_again(site: &mut Site, totals: &[String]) {
@@ -233,6 +228,8 @@ fn a_flipped_byte_and_a_lost_tail(site: &mut Site, totals: &[String]) {
         format!("the log energy/{partition} has lost its tail"),
     ];
     site.assert_found_and_repaired("a flipped byte and a lost tail", &[&told[0], &told[1]], totals);
+    // The partition had stopped (WB-5614), and goes on by itself.
+    site.send();
 }
 
 /// One partition of `energy` is folded again from the log that was put together again, the other from the archive.

@@ -31,7 +31,7 @@ impl Seat {
 
     /// Folds archived blocks onto the course until the log holds what comes next. Each is what its
     /// name says, so nothing is written.
-    pub(crate) async fn from_archive(&self, course: Course, low: u64) -> Result<Course, AggregatorError> {
+    pub(crate) async fn fold_archived(&self, course: Course, low: u64) -> Result<Course, AggregatorError> {
         let mut course = course;
         let mut names = self.log.walk_names(None).await.map_err(AggregatorError::Log)?;
         while course.next_offset < low {

@@ -64,7 +64,7 @@ impl Seat {
         };
         let (topic, partition) = (self.chain.topic.as_str(), self.chain.partition);
         let (low, _) = self.log.watermarks(topic, partition).await.map_err(AggregatorError::Log)?;
-        let course = if low > course.next_offset { self.from_archive(course, low).await? } else { course };
+        let course = if low > course.next_offset { self.fold_archived(course, low).await? } else { course };
         let next_offset = course.next_offset;
         Ok((course, next_offset))
     }

@@ -14,6 +14,9 @@ use crate::AuditError;
 /// How long the broker may take to give a record that it says it has.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// No writer takes so long: what is older and not whole was left by one that was killed.
+const UNFINISHED_AGE: Duration = Duration::from_secs(86_400);
+
 /// Reads blocks in the order of each partition.
 #[derive(Debug)]
 pub(crate) struct Records {
@@ -104,6 +107,14 @@ impl Records {
         let kept = tokio::task::spawn_blocking(move || archive.keep(&log_id, &id, &records)).await;
         kept.map_err(|error| AuditError::Lost(error.to_string()))??;
         Ok(())
+    }
+
+    /// Removes what killed writers have left half-written in the archive; gives how many.
+    pub(crate) async fn sweep(&self) -> Result<u64, AuditError> {
+        let Some(archive) = self.archive.clone() else { return Ok(0) };
+        let log_id = self.log_id.clone();
+        let swept = tokio::task::spawn_blocking(move || archive.sweep(&log_id, UNFINISHED_AGE)).await;
+        Ok(swept.map_err(|error| AuditError::Lost(error.to_string()))??)
     }
 
     /// The first offset that the log holds of a partition, and one past the last.

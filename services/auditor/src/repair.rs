@@ -30,6 +30,10 @@ impl Scrub<'_> {
         // Where the logs end has changed.
         self.records = self.auditor.records(false).await?;
         self.archive_again().await?;
+        let swept = self.records.sweep().await?;
+        if swept > 0 {
+            tracing::info!(swept, "half-written files of killed writers were removed from the archive");
+        }
         self.write_again().await
     }
 

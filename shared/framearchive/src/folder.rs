@@ -3,12 +3,15 @@
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use wb_fold::{BlockId, LogRecord};
 
 use crate::form::{self, ArchivedBlock};
 use crate::{FORM_BYTES_MAX, FrameArchive, FrameArchiveError};
 
+/// How files that are not whole yet end.
+const ASIDE: &str = "new";
 /// How hard files are compressed: zstd's own default.
 const LEVEL: i32 = 3;
 
@@ -56,7 +59,7 @@ impl FolderArchive {
     fn write(&self, folder: &Path, path: &Path, form: &[u8]) -> io::Result<()> {
         self.make(folder)?;
         let tag = getrandom::u64().map_err(|error| io::Error::other(error.to_string()))?;
-        let aside = path.with_extension(format!("{tag:016x}.new"));
+        let aside = path.with_extension(format!("{tag:016x}.{ASIDE}"));
         let written = (|| {
             let mut file = File::create_new(&aside)?;
             file.write_all(&zstd::bulk::compress(form, LEVEL)?)?;
@@ -70,6 +73,28 @@ impl FolderArchive {
         written?;
         File::open(folder)?.sync_all()
     }
+}
+
+/// The entries of a folder; none where there is no folder.
+fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    match fs::read_dir(folder) {
+        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path())).collect(),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes a file that was left half-written, if it is one and old enough.
+fn remove_if_left(path: &Path, age: Duration) -> io::Result<bool> {
+    if path.extension().is_none_or(|extension| extension != ASIDE) {
+        return Ok(false);
+    }
+    let written = fs::metadata(path)?.modified()?;
+    // A clock that was set back makes a file younger, never older.
+    if written.elapsed().unwrap_or_default() < age {
+        return Ok(false);
+    }
+    fs::remove_file(path).map(|()| true)
 }
 
 /// The form in a file; `None` where there is no file.
@@ -135,5 +160,17 @@ impl FrameArchive for FolderArchive {
         } else {
             Err(damaged(format!("it holds block {} of {}", block.id.block, block.id.topic)))
         }
+    }
+
+    fn sweep(&self, log_id: &[u8], age: Duration) -> Result<u64, FrameArchiveError> {
+        let log = self.dir.join(faster_hex::hex_string(log_id));
+        let failed = |path: &Path, source| FrameArchiveError::Write { path: path.to_owned(), source };
+        let mut removed = 0;
+        for folder in entries(&log).map_err(|error| failed(&log, error))? {
+            for path in entries(&folder).map_err(|error| failed(&folder, error))? {
+                removed += u64::from(remove_if_left(&path, age).map_err(|error| failed(&path, error))?);
+            }
+        }
+        Ok(removed)
     }
 }

@@ -6,6 +6,7 @@ mod folder;
 pub mod form;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub use folder::FolderArchive;
 pub use form::ArchivedBlock;
@@ -83,4 +84,11 @@ pub trait FrameArchive: std::fmt::Debug + Send + Sync {
         id: &BlockId,
         hash: &[u8],
     ) -> Result<Option<ArchivedBlock>, FrameArchiveError>;
+
+    /// Removes what writers that were killed have left half-written at least so long ago; gives how
+    /// many there were.
+    ///
+    /// # Errors
+    /// [`FrameArchiveError::Write`].
+    fn sweep(&self, log_id: &[u8], age: Duration) -> Result<u64, FrameArchiveError>;
 }

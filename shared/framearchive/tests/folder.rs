@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::fs;
+use std::time::Duration;
 
 use wb_fold::{BlockId, LogRecord};
 use wb_framearchive::{FolderArchive, FrameArchive as _, FrameArchiveError};
@@ -83,4 +84,18 @@ fn a_folder_that_cannot_be_written_is_told() {
     fs::write(&file, "").unwrap();
     let refused = FolderArchive::new(file).keep(&LOG, &id(0), &records(0, 1));
     assert!(matches!(refused, Err(FrameArchiveError::Write { .. })), "{refused:?}");
+}
+
+#[test]
+fn what_a_killed_writer_left_is_swept_once_it_is_old() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = FolderArchive::new(folder.path());
+    assert_eq!(archive.sweep(&LOG, Duration::ZERO).unwrap(), 0, "no archive yet");
+    let hash = archive.keep(&LOG, &id(0), &records(0, 3)).unwrap();
+    let left = archive.path_of(&LOG, &id(0)).with_extension("0123456789abcdef.new");
+    fs::write(&left, "half").unwrap();
+    assert_eq!(archive.sweep(&LOG, Duration::from_secs(3_600)).unwrap(), 0, "it may be under way");
+    assert_eq!(archive.sweep(&LOG, Duration::ZERO).unwrap(), 1);
+    assert!(!left.exists());
+    assert!(archive.fetch(&LOG, &id(0), &hash).unwrap().is_some());
 }
