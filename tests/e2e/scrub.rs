@@ -5,10 +5,11 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use rustix::process::Signal;
@@ -149,6 +150,7 @@ fn what_is_damaged_is_found_and_repaired_and_the_log_builds_it_again() {
     the_log_builds_it_again(&mut site, &totals);
     a_flipped_byte_and_a_lost_tail(&mut site, &totals);
     retention_has_passed(&mut site);
+    a_tail_that_was_written_over(&mut site);
     site.stop();
     site.place.assert_nothing_runs(END_LIMIT);
 }
@@ -216,6 +218,7 @@ fn a_flipped_byte_and_a_lost_tail(site: &mut Site, totals: &[String]) {
     let of_part = "FROM system.parts WHERE active AND database = 'weighbridge' AND table = 'energy_readings' \
                    ORDER BY rows DESC LIMIT 1";
     let part = ask(&site.place, &format!("SELECT name {of_part}")).unwrap();
+    let before = settings(&site.place);
     let partition = site.number("SELECT min(partition) FROM manifest WHERE topic = 'energy'");
     site.stop();
     let data = site.place.data_dir();
@@ -228,6 +231,7 @@ fn a_flipped_byte_and_a_lost_tail(site: &mut Site, totals: &[String]) {
         format!("the log energy/{partition} has lost its tail"),
     ];
     site.assert_found_and_repaired("a flipped byte and a lost tail", &[&told[0], &told[1]], totals);
+    assert_eq!(settings(&site.place), before, "the topic is kept as it was");
     // The partition had stopped (WB-5614), and goes on by itself.
     site.send();
 }
@@ -260,6 +264,36 @@ fn retention_has_passed(site: &mut Site) {
     );
     fs::rename(archive.with_extension("away"), &archive).unwrap();
     site.assert_clean("with its archive again");
+}
+
+/// A log that lost its tail and was then written to cannot be put together: that is told, and nothing is changed.
+fn a_tail_that_was_written_over(site: &mut Site) {
+    let partition = site.number("SELECT min(partition) FROM manifest WHERE topic = 'energy'");
+    site.stop();
+    truncate(&site.place.data_dir().join("kafka"), &format!("energy-{partition}"));
+    site.start();
+    for meter in &mut site.meters {
+        meter.send(&site.place, &site.key, 1);
+    }
+    let repair = site.run(&["scrub", "--repair"]);
+    assert_eq!(repair.code, Some(1), "{}\n{}", repair.stdout, repair.stderr);
+    let told = [format!("the log energy/{partition} has lost its tail"), "not repaired: WB-5905".to_owned()];
+    assert!(told.iter().all(|text| repair.stdout.contains(text)), "{}", repair.stdout);
+    let again = site.run(&["scrub"]);
+    assert!(again.code == Some(1) && again.stdout.contains(&told[0]), "{}", again.stdout);
+    assert_eq!(settings(&site.place)["message.timestamp.type"], "LogAppendTime");
+}
+
+/// The settings of the topic `energy`.
+fn settings(place: &Place) -> BTreeMap<String, String> {
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", place.brokers()).create().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let topic = [ResourceSpecifier::Topic("energy")];
+    let mut described =
+        runtime.block_on(async { admin.describe_configs(&topic, &AdminOptions::new()).await.unwrap() });
+    let entries = described.remove(0).unwrap().entries.into_iter();
+    entries.map(|entry| (entry.name, entry.value.unwrap_or_default())).collect()
 }
 
 /// The files below a folder with an extension, sorted.

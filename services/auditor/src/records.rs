@@ -7,7 +7,7 @@ use std::time::Duration;
 use wb_events::names::{TopicPartition, WonName};
 use wb_fold::{BlockId, LogRecord};
 use wb_framearchive::{ArchivedBlock, FrameArchive, FrameArchiveError, form};
-use wb_kafka::{Log, Reader};
+use wb_kafka::{Log, LogError, Reader};
 
 use crate::AuditError;
 
@@ -140,7 +140,14 @@ impl Records {
         if name.end_offset > end {
             return Ok(Err(format!("the log ends at offset {end}, the block at {}", name.end_offset)));
         }
-        let records = self.read(&chain, name.first_offset, name.end_offset).await?;
+        let records = match self.read(&chain, name.first_offset, name.end_offset).await {
+            Ok(records) => records,
+            // What is missing in the middle of the log, or was dropped meanwhile, may be archived.
+            Err(AuditError::Log(error @ (LogError::Gap { .. } | LogError::Read { .. }))) => {
+                return Ok(Err(crate::with_causes(&error)));
+            }
+            Err(error) => return Err(error),
+        };
         let differs = if name.archive_hash.is_empty() {
             let last = records.last().map_or(&[][..], |record| record.payload.as_slice());
             wb_events::frame::record_hash(last).as_slice() != name.last_frame_hash

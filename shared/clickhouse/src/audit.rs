@@ -193,12 +193,19 @@ impl Store {
     /// # Errors
     /// [`StoreError::Query`]; some may have been removed.
     pub async fn remove_attempt(&self, id: &BlockId, attempt: u64) -> Result<(), StoreError> {
+        let attempt_of = "WHERE topic = ? AND partition = ? AND block = ? AND attempt = ?";
         for table in ALL {
-            let sql = format!(
-                "DELETE FROM {table} WHERE topic = ? AND partition = ? AND block = ? AND attempt = ?"
-            );
-            let delete = self.audit(&sql).bind(&id.topic).bind(id.partition).bind(id.block).bind(attempt);
-            delete.execute().await.map_err(query_failed("remove an attempt"))?;
+            let of_attempt = |sql: &str| {
+                let query = self.audit(&format!("{sql} {table} {attempt_of}"));
+                query.bind(&id.topic).bind(id.partition).bind(id.block).bind(attempt)
+            };
+            // Asked first: a removal rewrites parts, whether they have such rows or not.
+            let count = of_attempt("SELECT count() FROM").fetch_one().await;
+            let rows: u64 = count.map_err(query_failed("count the rows of an attempt"))?;
+            if rows > 0 {
+                let delete = of_attempt("DELETE FROM");
+                delete.execute().await.map_err(query_failed("remove an attempt"))?;
+            }
         }
         Ok(())
     }
