@@ -1,11 +1,12 @@
 //! One block's way from fold to name: write, read back, name, read the name back.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use wb_events::names::{CHAIN_START, NAMES_VERSION, WonName, encode_name};
 use wb_events::topics;
 use wb_events::wire::Name;
-use wb_fold::FoldedBlock;
+use wb_fold::{FoldedBlock, LogRecord};
 
 use crate::partition::Seat;
 use crate::{AggregatorError, RETRY_MAX, RETRY_MIN, with_causes};
@@ -35,8 +36,13 @@ fn random_attempt() -> Result<u64, AggregatorError> {
 
 impl Seat {
     /// Brings a block to its name, whoever's attempt it is that counts in the end. `fold` is how
-    /// long folding it took, for the log.
-    pub(crate) async fn commit(&self, block: &FoldedBlock, fold: Duration) -> Result<(), AggregatorError> {
+    /// long folding it took, for the log; `log` are its records, for the archive.
+    pub(crate) async fn commit(
+        &self,
+        block: &FoldedBlock,
+        log: &Arc<Vec<LogRecord>>,
+        fold: Duration,
+    ) -> Result<(), AggregatorError> {
         if !block.counts.is_conserved() {
             return Err(AggregatorError::NotConserved {
                 topic: block.id.topic.clone(),
@@ -51,7 +57,7 @@ impl Seat {
         let mut pause = RETRY_MIN;
         loop {
             let Place::Next { predecessor } = self.place_of(block)? else { return Ok(()) };
-            match self.try_once(block, predecessor).await {
+            match self.try_once(block, predecessor, log).await {
                 Ok(spent) => {
                     tracing::info!(
                         topic = block.id.topic,
@@ -67,7 +73,11 @@ impl Seat {
                     return Ok(());
                 }
                 // What can heal is tried again under a new attempt; history that differs cannot.
-                Err(error @ (AggregatorError::Store(_) | AggregatorError::Log(_))) => {
+                Err(
+                    error @ (AggregatorError::Store(_)
+                    | AggregatorError::Log(_)
+                    | AggregatorError::FrameArchive(_)),
+                ) => {
                     tracing::warn!(
                         topic = block.id.topic,
                         partition = block.id.partition,
@@ -85,10 +95,16 @@ impl Seat {
         }
     }
 
-    async fn try_once(&self, block: &FoldedBlock, predecessor: [u8; 32]) -> Result<Spent, AggregatorError> {
+    async fn try_once(
+        &self,
+        block: &FoldedBlock,
+        predecessor: [u8; 32],
+        log: &Arc<Vec<LogRecord>>,
+    ) -> Result<Spent, AggregatorError> {
         let attempt = random_attempt()?;
         let began = Instant::now();
-        self.store.write_block(block, attempt).await.map_err(AggregatorError::Store)?;
+        let write = async { self.store.write_block(block, attempt).await.map_err(AggregatorError::Store) };
+        let ((), archive_hash) = tokio::try_join!(write, self.archive(&block.id, log))?;
         let written = Instant::now();
         let mismatch = self.store.verify_block(block, attempt).await.map_err(AggregatorError::Store)?;
         if let Some(mismatch) = mismatch {
@@ -107,7 +123,7 @@ impl Seat {
             }));
         }
         let verified = Instant::now();
-        let record = encode_name(&self.name_of(block, attempt, predecessor));
+        let record = encode_name(&self.name_of(block, attempt, predecessor, archive_hash));
         let key = format!("{}/{}", block.id.topic, block.id.partition);
         let offset = self
             .log
@@ -126,7 +142,13 @@ impl Seat {
         Err(self.history(block.id.block, "place in its chain"))
     }
 
-    fn name_of(&self, block: &FoldedBlock, attempt: u64, predecessor: [u8; 32]) -> Name {
+    fn name_of(
+        &self,
+        block: &FoldedBlock,
+        attempt: u64,
+        predecessor: [u8; 32],
+        archive_hash: Vec<u8>,
+    ) -> Name {
         Name {
             version: NAMES_VERSION,
             topic: block.id.topic.clone(),
@@ -144,7 +166,7 @@ impl Seat {
             last_frame_hash: block.last_frame_hash.to_vec(),
             predecessor: predecessor.to_vec(),
             fold_version: block.fold_version,
-            archive_hash: Vec::new(),
+            archive_hash,
             log_id: self.names.pin().map(|pin| pin.log_id).unwrap_or_default(),
         }
     }

@@ -1,6 +1,7 @@
 //! The scale: Kafka to verdict to sealed block in ClickHouse. One task a partition; each block
 //! is folded, written, read back, and counts once it is named in the log.
 
+mod archive;
 mod commit;
 mod crew;
 mod partition;
@@ -10,6 +11,7 @@ mod recover;
 pub use project::Projector;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -19,6 +21,7 @@ use wb_events::frame::FrameKey;
 use wb_events::names::TopicPartition;
 use wb_events::topics;
 use wb_fold::{ArchiveError, FoldError};
+use wb_framearchive::{FrameArchive, FrameArchiveError};
 use wb_kafka::membership::Change;
 use wb_kafka::topics::Partitions;
 use wb_kafka::{Log, LogError, Membership, NamesView};
@@ -41,6 +44,8 @@ pub struct AggregatorConfig {
     pub name: String,
     /// Where proofs of older tips and snapshots are kept, one folder a partition.
     pub state_dir: PathBuf,
+    /// Where the records of blocks are archived before they are named, if anywhere.
+    pub frame_archive: Option<Arc<dyn FrameArchive>>,
     /// How long something waits before a punctuation closes its block.
     pub punctuate_after: Duration,
 }
@@ -71,8 +76,9 @@ pub enum AggregatorError {
     },
     /// The log no longer holds the partition's beginning.
     #[error(
-        "WB-5612 {topic}/{partition} begins at offset {low}: retention has dropped records that are \
-         needed to recover its state; keep event topics for longer than this log has lived"
+        "WB-5612 {topic}/{partition} begins at offset {low}, and its state is recovered from offset {wanted} \
+         on: retention has dropped records that the frame archive lacks too; bring its folder back, or restore \
+         the records"
     )]
     BeginningLost {
         /// The topic.
@@ -81,7 +87,12 @@ pub enum AggregatorError {
         partition: u32,
         /// The first offset still held.
         low: u64,
+        /// The first offset that is needed.
+        wanted: u64,
     },
+    /// A block could not be archived, or read from the archive.
+    #[error("the frame archive failed")]
+    FrameArchive(#[source] FrameArchiveError),
     /// The log ends before what was named.
     #[error(
         "WB-5614 {topic}/{partition} ends at offset {high}, but blocks are named up to {named}: the log has \

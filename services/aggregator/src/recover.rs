@@ -65,9 +65,7 @@ impl Seat {
         };
         let (topic, partition) = (self.chain.topic.as_str(), self.chain.partition);
         let (low, _) = self.log.watermarks(topic, partition).await.map_err(AggregatorError::Log)?;
-        if low > course.next_offset {
-            return Err(AggregatorError::BeginningLost { topic: topic.to_owned(), partition, low });
-        }
+        let course = if low > course.next_offset { self.fold_archived(course, low).await? } else { course };
         let next_offset = course.next_offset;
         Ok((course, next_offset))
     }
@@ -89,12 +87,13 @@ impl Seat {
     async fn check_tail(&self) -> Result<(), AggregatorError> {
         let Some(head) = self.names.head(&self.chain) else { return Ok(()) };
         let (topic, partition) = (self.chain.topic.as_str(), self.chain.partition);
-        let high = self.log.end_offset(topic, partition).await.map_err(AggregatorError::Log)?;
+        let (low, high) = self.log.watermarks(topic, partition).await.map_err(AggregatorError::Log)?;
         let named = head.name.end_offset;
         if high < named {
             return Err(AggregatorError::TailLost { topic: topic.to_owned(), partition, high, named });
         }
-        let Some(last) = named.checked_sub(1) else { return Ok(()) };
+        // Where retention has passed the last named record there is nothing to compare it with.
+        let Some(last) = named.checked_sub(1).filter(|last| *last >= low) else { return Ok(()) };
         let mut reader = self.log.read_from(topic, partition, last).map_err(AggregatorError::Log)?;
         let record = reader.next().await.map_err(AggregatorError::Log)?;
         if head.name.last_frame_hash == record_hash(&record.payload) {

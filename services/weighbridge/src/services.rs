@@ -1,6 +1,7 @@
 //! Wiring: which service needs what, and running them together or alone.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -11,6 +12,7 @@ use wb_auth::SourceKeys;
 use wb_billing::{Clerk, ClickHouseUsage, Projector, ports::SystemClock};
 use wb_clickhouse::Store;
 use wb_config::Config;
+use wb_framearchive::{FolderArchive, FrameArchive};
 use wb_kafka::names_view::follow_channel;
 use wb_kafka::topics::Partitions;
 use wb_kafka::{Log, NamesView, TopicPlan};
@@ -60,6 +62,12 @@ fn topic_plan(config: &Config) -> TopicPlan {
         replication: config.kafka.replication,
         retention_hours: config.kafka.retention_hours,
     }
+}
+
+/// The frame archive, where there is one.
+pub(crate) fn frame_archive(config: &Config) -> Option<Arc<dyn FrameArchive>> {
+    let dir = config.archive.dir.as_ref()?;
+    Some(Arc::new(FolderArchive::new(dir)))
 }
 
 /// Tries until it works or the time is up; then the last failure is told.
@@ -187,6 +195,7 @@ impl Running {
                     .state_dir
                     .clone()
                     .unwrap_or_else(|| config.data_dir.join("proofs")),
+                frame_archive: frame_archive(config),
                 punctuate_after: wb_aggregator::PUNCTUATE_AFTER,
             };
             // The view sends every name it reads; whoever follows must run before it waits.

@@ -22,6 +22,8 @@ pub struct Config {
     pub kafka: KafkaConfig,
     /// The store.
     pub clickhouse: ClickhouseConfig,
+    /// The frame archive.
+    pub archive: ArchiveConfig,
     /// The front door for events.
     pub ingest: IngestConfig,
     /// The scale.
@@ -47,7 +49,7 @@ pub struct KafkaConfig {
     /// Replicas of every topic, 1 to 9. Default 1, and only 1 with the broker that is started here.
     pub replication: u32,
     /// How long event topics keep their records, in hours, up to 87,600; 0, the default, is for ever. A
-    /// partition is recovered by reading it from its beginning.
+    /// partition is recovered by reading it from its beginning, from the archive where retention has passed.
     pub retention_hours: u32,
     /// Further librdkafka properties, such as those of TLS and SASL; hidden from `Debug`, as some are passwords.
     /// Default none.
@@ -95,6 +97,13 @@ pub struct ClickhouseConfig {
     pub lib: PathBuf,
     /// Queries that the embedded engine runs at once, 1 to 256. Default 8.
     pub max_concurrent_queries: u32,
+}
+
+/// The frame archive: the log's records of every named block, for when retention has passed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArchiveConfig {
+    /// Its folder. Default `archive` in `data_dir`; none where the file says `""`.
+    pub dir: Option<PathBuf>,
 }
 
 /// The front door for events.
@@ -151,6 +160,7 @@ impl Default for Config {
                 lib: PathBuf::from(".stack/chdb/libchdb.so"),
                 max_concurrent_queries: 8,
             },
+            archive: ArchiveConfig { dir: Some(PathBuf::from(".weighbridge/archive")) },
             ingest: IngestConfig {
                 listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8801)),
                 sources: Vec::new(),
@@ -174,6 +184,10 @@ pub(crate) fn read(reader: &mut Reader<'_>, table: Table) -> Config {
     section.close(reader);
     let mut section = root.section(reader, "clickhouse");
     let clickhouse = clickhouse(reader, &mut section, default.clickhouse);
+    section.close(reader);
+    let mut section = root.section(reader, "archive");
+    let dir = Some(data_dir.join("archive"));
+    let archive = ArchiveConfig { dir: section.text(reader, field("dir"), dir, form::path_or_none) };
     section.close(reader);
     let mut section = root.section(reader, "ingest");
     let listen = field("listen").or(variable::INGEST_LISTEN);
@@ -203,7 +217,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, table: Table) -> Config {
     };
     section.close(reader);
     root.close(reader);
-    Config { data_dir, kafka, clickhouse, ingest, aggregator, api }
+    Config { data_dir, kafka, clickhouse, archive, ingest, aggregator, api }
 }
 
 fn kafka(reader: &mut Reader<'_>, section: &mut Section, default: KafkaConfig) -> KafkaConfig {

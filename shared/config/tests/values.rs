@@ -106,7 +106,7 @@ fn a_variable_wins_over_the_file_and_an_empty_one_does_not() {
         Some(value.to_owned())
     };
     let seen = |config: &Config| {
-        let Config { data_dir, kafka, clickhouse, ingest, aggregator, api } = config.clone();
+        let Config { data_dir, kafka, clickhouse, ingest, aggregator, api, .. } = config.clone();
         let text = |path: PathBuf| path.display().to_string();
         let password = clickhouse.password.map(|password| password.reveal().to_owned());
         [
@@ -162,6 +162,14 @@ fn a_variable_wins_over_the_file_and_an_empty_one_does_not() {
     assert_eq!(seen(&load(file, |_: &str| Some(String::new()))), of_file);
     assert_eq!(seen(&load(file, from_variables)), of_variables);
     assert_eq!(seen(&load("", from_variables)), of_variables);
+}
+
+#[test]
+fn the_archive_lies_with_the_data_unless_the_file_says_otherwise() {
+    let dir = |text: &str| load(text, nothing).archive.dir.map(|dir| dir.display().to_string());
+    assert_eq!(dir("data_dir = \"d\"").as_deref(), Some("d/archive"));
+    assert_eq!(dir("[archive]\ndir = \"/mnt/frames\"").as_deref(), Some("/mnt/frames"));
+    assert_eq!(dir("[archive]\ndir = \"\""), None);
 }
 
 #[test]

@@ -2,9 +2,11 @@
 
 pub mod error;
 pub mod membership;
+pub mod names_cursor;
 pub mod names_view;
 mod producer;
 pub mod reader;
+mod restore;
 pub mod topic_ids;
 pub mod topics;
 
@@ -16,6 +18,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 
 pub use error::LogError;
 pub use membership::Membership;
+pub use names_cursor::NamesCursor;
 pub use names_view::NamesView;
 pub use producer::Delivery;
 pub use reader::Reader;
@@ -137,7 +140,7 @@ impl Log {
         payload: &[u8],
         headers: &[(&str, &str)],
     ) -> Result<Delivery, LogError> {
-        self.producer.send(topic, partition, key, payload, headers)
+        self.producer.send(topic, partition, key, payload, headers, None)
     }
 
     /// The first offset still held and the offset after the last record.
