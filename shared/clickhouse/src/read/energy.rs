@@ -13,6 +13,7 @@ use wb_units::SETTLEMENT_INTERVAL_US;
 
 use super::{Bucket, Read, Selection, SeriesRange, bind_selection, parts};
 use crate::error::StoreError;
+use crate::sealed::reading_rows;
 
 /// How far outside the range readings are looked for, to close a gap over its ends: 92 days, so
 /// that a register that stood unread for a quarter is still taken by its difference.
@@ -67,16 +68,17 @@ impl Read {
 /// Energy per machine and settlement interval by the best witness: `site_id`, `machine_id`,
 /// `at_us`, `witness`, `energy_mwh`.
 fn slots() -> String {
-    let named = parts::NAMED;
+    let rows = reading_rows(
+        &format!("({{from:Int64}} - {ENERGY_GAP_MAX_US})"),
+        &format!("({{to:Int64}} + {ENERGY_GAP_MAX_US})"),
+        "witness IN ('meter', 'pdu', 'firmware')",
+    );
     // Of several readings of one instant the one with the lowest id counts, as in `wb_metering`.
     let readings = format!(
         "SELECT machine_id, meter_id, witness, event_time_us,
            argMin(e.site_id, (e.event_id, e.register_wh)) AS site_id,
            argMin(e.register_wh, (e.event_id, e.register_wh)) AS register_wh
-         FROM energy_readings AS e
-         WHERE event_time_us >= {{from:Int64}} - {ENERGY_GAP_MAX_US}
-           AND event_time_us < {{to:Int64}} + {ENERGY_GAP_MAX_US}
-           AND witness IN ('meter', 'pdu', 'firmware') AND {named}
+         FROM ({rows}) AS e
          GROUP BY machine_id, meter_id, witness, event_time_us"
     );
     // Pairs of readings that follow each other.
