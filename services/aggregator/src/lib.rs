@@ -5,6 +5,7 @@ mod commit;
 mod partition;
 mod project;
 mod recover;
+pub mod seal;
 
 pub use project::Projector;
 
@@ -41,6 +42,8 @@ pub struct AggregatorConfig {
     pub proofs_dir: PathBuf,
     /// How long something waits before a punctuation closes its block.
     pub punctuate_after: Duration,
+    /// How often days are sealed.
+    pub seal_pace: seal::SealPace,
 }
 
 /// Why a partition stopped for now.
@@ -121,6 +124,12 @@ pub enum AggregatorError {
     /// A block could not be folded.
     #[error("a block could not be folded")]
     Rules(#[source] FoldError),
+    /// A seal does not hold what was read.
+    #[error("the rows of a seal of day {day} are not what its day adds up to; it is left unnamed")]
+    Seal {
+        /// The day, counted since 1970-01-01 UTC.
+        day: i32,
+    },
     /// No random attempt could be drawn.
     #[error("the operating system gave no random number")]
     Random,
@@ -145,6 +154,8 @@ pub async fn run(
     let mut tasks = JoinSet::new();
     tasks.spawn(projector.ended());
     tasks.spawn(collect_garbage(store.clone(), shutdown.clone()));
+    let sealer = seal::Sealer::new(log.clone(), store.clone(), names.clone());
+    tasks.spawn(sealer.keep_sealing(config.seal_pace, shutdown.clone()));
     for (topic, count) in partitions {
         if !topics::EVENT_TOPICS.contains(&topic.as_str()) {
             continue;
@@ -169,10 +180,27 @@ pub async fn run(
 
 /// Removes attempts that lost, now and then.
 async fn collect_garbage(store: Store, mut shutdown: watch::Receiver<bool>) {
+    // Floors of the seals as they were raised: the rows below one go two rounds later, when no query
+    // is left that began before.
+    let (mut ripe, mut ripening) = (0, 0);
     loop {
         tokio::select! {
             () = stopped(&mut shutdown) => return,
             () = tokio::time::sleep(COLLECT_EVERY) => {}
+        }
+        let seals = async {
+            let found = store.collect_seals(ripe).await?;
+            let floor = store.raise_seal_floor().await?;
+            Ok::<_, StoreError>((found, floor))
+        };
+        match seals.await {
+            Ok((found, floor)) => {
+                (ripe, ripening) = (ripening, floor);
+                if found > 0 {
+                    tracing::info!(found, "seals that nobody reads any more were removed");
+                }
+            }
+            Err(error) => tracing::warn!(error = with_causes(&error), "old seals are left for the next time"),
         }
         match store.collect_garbage().await {
             Ok(0) => {}

@@ -25,10 +25,9 @@ const MACHINES_PER_QUERY: usize = 1_000;
 const NAMED: &str = "(topic, partition, block, attempt) IN \
      (SELECT topic, partition, block, attempt FROM manifest WHERE names_offset < {cut:UInt64})";
 
-/// The first and the last day of readings, in microseconds as SQL: no event before 1970 is let in, and
-/// none after 2200.
-const EARLIEST: &str = "0";
-const LATEST: &str = "7258118400000000";
+/// Instants, as SQL, that no reading lies before or after.
+const EARLIEST: &str = "toInt64(-9000000000000000000)";
+const LATEST: &str = "toInt64(9000000000000000000)";
 
 /// Where an energy reading belongs.
 const METER: &str = "machine_id, meter_id, witness";

@@ -164,6 +164,7 @@ impl Running {
                 name: format!("aggregator-{}", std::process::id()),
                 proofs_dir: config.data_dir.join("proofs"),
                 punctuate_after: wb_aggregator::PUNCTUATE_AFTER,
+                seal_pace: wb_aggregator::seal::SealPace::default(),
             };
             // The view sends every name it reads; whoever follows must run before it waits.
             let (log, store, partitions) =
