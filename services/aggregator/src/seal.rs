@@ -118,7 +118,8 @@ impl Sealer {
                 Ok(Pass::Nothing | Pass::Overtaken) => {}
                 Err(error) => tracing::warn!(error = with_causes(&error), "days are not sealed yet"),
             }
-            (last, pause) = (Instant::now(), pace.pause_min.max(began.elapsed().saturating_mul(pace.pause_factor)));
+            (last, pause) =
+                (Instant::now(), pace.pause_min.max(began.elapsed().saturating_mul(pace.pause_factor)));
         }
     }
 

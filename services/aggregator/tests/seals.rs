@@ -101,7 +101,8 @@ impl Place {
 async fn days_are_sealed_once_by_however_many() {
     let folder = tempfile::tempdir().unwrap();
     let libs = stack("WEIGHBRIDGE_KAFKA_LIBS", "kafka/libs");
-    let kafka = Kafka::start(KafkaConfig::on_free_ports(libs, folder.path().join("kafka")).unwrap()).await.unwrap();
+    let kafka =
+        Kafka::start(KafkaConfig::on_free_ports(libs, folder.path().join("kafka")).unwrap()).await.unwrap();
     let library = stack("WEIGHBRIDGE_CHDB_LIB", "chdb/libchdb.so");
     let engine = EngineConfig::new(library, folder.path().join("engine"));
     let bound = wb_clickhouse_embedded::bind(engine).await.unwrap();
@@ -157,7 +158,9 @@ async fn the_story(place: &Place) {
     place.block(&names, 0, 5, 16).await;
     assert!(matches!(second.pass().await.unwrap(), Pass::Sealed { days: 1, .. }));
     let damaged = names.seal(DAY).unwrap().seal.seal;
-    let harm = format!("ALTER TABLE sealed_work_5m UPDATE shares = 99, credited_q32 = 99 WHERE seal = {damaged} SETTINGS mutations_sync = 1");
+    let harm = format!(
+        "ALTER TABLE sealed_work_5m UPDATE shares = 99, credited_q32 = 99 WHERE seal = {damaged} SETTINGS mutations_sync = 1"
+    );
     place.store.client().query(&harm).execute().await.unwrap();
     place.block(&names, 0, 6, 32).await;
     assert!(matches!(first.pass().await.unwrap(), Pass::Sealed { days: 1, .. }));

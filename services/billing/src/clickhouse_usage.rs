@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clickhouse::{Client, Row};
 use serde::Deserialize;
-use wb_ledger::{ChainHead, EvidenceBlock, Hash};
 use wb_clickhouse::sealed::{reading_rows, work_rows};
+use wb_ledger::{ChainHead, EvidenceBlock, Hash};
 use wb_metering::energy::RegisterReading;
 use wb_rating::WorkGroup;
 use wb_units::Interval;

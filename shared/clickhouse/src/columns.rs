@@ -91,10 +91,7 @@ const RELIED_ON: &[(&str, &[Columns])] = &[
             ("block", "UInt64"),
         ]],
     ),
-    (
-        "seals",
-        &[&[("names_offset", "UInt64"), ("day", "Int32"), ("seal", "UInt64"), ("cut", "UInt64")]],
-    ),
+    ("seals", &[&[("names_offset", "UInt64"), ("day", "Int32"), ("seal", "UInt64"), ("cut", "UInt64")]]),
     ("seal_floor", &[&[("names_offset", "UInt64")]]),
     (
         "shares",

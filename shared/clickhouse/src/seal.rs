@@ -14,7 +14,9 @@ use serde::Deserialize;
 
 use crate::client::Store;
 use crate::error::{StoreError, query_failed};
-use crate::sealed::{DAY_US, READING_COLUMNS, WORK_COLUMNS, day_of, named_between, reading_source, work_source};
+use crate::sealed::{
+    DAY_US, READING_COLUMNS, WORK_COLUMNS, day_of, named_between, reading_source, work_source,
+};
 
 pub use content::SealContent;
 
@@ -92,7 +94,8 @@ fn sums(seal: &SealOf, width_us: i64, from: &str) -> String {
         0 => "interval_start_us".to_owned(),
         width => format!("interval_start_us - positiveModulo(interval_start_us, {width}) AS start_us"),
     };
-    let keys = WORK_KEY.replace("interval_start_us", if width_us == 0 { "interval_start_us" } else { "start_us" });
+    let keys =
+        WORK_KEY.replace("interval_start_us", if width_us == 0 { "interval_start_us" } else { "start_us" });
     let selected = WORK_KEY.replace("interval_start_us", &start);
     format!(
         "SELECT toInt32({}), toUInt64({}), {selected}, sum(shares), sum(credited_q32), sum(credited_q32_squared), \
@@ -135,7 +138,9 @@ impl Store {
         let named = named_between(&low, &high);
         let days = |table: &str, instant: &str| {
             let day = day_of(instant);
-            format!("SELECT DISTINCT {day} AS day, topic, partition, block, attempt FROM {table} WHERE {named}")
+            format!(
+                "SELECT DISTINCT {day} AS day, topic, partition, block, attempt FROM {table} WHERE {named}"
+            )
         };
         let sql = format!(
             "SELECT day, max(names_offset) AS last_names_offset FROM ({} UNION ALL {}) AS rows INNER JOIN (\
@@ -165,7 +170,10 @@ impl Store {
             ("sealed_work_1d", sums(seal, DAY_US, &own)),
             (
                 "sealed_energy_readings",
-                format!("SELECT toInt32({day}), toUInt64({tag}), {READING_COLUMNS} FROM ({})", seal.readings()),
+                format!(
+                    "SELECT toInt32({day}), toUInt64({tag}), {READING_COLUMNS} FROM ({})",
+                    seal.readings()
+                ),
             ),
         ] {
             let sql = format!("INSERT INTO {table} {rows}");

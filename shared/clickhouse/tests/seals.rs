@@ -98,7 +98,8 @@ async fn everything(store: &Store, cut: u64) -> Vec<String> {
     let mut all = Vec::new();
     let whole = SeriesRange::new(DAY_US, DAY_US + DAYS * WHOLE_DAY_US, 6 * 3_600_000_000).unwrap();
     let part =
-        SeriesRange::new(DAY_US + WHOLE_DAY_US / 2, DAY_US + 2 * WHOLE_DAY_US + 3_600_000_000, 1_800_000_000).unwrap();
+        SeriesRange::new(DAY_US + WHOLE_DAY_US / 2, DAY_US + 2 * WHOLE_DAY_US + 3_600_000_000, 1_800_000_000)
+            .unwrap();
     let page = PageRequest::new(100, None).unwrap();
     let operator = store.read(TenantScope::Operator, Cut(cut));
     all.push(format!("{:?}", operator.verdicts(part, &Selection::All).await.unwrap()));
@@ -132,7 +133,8 @@ async fn compare(history: &History, when: &str) {
             assert_eq!(left, right, "{when}, cut {cut} of {end}, seed {SEED:#x}");
             seen += right.len();
         }
-        let (left, right) = (rows_of_both(&history.sealed, cut).await, rows_of_both(&history.plain, cut).await);
+        let (left, right) =
+            (rows_of_both(&history.sealed, cut).await, rows_of_both(&history.plain, cut).await);
         assert_eq!(left, right, "{when}, cut {cut}");
     }
     assert!(seen > 5_000, "{when}: there was next to nothing to compare");
@@ -170,19 +172,22 @@ async fn a_changed_row_is_found(history: &History) {
     // A cut earlier it is not.
     let earlier = SealOf { base: None, cut: history.base(DAY).map_or(0, |base: SealBase| base.cut), ..seal };
     assert_ne!(store.expected_seal(&earlier).await.unwrap(), expected);
-    for table in TABLES {
-        let column = if table == "sealed_energy_readings" { "register_wh" } else { "shares" };
-        let sql = format!(
-            "ALTER TABLE {table} UPDATE {column} = {column} + 1 WHERE seal = 77 AND machine_id = 'm1' \
-             SETTINGS mutations_sync = 1"
-        );
-        store.client().query(&sql).execute().await.unwrap();
+    let run = async |sql: String| store.client().query(&sql).execute().await.unwrap();
+    let of_one = "WHERE seal = 77 AND machine_id = 'm1'";
+    for table in TABLES.iter().filter(|table| table.contains("work")) {
+        let update = |sign| {
+            format!(
+                "ALTER TABLE {table} UPDATE shares = shares {sign} 1 {of_one} SETTINGS mutations_sync = 1"
+            )
+        };
+        run(update('+')).await;
         let changed = store.stored_seal(DAY, 77).await.unwrap();
-        assert_ne!(changed.hash, expected.hash, "{table}");
-        let back = sql.replace("+ 1", "- 1");
-        store.client().query(&back).execute().await.unwrap();
+        assert!(changed.rows == expected.rows && changed.hash != expected.hash, "{table}");
+        run(update('-')).await;
         assert_eq!(store.stored_seal(DAY, 77).await.unwrap(), expected, "{table}");
     }
+    run(format!("DELETE FROM sealed_energy_readings {of_one}")).await;
+    assert!(store.stored_seal(DAY, 77).await.unwrap().rows < expected.rows);
 }
 
 async fn tags(store: &Store, table: &str) -> Vec<u64> {

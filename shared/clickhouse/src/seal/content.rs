@@ -197,8 +197,10 @@ impl Store {
         let failed = || query_failed("read a sealed day back");
         let client = self.sealing();
         let sql = format!("SELECT count() FROM {from}");
-        let mut hash =
-            TableHash { rows: client.query(&sql).fetch_one().await.map_err(failed())?, ..TableHash::default() };
+        let mut hash = TableHash {
+            rows: client.query(&sql).fetch_one().await.map_err(failed())?,
+            ..TableHash::default()
+        };
         let sql = format!("SELECT {columns} FROM {from} ORDER BY {columns}");
         let mut chunks = client.query(&sql).fetch_bytes("RowBinary").map_err(failed())?;
         while let Some(chunk) = chunks.next().await.map_err(failed())? {

@@ -46,7 +46,8 @@ impl History {
     }
 
     fn below(&mut self, bound: u64) -> u64 {
-        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.random =
+            self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.random >> 33) % bound
     }
 
@@ -147,8 +148,8 @@ impl History {
         let (verdict, reason) =
             [("accepted", ""), ("accepted", ""), ("rejected", "stale"), ("duplicate", "")]
                 [usize::try_from(self.below(4)).unwrap()];
-        let (chain, nbits, subsidy) =
-            [("main", 5, 312_500_000), ("main", 6, 312_500_000), ("test", 5, 1)][usize::try_from(self.below(3)).unwrap()];
+        let (chain, nbits, subsidy) = [("main", 5, 312_500_000), ("main", 6, 312_500_000), ("test", 5, 1)]
+            [usize::try_from(self.below(3)).unwrap()];
         let (shares, wide) = (1 + self.below(9), self.below(1 << 30));
         // Wider than 64 bits, so that squares are wider than 128.
         format!(
