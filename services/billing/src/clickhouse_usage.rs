@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clickhouse::{Client, Row};
 use serde::Deserialize;
-use wb_clickhouse::sealed::{reading_rows, work_rows};
+use wb_clickhouse::sealed::{reading_rows, sealed_cut_query, work_rows};
 use wb_ledger::{ChainHead, EvidenceBlock, Hash};
 use wb_metering::energy::RegisterReading;
 use wb_rating::WorkGroup;
@@ -190,9 +190,11 @@ impl UsageStore for ClickHouseUsage {
         );
         let mut rows = Vec::new();
         for chunk in machine_ids.chunks(MACHINES_PER_QUERY) {
+            let sealed_cut = self.sealed_cut(cut).await?;
             let found = self
                 .client
                 .query(&sql)
+                .param("sealed_cut", sealed_cut)
                 .param("machines", chunk)
                 .param("start", window.start_us)
                 .param("end", window.end_us)
@@ -276,6 +278,12 @@ impl UsageStore for ClickHouseUsage {
 }
 
 impl ClickHouseUsage {
+    /// Up to where a query takes sealed days.
+    async fn sealed_cut(&self, cut: u64) -> Result<u64, PortError> {
+        let query = self.client.query(&sealed_cut_query()).param("cut", cut);
+        query.fetch_one().await.map_err(failed("the latest seals"))
+    }
+
     async fn add_work(
         &self,
         interval: Interval,
@@ -292,11 +300,13 @@ impl ClickHouseUsage {
                 .param("end", interval.end_us)
                 .param("cut", cut)
         };
+        let sealed_cut = self.sealed_cut(cut).await?;
         let sums = ask(&format!(
             "SELECT chain, nbits, subsidy_sat, sum(credited_q32) AS credited, sum(shares) AS share_count \
              FROM ({}) GROUP BY chain, nbits, subsidy_sat",
             work_rows("{start:Int64}", "{end:Int64}", accepted)
-        ));
+        ))
+        .param("sealed_cut", sealed_cut);
         for row in sums.fetch_all::<WorkColumns>().await.map_err(failed("work"))? {
             work.groups.push(WorkGroup {
                 chain: row.chain,

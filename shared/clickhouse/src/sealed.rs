@@ -5,7 +5,8 @@
 //! and beside them the rows of blocks named in [F, R). Where there is no such seal F is 0: then all
 //! rows come from blocks. Either way the rows add up to the same.
 //!
-//! The SQL here uses the parameter `cut:UInt64`, the reader's cut; whoever sends it sets it.
+//! The SQL here uses the parameters `cut:UInt64`, the reader's cut R, and `sealed_cut:UInt64`, F;
+//! whoever sends it asks for F with [`sealed_cut_query`] and sets both.
 
 use wb_events::names::ALL_DAYS;
 
@@ -28,12 +29,23 @@ pub(crate) fn day_of(instant: &str) -> String {
     format!("toInt32(intDiv({instant} - positiveModulo({instant}, {DAY_US}), {DAY_US}))")
 }
 
-/// The cut of the seal of all days that is read by: 0 where there is none.
-fn all_days_cut() -> String {
+/// The query for the cut that is read up to from seals, 0 where there is none. It uses the parameter
+/// `cut:UInt64`; what it gives is the parameter `sealed_cut:UInt64` of [`work_rows`] and [`reading_rows`].
+///
+/// It is asked for before each query, so that both halves of one go by the same seals whatever is
+/// sealed and collected meanwhile. Collection leaves the rows for longer than a query may take, and
+/// no longer: the answer is not kept for another query.
+#[must_use]
+pub fn sealed_cut_query() -> String {
     format!(
-        "(SELECT max(cut) FROM seals WHERE day = {ALL_DAYS} AND names_offset < {{cut:UInt64}} \
-         AND names_offset >= (SELECT max(names_offset) FROM seal_floor))"
+        "SELECT max(cut) FROM seals WHERE day = {ALL_DAYS} AND names_offset < {{cut:UInt64}} \
+         AND names_offset >= (SELECT max(names_offset) FROM seal_floor)"
     )
+}
+
+/// The names above the seals.
+fn above_seals() -> String {
+    named_between("{sealed_cut:UInt64}", "{cut:UInt64}")
 }
 
 /// Keeps the rows of the seals that are read, of days that may touch `[from, to)`.
@@ -42,8 +54,8 @@ fn of_seals(from: &str, to: &str) -> String {
     format!(
         "{days} AND (day, seal) IN (\
            SELECT day, argMax(seal, cut) FROM seals \
-           WHERE day != {ALL_DAYS} AND {days} AND names_offset < {{cut:UInt64}} AND cut <= {} GROUP BY day)",
-        all_days_cut()
+           WHERE day != {ALL_DAYS} AND {days} AND names_offset < {{cut:UInt64}} \
+           AND cut <= {{sealed_cut:UInt64}} GROUP BY day)"
     )
 }
 
@@ -84,10 +96,7 @@ pub(crate) fn reading_source(of_seals: &str, of_blocks: &str) -> String {
 #[must_use]
 pub fn work_rows(from: &str, to: &str, condition: &str) -> String {
     let within = format!("interval_start_us >= {from} AND interval_start_us < {to} AND ({condition})");
-    work_source(
-        &format!("{} AND {within}", of_seals(from, to)),
-        &format!("{within} AND {}", named_between(&all_days_cut(), "{cut:UInt64}")),
-    )
+    work_source(&format!("{} AND {within}", of_seals(from, to)), &format!("{within} AND {}", above_seals()))
 }
 
 /// The register readings that count at the cut, of event times in `[from, to)`: machine, meter,
@@ -99,7 +108,7 @@ pub fn reading_rows(from: &str, to: &str, condition: &str) -> String {
     let within = format!("event_time_us >= {from} AND event_time_us < {to} AND ({condition})");
     reading_source(
         &format!("{} AND {within}", of_seals(from, to)),
-        &format!("{within} AND {}", named_between(&all_days_cut(), "{cut:UInt64}")),
+        &format!("{within} AND {}", above_seals()),
     )
 }
 
@@ -114,6 +123,7 @@ mod tests {
             assert_eq!(halves.len(), 2, "{sql}");
             for half in halves {
                 assert!(half.contains("names_offset < {cut:UInt64}"), "{half}");
+                assert!(half.contains("{sealed_cut:UInt64}"), "{half}");
                 assert!(half.contains(">= {a:Int64}") && half.contains("< {b:Int64}"), "{half}");
             }
         }

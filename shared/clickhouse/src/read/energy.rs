@@ -55,7 +55,7 @@ impl Read {
             parts::allowed(&slots(), &self.scope, selection)
         );
         let query = range.bind(bind_selection(self.query(&sql), selection));
-        let rows: Vec<Row> = self.fetch("read the energy", query).await?;
+        let rows: Vec<Row> = self.fetch_counted("read the energy", query).await?;
         let point = |row: Row| EnergyPoint {
             bucket: range.bucket_at(row.bucket_start_us),
             witness: row.witness,
