@@ -7,6 +7,7 @@ mod crew;
 mod partition;
 mod project;
 mod recover;
+pub mod seal;
 
 pub use project::Projector;
 
@@ -48,6 +49,8 @@ pub struct AggregatorConfig {
     pub frame_archive: Option<Arc<dyn FrameArchive>>,
     /// How long something waits before a punctuation closes its block.
     pub punctuate_after: Duration,
+    /// How often days are sealed.
+    pub seal_pace: seal::SealPace,
 }
 
 /// Why a partition stopped for now.
@@ -134,6 +137,12 @@ pub enum AggregatorError {
     /// A block could not be folded.
     #[error("a block could not be folded")]
     Rules(#[source] FoldError),
+    /// A seal does not hold what was read.
+    #[error("the rows of a seal of day {day} are not what its day adds up to; it is left unnamed")]
+    Seal {
+        /// The day, counted since 1970-01-01 UTC.
+        day: i32,
+    },
     /// No random attempt could be drawn.
     #[error("the operating system gave no random number")]
     Random,
@@ -169,7 +178,10 @@ pub async fn run(
 ) -> Result<(), AggregatorError> {
     let mut tasks = JoinSet::new();
     tasks.spawn(projector.ended());
-    let mut crew = crew::Crew::new(config, log, store.clone(), names);
+    let seal_pace = config.seal_pace;
+    let mut crew = crew::Crew::new(config, log.clone(), store.clone(), names.clone());
+    let sealer = seal::Sealer::new(log, store.clone(), names);
+    tasks.spawn(sealer.keep_sealing(seal_pace, crew.holdings(), shutdown.clone()));
     tasks.spawn(collect_garbage(store, crew.holdings(), shutdown.clone()));
     let ended = match share {
         Share::All(partitions) => {
@@ -215,6 +227,9 @@ async fn follow_group(
 
 /// Removes attempts that lost, now and then, where the house is ours to keep.
 async fn collect_garbage(store: Store, holdings: crew::Holdings, mut shutdown: watch::Receiver<bool>) {
+    // Floors of the seals as they were raised: the rows below one go two rounds later, when no query
+    // is left that began before.
+    let (mut ripe, mut ripening) = (0, 0);
     loop {
         tokio::select! {
             () = stopped(&mut shutdown) => return,
@@ -222,6 +237,20 @@ async fn collect_garbage(store: Store, holdings: crew::Holdings, mut shutdown: w
         }
         if !holdings.keeps_house() {
             continue;
+        }
+        let seals = async {
+            let found = store.collect_seals(ripe).await?;
+            let floor = store.raise_seal_floor().await?;
+            Ok::<_, StoreError>((found, floor))
+        };
+        match seals.await {
+            Ok((found, floor)) => {
+                (ripe, ripening) = (ripening, floor);
+                if found > 0 {
+                    tracing::info!(found, "seals that nobody reads any more were removed");
+                }
+            }
+            Err(error) => tracing::warn!(error = with_causes(&error), "old seals are left for the next time"),
         }
         match store.collect_garbage().await {
             Ok(0) => {}

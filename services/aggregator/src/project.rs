@@ -1,8 +1,8 @@
-//! Projecting won names into ClickHouse, in offset order, so that readers see them.
+//! Projecting won names and seals into ClickHouse, in offset order, so that readers see them.
 
 use tokio::sync::{mpsc, watch};
 use wb_clickhouse::Store;
-use wb_events::names::{Won, WonName};
+use wb_events::names::Won;
 
 use crate::{RETRY_MAX, RETRY_MIN, stopped, with_causes};
 
@@ -67,21 +67,29 @@ async fn step(
     };
     *projected_to = Some(from);
     batch.retain(|won| won.names_offset() >= from);
-    if let Some(last) = batch.last() {
-        let next = last.names_offset().saturating_add(1);
-        let names: Vec<WonName> = batch.iter().filter_map(name_of).cloned().collect();
+    // In offset order, whatever the kind: what lies below the highest offset of either table is there.
+    for run in batch.chunk_by(|left, right| is_seal(left) == is_seal(right)) {
+        let (mut names, mut seals) = (Vec::new(), Vec::new());
+        for won in run {
+            match won {
+                Won::Name(name) => names.push(name.clone()),
+                Won::Seal(seal) => seals.push(seal.clone()),
+            }
+        }
         if !names.is_empty() {
             store.project_names(&names).await?;
         }
-        *projected_to = Some(next);
+        if !seals.is_empty() {
+            store.project_seals(&seals).await?;
+        }
+        if let Some(last) = run.last() {
+            *projected_to = Some(last.names_offset().saturating_add(1));
+        }
     }
     batch.clear();
     Ok(())
 }
 
-fn name_of(won: &Won) -> Option<&WonName> {
-    match won {
-        Won::Name(name) => Some(name),
-        Won::Seal(_) => None,
-    }
+fn is_seal(won: &Won) -> bool {
+    matches!(won, Won::Seal(_))
 }

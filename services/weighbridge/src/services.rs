@@ -197,6 +197,7 @@ impl Running {
                     .unwrap_or_else(|| config.data_dir.join("proofs")),
                 frame_archive: frame_archive(config),
                 punctuate_after: wb_aggregator::PUNCTUATE_AFTER,
+                seal_pace: wb_aggregator::seal::SealPace::default(),
             };
             // The view sends every name it reads; whoever follows must run before it waits.
             let (log, store) = (connected.log.clone(), connected.store.clone());

@@ -12,6 +12,8 @@ pub mod garbage;
 pub mod manifest;
 pub mod migrate;
 pub mod read;
+pub mod seal;
+pub mod sealed;
 pub mod tenant;
 
 pub use client::{Store, StoreConfig};

@@ -117,7 +117,8 @@ async fn migrations_are_applied_once_and_never_changed(address: SocketAddr) {
         .fetch_one()
         .await
         .unwrap();
-    assert_eq!(usize::try_from(tables).unwrap(), MIGRATIONS.len() + 1);
+    let created = MIGRATIONS.iter().filter(|migration| migration.sql.contains("CREATE TABLE")).count();
+    assert_eq!(usize::try_from(tables).unwrap(), created + 1);
     assert_eq!(store.cut().await.unwrap(), Cut(0), "nothing is named yet");
 
     let changed = [Migration { file: MIGRATIONS[0].file, sql: "SELECT 1" }];

@@ -16,6 +16,11 @@ pub const NAMES_VERSION: u32 = 1;
 /// The predecessor of a chain's first name.
 pub const CHAIN_START: [u8; 32] = [0; 32];
 
+/// The day of a seal that stands for all days: everything named before its cut lies in the seals of
+/// its days, each of which has this cut, or has a lower one and no block between the two. It has no
+/// rows of its own. One who reads below it need not ask which later blocks touch which days.
+pub const ALL_DAYS: i32 = i32::MIN;
+
 /// A partition of an event topic.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TopicPartition {

@@ -167,7 +167,7 @@ impl NamesView {
     }
 
     /// Waits until everything that is in the event topics now has been named, and gives the cut
-    /// that contains it: one past the offset of the last won name.
+    /// that contains it: one past the offset of the last won name or seal.
     ///
     /// # Errors
     /// [`LogError`] where the ends cannot be asked for or the reader has stopped. The wait has no
@@ -188,8 +188,11 @@ impl NamesView {
             let chains = self.shown.borrow().chains.clone();
             let named = |chain: &TopicPartition| chains.head(chain).map_or(0, |head| head.name.end_offset);
             if ends.iter().all(|(chain, end)| named(chain) >= *end) {
-                let last = chains.heads().map(|(_, head)| head.names_offset.saturating_add(1)).max();
-                return Ok(last.unwrap_or(0));
+                // Seals too: a reader at this cut may then use the latest ones.
+                let names = chains.heads().map(|(_, head)| head.names_offset);
+                let seals = chains.seals().map(|seal| seal.names_offset);
+                let last = names.chain(seals).max();
+                return Ok(last.map_or(0, |last| last.saturating_add(1)));
             }
             self.wait_until(chains.next_offset().saturating_add(1)).await?;
         }
