@@ -1,0 +1,246 @@
+//! Every system call of the commit path, killed once or made to fail once.
+//!
+//! A commit is recorded first: which calls its threads make, and how often. `strace` counts calls by thread, so a point is
+//! (call, number), reached by the first thread that gets to this number after the attachment.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use super::Counts;
+use super::strace::Tracer;
+use crate::part::Part;
+use crate::random::Random;
+use crate::stack::{Stack, until};
+
+/// What an engine does to keep an insert, and to answer.
+const ENGINE_CALLS: [&str; 10] = [
+    "openat", "write", "pwrite64", "writev", "fsync", "fdatasync", "rename", "renameat2", "sendto", "sendmsg",
+];
+/// What an aggregator does to write a block and to name it.
+const COMMIT_CALLS: [&str; 4] = ["sendto", "sendmsg", "writev", "write"];
+/// What an aggregator does to save a snapshot, which it does at its end.
+const SNAPSHOT_CALLS: [&str; 8] =
+    ["openat", "write", "pwrite64", "fsync", "fdatasync", "rename", "renameat", "renameat2"];
+/// The calls whose failure is a full or broken disk.
+const DISK_CALLS: [&str; 8] =
+    ["openat", "pwrite64", "writev", "fsync", "fdatasync", "rename", "renameat", "renameat2"];
+/// How a disk fails.
+const DISK_ERRORS: [&str; 2] = ["ENOSPC", "EIO"];
+/// Of one call of one process, at most so many numbers.
+const NUMBERS_MAX: u32 = 24;
+/// Failures are tried at these numbers.
+const ERROR_NUMBERS: [u32; 2] = [1, 3];
+/// For how long commits are recorded.
+const RECORD: Duration = Duration::from_millis(2_500);
+/// How long a point may take to be reached.
+const REACH: Duration = Duration::from_secs(6);
+/// For how long a disk fails.
+const FAIL: Duration = Duration::from_millis(1_500);
+/// How long a process has run before a point is set.
+const SETTLED: Duration = Duration::from_millis(1_200);
+/// How long a process may take to come back.
+const BACK: Duration = Duration::from_secs(60);
+/// How long an engine with a failed disk may take to answer before it is killed, as an operator would.
+const HEALTHY: Duration = Duration::from_secs(5);
+
+/// Where in a process's life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Moment {
+    EngineInsert,
+    Commit,
+    Snapshot,
+}
+
+/// One enumerated point.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Point {
+    moment: Moment,
+    call: &'static str,
+    number: u32,
+    /// `None`: the process is killed there.
+    error: Option<&'static str>,
+}
+
+impl fmt::Display for Point {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = self.error.unwrap_or("KILL");
+        write!(formatter, "{what} at {} no. {} of {:?}", self.call, self.number, self.moment)
+    }
+}
+
+impl Moment {
+    fn calls(self) -> &'static [&'static str] {
+        match self {
+            Self::EngineInsert => &ENGINE_CALLS,
+            Self::Commit => &COMMIT_CALLS,
+            Self::Snapshot => &SNAPSHOT_CALLS,
+        }
+    }
+
+    fn part(self, stack: &Stack) -> Option<&Part> {
+        match self {
+            Self::EngineInsert => Some(&stack.engine),
+            Self::Commit | Self::Snapshot => stack.aggregators.first(),
+        }
+    }
+}
+
+/// How often one thread made each call, the busiest thread of each.
+fn busiest(trace: &str) -> BTreeMap<String, u32> {
+    let mut by_thread: BTreeMap<(String, String), u32> = BTreeMap::new();
+    for line in trace.lines() {
+        let Some((thread, rest)) = line.split_once(char::is_whitespace) else { continue };
+        let Some((call, _)) = rest.trim_start().split_once('(') else { continue };
+        if call.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()) {
+            *by_thread.entry((call.to_owned(), thread.to_owned())).or_default() += 1;
+        }
+    }
+    let mut busiest: BTreeMap<String, u32> = BTreeMap::new();
+    for ((call, _), times) in by_thread {
+        let most = busiest.entry(call).or_default();
+        *most = times.max(*most);
+    }
+    busiest
+}
+
+/// Runs the points of all moments: all of them, or a sample.
+///
+/// # Errors
+/// Where a process cannot be traced or does not come back.
+pub async fn run(
+    stack: &Stack,
+    counts: &Arc<Counts>,
+    sample: Option<usize>,
+    random: &mut Random,
+) -> Result<()> {
+    for moment in [Moment::EngineInsert, Moment::Commit, Moment::Snapshot] {
+        let recorded = record(stack, moment).await.with_context(|| format!("recording {moment:?}"))?;
+        let mut points = points(moment, &recorded);
+        let all = points.len();
+        if let Some(sample) = sample {
+            random.shuffle(&mut points);
+            // One of each call first, so that a small sample has all kinds.
+            points.sort_by_key(|point| point.error.is_some());
+            points.dedup_by_key(|point| (point.call, point.error));
+            random.shuffle(&mut points);
+            points.truncate(sample);
+        }
+        crate::tell(&format!("{moment:?}: {} of {all} points; recorded {recorded:?}", points.len()));
+        for point in points {
+            let began = Instant::now();
+            let hit = strike(stack, &point).await.with_context(|| point.to_string())?;
+            Counts::add(if hit { &counts.points } else { &counts.missed });
+            let how = if hit { "" } else { " was not reached" };
+            crate::tell(&format!("{point}{how} ({} ms)", began.elapsed().as_millis()));
+        }
+    }
+    Ok(())
+}
+
+async fn ready(stack: &Stack, moment: Moment) -> Result<(&Part, u32)> {
+    let part = moment.part(stack).context("there is no such process")?;
+    anyhow::ensure!(part.up_for(SETTLED, BACK).await, "{} did not come back", part.name());
+    let sql = stack.sql()?;
+    until("the engine answers", BACK, || async { sql.run("SELECT 1").await.map(|_| ()) }).await?;
+    Ok((part, part.pid().context("it has just ended")?))
+}
+
+async fn record(stack: &Stack, moment: Moment) -> Result<BTreeMap<String, u32>> {
+    let (part, pid) = ready(stack, moment).await?;
+    let rules = [format!("trace={}", moment.calls().join(","))];
+    let tracer = Tracer::attach(pid, true, &rules, &stack.site.path().join("record.trace")).await?;
+    if moment == Moment::Snapshot {
+        part.ask_to_end();
+        part.gone(pid, BACK).await;
+    } else {
+        tokio::time::sleep(RECORD).await;
+    }
+    Ok(busiest(&tracer.detach().await?))
+}
+
+fn points(moment: Moment, recorded: &BTreeMap<String, u32>) -> Vec<Point> {
+    let mut points = Vec::new();
+    for call in moment.calls() {
+        let most = recorded.get(*call).copied().unwrap_or(0).min(NUMBERS_MAX);
+        points.extend((1..=most).map(|number| Point { moment, call, number, error: None }));
+        // An aggregator's own files are those of its snapshots; its other calls are not on a disk.
+        if moment != Moment::Commit && DISK_CALLS.contains(call) {
+            for error in DISK_ERRORS {
+                let numbers = ERROR_NUMBERS.into_iter().filter(|number| *number <= most);
+                points.extend(numbers.map(|number| Point { moment, call, number, error: Some(error) }));
+            }
+        }
+    }
+    points
+}
+
+/// Sets a point and waits until it is reached; false where it was not.
+async fn strike(stack: &Stack, point: &Point) -> Result<bool> {
+    let (part, pid) = ready(stack, point.moment).await?;
+    let what = match point.error {
+        Some(error) => format!("error={error}"),
+        None => "signal=KILL".to_owned(),
+    };
+    // A disk that is full is so for every call after the first, too.
+    let from = if point.error.is_some() { "+" } else { "" };
+    let rules = [
+        format!("trace={}", point.call),
+        format!("inject={}:{what}:when={}{from}", point.call, point.number),
+    ];
+    let output = stack.site.path().join("point.trace");
+    let Ok(tracer) = Tracer::attach(pid, true, &rules, &output).await else {
+        // It ended by itself at this very moment.
+        return Ok(false);
+    };
+    if point.moment == Moment::Snapshot {
+        part.ask_to_end();
+    }
+    let gone = if point.error.is_some() && point.moment != Moment::Snapshot {
+        part.gone(pid, FAIL).await
+    } else {
+        part.gone(pid, REACH).await
+    };
+    let trace = tracer.detach().await?;
+    if point.error.is_some() {
+        after_failure(stack, part, pid, gone).await?;
+        return Ok(trace.contains("(INJECTED)"));
+    }
+    let hit = trace.contains("killed by SIGKILL");
+    if hit {
+        stack.arms.iter().for_each(|arm| {
+            arm.kill();
+        });
+    }
+    Ok(hit)
+}
+
+/// A process that does not recover from a failed disk is killed.
+async fn after_failure(stack: &Stack, part: &Part, pid: u32, gone: bool) -> Result<()> {
+    if gone || part.pid() != Some(pid) {
+        return Ok(());
+    }
+    let sql = stack.sql()?;
+    let answers = until("the engine answers", HEALTHY, || async { sql.run("SELECT 1").await.map(|_| ()) });
+    if answers.await.is_err() {
+        crate::tell(&format!("{} does not recover from its disk's failure and is killed", part.name()));
+        part.kill();
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_are_counted_by_thread() {
+        let trace = "12  openat(AT_FDCWD, \"a\") = 3\n12  write(3, \"x\", 1) = 1\n13  write(3, \"y\", 1 <unfinished ...>\n\
+                     12  write(3, \"x\", 1) = 1\n13  <... write resumed>) = 1\n12  --- SIGCHLD {} ---\n12  +++ exited with 0 +++\n";
+        let busiest = busiest(trace);
+        assert_eq!(busiest, BTreeMap::from([("openat".to_owned(), 1), ("write".to_owned(), 2)]));
+    }
+}
