@@ -22,6 +22,9 @@ const ROUND_KILLS: u64 = 250;
 const SHARES_PER_KILL: u64 = 60;
 const SHARES_MIN: u64 = 6_000;
 
+/// Points of each kind that are struck with the second layout of the long form.
+const OTHER_LAYOUT_SAMPLE: usize = 8;
+
 /// Fewer aggregators than partitions, and more.
 const FEWER: Layout = Layout { shares: 4, others: 1, aggregators: 3, visitors: 2 };
 const MORE: Layout = Layout { shares: 1, others: 1, aggregators: 4, visitors: 3 };
@@ -60,10 +63,11 @@ pub async fn run(settings: &Settings) -> Result<Report> {
             (None, 0) => FEWER,
             (None, _) => MORE,
         };
-        // All points once with each layout; the other rounds are storms alone.
-        let points = match settings.sample {
-            None if round >= 2 => Some(0),
-            sample => sample,
+        // Every point once, a sample with the other layout; further rounds are storms alone.
+        let points = match (settings.sample, round) {
+            (None, 1) => Some(OTHER_LAYOUT_SAMPLE),
+            (None, 2..) => Some(0),
+            (sample, _) => sample,
         };
         crate::tell(&format!("round {} of {rounds}: {layout:?}", round + 1));
         let plan = Round { settings, layout, kills, points, seed: settings.seed.wrapping_add(round) };
@@ -119,9 +123,11 @@ impl Round<'_> {
         let told = Arc::clone(&load.told);
         let mut random = Random::of(self.seed, "points");
         let mut storm = Storm::new(stack, &counts, self.seed);
-        storm.rage(self.kills / 2).await?;
         if self.points != Some(0) {
             named_late::run(stack, &counts).await?;
+        }
+        storm.rage(self.kills / 2).await?;
+        if self.points != Some(0) {
             syscalls::run(stack, &counts, self.points, &mut random).await?;
         }
         storm.rage(self.kills - self.kills / 2).await?;
@@ -142,6 +148,7 @@ impl Round<'_> {
         report.wrong.extend(told.wrong());
         report.missed += Counts::get(&counts.missed);
         report.named_late += Counts::get(&counts.named_late);
+        report.collected += Counts::get(&counts.collected);
         report.rebalances += Counts::get(&counts.rebalances);
         let mut arms = vec![Arm {
             name: "weighbridge".to_owned(),

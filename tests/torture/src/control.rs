@@ -179,17 +179,12 @@ impl Worker {
             }
             for (place, batch) in collected {
                 self.insert(&place, &batch).await;
-                let unstored = self.unstored.entry(place.clone()).or_default();
+                let unstored = self.unstored.entry(place).or_default();
                 *unstored = (batch.next, unstored.1 + 1);
-                if !self.tokens || unstored.1 >= TOKEN_BATCHES {
-                    self.store(&place).await;
-                }
             }
-            if last.elapsed() > IDLE {
-                for place in self.unstored.keys().cloned().collect::<Vec<_>>() {
-                    self.store(&place).await;
-                }
-            }
+            // What was collected is inserted, then its offsets are stored.
+            let due = if self.tokens && last.elapsed() < IDLE { TOKEN_BATCHES } else { 1 };
+            self.store(due);
         }
     }
 
@@ -241,18 +236,17 @@ impl Worker {
         }
     }
 
-    /// Stores the offset of a partition; one that is not stored is stored with the next.
-    async fn store(&mut self, place: &(String, u32)) {
-        let Some((next, batches)) = self.unstored.get_mut(place).filter(|(_, batches)| *batches > 0) else {
-            return;
-        };
+    /// Stores the offsets of all partitions with so many batches since; what is not stored is stored with the next.
+    fn store(&mut self, due: u32) {
         let mut offsets = TopicPartitionList::new();
-        let added = i32::try_from(place.1).is_ok_and(|partition| {
+        for ((topic, partition), (next, _)) in self.unstored.iter().filter(|(_, (_, batches))| *batches >= due) {
             let at = Offset::Offset(i64::try_from(*next).unwrap_or(i64::MAX));
-            offsets.add_partition_offset(&place.0, partition, at).is_ok()
-        });
-        if added && self.consumer.commit(&offsets, CommitMode::Sync).is_ok() {
-            *batches = 0;
+            let partition = i32::try_from(*partition).unwrap_or(i32::MAX);
+            // Only an offset that is none would be refused.
+            let _ = offsets.add_partition_offset(topic, partition, at);
+        }
+        if offsets.count() > 0 && self.consumer.commit(&offsets, CommitMode::Sync).is_ok() {
+            self.unstored.values_mut().filter(|(_, batches)| *batches >= due).for_each(|(_, batches)| *batches = 0);
         }
     }
 }

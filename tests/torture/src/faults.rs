@@ -20,6 +20,8 @@ pub struct Counts {
     pub stops: AtomicU64,
     /// Aggregators stopped with a verified block whose name was not sent, woken after others had named it.
     pub named_late: AtomicU64,
+    /// Lost attempts that were collected meanwhile.
+    pub collected: AtomicU64,
     /// Aggregators that were asked to end, started or added.
     pub rebalances: AtomicU64,
 }

@@ -45,6 +45,8 @@ pub struct Report {
     pub missed: u64,
     /// Aggregators stopped at the sending of a name.
     pub named_late: u64,
+    /// Lost attempts that were collected while others were being written.
+    pub collected: u64,
     /// Aggregators that came and went.
     pub rebalances: u64,
     /// What went wrong beside numbers.
@@ -108,7 +110,7 @@ impl Report {
             "Crash campaign of {}, seed {}: {} s, {} rounds, {} distinct events sent.\n\
              Machine: {cores} cores, {memory_mib} MiB, Linux {kernel}.\n\
              Aggregators stopped at the sending of a name and woken after others had named: {}. \
-             Rebalances: {}. Enumerated points not reached: {}.\n\n\
+             Rebalances: {}. Lost attempts collected meanwhile: {}. Enumerated points not reached: {}.\n\n\
              | arm | kills | stops | enumerated points | blocks | events | lost | double counted |\n\
              |---|---|---|---|---|---|---|---|\n",
             self.date,
@@ -118,6 +120,7 @@ impl Report {
             self.sent,
             self.named_late,
             self.rebalances,
+            self.collected,
             self.missed,
         );
         for arm in &self.arms {
@@ -151,7 +154,7 @@ impl Report {
         json!({
             "date": self.date, "seed": self.seed, "seconds": self.took.as_secs(), "rounds": self.rounds,
             "sent": self.sent, "missedPoints": self.missed, "namedLate": self.named_late,
-            "rebalances": self.rebalances,
+            "rebalances": self.rebalances, "collectedAttempts": self.collected,
             "machine": { "cores": cores, "memoryMib": memory_mib, "kernel": kernel },
             "arms": arms.collect::<Vec<_>>(), "failures": self.failures(),
         })

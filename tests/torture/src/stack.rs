@@ -120,14 +120,10 @@ impl Stack {
         Engine::new(&self.site.engine_url(), &self.site.engine_password())
     }
 
-    /// The product's own collection of attempts that lost, run now instead of every ten minutes.
-    ///
-    /// # Errors
-    /// Where the engine does not answer.
-    pub async fn collect_garbage(&self) -> Result<usize> {
+    /// The product's own access to the store, for its collection of attempts that lost.
+    pub fn store(&self) -> impl Future<Output = Result<Store>> + Send + 'static {
         let (url, password) = (self.site.engine_url(), self.site.engine_password());
-        let store = Store::connect(&url, "weighbridge", Some("weighbridge"), Some(&password)).await?;
-        Ok(store.collect_garbage().await?)
+        async move { Ok(Store::connect(&url, "weighbridge", Some("weighbridge"), Some(&password)).await?) }
     }
 
     /// Ends everything, what writes first.

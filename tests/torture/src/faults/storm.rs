@@ -20,6 +20,9 @@ const ENGINE_EVERY: Duration = Duration::from_secs(6);
 /// Now and then nothing is killed for a while, so that there is something to kill.
 const CALM_EVERY: Duration = Duration::from_secs(20);
 const CALM: Duration = Duration::from_millis(3_500);
+/// How often lost attempts are collected, and for how long at most.
+const COLLECT_EVERY: Duration = Duration::from_secs(20);
+const COLLECT_FOR: Duration = Duration::from_secs(6);
 /// How often the storm says how far it is.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 /// Without a new kill for so long, the stack is stuck.
@@ -32,7 +35,10 @@ pub struct Storm<'a> {
     random: Random,
     broker_at: Instant,
     engine_at: Instant,
+    collect_at: Instant,
     zombies: JoinSet<()>,
+    /// Who is stopped for longer than a session, and until when: it is to wake, so it is not killed.
+    asleep: Vec<(String, Instant)>,
 }
 
 impl<'a> Storm<'a> {
@@ -47,7 +53,9 @@ impl<'a> Storm<'a> {
             // The first of each soon, so that a short round has them too.
             broker_at: now + BROKER_EVERY / 2,
             engine_at: now + ENGINE_EVERY / 2,
+            collect_at: now + COLLECT_EVERY / 2,
             zombies: JoinSet::new(),
+            asleep: Vec::new(),
         }
     }
 
@@ -67,8 +75,9 @@ impl<'a> Storm<'a> {
                 calm_at = Instant::now() + CALM_EVERY;
             }
             match self.random.below(100) {
-                0..10 => self.stop_something(),
-                10..22 => self.rebalance(),
+                0..14 => self.stop_something(),
+                14..26 => self.rebalance(),
+                26..30 => self.collect(),
                 _ => self.kill_some(until),
             }
             if Instant::now() > tell_at {
@@ -101,7 +110,10 @@ impl<'a> Storm<'a> {
 
     fn running_aggregator(&mut self) -> Option<&'a Part> {
         let stack = self.stack;
-        let running: Vec<&Part> = stack.aggregators.iter().filter(|part| part.pid().is_some()).collect();
+        self.asleep.retain(|(_, until)| *until > Instant::now());
+        let awake = |part: &&Part| self.asleep.iter().all(|(name, _)| name != part.name());
+        let running: Vec<&Part> =
+            stack.aggregators.iter().filter(|part| part.pid().is_some()).filter(awake).collect();
         self.random.pick(&running).copied()
     }
 
@@ -161,11 +173,32 @@ impl<'a> Storm<'a> {
         if !target.signal(Signal::STOP) {
             return;
         }
-        self.counts.stops.fetch_add(1, Ordering::Relaxed);
+        Counts::add(&self.counts.stops);
+        if long {
+            self.asleep.push((target.name().to_owned(), Instant::now() + pause));
+        }
         self.zombies.spawn(async move {
             tokio::time::sleep(pause).await;
             // One that was killed meanwhile is another process now, which does not mind.
             target.signal(Signal::CONT);
+        });
+    }
+
+    /// Removes attempts that lost, while others are being written: the product does it every ten minutes. Each is a
+    /// mutation, so it goes on beside the storm, and only for a while.
+    fn collect(&mut self) {
+        if Instant::now() < self.collect_at {
+            return;
+        }
+        self.collect_at = Instant::now() + COLLECT_EVERY;
+        let (store, counts) = (self.stack.store(), Arc::clone(self.counts));
+        self.zombies.spawn(async move {
+            // An engine that is just dead is asked again another time.
+            if let Ok(Ok(store)) = tokio::time::timeout(COLLECT_FOR, store).await
+                && let Ok(Ok(found)) = tokio::time::timeout(COLLECT_FOR, store.collect_garbage()).await
+            {
+                counts.collected.fetch_add(u64::try_from(found).unwrap_or(0), Ordering::Relaxed);
+            }
         });
     }
 
@@ -175,6 +208,9 @@ impl<'a> Storm<'a> {
         let layout = stack.site.layout;
         let index = self.random.index(layout.aggregators + layout.visitors);
         let Some(part) = stack.aggregators.get(index) else { return };
+        if self.asleep.iter().any(|(name, until)| name == part.name() && *until > Instant::now()) {
+            return;
+        }
         if index < layout.aggregators {
             part.ask_to_end();
         } else {

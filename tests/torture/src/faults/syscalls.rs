@@ -30,8 +30,10 @@ const DISK_CALLS: [&str; 8] =
     ["openat", "pwrite64", "writev", "fsync", "fdatasync", "rename", "renameat", "renameat2"];
 /// How a disk fails.
 const DISK_ERRORS: [&str; 2] = ["ENOSPC", "EIO"];
-/// Of one call of one process, at most so many numbers.
-const NUMBERS_MAX: u32 = 24;
+/// Of one call of an aggregator, at most so many numbers: more than a block's way to its name takes.
+const COMMIT_NUMBERS_MAX: u32 = 24;
+/// The rename that ends an insert in the engine: of a part's temporary folder.
+const INSERT_ENDS: &str = "tmp_insert_";
 /// Failures are tried at these numbers.
 const ERROR_NUMBERS: [u32; 2] = [1, 3];
 /// For how long commits are recorded.
@@ -89,22 +91,30 @@ impl Moment {
     }
 }
 
-/// How often one thread made each call, the busiest thread of each.
+/// How often one thread made each call, the busiest thread of each; for an engine within one insert, that is from the end of
+/// the insert before to its own.
 fn busiest(trace: &str) -> BTreeMap<String, u32> {
-    let mut by_thread: BTreeMap<(String, String), u32> = BTreeMap::new();
+    let mut by_thread: BTreeMap<&str, BTreeMap<&str, u32>> = BTreeMap::new();
+    let (mut inserts, mut whole) = (BTreeMap::new(), BTreeMap::new());
+    let raise = |most: &mut BTreeMap<String, u32>, found: BTreeMap<&str, u32>| {
+        for (call, times) in found {
+            let most = most.entry(call.to_owned()).or_default();
+            *most = times.max(*most);
+        }
+    };
     for line in trace.lines() {
         let Some((thread, rest)) = line.split_once(char::is_whitespace) else { continue };
-        let Some((call, _)) = rest.trim_start().split_once('(') else { continue };
-        if call.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()) {
-            *by_thread.entry((call.to_owned(), thread.to_owned())).or_default() += 1;
+        let Some((call, arguments)) = rest.trim_start().split_once('(') else { continue };
+        if !call.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()) {
+            continue;
+        }
+        *by_thread.entry(thread).or_default().entry(call).or_default() += 1;
+        if call.starts_with("rename") && arguments.contains(INSERT_ENDS) {
+            raise(&mut inserts, by_thread.remove(thread).unwrap_or_default());
         }
     }
-    let mut busiest: BTreeMap<String, u32> = BTreeMap::new();
-    for ((call, _), times) in by_thread {
-        let most = busiest.entry(call).or_default();
-        *most = times.max(*most);
-    }
-    busiest
+    by_thread.into_values().for_each(|found| raise(&mut whole, found));
+    if inserts.is_empty() { whole } else { inserts }
 }
 
 /// Runs the points of all moments: all of them, or a sample.
@@ -165,7 +175,8 @@ async fn record(stack: &Stack, moment: Moment) -> Result<BTreeMap<String, u32>> 
 fn points(moment: Moment, recorded: &BTreeMap<String, u32>) -> Vec<Point> {
     let mut points = Vec::new();
     for call in moment.calls() {
-        let most = recorded.get(*call).copied().unwrap_or(0).min(NUMBERS_MAX);
+        let bound = if moment == Moment::Commit { COMMIT_NUMBERS_MAX } else { u32::MAX };
+        let most = recorded.get(*call).copied().unwrap_or(0).min(bound);
         points.extend((1..=most).map(|number| Point { moment, call, number, error: None }));
         // An aggregator's own files are those of its snapshots; its other calls are not on a disk.
         if moment != Moment::Commit && DISK_CALLS.contains(call) {
@@ -242,5 +253,12 @@ mod tests {
                      12  write(3, \"x\", 1) = 1\n13  <... write resumed>) = 1\n12  --- SIGCHLD {} ---\n12  +++ exited with 0 +++\n";
         let busiest = busiest(trace);
         assert_eq!(busiest, BTreeMap::from([("openat".to_owned(), 1), ("write".to_owned(), 2)]));
+    }
+
+    #[test]
+    fn an_insert_ends_with_its_rename() {
+        let insert = "7 write(3) = 1\n7 rename(\"/d/tmp_insert_all_1_1_0/\", \"/d/all_1_1_0/\") = 0\n";
+        let busiest = busiest(&format!("7 write(3) = 1\n{insert}{insert}7 write(3) = 1\n9 write(3) = 1\n"));
+        assert_eq!(busiest, BTreeMap::from([("rename".to_owned(), 1), ("write".to_owned(), 2)]));
     }
 }
