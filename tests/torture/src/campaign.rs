@@ -190,7 +190,12 @@ fn utc_now() -> String {
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
     let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", seconds / 3_600, seconds / 60 % 60, seconds % 60)
+    format!(
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",
+        seconds / 3_600,
+        seconds / 60 % 60,
+        seconds % 60
+    )
 }
 
 /// The seed that was given, else one of the clock.
@@ -198,7 +203,7 @@ fn utc_now() -> String {
 pub fn seed(given: Option<u64>) -> u64 {
     let named = std::env::var("WEIGHBRIDGE_SEED").ok().and_then(|text| text.parse().ok());
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    given.or(named).unwrap_or_else(|| since.as_secs())
+    given.or(named).unwrap_or(since.as_secs())
 }
 
 /// Says whether it passed, and writes the report where one was asked for.

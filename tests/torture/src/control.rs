@@ -124,7 +124,9 @@ pub fn run(arm: &str) -> Result<()> {
         TOKEN => true,
         other => bail!("{other:?} is no arm: {AT_LEAST_ONCE} or {TOKEN}"),
     };
-    let key = wb_proof::hex::decode_array("frame key", &variable(FRAME_KEY)?).ok().context("the frame key is not 32 bytes of hex")?;
+    let key = wb_proof::hex::decode_array("frame key", &variable(FRAME_KEY)?)
+        .ok()
+        .context("the frame key is not 32 bytes of hex")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut worker = Worker {
         arm: arm.to_owned(),
@@ -239,14 +241,19 @@ impl Worker {
     /// Stores the offsets of all partitions with so many batches since; what is not stored is stored with the next.
     fn store(&mut self, due: u32) {
         let mut offsets = TopicPartitionList::new();
-        for ((topic, partition), (next, _)) in self.unstored.iter().filter(|(_, (_, batches))| *batches >= due) {
+        for ((topic, partition), (next, _)) in
+            self.unstored.iter().filter(|(_, (_, batches))| *batches >= due)
+        {
             let at = Offset::Offset(i64::try_from(*next).unwrap_or(i64::MAX));
             let partition = i32::try_from(*partition).unwrap_or(i32::MAX);
             // Only an offset that is none would be refused.
             let _ = offsets.add_partition_offset(topic, partition, at);
         }
         if offsets.count() > 0 && self.consumer.commit(&offsets, CommitMode::Sync).is_ok() {
-            self.unstored.values_mut().filter(|(_, batches)| *batches >= due).for_each(|(_, batches)| *batches = 0);
+            self.unstored
+                .values_mut()
+                .filter(|(_, batches)| *batches >= due)
+                .for_each(|(_, batches)| *batches = 0);
         }
     }
 }

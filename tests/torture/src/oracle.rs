@@ -69,7 +69,13 @@ impl Truth {
     }
 
     /// A share that counts.
-    pub fn expect_share(&mut self, identity: Identity, machine: &str, event_time_us: i64, credited_q32: u128) {
+    pub fn expect_share(
+        &mut self,
+        identity: Identity,
+        machine: &str,
+        event_time_us: i64,
+        credited_q32: u128,
+    ) {
         let interval_us = event_time_us.div_euclid(INTERVAL_US).saturating_mul(INTERVAL_US);
         let sum = self.work.entry((machine.to_owned(), interval_us)).or_default();
         sum.0 = sum.0.saturating_add(1);
@@ -261,7 +267,9 @@ fn compare_quarantine(truth: &Truth, seen: &Seen, difference: &mut Difference) -
             1 => {}
             0 if !stray.acknowledged => {}
             0 => difference.lose(1, format!("a stranger's record {original} is lost")),
-            rows => difference.double(rows - 1, format!("a stranger's record {original} is there {rows} times")),
+            rows => {
+                difference.double(rows - 1, format!("a stranger's record {original} is there {rows} times"))
+            }
         }
     }
     let (found, expected) = (length(conflicts.len()), length(truth.conflicts.len()));

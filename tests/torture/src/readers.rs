@@ -81,7 +81,8 @@ pub async fn log_places(stack: &Stack) -> Result<(u64, BTreeSet<Place>)> {
 }
 
 async fn identities(sql: &Engine, what: &str, content: &str) -> Result<Vec<(Identity, String)>> {
-    let question = format!("SELECT source, source_key, source_epoch, sequence, {content} FROM {what} AND {NAMED}");
+    let question =
+        format!("SELECT source, source_key, source_epoch, sequence, {content} FROM {what} AND {NAMED}");
     let rows = sql.rows(&question).await.with_context(|| format!("reading {what}"))?;
     rows.iter()
         .map(|row| {

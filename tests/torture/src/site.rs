@@ -82,11 +82,10 @@ impl Site {
         let libs = from_environment("WEIGHBRIDGE_KAFKA_LIBS", ".stack/kafka/libs");
         let kafka = KafkaConfig::on_free_ports(libs, dir.path().join("kafka"))?;
         let [engine_port, ingest_port] = wb_stack::free_ports()?;
-        let api_keys =
-            SOURCES.iter().map(|_| GeneratedKey::random()).collect::<Result<Vec<_>, _>>()?;
+        let api_keys = SOURCES.iter().map(|_| GeneratedKey::random()).collect::<Result<Vec<_>, _>>()?;
         let mut key = || {
             let mut bytes = [0; 32];
-            bytes.iter_mut().for_each(|byte| *byte = random.next().to_le_bytes()[0]);
+            bytes.iter_mut().for_each(|byte| *byte = random.draw().to_le_bytes()[0]);
             bytes
         };
         let (frame_key, engine_key) = (key(), key());
@@ -168,10 +167,7 @@ impl Site {
         let example = std::fs::read_to_string(root().join("schemas/config/weighbridge.example.toml"))
             .context("reading the example configuration")?;
         if example.lines().any(|line| line.trim_start().starts_with("session_timeout_ms")) {
-            text.push_str(&format!(
-                "[aggregator]\nsession_timeout_ms = {}\n",
-                SESSION_TIMEOUT.as_millis()
-            ));
+            text.push_str(&format!("[aggregator]\nsession_timeout_ms = {}\n", SESSION_TIMEOUT.as_millis()));
         }
         Ok(text)
     }

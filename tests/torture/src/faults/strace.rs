@@ -38,7 +38,8 @@ impl Tracer {
         }
         command.arg("-s").arg("256").arg("-o").arg(output).arg("-p").arg(id.to_string());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(std::fs::File::create(&told)?);
-        let mut child = command.kill_on_drop(true).spawn().context("strace cannot be run; infra/setup.sh installs it")?;
+        let mut child =
+            command.kill_on_drop(true).spawn().context("strace cannot be run; infra/setup.sh installs it")?;
         let deadline = Instant::now() + ATTACH_LIMIT;
         loop {
             let text = std::fs::read_to_string(&told).unwrap_or_default();
@@ -57,7 +58,8 @@ impl Tracer {
     /// # Errors
     /// Where `strace` does not end.
     pub async fn detach(mut self) -> Result<String> {
-        let pid = self.child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(rustix::process::Pid::from_raw);
+        let pid =
+            self.child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(rustix::process::Pid::from_raw);
         if let Some(pid) = pid {
             // It has ended by itself where what it traced has.
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);

@@ -18,7 +18,16 @@ use crate::stack::{Stack, until};
 
 /// What an engine does to keep an insert, and to answer.
 const ENGINE_CALLS: [&str; 10] = [
-    "openat", "write", "pwrite64", "writev", "fsync", "fdatasync", "rename", "renameat2", "sendto", "sendmsg",
+    "openat",
+    "write",
+    "pwrite64",
+    "writev",
+    "fsync",
+    "fdatasync",
+    "rename",
+    "renameat2",
+    "sendto",
+    "sendmsg",
 ];
 /// What an aggregator does to write a block and to name it.
 const COMMIT_CALLS: [&str; 4] = ["sendto", "sendmsg", "writev", "write"];
@@ -37,7 +46,7 @@ const INSERT_ENDS: &str = "tmp_insert_";
 /// Failures are tried at these numbers.
 const ERROR_NUMBERS: [u32; 2] = [1, 3];
 /// For how long commits are recorded.
-const RECORD: Duration = Duration::from_millis(2_500);
+const RECORD: Duration = Duration::from_secs(4);
 /// How long a point may take to be reached.
 const REACH: Duration = Duration::from_secs(6);
 /// For how long a disk fails.

@@ -262,7 +262,8 @@ impl Generator {
     fn fact(&mut self, told: &Told) -> Value {
         let number = self.next;
         self.next += 1;
-        let event = fact("customer", &format!("customer-{number}"), &json!({"name": format!("No. {number}")}));
+        let event =
+            fact("customer", &format!("customer-{number}"), &json!({"name": format!("No. {number}")}));
         expect_fact(told, &event);
         event
     }
