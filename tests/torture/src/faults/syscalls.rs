@@ -3,7 +3,7 @@
 //! A commit is recorded first: which calls its threads make, and how often. `strace` counts calls by thread, so a point is
 //! (call, number), reached by the first thread that gets to this number after the attachment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -47,6 +47,8 @@ const INSERT_ENDS: &str = "tmp_insert_";
 const ERROR_NUMBERS: [u32; 2] = [1, 3];
 /// For how long commits are recorded.
 const RECORD: Duration = Duration::from_secs(4);
+/// How often a point is set before it counts as one that is not reached.
+const TRIES: u32 = 4;
 /// How long a point may take to be reached.
 const REACH: Duration = Duration::from_secs(6);
 /// For how long a disk fails.
@@ -92,10 +94,14 @@ impl Moment {
         }
     }
 
-    fn part(self, stack: &Stack) -> Option<&Part> {
+    /// Which processes do this. Where aggregators share out the partitions, some may have none and do nothing of it.
+    fn parts(self, stack: &Stack) -> &[Part] {
         match self {
-            Self::EngineInsert => Some(&stack.engine),
-            Self::Commit | Self::Snapshot => stack.aggregators.first(),
+            Self::EngineInsert => std::slice::from_ref(&stack.engine),
+            Self::Commit | Self::Snapshot => {
+                let (always, _) = stack.aggregators.split_at(stack.site.layout.aggregators);
+                always
+            }
         }
     }
 }
@@ -142,16 +148,22 @@ pub async fn run(
         let all = points.len();
         if let Some(sample) = sample {
             random.shuffle(&mut points);
-            // One of each call first, so that a small sample has all kinds.
-            points.sort_by_key(|point| point.error.is_some());
-            points.dedup_by_key(|point| (point.call, point.error));
-            random.shuffle(&mut points);
-            points.truncate(sample);
+            // One of each kind before a second of any.
+            let mut kinds = BTreeSet::new();
+            let (first, rest): (Vec<_>, Vec<_>) =
+                points.into_iter().partition(|point| kinds.insert((point.call, point.error)));
+            points = first.into_iter().chain(rest).take(sample).collect();
         }
         crate::tell(&format!("{moment:?}: {} of {all} points; recorded {recorded:?}", points.len()));
         for point in points {
             let began = Instant::now();
-            let hit = strike(stack, &point).await.with_context(|| point.to_string())?;
+            let mut hit = false;
+            for (part, _) in moment.parts(stack).iter().cycle().zip(0..TRIES) {
+                hit = strike(stack, part, &point).await.with_context(|| point.to_string())?;
+                if hit {
+                    break;
+                }
+            }
             Counts::add(if hit { &counts.points } else { &counts.missed });
             let how = if hit { "" } else { " was not reached" };
             crate::tell(&format!("{point}{how} ({} ms)", began.elapsed().as_millis()));
@@ -160,25 +172,33 @@ pub async fn run(
     Ok(())
 }
 
-async fn ready(stack: &Stack, moment: Moment) -> Result<(&Part, u32)> {
-    let part = moment.part(stack).context("there is no such process")?;
+/// Waits until a process is at work; gives its id.
+async fn ready(stack: &Stack, part: &Part) -> Result<u32> {
     anyhow::ensure!(part.up_for(SETTLED, BACK).await, "{} did not come back", part.name());
     let sql = stack.sql()?;
     until("the engine answers", BACK, || async { sql.run("SELECT 1").await.map(|_| ()) }).await?;
-    Ok((part, part.pid().context("it has just ended")?))
+    part.pid().context("it has just ended")
 }
 
+/// What the processes of a moment call in it, the busiest of them.
 async fn record(stack: &Stack, moment: Moment) -> Result<BTreeMap<String, u32>> {
-    let (part, pid) = ready(stack, moment).await?;
-    let rules = [format!("trace={}", moment.calls().join(","))];
-    let tracer = Tracer::attach(pid, true, &rules, &stack.site.path().join("record.trace")).await?;
-    if moment == Moment::Snapshot {
-        part.ask_to_end();
-        part.gone(pid, BACK).await;
-    } else {
-        tokio::time::sleep(RECORD).await;
+    let mut recorded = BTreeMap::new();
+    for part in moment.parts(stack) {
+        let pid = ready(stack, part).await?;
+        let rules = [format!("trace={}", moment.calls().join(","))];
+        let tracer = Tracer::attach(pid, true, &rules, &stack.site.path().join("record.trace")).await?;
+        if moment == Moment::Snapshot {
+            part.ask_to_end();
+            part.gone(pid, BACK).await;
+        } else {
+            tokio::time::sleep(RECORD).await;
+        }
+        for (call, times) in busiest(&tracer.detach().await?) {
+            let most = recorded.entry(call).or_insert(0);
+            *most = times.max(*most);
+        }
     }
-    Ok(busiest(&tracer.detach().await?))
+    Ok(recorded)
 }
 
 fn points(moment: Moment, recorded: &BTreeMap<String, u32>) -> Vec<Point> {
@@ -199,8 +219,8 @@ fn points(moment: Moment, recorded: &BTreeMap<String, u32>) -> Vec<Point> {
 }
 
 /// Sets a point and waits until it is reached; false where it was not.
-async fn strike(stack: &Stack, point: &Point) -> Result<bool> {
-    let (part, pid) = ready(stack, point.moment).await?;
+async fn strike(stack: &Stack, part: &Part, point: &Point) -> Result<bool> {
+    let pid = ready(stack, part).await?;
     let what = match point.error {
         Some(error) => format!("error={error}"),
         None => "signal=KILL".to_owned(),
