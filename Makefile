@@ -11,7 +11,7 @@ SHELL := /bin/bash
 
 CARGO ?= cargo
 
-.PHONY: help setup build demo test fmt lint bench fuzz
+.PHONY: help setup build demo test torture fmt lint bench fuzz
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -33,6 +33,15 @@ test: setup ## formatting, lints, all tests
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	echo 'test 3/3: all tests'
 	$(CARGO) test --workspace --no-fail-fast
+
+# The long form; `make test` runs a short one. The result is part of the repository.
+TORTURE_KILLS ?= 2000
+TORTURE_SEED ?= $(shell date +%s)
+TORTURE_REPORT ?= tests/torture/LAST.md
+
+torture: setup ## the crash campaign: TORTURE_KILLS (2000) kills and every system call of the commit path
+	@$(CARGO) build -p weighbridge -p wb-torture
+	$(CARGO) run -p wb-torture -- --kills $(TORTURE_KILLS) --seed $(TORTURE_SEED) --report $(TORTURE_REPORT)
 
 fmt: ## format the source
 	$(CARGO) fmt --all

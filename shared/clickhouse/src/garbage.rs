@@ -46,19 +46,23 @@ impl Store {
     pub async fn collect_garbage(&self) -> Result<usize, StoreError> {
         let mut found = 0;
         for table in wb_fold::tables::ALL {
-            for loser in self.losers(table).await? {
-                // The condition on the manifest is asked again in the same statement: nothing that
-                // counts is removed, whatever became of it since.
-                let sql = format!(
-                    "DELETE FROM {table} WHERE topic = ? AND partition = ? AND block = ? AND attempt = ? \
-                     AND (topic, partition, block, attempt) NOT IN (SELECT topic, partition, block, attempt FROM manifest)"
-                );
-                let delete = self.client().query(&sql);
-                let delete =
-                    delete.bind(&loser.topic).bind(loser.partition).bind(loser.block).bind(loser.attempt);
-                delete.execute().await.map_err(query_failed("remove an attempt that lost"))?;
-                found += 1;
+            let losers = self.losers(table).await?;
+            if losers.is_empty() {
+                continue;
             }
+            // One statement a table: each is a mutation, and looks at every part, however few rows it removes. The
+            // condition on the manifest is asked again in it: nothing that counts is removed, whatever became of it since.
+            let sql = format!(
+                "DELETE FROM {table} WHERE (topic, partition, block, attempt) IN ? \
+                 AND (topic, partition, block, attempt) NOT IN (SELECT topic, partition, block, attempt FROM manifest)"
+            );
+            found += losers.len();
+            let losers: Vec<(String, u32, u64, u64)> = losers
+                .into_iter()
+                .map(|loser| (loser.topic, loser.partition, loser.block, loser.attempt))
+                .collect();
+            let delete = self.client().query(&sql).bind(losers);
+            delete.execute().await.map_err(query_failed("remove attempts that lost"))?;
         }
         Ok(found)
     }

@@ -1,0 +1,140 @@
+//! The deterministic zombie: an aggregator is stopped at the very call that sends the name of a block it has verified.
+//! Others name the block, what lost is collected, and only then is it woken and sends its name.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::Signal;
+use wb_events::topics;
+use wb_kafka::NamesView;
+
+use super::Counts;
+use super::strace::Tracer;
+use crate::part::Part;
+use crate::stack::{Stack, until};
+
+/// How long an aggregator has run before it is looked at.
+const SETTLED: Duration = Duration::from_secs(2);
+const BACK: Duration = Duration::from_secs(60);
+/// How long one look at its calls lasts.
+const WATCH: Duration = Duration::from_secs(12);
+/// How often the call of another record may come first.
+const TRIES: u32 = 60;
+/// How long others may take to name everything.
+const NAME_LIMIT: Duration = Duration::from_secs(60);
+/// How long the woken one is left to send.
+const WOKEN: Duration = Duration::from_secs(2);
+/// Fewer lost attempts than this are those of the last seconds.
+const FEW: usize = 64;
+const COLLECTIONS: u32 = 3;
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Whether a traced call carries a name: its key is a topic and a partition.
+fn carries_name(line: &str) -> bool {
+    topics::EVENT_TOPICS.iter().any(|topic| line.contains(&format!("{topic}/")))
+}
+
+/// Does it once.
+///
+/// # Errors
+/// Where no name was caught, or others did not take over.
+pub async fn run(stack: &Stack, counts: &Arc<Counts>) -> Result<()> {
+    let partitions = until("partitions", BACK, || stack.partitions()).await?;
+    let names = NamesView::start(stack.log.clone(), &partitions, [0; 16], None).await?;
+    let deadline = Instant::now() + BACK;
+    let stopped = loop {
+        if let Some(stopped) = stop_at_name(stack).await? {
+            break stopped;
+        }
+        if Instant::now() > deadline {
+            bail!("no aggregator was caught sending a name");
+        }
+    };
+    // What is in the log now is named by others, its block too.
+    let settled = tokio::time::timeout(NAME_LIMIT, names.settled_cut(&partitions)).await;
+    let collected = match settled {
+        Ok(cut) => {
+            cut?;
+            collect_all(stack).await
+        }
+        Err(_) => Err(anyhow::anyhow!("others did not name what a stopped aggregator left")),
+    };
+    stopped.signal(Signal::CONT);
+    let collected = collected?;
+    tokio::time::sleep(WOKEN).await;
+    Counts::add(&counts.named_late);
+    Counts::add(&counts.stops);
+    crate::tell(&format!(
+        "{} was stopped at its name, {collected} lost attempts were collected, and it was woken",
+        stopped.name()
+    ));
+    Ok(())
+}
+
+/// Collects the attempts that have lost until now; one collection takes a bounded number of them, and others go on losing.
+async fn collect_all(stack: &Stack) -> Result<usize> {
+    let store = stack.store().await?;
+    let mut collected = 0;
+    for _ in 0..COLLECTIONS {
+        let found = store.collect_garbage().await?;
+        collected += found;
+        if found < FEW {
+            break;
+        }
+    }
+    Ok(collected)
+}
+
+/// Stops an aggregator at a name; `None` where other records were sent all the time.
+async fn stop_at_name(stack: &Stack) -> Result<Option<Part>> {
+    // Where processes share out the partitions, not every one names something all the time.
+    for part in stack.aggregators.iter().take(stack.site.layout.aggregators) {
+        anyhow::ensure!(part.up_for(SETTLED, BACK).await, "{} did not come back", part.name());
+        let Some(pid) = part.pid() else { continue };
+        let output = stack.site.path().join("names.trace");
+        let Some(thread) = naming_thread(pid, &output).await? else { continue };
+        for _ in 0..TRIES {
+            if part.pid() != Some(pid) {
+                break;
+            }
+            match stop_at_send(thread, &output).await? {
+                Some(line) if carries_name(&line) => return Ok(Some(part.clone())),
+                _ => part.signal(Signal::CONT),
+            };
+        }
+    }
+    Ok(None)
+}
+
+/// The thread that sends names to the broker.
+async fn naming_thread(pid: u32, output: &std::path::Path) -> Result<Option<u32>> {
+    let tracer = Tracer::attach(pid, true, &["trace=sendmsg".to_owned()], output).await?;
+    let deadline = Instant::now() + WATCH;
+    let mut found = None;
+    while found.is_none() && Instant::now() < deadline {
+        tokio::time::sleep(LOOK).await;
+        let trace = tracer.so_far();
+        found = trace.lines().find(|line| carries_name(line)).map(str::to_owned);
+    }
+    tracer.detach().await?;
+    let Some(line) = found else { return Ok(None) };
+    let thread = line.split_whitespace().next().unwrap_or_default();
+    thread.parse().map(Some).with_context(|| format!("no thread in {line:?}"))
+}
+
+/// Stops the process at the thread's next send, which does not happen: the call says that it would block, and is repeated
+/// by its caller once the process is woken. Gives the call.
+async fn stop_at_send(thread: u32, output: &std::path::Path) -> Result<Option<String>> {
+    let rules = ["trace=sendmsg".to_owned(), "inject=sendmsg:error=EAGAIN:signal=STOP:when=1".to_owned()];
+    let tracer = Tracer::attach(thread, false, &rules, output).await?;
+    let deadline = Instant::now() + WATCH;
+    let mut found = None;
+    while found.is_none() && Instant::now() < deadline {
+        tokio::time::sleep(LOOK).await;
+        let trace = tracer.so_far();
+        found = trace.lines().find(|line| line.contains("(INJECTED)")).map(str::to_owned);
+    }
+    tracer.detach().await?;
+    Ok(found)
+}

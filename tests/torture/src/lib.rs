@@ -1,0 +1,33 @@
+//! The crash campaign: the real processes on the real broker and engine, killed, stopped and starved at every moment, and an
+//! oracle that knows what must come out.
+//!
+//! A round starts a stack of its own, loads it through the front door, and meanwhile kills its processes at random
+//! ([`faults::storm`]), at chosen system calls ([`faults::syscalls`]) and at the worst moment there is
+//! ([`faults::named_late`]). Then everything is left alone until it is settled, and what readers see is compared with the
+//! truth ([`oracle`]). Two control arms ([`control`]) read the same log and die at the same moments; they must fail.
+
+pub mod campaign;
+pub mod control;
+pub mod engine;
+pub mod faults;
+pub mod load;
+pub mod oracle;
+pub mod part;
+pub mod random;
+pub mod readers;
+pub mod report;
+pub mod site;
+pub mod stack;
+
+use std::io::Write as _;
+
+/// Says how far it is, on standard error.
+pub fn tell(text: &str) {
+    // Where nobody listens there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "torture: {text}");
+}
+
+/// Prints a result on standard output.
+pub fn print(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
