@@ -107,7 +107,7 @@ struct Input {
 
 fn fact(kind: &str, entity: &str, from_us: i64, body: &Value) -> Value {
     json!({
-        "kind": "fact", "key": entity, "sequence": 0, "source_epoch": 2, "event_time_us": from_us,
+        "kind": "fact", "key": format!("{kind}/{entity}"), "sequence": 0, "source_epoch": 2, "event_time_us": from_us,
         "body": { "fact": kind, "entity": entity, "valid_from_us": from_us, "body": body },
     })
 }
@@ -230,21 +230,50 @@ fn end(place: &Place, up: Running) {
     place.assert_nothing_runs(END_LIMIT);
 }
 
+/// Waits until everything sent is counted, and all that was sent before as repeats.
+fn wait_until_counted(place: &Place, run: &str, sent: u64, repeats: u64) {
+    until("everything is counted", COUNT_LIMIT, || match events::conserved(place) {
+        counts if counts["events"] == sent => {
+            assert_eq!(counts["duplicate"], repeats, "{run}: {counts:?}");
+            Ok(())
+        }
+        counts => Err(format!("{counts:?} of {sent}")),
+    });
+}
+
+/// What a run has sent and found.
+struct Found {
+    sent: u64,
+    repeats: u64,
+    tables: BTreeMap<String, String>,
+    bills: Bills,
+}
+
 /// The log is read again from its beginning: snapshots and proofs are caches, and both are gone. What is folded again must
-/// be what was named, or its partition stops; then both digests of each invoice are the same again.
-fn read_again(place: &Place, up: Running, file: &str, bills: &Bills, tables: &BTreeMap<String, String>) {
+/// be what was named, or its partition names nothing more. Then everything is sent once more: it is counted, hence every
+/// partition has come to its end, and all of it as repeats, hence it knows what it knew. Rows and digests are the same.
+fn read_again(place: &Place, up: Running, file: &str, input: &Input, sources: &[Source], found: &Found) {
     end(place, up);
     std::fs::remove_dir_all(place.data_dir().join("proofs")).unwrap();
     let up = start(place, "again", file);
-    for id in &bills.ids {
+    let facts = input.facts.iter().flatten();
+    let all: Vec<Sent> = facts.chain(&input.events).cloned().collect();
+    let again = send(place, sources, all, &RUNS[0]);
+    wait_until_counted(place, "read again", found.sent + again, found.repeats + again);
+    assert_same_tables("read again", &day_tables(place), &found.tables);
+    for id in &found.bills.ids {
         let shown = place.run("show", &["invoice", "show", id, "--recompute"], COUNT_LIMIT);
         let shown = shown.success("an invoice is computed again");
         assert!(shown.stderr.contains("both digests are the same"), "{}", shown.stderr);
     }
-    let said = up.stderr();
-    assert!(!said.contains("WB-5611"), "{said}");
-    assert_eq!(day_tables(place), *tables, "the log was read again");
     end(place, up);
+}
+
+fn assert_same_tables(run: &str, found: &BTreeMap<String, String>, expected: &BTreeMap<String, String>) {
+    for (table, rows) in found {
+        let other = &expected[table];
+        assert!(rows == other, "{run}: {table} holds other rows\n{}", difference(rows, other));
+    }
 }
 
 #[test]
@@ -253,7 +282,7 @@ fn the_same_events_give_the_same_rows_and_bills() {
     let input = Input::make();
     let drawn = Place::new();
     let sources: Vec<Source> = SOURCES.map(|(id, role)| Source::draw(&drawn, id, role)).into();
-    let mut expected: Option<(BTreeMap<String, String>, Bills)> = None;
+    let mut expected: Option<Found> = None;
     for run in &RUNS {
         let began = Instant::now();
         let place = Place::new();
@@ -266,48 +295,41 @@ fn the_same_events_give_the_same_rows_and_bills() {
             second.wait_for("ready", START_LIMIT);
             second
         });
-
-        let mut sent = 0;
-        for facts in &input.facts {
-            // Of two facts of one instant the later record holds: their order is part of what they say.
-            let request = Run { name: run.name, batch: 65_536, senders: 1, ..*run };
-            sent += send(&place, &sources, facts.clone(), &request);
+        let found = send_and_close(&place, &sources, &input, run, &mut random);
+        if let Some(first) = &expected {
+            assert_same_tables(run.name, &found.tables, &first.tables);
+            assert_eq!(found.bills.digests, first.bills.digests, "{}: bill digests", run.name);
         }
-        let (events, late, repeats) = arrivals(&input, run.order, &mut random);
-        sent += send(&place, &sources, events, run);
-        sent += send(&place, &sources, late, run);
-        until("everything is counted", COUNT_LIMIT, || match events::conserved(&place) {
-            counts if counts["events"] == sent => {
-                assert_eq!(counts["duplicate"], repeats, "{}: {counts:?}", run.name);
-                Ok(())
-            }
-            counts => Err(format!("{counts:?} of {sent}")),
-        });
-        let (tables, bills) = (day_tables(&place), close(&place));
-        assert_eq!(bills.digests.len(), 4, "{}: {:?}", run.name, bills.digests);
-        if let Some((rows, first)) = &expected {
-            for (table, text) in &tables {
-                assert!(
-                    *text == rows[table],
-                    "{}: {table} holds other rows\n{}",
-                    run.name,
-                    difference(text, &rows[table])
-                );
-            }
-            assert_eq!(bills.digests, first.digests, "{}: bill digests", run.name);
-        }
-        eprintln!("determinism: {}: {sent} events, {} s", run.name, began.elapsed().as_secs());
         if let Some(second) = second {
             second.send(Signal::TERM);
             second.end(END_LIMIT).success("the second aggregator, told to end");
         }
         if run.read_again {
-            read_again(&place, up, file, &bills, &tables);
+            read_again(&place, up, file, &input, &sources, &found);
         } else {
             end(&place, up);
         }
-        expected.get_or_insert((tables, bills));
+        eprintln!("determinism: {}: {} events, {} s", run.name, found.sent, began.elapsed().as_secs());
+        expected.get_or_insert(found);
     }
+}
+
+fn send_and_close(place: &Place, sources: &[Source], input: &Input, run: &Run, random: &mut Random) -> Found {
+    let mut sent = 0;
+    for facts in &input.facts {
+        // Of two facts of one instant the later record holds: their order is part of what they say.
+        sent += send(place, sources, facts.clone(), &RUNS[0]);
+    }
+    let (events, late, repeats) = arrivals(input, run.order, random);
+    sent += send(place, sources, events, run);
+    sent += send(place, sources, late, run);
+    wait_until_counted(place, run.name, sent, repeats);
+    let (tables, bills) = (day_tables(place), close(place));
+    let sites = "SELECT uniqExact(site_id) FROM energy_readings WHERE machine_id = 'tx1-m06'";
+    assert_eq!(tables::count(place, sites), Ok(2), "{}: the machine that moved stood at two sites", run.name);
+    assert_eq!(tables["quarantine"], "", "{}: nothing is refused after the door", run.name);
+    assert_eq!(bills.digests.len(), 4, "{}: {:?}", run.name, bills.digests);
+    Found { sent, repeats, tables, bills }
 }
 
 /// The events in an order, those that come late, and how many of both are repeats.
