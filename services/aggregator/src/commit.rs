@@ -56,6 +56,7 @@ impl Seat {
         }
         let mut pause = RETRY_MIN;
         loop {
+            self.names.check_no_alarm().map_err(AggregatorError::Log)?;
             let Place::Next { predecessor } = self.place_of(block)? else { return Ok(()) };
             match self.try_once(block, predecessor, log).await {
                 Ok(spent) => {

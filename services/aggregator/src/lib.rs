@@ -3,6 +3,7 @@
 
 mod archive;
 mod commit;
+mod conserve;
 mod crew;
 mod partition;
 mod project;
@@ -178,10 +179,12 @@ pub async fn run(
 ) -> Result<(), AggregatorError> {
     let mut tasks = JoinSet::new();
     tasks.spawn(projector.ended());
-    let seal_pace = config.seal_pace;
+    let (seal_pace, who, watched) = (config.seal_pace, config.name.clone(), names.clone());
     let mut crew = crew::Crew::new(config, log.clone(), store.clone(), names.clone());
     let sealer = seal::Sealer::new(log, store.clone(), names);
     tasks.spawn(sealer.keep_sealing(seal_pace, crew.holdings(), shutdown.clone()));
+    let watch = conserve::Watch { store: store.clone(), names: watched, who, holdings: crew.holdings() };
+    tasks.spawn(watch.keep_watching(shutdown.clone()));
     tasks.spawn(collect_garbage(store, crew.holdings(), shutdown.clone()));
     let ended = match share {
         Share::All(partitions) => {

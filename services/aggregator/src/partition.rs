@@ -39,6 +39,18 @@ impl Seat {
     /// # Errors
     /// [`AggregatorError`]; running again begins from the last name.
     pub(crate) async fn run(&self, mut shutdown: watch::Receiver<bool>) -> Result<(), AggregatorError> {
+        // While an alarm stands nothing is named, so nothing is begun either.
+        loop {
+            // Taken before the alarm is looked at: what clears it comes at this offset or later.
+            let seen = self.names.next_offset();
+            if self.names.alarm().is_none() {
+                break;
+            }
+            tokio::select! {
+                () = stopped(&mut shutdown) => return Ok(()),
+                more = self.names.wait_until(seen.saturating_add(1)) => more.map_err(AggregatorError::Log)?,
+            }
+        }
         let (mut course, first_offset) = self.recover().await?;
         let (topic, partition) = (self.chain.topic.as_str(), self.chain.partition);
         let mut reader = self.log.read_from(topic, partition, first_offset).map_err(AggregatorError::Log)?;

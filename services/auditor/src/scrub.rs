@@ -182,7 +182,7 @@ impl Scrub<'_> {
                     }
                 }
                 Applied::Lost => self.lost(&step, cursor.chains()),
-                Applied::Pinned => {}
+                Applied::Pinned | Applied::Alarm => {}
             }
             if batch.len() >= NAMES_MAX {
                 let to = step.offset.saturating_add(1);

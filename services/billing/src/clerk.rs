@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 use tracing::{info, warn};
 use wb_ledger::{Command, Draft, Hash, PeriodClosed, Refusal};
+use wb_rating::Period;
 
 use crate::bill::bill;
 use crate::error::{ClerkError, ContractFailure};
@@ -76,6 +77,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
     pub async fn close(&self, period: &str, customer: Option<&str>) -> Result<Vec<Issued>, ClerkError> {
         let settled = self.cuts.settled_cut().await?;
         let cut = self.store.named_cut(settled).await?;
+        self.cuts.check_conserved(utc_days(period)?, cut).await?;
         let mut at_cuts = BTreeMap::from([(cut, Reference::load(&self.store, cut).await?)]);
         let mut journal = self.journal.lock().await;
         journal.refresh(&self.log).await?;
@@ -264,6 +266,14 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
             evidence_matches: computed.evidence_digest == invoice.evidence_digest,
         })
     }
+}
+
+/// The UTC days that a month has part of in any time zone.
+fn utc_days(period: &str) -> Result<std::ops::RangeInclusive<i32>, ClerkError> {
+    const DAY_US: i64 = 86_400_000_000;
+    let month = Period::month(period, "UTC")?;
+    let day = |at_us: i64| i32::try_from(at_us.div_euclid(DAY_US)).unwrap_or(i32::MAX);
+    Ok(day(month.interval.start_us).saturating_sub(1)..=day(month.interval.end_us))
 }
 
 fn summary(document: &IssuedDocument, new: bool) -> Issued {

@@ -28,6 +28,14 @@ pub trait CutSource: Send + Sync {
     /// Waits until everything that was acknowledged before the call is named and its names are
     /// projected into the tables, and returns an offset in `names` that is after all those names.
     fn settled_cut(&self) -> impl Future<Output = Result<u64, PortError>> + Send;
+
+    /// Checks that what was counted below a cut is found again, unchanged, wherever a bill of these
+    /// UTC days, counted since 1970-01-01, reads it; an error names the block or day and what differs.
+    fn check_conserved(
+        &self,
+        days: std::ops::RangeInclusive<i32>,
+        cut: u64,
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
 /// The wall clock: when a period is over, and the time in a record. No digest depends on it.

@@ -137,6 +137,10 @@ impl CutSource for FixedCut {
     async fn settled_cut(&self) -> Result<u64, PortError> {
         Ok(self.0)
     }
+
+    async fn check_conserved(&self, _: std::ops::RangeInclusive<i32>, _: u64) -> Result<(), PortError> {
+        Ok(())
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

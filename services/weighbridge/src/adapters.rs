@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use wb_billing::PortError;
 use wb_billing::ports::{CutSource, LedgerLog};
-use wb_clickhouse::Store;
+use wb_clickhouse::conserve::{Breach, WINDOW_NAMES};
+use wb_clickhouse::{Cut, Store};
 use wb_events::topics;
 use wb_kafka::topics::Partitions;
 use wb_kafka::{Log, NamesView};
@@ -44,7 +45,40 @@ pub(crate) struct NamedCuts {
     pub(crate) store: Store,
 }
 
+/// What must agree does not; nothing is billed.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct NotConserved(String);
+
 impl NamedCuts {
+    fn check_no_alarm(&self) -> Result<(), PortError> {
+        self.names.check_no_alarm().map_err(|error| PortError::new("begin to bill", error))
+    }
+
+    /// Looks for the first breach that a bill of these days could stand on.
+    async fn first_breach(
+        &self,
+        days: std::ops::RangeInclusive<i32>,
+        cut: u64,
+    ) -> Result<Option<Breach>, wb_clickhouse::StoreError> {
+        let mut from = 0;
+        while from < cut {
+            let to = cut.min(from.saturating_add(WINDOW_NAMES));
+            let breaches = self.store.check_blocks(Cut(from), Cut(to)).await?;
+            if let Some(first) = breaches.into_iter().next() {
+                return Ok(Some(first));
+            }
+            from = to;
+        }
+        let held = self.store.days().await?;
+        for day in held.into_iter().filter(|day| days.contains(day)) {
+            if let Some(first) = self.store.check_day(day, Cut(cut)).await?.into_iter().next() {
+                return Ok(Some(first));
+            }
+        }
+        Ok(None)
+    }
+
     async fn settle(&self) -> Result<u64, PortError> {
         let cut = self
             .names
@@ -72,9 +106,21 @@ struct NotSettled;
 
 impl CutSource for NamedCuts {
     async fn settled_cut(&self) -> Result<u64, PortError> {
+        // While an alarm stands nothing is named, so nothing would settle either.
+        let caught_up = self.names.catch_up().await;
+        caught_up.map_err(|error| PortError::new("read the names", error))?;
+        self.check_no_alarm()?;
         match tokio::time::timeout(SETTLE_TIMEOUT, self.settle()).await {
             Ok(settled) => settled,
             Err(_) => Err(PortError::new("wait until everything is named", NotSettled)),
         }
+    }
+
+    async fn check_conserved(&self, days: std::ops::RangeInclusive<i32>, cut: u64) -> Result<(), PortError> {
+        self.check_no_alarm()?;
+        let breach = self.first_breach(days, cut).await;
+        let breach = breach.map_err(|error| PortError::new("check the conservation law", error))?;
+        let Some(breach) = breach else { return Ok(()) };
+        Err(PortError::new("bill", NotConserved(breach.to_string())))
     }
 }

@@ -1,6 +1,7 @@
 //! The one binary of Weighbridge.
 
 mod adapters;
+mod alarm;
 mod audit;
 mod backends;
 mod bill;

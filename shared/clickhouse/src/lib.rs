@@ -7,6 +7,7 @@ pub mod audit;
 pub mod block;
 pub mod client;
 pub mod columns;
+pub mod conserve;
 pub mod error;
 pub mod garbage;
 pub mod manifest;

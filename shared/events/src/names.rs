@@ -1,6 +1,7 @@
 //! The `names` topic: one hash chain per event partition, by one rule. A name carries the hash
 //! of the winning name before it; of all names with one predecessor the lowest offset wins. The
-//! seals of a day are one more chain by the same rule.
+//! seals of a day are one more chain by the same rule. An alarm stands from its record until a later
+//! one clears it; it changes nothing that was named.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +9,7 @@ use prost::Message as _;
 use sha2::{Digest, Sha256};
 
 use crate::wire::names_record::Record;
-use crate::wire::{Name, NamesRecord, Pin, Seal};
+use crate::wire::{Alarm, Name, NamesRecord, Pin, Seal};
 
 /// The form of records that this code writes.
 pub const NAMES_VERSION: u32 = 1;
@@ -54,6 +55,12 @@ pub fn encode_pin(pin: &Pin) -> Vec<u8> {
 #[must_use]
 pub fn encode_seal(seal: &Seal) -> Vec<u8> {
     NamesRecord { record: Some(Record::Seal(seal.clone())) }.encode_to_vec()
+}
+
+/// Encodes an alarm, or the record that clears it.
+#[must_use]
+pub fn encode_alarm(alarm: &Alarm) -> Vec<u8> {
+    NamesRecord { record: Some(Record::Alarm(alarm.clone())) }.encode_to_vec()
 }
 
 /// The hash of a record of the topic, as its successor carries it.
@@ -113,6 +120,8 @@ pub enum Applied {
     Won(Box<Won>),
     /// A name, seal or pin that came too late; it changes nothing.
     Lost,
+    /// An alarm that was raised or cleared, or one beside the alarm that stands.
+    Alarm,
 }
 
 /// Why naming must stop.
@@ -151,6 +160,7 @@ pub struct Chains {
     pin: Option<Pin>,
     heads: BTreeMap<TopicPartition, WonName>,
     seals: BTreeMap<i32, WonSeal>,
+    alarm: Option<(u64, Alarm)>,
     next_offset: u64,
 }
 
@@ -181,6 +191,12 @@ impl Chains {
     /// The seals that count, in the order of their days.
     pub fn seals(&self) -> impl Iterator<Item = &WonSeal> {
         self.seals.values()
+    }
+
+    /// The alarm that stands, with its offset: the first one that nobody has cleared.
+    #[must_use]
+    pub fn alarm(&self) -> Option<&(u64, Alarm)> {
+        self.alarm.as_ref()
     }
 
     /// One past the last offset that was applied.
@@ -217,6 +233,14 @@ impl Chains {
             }
             Some(Record::Name(name)) => self.apply_name(offset, record, name)?,
             Some(Record::Seal(seal)) => self.apply_seal(offset, record, seal),
+            Some(Record::Alarm(alarm)) => {
+                if alarm.cleared {
+                    self.alarm = None;
+                } else if self.alarm.is_none() {
+                    self.alarm = Some((offset, alarm));
+                }
+                Applied::Alarm
+            }
         };
         self.next_offset = offset.saturating_add(1);
         Ok(applied)
@@ -351,6 +375,24 @@ mod tests {
         assert!(matches!(chains.apply(13, &seal(20_001, 7, 11, CHAIN_START)).unwrap(), Applied::Won(_)));
         assert_eq!(chains.seal(20_000).unwrap().seal.seal, 6);
         assert_eq!(chains.seals().count(), 2);
+    }
+
+    #[test]
+    fn the_first_alarm_stands_until_it_is_cleared() {
+        let mut chains = Chains::default();
+        let alarm = |detail: &str, cleared| {
+            encode_alarm(&Alarm { detail: detail.into(), cleared, ..Alarm::default() })
+        };
+        assert!(chains.alarm().is_none());
+        for (offset, record) in (0..).zip([alarm("first", false), alarm("second", false)]) {
+            assert_eq!(chains.apply(offset, &record).unwrap(), Applied::Alarm);
+        }
+        let standing = chains.alarm().unwrap();
+        assert_eq!((standing.0, standing.1.detail.as_str()), (0, "first"));
+        chains.apply(2, &alarm("", true)).unwrap();
+        assert!(chains.alarm().is_none());
+        chains.apply(3, &alarm("third", false)).unwrap();
+        assert_eq!(chains.alarm().unwrap().1.detail, "third");
     }
 
     #[test]

@@ -88,6 +88,17 @@ pub enum LogError {
         /// The topic.
         topic: String,
     },
+    /// An alarm stands.
+    #[error(
+        "WB-5013 the conservation law is broken, so nothing is named and nothing is billed: {detail}; find out why \
+         (`weighbridge scrub`), then `weighbridge alarm clear --why` (the alarm is names record {offset})"
+    )]
+    Alarm {
+        /// Its offset in `names`.
+        offset: u64,
+        /// What it says.
+        detail: String,
+    },
     /// Membership of the group that shares the partitions has ended.
     #[error(
         "WB-5011 this aggregator is no member of its group any more: {detail}; does another one run with the same \

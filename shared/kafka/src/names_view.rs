@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use tokio::sync::watch;
-use wb_events::names::{Applied, Chains, TopicPartition, Won, WonName, WonSeal, encode_pin};
+use wb_events::names::{Applied, Chains, TopicPartition, Won, WonName, WonSeal, encode_alarm, encode_pin};
 use wb_events::topics;
-use wb_events::wire::{Pin, TopicPin};
+use wb_events::wire::{Alarm, Pin, TopicPin};
 
 use crate::topics::Partitions;
 use crate::{Log, LogError};
@@ -164,6 +164,32 @@ impl NamesView {
     #[must_use]
     pub fn seal(&self, day: i32) -> Option<WonSeal> {
         self.shown.borrow().chains.seal(day).cloned()
+    }
+
+    /// The alarm that stands, with its offset in `names`.
+    #[must_use]
+    pub fn alarm(&self) -> Option<(u64, Alarm)> {
+        self.shown.borrow().chains.alarm().cloned()
+    }
+
+    /// Fails while an alarm stands: nothing is to be named, and nothing billed.
+    ///
+    /// # Errors
+    /// [`LogError::Alarm`] with what the alarm says.
+    pub fn check_no_alarm(&self) -> Result<(), LogError> {
+        match self.alarm() {
+            Some((offset, alarm)) => Err(LogError::Alarm { offset, detail: alarm.detail }),
+            None => Ok(()),
+        }
+    }
+
+    /// Raises an alarm or clears the one that stands; returns once it is read back.
+    ///
+    /// # Errors
+    /// [`LogError`] where the record cannot be written or read.
+    pub async fn write_alarm(&self, alarm: &Alarm) -> Result<(), LogError> {
+        let offset = self.log.append(topics::NAMES, 0, b"alarm", &encode_alarm(alarm), &[]).await?;
+        self.wait_until(offset.saturating_add(1)).await
     }
 
     /// Waits until everything that is in the event topics now has been named, and gives the cut

@@ -94,6 +94,22 @@ pub(crate) fn facts() -> Vec<Value> {
     ]
 }
 
+/// A customer whose contract bills the energy of the site's machine.
+pub(crate) fn hosting_facts() -> Vec<Value> {
+    let contract = json!({
+        "contract_id": "hosting-yard", "customer_id": "acme", "legal_entity": "yard-hosting", "time_zone": "UTC",
+        "components": [{
+            "id": "power", "kind": "metered_energy", "currency": "USD", "unit": "USD/kWh", "unit_price": "0.0725",
+        }],
+    });
+    let assignment = json!({ "machine_id": MACHINE, "customer_id": "acme", "contract_id": "hosting-yard" });
+    vec![
+        fact("customer", "acme", json!({ "name": "Acme" })),
+        fact("contract", "hosting-yard", contract),
+        fact("assignment", MACHINE, assignment),
+    ]
+}
+
 /// A meter that is read every five minutes, or as often as a test likes.
 pub(crate) struct Meter {
     pub(crate) id: String,

@@ -73,7 +73,7 @@ impl History {
     fn append(&mut self, record: &[u8]) -> Option<Won> {
         match self.chains.apply(self.end(), record).unwrap() {
             Applied::Won(won) => Some(*won),
-            Applied::Pinned | Applied::Lost => None,
+            Applied::Pinned | Applied::Lost | Applied::Alarm => None,
         }
     }
 

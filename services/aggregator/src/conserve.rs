@@ -1,0 +1,134 @@
+//! The watch over the conservation law: each block soon after it is named, and everything again and
+//! again, so that a row which is lost later is found too. A breach raises the alarm, in `names`, where
+//! every aggregator and billing see it: it is durable, it has an order, and it can be raised also
+//! where the tables themselves are what is broken.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+use wb_clickhouse::conserve::{Breach, Place, WINDOW_NAMES};
+use wb_clickhouse::{Cut, Store, StoreError};
+use wb_events::names::NAMES_VERSION;
+use wb_events::wire::Alarm;
+use wb_kafka::NamesView;
+
+use crate::crew::Holdings;
+use crate::{stopped, with_causes};
+
+/// How often new names are looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How often an old window of names, and an old day, is checked again.
+const AGAIN_EVERY: Duration = Duration::from_secs(5);
+/// A breach that is not there any more after this long was a repair under way.
+const SECOND_LOOK: Duration = Duration::from_secs(2);
+
+/// The watch.
+pub(crate) struct Watch {
+    pub(crate) store: Store,
+    pub(crate) names: NamesView,
+    pub(crate) who: String,
+    pub(crate) holdings: Holdings,
+}
+
+/// What is checked next.
+#[derive(Default)]
+struct Rounds {
+    /// Names below this were checked since the start.
+    new: Option<u64>,
+    old_names: u64,
+    old_day: usize,
+    again_at: Option<Instant>,
+}
+
+enum Check {
+    Blocks(Cut, Cut),
+    Day(i32, Cut),
+}
+
+impl Watch {
+    /// Watches until the end, where the house is ours to keep.
+    pub(crate) async fn keep_watching(self, mut shutdown: watch::Receiver<bool>) {
+        let mut rounds = Rounds::default();
+        loop {
+            tokio::select! {
+                () = stopped(&mut shutdown) => return,
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+            if !self.holdings.keeps_house() || self.names.alarm().is_some() {
+                continue;
+            }
+            let turn = tokio::select! {
+                () = stopped(&mut shutdown) => return,
+                turn = self.turn(&mut rounds) => turn,
+            };
+            if let Err(error) = turn {
+                tracing::warn!(error = with_causes(&error), "the conservation law is not checked now");
+            }
+        }
+    }
+
+    async fn turn(&self, rounds: &mut Rounds) -> Result<(), StoreError> {
+        let cut = self.store.cut().await?;
+        let new = rounds.new.get_or_insert(cut.0);
+        while *new < cut.0 {
+            let end = cut.0.min(new.saturating_add(WINDOW_NAMES));
+            self.check(Check::Blocks(Cut(*new), Cut(end))).await?;
+            *new = end;
+        }
+        if rounds.again_at.is_some_and(|at| Instant::now() < at) {
+            return Ok(());
+        }
+        let end = cut.0.min(rounds.old_names.saturating_add(WINDOW_NAMES));
+        self.check(Check::Blocks(Cut(rounds.old_names), Cut(end))).await?;
+        rounds.old_names = if end == cut.0 { 0 } else { end };
+        let days = self.store.days().await?;
+        rounds.old_day = if rounds.old_day < days.len() { rounds.old_day } else { 0 };
+        if let Some(day) = days.get(rounds.old_day) {
+            self.check(Check::Day(*day, cut)).await?;
+        }
+        rounds.old_day = rounds.old_day.saturating_add(1);
+        rounds.again_at = Some(Instant::now() + AGAIN_EVERY);
+        Ok(())
+    }
+
+    async fn breaches(&self, check: &Check) -> Result<Vec<Breach>, StoreError> {
+        match check {
+            Check::Blocks(from, to) => self.store.check_blocks(*from, *to).await,
+            Check::Day(day, cut) => self.store.check_day(*day, *cut).await,
+        }
+    }
+
+    async fn check(&self, check: Check) -> Result<(), StoreError> {
+        if self.breaches(&check).await?.is_empty() {
+            return Ok(());
+        }
+        tokio::time::sleep(SECOND_LOOK).await;
+        let breaches = self.breaches(&check).await?;
+        let Some(first) = breaches.first() else { return Ok(()) };
+        for breach in &breaches {
+            tracing::error!(%breach, "the conservation law is broken");
+        }
+        if let Err(error) = self.names.write_alarm(&alarm_of(first, breaches.len(), &self.who)).await {
+            tracing::error!(error = with_causes(&error), "the alarm could not be raised; it is tried again");
+        }
+        Ok(())
+    }
+}
+
+fn alarm_of(first: &Breach, breaches: usize, who: &str) -> Alarm {
+    let more = if breaches > 1 { format!(" (and {} more)", breaches - 1) } else { String::new() };
+    let (topic, partition, block) = match &first.place {
+        Place::Block { topic, partition, block } => (topic.clone(), *partition, *block),
+        Place::Day(_) => (String::new(), 0, 0),
+    };
+    Alarm {
+        version: NAMES_VERSION,
+        detail: format!("{first}{more}"),
+        topic,
+        partition,
+        block,
+        who: who.to_owned(),
+        ..Alarm::default()
+    }
+}
