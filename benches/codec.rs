@@ -75,7 +75,7 @@ fn closed_block(events: &[Event]) -> Result<ClosedBlock, &'static str> {
     for (offset, frame) in (0..).zip(events.chunks(FRAME_EVENTS_MAX)) {
         let encoded = frame.iter().map(Event::encode_to_vec).collect();
         let payload = frame::encode_events("bench", encoded, &key());
-        if let Some(block) = assembler.push(&LogRecord { offset, append_time_us: 0, payload }) {
+        if let Some(block) = assembler.push(LogRecord { offset, append_time_us: 0, payload }) {
             return Ok(block);
         }
     }

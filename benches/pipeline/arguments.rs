@@ -10,6 +10,8 @@ use anyhow::{Context, Result, bail};
 pub(crate) struct Arguments {
     /// Shares to send.
     pub(crate) events: usize,
+    /// Shares that pile up while the aggregator is dead, 0 for a bench without crashes.
+    pub(crate) pile: usize,
     /// Machines that they come from.
     pub(crate) machines: u32,
     /// Requests under way at once.
@@ -26,6 +28,7 @@ impl Arguments {
     pub(crate) fn read() -> Result<Self> {
         let mut read = Self {
             events: 200_000,
+            pile: 0,
             machines: 500,
             senders: 8,
             batch: 1_000,
@@ -39,6 +42,7 @@ impl Arguments {
                 "--bench" => {}
                 "--keep" => read.keep = true,
                 "--events" => read.events = value()?.parse().context("--events")?,
+                "--pile" => read.pile = value()?.parse().context("--pile")?,
                 "--machines" => read.machines = value()?.parse().context("--machines")?,
                 "--senders" => read.senders = value()?.parse().context("--senders")?,
                 "--batch" => read.batch = value()?.parse().context("--batch")?,

@@ -61,7 +61,7 @@ impl Floor {
         let mut block = 0;
         for record in records {
             let began = Instant::now();
-            let closed = assembler.push(record);
+            let closed = assembler.push(record.clone());
             self.frames += began.elapsed();
             let Some(closed) = closed else { continue };
             let began = Instant::now();

@@ -31,7 +31,7 @@ pub(crate) struct Load {
 impl Load {
     /// Mines the shares and encodes them.
     pub(crate) fn mine(seed: u64, arguments: &Arguments) -> Result<Self> {
-        let stream = wb_testkit::share_stream(seed, arguments.machines, arguments.events)?;
+        let stream = wb_testkit::share_stream(seed, arguments.machines, arguments.events + arguments.pile)?;
         let mut bodies = Vec::new();
         for shares in stream.shares.chunks(arguments.batch) {
             let batch = wire::EventBatch { events: shares.iter().map(event).collect() };
@@ -43,6 +43,23 @@ impl Load {
             facts: [stream.facts, stream.sessions_and_jobs],
             bodies: Arc::new(bodies),
         })
+    }
+
+    /// The first bodies, and the others without the facts: these are sent already.
+    pub(crate) fn split(self, events: usize) -> [Self; 2] {
+        let mut first = 0;
+        let at = self.bodies.iter().take_while(|(_, count)| {
+            let takes = first < events;
+            first += count;
+            takes
+        });
+        let (one, other) = self.bodies.split_at(at.count());
+        let part = |bodies: &[(Vec<u8>, usize)], facts| Self {
+            events: bodies.iter().map(|(_, count)| u64::try_from(*count).unwrap_or(0)).sum(),
+            facts,
+            bodies: Arc::new(bodies.to_vec()),
+        };
+        [part(one, self.facts), part(other, [Vec::new(), Vec::new()])]
     }
 
     /// Bytes of all bodies as they are sent.
@@ -70,6 +87,7 @@ fn event(share: &StreamShare) -> Event {
 }
 
 /// The front door as its senders see it.
+#[derive(Clone)]
 pub(crate) struct Door {
     http: reqwest::Client,
     url: String,
@@ -100,23 +118,31 @@ impl Door {
         Ok(())
     }
 
+    /// Sends some of the bodies, one after another.
+    pub(crate) async fn send_part(&self, load: &Load, bodies: std::ops::Range<usize>) -> Result<()> {
+        for (body, events) in load.bodies.get(bodies).unwrap_or_default() {
+            accepted(self.request(body), *events).await.context("sending shares")?;
+        }
+        Ok(())
+    }
+
+    fn request(&self, body: &[u8]) -> reqwest::RequestBuilder {
+        let request = self.http.post(&self.url).bearer_auth(&self.pool_key);
+        let request = request.header("content-type", "application/x-protobuf");
+        request.header("content-encoding", "zstd").body(body.to_vec())
+    }
+
     /// Sends all shares; each sender has one request under way. Gives how long each request
     /// took, in microseconds, in rising order.
     pub(crate) async fn send_shares(&self, load: &Load, senders: usize) -> Result<Vec<u64>> {
         let next = Arc::new(AtomicUsize::new(0));
         let mut tasks = JoinSet::new();
         for _ in 0..senders {
-            let (next, bodies) = (Arc::clone(&next), Arc::clone(&load.bodies));
-            let (http, url, key) = (self.http.clone(), self.url.clone(), self.pool_key.clone());
+            let (next, bodies, door) = (Arc::clone(&next), Arc::clone(&load.bodies), self.clone());
             tasks.spawn(async move {
                 let mut took_us = Vec::new();
                 while let Some((body, events)) = bodies.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let request = http
-                        .post(&url)
-                        .bearer_auth(&key)
-                        .header("content-type", "application/x-protobuf")
-                        .header("content-encoding", "zstd")
-                        .body(body.clone());
+                    let request = door.request(body);
                     let began = Instant::now();
                     accepted(request, *events).await.context("sending shares")?;
                     took_us.push(u64::try_from(began.elapsed().as_micros())?);

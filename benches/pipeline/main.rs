@@ -1,12 +1,16 @@
 //! Events a second from the front door to sealed block, on the real stack.
 //!
-//! `cargo bench --bench pipeline [-- --events N --machines N --senders N --batch N --bin PATH --keep]`
+//! `cargo bench --bench pipeline [-- --events N --pile N --machines N --senders N --batch N --bin PATH --keep]`
 //!
 //! Kafka, the ClickHouse engine and each service run as processes of their own, from the release
 //! binary, on free ports and in a folder that is removed at the end. The binary is built by
 //! `cargo build --release -p weighbridge` unless `--bin` or the variable `PIPELINE_BIN` names
 //! one. The variables `WEIGHBRIDGE_KAFKA_LIBS` and `WEIGHBRIDGE_CHDB_LIB` name Kafka's jars and
 //! the engine's library where they do not lie in `.stack`.
+//!
+//! With `--pile` the aggregator is killed afterwards, with all ids of `--events` live: once with next to nothing to do,
+//! which tells how soon the first block is named after an assignment, and once with that many shares sent while it is
+//! dead, which tells how fast they are caught up with.
 //!
 //! The shares are mined before the clock starts. The table tells how long it took until all were
 //! acknowledged and until all were named, what each process spent, and how far that is from the
@@ -16,6 +20,7 @@
 mod arguments;
 mod floor;
 mod load;
+mod recovery;
 mod report;
 mod stack;
 mod usage;
@@ -29,6 +34,7 @@ use wb_kafka::NamesView;
 
 use crate::arguments::Arguments;
 use crate::load::Load;
+use crate::recovery::Recovery;
 use crate::report::Report;
 use crate::stack::{NamedBlock, Stack};
 use crate::usage::Usage;
@@ -65,15 +71,19 @@ pub(crate) fn tell(text: &str) {
 
 async fn bench(arguments: &Arguments, binary: &std::path::Path, load: Load) -> Result<()> {
     tell("starting Kafka, the ClickHouse engine and the services");
-    let stack = Stack::start(binary, arguments.keep).await?;
-    let measured = measure(arguments, &stack, &load).await;
+    let mut stack = Stack::start(binary, arguments.keep).await?;
+    let [load, pile] = load.split(arguments.events);
+    let measured = measure(arguments, &mut stack, binary, [&load, &pile]).await;
     if measured.is_err() {
         tell(&stack.log_tails());
     }
     stack.stop().await?;
-    let report = measured?;
+    let (report, recovery) = measured?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "{}\n{}", report.table(), report.json())?;
+    if let Some(recovery) = recovery {
+        writeln!(out, "{}\n{}", recovery.table(), recovery.json())?;
+    }
     Ok(())
 }
 
@@ -93,7 +103,12 @@ async fn told_blocks(stack: &Stack, lines_before: usize, events: u64) -> Result<
     }
 }
 
-async fn measure(arguments: &Arguments, stack: &Stack, load: &Load) -> Result<Report> {
+async fn measure(
+    arguments: &Arguments,
+    stack: &mut Stack,
+    binary: &std::path::Path,
+    [load, pile]: [&Load; 2],
+) -> Result<(Report, Option<Recovery>)> {
     let (log, partitions) = stack.log().await?;
     let names = NamesView::start(log.clone(), &partitions, [0; 16], None).await.context("reading names")?;
     let settled = async || {
@@ -128,7 +143,7 @@ async fn measure(arguments: &Arguments, stack: &Stack, load: &Load) -> Result<Re
         load.events,
         floor.accepted
     );
-    Ok(Report {
+    let report = Report {
         events: load.events,
         senders: arguments.senders,
         batch: arguments.batch,
@@ -142,5 +157,10 @@ async fn measure(arguments: &Arguments, stack: &Stack, load: &Load) -> Result<Re
         body_bytes: load.body_bytes(),
         blocks,
         floor,
-    })
+    };
+    let recovery = match pile.events {
+        0 => None,
+        _ => Some(recovery::measure(stack, binary, &door, &names, &partitions, [load, pile]).await?),
+    };
+    Ok((report, recovery))
 }

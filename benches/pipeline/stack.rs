@@ -101,15 +101,40 @@ impl Stack {
         engine.wait_ready(listens).await.context("starting the engine")?;
         stack.services.push(("clickhouse", engine));
         for name in SERVICES {
-            let service = stack.serve(binary, name).await?;
-            let log = service.log_file().to_owned();
-            let ready = || async {
-                std::fs::read_to_string(&log).is_ok_and(|text| text.lines().any(|line| line == "ready"))
-            };
-            service.wait_ready(ready).await.with_context(|| format!("starting {name}"))?;
-            stack.services.push((name, service));
+            stack.start_service(binary, name).await?;
         }
         Ok(stack)
+    }
+
+    /// Starts a service, and waits until it is ready.
+    pub(crate) async fn start_service(&mut self, binary: &Path, name: &'static str) -> Result<()> {
+        let told = |log: &Path| {
+            std::fs::read_to_string(log)
+                .map_or(0, |text| text.lines().filter(|line| *line == "ready").count())
+        };
+        // It may have run before, and its log goes on.
+        let before = told(&self.dir.path().join(format!("{name}.log")));
+        let service = self.serve(binary, name).await?;
+        let log = service.log_file().to_owned();
+        let ready = || async { told(&log) > before };
+        service.wait_ready(ready).await.with_context(|| format!("starting {name}"))?;
+        self.services.push((name, service));
+        Ok(())
+    }
+
+    /// Kills a service, as a crash would.
+    pub(crate) async fn kill_service(&mut self, name: &str) -> Result<()> {
+        let at = self.services.iter().position(|(service, _)| *service == name);
+        let (_, process) = self.services.remove(at.with_context(|| format!("{name} does not run"))?);
+        process.kill_hard();
+        process.wait().await;
+        Ok(())
+    }
+
+    /// The lines of the aggregator's log, as objects.
+    pub(crate) fn aggregator_log(&self) -> Result<Vec<serde_json::Value>> {
+        let text = std::fs::read_to_string(self.dir.path().join("aggregator.log"))?;
+        Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
     }
 
     async fn serve(&self, binary: &Path, name: &'static str) -> Result<Process> {

@@ -1,11 +1,12 @@
 //! One block's way from fold to name: write, read back, name, read the name back.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use wb_events::names::{NAMES_VERSION, WonName, encode_name};
+use wb_events::names::{CHAIN_START, NAMES_VERSION, WonName, encode_name};
 use wb_events::topics;
 use wb_events::wire::Name;
-use wb_fold::{FOLD_VERSION, FoldedBlock};
+use wb_fold::{FoldedBlock, LogRecord};
 
 use crate::partition::Seat;
 use crate::{AggregatorError, RETRY_MAX, RETRY_MIN, with_causes};
@@ -15,6 +16,14 @@ struct Spent {
     write: Duration,
     verify: Duration,
     name: Duration,
+}
+
+/// Where a block stands in its chain.
+enum Place {
+    /// It has its name.
+    Named,
+    /// It is the one to be named next.
+    Next { predecessor: [u8; 32] },
 }
 
 fn micros(time: Duration) -> u64 {
@@ -27,8 +36,13 @@ fn random_attempt() -> Result<u64, AggregatorError> {
 
 impl Seat {
     /// Brings a block to its name, whoever's attempt it is that counts in the end. `fold` is how
-    /// long folding it took, for the log.
-    pub(crate) async fn commit(&self, block: &FoldedBlock, fold: Duration) -> Result<(), AggregatorError> {
+    /// long folding it took, for the log; `log` are its records, for the archive.
+    pub(crate) async fn commit(
+        &self,
+        block: &FoldedBlock,
+        log: &Arc<Vec<LogRecord>>,
+        fold: Duration,
+    ) -> Result<(), AggregatorError> {
         if !block.counts.is_conserved() {
             return Err(AggregatorError::NotConserved {
                 topic: block.id.topic.clone(),
@@ -42,10 +56,8 @@ impl Seat {
         }
         let mut pause = RETRY_MIN;
         loop {
-            if self.is_named(block)? {
-                return Ok(());
-            }
-            match self.try_once(block).await {
+            let Place::Next { predecessor } = self.place_of(block)? else { return Ok(()) };
+            match self.try_once(block, predecessor, log).await {
                 Ok(spent) => {
                     tracing::info!(
                         topic = block.id.topic,
@@ -61,7 +73,11 @@ impl Seat {
                     return Ok(());
                 }
                 // What can heal is tried again under a new attempt; history that differs cannot.
-                Err(error @ (AggregatorError::Store(_) | AggregatorError::Log(_))) => {
+                Err(
+                    error @ (AggregatorError::Store(_)
+                    | AggregatorError::Log(_)
+                    | AggregatorError::FrameArchive(_)),
+                ) => {
                     tracing::warn!(
                         topic = block.id.topic,
                         partition = block.id.partition,
@@ -79,10 +95,16 @@ impl Seat {
         }
     }
 
-    async fn try_once(&self, block: &FoldedBlock) -> Result<Spent, AggregatorError> {
+    async fn try_once(
+        &self,
+        block: &FoldedBlock,
+        predecessor: [u8; 32],
+        log: &Arc<Vec<LogRecord>>,
+    ) -> Result<Spent, AggregatorError> {
         let attempt = random_attempt()?;
         let began = Instant::now();
-        self.store.write_block(block, attempt).await.map_err(AggregatorError::Store)?;
+        let write = async { self.store.write_block(block, attempt).await.map_err(AggregatorError::Store) };
+        let ((), archive_hash) = tokio::try_join!(write, self.archive(&block.id, log))?;
         let written = Instant::now();
         let mismatch = self.store.verify_block(block, attempt).await.map_err(AggregatorError::Store)?;
         if let Some(mismatch) = mismatch {
@@ -101,7 +123,7 @@ impl Seat {
             }));
         }
         let verified = Instant::now();
-        let record = encode_name(&self.name_of(block, attempt));
+        let record = encode_name(&self.name_of(block, attempt, predecessor, archive_hash));
         let key = format!("{}/{}", block.id.topic, block.id.partition);
         let offset = self
             .log
@@ -109,7 +131,7 @@ impl Seat {
             .await
             .map_err(AggregatorError::Log)?;
         self.names.wait_until(offset.saturating_add(1)).await.map_err(AggregatorError::Log)?;
-        if self.is_named(block)? {
+        if matches!(self.place_of(block)?, Place::Named) {
             return Ok(Spent {
                 write: written - began,
                 verify: verified - written,
@@ -120,7 +142,13 @@ impl Seat {
         Err(self.history(block.id.block, "place in its chain"))
     }
 
-    fn name_of(&self, block: &FoldedBlock, attempt: u64) -> Name {
+    fn name_of(
+        &self,
+        block: &FoldedBlock,
+        attempt: u64,
+        predecessor: [u8; 32],
+        archive_hash: Vec<u8>,
+    ) -> Name {
         Name {
             version: NAMES_VERSION,
             topic: block.id.topic.clone(),
@@ -136,22 +164,29 @@ impl Seat {
             content_hash: block.content_hash.to_vec(),
             merkle_root: block.merkle_root.to_vec(),
             last_frame_hash: block.last_frame_hash.to_vec(),
-            predecessor: self.names.predecessor(&self.chain).to_vec(),
-            fold_version: FOLD_VERSION,
+            predecessor: predecessor.to_vec(),
+            fold_version: block.fold_version,
+            archive_hash,
             log_id: self.names.pin().map(|pin| pin.log_id).unwrap_or_default(),
         }
     }
 
-    /// Whether the block has its name, ours or another's. One that was named with other content
-    /// or ends stops the partition.
-    fn is_named(&self, block: &FoldedBlock) -> Result<bool, AggregatorError> {
+    /// Whether the block has its name, ours or another's, or is the next of its chain. One that was
+    /// named with other content or ends stops the partition, and so does one whose predecessor has
+    /// no name.
+    fn place_of(&self, block: &FoldedBlock) -> Result<Place, AggregatorError> {
+        let number = block.id.block;
         match self.names.head(&self.chain) {
-            Some(head) if head.name.block > block.id.block => Ok(true),
-            Some(head) if head.name.block == block.id.block => {
+            Some(head) if head.name.block > number => Ok(Place::Named),
+            Some(head) if head.name.block == number => {
                 self.check_against(block, &head)?;
-                Ok(true)
+                Ok(Place::Named)
             }
-            _ => Ok(false),
+            Some(head) if head.name.block.checked_add(1) == Some(number) => {
+                Ok(Place::Next { predecessor: head.name_hash })
+            }
+            None if number == 0 => Ok(Place::Next { predecessor: CHAIN_START }),
+            _ => Err(self.history(number, "predecessor")),
         }
     }
 

@@ -1,14 +1,18 @@
 //! The scale: Kafka to verdict to sealed block in ClickHouse. One task a partition; each block
 //! is folded, written, read back, and counts once it is named in the log.
 
+mod archive;
 mod commit;
+mod crew;
 mod partition;
 mod project;
 mod recover;
+pub mod seal;
 
 pub use project::Projector;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -17,9 +21,11 @@ use wb_clickhouse::{Store, StoreError};
 use wb_events::frame::FrameKey;
 use wb_events::names::TopicPartition;
 use wb_events::topics;
-use wb_fold::ArchiveError;
+use wb_fold::{ArchiveError, FoldError};
+use wb_framearchive::{FrameArchive, FrameArchiveError};
+use wb_kafka::membership::Change;
 use wb_kafka::topics::Partitions;
-use wb_kafka::{Log, LogError, NamesView};
+use wb_kafka::{Log, LogError, Membership, NamesView};
 
 /// Where something waits, a punctuation closes the block after this long.
 pub const PUNCTUATE_AFTER: Duration = Duration::from_secs(1);
@@ -37,10 +43,14 @@ pub struct AggregatorConfig {
     pub frame_key: FrameKey,
     /// Its name in the punctuations it writes.
     pub name: String,
-    /// Where proofs of older tips are kept, one folder a partition.
-    pub proofs_dir: PathBuf,
+    /// Where proofs of older tips and snapshots are kept, one folder a partition.
+    pub state_dir: PathBuf,
+    /// Where the records of blocks are archived before they are named, if anywhere.
+    pub frame_archive: Option<Arc<dyn FrameArchive>>,
     /// How long something waits before a punctuation closes its block.
     pub punctuate_after: Duration,
+    /// How often days are sealed.
+    pub seal_pace: seal::SealPace,
 }
 
 /// Why a partition stopped for now.
@@ -69,8 +79,9 @@ pub enum AggregatorError {
     },
     /// The log no longer holds the partition's beginning.
     #[error(
-        "WB-5612 {topic}/{partition} begins at offset {low}: retention has dropped records that are \
-         needed to recover its state; keep event topics for longer than this log has lived"
+        "WB-5612 {topic}/{partition} begins at offset {low}, and its state is recovered from offset {wanted} \
+         on: retention has dropped records that the frame archive lacks too; bring its folder back, or restore \
+         the records"
     )]
     BeginningLost {
         /// The topic.
@@ -79,7 +90,12 @@ pub enum AggregatorError {
         partition: u32,
         /// The first offset still held.
         low: u64,
+        /// The first offset that is needed.
+        wanted: u64,
     },
+    /// A block could not be archived, or read from the archive.
+    #[error("the frame archive failed")]
+    FrameArchive(#[source] FrameArchiveError),
     /// The log ends before what was named.
     #[error(
         "WB-5614 {topic}/{partition} ends at offset {high}, but blocks are named up to {named}: the log has \
@@ -118,6 +134,15 @@ pub enum AggregatorError {
     /// The proofs of older tips failed.
     #[error("the archive of proofs failed")]
     Archive(#[source] ArchiveError),
+    /// A block could not be folded.
+    #[error("a block could not be folded")]
+    Rules(#[source] FoldError),
+    /// A seal does not hold what was read.
+    #[error("the rows of a seal of day {day} are not what its day adds up to; it is left unnamed")]
+    Seal {
+        /// The day, counted since 1970-01-01 UTC.
+        day: i32,
+    },
     /// No random attempt could be drawn.
     #[error("the operating system gave no random number")]
     Random,
@@ -126,83 +151,112 @@ pub enum AggregatorError {
     Fold(String),
 }
 
-/// Runs all partitions of the event topics until `shutdown` turns true, then returns once no
-/// commit is under way.
+/// Which partitions an aggregator works on.
+#[derive(Debug)]
+pub enum Share {
+    /// All of them: it is alone.
+    All(Partitions),
+    /// Those that the group gives it.
+    OfGroup(Membership),
+}
+
+/// Runs partitions of the event topics until `shutdown` turns true, then returns once no commit is
+/// under way.
 ///
 /// The projector is started before the view of names is: it takes what the view reads.
+///
+/// # Errors
+/// [`AggregatorError::Log`] where membership of the group has ended.
 pub async fn run(
     config: AggregatorConfig,
     log: Log,
     store: Store,
     names: NamesView,
     projector: Projector,
-    partitions: Partitions,
-    shutdown: watch::Receiver<bool>,
-) {
+    share: Share,
+    mut shutdown: watch::Receiver<bool>,
+) -> Result<(), AggregatorError> {
     let mut tasks = JoinSet::new();
     tasks.spawn(projector.ended());
-    tasks.spawn(collect_garbage(store.clone(), shutdown.clone()));
-    for (topic, count) in partitions {
-        if !topics::EVENT_TOPICS.contains(&topic.as_str()) {
-            continue;
+    let seal_pace = config.seal_pace;
+    let mut crew = crew::Crew::new(config, log.clone(), store.clone(), names.clone());
+    let sealer = seal::Sealer::new(log, store.clone(), names);
+    tasks.spawn(sealer.keep_sealing(seal_pace, crew.holdings(), shutdown.clone()));
+    tasks.spawn(collect_garbage(store, crew.holdings(), shutdown.clone()));
+    let ended = match share {
+        Share::All(partitions) => {
+            let counts =
+                partitions.iter().filter(|(topic, _)| topics::EVENT_TOPICS.contains(&topic.as_str()));
+            let all = counts.flat_map(|(topic, count)| (0..*count).map(|it| TopicPartition::new(topic, it)));
+            crew.take_up(all.collect()).await;
+            stopped(&mut shutdown).await;
+            Ok(())
         }
-        for partition in 0..count {
-            let seat = partition::Seat {
-                chain: TopicPartition::new(&topic, partition),
-                config: config.clone(),
-                log: log.clone(),
-                store: store.clone(),
-                names: names.clone(),
-            };
-            tasks.spawn(keep_running(seat, shutdown.clone()));
-        }
-    }
+        Share::OfGroup(membership) => follow_group(membership, &mut crew, &mut shutdown).await,
+    };
+    crew.put_down_all().await;
     while let Some(ended) = tasks.join_next().await {
         if let Err(error) = ended {
             tracing::error!(%error, "a task of the aggregator ended badly");
         }
     }
+    ended
 }
 
-/// Removes attempts that lost, now and then.
-async fn collect_garbage(store: Store, mut shutdown: watch::Receiver<bool>) {
+/// Takes partitions up and puts them down as the group says, until the end.
+async fn follow_group(
+    mut membership: Membership,
+    crew: &mut crew::Crew,
+    shutdown: &mut watch::Receiver<bool>,
+) -> Result<(), AggregatorError> {
+    loop {
+        let change = tokio::select! {
+            () = stopped(shutdown) => return Ok(()),
+            change = membership.next() => change,
+        };
+        match change {
+            Change::Assigned(partitions) => crew.take_up(partitions).await,
+            Change::Revoked(partitions, drained) => {
+                crew.put_down(&partitions).await;
+                drop(drained);
+            }
+            Change::Ended(error) => return Err(AggregatorError::Log(error)),
+        }
+    }
+}
+
+/// Removes attempts that lost, now and then, where the house is ours to keep.
+async fn collect_garbage(store: Store, holdings: crew::Holdings, mut shutdown: watch::Receiver<bool>) {
+    // Floors of the seals as they were raised: the rows below one go two rounds later, when no query
+    // is left that began before.
+    let (mut ripe, mut ripening) = (0, 0);
     loop {
         tokio::select! {
             () = stopped(&mut shutdown) => return,
             () = tokio::time::sleep(COLLECT_EVERY) => {}
+        }
+        if !holdings.keeps_house() {
+            continue;
+        }
+        let seals = async {
+            let found = store.collect_seals(ripe).await?;
+            let floor = store.raise_seal_floor().await?;
+            Ok::<_, StoreError>((found, floor))
+        };
+        match seals.await {
+            Ok((found, floor)) => {
+                (ripe, ripening) = (ripening, floor);
+                if found > 0 {
+                    tracing::info!(found, "seals that nobody reads any more were removed");
+                }
+            }
+            Err(error) => tracing::warn!(error = with_causes(&error), "old seals are left for the next time"),
         }
         match store.collect_garbage().await {
             Ok(0) => {}
             Ok(found) => tracing::info!(found, "attempts that lost were removed"),
             Err(error) => tracing::warn!(error = with_causes(&error), "garbage is left for the next time"),
         }
-    }
-}
-
-/// Runs one partition; what fails is begun again from the last name, after a growing pause.
-async fn keep_running(seat: partition::Seat, mut shutdown: watch::Receiver<bool>) {
-    let mut pause = RETRY_MIN;
-    while !*shutdown.borrow() {
-        let started = tokio::time::Instant::now();
-        match seat.run(shutdown.clone()).await {
-            Ok(()) => return,
-            Err(error) => {
-                tracing::error!(
-                    topic = seat.chain.topic,
-                    partition = seat.chain.partition,
-                    error = with_causes(&error),
-                    "the partition stopped and is begun again from its last name"
-                );
-            }
-        }
-        if started.elapsed() > RETRY_MAX {
-            pause = RETRY_MIN;
-        }
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = stopped(&mut shutdown) => return,
-        }
-        pause = pause.saturating_mul(2).min(RETRY_MAX);
     }
 }
 

@@ -1,5 +1,6 @@
 //! One partition: recover the state from the log, then follow it, block by block.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -7,7 +8,7 @@ use tokio::time::Instant;
 use wb_clickhouse::Store;
 use wb_events::frame::encode_punctuation;
 use wb_events::names::TopicPartition;
-use wb_fold::{ArchiveError, Assembler, BlockId, ClosedBlock, FoldedBlock, State};
+use wb_fold::{Assembler, BlockId, ClosedBlock, FoldError, FoldedBlock, State};
 use wb_kafka::{Log, NamesView};
 use wb_proofstore::ProofStore;
 
@@ -54,7 +55,7 @@ impl Seat {
                 }
                 record = reader.next() => {
                     let record = record.map_err(AggregatorError::Log)?;
-                    let closed = assembler.push(&record);
+                    let closed = assembler.push(record);
                     if closed.is_some() || !assembler.something_waits() {
                         waiting_since = None;
                     } else if waiting_since.is_none() {
@@ -79,7 +80,21 @@ impl Seat {
     }
 
     /// Folds a block; one that has its name already only moves the state forward.
-    async fn take_block(&self, mut course: Course, closed: ClosedBlock) -> Result<Course, AggregatorError> {
+    async fn take_block(&self, course: Course, mut closed: ClosedBlock) -> Result<Course, AggregatorError> {
+        let log = Arc::new(std::mem::take(&mut closed.log));
+        let (mut course, folded, fold) = self.fold(course, closed).await?;
+        self.commit(&folded, &log, fold).await?;
+        course.next_block = course.next_block.saturating_add(1);
+        course.next_offset = folded.end_offset;
+        Ok(course)
+    }
+
+    /// Folds a block onto the course, which is not moved on yet, and says how long it took.
+    pub(crate) async fn fold(
+        &self,
+        mut course: Course,
+        closed: ClosedBlock,
+    ) -> Result<(Course, FoldedBlock, Duration), AggregatorError> {
         let id = BlockId {
             topic: self.chain.topic.clone(),
             partition: self.chain.partition,
@@ -91,13 +106,9 @@ impl Seat {
             let folded = wb_fold::fold(id, &mut course.state, &mut course.proofs, &closed);
             (course, folded, began.elapsed())
         });
-        let (mut course, folded, fold): (Course, Result<FoldedBlock, ArchiveError>, Duration) =
+        let (course, folded, fold): (Course, Result<FoldedBlock, FoldError>, Duration) =
             folded.await.map_err(|error| AggregatorError::Fold(error.to_string()))?;
-        let folded = folded.map_err(AggregatorError::Archive)?;
-        self.commit(&folded, fold).await?;
-        course.next_block = course.next_block.saturating_add(1);
-        course.next_offset = folded.end_offset;
-        Ok(course)
+        Ok((course, folded.map_err(AggregatorError::Rules)?, fold))
     }
 
     async fn punctuate(&self, first_offset: u64) -> Result<(), AggregatorError> {

@@ -1,8 +1,8 @@
-//! Projecting won names into ClickHouse, in offset order, so that readers see them.
+//! Projecting won names and seals into ClickHouse, in offset order, so that readers see them.
 
 use tokio::sync::{mpsc, watch};
 use wb_clickhouse::Store;
-use wb_events::names::WonName;
+use wb_events::names::Won;
 
 use crate::{RETRY_MAX, RETRY_MIN, stopped, with_causes};
 
@@ -16,7 +16,7 @@ pub struct Projector(tokio::task::JoinHandle<()>);
 impl Projector {
     /// Starts to project the names that arrive.
     #[must_use]
-    pub fn start(store: Store, follow: mpsc::Receiver<WonName>, shutdown: watch::Receiver<bool>) -> Self {
+    pub fn start(store: Store, follow: mpsc::Receiver<Won>, shutdown: watch::Receiver<bool>) -> Self {
         Self(tokio::spawn(run(store, follow, shutdown)))
     }
 
@@ -29,10 +29,10 @@ impl Projector {
 
 /// Follows the names until the end. What ClickHouse does not take is tried again for as long as
 /// it takes: nothing counts there until its name is projected.
-async fn run(store: Store, mut follow: mpsc::Receiver<WonName>, mut shutdown: watch::Receiver<bool>) {
+async fn run(store: Store, mut follow: mpsc::Receiver<Won>, mut shutdown: watch::Receiver<bool>) {
     let mut projected_to = None;
     let mut pause = RETRY_MIN;
-    let mut batch: Vec<WonName> = Vec::new();
+    let mut batch: Vec<Won> = Vec::new();
     loop {
         if batch.is_empty() {
             tokio::select! {
@@ -56,7 +56,7 @@ async fn run(store: Store, mut follow: mpsc::Receiver<WonName>, mut shutdown: wa
 
 async fn step(
     store: &Store,
-    batch: &mut Vec<WonName>,
+    batch: &mut Vec<Won>,
     projected_to: &mut Option<u64>,
 ) -> Result<(), wb_clickhouse::StoreError> {
     // What an earlier process projected is skipped: everything below the cut is there, because
@@ -66,12 +66,30 @@ async fn step(
         None => store.cut().await?.0,
     };
     *projected_to = Some(from);
-    batch.retain(|won| won.names_offset >= from);
-    if let Some(last) = batch.last() {
-        let next = last.names_offset.saturating_add(1);
-        store.project_names(batch).await?;
-        *projected_to = Some(next);
+    batch.retain(|won| won.names_offset() >= from);
+    // In offset order, whatever the kind: what lies below the highest offset of either table is there.
+    for run in batch.chunk_by(|left, right| is_seal(left) == is_seal(right)) {
+        let (mut names, mut seals) = (Vec::new(), Vec::new());
+        for won in run {
+            match won {
+                Won::Name(name) => names.push(name.clone()),
+                Won::Seal(seal) => seals.push(seal.clone()),
+            }
+        }
+        if !names.is_empty() {
+            store.project_names(&names).await?;
+        }
+        if !seals.is_empty() {
+            store.project_seals(&seals).await?;
+        }
+        if let Some(last) = run.last() {
+            *projected_to = Some(last.names_offset().saturating_add(1));
+        }
     }
     batch.clear();
     Ok(())
+}
+
+fn is_seal(won: &Won) -> bool {
+    matches!(won, Won::Seal(_))
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use wb_events::frame::record_hash;
-use wb_fold::{FOLD_VERSION, State};
+use wb_fold::{FIRST_FOLD_VERSION, FOLD_VERSION, State};
 use wb_proofstore::ProofStore;
 use wb_proofstore::snapshot::{self, Position};
 
@@ -38,13 +38,14 @@ impl Snapshots {
 
 impl Seat {
     fn proofs_dir(&self) -> PathBuf {
-        self.config.proofs_dir.join(format!("{}-{}", self.chain.topic, self.chain.partition))
+        self.config.state_dir.join(format!("{}-{}", self.chain.topic, self.chain.partition))
     }
 
     /// The course to go on with and the offset of its next block. The log is checked against the
     /// names first: one that lost its tail, or holds other records, stops the partition.
     pub(crate) async fn recover(&self) -> Result<(Course, u64), AggregatorError> {
         self.names.catch_up().await.map_err(AggregatorError::Log)?;
+        self.names.check_topic_ids().await.map_err(AggregatorError::Log)?;
         self.check_tail().await?;
         let dir = self.proofs_dir();
         let loaded = tokio::task::spawn_blocking(move || (snapshot::load(&dir), dir)).await;
@@ -64,9 +65,7 @@ impl Seat {
         };
         let (topic, partition) = (self.chain.topic.as_str(), self.chain.partition);
         let (low, _) = self.log.watermarks(topic, partition).await.map_err(AggregatorError::Log)?;
-        if low > course.next_offset {
-            return Err(AggregatorError::BeginningLost { topic: topic.to_owned(), partition, low });
-        }
+        let course = if low > course.next_offset { self.fold_archived(course, low).await? } else { course };
         let next_offset = course.next_offset;
         Ok((course, next_offset))
     }
@@ -76,7 +75,7 @@ impl Seat {
         let same = self.names.pin().is_some_and(|pin| pin.log_id == position.log_id)
             && position.topic == self.chain.topic
             && position.partition == self.chain.partition
-            && position.fold_version == FOLD_VERSION;
+            && (FIRST_FOLD_VERSION..=FOLD_VERSION).contains(&position.fold_version);
         let Some(head) = self.names.head(&self.chain) else { return false };
         let named_next = head.name.block.saturating_add(1);
         let at_head = position.next_block == named_next
@@ -88,12 +87,13 @@ impl Seat {
     async fn check_tail(&self) -> Result<(), AggregatorError> {
         let Some(head) = self.names.head(&self.chain) else { return Ok(()) };
         let (topic, partition) = (self.chain.topic.as_str(), self.chain.partition);
-        let high = self.log.end_offset(topic, partition).await.map_err(AggregatorError::Log)?;
+        let (low, high) = self.log.watermarks(topic, partition).await.map_err(AggregatorError::Log)?;
         let named = head.name.end_offset;
         if high < named {
             return Err(AggregatorError::TailLost { topic: topic.to_owned(), partition, high, named });
         }
-        let Some(last) = named.checked_sub(1) else { return Ok(()) };
+        // Where retention has passed the last named record there is nothing to compare it with.
+        let Some(last) = named.checked_sub(1).filter(|last| *last >= low) else { return Ok(()) };
         let mut reader = self.log.read_from(topic, partition, last).map_err(AggregatorError::Log)?;
         let record = reader.next().await.map_err(AggregatorError::Log)?;
         if head.name.last_frame_hash == record_hash(&record.payload) {
@@ -120,7 +120,7 @@ impl Seat {
             log_id: head.name.log_id.clone(),
             topic: self.chain.topic.clone(),
             partition: self.chain.partition,
-            fold_version: FOLD_VERSION,
+            fold_version: course.state.fold_version(),
             next_block: course.next_block,
             end_offset: course.next_offset,
             name_hash: head.name_hash,

@@ -21,7 +21,7 @@
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
 
-use wb_events::names::{Applied, CHAIN_START, Chains, NAMES_VERSION, TopicPartition, encode_name};
+use wb_events::names::{Applied, CHAIN_START, Chains, NAMES_VERSION, TopicPartition, Won, encode_name};
 use wb_events::wire::Name;
 
 const BLOCKS: u64 = 2;
@@ -88,7 +88,9 @@ fn folded(names: &[Vec<u8>]) -> (Chains, Vec<(u64, u64)>) {
     let mut chains = Chains::default();
     let mut winners = Vec::new();
     for (offset, bytes) in (0..).zip(names) {
-        if let Applied::Won(won) = chains.apply(offset, bytes).unwrap() {
+        if let Applied::Won(won) = chains.apply(offset, bytes).unwrap()
+            && let Won::Name(won) = *won
+        {
             winners.push((won.name.block, won.name.attempt));
         }
     }

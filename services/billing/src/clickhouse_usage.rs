@@ -1,12 +1,15 @@
 //! Usage and facts as ClickHouse holds them.
 //!
-//! Every query counts only rows of attempts that are named before the cut; `manifest` is used as a
-//! set, so that a name projected twice counts once. Sums are of integers: their order does not matter.
+//! Every query counts only rows of attempts that are named before the cut, or of the seals that hold
+//! them; `manifest` is used as a set, so that a name projected twice counts once. Sums are of integers:
+//! their order does not matter. Which blocks hold the work is asked of the blocks themselves: a seal
+//! adds them up and does not say.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use clickhouse::{Client, Row};
 use serde::Deserialize;
+use wb_clickhouse::sealed::{reading_rows, sealed_cut_query, work_rows};
 use wb_ledger::{ChainHead, EvidenceBlock, Hash};
 use wb_metering::energy::RegisterReading;
 use wb_rating::WorkGroup;
@@ -21,6 +24,10 @@ const MACHINES_PER_QUERY: usize = 1_000;
 /// The rows that count at a cut.
 const NAMED: &str = "(topic, partition, block, attempt) IN \
      (SELECT topic, partition, block, attempt FROM manifest WHERE names_offset < {cut:UInt64})";
+
+/// Instants, as SQL, that no reading lies before or after.
+const EARLIEST: &str = "toInt64(-9000000000000000000)";
+const LATEST: &str = "toInt64(9000000000000000000)";
 
 /// Where an energy reading belongs.
 const METER: &str = "machine_id, meter_id, witness";
@@ -111,7 +118,13 @@ fn failed(what: &'static str) -> impl Fn(clickhouse::error::Error) -> PortError 
 impl UsageStore for ClickHouseUsage {
     async fn named_cut(&self, below: u64) -> Result<u64, PortError> {
         self.client
-            .query("SELECT if(count() = 0, toUInt64(0), max(names_offset) + 1) FROM manifest WHERE names_offset < {cut:UInt64}")
+            .query(
+                "SELECT max(next) FROM (\
+                   SELECT if(count() = 0, toUInt64(0), max(names_offset) + 1) AS next FROM manifest \
+                   WHERE names_offset < {cut:UInt64} UNION ALL \
+                   SELECT if(count() = 0, toUInt64(0), max(names_offset) + 1) AS next FROM seals \
+                   WHERE names_offset < {cut:UInt64})",
+            )
             .param("cut", below)
             .fetch_one::<u64>()
             .await
@@ -161,20 +174,27 @@ impl UsageStore for ClickHouseUsage {
         cut: u64,
     ) -> Result<Vec<ReadingRow>, PortError> {
         let columns = format!("{METER}, event_time_us, event_id, register_wh, topic, partition, block");
-        let of_machines =
-            format!("FROM energy_readings WHERE machine_id IN {{machines:Array(String)}} AND {NAMED}");
+        let of_machines = "machine_id IN {machines:Array(String)}";
+        let (earliest, start, end, latest) = (EARLIEST, "{start:Int64}", "{end:Int64}", LATEST);
+        let (before, within, after) = (
+            reading_rows(earliest, start, of_machines),
+            reading_rows(start, end, of_machines),
+            reading_rows(end, latest, of_machines),
+        );
         let sql = format!(
-            "SELECT {columns} {of_machines} AND event_time_us >= {{start:Int64}} AND event_time_us < {{end:Int64}} \
-             UNION ALL SELECT * FROM (SELECT {columns} {of_machines} AND event_time_us < {{start:Int64}} \
+            "SELECT {columns} FROM ({within}) \
+             UNION ALL SELECT * FROM (SELECT {columns} FROM ({before}) \
              ORDER BY event_time_us DESC, event_id ASC LIMIT 1 BY {METER}) \
-             UNION ALL SELECT * FROM (SELECT {columns} {of_machines} AND event_time_us >= {{end:Int64}} \
+             UNION ALL SELECT * FROM (SELECT {columns} FROM ({after}) \
              ORDER BY event_time_us ASC, event_id ASC LIMIT 1 BY {METER})"
         );
         let mut rows = Vec::new();
         for chunk in machine_ids.chunks(MACHINES_PER_QUERY) {
+            let sealed_cut = self.sealed_cut(cut).await?;
             let found = self
                 .client
                 .query(&sql)
+                .param("sealed_cut", sealed_cut)
                 .param("machines", chunk)
                 .param("start", window.start_us)
                 .param("end", window.end_us)
@@ -258,6 +278,12 @@ impl UsageStore for ClickHouseUsage {
 }
 
 impl ClickHouseUsage {
+    /// Up to where a query takes sealed days.
+    async fn sealed_cut(&self, cut: u64) -> Result<u64, PortError> {
+        let query = self.client.query(&sealed_cut_query()).param("cut", cut);
+        query.fetch_one().await.map_err(failed("the latest seals"))
+    }
+
     async fn add_work(
         &self,
         interval: Interval,
@@ -265,10 +291,7 @@ impl ClickHouseUsage {
         cut: u64,
         work: &mut WorkRead,
     ) -> Result<(), PortError> {
-        let accepted = format!(
-            "FROM work_5m WHERE machine_id IN {{machines:Array(String)}} AND verdict = 'accepted' \
-             AND interval_start_us >= {{start:Int64}} AND interval_start_us < {{end:Int64}} AND {NAMED}"
-        );
+        let accepted = "machine_id IN {machines:Array(String)} AND verdict = 'accepted'";
         let ask = |sql: &str| {
             self.client
                 .query(sql)
@@ -277,10 +300,13 @@ impl ClickHouseUsage {
                 .param("end", interval.end_us)
                 .param("cut", cut)
         };
+        let sealed_cut = self.sealed_cut(cut).await?;
         let sums = ask(&format!(
             "SELECT chain, nbits, subsidy_sat, sum(credited_q32) AS credited, sum(shares) AS share_count \
-             {accepted} GROUP BY chain, nbits, subsidy_sat"
-        ));
+             FROM ({}) GROUP BY chain, nbits, subsidy_sat",
+            work_rows("{start:Int64}", "{end:Int64}", accepted)
+        ))
+        .param("sealed_cut", sealed_cut);
         for row in sums.fetch_all::<WorkColumns>().await.map_err(failed("work"))? {
             work.groups.push(WorkGroup {
                 chain: row.chain,
@@ -290,7 +316,10 @@ impl ClickHouseUsage {
                 shares: row.share_count,
             });
         }
-        let sources = ask(&format!("SELECT DISTINCT topic, partition, block {accepted}"));
+        let sources = ask(&format!(
+            "SELECT DISTINCT topic, partition, block FROM work_5m WHERE {accepted} \
+             AND interval_start_us >= {{start:Int64}} AND interval_start_us < {{end:Int64}} AND {NAMED}"
+        ));
         for row in sources.fetch_all::<BlockColumns>().await.map_err(failed("the blocks of work"))? {
             work.blocks.insert(BlockId { topic: row.topic, partition: row.partition, block: row.block });
         }

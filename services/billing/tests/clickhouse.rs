@@ -18,7 +18,11 @@ use clickhouse::Client;
 use memory::{MemoryLog, TestClock, contract_body};
 use wb_billing::ports::{BlockId, CutSource, Holding, UsageStore};
 use wb_billing::{Clerk, ClickHouseUsage, PortError, Projector};
+use wb_clickhouse::seal::{SealContent, SealOf};
+use wb_clickhouse::{Store, StoreConfig};
 use wb_clickhouse_embedded::EngineConfig;
+use wb_events::names::{ALL_DAYS, WonSeal};
+use wb_events::wire::Seal;
 use wb_ledger::Hash;
 use wb_rating::WorkGroup;
 use wb_units::Interval;
@@ -145,7 +149,9 @@ async fn only_what_is_named_before_the_cut_is_billed_and_the_ledger_is_projected
     let database = config.database.clone();
     let bound =
         wb_clickhouse_embedded::bind(config).await.expect("the engine starts; `make setup` installs it");
-    let client = Client::default().with_url(format!("http://{}", bound.local_addr())).with_database(database);
+    let url = format!("http://{}", bound.local_addr());
+    let sealing = Store::new(StoreConfig::new(&url, &database)).unwrap();
+    let client = Client::default().with_url(url).with_database(database);
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let engine = tokio::spawn(bound.run(async {
         let _ = stopped.await;
@@ -154,9 +160,40 @@ async fn only_what_is_named_before_the_cut_is_billed_and_the_ledger_is_projected
     fill(&client).await;
     let store = ClickHouseUsage::new(client.clone());
     check_reads(&store).await;
+    // Whatever lies in sealed days is billed as it is from their blocks.
+    seal(&sealing).await;
+    check_reads(&store).await;
     check_close_and_projection(&client, store).await;
     stop.send(()).unwrap();
     engine.await.unwrap().unwrap();
+}
+
+/// Seals what is named below offset 6, and says so at offsets 6 and 8.
+async fn seal(store: &Store) {
+    let won = |names_offset, day, tag, content: SealContent| WonSeal {
+        names_offset,
+        seal_hash: [0; 32],
+        seal: Seal {
+            day,
+            seal: tag,
+            cut: 6,
+            rows: content.rows,
+            content_hash: content.hash.to_vec(),
+            predecessor: vec![0; 32],
+            ..Seal::default()
+        },
+    };
+    let mut seals = Vec::new();
+    for (tag, touched) in (50..).zip(store.touched_days(0, 6).await.unwrap()) {
+        let seal = SealOf { day: touched.day, seal: tag, base: None, cut: 6 };
+        store.write_seal(&seal).await.unwrap();
+        let content = store.stored_seal(touched.day, tag).await.unwrap();
+        assert_eq!(content, store.expected_seal(&seal).await.unwrap());
+        seals.push(won(6, touched.day, tag, content));
+    }
+    assert_eq!(seals.len(), 6, "days with work or readings");
+    seals.push(won(8, ALL_DAYS, 0, SealContent { rows: 0, hash: [0; 32] }));
+    store.project_seals(&seals).await.unwrap();
 }
 
 async fn check_reads(store: &ClickHouseUsage) {
@@ -215,8 +252,8 @@ async fn check_close_and_projection(client: &Client, store: ClickHouseUsage) {
     let issued = clerk.close("2009-01", None).await.unwrap();
     let document = clerk.invoice(&issued[0].invoice_id).await.unwrap();
     let invoice = &document.invoice;
-    // The cut is one past the last name below the settled offset.
-    assert_eq!((invoice.evidence.cut, invoice.evidence.blocks_count), (6, 3));
+    // The cut is one past the last name or seal below the settled offset.
+    assert_eq!((invoice.evidence.cut, invoice.evidence.blocks_count), (9, 3));
     // (2^70 + 1 + 7 x 2^32) x 50 BTC / 2^32: 2^38 + 7 difficulties, and 2^-32 of one earns 1.16 satoshi.
     assert_eq!(invoice.lines[0].amount, "13743895347550.00000001");
     // Until the assignment ends after 20 steps: 500 of the first 1,000 Wh, then 19 of 9,999 steps of 3,900 Wh.

@@ -106,7 +106,8 @@ pub struct Reference {
     /// By scope, then by job id.
     jobs: HashMap<String, HashMap<String, Arc<KnownJob>>>,
     jobs_held: usize,
-    machine_sites: HashMap<String, String>,
+    /// By machine, then by when it came there.
+    machine_sites: HashMap<String, BTreeMap<Micros, String>>,
     tips: HashMap<String, Tips>,
     network_bits: HashMap<String, NetworkBits>,
 }
@@ -125,10 +126,14 @@ impl Reference {
         self.jobs.get(scope)?.get(job_id).map(Arc::clone)
     }
 
-    /// The site where a machine stands.
+    /// The site where a machine stood at a time. What was recorded before its first fact holds belongs to its first site.
+    ///
+    /// The time is the event's own: one that is sent again, or arrives after its machine has moved, lies where it happened.
     #[must_use]
-    pub fn site_of(&self, machine_id: &str) -> Option<&str> {
-        self.machine_sites.get(machine_id).map(String::as_str)
+    pub fn site_of(&self, machine_id: &str, at_us: Micros) -> Option<&str> {
+        let sites = self.machine_sites.get(machine_id)?;
+        let (_, site_id) = sites.range(..=at_us).next_back().or_else(|| sites.first_key_value())?;
+        Some(site_id)
     }
 
     /// Whether work on a previous block was over at a time: it was the tip once, and for longer than the window another
@@ -151,7 +156,8 @@ impl Reference {
         self.jobs_held < limits::JOBS_MAX
     }
 
-    pub(crate) fn apply(&mut self, event: &Event, fact: &Fact) {
+    /// Takes in a fact of the log, in the log's order.
+    pub fn apply(&mut self, event: &Event, fact: &Fact) {
         // The same rule as the aggregator's: of one identity the first counts.
         if self.admitted.admit(event) != Admission::New {
             return;
@@ -190,7 +196,8 @@ impl Reference {
                 self.keep_job(job.scope, job.job_id, job.height, Given::V2(parameters));
             }
             FactBody::Machine(machine) => {
-                self.machine_sites.insert(fact.entity.clone(), machine.site_id);
+                let sites = self.machine_sites.entry(fact.entity.clone()).or_default();
+                sites.insert(fact.valid_from_us, machine.site_id);
             }
             FactBody::Tip(tip) => {
                 if let Ok(hash) = tip.hash_internal() {

@@ -62,7 +62,7 @@ pub fn admit(source: &Source, event: &Event, now_us: Micros) -> Result<(), Input
 pub fn resolve(reference: &Reference, source: &Source, event: &mut Event) -> Result<(), Unresolved> {
     let at_us = event.event_time_us;
     let site_of = |machine_id: &str, field: &str| {
-        reference.site_of(machine_id).map(str::to_owned).ok_or_else(|| {
+        reference.site_of(machine_id, at_us).map(str::to_owned).ok_or_else(|| {
             let reason = format!("machine {machine_id:?} is unknown: send its machine fact first");
             Unresolved::Unknown(InputError::coded(UNKNOWN_MACHINE, field, reason))
         })
@@ -116,7 +116,7 @@ fn check_fact(reference: &Reference, fact: &wire::Fact) -> Result<(), Unresolved
         "session" => {
             let parsed = FactBody::parse(&fact.kind, &fact.entity, &fact.body).map_err(Unresolved::Wrong)?;
             if let FactBody::Session(session) = parsed
-                && reference.site_of(&session.machine_id).is_none()
+                && reference.site_of(&session.machine_id, fact.valid_from_us).is_none()
             {
                 let reason =
                     format!("machine {:?} is unknown: send its machine fact first", session.machine_id);

@@ -123,10 +123,10 @@ impl Trial {
         let mut assembler = Assembler::new(0, key.clone());
         let payload = frame::encode_events("test", events, &key);
         let record = LogRecord { offset: 0, append_time_us: self.event_time_us, payload };
-        assert!(assembler.push(&record).is_none());
+        assert!(assembler.push(record).is_none());
         let payload = frame::encode_punctuation("test", 0, &key);
         let end = LogRecord { offset: 1, append_time_us: self.event_time_us, payload };
-        let block = assembler.push(&end).unwrap();
+        let block = assembler.push(end).unwrap();
         let id = BlockId { topic: topics::SHARES.to_owned(), partition: 0, block: 0 };
         let mut archive = MemoryArchive::default();
         let folded = wb_fold::fold(id, &mut State::default(), &mut archive, &block).unwrap();
@@ -357,4 +357,26 @@ fn a_job_of_the_other_protocol_was_never_given_to_a_session() {
         let expected = ("rejected".into(), "unknown_job".to_owned(), 1);
         assert_eq!(trial.judge(1).unwrap(), expected, "{form:?} on a job of {other:?}");
     }
+}
+
+#[test]
+fn an_event_lies_where_its_machine_stood_at_its_time() {
+    let mut trial = Trial::new(Form::V1, &case("block363703"));
+    let (moved_us, start_us) = (trial.event_time_us, trial.event_time_us - 60_000_000);
+    let elsewhere = json!({"site_id": "elsewhere", "model": "S19", "rated_power_mw": 3_250_000});
+    trial.know("machine", "m", moved_us, elsewhere);
+    // A correction of where it stood at first comes last, and changes nothing of where it went.
+    let corrected = json!({"site_id": "corrected", "model": "S19", "rated_power_mw": 3_250_000});
+    trial.know("machine", "m", start_us, corrected);
+    let reference = trial.reference();
+    for (at_us, site) in [
+        (i64::MIN, "corrected"),
+        (start_us, "corrected"),
+        (moved_us - 1, "corrected"),
+        (moved_us, "elsewhere"),
+        (i64::MAX, "elsewhere"),
+    ] {
+        assert_eq!(reference.site_of("m", at_us), Some(site), "{at_us}");
+    }
+    assert_eq!(reference.site_of("nobody", moved_us), None);
 }

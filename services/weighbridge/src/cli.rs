@@ -13,7 +13,7 @@ use wb_config::{Config, ProcessEnvironment};
 
 use crate::keys::Keys;
 use crate::services::Service;
-use crate::{backends, bill, connect, demo, share, up};
+use crate::{audit, backends, bill, connect, demo, share, up};
 
 /// Weighbridge: counts hashes, kilowatt-hours and GPU-hours once, proves them, and bills them.
 #[derive(Debug, Parser)]
@@ -76,6 +76,10 @@ enum Command {
     /// Look at invoices.
     #[command(subcommand)]
     Invoice(bill::InvoiceCommand),
+    /// Check everything that was named against the manifest, the tables, the archive and the log, and repair it.
+    Scrub(audit::ScrubArguments),
+    /// Build everything again from the log, from offset 0, in a second database, and compare the two.
+    Replay(audit::ReplayArguments),
     /// Prove shares.
     #[command(subcommand)]
     Share(share::ShareCommand),
@@ -166,6 +170,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         }
         Command::Close { period, customer } => bill::close(&config, &period, customer.as_deref()).await?,
         Command::Invoice(command) => bill::run(&config, command).await?,
+        Command::Scrub(scrub) => return audit::scrub(&config, &scrub).await,
+        Command::Replay(replay) => return audit::replay(&config, &replay).await,
         Command::Share(_) | Command::Connect(_) => {}
     }
     Ok(ExitCode::SUCCESS)

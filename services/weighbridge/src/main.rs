@@ -1,6 +1,7 @@
 //! The one binary of Weighbridge.
 
 mod adapters;
+mod audit;
 mod backends;
 mod bill;
 mod cli;

@@ -1,5 +1,7 @@
 //! Wiring: which service needs what, and running them together or alone.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -10,6 +12,7 @@ use wb_auth::SourceKeys;
 use wb_billing::{Clerk, ClickHouseUsage, Projector, ports::SystemClock};
 use wb_clickhouse::Store;
 use wb_config::Config;
+use wb_framearchive::{FolderArchive, FrameArchive};
 use wb_kafka::names_view::follow_channel;
 use wb_kafka::topics::Partitions;
 use wb_kafka::{Log, NamesView, TopicPlan};
@@ -59,6 +62,12 @@ fn topic_plan(config: &Config) -> TopicPlan {
         replication: config.kafka.replication,
         retention_hours: config.kafka.retention_hours,
     }
+}
+
+/// The frame archive, where there is one.
+pub(crate) fn frame_archive(config: &Config) -> Option<Arc<dyn FrameArchive>> {
+    let dir = config.archive.dir.as_ref()?;
+    Some(Arc::new(FolderArchive::new(dir)))
 }
 
 /// Tries until it works or the time is up; then the last failure is told.
@@ -124,6 +133,25 @@ impl Connected {
     }
 }
 
+/// The id of this installation's aggregator, drawn once and kept in its data folder: an aggregator
+/// that is killed and started again gets its partitions back at once.
+fn aggregator_id(data_dir: &Path) -> Result<String> {
+    let path = data_dir.join("aggregator.id");
+    if let Ok(id) = std::fs::read_to_string(&path)
+        && !id.is_empty()
+    {
+        return Ok(id);
+    }
+    let mut drawn = [0; 8];
+    getrandom::fill(&mut drawn).context("the operating system gave no random bytes")?;
+    let id = wb_proof::hex::encode(&drawn);
+    // Renamed into place: a start that is killed here leaves no half of an id.
+    let aside = data_dir.join("aggregator.id.new");
+    let kept = std::fs::write(&aside, &id).and_then(|()| std::fs::rename(&aside, &path));
+    kept.with_context(|| format!("the aggregator's id cannot be kept in {}", path.display()))?;
+    Ok(id)
+}
+
 /// Running services.
 pub(crate) struct Running {
     stop: watch::Sender<bool>,
@@ -162,18 +190,35 @@ impl Running {
             let aggregator = wb_aggregator::AggregatorConfig {
                 frame_key: connected.keys.frame_key()?,
                 name: format!("aggregator-{}", std::process::id()),
-                proofs_dir: config.data_dir.join("proofs"),
+                state_dir: config
+                    .aggregator
+                    .state_dir
+                    .clone()
+                    .unwrap_or_else(|| config.data_dir.join("proofs")),
+                frame_archive: frame_archive(config),
                 punctuate_after: wb_aggregator::PUNCTUATE_AFTER,
+                seal_pace: wb_aggregator::seal::SealPace::default(),
             };
             // The view sends every name it reads; whoever follows must run before it waits.
-            let (log, store, partitions) =
-                (connected.log.clone(), connected.store.clone(), connected.partitions.clone());
+            let (log, store) = (connected.log.clone(), connected.store.clone());
             let projector = wb_aggregator::Projector::start(store.clone(), follow, stopping.clone());
             let names = names.await.context("the names cannot be read")?;
+            // With everything in one process there is nobody to share the partitions with.
+            let share = if wanted == [Service::Aggregator] {
+                let timeout = Duration::from_millis(config.aggregator.session_timeout_ms.into());
+                let id = aggregator_id(&config.data_dir)?;
+                let membership = wb_kafka::Membership::join(&connected.log, &id, timeout);
+                wb_aggregator::Share::OfGroup(
+                    membership.context("the group of aggregators cannot be joined")?,
+                )
+            } else {
+                wb_aggregator::Share::All(connected.partitions.clone())
+            };
             let stopping = stopping.clone();
             tasks.spawn(async move {
-                wb_aggregator::run(aggregator, log, store, names, projector, partitions, stopping).await;
-                Ok(())
+                let ended =
+                    wb_aggregator::run(aggregator, log, store, names, projector, share, stopping).await;
+                ended.context("the aggregator has ended")
             });
         }
         if wanted.contains(&Service::Ingest) {

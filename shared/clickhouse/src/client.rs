@@ -150,12 +150,14 @@ impl Store {
         &self.database
     }
 
-    /// The newest cut: everything named so far.
+    /// The newest cut: everything named so far, and the seals that were.
     ///
     /// # Errors
     /// [`StoreError::Query`].
     pub async fn cut(&self) -> Result<Cut, StoreError> {
-        let sql = "SELECT if(count() = 0, toUInt64(0), max(names_offset) + 1) FROM manifest";
+        let sql = "SELECT max(next) FROM (\
+               SELECT if(count() = 0, toUInt64(0), max(names_offset) + 1) AS next FROM manifest UNION ALL \
+               SELECT if(count() = 0, toUInt64(0), max(names_offset) + 1) AS next FROM seals)";
         self.client.query(sql).fetch_one().await.map(Cut).map_err(query_failed("find the newest cut"))
     }
 

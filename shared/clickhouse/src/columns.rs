@@ -22,6 +22,25 @@ const BLOCK: Columns = &[
     ("idx", "UInt32"),
 ];
 
+/// Columns of work that is sealed.
+const SEALED_WORK: Columns = &[
+    ("day", "Int32"),
+    ("seal", "UInt64"),
+    ("machine_id", "String"),
+    ("interval_start_us", "Int64"),
+    ("site_id", "LowCardinality(String)"),
+    ("chain", "LowCardinality(String)"),
+    ("nbits", "UInt32"),
+    ("subsidy_sat", "UInt64"),
+    ("verdict", "LowCardinality(String)"),
+    ("reason", "LowCardinality(String)"),
+    ("shares", "UInt64"),
+    ("credited_q32", "UInt128"),
+    ("credited_q32_squared", "UInt256"),
+    ("blocks", "UInt64"),
+    ("largest_q32", "UInt256"),
+];
+
 /// The tables that are read, with the columns and types that the reads rely on.
 const RELIED_ON: &[(&str, &[Columns])] = &[
     (
@@ -52,6 +71,28 @@ const RELIED_ON: &[(&str, &[Columns])] = &[
             ],
         ],
     ),
+    ("sealed_work_5m", &[SEALED_WORK]),
+    ("sealed_work_1h", &[SEALED_WORK]),
+    ("sealed_work_1d", &[SEALED_WORK]),
+    (
+        "sealed_energy_readings",
+        &[&[
+            ("day", "Int32"),
+            ("seal", "UInt64"),
+            ("machine_id", "String"),
+            ("meter_id", "String"),
+            ("witness", "LowCardinality(String)"),
+            ("event_time_us", "Int64"),
+            ("event_id", "FixedString(16)"),
+            ("register_wh", "UInt64"),
+            ("site_id", "LowCardinality(String)"),
+            ("topic", "LowCardinality(String)"),
+            ("partition", "UInt32"),
+            ("block", "UInt64"),
+        ]],
+    ),
+    ("seals", &[&[("names_offset", "UInt64"), ("day", "Int32"), ("seal", "UInt64"), ("cut", "UInt64")]]),
+    ("seal_floor", &[&[("names_offset", "UInt64")]]),
     (
         "shares",
         &[

@@ -3,6 +3,7 @@
 //! Every read goes through [`Read`], which is made of a [`TenantScope`] and a [`Cut`] and of
 //! nothing less: there is no way to ask for rows without saying whose and as of when.
 
+pub mod audit;
 pub mod block;
 pub mod client;
 pub mod columns;
@@ -11,6 +12,8 @@ pub mod garbage;
 pub mod manifest;
 pub mod migrate;
 pub mod read;
+pub mod seal;
+pub mod sealed;
 pub mod tenant;
 
 pub use client::{Store, StoreConfig};

@@ -25,6 +25,14 @@ fn row(won: &WonName) -> Result<Row, StoreError> {
     Ok(row)
 }
 
+/// The row of the manifest that a name stands for, as it is stored.
+///
+/// # Errors
+/// [`StoreError::Row`] for a name whose hashes are no hashes.
+pub fn encode(won: &WonName) -> Result<Vec<u8>, StoreError> {
+    row(won).map(|row| row.as_bytes().to_vec())
+}
+
 impl Store {
     /// Appends won names, in offset order. A repeat is harmless: readers use the table as a set.
     ///

@@ -40,6 +40,16 @@ pub const MIGRATIONS: &[Migration] = &migrations![
     "0008_quarantine.sql",
     "0009_block_counts.sql",
     "0010_ledger.sql",
+    "0021_manifest_names_offset.sql",
+    "0022_work_5m_block.sql",
+    "0023_energy_readings_block.sql",
+    "0024_seals.sql",
+    "0025_seal_attempts.sql",
+    "0026_seal_floor.sql",
+    "0027_sealed_work_5m.sql",
+    "0028_sealed_work_1h.sql",
+    "0029_sealed_work_1d.sql",
+    "0030_sealed_energy_readings.sql",
 ];
 
 /// Where applied files are noted.

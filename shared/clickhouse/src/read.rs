@@ -22,6 +22,7 @@ use clickhouse::{Client, RowOwned, RowRead};
 use wb_auth::TenantScope;
 
 use crate::error::{StoreError, query_failed};
+use crate::sealed::sealed_cut_query;
 use crate::tenant::CUSTOMER_PARAMETER;
 
 pub use energy::{ENERGY_GAP_MAX_US, EnergyPoint};
@@ -93,6 +94,17 @@ impl Read {
         query: Query,
     ) -> Result<Vec<T>, StoreError> {
         query.with_setting("log_comment", what).fetch_all().await.map_err(query_failed(what))
+    }
+
+    /// Runs a query over rows that are read from sealed days where they can be; see [`crate::sealed`].
+    async fn fetch_counted<T: RowOwned + RowRead>(
+        &self,
+        what: &'static str,
+        query: Query,
+    ) -> Result<Vec<T>, StoreError> {
+        let sealed_cut = self.client.query_raw(&sealed_cut_query()).param("cut", self.cut.0);
+        let sealed_cut: u64 = sealed_cut.fetch_one().await.map_err(query_failed("find the latest seals"))?;
+        self.fetch(what, query.param("sealed_cut", sealed_cut)).await
     }
 }
 

@@ -117,7 +117,8 @@ async fn migrations_are_applied_once_and_never_changed(address: SocketAddr) {
         .fetch_one()
         .await
         .unwrap();
-    assert_eq!(usize::try_from(tables).unwrap(), MIGRATIONS.len() + 1);
+    let created = MIGRATIONS.iter().filter(|migration| migration.sql.contains("CREATE TABLE")).count();
+    assert_eq!(usize::try_from(tables).unwrap(), created + 1);
     assert_eq!(store.cut().await.unwrap(), Cut(0), "nothing is named yet");
 
     let changed = [Migration { file: MIGRATIONS[0].file, sql: "SELECT 1" }];
@@ -225,7 +226,7 @@ fn folded(block: u64, refused: u32) -> FoldedBlock {
     let mut assembler = Assembler::new(0, key);
     let records =
         (0..).zip(records).map(|(offset, payload)| LogRecord { offset, append_time_us: DAY_US, payload });
-    let closed = records.filter_map(|record| assembler.push(&record)).next().unwrap();
+    let closed = records.filter_map(|record| assembler.push(record)).next().unwrap();
     let id = BlockId { topic: "reference".into(), partition: 0, block };
     wb_fold::fold(id, &mut State::default(), &mut MemoryArchive::default(), &closed).unwrap()
 }

@@ -12,12 +12,14 @@ pub(crate) const CLICKHOUSE_PASSWORD: &str = "WEIGHBRIDGE_CLICKHOUSE_PASSWORD";
 pub(crate) const CHDB_LIB: &str = "WEIGHBRIDGE_CHDB_LIB";
 pub(crate) const INGEST_LISTEN: &str = "WEIGHBRIDGE_INGEST_LISTEN";
 pub(crate) const API_LISTEN: &str = "WEIGHBRIDGE_API_LISTEN";
+pub(crate) const AGGREGATOR_SESSION_TIMEOUT_MS: &str = "WEIGHBRIDGE_AGGREGATOR_SESSION_TIMEOUT_MS";
+pub(crate) const AGGREGATOR_STATE_DIR: &str = "WEIGHBRIDGE_AGGREGATOR_STATE_DIR";
 
 /// What every variable of the product starts with.
 pub(crate) const PREFIX: &str = "WEIGHBRIDGE_";
 
 /// The variables that the configuration reads.
-pub const VARIABLES: [&str; 12] = [
+pub const VARIABLES: [&str; 14] = [
     DATA_DIR,
     KAFKA_BROKERS,
     KAFKA_PORT,
@@ -30,6 +32,8 @@ pub const VARIABLES: [&str; 12] = [
     CHDB_LIB,
     INGEST_LISTEN,
     API_LISTEN,
+    AGGREGATOR_SESSION_TIMEOUT_MS,
+    AGGREGATOR_STATE_DIR,
 ];
 
 /// Variables with the product's prefix that others read: the command line, the log filter and the tests' inputs.

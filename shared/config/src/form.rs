@@ -36,6 +36,11 @@ pub(crate) fn path(text: &str) -> Result<PathBuf, Flaw> {
     plain(text).map(PathBuf::from)
 }
 
+/// A path of a folder, or an empty text for none.
+pub(crate) fn path_or_none(text: &str) -> Result<Option<PathBuf>, Flaw> {
+    if text.is_empty() { Ok(None) } else { path(text).map(Some) }
+}
+
 /// An IP address and port to listen on; port 0 takes a free one.
 pub(crate) fn listen(text: &str) -> Result<SocketAddr, Flaw> {
     text.parse().map_err(|_| {

@@ -27,7 +27,9 @@ use std::path::Path;
 pub use environment::{Environment, ProcessEnvironment, VARIABLES};
 pub use mistake::{ConfigErrors, Mistake, MistakeKind};
 pub use secret::Secret;
-pub use settings::{ApiConfig, ClickhouseConfig, Config, IngestConfig, KafkaConfig, PartitionsConfig};
+pub use settings::{
+    AggregatorConfig, ApiConfig, ClickhouseConfig, Config, IngestConfig, KafkaConfig, PartitionsConfig,
+};
 
 use reader::Reader;
 

@@ -22,8 +22,12 @@ pub struct Config {
     pub kafka: KafkaConfig,
     /// The store.
     pub clickhouse: ClickhouseConfig,
+    /// The frame archive.
+    pub archive: ArchiveConfig,
     /// The front door for events.
     pub ingest: IngestConfig,
+    /// The scale.
+    pub aggregator: AggregatorConfig,
     /// The window for readers.
     pub api: ApiConfig,
 }
@@ -45,7 +49,7 @@ pub struct KafkaConfig {
     /// Replicas of every topic, 1 to 9. Default 1, and only 1 with the broker that is started here.
     pub replication: u32,
     /// How long event topics keep their records, in hours, up to 87,600; 0, the default, is for ever. A
-    /// partition is recovered by reading it from its beginning.
+    /// partition is recovered by reading it from its beginning, from the archive where retention has passed.
     pub retention_hours: u32,
     /// Further librdkafka properties, such as those of TLS and SASL; hidden from `Debug`, as some are passwords.
     /// Default none.
@@ -95,6 +99,13 @@ pub struct ClickhouseConfig {
     pub max_concurrent_queries: u32,
 }
 
+/// The frame archive: the log's records of every named block, for when retention has passed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArchiveConfig {
+    /// Its folder. Default `archive` in `data_dir`; none where the file says `""`.
+    pub dir: Option<PathBuf>,
+}
+
 /// The front door for events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IngestConfig {
@@ -102,6 +113,18 @@ pub struct IngestConfig {
     pub listen: SocketAddr,
     /// Who may send. Default nobody.
     pub sources: Vec<SourceEntry>,
+}
+
+/// The scale: where aggregators keep their state, and how they share the partitions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AggregatorConfig {
+    /// Where proofs and snapshots lie, one folder a partition. Aggregators that share the partitions may share it, on
+    /// storage that all of them reach: who takes a partition over then begins at its last snapshot. Default: `proofs` in
+    /// the data folder. `WEIGHBRIDGE_AGGREGATOR_STATE_DIR`.
+    pub state_dir: Option<PathBuf>,
+    /// After so many milliseconds without a sign of life an aggregator loses its partitions to the others, 1,000 to
+    /// 300,000; the broker has bounds of its own. Default 10,000. `WEIGHBRIDGE_AGGREGATOR_SESSION_TIMEOUT_MS`.
+    pub session_timeout_ms: u32,
 }
 
 /// The window for readers.
@@ -137,10 +160,12 @@ impl Default for Config {
                 lib: PathBuf::from(".stack/chdb/libchdb.so"),
                 max_concurrent_queries: 8,
             },
+            archive: ArchiveConfig { dir: Some(PathBuf::from(".weighbridge/archive")) },
             ingest: IngestConfig {
                 listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8801)),
                 sources: Vec::new(),
             },
+            aggregator: AggregatorConfig { state_dir: None, session_timeout_ms: 10_000 },
             api: ApiConfig { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8802)), graphiql: true },
         }
     }
@@ -160,11 +185,28 @@ pub(crate) fn read(reader: &mut Reader<'_>, table: Table) -> Config {
     let mut section = root.section(reader, "clickhouse");
     let clickhouse = clickhouse(reader, &mut section, default.clickhouse);
     section.close(reader);
+    let mut section = root.section(reader, "archive");
+    let dir = Some(data_dir.join("archive"));
+    let archive = ArchiveConfig { dir: section.text(reader, field("dir"), dir, form::path_or_none) };
+    section.close(reader);
     let mut section = root.section(reader, "ingest");
     let listen = field("listen").or(variable::INGEST_LISTEN);
     let ingest = IngestConfig {
         listen: section.text(reader, listen, default.ingest.listen, form::listen),
         sources: sources::read(reader, &mut section),
+    };
+    section.close(reader);
+    let mut section = root.section(reader, "aggregator");
+    let state_dir = field("state_dir").or(variable::AGGREGATOR_STATE_DIR);
+    let timeout = field("session_timeout_ms").or(variable::AGGREGATOR_SESSION_TIMEOUT_MS);
+    let aggregator = AggregatorConfig {
+        state_dir: section.text(reader, state_dir, None, |text| form::path(text).map(Some)),
+        session_timeout_ms: section.number(
+            reader,
+            timeout,
+            default.aggregator.session_timeout_ms,
+            1_000..=300_000,
+        ),
     };
     section.close(reader);
     let mut section = root.section(reader, "api");
@@ -175,7 +217,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, table: Table) -> Config {
     };
     section.close(reader);
     root.close(reader);
-    Config { data_dir, kafka, clickhouse, ingest, api }
+    Config { data_dir, kafka, clickhouse, archive, ingest, aggregator, api }
 }
 
 fn kafka(reader: &mut Reader<'_>, section: &mut Section, default: KafkaConfig) -> KafkaConfig {

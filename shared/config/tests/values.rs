@@ -37,7 +37,7 @@ fn the_example_holds_the_defaults() {
 fn the_example_is_right_with_every_field_in_use() {
     let text = std::fs::read_to_string(example_path()).unwrap();
     let options = |line: &&str| line.starts_with('#') && !line.starts_with("# ") && *line != "#";
-    assert_eq!(text.lines().filter(options).count(), 13);
+    assert_eq!(text.lines().filter(options).count(), 14);
     let whole: Vec<&str> =
         text.lines().map(|line| if options(&line) { line.trim_start_matches('#') } else { line }).collect();
     let config = load(&whole.join("\n"), nothing);
@@ -83,14 +83,14 @@ fn every_field_of_the_example_is_checked_for_its_name() {
         assert_eq!((errors.mistakes.len(), errors.mistakes[0].code()), (1, "WB-6003"), "{line}: {errors}");
         fields += 1;
     }
-    assert_eq!(fields, 18);
+    assert_eq!(fields, 20);
 }
 
 #[test]
 fn a_variable_wins_over_the_file_and_an_empty_one_does_not() {
     let file = "data_dir = \"f\"\n[kafka]\nbrokers = \"f:1\"\nport = 1\ncontroller_port = 2\nlibs_dir = \"f\"\n\
                 [clickhouse]\nurl = \"http://f\"\nport = 3\nuser = \"f\"\npassword = \"f\"\nlib = \"f\"\n\
-                [ingest]\nlisten = \"127.0.0.1:4\"\n[api]\nlisten = \"127.0.0.1:5\"\n";
+                [ingest]\nlisten = \"127.0.0.1:4\"\n[aggregator]\nstate_dir = \"f\"\nsession_timeout_ms = 2000\n[api]\nlisten = \"127.0.0.1:5\"\n";
     let from_variables = |name: &str| {
         let value = match name {
             "WEIGHBRIDGE_KAFKA_BROKERS" => "e:1",
@@ -100,12 +100,13 @@ fn a_variable_wins_over_the_file_and_an_empty_one_does_not() {
             "WEIGHBRIDGE_CLICKHOUSE_PORT" => "13",
             "WEIGHBRIDGE_INGEST_LISTEN" => "0.0.0.0:14",
             "WEIGHBRIDGE_API_LISTEN" => "[::1]:15",
+            "WEIGHBRIDGE_AGGREGATOR_SESSION_TIMEOUT_MS" => "3000",
             _ => "e",
         };
         Some(value.to_owned())
     };
     let seen = |config: &Config| {
-        let Config { data_dir, kafka, clickhouse, ingest, api } = config.clone();
+        let Config { data_dir, kafka, clickhouse, ingest, aggregator, api, .. } = config.clone();
         let text = |path: PathBuf| path.display().to_string();
         let password = clickhouse.password.map(|password| password.reveal().to_owned());
         [
@@ -121,15 +122,54 @@ fn a_variable_wins_over_the_file_and_an_empty_one_does_not() {
             text(clickhouse.lib),
             ingest.listen.to_string(),
             api.listen.to_string(),
+            aggregator.state_dir.map(text).unwrap_or_default(),
+            aggregator.session_timeout_ms.to_string(),
         ]
     };
-    let of_file = ["f", "f:1", "1", "2", "f", "http://f", "3", "f", "f", "f", "127.0.0.1:4", "127.0.0.1:5"];
-    let of_variables =
-        ["e", "e:1", "11", "12", "e", "https://e", "13", "e", "e", "e", "0.0.0.0:14", "[::1]:15"];
+    let of_file = [
+        "f",
+        "f:1",
+        "1",
+        "2",
+        "f",
+        "http://f",
+        "3",
+        "f",
+        "f",
+        "f",
+        "127.0.0.1:4",
+        "127.0.0.1:5",
+        "f",
+        "2000",
+    ];
+    let of_variables = [
+        "e",
+        "e:1",
+        "11",
+        "12",
+        "e",
+        "https://e",
+        "13",
+        "e",
+        "e",
+        "e",
+        "0.0.0.0:14",
+        "[::1]:15",
+        "e",
+        "3000",
+    ];
     assert_eq!(seen(&load(file, nothing)), of_file);
     assert_eq!(seen(&load(file, |_: &str| Some(String::new()))), of_file);
     assert_eq!(seen(&load(file, from_variables)), of_variables);
     assert_eq!(seen(&load("", from_variables)), of_variables);
+}
+
+#[test]
+fn the_archive_lies_with_the_data_unless_the_file_says_otherwise() {
+    let dir = |text: &str| load(text, nothing).archive.dir.map(|dir| dir.display().to_string());
+    assert_eq!(dir("data_dir = \"d\"").as_deref(), Some("d/archive"));
+    assert_eq!(dir("[archive]\ndir = \"/mnt/frames\"").as_deref(), Some("/mnt/frames"));
+    assert_eq!(dir("[archive]\ndir = \"\""), None);
 }
 
 #[test]

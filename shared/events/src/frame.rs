@@ -88,17 +88,26 @@ fn sign(frame: &wire::Frame, key: &FrameKey) -> Vec<u8> {
 /// Makes the record of a frame of events, each already encoded.
 #[must_use]
 pub fn encode_events(writer: &str, events: Vec<Vec<u8>>, key: &FrameKey) -> Vec<u8> {
-    sign(&wire::Frame { version: FRAME_VERSION, writer: writer.to_owned(), events, punctuation: None }, key)
+    sign(&wire::Frame { events, ..empty(writer) }, key)
+}
+
+fn empty(writer: &str) -> wire::Frame {
+    wire::Frame { version: FRAME_VERSION, writer: writer.to_owned(), ..wire::Frame::default() }
 }
 
 /// Makes the record of a punctuation that closes the block starting at `first_offset`.
 #[must_use]
 pub fn encode_punctuation(writer: &str, first_offset: u64, key: &FrameKey) -> Vec<u8> {
     let punctuation = Some(wire::Punctuation { first_offset });
-    sign(
-        &wire::Frame { version: FRAME_VERSION, writer: writer.to_owned(), events: Vec::new(), punctuation },
-        key,
-    )
+    sign(&wire::Frame { punctuation, ..empty(writer) }, key)
+}
+
+/// Makes the record from which on, after the block that holds it, a partition is folded by the
+/// rules of another version.
+#[must_use]
+pub fn encode_fold_switch(writer: &str, fold_version: u32, key: &FrameKey) -> Vec<u8> {
+    let fold_switch = Some(wire::FoldSwitch { fold_version });
+    sign(&wire::Frame { fold_switch, ..empty(writer) }, key)
 }
 
 /// Opens a record: size, form, signature, version, in this order.

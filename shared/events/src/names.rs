@@ -1,5 +1,6 @@
 //! The `names` topic: one hash chain per event partition, by one rule. A name carries the hash
-//! of the winning name before it; of all names with one predecessor the lowest offset wins.
+//! of the winning name before it; of all names with one predecessor the lowest offset wins. The
+//! seals of a day are one more chain by the same rule.
 
 use std::collections::BTreeMap;
 
@@ -7,13 +8,18 @@ use prost::Message as _;
 use sha2::{Digest, Sha256};
 
 use crate::wire::names_record::Record;
-use crate::wire::{Name, NamesRecord, Pin};
+use crate::wire::{Name, NamesRecord, Pin, Seal};
 
 /// The form of records that this code writes.
 pub const NAMES_VERSION: u32 = 1;
 
 /// The predecessor of a chain's first name.
 pub const CHAIN_START: [u8; 32] = [0; 32];
+
+/// The day of a seal that stands for all days: everything named before its cut lies in the seals of
+/// its days, each of which has this cut, or has a lower one and no block between the two. It has no
+/// rows of its own. One who reads below it need not ask which later blocks touch which days.
+pub const ALL_DAYS: i32 = i32::MIN;
 
 /// A partition of an event topic.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -44,6 +50,12 @@ pub fn encode_pin(pin: &Pin) -> Vec<u8> {
     NamesRecord { record: Some(Record::Pin(pin.clone())) }.encode_to_vec()
 }
 
+/// Encodes a seal as a record of the topic.
+#[must_use]
+pub fn encode_seal(seal: &Seal) -> Vec<u8> {
+    NamesRecord { record: Some(Record::Seal(seal.clone())) }.encode_to_vec()
+}
+
 /// The hash of a record of the topic, as its successor carries it.
 #[must_use]
 pub fn name_hash(record: &[u8]) -> [u8; 32] {
@@ -61,14 +73,45 @@ pub struct WonName {
     pub name: Name,
 }
 
+/// A seal that won: its rows stand for all blocks of its day that were named before its cut.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WonSeal {
+    /// Its offset in `names`.
+    pub names_offset: u64,
+    /// The hash that the day's next seal must carry.
+    pub seal_hash: [u8; 32],
+    /// What it says.
+    pub seal: Seal,
+}
+
+/// What counts from a record on.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Won {
+    /// A name: it is now the head of its chain.
+    Name(WonName),
+    /// A seal: it is now the one of its day.
+    Seal(WonSeal),
+}
+
+impl Won {
+    /// Its offset in `names`.
+    #[must_use]
+    pub fn names_offset(&self) -> u64 {
+        match self {
+            Self::Name(name) => name.names_offset,
+            Self::Seal(seal) => seal.names_offset,
+        }
+    }
+}
+
 /// What a record of the topic turned out to be.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Applied {
     /// The pin that counts: the first one.
     Pinned,
-    /// A name that won; it is now the head of its chain.
-    Won(Box<WonName>),
-    /// A name or pin that came too late; it changes nothing.
+    /// A name or seal that won.
+    Won(Box<Won>),
+    /// A name, seal or pin that came too late; it changes nothing.
     Lost,
 }
 
@@ -107,6 +150,7 @@ pub enum NamesError {
 pub struct Chains {
     pin: Option<Pin>,
     heads: BTreeMap<TopicPartition, WonName>,
+    seals: BTreeMap<i32, WonSeal>,
     next_offset: u64,
 }
 
@@ -126,6 +170,17 @@ impl Chains {
     /// All heads, in the order of topic and partition.
     pub fn heads(&self) -> impl Iterator<Item = (&TopicPartition, &WonName)> {
         self.heads.iter()
+    }
+
+    /// The seal that counts for a day, counted since 1970-01-01 UTC.
+    #[must_use]
+    pub fn seal(&self, day: i32) -> Option<&WonSeal> {
+        self.seals.get(&day)
+    }
+
+    /// The seals that count, in the order of their days.
+    pub fn seals(&self) -> impl Iterator<Item = &WonSeal> {
+        self.seals.values()
     }
 
     /// One past the last offset that was applied.
@@ -161,6 +216,7 @@ impl Chains {
                 }
             }
             Some(Record::Name(name)) => self.apply_name(offset, record, name)?,
+            Some(Record::Seal(seal)) => self.apply_seal(offset, record, seal),
         };
         self.next_offset = offset.saturating_add(1);
         Ok(applied)
@@ -175,12 +231,26 @@ impl Chains {
         (name.block, name.first_offset) == next && name.end_offset > name.first_offset
     }
 
+    /// A seal wins where it follows its day's seal, holds more than that one, and nothing that is
+    /// named after it.
+    fn apply_seal(&mut self, offset: u64, record: &[u8], seal: Seal) -> Applied {
+        let before = self.seals.get(&seal.day);
+        let predecessor = before.map_or(CHAIN_START, |won| won.seal_hash);
+        let grows = before.is_none_or(|won| won.seal.cut < seal.cut);
+        if seal.predecessor != predecessor || !grows || seal.cut > offset {
+            return Applied::Lost;
+        }
+        let won = WonSeal { names_offset: offset, seal_hash: name_hash(record), seal };
+        self.seals.insert(won.seal.day, won.clone());
+        Applied::Won(Box::new(Won::Seal(won)))
+    }
+
     fn apply_name(&mut self, offset: u64, record: &[u8], name: Name) -> Result<Applied, NamesError> {
         let chain = TopicPartition::new(&name.topic, name.partition);
         if name.predecessor == self.predecessor(&chain) && self.continues(&chain, &name) {
             let won = WonName { names_offset: offset, name_hash: name_hash(record), name };
             self.heads.insert(chain, won.clone());
-            return Ok(Applied::Won(Box::new(won)));
+            return Ok(Applied::Won(Box::new(Won::Name(won))));
         }
         match self.heads.get(&chain) {
             Some(head) if head.name.block == name.block && head.name.content_hash != name.content_hash => {
@@ -251,6 +321,36 @@ mod tests {
         chains.apply(0, &encode_name(&name(0, 1, CHAIN_START, 9))).unwrap();
         let other = encode_name(&name(0, 2, CHAIN_START, 8));
         assert!(matches!(chains.apply(1, &other), Err(NamesError::Contradiction { .. })));
+    }
+
+    #[test]
+    fn of_two_seals_of_a_day_the_earlier_counts_and_the_next_must_hold_more() {
+        let mut chains = Chains::default();
+        let seal = |day, tag, cut, predecessor: [u8; 32]| {
+            encode_seal(&Seal {
+                version: NAMES_VERSION,
+                day,
+                seal: tag,
+                cut,
+                predecessor: predecessor.to_vec(),
+                ..Seal::default()
+            })
+        };
+        let first = seal(20_000, 1, 5, CHAIN_START);
+        assert!(matches!(chains.apply(10, &first).unwrap(), Applied::Won(_)));
+        for (why, record) in [
+            ("a rival of the first", seal(20_000, 2, 6, CHAIN_START)),
+            ("no more than the first", seal(20_000, 3, 5, name_hash(&first))),
+            ("a cut after itself", seal(20_000, 4, 99, name_hash(&first))),
+            ("another day's predecessor", seal(20_001, 5, 6, name_hash(&first))),
+        ] {
+            assert_eq!(chains.apply(11, &record).unwrap(), Applied::Lost, "{why}");
+        }
+        let second = seal(20_000, 6, 11, name_hash(&first));
+        assert!(matches!(chains.apply(12, &second).unwrap(), Applied::Won(_)));
+        assert!(matches!(chains.apply(13, &seal(20_001, 7, 11, CHAIN_START)).unwrap(), Applied::Won(_)));
+        assert_eq!(chains.seal(20_000).unwrap().seal.seal, 6);
+        assert_eq!(chains.seals().count(), 2);
     }
 
     #[test]

@@ -38,6 +38,11 @@ pub struct ClosedBlock {
     pub end_offset: u64,
     /// The records that hold events; punctuations are left out.
     pub records: Vec<BlockRecord>,
+    /// All its records as they stand in the log, for the archive.
+    pub log: Vec<LogRecord>,
+    /// The version of the rules that holds from the next block on, where a record of this block
+    /// switches it.
+    pub fold_switch: Option<u32>,
     /// SHA-256 of its last record.
     pub last_frame_hash: [u8; 32],
 }
@@ -57,6 +62,8 @@ pub struct Assembler {
     first_offset: u64,
     next_offset: u64,
     records: Vec<BlockRecord>,
+    log: Vec<LogRecord>,
+    fold_switch: Option<u32>,
     events: usize,
     bytes: usize,
 }
@@ -65,7 +72,16 @@ impl Assembler {
     /// Starts with an empty block at an offset.
     #[must_use]
     pub fn new(first_offset: u64, key: FrameKey) -> Self {
-        Self { key, first_offset, next_offset: first_offset, records: Vec::new(), events: 0, bytes: 0 }
+        Self {
+            key,
+            first_offset,
+            next_offset: first_offset,
+            records: Vec::new(),
+            log: Vec::new(),
+            fold_switch: None,
+            events: 0,
+            bytes: 0,
+        }
     }
 
     /// Offset of the open block's first record.
@@ -87,28 +103,33 @@ impl Assembler {
     }
 
     /// Takes the next record; gives the block that it closes, if it does.
-    pub fn push(&mut self, record: &LogRecord) -> Option<ClosedBlock> {
+    pub fn push(&mut self, record: LogRecord) -> Option<ClosedBlock> {
         self.next_offset = record.offset.saturating_add(1);
         let decoded = frame::decode(&record.payload, &self.key);
         let closes = match decoded {
             Ok(wb_events::wire::Frame { punctuation: Some(punctuation), .. }) => {
                 punctuation.first_offset == self.first_offset
             }
+            Ok(wb_events::wire::Frame { fold_switch: Some(switch), .. }) => {
+                self.fold_switch = Some(switch.fold_version);
+                false
+            }
             Ok(frame) => {
                 self.events = self.events.saturating_add(frame.events.len());
                 let bytes: usize = frame.events.iter().map(Vec::len).sum();
                 self.bytes = self.bytes.saturating_add(bytes);
-                self.keep(record, Ok(frame.events));
+                self.keep(&record, Ok(frame.events));
                 self.full()
             }
             Err(error) => {
                 self.events = self.events.saturating_add(1);
                 self.bytes = self.bytes.saturating_add(record.payload.len());
-                self.keep(record, Err((error, record.payload.clone())));
+                self.keep(&record, Err((error, record.payload.clone())));
                 self.full()
             }
         };
-        closes.then(|| self.close(&record.payload))
+        self.log.push(record);
+        closes.then(|| self.close())
     }
 
     fn keep(&mut self, record: &LogRecord, events: Result<Vec<Vec<u8>>, (FrameError, Vec<u8>)>) {
@@ -120,12 +141,15 @@ impl Assembler {
         self.events >= BLOCK_EVENTS_MAX || self.bytes >= BLOCK_BYTES_MAX
     }
 
-    fn close(&mut self, last_payload: &[u8]) -> ClosedBlock {
+    fn close(&mut self) -> ClosedBlock {
+        let log = std::mem::take(&mut self.log);
         let block = ClosedBlock {
             first_offset: self.first_offset,
             end_offset: self.next_offset,
             records: std::mem::take(&mut self.records),
-            last_frame_hash: frame::record_hash(last_payload),
+            last_frame_hash: frame::record_hash(log.last().map_or(&[], |record| record.payload.as_slice())),
+            log,
+            fold_switch: self.fold_switch.take(),
         };
         self.first_offset = self.next_offset;
         self.events = 0;
@@ -151,25 +175,35 @@ mod tests {
         let mut assembler = Assembler::new(10, key());
         assert!(!assembler.something_waits());
         let frame = frame::encode_events("i", vec![vec![1]], &key());
-        assert!(assembler.push(&record(10, frame.clone())).is_none());
+        assert!(assembler.push(record(10, frame.clone())).is_none());
         let other = frame::encode_punctuation("a", 9, &key());
-        assert!(assembler.push(&record(11, other)).is_none());
-        let block = assembler.push(&record(12, frame::encode_punctuation("a", 10, &key()))).unwrap();
+        assert!(assembler.push(record(11, other)).is_none());
+        let block = assembler.push(record(12, frame::encode_punctuation("a", 10, &key()))).unwrap();
         assert_eq!((block.first_offset, block.end_offset, block.records.len()), (10, 13, 1));
         let repeated = frame::encode_punctuation("zombie", 10, &key());
-        assert!(assembler.push(&record(13, repeated)).is_none());
+        assert!(assembler.push(record(13, repeated)).is_none());
         assert!(assembler.something_waits());
-        let block = assembler.push(&record(14, frame::encode_punctuation("a", 13, &key()))).unwrap();
+        let block = assembler.push(record(14, frame::encode_punctuation("a", 13, &key()))).unwrap();
         assert!(block.records.is_empty());
+    }
+
+    #[test]
+    fn a_switch_of_the_rules_belongs_to_the_block_that_holds_it() {
+        let mut assembler = Assembler::new(0, key());
+        assert!(assembler.push(record(0, frame::encode_fold_switch("a", 2, &key()))).is_none());
+        let block = assembler.push(record(1, frame::encode_punctuation("a", 0, &key()))).unwrap();
+        assert_eq!((block.fold_switch, block.records.len(), block.log.len()), (Some(2), 0, 2));
+        let block = assembler.push(record(2, frame::encode_punctuation("a", 2, &key()))).unwrap();
+        assert_eq!(block.fold_switch, None);
     }
 
     #[test]
     fn a_full_block_closes_by_itself() {
         let mut assembler = Assembler::new(0, key());
         let frame = frame::encode_events("i", vec![Vec::new(); BLOCK_EVENTS_MAX - 1], &key());
-        assert!(assembler.push(&record(0, frame)).is_none());
+        assert!(assembler.push(record(0, frame)).is_none());
         let broken = b"not a frame".to_vec();
-        let block = assembler.push(&record(1, broken)).unwrap();
+        let block = assembler.push(record(1, broken)).unwrap();
         assert_eq!(block.end_offset, 2);
         assert!(block.records[1].events.is_err());
     }

@@ -39,7 +39,10 @@ fn header_of(event: &Event) -> Option<[u8; 80]> {
 }
 
 /// All items of a block in log order.
-pub(crate) fn items(block: &ClosedBlock) -> Vec<Item<'_>> {
+pub(crate) fn items(
+    hash_headers: impl Fn(&[[u8; 80]]) -> Vec<wb_proof::Hash256>,
+    block: &ClosedBlock,
+) -> Vec<Item<'_>> {
     let mut items = Vec::new();
     let mut headers = Vec::new();
     for record in &block.records {
@@ -66,7 +69,7 @@ pub(crate) fn items(block: &ClosedBlock) -> Vec<Item<'_>> {
             }
         }
     }
-    let mut hashes = wb_proof::hash_headers(&headers).into_iter();
+    let mut hashes = hash_headers(&headers).into_iter();
     for item in &mut items {
         if let What::Event { event, hash } = &mut item.what
             && header_of(event).is_some()

@@ -31,8 +31,27 @@ use crate::count::Outcome;
 use crate::decode::What;
 use crate::tables::Tables;
 
-/// The version of the rules in this crate; it is part of every name.
+/// The newest version of the rules that this crate knows.
 pub const FOLD_VERSION: u32 = 1;
+/// The version of the rules that a log begins with; a record of the log switches to another.
+pub const FIRST_FOLD_VERSION: u32 = 1;
+
+/// Why a block could not be folded.
+#[derive(Debug, thiserror::Error)]
+pub enum FoldError {
+    /// The proofs of older tips cannot be read or written.
+    #[error("the archive of proofs failed")]
+    Archive(#[from] ArchiveError),
+    /// The log has been switched to rules that this program does not have.
+    #[error(
+        "WB-4033 the log is folded by rules of version {wanted} here, this program knows versions up to \
+         {FOLD_VERSION}: start a program that is at least as new as the one that switched the log"
+    )]
+    UnknownVersion {
+        /// The version the log was switched to.
+        wanted: u32,
+    },
+}
 
 /// Which block is folded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +83,8 @@ pub struct FoldedBlock {
     pub content_hash: [u8; 32],
     /// SHA-256 of its last record.
     pub last_frame_hash: [u8; 32],
+    /// The version of the rules it was folded by.
+    pub fold_version: u32,
 }
 
 /// Where an event stands in the log.
@@ -77,19 +98,37 @@ pub(crate) struct Origin {
 /// Folds a closed block onto the state.
 ///
 /// # Errors
-/// [`ArchiveError`] where the proofs of older tips cannot be read or written. The state may have
-/// moved on half-way then: begin again from the last name.
+/// [`FoldError`]. The state may have moved on half-way then: begin again from the last name.
 pub fn fold(
     id: BlockId,
     state: &mut State,
     archive: &mut dyn ProofArchive,
     block: &ClosedBlock,
-) -> Result<FoldedBlock, ArchiveError> {
+) -> Result<FoldedBlock, FoldError> {
+    fold_by(wb_proof::hash_headers, id, state, archive, block)
+}
+
+/// [`fold`] with another way to the SHA-256d of a batch of headers. Every way gives the same hashes,
+/// hence the same block; whoever holds one way against another does so here.
+///
+/// # Errors
+/// As [`fold`].
+pub fn fold_by(
+    hash_headers: impl Fn(&[[u8; 80]]) -> Vec<wb_proof::Hash256>,
+    id: BlockId,
+    state: &mut State,
+    archive: &mut dyn ProofArchive,
+    block: &ClosedBlock,
+) -> Result<FoldedBlock, FoldError> {
+    let fold_version = state.fold_version();
+    if !(FIRST_FOLD_VERSION..=FOLD_VERSION).contains(&fold_version) {
+        return Err(FoldError::UnknownVersion { wanted: fold_version });
+    }
     let mut tables = Tables::new(&id);
     let mut counts = Counts::default();
     let mut leaves = Vec::new();
     state.begin_block(block.first_append_time_us(), archive)?;
-    for item in decode::items(block) {
+    for item in decode::items(hash_headers, block) {
         leaves.push(merkle::leaf(item.bytes));
         let outcome = match &item.what {
             What::Event { event, hash } => {
@@ -112,6 +151,9 @@ pub fn fold(
         tables.block_count(verdict, reason, events);
     }
     state.end_block(archive)?;
+    if let Some(next) = block.fold_switch {
+        state.switch_fold(next);
+    }
     let tables = tables.finish();
     Ok(FoldedBlock {
         first_offset: block.first_offset,
@@ -119,6 +161,7 @@ pub fn fold(
         content_hash: tables::content_hash(&tables),
         merkle_root: merkle::root(leaves),
         last_frame_hash: block.last_frame_hash,
+        fold_version,
         counts,
         tables,
         id,

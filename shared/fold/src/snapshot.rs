@@ -10,7 +10,7 @@ use crate::ids::IdSet;
 use crate::state::{LiveProofs, State, Tip, Window};
 
 /// The form that is written here.
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 
 /// Why bytes are not a state of this version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -156,6 +156,7 @@ impl State {
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut writer = Writer::default();
         writer.u64(u64::from(FORM));
+        writer.u64(u64::from(self.fold_version()));
         let windows: BTreeMap<_, _> = self.windows.iter().collect();
         writer.count(windows.len());
         for ((source, epoch, key), window) in windows {
@@ -204,7 +205,8 @@ impl State {
         if form != FORM {
             return Err(SnapshotError::Form { form });
         }
-        let mut state = Self::default();
+        let version = u32::try_from(reader.u64()?).map_err(|_| SnapshotError::Damaged)?;
+        let mut state = Self { switched_to: Some(version), ..Self::default() };
         for _ in 0..reader.count(40)? {
             let key = (reader.text()?, reader.u64()?, reader.text()?);
             let mut window = Window { floor: reader.u64()?, tags: BTreeMap::new() };

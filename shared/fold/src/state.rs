@@ -1,5 +1,6 @@
 //! What a partition remembers from block to block: which events and which proofs came before.
 
+use crate::FIRST_FOLD_VERSION;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use wb_events::Event;
@@ -73,9 +74,20 @@ pub struct State {
     pub(crate) live: HashMap<[u8; 32], LiveProofs>,
     pub(crate) next_ordinal: u64,
     pub(crate) forgotten_tips: HashSet<[u8; 32]>,
+    pub(crate) switched_to: Option<u32>,
 }
 
 impl State {
+    /// The version of the rules that the next block is folded by.
+    #[must_use]
+    pub fn fold_version(&self) -> u32 {
+        self.switched_to.unwrap_or(FIRST_FOLD_VERSION)
+    }
+
+    pub(crate) fn switch_fold(&mut self, fold_version: u32) {
+        self.switched_to = Some(fold_version);
+    }
+
     /// Forgets the tips that are over their time, as of the append time of the block's first
     /// record: a fact of the log, not of a clock.
     pub(crate) fn begin_block(

@@ -77,10 +77,18 @@ pub fn table_hash(name: &str, rows: u64, content: &[u8]) -> [u8; 32] {
 /// of [`ALL`].
 #[must_use]
 pub fn content_hash(tables: &[Table]) -> [u8; 32] {
-    let mut hasher = Sha256::new();
-    for table in tables {
+    content_hash_of(tables.iter().map(|table| {
         let rows = u64::try_from(table.rows()).unwrap_or(u64::MAX);
-        hasher.update(table_hash(table.name, rows, table.content()));
+        table_hash(table.name, rows, table.content())
+    }))
+}
+
+/// The content hash from the hashes of a block's non-empty tables, in the order of [`ALL`].
+#[must_use]
+pub fn content_hash_of(hashes: impl IntoIterator<Item = [u8; 32]>) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    for hash in hashes {
+        hasher.update(hash);
     }
     hasher.finalize().into()
 }

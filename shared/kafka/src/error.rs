@@ -79,6 +79,47 @@ pub enum LogError {
         /// How many it must have.
         pinned: u32,
     },
+    /// A topic was deleted and made again.
+    #[error(
+        "WB-5012 topic {topic} is not the one that this log was pinned with: it was deleted and made again; \
+         restore it, or begin a new log with an empty database"
+    )]
+    TopicReplaced {
+        /// The topic.
+        topic: String,
+    },
+    /// Membership of the group that shares the partitions has ended.
+    #[error(
+        "WB-5011 this aggregator is no member of its group any more: {detail}; does another one run with the same \
+         data folder?"
+    )]
+    Membership {
+        /// What the client said.
+        detail: String,
+    },
+    /// A record was put back at another place or time than it had.
+    #[error(
+        "WB-5021 a record of {topic}/{partition} was put back at offset {found_offset} instead of {offset}, or with \
+         another time: somebody else writes to the topic; stop ingest and the aggregators, and restore the topic"
+    )]
+    NotRestored {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// The offset it had.
+        offset: u64,
+        /// The offset it got.
+        found_offset: u64,
+    },
+    /// A topic's settings could not be read or changed.
+    #[error("WB-5022 the settings of topic {topic} could not be read or changed: {detail}")]
+    TopicSettings {
+        /// The topic.
+        topic: String,
+        /// What the broker said.
+        detail: String,
+    },
     /// The view of names has stopped.
     #[error("WB-5010 the reader of names has stopped: {detail}")]
     NamesStopped {

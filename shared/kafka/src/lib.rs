@@ -1,9 +1,13 @@
 //! The log: Kafka behind a few calls that say what they promise.
 
 pub mod error;
+pub mod membership;
+pub mod names_cursor;
 pub mod names_view;
 mod producer;
 pub mod reader;
+mod restore;
+pub mod topic_ids;
 pub mod topics;
 
 use std::sync::Arc;
@@ -13,6 +17,8 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 pub use error::LogError;
+pub use membership::Membership;
+pub use names_cursor::NamesCursor;
 pub use names_view::NamesView;
 pub use producer::Delivery;
 pub use reader::Reader;
@@ -101,6 +107,10 @@ impl Log {
         })
     }
 
+    pub(crate) fn settings(&self) -> &LogSettings {
+        &self.settings
+    }
+
     /// Appends one record and waits until every in-sync replica has it. Gives its offset.
     ///
     /// # Errors
@@ -130,7 +140,7 @@ impl Log {
         payload: &[u8],
         headers: &[(&str, &str)],
     ) -> Result<Delivery, LogError> {
-        self.producer.send(topic, partition, key, payload, headers)
+        self.producer.send(topic, partition, key, payload, headers, None)
     }
 
     /// The first offset still held and the offset after the last record.
@@ -192,6 +202,15 @@ impl Log {
                 return Ok(records);
             }
         }
+    }
+
+    /// The broker's own ids of topics; none where the cluster wants TLS or SASL.
+    ///
+    /// # Errors
+    /// [`LogError::Topics`] where no broker answers.
+    pub async fn topic_ids(&self, topics: &[&str]) -> Result<topic_ids::TopicIds, LogError> {
+        let asked = topic_ids::ask(&self.settings, topics).await;
+        asked.map_err(|error| LogError::Topics { detail: format!("their ids are not known: {error}") })
     }
 
     /// Creates the topics that are missing and reads how many partitions each has.

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use tokio::sync::watch;
-use wb_events::names::{Applied, Chains, TopicPartition, WonName, encode_pin};
+use wb_events::names::{Applied, Chains, TopicPartition, Won, WonName, WonSeal, encode_pin};
 use wb_events::topics;
 use wb_events::wire::{Pin, TopicPin};
 
 use crate::topics::Partitions;
 use crate::{Log, LogError};
 
-/// How many won names a view keeps for those who follow it; a slower follower reads the topic.
+/// How many won records a view keeps for those who follow it; a slower follower reads the topic.
 const FOLLOW_MAX: usize = 4_096;
 
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ struct Shown {
 /// The view. Cheap to clone; its reader stops when the last clone is gone.
 #[derive(Debug, Clone)]
 pub struct NamesView {
-    shown: watch::Receiver<Arc<Shown>>,
+    shown: watch::Receiver<Shown>,
     log: Log,
     _reader: Arc<AbortOnDrop>,
 }
@@ -38,7 +38,7 @@ impl Drop for AbortOnDrop {
 
 impl NamesView {
     /// Reads all names there are, pins the log if nobody has, checks the partition counts
-    /// against the pin, and goes on reading. Won names are also sent to `follow`.
+    /// against the pin, and goes on reading. What wins is also sent to `follow`.
     ///
     /// # Errors
     /// [`LogError`] where names cannot be read or pinned, or the counts differ.
@@ -46,12 +46,13 @@ impl NamesView {
         log: Log,
         found: &Partitions,
         log_id: [u8; 16],
-        follow: Option<tokio::sync::mpsc::Sender<WonName>>,
+        follow: Option<tokio::sync::mpsc::Sender<Won>>,
     ) -> Result<Self, LogError> {
-        let (show, shown) = watch::channel(Arc::new(Shown::default()));
+        let (show, shown) = watch::channel(Shown::default());
         let reader = tokio::spawn(read(log.clone(), show, follow));
         let view = Self { shown, log: log.clone(), _reader: Arc::new(AbortOnDrop(reader)) };
         view.catch_up().await?;
+        let ids = log.topic_ids(&topics::EVENT_TOPICS).await?;
         if view.pin().is_none() {
             let event_topics = |topic: &&String| topics::EVENT_TOPICS.contains(&topic.as_str());
             let pin = Pin {
@@ -60,7 +61,11 @@ impl NamesView {
                 topics: found
                     .iter()
                     .filter(|(topic, _)| event_topics(topic))
-                    .map(|(topic, partitions)| TopicPin { topic: topic.clone(), partitions: *partitions })
+                    .map(|(topic, partitions)| TopicPin {
+                        topic: topic.clone(),
+                        partitions: *partitions,
+                        topic_id: ids.get(topic).map(|id| id.to_vec()).unwrap_or_default(),
+                    })
                     .collect(),
             };
             log.append(topics::NAMES, 0, b"pin", &encode_pin(&pin), &[]).await?;
@@ -76,7 +81,24 @@ impl NamesView {
                 });
             }
         }
+        view.check_topic_ids().await?;
         Ok(view)
+    }
+
+    /// Checks that the event topics are the ones that the log was pinned with, as far as their
+    /// ids can be asked for.
+    ///
+    /// # Errors
+    /// [`LogError::TopicReplaced`], [`LogError::Topics`] where no broker answers.
+    pub async fn check_topic_ids(&self) -> Result<(), LogError> {
+        let found = self.log.topic_ids(&topics::EVENT_TOPICS).await?;
+        for pinned in self.pin().map(|pin| pin.topics).unwrap_or_default() {
+            let known = found.get(&pinned.topic);
+            if !pinned.topic_id.is_empty() && known.is_some_and(|id| id.as_slice() != pinned.topic_id) {
+                return Err(LogError::TopicReplaced { topic: pinned.topic });
+            }
+        }
+        Ok(())
     }
 
     /// Waits until everything that is in the topic now has been folded.
@@ -138,8 +160,14 @@ impl NamesView {
         self.shown.borrow().chains.predecessor(partition)
     }
 
+    /// The seal that counts for a day, counted since 1970-01-01 UTC.
+    #[must_use]
+    pub fn seal(&self, day: i32) -> Option<WonSeal> {
+        self.shown.borrow().chains.seal(day).cloned()
+    }
+
     /// Waits until everything that is in the event topics now has been named, and gives the cut
-    /// that contains it: one past the offset of the last won name.
+    /// that contains it: one past the offset of the last won name or seal.
     ///
     /// # Errors
     /// [`LogError`] where the ends cannot be asked for or the reader has stopped. The wait has no
@@ -157,14 +185,16 @@ impl NamesView {
         }
         self.catch_up().await?;
         loop {
-            let shown = Arc::clone(&self.shown.borrow());
-            let named =
-                |chain: &TopicPartition| shown.chains.head(chain).map_or(0, |head| head.name.end_offset);
+            let chains = self.shown.borrow().chains.clone();
+            let named = |chain: &TopicPartition| chains.head(chain).map_or(0, |head| head.name.end_offset);
             if ends.iter().all(|(chain, end)| named(chain) >= *end) {
-                let last = shown.chains.heads().map(|(_, head)| head.names_offset.saturating_add(1)).max();
-                return Ok(last.unwrap_or(0));
+                // Seals too: a reader at this cut may then use the latest ones.
+                let names = chains.heads().map(|(_, head)| head.names_offset);
+                let seals = chains.seals().map(|seal| seal.names_offset);
+                let last = names.chain(seals).max();
+                return Ok(last.map_or(0, |last| last.saturating_add(1)));
             }
-            self.wait_until(shown.chains.next_offset().saturating_add(1)).await?;
+            self.wait_until(chains.next_offset().saturating_add(1)).await?;
         }
     }
 
@@ -175,7 +205,7 @@ impl NamesView {
     }
 }
 
-async fn read(log: Log, show: watch::Sender<Arc<Shown>>, follow: Option<tokio::sync::mpsc::Sender<WonName>>) {
+async fn read(log: Log, show: watch::Sender<Shown>, follow: Option<tokio::sync::mpsc::Sender<Won>>) {
     let stopped = match read_until_error(&log, &show, follow).await {
         Ok(()) => "nobody looks any more".to_owned(),
         Err(error) => {
@@ -189,23 +219,21 @@ async fn read(log: Log, show: watch::Sender<Arc<Shown>>, follow: Option<tokio::s
             text
         }
     };
-    show.send_modify(|shown| {
-        let chains = shown.chains.clone();
-        *shown = Arc::new(Shown { chains, stopped: Some(stopped) });
-    });
+    show.send_modify(|shown| shown.stopped = Some(stopped));
 }
 
 async fn read_until_error(
     log: &Log,
-    show: &watch::Sender<Arc<Shown>>,
-    follow: Option<tokio::sync::mpsc::Sender<WonName>>,
+    show: &watch::Sender<Shown>,
+    follow: Option<tokio::sync::mpsc::Sender<Won>>,
 ) -> Result<(), LogError> {
     let mut reader = log.read_from(topics::NAMES, 0, 0)?;
-    let mut chains = Chains::default();
     loop {
         let record = reader.next().await?;
-        let applied = chains.apply(record.offset, &record.payload).map_err(LogError::Names)?;
-        show.send_replace(Arc::new(Shown { chains: chains.clone(), stopped: None }));
+        let mut applied = Ok(Applied::Lost);
+        // Changed in place: a log of years has more names than could each be given a copy.
+        show.send_modify(|shown| applied = shown.chains.apply(record.offset, &record.payload));
+        let applied = applied.map_err(LogError::Names)?;
         if let (Applied::Won(won), Some(follow)) = (applied, &follow)
             && follow.send(*won).await.is_err()
         {
@@ -214,8 +242,8 @@ async fn read_until_error(
     }
 }
 
-/// The channel by which won names are followed, with its bound.
+/// The channel by which won records are followed, with its bound.
 #[must_use]
-pub fn follow_channel() -> (tokio::sync::mpsc::Sender<WonName>, tokio::sync::mpsc::Receiver<WonName>) {
+pub fn follow_channel() -> (tokio::sync::mpsc::Sender<Won>, tokio::sync::mpsc::Receiver<Won>) {
     tokio::sync::mpsc::channel(FOLLOW_MAX)
 }

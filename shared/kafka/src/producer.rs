@@ -1,14 +1,15 @@
 //! The producer: idempotent, acknowledged by all replicas, bounded by bytes and by time.
 
-use rdkafka::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer};
+use rdkafka::{ClientContext, Timestamp};
 use tokio::sync::oneshot;
 
 use crate::{DELIVERY_TIMEOUT, LogError, LogSettings, PRODUCER_QUEUE_KIB, RECORD_BYTES_MAX};
 
-type Report = Result<u64, KafkaError>;
+/// The record's offset, and its time in milliseconds where the broker set it.
+type Report = Result<(u64, Option<i64>), KafkaError>;
 
 struct Reports;
 
@@ -19,7 +20,14 @@ impl ProducerContext for Reports {
 
     fn delivery(&self, result: &DeliveryResult<'_>, waiting: Self::DeliveryOpaque) {
         let report = match result {
-            Ok(message) => u64::try_from(message.offset()).map_err(|_| KafkaError::Canceled),
+            Ok(message) => {
+                let set_by_broker = match message.timestamp() {
+                    Timestamp::LogAppendTime(time_ms) => Some(time_ms),
+                    Timestamp::CreateTime(_) | Timestamp::NotAvailable => None,
+                };
+                let offset = u64::try_from(message.offset()).map_err(|_| KafkaError::Canceled);
+                offset.map(|offset| (offset, set_by_broker))
+            }
             Err((error, _)) => Err(error.clone()),
         };
         // Whoever waited may have gone; the record is in the log all the same.
@@ -47,6 +55,7 @@ impl Producer {
         Ok(Self { inner })
     }
 
+    /// Hands one record over, with a time of its own where one is given.
     pub(crate) fn send(
         &self,
         topic: &str,
@@ -54,6 +63,7 @@ impl Producer {
         key: &[u8],
         payload: &[u8],
         headers: &[(&str, &str)],
+        time_ms: Option<i64>,
     ) -> Result<Delivery, LogError> {
         let (waiting, report) = oneshot::channel();
         let mut owned = OwnedHeaders::new_with_capacity(headers.len());
@@ -65,6 +75,10 @@ impl Producer {
             .key(key)
             .payload(payload)
             .headers(owned);
+        let record = match time_ms {
+            Some(time_ms) => record.timestamp(time_ms),
+            None => record,
+        };
         let delivery = Delivery { topic: topic.to_owned(), partition, report };
         match self.inner.send(record) {
             Ok(()) => Ok(delivery),
@@ -95,9 +109,13 @@ impl Delivery {
     ///
     /// # Errors
     /// [`LogError::NotDelivered`]: the record may or may not be in the log.
-    pub async fn acknowledged(mut self) -> Result<u64, LogError> {
+    pub async fn acknowledged(self) -> Result<u64, LogError> {
+        self.reported().await.map(|(offset, _)| offset)
+    }
+
+    pub(crate) async fn reported(mut self) -> Result<(u64, Option<i64>), LogError> {
         match (&mut self.report).await {
-            Ok(Ok(offset)) => Ok(offset),
+            Ok(Ok(report)) => Ok(report),
             Ok(Err(source)) => Err(self.failed(source)),
             Err(_) => Err(self.failed(KafkaError::Canceled)),
         }

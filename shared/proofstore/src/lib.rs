@@ -5,6 +5,9 @@
 //! eight bytes, so that a lookup reads one page of 4 KiB. A tip that collects more than
 //! [`SECTIONS_MAX`] sections, as late shares trickle in, has them merged.
 //!
+//! Runs have drawn names and are never changed, so that owners of a partition that overlap for a
+//! while, one of them stale, may share the folder: each reads the runs that it wrote or was told of.
+//!
 //! The store is a cache of the log. A [`snapshot`] keeps it beside the fold's state, so that a
 //! partition need not be folded from its beginning; where the snapshot does not hold, it is.
 
@@ -17,6 +20,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use wb_events::identity::EventId;
 use wb_fold::archive::{ArchiveError, FrozenTip, ProofArchive};
@@ -40,7 +44,6 @@ struct TipSections {
 #[derive(Debug)]
 pub struct ProofStore {
     dir: PathBuf,
-    next_run: u64,
     tips: HashMap<[u8; 32], TipSections>,
 }
 
@@ -49,35 +52,21 @@ fn failed(operation: &'static str) -> impl FnOnce(io::Error) -> ArchiveError {
 }
 
 impl ProofStore {
-    /// Opens an empty store in a folder. Runs that another life of the partition left there are
-    /// removed, and its snapshot, which speaks of them; other files are left alone.
+    /// Opens an empty store in a folder. The snapshot that another life of the partition left there
+    /// is removed; its runs go when nothing speaks of them any more.
     ///
     /// # Errors
-    /// [`ArchiveError`] where the folder cannot be made or emptied.
+    /// [`ArchiveError`] where the folder cannot be made or the snapshot not removed.
     pub fn open(dir: &Path) -> Result<Self, ArchiveError> {
         let empty = || -> io::Result<()> {
             fs::create_dir_all(dir)?;
-            // First: new runs will take the numbers of the old ones.
             match fs::remove_file(dir.join(snapshot::FILE)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
             }
-            for entry in fs::read_dir(dir)? {
-                let path = entry?.path();
-                if path.extension().is_some_and(|extension| extension == run::EXTENSION) {
-                    fs::remove_file(path)?;
-                }
-            }
-            Ok(())
         };
         empty().map_err(failed("written"))?;
-        Ok(Self { dir: dir.to_owned(), next_run: 0, tips: HashMap::new() })
-    }
-
-    fn writer(&mut self) -> io::Result<RunWriter> {
-        let number = self.next_run;
-        self.next_run += 1;
-        RunWriter::create(&self.dir, number)
+        Ok(Self { dir: dir.to_owned(), tips: HashMap::new() })
     }
 
     /// Bytes in memory for fences, for measuring.
@@ -100,7 +89,6 @@ impl ProofStore {
             }
         }
         let mut writer = Writer::default();
-        writer.u64(self.next_run);
         let tips: BTreeMap<_, _> = self.tips.iter().collect();
         writer.count(tips.len());
         for (hash, tip) in tips {
@@ -124,8 +112,7 @@ impl ProofStore {
     /// Opens the store that a snapshot speaks of. `None` where a run is missing or too short.
     fn from_bytes(dir: &Path, bytes: &[u8]) -> Result<Option<Self>, SnapshotError> {
         let mut reader = Reader::new(bytes);
-        let next_run = reader.u64()?;
-        let mut store = Self { dir: dir.to_owned(), next_run, tips: HashMap::new() };
+        let mut store = Self { dir: dir.to_owned(), tips: HashMap::new() };
         let mut runs: HashMap<u64, Arc<Run>> = HashMap::new();
         for _ in 0..reader.count(48)? {
             let hash = reader.array()?;
@@ -159,19 +146,27 @@ impl ProofStore {
         Ok(Some(store))
     }
 
-    /// Removes the runs that nothing lies in any more. To be called once a snapshot that does not
-    /// speak of them is durable.
+    /// Removes the runs that nothing lies in any more and that were written longer ago than
+    /// `grace`; younger ones may be another owner's, who has not saved a snapshot yet. To be
+    /// called once a snapshot that does not speak of them is durable.
     ///
     /// # Errors
     /// [`ArchiveError`] where the folder cannot be read or a run not removed.
-    pub fn collect(&self) -> Result<(), ArchiveError> {
+    pub fn collect(&self, grace: Duration) -> Result<(), ArchiveError> {
         let used: HashSet<PathBuf> =
             self.sections().map(|section| run::path_of(&self.dir, section.run.number)).collect();
         let sweep = || -> io::Result<()> {
             for entry in fs::read_dir(&self.dir)? {
-                let path = entry?.path();
-                let is_run = path.extension().is_some_and(|extension| extension == run::EXTENSION);
-                if is_run && !used.contains(&path) {
+                let entry = entry?;
+                let path = entry.path();
+                let is_ours = path
+                    .extension()
+                    .is_some_and(|extension| extension == run::EXTENSION || extension == snapshot::ASIDE);
+                let is_old = || {
+                    let written = entry.metadata().and_then(|metadata| metadata.modified());
+                    written.is_ok_and(|written| written.elapsed().is_ok_and(|age| age >= grace))
+                };
+                if is_ours && !used.contains(&path) && is_old() {
                     fs::remove_file(path)?;
                 }
             }
@@ -181,7 +176,7 @@ impl ProofStore {
     }
 
     fn write_all(&mut self, tips: &[FrozenTip]) -> io::Result<()> {
-        let mut writer = self.writer()?;
+        let mut writer = RunWriter::create(&self.dir)?;
         let mut written = Vec::with_capacity(tips.len());
         for frozen in tips {
             let counted = writer.section(frozen.counted.iter().copied())?;
@@ -208,7 +203,7 @@ impl ProofStore {
         }
         let counted = run::merged(&sections.counted)?;
         let refused = run::merged(&sections.refused)?;
-        let mut writer = self.writer()?;
+        let mut writer = RunWriter::create(&self.dir)?;
         let drafts = (writer.section(counted.into_iter())?, writer.section(refused.into_iter())?);
         let run = Arc::new(writer.finish()?);
         let merged = TipSections {

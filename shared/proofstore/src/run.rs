@@ -28,7 +28,7 @@ pub(crate) struct Run {
 
 /// The file of a run.
 pub(crate) fn path_of(dir: &Path, number: u64) -> PathBuf {
-    dir.join(format!("{number:012}.{EXTENSION}"))
+    dir.join(format!("{number:016x}.{EXTENSION}"))
 }
 
 impl Run {
@@ -85,9 +85,12 @@ pub(crate) struct RunWriter {
 }
 
 impl RunWriter {
-    pub(crate) fn create(dir: &Path, number: u64) -> io::Result<Self> {
+    /// Begins a run. Its number is drawn, not counted: another owner of the partition that still
+    /// writes in this folder never takes the same one.
+    pub(crate) fn create(dir: &Path) -> io::Result<Self> {
+        let number = getrandom::u64().map_err(|error| io::Error::other(error.to_string()))?;
         let path = path_of(dir, number);
-        let file = File::options().read(true).write(true).create(true).truncate(true).open(path)?;
+        let file = File::options().read(true).write(true).create_new(true).open(path)?;
         Ok(Self { out: BufWriter::new(file), number, ids: 0 })
     }
 

@@ -4,8 +4,9 @@
 //! snapshot that is missing, damaged or of another form is no error: the log is the truth.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::path::Path;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use wb_fold::State;
@@ -15,7 +16,13 @@ use crate::ProofStore;
 
 /// The name of the file.
 pub const FILE: &str = "snapshot";
-const ASIDE: &str = "snapshot.new";
+/// The extension of a snapshot that is not in its place yet.
+pub(crate) const ASIDE: &str = "unfinished";
+/// Runs that no snapshot speaks of are kept for so long: a stale owner may not remove those of the
+/// next one, which has not saved its first snapshot yet.
+pub const RUN_GRACE: Duration = Duration::from_secs(3_600);
+/// The position lies within so many first bytes.
+const POSITION_BYTES_MAX: u64 = 1_024;
 
 /// Of what, and after which block, a snapshot is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,12 +43,17 @@ pub struct Position {
     pub name_hash: [u8; 32],
 }
 
-/// Writes a snapshot in place of the one before. Runs become durable first, the snapshot's name
-/// last; runs that it does not speak of are then removed.
+/// Writes a snapshot in place of the one before, unless that one is of a later block of the same
+/// log: then a stale owner is asking. Runs become durable first, the snapshot's name last; old runs
+/// that it does not speak of are then removed.
 ///
 /// # Errors
 /// Any error of the file system; the snapshot before still holds then.
 pub fn save(dir: &Path, position: &Position, state: &State, store: &ProofStore) -> io::Result<()> {
+    let there = position_in(dir)?.filter(|there| there.log_id == position.log_id);
+    if there.is_some_and(|there| there.next_block > position.next_block) {
+        return Ok(());
+    }
     let mut writer = Writer::default();
     writer.count(position.log_id.len());
     writer.fixed(&position.log_id);
@@ -56,14 +68,30 @@ pub fn save(dir: &Path, position: &Position, state: &State, store: &ProofStore) 
     writer.fixed(&proofs);
     writer.fixed(&state.to_bytes());
     let body = writer.into_bytes();
-    let aside = dir.join(ASIDE);
+    let nonce = getrandom::u64().map_err(|error| io::Error::other(error.to_string()))?;
+    let aside = dir.join(format!("{FILE}-{nonce:016x}.{ASIDE}"));
     let mut file = File::create(&aside)?;
     file.write_all(&body)?;
     file.write_all(&Sha256::digest(&body))?;
     file.sync_all()?;
     fs::rename(&aside, dir.join(FILE))?;
     File::open(dir)?.sync_all()?;
-    store.collect().map_err(io::Error::other)
+    store.collect(RUN_GRACE).map_err(io::Error::other)
+}
+
+/// Of what the snapshot of a folder is, without reading it whole; whether it holds is not checked.
+///
+/// # Errors
+/// Any error of the file system but a missing file.
+fn position_in(dir: &Path) -> io::Result<Option<Position>> {
+    let file = match File::open(dir.join(FILE)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut start = Vec::new();
+    file.take(POSITION_BYTES_MAX).read_to_end(&mut start)?;
+    Ok(read_position(&mut Reader::new(&start)).ok())
 }
 
 /// Reads the snapshot of a folder. `None` where there is none that holds.
@@ -83,12 +111,11 @@ pub fn load(dir: &Path) -> io::Result<Option<(Position, State, ProofStore)>> {
     Ok(read(dir, body).unwrap_or(None))
 }
 
-fn read(dir: &Path, body: &[u8]) -> Result<Option<(Position, State, ProofStore)>, SnapshotError> {
-    let mut reader = Reader::new(body);
+fn read_position(reader: &mut Reader<'_>) -> Result<Position, SnapshotError> {
     let log_id_bytes = reader.count(1)?;
     let log_id = reader.fixed(log_id_bytes)?.to_vec();
     let number = |value: u64| u32::try_from(value).map_err(|_| SnapshotError::Damaged);
-    let position = Position {
+    Ok(Position {
         log_id,
         topic: reader.text()?,
         partition: number(reader.u64()?)?,
@@ -96,7 +123,12 @@ fn read(dir: &Path, body: &[u8]) -> Result<Option<(Position, State, ProofStore)>
         next_block: reader.u64()?,
         end_offset: reader.u64()?,
         name_hash: reader.array()?,
-    };
+    })
+}
+
+fn read(dir: &Path, body: &[u8]) -> Result<Option<(Position, State, ProofStore)>, SnapshotError> {
+    let mut reader = Reader::new(body);
+    let position = read_position(&mut reader)?;
     let proofs_bytes = reader.count(1)?;
     let proofs = reader.fixed(proofs_bytes)?;
     let Some(store) = ProofStore::from_bytes(dir, proofs)? else { return Ok(None) };

@@ -35,7 +35,7 @@ fn what_was_frozen_is_found_and_nothing_else() {
     assert_eq!(store.seen(&[2; 32], &id(1)).unwrap(), None);
     store.forget(&[1; 32]).unwrap();
     assert_eq!(store.seen(&[1; 32], &id(1)).unwrap(), None);
-    store.collect().unwrap();
+    store.collect(std::time::Duration::ZERO).unwrap();
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "its run is gone with it");
 }
 
@@ -136,9 +136,50 @@ fn a_snapshot_that_does_not_hold_is_no_snapshot() {
     std::fs::write(&path, &whole).unwrap();
     assert!(snapshot::load(dir.path()).unwrap().is_some());
     let run = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
-    let run = run.filter(|path| path.extension().is_some_and(|extension| extension == "run")).max().unwrap();
-    std::fs::File::options().write(true).open(&run).unwrap().set_len(8).unwrap();
-    assert!(snapshot::load(dir.path()).unwrap().is_none(), "a run was cut");
+    for run in run.filter(|path| path.extension().is_some_and(|extension| extension == "run")) {
+        std::fs::File::options().write(true).open(&run).unwrap().set_len(8).unwrap();
+    }
+    assert!(snapshot::load(dir.path()).unwrap().is_none(), "its runs were cut");
+}
+
+#[test]
+fn a_stale_owner_spoils_nothing_of_the_next_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let (state, stale) = saved(dir.path());
+    // The next owner begins at the stale one's snapshot, goes on, and saves its own.
+    let (_, _, mut next) = snapshot::load(dir.path()).unwrap().unwrap();
+    let frozen = |number| FrozenTip { tip: [7; 32], counted: set([id(number)]), refused: IdSet::default() };
+    next.freeze(&[frozen(5)]).unwrap();
+    let later = Position { next_block: 20, ..position() };
+    snapshot::save(dir.path(), &later, &state, &next).unwrap();
+    // The stale one wakes, writes a run of its own and saves where it stands.
+    let mut stale = stale;
+    stale.freeze(&[frozen(6)]).unwrap();
+    snapshot::save(dir.path(), &Position { next_block: 10, ..position() }, &state, &stale).unwrap();
+    let (found, _, back) = snapshot::load(dir.path()).unwrap().unwrap();
+    assert_eq!(found.next_block, 20);
+    assert_eq!(back.seen(&[7; 32], &id(5)).unwrap(), Some(true));
+    assert_eq!(back.seen(&[7; 32], &id(6)).unwrap(), None);
+    // A snapshot of another log is no reason to keep from saving.
+    let other = Position { log_id: vec![2; 16], ..position() };
+    snapshot::save(dir.path(), &other, &state, &next).unwrap();
+    assert_eq!(snapshot::load(dir.path()).unwrap().unwrap().0, other);
+}
+
+#[test]
+fn old_runs_that_nothing_speaks_of_are_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, store) = saved(dir.path());
+    let runs = || {
+        let entries = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
+        entries.filter(|path| path.extension().is_some_and(|extension| extension == "run")).count()
+    };
+    let all = runs();
+    store.collect(std::time::Duration::from_secs(3_600)).unwrap();
+    assert_eq!(runs(), all, "they are young");
+    store.collect(std::time::Duration::ZERO).unwrap();
+    assert!(runs() < all, "merged ones are left of {all}");
+    assert!(snapshot::load(dir.path()).unwrap().is_some(), "the snapshot holds without them");
 }
 
 proptest! {

@@ -68,6 +68,11 @@ impl Place {
         place
     }
 
+    /// Sets a variable `WEIGHBRIDGE_<name>` for what is started here from now on.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.extra.push((format!("WEIGHBRIDGE_{name}"), value.to_owned()));
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }

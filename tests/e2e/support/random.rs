@@ -22,6 +22,11 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
+    /// A number below a bound.
+    pub(crate) fn number(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+
     /// A time below a bound.
     pub(crate) fn below(&mut self, bound: Duration) -> Duration {
         let bound_ms = u64::try_from(bound.as_millis()).unwrap();

@@ -24,7 +24,7 @@ pub(super) fn resolve(
         );
         return Err(Unresolved::Unknown(InputError::coded(UNKNOWN_SESSION, "body.session_id", reason)));
     };
-    let Some(site_id) = reference.site_of(&session.machine_id).map(str::to_owned) else {
+    let Some(site_id) = reference.site_of(&session.machine_id, at_us).map(str::to_owned) else {
         let reason = format!("machine {:?} of the session is unknown", session.machine_id);
         return Err(Unresolved::Unknown(InputError::coded(UNKNOWN_MACHINE, "body.session_id", reason)));
     };

@@ -13,6 +13,7 @@ use wb_units::SETTLEMENT_INTERVAL_US;
 
 use super::{Bucket, Read, Selection, SeriesRange, bind_selection, parts};
 use crate::error::StoreError;
+use crate::sealed::reading_rows;
 
 /// How far outside the range readings are looked for, to close a gap over its ends: 92 days, so
 /// that a register that stood unread for a quarter is still taken by its difference.
@@ -54,7 +55,7 @@ impl Read {
             parts::allowed(&slots(), &self.scope, selection)
         );
         let query = range.bind(bind_selection(self.query(&sql), selection));
-        let rows: Vec<Row> = self.fetch("read the energy", query).await?;
+        let rows: Vec<Row> = self.fetch_counted("read the energy", query).await?;
         let point = |row: Row| EnergyPoint {
             bucket: range.bucket_at(row.bucket_start_us),
             witness: row.witness,
@@ -67,16 +68,17 @@ impl Read {
 /// Energy per machine and settlement interval by the best witness: `site_id`, `machine_id`,
 /// `at_us`, `witness`, `energy_mwh`.
 fn slots() -> String {
-    let named = parts::NAMED;
+    let rows = reading_rows(
+        &format!("({{from:Int64}} - {ENERGY_GAP_MAX_US})"),
+        &format!("({{to:Int64}} + {ENERGY_GAP_MAX_US})"),
+        "witness IN ('meter', 'pdu', 'firmware')",
+    );
     // Of several readings of one instant the one with the lowest id counts, as in `wb_metering`.
     let readings = format!(
         "SELECT machine_id, meter_id, witness, event_time_us,
            argMin(e.site_id, (e.event_id, e.register_wh)) AS site_id,
            argMin(e.register_wh, (e.event_id, e.register_wh)) AS register_wh
-         FROM energy_readings AS e
-         WHERE event_time_us >= {{from:Int64}} - {ENERGY_GAP_MAX_US}
-           AND event_time_us < {{to:Int64}} + {ENERGY_GAP_MAX_US}
-           AND witness IN ('meter', 'pdu', 'firmware') AND {named}
+         FROM ({rows}) AS e
          GROUP BY machine_id, meter_id, witness, event_time_us"
     );
     // Pairs of readings that follow each other.
@@ -106,7 +108,7 @@ fn slots() -> String {
     );
     let by_witness = format!(
         "SELECT machine_id, at_us, witness_rank, toString(any(witness)) AS named_witness,
-           argMax(site_id, part_mwh) AS at_site, sum(part_mwh) AS whole_mwh
+           argMax(site_id, (part_mwh, site_id)) AS at_site, sum(part_mwh) AS whole_mwh
          FROM ({shares}) GROUP BY machine_id, at_us, witness_rank"
     );
     format!(

@@ -63,7 +63,7 @@ impl Read {
             parts::work(&self.scope, selection)
         );
         let query = range.bind(bind_selection(self.query(&sql), selection));
-        let rows: Vec<Row> = self.fetch("read the hashrate", query).await?;
+        let rows: Vec<Row> = self.fetch_counted("read the hashrate", query).await?;
         rows.into_iter().map(|row| point(range, row)).collect()
     }
 }

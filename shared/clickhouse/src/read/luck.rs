@@ -47,7 +47,7 @@ impl Read {
             parts::work(&self.scope, selection)
         );
         let query = range.bind(bind_selection(self.query(&sql), selection));
-        let rows: Vec<Row> = self.fetch("read the work by network target", query).await?;
+        let rows: Vec<Row> = self.fetch_counted("read the work by network target", query).await?;
         let under_target = |row: Row| {
             Ok(WorkUnderTarget {
                 credited_q32: wide("work_5m", &row.credited_q32)?,

@@ -5,6 +5,7 @@ use wb_auth::TenantScope;
 use wb_units::SETTLEMENT_INTERVAL_US;
 
 use super::Selection;
+use crate::sealed::work_rows;
 use crate::tenant::only_own;
 
 /// The name of the query parameter that holds a [`Selection`]'s value.
@@ -90,10 +91,9 @@ pub(super) fn allowed(rows: &str, scope: &TenantScope, selection: &Selection) ->
 pub(super) fn work(scope: &TenantScope, selection: &Selection) -> String {
     let rows = format!(
         "SELECT site_id, machine_id, interval_start_us AS at_us, chain, nbits, verdict, reason, shares,
-           credited_q32, credited_q32_squared, blocks,
-           intDiv(credited_q32_squared, greatest(toUInt256(credited_q32), toUInt256(1))) AS largest_q32
-         FROM work_5m
-         WHERE interval_start_us >= {{from:Int64}} AND interval_start_us < {{to:Int64}} AND {NAMED}"
+           credited_q32, credited_q32_squared, blocks, largest_q32
+         FROM ({})",
+        work_rows("{from:Int64}", "{to:Int64}", "1")
     );
     allowed(&rows, scope, selection)
 }

@@ -49,7 +49,7 @@ impl Read {
             parts::work(&self.scope, selection)
         );
         let query = range.bind(bind_selection(self.query(&sql), selection));
-        series(self.fetch("read the recent work", query).await?, at_us)
+        series(self.fetch_counted("read the recent work", query).await?, at_us)
     }
 }
 

@@ -37,6 +37,6 @@ impl Read {
             parts::work(&self.scope, selection)
         );
         let query = range.bind(bind_selection(self.query(&sql), selection));
-        self.fetch("count the verdicts", query).await
+        self.fetch_counted("count the verdicts", query).await
     }
 }

@@ -126,7 +126,7 @@ impl Read {
         );
         let bind = |query: Query| range.bind(bind_selection(query, selection)).param("after", page.after());
         let query = bind(self.query(&sql)).param("limit", page.limit());
-        let ids: Vec<IdRow> = self.fetch("list the machines that worked", query).await?;
+        let ids: Vec<IdRow> = self.fetch_counted("list the machines that worked", query).await?;
         let ids = page.page(ids, |row| row.machine_id.clone());
         let Some(last) = ids.end_cursor.clone() else {
             return Ok(Page { rows: Vec::new(), end_cursor: None, has_next: false });
@@ -168,7 +168,7 @@ impl Read {
              FROM ({work}) WHERE verdict = 'accepted' AND {these}
              GROUP BY machine_id, chain ORDER BY machine_id, chain"
         );
-        for row in self.fetch::<WorkRow>("read the machines' work", bind(self.query(&sql))).await? {
+        for row in self.fetch_counted::<WorkRow>("read the machines' work", bind(self.query(&sql))).await? {
             if let Some(worker) = workers.get_mut(&row.machine_id) {
                 worker.work.push(chain_work(row)?);
             }

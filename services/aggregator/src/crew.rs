@@ -1,0 +1,132 @@
+//! The partitions that this aggregator works on: one task each, taken up and put down one by one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use wb_clickhouse::Store;
+use wb_events::names::TopicPartition;
+use wb_events::topics;
+use wb_kafka::{Log, NamesView};
+
+use crate::partition::Seat;
+use crate::{AggregatorConfig, RETRY_MAX, RETRY_MIN, stopped, with_causes};
+
+/// What is held now, for whoever must know.
+#[derive(Debug, Clone)]
+pub(crate) struct Holdings(watch::Receiver<BTreeSet<TopicPartition>>);
+
+impl Holdings {
+    /// Whether the work that one aggregator does for all is ours: that of who holds the only
+    /// partition of `reference`. Two that believe so for a moment do no harm, only work.
+    pub(crate) fn keeps_house(&self) -> bool {
+        self.0.borrow().contains(&TopicPartition::new(topics::REFERENCE, 0))
+    }
+}
+
+/// A partition's task.
+struct Post {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+/// All tasks.
+pub(crate) struct Crew {
+    config: AggregatorConfig,
+    log: Log,
+    store: Store,
+    names: NamesView,
+    posts: BTreeMap<TopicPartition, Post>,
+    held: watch::Sender<BTreeSet<TopicPartition>>,
+}
+
+impl Crew {
+    pub(crate) fn new(config: AggregatorConfig, log: Log, store: Store, names: NamesView) -> Self {
+        let (held, _) = watch::channel(BTreeSet::new());
+        Self { config, log, store, names, posts: BTreeMap::new(), held }
+    }
+
+    pub(crate) fn holdings(&self) -> Holdings {
+        Holdings(self.held.subscribe())
+    }
+
+    fn tell_held(&self) {
+        self.held.send_replace(self.posts.keys().cloned().collect());
+    }
+
+    /// Begins to work on partitions; those that are worked on already go on.
+    pub(crate) async fn take_up(&mut self, partitions: Vec<TopicPartition>) {
+        for chain in partitions {
+            if self.posts.contains_key(&chain) {
+                continue;
+            }
+            tracing::info!(topic = chain.topic, partition = chain.partition, "a partition is taken up");
+            let seat = Seat {
+                chain: chain.clone(),
+                config: self.config.clone(),
+                log: self.log.clone(),
+                store: self.store.clone(),
+                names: self.names.clone(),
+            };
+            let (stop, stopping) = watch::channel(false);
+            let task = tokio::spawn(keep_running(seat, stopping));
+            self.posts.insert(chain, Post { stop, task });
+        }
+        self.tell_held();
+    }
+
+    /// Stops working on partitions, and returns once no commit of theirs is under way.
+    pub(crate) async fn put_down(&mut self, partitions: &[TopicPartition]) {
+        let posts: Vec<(TopicPartition, Post)> =
+            partitions.iter().filter_map(|chain| self.posts.remove_entry(chain)).collect();
+        self.tell_held();
+        // All are told first: they end side by side.
+        for (_, post) in &posts {
+            post.stop.send_replace(true);
+        }
+        for (chain, post) in posts {
+            match post.task.await {
+                Ok(()) => {
+                    tracing::info!(
+                        topic = chain.topic,
+                        partition = chain.partition,
+                        "a partition is put down"
+                    );
+                }
+                Err(error) => tracing::error!(%error, "the task of a partition ended badly"),
+            }
+        }
+    }
+
+    pub(crate) async fn put_down_all(&mut self) {
+        let all: Vec<TopicPartition> = self.posts.keys().cloned().collect();
+        self.put_down(&all).await;
+    }
+}
+
+/// Runs one partition; what fails is begun again from the last name, after a growing pause.
+async fn keep_running(seat: Seat, mut shutdown: watch::Receiver<bool>) {
+    let mut pause = RETRY_MIN;
+    while !*shutdown.borrow() {
+        let started = tokio::time::Instant::now();
+        match seat.run(shutdown.clone()).await {
+            Ok(()) => return,
+            Err(error) => {
+                tracing::error!(
+                    topic = seat.chain.topic,
+                    partition = seat.chain.partition,
+                    error = with_causes(&error),
+                    "the partition stopped and is begun again from its last name"
+                );
+            }
+        }
+        if started.elapsed() > RETRY_MAX {
+            pause = RETRY_MIN;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = stopped(&mut shutdown) => return,
+        }
+        pause = pause.saturating_mul(2).min(RETRY_MAX);
+    }
+}

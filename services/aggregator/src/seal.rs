@@ -1,0 +1,246 @@
+//! Sealing days: now and then what was named since the last time is added to the seals of its days,
+//! finished or not, so that readers have few blocks to read beside them.
+//!
+//! One pass takes a cut, seals every day that blocks below it have touched since that day's seal, and
+//! then names the seal of all days. A pass that another aggregator overtakes gives up: of two passes
+//! the one with the higher cut always comes to its end.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use wb_clickhouse::Store;
+use wb_clickhouse::seal::{SealBase, SealContent, SealOf, TouchedDay};
+use wb_events::names::{ALL_DAYS, CHAIN_START, NAMES_VERSION, WonSeal, encode_seal, name_hash};
+use wb_events::topics;
+use wb_events::wire::Seal;
+use wb_kafka::{Log, NamesView};
+
+use crate::crew::Holdings;
+use crate::{AggregatorError, stopped, with_causes};
+
+/// How often days are sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SealPace {
+    /// How often it is looked whether there is something to seal.
+    pub look_every: Duration,
+    /// A pass begins once this many blocks are named above the seals ...
+    pub after_blocks: u64,
+    /// ... or once any block has waited for this long: so a day is sealed by then after its end.
+    pub after: Duration,
+    /// The time from one pass to the next is at least this, ...
+    pub pause_min: Duration,
+    /// ... and this many times what the last one took.
+    pub pause_factor: u32,
+}
+
+impl Default for SealPace {
+    fn default() -> Self {
+        Self {
+            look_every: Duration::from_secs(15),
+            after_blocks: 64,
+            after: Duration::from_secs(900),
+            pause_min: Duration::from_secs(300),
+            pause_factor: 20,
+        }
+    }
+}
+
+/// Topics whose blocks have rows that are sealed.
+const SEALED_TOPICS: [&str; 2] = [topics::SHARES, topics::ENERGY];
+
+/// How a pass has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pass {
+    /// Everything named before the cut is sealed.
+    Sealed {
+        /// The cut.
+        cut: u64,
+        /// The days that were sealed.
+        days: usize,
+    },
+    /// Everything was sealed already.
+    Nothing,
+    /// Another aggregator is ahead.
+    Overtaken,
+}
+
+/// What became of a seal that was appended.
+enum Named {
+    Won(WonSeal),
+    Lost,
+}
+
+/// Seals days.
+#[derive(Clone)]
+pub struct Sealer {
+    log: Log,
+    store: Store,
+    names: NamesView,
+}
+
+impl Sealer {
+    /// Makes one on the log, the store and the names that it goes by.
+    #[must_use]
+    pub fn new(log: Log, store: Store, names: NamesView) -> Self {
+        Self { log, store, names }
+    }
+
+    /// Seals at a pace until the end, where the house is ours to keep.
+    pub(crate) async fn keep_sealing(
+        self,
+        pace: SealPace,
+        holdings: Holdings,
+        mut shutdown: watch::Receiver<bool>,
+    ) {
+        let (mut last, mut pause) = (Instant::now(), pace.pause_min);
+        loop {
+            tokio::select! {
+                () = stopped(&mut shutdown) => return,
+                () = tokio::time::sleep(pace.look_every) => {}
+            }
+            if last.elapsed() < pause || !holdings.keeps_house() {
+                continue;
+            }
+            let waiting = match self.waiting().await {
+                Ok(waiting) => waiting,
+                Err(error) => {
+                    tracing::warn!(error = with_causes(&error), "it is not known what is to be sealed");
+                    continue;
+                }
+            };
+            if waiting == 0 || (waiting < pace.after_blocks && last.elapsed() < pace.after) {
+                continue;
+            }
+            let began = Instant::now();
+            // Given up at the end of the process: a seal that has no name is not read.
+            let passed = tokio::select! {
+                () = stopped(&mut shutdown) => return,
+                passed = self.pass() => passed,
+            };
+            match passed {
+                Ok(Pass::Sealed { cut, days }) => {
+                    tracing::info!(cut, days, took_ms = began.elapsed().as_millis(), "days are sealed");
+                }
+                Ok(Pass::Nothing | Pass::Overtaken) => {}
+                Err(error) => tracing::warn!(error = with_causes(&error), "days are not sealed yet"),
+            }
+            (last, pause) =
+                (Instant::now(), pace.pause_min.max(began.elapsed().saturating_mul(pace.pause_factor)));
+        }
+    }
+
+    /// How many blocks with rows to be sealed are named above the seals.
+    async fn waiting(&self) -> Result<u64, AggregatorError> {
+        let sealed = self.all_days().map_or(0, |won| won.seal.cut);
+        self.store.named_blocks(&SEALED_TOPICS, sealed, u64::MAX).await.map_err(AggregatorError::Store)
+    }
+
+    fn all_days(&self) -> Option<WonSeal> {
+        self.names.seal(ALL_DAYS)
+    }
+
+    /// Seals what was named up to now.
+    ///
+    /// # Errors
+    /// [`AggregatorError::Log`] and [`AggregatorError::Store`] where they failed,
+    /// [`AggregatorError::Seal`] where the store does not hold what was added up. What was done
+    /// stays, and the next pass goes on from there.
+    pub async fn pass(&self) -> Result<Pass, AggregatorError> {
+        // Below the store's cut all names are projected; the view must know as many.
+        let cut = self.store.cut().await.map_err(AggregatorError::Store)?.0;
+        self.names.wait_until(cut).await.map_err(AggregatorError::Log)?;
+        let before = self.all_days();
+        let sealed = before.as_ref().map_or(0, |won| won.seal.cut);
+        let waiting = self.store.named_blocks(&SEALED_TOPICS, sealed, cut).await;
+        if waiting.map_err(AggregatorError::Store)? == 0 {
+            return Ok(Pass::Nothing);
+        }
+        let touched = self.store.touched_days(sealed, cut).await.map_err(AggregatorError::Store)?;
+        let (mut days, mut hashes) = (0, Vec::new());
+        for day in touched {
+            let held = self.names.seal(day.day);
+            let won = match held {
+                Some(won) if won.seal.cut > cut => return Ok(Pass::Overtaken),
+                // All of its blocks are in it: a pass that did not come to its end left it.
+                Some(won) if won.seal.cut > day.last_names_offset => won,
+                held => match self.seal_day(&day, held, cut).await? {
+                    Named::Won(won) => {
+                        days += 1;
+                        won
+                    }
+                    Named::Lost => return Ok(Pass::Overtaken),
+                },
+            };
+            hashes.extend_from_slice(&won.seal_hash);
+        }
+        // The seals that this one stands on, hashed.
+        let content = SealContent { rows: 0, hash: name_hash(&hashes) };
+        match self.name(ALL_DAYS, 0, cut, content, before.as_ref()).await? {
+            Named::Won(_) => Ok(Pass::Sealed { cut, days }),
+            Named::Lost => Ok(Pass::Overtaken),
+        }
+    }
+
+    async fn seal_day(
+        &self,
+        day: &TouchedDay,
+        before: Option<WonSeal>,
+        cut: u64,
+    ) -> Result<Named, AggregatorError> {
+        let tag = getrandom::u64().map_err(|_| AggregatorError::Random)?;
+        let base = self.sound_base(before.as_ref()).await?;
+        let seal = SealOf { day: day.day, seal: tag, base, cut };
+        self.store.write_seal(&seal).await.map_err(AggregatorError::Store)?;
+        let expected = self.store.expected_seal(&seal).await.map_err(AggregatorError::Store)?;
+        let stored = self.store.stored_seal(day.day, tag).await.map_err(AggregatorError::Store)?;
+        if stored != expected {
+            tracing::error!(day = day.day, ?expected, ?stored, "a seal is not what its day adds up to");
+            return Err(AggregatorError::Seal { day: day.day });
+        }
+        self.name(day.day, tag, cut, stored, before.as_ref()).await
+    }
+
+    /// The seal before, if its rows are still those that were named; otherwise the day is read from
+    /// its blocks again.
+    async fn sound_base(&self, before: Option<&WonSeal>) -> Result<Option<SealBase>, AggregatorError> {
+        let Some(won) = before else { return Ok(None) };
+        let seal = &won.seal;
+        let stored = self.store.stored_seal(seal.day, seal.seal).await.map_err(AggregatorError::Store)?;
+        if stored.rows == seal.rows && seal.content_hash == stored.hash {
+            return Ok(Some(SealBase { seal: seal.seal, cut: seal.cut }));
+        }
+        tracing::error!(
+            day = seal.day,
+            names_offset = won.names_offset,
+            "the rows of a seal have changed since it was named; its day is sealed from the blocks again"
+        );
+        Ok(None)
+    }
+
+    /// Appends a seal and reads it back.
+    async fn name(
+        &self,
+        day: i32,
+        tag: u64,
+        cut: u64,
+        content: SealContent,
+        before: Option<&WonSeal>,
+    ) -> Result<Named, AggregatorError> {
+        let record = encode_seal(&Seal {
+            version: NAMES_VERSION,
+            day,
+            seal: tag,
+            cut,
+            rows: content.rows,
+            content_hash: content.hash.to_vec(),
+            predecessor: before.map_or(CHAIN_START, |won| won.seal_hash).to_vec(),
+            log_id: self.names.pin().map(|pin| pin.log_id).unwrap_or_default(),
+        });
+        let key = format!("seal/{day}");
+        let offset = self.log.append(topics::NAMES, 0, key.as_bytes(), &record, &[]).await;
+        let offset = offset.map_err(AggregatorError::Log)?;
+        self.names.wait_until(offset.saturating_add(1)).await.map_err(AggregatorError::Log)?;
+        let hash = name_hash(&record);
+        Ok(self.names.seal(day).filter(|won| won.seal_hash == hash).map_or(Named::Lost, Named::Won))
+    }
+}

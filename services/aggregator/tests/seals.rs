@@ -1,0 +1,175 @@
+//! Sealing on a real broker and engine: two aggregators seal at once, what they name is projected,
+//! and a day whose sealed rows were changed is sealed from its blocks again.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use wb_aggregator::Projector;
+use wb_aggregator::seal::{Pass, Sealer};
+use wb_auth::TenantScope;
+use wb_clickhouse::read::{Selection, SeriesRange};
+use wb_clickhouse::{Cut, Store};
+use wb_clickhouse_embedded::EngineConfig;
+use wb_events::names::{ALL_DAYS, NAMES_VERSION, TopicPartition, encode_name};
+use wb_events::topics;
+use wb_events::wire::Name;
+use wb_kafka::names_view::follow_channel;
+use wb_kafka::topics::Partitions;
+use wb_kafka::{Log, LogSettings, NamesView, TopicPlan};
+use wb_stack::{Kafka, KafkaConfig};
+
+/// 2026-10-01T00:00:00Z in microseconds, and its day since 1970-01-01.
+const DAY_US: i64 = 1_790_812_800_000_000;
+const DAY: i32 = 20_727;
+const WHOLE_DAY_US: i64 = 86_400_000_000;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn stack(variable: &str, otherwise: &str) -> PathBuf {
+    let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.stack"));
+    std::env::var_os(variable).map_or_else(|| root.join(otherwise), PathBuf::from)
+}
+
+/// The log and the store, as an aggregator has them.
+struct Place {
+    log: Log,
+    store: Store,
+    partitions: Partitions,
+    shutdown: watch::Receiver<bool>,
+}
+
+impl Place {
+    /// A view of the names with a projector of its own, and who seals by it.
+    async fn aggregator(&self) -> (NamesView, Sealer, Projector) {
+        let (sender, follow) = follow_channel();
+        let projector = Projector::start(self.store.clone(), follow, self.shutdown.clone());
+        let names =
+            NamesView::start(self.log.clone(), &self.partitions, [7; 16], Some(sender)).await.unwrap();
+        (names.clone(), Sealer::new(self.log.clone(), self.store.clone(), names), projector)
+    }
+
+    /// Writes and names a block with a share in an interval of a day.
+    async fn block(&self, names: &NamesView, day: i64, interval: i64, q32: u64) {
+        let chain = TopicPartition::new(topics::SHARES, 0);
+        let (block, first_offset) =
+            names.head(&chain).map_or((0, 0), |won| (won.name.block + 1, won.name.end_offset));
+        let at_us = DAY_US + day * WHOLE_DAY_US + interval * 300_000_000;
+        let sql = format!(
+            "INSERT INTO work_5m (attempt, topic, partition, block, idx, site_id, machine_id, interval_start_us, chain, \
+             verdict, shares, credited_q32, credited_q32_squared) \
+             SELECT 9, 'shares', 0, {block}, 0, 's', 'm', {at_us}, 'main', 'accepted', 1, {q32}, toUInt256({q32}) * {q32}"
+        );
+        self.store.client().query(&sql).execute().await.unwrap();
+        let record = encode_name(&Name {
+            version: NAMES_VERSION,
+            topic: topics::SHARES.into(),
+            block,
+            attempt: 9,
+            first_offset,
+            end_offset: first_offset + 1,
+            predecessor: names.predecessor(&chain).to_vec(),
+            content_hash: vec![1; 32],
+            merkle_root: vec![2; 32],
+            last_frame_hash: vec![3; 32],
+            ..Name::default()
+        });
+        let offset = self.log.append(topics::NAMES, 0, b"shares/0", &record, &[]).await.unwrap();
+        self.projected(offset + 1, names).await;
+    }
+
+    /// Waits until everything below an offset is known and projected.
+    async fn projected(&self, next: u64, names: &NamesView) {
+        let both = async {
+            names.wait_until(next).await.unwrap();
+            while self.store.cut().await.unwrap().0 < next {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, both).await.unwrap();
+    }
+
+    async fn total(&self, cut: u64) -> u64 {
+        let range = SeriesRange::whole(DAY_US, DAY_US + 7 * WHOLE_DAY_US).unwrap();
+        let read = self.store.read(TenantScope::Operator, Cut(cut));
+        let points = read.hashrate(range, &Selection::All).await.unwrap();
+        points.iter().map(|point| point.credited_q32.to::<u64>()).sum()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn days_are_sealed_once_by_however_many() {
+    let folder = tempfile::tempdir().unwrap();
+    let libs = stack("WEIGHBRIDGE_KAFKA_LIBS", "kafka/libs");
+    let kafka =
+        Kafka::start(KafkaConfig::on_free_ports(libs, folder.path().join("kafka")).unwrap()).await.unwrap();
+    let library = stack("WEIGHBRIDGE_CHDB_LIB", "chdb/libchdb.so");
+    let engine = EngineConfig::new(library, folder.path().join("engine"));
+    let bound = wb_clickhouse_embedded::bind(engine).await.unwrap();
+    let url = format!("http://{}", bound.local_addr());
+    let (stop_engine, engine_stopped) = tokio::sync::oneshot::channel::<()>();
+    let engine = tokio::spawn(bound.run(async {
+        let _ = engine_stopped.await;
+    }));
+    let store = Store::connect(&url, "seals", None, None).await.unwrap();
+    store.migrate().await.unwrap();
+    let log = Log::connect(LogSettings { brokers: kafka.bootstrap(), properties: Vec::new() }).unwrap();
+    let plan = TopicPlan { shares: 1, telemetry: 1, energy: 1, gpu: 1, replication: 1, retention_hours: 0 };
+    let partitions = log.ensure_topics(&plan).await.unwrap();
+    let (stop, shutdown) = watch::channel(false);
+    let place = Place { log, store, partitions, shutdown };
+    the_story(&place).await;
+    stop.send_replace(true);
+    stop_engine.send(()).unwrap();
+    engine.await.unwrap().unwrap();
+    kafka.stop().await.unwrap();
+}
+
+async fn the_story(place: &Place) {
+    let (names, first, _projector) = place.aggregator().await;
+    let (_, second, _rival_projector) = place.aggregator().await;
+    assert_eq!(first.pass().await.unwrap(), Pass::Nothing);
+    for (day, interval, q32) in [(0, 0, 1), (0, 0, 2), (0, 287, 4), (1, 3, 8)] {
+        place.block(&names, day, interval, q32).await;
+    }
+    let unsealed = names.next_offset();
+
+    // Both at once: together they seal everything, whoever wins which day.
+    let (left, right) = tokio::join!(first.pass(), second.pass());
+    let passes = [left.unwrap(), right.unwrap()];
+    assert!(passes.iter().any(|pass| matches!(pass, Pass::Sealed { .. })), "{passes:?}");
+    names.catch_up().await.unwrap();
+    place.projected(names.next_offset(), &names).await;
+    assert!(names.seal(ALL_DAYS).unwrap().seal.cut >= unsealed);
+    assert_eq!(first.pass().await.unwrap(), Pass::Nothing);
+    assert_eq!(names.seal(DAY).unwrap().seal.rows, 2 + 2 + 1, "five minutes, hours and the day");
+    let cut = names.next_offset();
+    assert_eq!((place.total(cut).await, place.total(unsealed).await), (15, 15));
+    // What is read comes from the seal: without the blocks it is the same at the new cut, and nothing at
+    // the old one.
+    place.store.client().query("RENAME TABLE work_5m TO hidden").execute().await.unwrap();
+    place.store.client().query("CREATE TABLE work_5m AS hidden").execute().await.unwrap();
+    assert_eq!((place.total(cut).await, place.total(unsealed).await), (15, 0));
+    place.store.client().query("DROP TABLE work_5m SYNC").execute().await.unwrap();
+    place.store.client().query("RENAME TABLE hidden TO work_5m").execute().await.unwrap();
+
+    // Late rows: a second seal on top of the first. A third is built on the blocks, as the second's
+    // rows were changed behind its back.
+    place.block(&names, 0, 5, 16).await;
+    assert!(matches!(second.pass().await.unwrap(), Pass::Sealed { days: 1, .. }));
+    let damaged = names.seal(DAY).unwrap().seal.seal;
+    let harm = format!(
+        "ALTER TABLE sealed_work_5m UPDATE shares = 99, credited_q32 = 99 WHERE seal = {damaged} SETTINGS mutations_sync = 1"
+    );
+    place.store.client().query(&harm).execute().await.unwrap();
+    place.block(&names, 0, 6, 32).await;
+    assert!(matches!(first.pass().await.unwrap(), Pass::Sealed { days: 1, .. }));
+    names.catch_up().await.unwrap();
+    place.projected(names.next_offset(), &names).await;
+    assert_eq!(place.total(names.next_offset()).await, 63);
+
+    // What nobody reads any more goes, what is read stays.
+    let floor = place.store.raise_seal_floor().await.unwrap();
+    assert!(place.store.collect_seals(floor).await.unwrap() >= 2);
+    assert_eq!((place.total(names.next_offset()).await, place.total(unsealed).await), (63, 15));
+}

@@ -1,0 +1,127 @@
+//! Why an audit could not be made, or a damage not repaired.
+
+use wb_clickhouse::StoreError;
+use wb_fold::{ArchiveError, FoldError};
+use wb_framearchive::FrameArchiveError;
+use wb_kafka::LogError;
+
+/// Why an audit ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// The log failed.
+    #[error("the log failed")]
+    Log(#[from] LogError),
+    /// ClickHouse failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    /// The frame archive failed.
+    #[error("the frame archive failed")]
+    FrameArchive(#[from] FrameArchiveError),
+    /// The rules could not fold a block.
+    #[error("a block could not be folded")]
+    Rules(#[from] FoldError),
+    /// The proofs of older tips failed.
+    #[error("the proofs of older tips failed")]
+    Proofs(#[from] ArchiveError),
+    /// The database that shall be filled is not empty.
+    #[error(
+        "WB-5901 the database {database} holds rows already (in {table}): name one that does not exist yet, \
+         or remove this one"
+    )]
+    NotEmpty {
+        /// The database.
+        database: String,
+        /// A table with rows.
+        table: String,
+    },
+    /// Neither the log nor the archive holds a block.
+    #[error(
+        "WB-5902 block {block} of {topic}/{partition} can be read from nowhere: {why}; bring the archive's folder \
+         or the topic's records back"
+    )]
+    NoRecords {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// The block.
+        block: u64,
+        /// Where was looked and what was found.
+        why: String,
+    },
+    /// A block folds to another result than was named.
+    #[error(
+        "WB-5903 block {block} of {topic}/{partition} was named with another {what} than its records give now: \
+         nothing of it is written; run the version that named it"
+    )]
+    FoldsOtherwise {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// The block.
+        block: u64,
+        /// What differs.
+        what: &'static str,
+    },
+    /// A block was written again and reads back otherwise.
+    #[error(
+        "WB-5904 block {block} of {topic}/{partition} was written and {table} reads back otherwise: look for a \
+         failing disk, then run this again"
+    )]
+    WrittenOtherwise {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// The block.
+        block: u64,
+        /// The table.
+        table: &'static str,
+    },
+    /// A log that lost its tail cannot be made whole.
+    #[error(
+        "WB-5905 {topic}/{partition} ends at offset {end}, is named up to {named}, and cannot be made whole from the \
+         archive: {why}; stop ingest and the aggregators, and restore the topic from a replica or a backup"
+    )]
+    TailNotRestored {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// One past its last record.
+        end: u64,
+        /// One past the last named record.
+        named: u64,
+        /// What stands in the way.
+        why: String,
+    },
+    /// The scratch folder failed.
+    #[error(
+        "WB-5906 an audit needs a scratch folder for the proofs of older tips, and {path} cannot be used"
+    )]
+    Scratch {
+        /// The folder.
+        path: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The broker gave nothing for too long.
+    #[error(
+        "WB-5907 {topic}/{partition} gave no record at offset {offset} for {seconds} seconds: is the broker up?"
+    )]
+    LogSilent {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: u32,
+        /// The offset that was wanted.
+        offset: u64,
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// A thread was lost.
+    #[error("a task of the audit was lost: {0}")]
+    Lost(String),
+}

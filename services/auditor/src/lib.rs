@@ -1,0 +1,80 @@
+//! The auditor: checks everything that was named against the manifest, the tables, the archive and
+//! the log, repairs it from the log, and builds a second database from the log to compare with.
+
+mod blocks;
+mod error;
+pub mod finding;
+mod manifest;
+mod records;
+mod refold;
+mod repair;
+mod replay;
+mod scrub;
+mod tail;
+
+pub use error::AuditError;
+pub use finding::{Finding, Listener, Said};
+pub use replay::{ReplayReport, TableTotals};
+pub use scrub::{ScrubOptions, ScrubReport};
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use wb_clickhouse::Store;
+use wb_events::frame::FrameKey;
+use wb_framearchive::FrameArchive;
+use wb_kafka::Log;
+
+use crate::records::Records;
+use crate::refold::{Refold, Scratch};
+
+/// What an audit needs.
+#[derive(Clone)]
+pub struct Auditor {
+    /// The log.
+    pub log: Log,
+    /// The database that is audited.
+    pub store: Store,
+    /// The frame archive, where there is one.
+    pub archive: Option<Arc<dyn FrameArchive>>,
+    /// The key that frames are signed with.
+    pub frame_key: FrameKey,
+    /// A folder where an audit may write while it runs.
+    pub scratch_in: PathBuf,
+}
+
+impl Auditor {
+    /// The id of the log, empty where nothing was named yet.
+    async fn log_id(&self) -> Result<Vec<u8>, AuditError> {
+        let mut names = self.log.walk_names(None).await?;
+        while names.chains().pin().is_none() {
+            if names.next_record().await?.is_none() {
+                return Ok(Vec::new());
+            }
+        }
+        Ok(names.chains().pin().map(|pin| pin.log_id.clone()).unwrap_or_default())
+    }
+
+    async fn records(&self, archive_first: bool) -> Result<Records, AuditError> {
+        Ok(Records::new(self.log.clone(), self.archive.clone(), self.log_id().await?, archive_first))
+    }
+
+    async fn refold(&self, archive_first: bool) -> Result<Refold, AuditError> {
+        let scratch = Scratch::new(&self.scratch_in)?;
+        Ok(Refold::new(self.records(archive_first).await?, self.frame_key.clone(), scratch))
+    }
+}
+
+/// An error with its causes in one line.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let part = inner.to_string();
+        if !text.ends_with(&part) {
+            text = format!("{text}: {part}");
+        }
+        cause = inner.source();
+    }
+    text
+}

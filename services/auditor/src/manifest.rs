@@ -1,0 +1,48 @@
+//! The manifest against the names it is the projection of, a run of offsets at a time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use wb_clickhouse::Store;
+use wb_clickhouse::audit::BrokenPart;
+use wb_events::names::WonName;
+
+use crate::AuditError;
+
+/// What the manifest says otherwise than the names.
+#[derive(Debug, Default)]
+pub(crate) struct ManifestRun {
+    /// Names that it does not show.
+    pub(crate) missing: Vec<WonName>,
+    /// Offsets for which it has a row that no name stands for.
+    pub(crate) wrong: BTreeSet<u64>,
+}
+
+/// Compares the manifest's rows of a range of offsets with the names that won in it.
+pub(crate) async fn compare(
+    store: &Store,
+    offsets: std::ops::Range<u64>,
+    names: &[WonName],
+    broken: &[BrokenPart],
+) -> Result<ManifestRun, AuditError> {
+    let mut wanted: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
+    for won in names {
+        wanted.insert(won.names_offset, wb_clickhouse::manifest::encode(won)?);
+    }
+    let mut found: BTreeSet<u64> = BTreeSet::new();
+    let mut run = ManifestRun::default();
+    for row in store.manifest_rows(offsets, broken).await? {
+        let offset = row.first_chunk::<8>().map_or(u64::MAX, |bytes| u64::from_le_bytes(*bytes));
+        if wanted.get(&offset) == Some(&row) {
+            found.insert(offset);
+        } else {
+            run.wrong.insert(offset);
+        }
+    }
+    run.missing = names
+        .iter()
+        // A wrong row is removed by its offset, and the right one beside it with it.
+        .filter(|won| !found.contains(&won.names_offset) || run.wrong.contains(&won.names_offset))
+        .cloned()
+        .collect();
+    Ok(run)
+}

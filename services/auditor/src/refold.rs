@@ -1,0 +1,120 @@
+//! Folding named blocks again, each partition from its beginning.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use wb_events::frame::FrameKey;
+use wb_events::names::{TopicPartition, WonName};
+use wb_fold::{Assembler, ClosedBlock, FoldedBlock, LogRecord, State};
+use wb_proofstore::ProofStore;
+
+use crate::AuditError;
+use crate::records::{Records, block_id, chain_of};
+
+/// A folder for the proofs of older tips while an audit folds; it is removed at the end.
+#[derive(Debug)]
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    pub(crate) fn new(within: &Path) -> Result<Self, AuditError> {
+        let path = within.join(format!("audit-{}", std::process::id()));
+        let made = std::fs::create_dir_all(&path);
+        made.map_err(|source| AuditError::Scratch { path: path.display().to_string(), source })?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            tracing::warn!(path = %self.0.display(), %error, "the scratch folder is left");
+        }
+    }
+}
+
+/// The fold's state of one partition.
+struct Course {
+    state: State,
+    proofs: ProofStore,
+}
+
+/// Folds blocks in the order of their names.
+pub(crate) struct Refold {
+    pub(crate) records: Records,
+    key: FrameKey,
+    scratch: Scratch,
+    courses: HashMap<TopicPartition, Course>,
+}
+
+/// The block that records make; the error says why they make none.
+pub(crate) fn close(key: &FrameKey, first_offset: u64, records: Vec<LogRecord>) -> Option<ClosedBlock> {
+    let mut assembler = Assembler::new(first_offset, key.clone());
+    let mut closed = None;
+    for record in records {
+        if closed.is_some() {
+            return None;
+        }
+        closed = assembler.push(record);
+    }
+    closed
+}
+
+/// What of a folded block is not as it was named.
+pub(crate) fn difference(won: &WonName, block: &FoldedBlock) -> Option<&'static str> {
+    let name = &won.name;
+    if name.end_offset != block.end_offset || name.first_offset != block.first_offset {
+        Some("first or last offset")
+    } else if name.last_frame_hash != block.last_frame_hash {
+        Some("last record")
+    } else if name.merkle_root != block.merkle_root {
+        Some("Merkle root")
+    } else if name.content_hash != block.content_hash {
+        Some("content hash")
+    } else {
+        None
+    }
+}
+
+impl Refold {
+    pub(crate) fn new(records: Records, key: FrameKey, scratch: Scratch) -> Self {
+        Self { records, key, scratch, courses: HashMap::new() }
+    }
+
+    /// Folds the next named block of its partition, and says what of it differs from its name.
+    ///
+    /// # Errors
+    /// [`AuditError::NoRecords`] and whatever reading and folding may fail with.
+    pub(crate) async fn block(
+        &mut self,
+        won: &WonName,
+    ) -> Result<(FoldedBlock, Option<&'static str>), AuditError> {
+        let records = self.records.of(won).await?;
+        let id = block_id(won);
+        let Some(closed) = close(&self.key, won.name.first_offset, records) else {
+            return Err(AuditError::FoldsOtherwise {
+                topic: id.topic,
+                partition: id.partition,
+                block: id.block,
+                what: "first or last offset",
+            });
+        };
+        let chain = chain_of(won);
+        let mut course = match self.courses.remove(&chain) {
+            Some(course) => course,
+            None => {
+                let dir = self.scratch.0.join(format!("{}-{}", chain.topic, chain.partition));
+                Course { state: State::default(), proofs: ProofStore::open(&dir)? }
+            }
+        };
+        // Hashing tens of thousands of headers is work for a thread that may block.
+        let folded = tokio::task::spawn_blocking(move || {
+            let folded = wb_fold::fold(id, &mut course.state, &mut course.proofs, &closed);
+            (course, folded)
+        });
+        let (course, folded) = folded.await.map_err(|error| AuditError::Lost(error.to_string()))?;
+        self.courses.insert(chain, course);
+        let folded = folded?;
+        let differs = difference(won, &folded);
+        Ok((folded, differs))
+    }
+}

@@ -1,0 +1,184 @@
+//! Sealing a UTC day: its rows summed over the blocks named before a cut, written under a random
+//! tag and compared with what a second reading of the same rows adds up to here. The tag counts once
+//! it is named in the log; nothing is ever replaced.
+//!
+//! A seal is built on the one before it and the blocks between the two cuts, so that sealing a day
+//! again costs what is new, and not what was there.
+
+mod content;
+mod garbage;
+mod project;
+
+use clickhouse::Client;
+use serde::Deserialize;
+
+use crate::client::Store;
+use crate::error::{StoreError, query_failed};
+use crate::sealed::{
+    DAY_US, READING_COLUMNS, WORK_COLUMNS, day_of, named_between, reading_source, work_source,
+};
+
+pub use content::SealContent;
+
+/// The tables of a seal, in the order in which they are written and hashed.
+pub const TABLES: [&str; 4] =
+    ["sealed_work_5m", "sealed_work_1h", "sealed_work_1d", "sealed_energy_readings"];
+
+/// What orders the rows of a seal, which is also what makes two of them one.
+const WORK_KEY: &str = "machine_id, interval_start_us, site_id, chain, nbits, subsidy_sat, verdict, reason";
+
+/// Seconds that one step of sealing may take.
+const STEP_MAX_S: u32 = 600;
+
+/// Bytes of memory after which a sort or a sum goes on on disk: half of what a query may use.
+const SPILL_BYTES: u64 = 512 * 1024 * 1024;
+
+/// A seal that another is built on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SealBase {
+    /// The tag of its rows.
+    pub seal: u64,
+    /// Its cut.
+    pub cut: u64,
+}
+
+/// A day to be sealed under a tag, on top of what was sealed before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SealOf {
+    /// The day, counted since 1970-01-01 UTC.
+    pub day: i32,
+    /// The random tag of the rows.
+    pub seal: u64,
+    /// The day's seal before; `None` to read all blocks.
+    pub base: Option<SealBase>,
+    /// Names below this are contained.
+    pub cut: u64,
+}
+
+/// A day that blocks have rows of.
+#[derive(Debug, Clone, PartialEq, Eq, clickhouse::Row, Deserialize)]
+pub struct TouchedDay {
+    /// The day, counted since 1970-01-01 UTC.
+    pub day: i32,
+    /// The offset of the last name of a block that has rows of it.
+    pub last_names_offset: u64,
+}
+
+impl SealOf {
+    /// The conditions of what it holds: on the rows of the seal before, and on those of blocks.
+    fn conditions(&self, instant: &str) -> (String, String) {
+        let (sealed, from) = match self.base {
+            Some(base) => (format!("day = {} AND seal = {}", self.day, base.seal), base.cut),
+            None => ("0".to_owned(), 0),
+        };
+        let start_us = i64::from(self.day).saturating_mul(DAY_US);
+        let end_us = start_us.saturating_add(DAY_US);
+        let named = named_between(&from.to_string(), &self.cut.to_string());
+        (sealed, format!("{instant} >= {start_us} AND {instant} < {end_us} AND {named}"))
+    }
+
+    fn work(&self) -> String {
+        let (sealed, blocks) = self.conditions("interval_start_us");
+        work_source(&sealed, &blocks)
+    }
+
+    fn readings(&self) -> String {
+        let (sealed, blocks) = self.conditions("event_time_us");
+        reading_source(&sealed, &blocks)
+    }
+}
+
+/// SELECT of work summed by settlement interval (`width_us` 0) or by longer stretches.
+fn sums(seal: &SealOf, width_us: i64, from: &str) -> String {
+    let start = match width_us {
+        0 => "interval_start_us".to_owned(),
+        width => format!("interval_start_us - positiveModulo(interval_start_us, {width}) AS start_us"),
+    };
+    let keys =
+        WORK_KEY.replace("interval_start_us", if width_us == 0 { "interval_start_us" } else { "start_us" });
+    let selected = WORK_KEY.replace("interval_start_us", &start);
+    format!(
+        "SELECT toInt32({}), toUInt64({}), {selected}, sum(shares), sum(credited_q32), sum(credited_q32_squared), \
+         sum(blocks), max(largest_q32) FROM ({from}) GROUP BY {keys}",
+        seal.day, seal.seal
+    )
+}
+
+/// Microseconds of an hour.
+const HOUR_US: i64 = 3_600_000_000;
+
+impl Store {
+    /// A client for the long steps of sealing, whose results have no bound of rows.
+    fn sealing(&self) -> Client {
+        self.client()
+            .clone()
+            .with_setting("max_result_rows", "0")
+            .with_setting("max_execution_time", STEP_MAX_S.to_string())
+            .with_setting("max_bytes_before_external_group_by", SPILL_BYTES.to_string())
+            .with_setting("max_bytes_before_external_sort", SPILL_BYTES.to_string())
+    }
+
+    /// How many blocks of some topics were named at offsets in `[from, to)`.
+    ///
+    /// # Errors
+    /// [`StoreError::Query`].
+    pub async fn named_blocks(&self, topics: &[&str], from: u64, to: u64) -> Result<u64, StoreError> {
+        let sql = "SELECT uniqExact(topic, partition, block) FROM manifest \
+             WHERE names_offset >= ? AND names_offset < ? AND topic IN ?";
+        let query = self.client().query(sql).bind(from).bind(to).bind(topics);
+        query.fetch_one().await.map_err(query_failed("count the blocks above the seals"))
+    }
+
+    /// The days that blocks named at offsets in `[from, to)` have rows of, in order.
+    ///
+    /// # Errors
+    /// [`StoreError::Query`].
+    pub async fn touched_days(&self, from: u64, to: u64) -> Result<Vec<TouchedDay>, StoreError> {
+        let (low, high) = (from.to_string(), to.to_string());
+        let named = named_between(&low, &high);
+        let days = |table: &str, instant: &str| {
+            let day = day_of(instant);
+            format!(
+                "SELECT DISTINCT {day} AS day, topic, partition, block, attempt FROM {table} WHERE {named}"
+            )
+        };
+        let sql = format!(
+            "SELECT day, max(names_offset) AS last_names_offset FROM ({} UNION ALL {}) AS rows INNER JOIN (\
+               SELECT topic, partition, block, attempt, min(manifest.names_offset) AS names_offset FROM manifest \
+               WHERE manifest.names_offset >= {low} AND manifest.names_offset < {high} \
+               GROUP BY topic, partition, block, attempt) AS names USING (topic, partition, block, attempt) \
+             GROUP BY day ORDER BY day",
+            days("work_5m", "interval_start_us"),
+            days("energy_readings", "event_time_us"),
+        );
+        let query = self.sealing().query(&sql);
+        query.fetch_all().await.map_err(query_failed("find the days that blocks touch"))
+    }
+
+    /// Writes the rows of a seal, table by table.
+    ///
+    /// # Errors
+    /// [`StoreError::Query`]; some rows may have been written. They are never named: try again
+    /// under another tag.
+    pub async fn write_seal(&self, seal: &SealOf) -> Result<(), StoreError> {
+        let SealOf { day, seal: tag, cut, .. } = *seal;
+        let own = format!("SELECT {WORK_COLUMNS} FROM sealed_work_5m WHERE day = {day} AND seal = {tag}");
+        for (table, rows) in [
+            ("seal_attempts", format!("SELECT toInt32({day}), toUInt64({tag}), toUInt64({cut})")),
+            ("sealed_work_5m", sums(seal, 0, &seal.work())),
+            ("sealed_work_1h", sums(seal, HOUR_US, &own)),
+            ("sealed_work_1d", sums(seal, DAY_US, &own)),
+            (
+                "sealed_energy_readings",
+                format!(
+                    "SELECT toInt32({day}), toUInt64({tag}), {READING_COLUMNS} FROM ({})",
+                    seal.readings()
+                ),
+            ),
+        ] {
+            let sql = format!("INSERT INTO {table} {rows}");
+            self.sealing().query(&sql).execute().await.map_err(query_failed("write a seal"))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,211 @@
+//! What the rows of a seal must be, added up here, and what they are.
+
+use std::collections::BTreeMap;
+
+use ruint::aliases::U256;
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use wb_fold::rowbinary::Row;
+
+use super::{HOUR_US, READING_COLUMNS, SealOf, TABLES, WORK_COLUMNS, WORK_KEY};
+use crate::client::Store;
+use crate::error::{StoreError, query_failed};
+use crate::sealed::DAY_US;
+
+/// The rows of a seal: how many, and the SHA-256 over them, without their tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SealContent {
+    /// Rows of all tables.
+    pub rows: u64,
+    /// The hash of all tables.
+    pub hash: [u8; 32],
+}
+
+/// Rows of one table, hashed as they come.
+#[derive(Default)]
+struct TableHash {
+    rows: u64,
+    bytes: Sha256,
+}
+
+impl TableHash {
+    fn row(&mut self, row: &Row) {
+        self.rows = self.rows.saturating_add(1);
+        self.bytes.update(row.as_bytes());
+    }
+}
+
+/// SHA-256 over each table's name, rows and hash of its rows, in the order of [`TABLES`].
+fn content(tables: [TableHash; TABLES.len()]) -> SealContent {
+    let (mut all, mut rows) = (Sha256::new(), 0_u64);
+    for (name, table) in TABLES.iter().zip(tables) {
+        rows = rows.saturating_add(table.rows);
+        all.update(name.as_bytes());
+        all.update([0]);
+        all.update(table.rows.to_le_bytes());
+        all.update(table.bytes.finalize());
+    }
+    SealContent { rows, hash: all.finalize().into() }
+}
+
+/// A row of work as it is read to be added up.
+#[derive(clickhouse::Row, Deserialize)]
+struct WorkRow {
+    machine_id: String,
+    interval_start_us: i64,
+    site_id: String,
+    chain: String,
+    nbits: u32,
+    subsidy_sat: u64,
+    verdict: String,
+    reason: String,
+    shares: u64,
+    credited_q32: u128,
+    squared: [u8; 32],
+    blocks: u64,
+    largest: [u8; 32],
+}
+
+/// What is added up, apart from the machine; its order is that of the tables.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    start_us: i64,
+    site_id: String,
+    chain: String,
+    nbits: u32,
+    subsidy_sat: u64,
+    verdict: String,
+    reason: String,
+}
+
+/// Sums that wrap where those of ClickHouse do.
+#[derive(Default, Clone, Copy)]
+struct Sums {
+    shares: u64,
+    credited_q32: u128,
+    squared: U256,
+    blocks: u64,
+    largest_q32: U256,
+}
+
+impl Sums {
+    fn add(&mut self, other: &Self) {
+        self.shares = self.shares.wrapping_add(other.shares);
+        self.credited_q32 = self.credited_q32.wrapping_add(other.credited_q32);
+        self.squared = self.squared.wrapping_add(other.squared);
+        self.blocks = self.blocks.wrapping_add(other.blocks);
+        self.largest_q32 = self.largest_q32.max(other.largest_q32);
+    }
+}
+
+fn encode(machine_id: &str, key: &Key, sums: &Sums) -> Row {
+    let mut row = Row::new();
+    row.text(machine_id).i64(key.start_us).text(&key.site_id).text(&key.chain);
+    row.u32(key.nbits).u64(key.subsidy_sat).text(&key.verdict).text(&key.reason);
+    row.u64(sums.shares).u128(sums.credited_q32);
+    row.fixed(&sums.squared.to_le_bytes::<32>()).u64(sums.blocks);
+    row.fixed(&sums.largest_q32.to_le_bytes::<32>());
+    row
+}
+
+/// Adds up the work of a day machine by machine, so that one machine's day is all that is held.
+#[derive(Default)]
+struct Adder {
+    machine_id: String,
+    /// By settlement interval, hour and day.
+    sums: [BTreeMap<Key, Sums>; 3],
+    hashes: [TableHash; 3],
+}
+
+impl Adder {
+    fn add(&mut self, row: WorkRow) {
+        if row.machine_id != self.machine_id {
+            self.finish_machine();
+            self.machine_id = row.machine_id;
+        }
+        let sums = Sums {
+            shares: row.shares,
+            credited_q32: row.credited_q32,
+            squared: U256::from_le_bytes(row.squared),
+            blocks: row.blocks,
+            largest_q32: U256::from_le_bytes(row.largest),
+        };
+        let key = Key {
+            start_us: row.interval_start_us,
+            site_id: row.site_id,
+            chain: row.chain,
+            nbits: row.nbits,
+            subsidy_sat: row.subsidy_sat,
+            verdict: row.verdict,
+            reason: row.reason,
+        };
+        for (level, width_us) in self.sums.iter_mut().zip([1, HOUR_US, DAY_US]) {
+            let start_us = key.start_us.saturating_sub(key.start_us.rem_euclid(width_us));
+            level.entry(Key { start_us, ..key.clone() }).or_default().add(&sums);
+        }
+    }
+
+    fn finish_machine(&mut self) {
+        for (level, hash) in self.sums.iter_mut().zip(&mut self.hashes) {
+            for (key, sums) in std::mem::take(level) {
+                hash.row(&encode(&self.machine_id, &key, &sums));
+            }
+        }
+    }
+}
+
+impl Store {
+    /// What the rows of a seal must be: the rows of its base and of the blocks above it, read again
+    /// and added up here.
+    ///
+    /// # Errors
+    /// [`StoreError::Query`].
+    pub async fn expected_seal(&self, seal: &SealOf) -> Result<SealContent, StoreError> {
+        let failed = || query_failed("read a day to be sealed");
+        let sql = format!(
+            "SELECT {WORK_KEY}, shares, credited_q32, reinterpretAsFixedString(credited_q32_squared) AS squared, \
+             blocks, reinterpretAsFixedString(largest_q32) AS largest FROM ({}) ORDER BY machine_id",
+            seal.work()
+        );
+        let mut rows = self.sealing().query(&sql).fetch::<WorkRow>().map_err(failed())?;
+        let mut adder = Adder::default();
+        while let Some(row) = rows.next().await.map_err(failed())? {
+            adder.add(row);
+        }
+        adder.finish_machine();
+        let readings = self.hash_rows(READING_COLUMNS, &format!("({})", seal.readings())).await?;
+        let [by_interval, by_hour, by_day] = adder.hashes;
+        Ok(content([by_interval, by_hour, by_day, readings]))
+    }
+
+    /// What the rows under a tag are.
+    ///
+    /// # Errors
+    /// [`StoreError::Query`].
+    pub async fn stored_seal(&self, day: i32, seal: u64) -> Result<SealContent, StoreError> {
+        let mut tables = <[TableHash; TABLES.len()]>::default();
+        for (name, table) in TABLES.iter().zip(&mut tables) {
+            let columns = if *name == "sealed_energy_readings" { READING_COLUMNS } else { WORK_COLUMNS };
+            let rows = format!("{name} WHERE day = {day} AND seal = {seal}");
+            *table = self.hash_rows(columns, &rows).await?;
+        }
+        Ok(content(tables))
+    }
+
+    /// Hashes rows in the order of all their columns.
+    async fn hash_rows(&self, columns: &str, from: &str) -> Result<TableHash, StoreError> {
+        let failed = || query_failed("read a sealed day back");
+        let client = self.sealing();
+        let sql = format!("SELECT count() FROM {from}");
+        let mut hash = TableHash {
+            rows: client.query(&sql).fetch_one().await.map_err(failed())?,
+            ..TableHash::default()
+        };
+        let sql = format!("SELECT {columns} FROM {from} ORDER BY {columns}");
+        let mut chunks = client.query(&sql).fetch_bytes("RowBinary").map_err(failed())?;
+        while let Some(chunk) = chunks.next().await.map_err(failed())? {
+            hash.bytes.update(&chunk);
+        }
+        Ok(hash)
+    }
+}

@@ -1,0 +1,71 @@
+//! Rows of seals that no reader needs any more: of attempts that lost, and of seals that a later one
+//! of the same day has replaced.
+
+use wb_events::names::ALL_DAYS;
+
+use crate::client::Store;
+use crate::error::{StoreError, query_failed};
+use crate::seal::TABLES;
+
+/// Attempts that one collection removes at most; the next one goes on.
+const ATTEMPTS_MAX: u64 = 1_024;
+
+/// The seals that are read by the seal of all days at an offset (`?`).
+fn kept(columns: &str) -> String {
+    format!(
+        "SELECT {columns} FROM seals WHERE day != {ALL_DAYS} AND names_offset < ? AND cut <= (\
+           SELECT max(cut) FROM seals WHERE day = {ALL_DAYS} AND names_offset <= ?) GROUP BY day"
+    )
+}
+
+impl Store {
+    /// Says that readers go by the latest seal of all days, or by later ones, and by none before.
+    /// Gives its offset, 0 where there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Query`].
+    pub async fn raise_seal_floor(&self) -> Result<u64, StoreError> {
+        let sql = format!(
+            "INSERT INTO seal_floor SELECT max(names_offset) FROM seals WHERE day = {ALL_DAYS} \
+             HAVING max(names_offset) > (SELECT max(names_offset) FROM seal_floor)"
+        );
+        self.client().query(&sql).execute().await.map_err(query_failed("raise the floor of the seals"))?;
+        let sql = "SELECT max(names_offset) FROM seal_floor";
+        self.client().query(sql).fetch_one().await.map_err(query_failed("find the floor of the seals"))
+    }
+
+    /// Removes the rows that nobody reads who goes by the seal of all days at `floor` or by a later
+    /// one; gives how many attempts they were of.
+    ///
+    /// The floor must have been raised for longer than a query may take: a query that began before
+    /// may still read by an earlier seal.
+    ///
+    /// # Errors
+    /// [`StoreError::Query`]; what was not removed is found again.
+    pub async fn collect_seals(&self, floor: u64) -> Result<usize, StoreError> {
+        // Of a day, an attempt with a cut that is not above the one of the seal in use can never win.
+        let sql = format!(
+            "SELECT DISTINCT day, seal FROM seal_attempts INNER JOIN ({}) AS kept USING (day) \
+             WHERE seal_attempts.cut <= kept_cut AND seal != kept_seal ORDER BY day, seal LIMIT {ATTEMPTS_MAX}",
+            kept("day, argMax(seals.seal, seals.cut) AS kept_seal, max(seals.cut) AS kept_cut")
+        );
+        let query = self.client().query(&sql).bind(floor).bind(floor);
+        let gone: Vec<(i32, u64)> =
+            query.fetch_all().await.map_err(query_failed("look for seals that nobody reads"))?;
+        if gone.is_empty() {
+            return Ok(0);
+        }
+        let list: Vec<String> = gone.iter().map(|(day, seal)| format!("({day}, {seal})")).collect();
+        let list = list.join(", ");
+        for table in TABLES.iter().chain(&["seal_attempts"]) {
+            // Asked again in the same statement: what is read is not removed.
+            let sql = format!(
+                "DELETE FROM {table} WHERE (day, seal) IN ({list}) AND (day, seal) NOT IN ({})",
+                kept("day, argMax(seal, cut)")
+            );
+            let delete = self.client().query(&sql).bind(floor).bind(floor);
+            delete.execute().await.map_err(query_failed("remove seals that nobody reads"))?;
+        }
+        Ok(gone.len())
+    }
+}

@@ -1,0 +1,131 @@
+//! The rows that count at a cut, with as much of them as possible from sealed days.
+//!
+//! A seal of all days says that everything named before its cut F lies in the seals of its days. So
+//! a reader at a cut R takes, of the latest such seal that is named below R, the days' seals as of F,
+//! and beside them the rows of blocks named in [F, R). Where there is no such seal F is 0: then all
+//! rows come from blocks. Either way the rows add up to the same.
+//!
+//! The SQL here uses the parameters `cut:UInt64`, the reader's cut R, and `sealed_cut:UInt64`, F;
+//! whoever sends it asks for F with [`sealed_cut_query`] and sets both.
+
+use wb_events::names::ALL_DAYS;
+
+/// Microseconds of a UTC day.
+pub const DAY_US: i64 = 86_400_000_000;
+
+/// The difficulty of the largest share of a row of `work_5m`, where all of its shares had the same.
+const LARGEST_Q32: &str = "intDiv(credited_q32_squared, greatest(toUInt256(credited_q32), toUInt256(1)))";
+
+/// What `work_5m` and its sealed form have in common, in the order of [`work_source`].
+pub(crate) const WORK_COLUMNS: &str = "machine_id, interval_start_us, site_id, chain, nbits, subsidy_sat, \
+     verdict, reason, shares, credited_q32, credited_q32_squared, blocks, largest_q32";
+
+/// What `energy_readings` and its sealed form have in common.
+pub(crate) const READING_COLUMNS: &str = "machine_id, meter_id, witness, event_time_us, event_id, \
+     register_wh, site_id, topic, partition, block";
+
+/// SQL for the UTC day of an instant, counted since 1970-01-01.
+pub(crate) fn day_of(instant: &str) -> String {
+    format!("toInt32(intDiv({instant} - positiveModulo({instant}, {DAY_US}), {DAY_US}))")
+}
+
+/// The query for the cut that is read up to from seals, 0 where there is none. It uses the parameter
+/// `cut:UInt64`; what it gives is the parameter `sealed_cut:UInt64` of [`work_rows`] and [`reading_rows`].
+///
+/// It is asked for before each query, so that both halves of one go by the same seals whatever is
+/// sealed and collected meanwhile. Collection leaves the rows for longer than a query may take, and
+/// no longer: the answer is not kept for another query.
+#[must_use]
+pub fn sealed_cut_query() -> String {
+    format!(
+        "SELECT max(cut) FROM seals WHERE day = {ALL_DAYS} AND names_offset < {{cut:UInt64}} \
+         AND names_offset >= (SELECT max(names_offset) FROM seal_floor)"
+    )
+}
+
+/// The names above the seals.
+fn above_seals() -> String {
+    named_between("{sealed_cut:UInt64}", "{cut:UInt64}")
+}
+
+/// Keeps the rows of the seals that are read, of days that may touch `[from, to)`.
+fn of_seals(from: &str, to: &str) -> String {
+    let days = format!("day >= {} AND day <= {}", day_of(from), day_of(to));
+    format!(
+        "{days} AND (day, seal) IN (\
+           SELECT day, argMax(seal, cut) FROM seals \
+           WHERE day != {ALL_DAYS} AND {days} AND names_offset < {{cut:UInt64}} \
+           AND cut <= {{sealed_cut:UInt64}} GROUP BY day)"
+    )
+}
+
+/// Keeps the rows of attempts named at offsets in `[from, to)`, both given as SQL.
+pub(crate) fn named_between(from: &str, to: &str) -> String {
+    format!(
+        "(topic, partition, block, attempt) IN (\
+           SELECT topic, partition, block, attempt FROM manifest \
+           WHERE names_offset >= {from} AND names_offset < {to})"
+    )
+}
+
+/// Rows of work from seals and from blocks, each with its own condition.
+pub(crate) fn work_source(of_seals: &str, of_blocks: &str) -> String {
+    // The columns stand by name: the two tables have them in different orders.
+    let without_largest = WORK_COLUMNS.trim_end_matches(", largest_q32");
+    format!(
+        "SELECT {WORK_COLUMNS} FROM sealed_work_5m WHERE {of_seals} \
+         UNION ALL SELECT {without_largest}, {LARGEST_Q32} AS largest_q32 FROM work_5m WHERE {of_blocks}"
+    )
+}
+
+/// Readings from seals and from blocks, each with its own condition.
+pub(crate) fn reading_source(of_seals: &str, of_blocks: &str) -> String {
+    format!(
+        "SELECT {READING_COLUMNS} FROM sealed_energy_readings WHERE {of_seals} \
+         UNION ALL SELECT {READING_COLUMNS} FROM energy_readings WHERE {of_blocks}"
+    )
+}
+
+/// The rows of work that count at the cut, of settlement intervals that start in `[from, to)`: the
+/// columns of `work_5m` but those of the block, and `largest_q32`, the greatest difficulty of a share
+/// as the blocks' rows tell it.
+///
+/// One machine and interval may have any number of rows; only sums and maxima over them have a
+/// meaning. `from` and `to` are SQL for instants in microseconds, such as a parameter; `condition`
+/// is SQL over the columns of a row. None of the three may hold what a caller gave.
+#[must_use]
+pub fn work_rows(from: &str, to: &str, condition: &str) -> String {
+    let within = format!("interval_start_us >= {from} AND interval_start_us < {to} AND ({condition})");
+    work_source(&format!("{} AND {within}", of_seals(from, to)), &format!("{within} AND {}", above_seals()))
+}
+
+/// The register readings that count at the cut, of event times in `[from, to)`: machine, meter,
+/// witness, event time and id, register, site and the block that holds the reading.
+///
+/// `from`, `to` and `condition` are as for [`work_rows`].
+#[must_use]
+pub fn reading_rows(from: &str, to: &str, condition: &str) -> String {
+    let within = format!("event_time_us >= {from} AND event_time_us < {to} AND ({condition})");
+    reading_source(
+        &format!("{} AND {within}", of_seals(from, to)),
+        &format!("{within} AND {}", above_seals()),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_halves_are_bound_to_the_cut_and_the_range() {
+        for sql in [work_rows("{a:Int64}", "{b:Int64}", "1"), reading_rows("{a:Int64}", "{b:Int64}", "1")] {
+            let halves: Vec<&str> = sql.split("UNION ALL").collect();
+            assert_eq!(halves.len(), 2, "{sql}");
+            for half in halves {
+                assert!(half.contains("names_offset < {cut:UInt64}"), "{half}");
+                assert!(half.contains("{sealed_cut:UInt64}"), "{half}");
+                assert!(half.contains(">= {a:Int64}") && half.contains("< {b:Int64}"), "{half}");
+            }
+        }
+    }
+}

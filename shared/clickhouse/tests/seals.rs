@@ -1,0 +1,220 @@
+//! Sealed days on the real engine: at every cut, everything that is read is what the blocks alone
+//! add up to. One process can hold one engine only, so this file has one test.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "seals/history.rs"]
+mod history;
+
+use std::path::PathBuf;
+
+use history::History;
+use wb_auth::{CustomerId, TenantScope};
+use wb_clickhouse::read::{PageRequest, Selection, SeriesRange};
+use wb_clickhouse::seal::{SealBase, SealOf, TABLES};
+use wb_clickhouse::{Cut, Store};
+use wb_clickhouse_embedded::EngineConfig;
+
+/// 2026-10-30T00:00:00Z in microseconds: the days of the test lie in two months.
+const DAY_US: i64 = 1_793_318_400_000_000;
+/// The same in days since 1970-01-01.
+const DAY: i32 = 20_756;
+const DAYS: i64 = 4;
+const WHOLE_DAY_US: i64 = 86_400_000_000;
+const SEED: u64 = 0x5ea1_5ea1;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_every_cut_sealed_days_read_as_their_blocks() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = std::env::var_os("WEIGHBRIDGE_CHDB_LIB").map_or_else(
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.stack/chdb/libchdb.so")),
+        PathBuf::from,
+    );
+    let bound =
+        wb_clickhouse_embedded::bind(EngineConfig::new(library, folder.path().join("engine"))).await.unwrap();
+    let url = format!("http://{}", bound.local_addr());
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let running = tokio::spawn(bound.run(async {
+        let _ = stopped.await;
+    }));
+    let mut stores = Vec::new();
+    for database in ["sealed", "plain"] {
+        let store = Store::connect(&url, database, None, None).await.unwrap();
+        store.migrate().await.unwrap();
+        store.check_columns().await.unwrap();
+        stores.push(store);
+    }
+    let plain = stores.pop().unwrap();
+    let sealed = stores.pop().unwrap();
+    println!("seed {SEED:#x}");
+    the_story(History::new(sealed, plain, SEED)).await;
+    stop.send(()).unwrap();
+    running.await.unwrap().unwrap();
+}
+
+/// Days fill, are sealed, get late rows, are sealed again, by rivals and by one who dies half-way.
+async fn the_story(mut history: History) {
+    history.assign().await;
+    for day in 0..2 {
+        history.blocks(6, day..day + 1).await;
+    }
+    compare(&history, "nothing is sealed").await;
+    let days = history.pass().await;
+    assert_eq!(days, 2);
+    assert_eq!(history.pass().await, 0, "nothing is left to be sealed");
+    compare(&history, "two days are sealed").await;
+
+    // The third day begins; the first one gets late rows, and a block spans all days.
+    history.blocks(5, 2..3).await;
+    history.blocks(2, 0..1).await;
+    history.blocks(1, 0..DAYS).await;
+    compare(&history, "late rows above the seals").await;
+
+    // One seals two days and dies; what it did is read by nobody until a pass comes to its end.
+    history.half_a_pass(2).await;
+    compare(&history, "half a pass").await;
+    history.blocks(3, 1..3).await;
+    compare(&history, "blocks above half a pass").await;
+    assert_eq!(history.pass().await, 3, "the first day got no rows since half a pass sealed it");
+    history.blocks(2, 2..4).await;
+    compare(&history, "sealed again").await;
+
+    // Of two rivals at one cut the second one's rows never count.
+    let loser = history.rivals(DAY + 2).await;
+    compare(&history, "rivals").await;
+    history.pass().await;
+    history.blocks(3, 0..DAYS).await;
+    compare(&history, "after the rivals").await;
+
+    a_changed_row_is_found(&history).await;
+    collection_takes_only_what_nobody_reads(&history, loser).await;
+    compare(&history, "after collection").await;
+    history.pass().await;
+    history.blocks(2, 3..4).await;
+    compare(&history, "a pass on top of what was left").await;
+}
+
+/// Everything that is read of work and energy, as text.
+async fn everything(store: &Store, cut: u64) -> Vec<String> {
+    let mut all = Vec::new();
+    let whole = SeriesRange::new(DAY_US, DAY_US + DAYS * WHOLE_DAY_US, 6 * 3_600_000_000).unwrap();
+    let part =
+        SeriesRange::new(DAY_US + WHOLE_DAY_US / 2, DAY_US + 2 * WHOLE_DAY_US + 3_600_000_000, 1_800_000_000)
+            .unwrap();
+    let page = PageRequest::new(100, None).unwrap();
+    let operator = store.read(TenantScope::Operator, Cut(cut));
+    all.push(format!("{:?}", operator.verdicts(part, &Selection::All).await.unwrap()));
+    all.push(format!("{:?}", operator.work_under_targets(part, &Selection::All).await.unwrap()));
+    all.push(format!("{:?}", operator.recent_work(whole.to_us(), &Selection::All).await.unwrap()));
+    all.push(format!("{:?}", operator.workers(&page, part, &Selection::All).await.unwrap()));
+    for (scope, selection, range) in [
+        (TenantScope::Operator, Selection::All, whole),
+        (TenantScope::Operator, Selection::Site("s1".into()), part),
+        (TenantScope::Customer(CustomerId::new("acme").unwrap()), Selection::All, whole),
+    ] {
+        let read = store.read(scope, Cut(cut));
+        all.push(format!("{:?}", read.hashrate(range, &selection).await.unwrap()));
+        all.push(format!("{:?}", read.energy(range, &selection).await.unwrap()));
+    }
+    all
+}
+
+/// Compares both stores at the newest cut and at some before it.
+async fn compare(history: &History, when: &str) {
+    let end = history.end();
+    let mut cuts: Vec<u64> = history.all_days_offsets();
+    cuts.extend(cuts.clone().iter().map(|offset| offset + 1));
+    cuts.extend([1, end / 3, end / 2, end.saturating_sub(2), end.saturating_sub(1), end]);
+    cuts.sort_unstable();
+    cuts.dedup();
+    let mut seen = 0;
+    for cut in cuts.into_iter().rev().take(4) {
+        let (left, right) = (everything(&history.sealed, cut).await, everything(&history.plain, cut).await);
+        for (left, right) in left.iter().zip(&right) {
+            assert_eq!(left, right, "{when}, cut {cut} of {end}, seed {SEED:#x}");
+            seen += right.len();
+        }
+        let (left, right) =
+            (rows_of_both(&history.sealed, cut).await, rows_of_both(&history.plain, cut).await);
+        assert_eq!(left, right, "{when}, cut {cut}");
+    }
+    assert!(seen > 5_000, "{when}: there was next to nothing to compare");
+}
+
+/// Hashes of the summed work and of all readings, by the two sources that other crates read.
+async fn rows_of_both(store: &Store, cut: u64) -> (String, String) {
+    use wb_clickhouse::sealed::{reading_rows, sealed_cut_query, work_rows};
+    let (from, to) = (DAY_US.to_string(), (DAY_US + DAYS * WHOLE_DAY_US).to_string());
+    let work = format!(
+        "SELECT hex(groupBitXor(cityHash64(*))) FROM (SELECT machine_id, interval_start_us, site_id, chain, nbits, \
+         subsidy_sat, verdict, reason, sum(shares), sum(credited_q32), sum(credited_q32_squared), sum(blocks), \
+         max(largest_q32) FROM ({}) GROUP BY ALL)",
+        work_rows(&from, &to, "1")
+    );
+    let readings = format!(
+        "SELECT concat(toString(count()), ' ', hex(sum(cityHash64(*)))) FROM ({})",
+        reading_rows(&from, &to, "1")
+    );
+    let query = store.client().query_raw(&sealed_cut_query()).param("cut", cut);
+    let sealed_cut: u64 = query.fetch_one().await.unwrap();
+    let ask = async |sql: &str| -> String {
+        let query = store.client().query_raw(sql).param("cut", cut).param("sealed_cut", sealed_cut);
+        query.fetch_one().await.unwrap()
+    };
+    (ask(&work).await, ask(&readings).await)
+}
+
+async fn a_changed_row_is_found(history: &History) {
+    let store = &history.sealed;
+    let seal = SealOf { day: DAY, seal: 77, base: history.base(DAY), cut: history.end() };
+    store.write_seal(&seal).await.unwrap();
+    let expected = store.expected_seal(&seal).await.unwrap();
+    assert_eq!(store.stored_seal(DAY, 77).await.unwrap(), expected);
+    // Read from the blocks alone, it is the same day.
+    let from_blocks = SealOf { base: None, ..seal };
+    assert_eq!(store.expected_seal(&from_blocks).await.unwrap(), expected);
+    // A cut earlier it is not.
+    let earlier = SealOf { base: None, cut: history.base(DAY).map_or(0, |base: SealBase| base.cut), ..seal };
+    assert_ne!(store.expected_seal(&earlier).await.unwrap(), expected);
+    let run = async |sql: String| store.client().query(&sql).execute().await.unwrap();
+    let of_one = "WHERE seal = 77 AND machine_id = 'm1'";
+    for table in TABLES.iter().filter(|table| table.contains("work")) {
+        let update = |sign| {
+            format!(
+                "ALTER TABLE {table} UPDATE shares = shares {sign} 1 {of_one} SETTINGS mutations_sync = 1"
+            )
+        };
+        run(update('+')).await;
+        let changed = store.stored_seal(DAY, 77).await.unwrap();
+        assert!(changed.rows == expected.rows && changed.hash != expected.hash, "{table}");
+        run(update('-')).await;
+        assert_eq!(store.stored_seal(DAY, 77).await.unwrap(), expected, "{table}");
+    }
+    run(format!("DELETE FROM sealed_energy_readings {of_one}")).await;
+    assert!(store.stored_seal(DAY, 77).await.unwrap().rows < expected.rows);
+}
+
+async fn tags(store: &Store, table: &str) -> Vec<u64> {
+    let sql = format!("SELECT DISTINCT seal FROM {table} ORDER BY seal");
+    store.client().query(&sql).fetch_all().await.unwrap()
+}
+
+async fn collection_takes_only_what_nobody_reads(history: &History, loser: u64) {
+    let store = &history.sealed;
+    assert!(tags(store, "sealed_work_5m").await.contains(&loser));
+    assert_eq!(store.collect_seals(0).await.unwrap(), 0, "no floor is raised yet");
+    let before = everything(store, history.end()).await;
+    let floor = store.raise_seal_floor().await.unwrap();
+    assert_eq!(floor, *history.all_days_offsets().last().unwrap());
+    assert_eq!(store.raise_seal_floor().await.unwrap(), floor);
+    assert!(store.collect_seals(floor).await.unwrap() > 3);
+    assert_eq!(store.collect_seals(floor).await.unwrap(), 0);
+    for table in TABLES {
+        let left = tags(store, table).await;
+        assert!(!left.contains(&loser), "{table}");
+        assert!(left.contains(&77), "{table}: the attempt above the day's seal may still win");
+        let read = i32::try_from(DAYS).unwrap();
+        let kept = (0..read).filter_map(|day| history.base(DAY + day)).all(|base| left.contains(&base.seal));
+        assert!(kept, "{table}");
+    }
+    assert_eq!(everything(store, history.end()).await, before);
+}

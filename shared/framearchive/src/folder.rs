@@ -1,0 +1,176 @@
+//! The archive in a folder: one immutable file a block, compressed. Several machines may share it.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use wb_fold::{BlockId, LogRecord};
+
+use crate::form::{self, ArchivedBlock};
+use crate::{FORM_BYTES_MAX, FrameArchive, FrameArchiveError};
+
+/// How files that are not whole yet end.
+const ASIDE: &str = "new";
+/// How hard files are compressed: zstd's own default.
+const LEVEL: i32 = 3;
+
+/// An archive in a folder: `<dir>/<log id, hex>/<topic>-<partition>/<block>.frames`.
+#[derive(Debug, Clone)]
+pub struct FolderArchive {
+    dir: PathBuf,
+}
+
+impl FolderArchive {
+    /// An archive in a folder, which is made with the first block.
+    #[must_use]
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into() }
+    }
+
+    fn folder_of(&self, log_id: &[u8], id: &BlockId) -> PathBuf {
+        let log = faster_hex::hex_string(log_id);
+        self.dir.join(log).join(format!("{}-{}", id.topic, id.partition))
+    }
+
+    /// The file of a block, whether it is there or not.
+    #[must_use]
+    pub fn path_of(&self, log_id: &[u8], id: &BlockId) -> PathBuf {
+        self.folder_of(log_id, id).join(format!("{:020}.frames", id.block))
+    }
+
+    /// Makes a folder and all above it, so that they outlive a power cut.
+    fn make(&self, folder: &Path) -> io::Result<()> {
+        if folder.is_dir() {
+            return Ok(());
+        }
+        fs::create_dir_all(folder)?;
+        let mut made = Some(folder);
+        while let Some(folder) = made {
+            let above = folder.parent().filter(|above| !above.as_os_str().is_empty());
+            if let Some(above) = above {
+                File::open(above)?.sync_all()?;
+            }
+            made = above.filter(|above| above.starts_with(&self.dir));
+        }
+        Ok(())
+    }
+
+    fn write(&self, folder: &Path, path: &Path, form: &[u8]) -> io::Result<()> {
+        self.make(folder)?;
+        let tag = getrandom::u64().map_err(|error| io::Error::other(error.to_string()))?;
+        let aside = path.with_extension(format!("{tag:016x}.{ASIDE}"));
+        let written = (|| {
+            let mut file = File::create_new(&aside)?;
+            file.write_all(&zstd::bulk::compress(form, LEVEL)?)?;
+            file.sync_all()?;
+            fs::rename(&aside, path)
+        })();
+        if written.is_err() {
+            // The failure that is told is the one of the writing.
+            let _ = fs::remove_file(&aside);
+        }
+        written?;
+        File::open(folder)?.sync_all()
+    }
+}
+
+/// The entries of a folder; none where there is no folder.
+fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    match fs::read_dir(folder) {
+        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path())).collect(),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes a file that was left half-written, if it is one and old enough.
+fn remove_if_left(path: &Path, age: Duration) -> io::Result<bool> {
+    if path.extension().is_none_or(|extension| extension != ASIDE) {
+        return Ok(false);
+    }
+    let written = fs::metadata(path)?.modified()?;
+    // A clock that was set back makes a file younger, never older.
+    if written.elapsed().unwrap_or_default() < age {
+        return Ok(false);
+    }
+    fs::remove_file(path).map(|()| true)
+}
+
+/// The form in a file; `None` where there is no file.
+fn read_form(path: &Path) -> Result<Option<Vec<u8>>, FrameArchiveError> {
+    let failed = |source| FrameArchiveError::Read { path: path.to_owned(), source };
+    let damaged = |problem: String| FrameArchiveError::Damaged { path: path.to_owned(), problem };
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    let bound = u64::try_from(FORM_BYTES_MAX + 4_096).unwrap_or(u64::MAX);
+    let mut packed = Vec::new();
+    file.take(bound.saturating_add(1)).read_to_end(&mut packed).map_err(failed)?;
+    let decoder = zstd::stream::read::Decoder::new(packed.as_slice());
+    let mut decoder = decoder.map_err(|error| damaged(format!("it cannot be unpacked: {error}")))?;
+    let mut form = Vec::new();
+    let unpacked = (&mut decoder).take(bound.saturating_add(1)).read_to_end(&mut form);
+    unpacked.map_err(|error| damaged(format!("it cannot be unpacked: {error}")))?;
+    if u64::try_from(form.len()).unwrap_or(u64::MAX) > bound {
+        return Err(damaged(format!("it holds more than {bound} bytes")));
+    }
+    Ok(Some(form))
+}
+
+impl FrameArchive for FolderArchive {
+    fn keep(
+        &self,
+        log_id: &[u8],
+        id: &BlockId,
+        records: &[LogRecord],
+    ) -> Result<[u8; 32], FrameArchiveError> {
+        let form = form::encode(id, records)?;
+        let hash = form::hash(&form);
+        let path = self.path_of(log_id, id);
+        // What is torn, another or unreadable is replaced; what is there and right is left.
+        if matches!(read_form(&path), Ok(Some(there)) if there == form) {
+            return Ok(hash);
+        }
+        let folder = self.folder_of(log_id, id);
+        self.write(&folder, &path, &form)
+            .map_err(|source| FrameArchiveError::Write { path: path.clone(), source })?;
+        Ok(hash)
+    }
+
+    fn fetch(
+        &self,
+        log_id: &[u8],
+        id: &BlockId,
+        hash: &[u8],
+    ) -> Result<Option<ArchivedBlock>, FrameArchiveError> {
+        let path = self.path_of(log_id, id);
+        let Some(form) = read_form(&path)? else { return Ok(None) };
+        let damaged = |problem: String| FrameArchiveError::Damaged { path: path.clone(), problem };
+        let found = form::hash(&form);
+        if found != hash {
+            let (found, named) = (faster_hex::hex_string(&found), faster_hex::hex_string(hash));
+            return Err(damaged(format!("its SHA-256 is {found}, the name says {named}")));
+        }
+        let block = form::decode(&form).map_err(damaged)?;
+        if block.id == *id {
+            Ok(Some(block))
+        } else {
+            Err(damaged(format!("it holds block {} of {}", block.id.block, block.id.topic)))
+        }
+    }
+
+    fn sweep(&self, log_id: &[u8], age: Duration) -> Result<u64, FrameArchiveError> {
+        let log = self.dir.join(faster_hex::hex_string(log_id));
+        let failed = |path: &Path, source| FrameArchiveError::Write { path: path.to_owned(), source };
+        let mut removed = 0;
+        for folder in entries(&log).map_err(|error| failed(&log, error))? {
+            for path in entries(&folder).map_err(|error| failed(&folder, error))? {
+                removed += u64::from(remove_if_left(&path, age).map_err(|error| failed(&path, error))?);
+            }
+        }
+        Ok(removed)
+    }
+}

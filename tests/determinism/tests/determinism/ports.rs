@@ -1,0 +1,226 @@
+//! The clerk's ports over the blocks of a reading: rows count where a name before the cut says so.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use wb_billing::ports::{
+    BlockId, Clock, CutSource, FactRow, Holding, LedgerLog, ReadingRow, UsageStore, WorkRead,
+};
+use wb_billing::{Clerk, PortError};
+use wb_ledger::{ChainHead, EvidenceBlock, Hash};
+use wb_metering::energy::RegisterReading;
+use wb_rating::WorkGroup;
+use wb_units::{Interval, Micros};
+
+use crate::reading::{Blocks, Names};
+use crate::tables::Schema;
+
+/// 2026-11-03T00:00:00Z: both months are over.
+const NOW_US: Micros = 1_793_664_000_000_000;
+
+/// The months that are closed.
+const MONTHS: [&str; 2] = ["2009-01", "2026-10"];
+
+/// Rows that bills are made of, each with the offset of its block's name.
+#[derive(Default)]
+struct Sealed {
+    facts: Vec<(u64, String, FactRow)>,
+    /// By machine; only accepted work.
+    work: BTreeMap<String, Vec<(u64, BlockId, Micros, WorkGroup)>>,
+    readings: BTreeMap<String, Vec<(u64, ReadingRow)>>,
+    blocks: BTreeMap<BlockId, (u64, EvidenceBlock)>,
+    heads: Vec<(u64, ChainHead)>,
+}
+
+/// What a reading sealed, behind the usage port.
+#[derive(Clone, Default)]
+pub(crate) struct SealedStore(Arc<Sealed>);
+
+impl SealedStore {
+    pub(crate) fn new(schema: &Schema, blocks: &Blocks, names: &Names) -> Self {
+        let mut sealed = Sealed::default();
+        for won in &names.won {
+            let name = &won.name;
+            let id = BlockId { topic: name.topic.clone(), partition: name.partition, block: name.block };
+            let evidence = EvidenceBlock {
+                topic: name.topic.clone(),
+                partition: name.partition,
+                block: name.block,
+                content_hash: Hash::from_bytes(name.content_hash.as_slice().try_into().unwrap()),
+                merkle_root: Hash::from_bytes(name.merkle_root.as_slice().try_into().unwrap()),
+            };
+            let head = ChainHead {
+                topic: name.topic.clone(),
+                partition: name.partition,
+                block: name.block,
+                name_hash: Hash::from_bytes(won.name_hash),
+            };
+            sealed.heads.push((won.names_offset, head));
+            sealed.blocks.insert(id, (won.names_offset, evidence));
+        }
+        for block in blocks.values().flatten() {
+            let id = BlockId {
+                topic: block.id.topic.clone(),
+                partition: block.id.partition,
+                block: block.id.block,
+            };
+            let named = sealed.blocks[&id].0;
+            for table in &block.tables {
+                let columns = schema.of(table.name);
+                for row in table.iter().map(|row| columns.cut(row)) {
+                    match table.name {
+                        "facts" => sealed.add_fact(named, &id, &row),
+                        "work_5m" if row.text("verdict") == "accepted" => sealed.add_work(named, &id, &row),
+                        "energy_readings" => sealed.add_reading(named, &id, &row),
+                        _ => {}
+                    }
+                }
+            }
+        }
+        Self(Arc::new(sealed))
+    }
+}
+
+impl Sealed {
+    fn add_fact(&mut self, named: u64, id: &BlockId, row: &crate::tables::Row<'_>) {
+        let fact = FactRow {
+            entity: row.text("entity").to_owned(),
+            valid_from_us: row.i64("valid_from_us"),
+            valid_to_us: row.optional_i64("valid_to_us"),
+            block: id.clone(),
+            idx: row.u32("idx"),
+            body: row.text("body").to_owned(),
+        };
+        self.facts.push((named, row.text("kind").to_owned(), fact));
+    }
+
+    fn add_work(&mut self, named: u64, id: &BlockId, row: &crate::tables::Row<'_>) {
+        let group = WorkGroup {
+            chain: row.text("chain").to_owned(),
+            nbits: row.u32("nbits"),
+            subsidy_sat: row.u64("subsidy_sat"),
+            credited_q32: row.u128("credited_q32"),
+            shares: row.u64("shares"),
+        };
+        let of_machine = self.work.entry(row.text("machine_id").to_owned()).or_default();
+        of_machine.push((named, id.clone(), row.i64("interval_start_us"), group));
+    }
+
+    fn add_reading(&mut self, named: u64, id: &BlockId, row: &crate::tables::Row<'_>) {
+        let reading = ReadingRow {
+            machine_id: row.text("machine_id").to_owned(),
+            meter_id: row.text("meter_id").to_owned(),
+            witness: row.text("witness").to_owned(),
+            reading: RegisterReading {
+                at_us: row.i64("event_time_us"),
+                id: row.fixed("event_id"),
+                register_wh: row.u64("register_wh"),
+            },
+            block: id.clone(),
+        };
+        self.readings.entry(reading.machine_id.clone()).or_default().push((named, reading));
+    }
+}
+
+impl UsageStore for SealedStore {
+    async fn named_cut(&self, below: u64) -> Result<u64, PortError> {
+        let offsets = self.0.heads.iter().map(|(offset, _)| *offset);
+        Ok(offsets.filter(|offset| *offset < below).max().map_or(0, |last| last + 1))
+    }
+
+    async fn facts(&self, kind: &str, cut: u64) -> Result<Vec<FactRow>, PortError> {
+        let named = self.0.facts.iter().filter(|(offset, of_kind, _)| *offset < cut && of_kind == kind);
+        Ok(named.map(|(_, _, row)| row.clone()).collect())
+    }
+
+    async fn work(&self, holdings: &[Holding], cut: u64) -> Result<WorkRead, PortError> {
+        let mut read = WorkRead::default();
+        for holding in holdings {
+            for (offset, block, at_us, group) in self.0.work.get(&holding.machine_id).into_iter().flatten() {
+                if *offset < cut && holding.interval.contains(*at_us) {
+                    read.groups.push(group.clone());
+                    read.blocks.insert(block.clone());
+                }
+            }
+        }
+        Ok(read)
+    }
+
+    async fn readings(
+        &self,
+        machine_ids: &[String],
+        _window: Interval,
+        cut: u64,
+    ) -> Result<Vec<ReadingRow>, PortError> {
+        let rows = machine_ids.iter().filter_map(|machine| self.0.readings.get(machine)).flatten();
+        Ok(rows.filter(|(offset, _)| *offset < cut).map(|(_, row)| row.clone()).collect())
+    }
+
+    async fn blocks(&self, ids: &BTreeSet<BlockId>, cut: u64) -> Result<Vec<EvidenceBlock>, PortError> {
+        let known = ids.iter().filter_map(|id| self.0.blocks.get(id));
+        Ok(known.filter(|(offset, _)| *offset < cut).map(|(_, block)| block.clone()).collect())
+    }
+
+    async fn chain_heads(&self, cut: u64) -> Result<Vec<ChainHead>, PortError> {
+        let mut heads = BTreeMap::new();
+        for (_, head) in self.0.heads.iter().filter(|(offset, _)| *offset < cut) {
+            heads.insert((head.topic.clone(), head.partition), head.clone());
+        }
+        Ok(heads.into_values().collect())
+    }
+}
+
+impl CutSource for SealedStore {
+    async fn settled_cut(&self) -> Result<u64, PortError> {
+        self.named_cut(u64::MAX).await
+    }
+}
+
+struct After;
+
+impl Clock for After {
+    fn now_us(&self) -> Micros {
+        NOW_US
+    }
+}
+
+#[derive(Default)]
+struct MemoryLedger(Mutex<Vec<Vec<u8>>>);
+
+impl LedgerLog for MemoryLedger {
+    async fn append(&self, bytes: Vec<u8>) -> Result<u64, PortError> {
+        let mut records = self.0.lock().unwrap();
+        records.push(bytes);
+        Ok(u64::try_from(records.len()).unwrap() - 1)
+    }
+
+    async fn read_all_from(&self, offset: u64) -> Result<Vec<(u64, Vec<u8>)>, PortError> {
+        let records = self.0.lock().unwrap();
+        Ok((0..).zip(records.iter().cloned()).filter(|(at, _)| *at >= offset).collect())
+    }
+}
+
+/// Invoice number and bill digest by month and contract.
+pub(crate) type Digests = BTreeMap<(&'static str, String), (String, Hash)>;
+
+/// The digests of all invoices of both months.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Bills {
+    /// What is charged, by month and contract, with the invoice's number.
+    pub(crate) bills: Digests,
+    /// What it was computed from.
+    pub(crate) evidence: Vec<Hash>,
+}
+
+/// Closes both months over a reading.
+pub(crate) async fn close(store: &SealedStore) -> Bills {
+    let clerk = Clerk::new(MemoryLedger::default(), store.clone(), store.clone(), After, "clerk");
+    let mut all = Bills::default();
+    for month in MONTHS {
+        for issued in clerk.close(month, None).await.unwrap() {
+            all.evidence.push(issued.evidence_digest);
+            all.bills.insert((month, issued.contract_id), (issued.number, issued.bill_digest));
+        }
+    }
+    all
+}
