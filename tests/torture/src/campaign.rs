@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::faults::storm::Storm;
 use crate::faults::{Counts, named_late, strace, syscalls};
@@ -22,6 +22,8 @@ const ROUND_KILLS: u64 = 250;
 const SHARES_PER_KILL: u64 = 60;
 const SHARES_MIN: u64 = 6_000;
 
+/// Stacks that are tried for one round.
+const START_TRIES: u32 = 2;
 /// Points of each kind that are struck with the second layout of the long form.
 const OTHER_LAYOUT_SAMPLE: usize = 8;
 
@@ -71,7 +73,11 @@ pub async fn run(settings: &Settings) -> Result<Report> {
         };
         crate::tell(&format!("round {} of {rounds}: {layout:?}", round + 1));
         let plan = Round { settings, layout, kills, points, seed: settings.seed.wrapping_add(round) };
-        plan.run(&mut report).await.with_context(|| format!("round {} of {rounds}", round + 1))?;
+        if let Err(error) = plan.run(&mut report).await {
+            // What the rounds before have shown is told all the same; a round that cannot end is a failure.
+            report.wrong.push(format!("round {} of {rounds} did not come to its end: {error:#}", round + 1));
+            break;
+        }
         report.rounds += 1;
         report.took = began.elapsed();
         let [ours, ..] = report.arms.as_slice() else { continue };
@@ -97,15 +103,7 @@ struct Round<'a> {
 
 impl Round<'_> {
     async fn run(&self, report: &mut Report) -> Result<()> {
-        let mut random = Random::of(self.seed, "site");
-        let settings = self.settings;
-        let site = Site::new(self.layout, &settings.weighbridge, &settings.arms, &mut random)?;
-        strace::must_be_allowed(site.path()).await?;
-        if settings.keep {
-            crate::tell(&format!("kept: {}", site.keep().display()));
-        }
-        let site = Arc::new(site);
-        let stack = Stack::start(Arc::clone(&site)).await?;
+        let (site, stack) = self.start().await?;
         let before = report.failures().len();
         let struck = self.strike(&stack, report).await;
         stack.end().await;
@@ -114,6 +112,31 @@ impl Round<'_> {
             crate::tell(&format!("what is left of this round is kept in {}", site.keep().display()));
         }
         struck
+    }
+
+    /// Starts a stack; where a first one does not come up, before anything was done to it, its logs are told and a second
+    /// one is tried on other ports.
+    async fn start(&self) -> Result<(Arc<Site>, Stack)> {
+        let mut random = Random::of(self.seed, "site");
+        let settings = self.settings;
+        let mut last = None;
+        for _ in 0..START_TRIES {
+            let site = Site::new(self.layout, &settings.weighbridge, &settings.arms, &mut random)?;
+            strace::must_be_allowed(site.path()).await?;
+            if settings.keep {
+                crate::tell(&format!("kept: {}", site.keep().display()));
+            }
+            let site = Arc::new(site);
+            match Stack::start(Arc::clone(&site)).await {
+                Ok(stack) => return Ok((site, stack)),
+                Err(error) => {
+                    crate::tell(&format!("the stack did not start: {error:#}\n{}", site.log_tails()));
+                    crate::tell(&format!("what is left of it is kept in {}", site.keep().display()));
+                    last = Some(error);
+                }
+            }
+        }
+        Err(last.unwrap_or_else(|| anyhow::anyhow!("no stack was tried")))
     }
 
     async fn strike(&self, stack: &Stack, report: &mut Report) -> Result<()> {
@@ -217,7 +240,7 @@ pub fn conclude(report: &Report, path: Option<&Path>) -> Result<()> {
         report.write(&path.with_extension("json"))?;
     }
     let failures = report.failures();
-    anyhow::ensure!(failures.is_empty(), "the campaign failed: {}", failures.join("; "));
+    anyhow::ensure!(failures.is_empty(), "the campaign failed; the report says of what");
     Ok(())
 }
 

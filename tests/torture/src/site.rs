@@ -18,6 +18,8 @@ use crate::random::Random;
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a process may take to end when it is asked to.
 const STOP_TIMEOUT: Duration = Duration::from_secs(25);
+/// Lines of each log that are told.
+const TAIL_LINES: usize = 8;
 /// The broker's own lower bound of a session's timeout.
 pub const SESSION_TIMEOUT: Duration = Duration::from_secs(6);
 
@@ -121,6 +123,21 @@ impl Site {
     pub fn keep(&self) -> &Path {
         self.dir.lock().unwrap_or_else(PoisonError::into_inner).disable_cleanup(true);
         &self.path
+    }
+
+    /// The last lines of every log, for a stack that does not start.
+    #[must_use]
+    pub fn log_tails(&self) -> String {
+        let entries = std::fs::read_dir(&self.path).into_iter().flatten().flatten();
+        let mut logs: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+        logs.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
+        logs.push(self.kafka.data_dir.join("kafka.log"));
+        let tail = |path: PathBuf| {
+            let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap_or_default()).into_owned();
+            let lines: Vec<&str> = text.lines().collect();
+            format!("{}:\n{}\n", path.display(), lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n"))
+        };
+        logs.into_iter().map(tail).collect()
     }
 
     /// The round's folder.

@@ -92,10 +92,13 @@ impl Stack {
         };
         let health = stack.site.events_url().replace("/v1/events", "/health");
         let http = reqwest::Client::builder().no_proxy().build()?;
-        until("ingest answers", START_LIMIT, || async {
-            Ok(http.get(&health).send().await?.error_for_status().map(|_| ())?)
-        })
-        .await?;
+        let answers = until("ingest answers", START_LIMIT, || async {
+            Ok(http.get(&health).timeout(LOOK * 100).send().await?.error_for_status().map(|_| ())?)
+        });
+        if let Err(error) = answers.await {
+            stack.end().await;
+            return Err(error);
+        }
         Ok(stack)
     }
 

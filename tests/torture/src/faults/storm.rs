@@ -22,7 +22,7 @@ const CALM_EVERY: Duration = Duration::from_secs(20);
 const CALM: Duration = Duration::from_millis(3_500);
 /// How often lost attempts are collected, and for how long at most.
 const COLLECT_EVERY: Duration = Duration::from_secs(20);
-const COLLECT_FOR: Duration = Duration::from_secs(6);
+const COLLECT_FOR: Duration = Duration::from_secs(15);
 /// How often the storm says how far it is.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 /// Without a new kill for so long, the stack is stuck.
