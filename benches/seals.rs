@@ -25,7 +25,7 @@ use std::time::Instant;
 use wb_auth::TenantScope;
 use wb_clickhouse::read::{HashratePoint, Selection, SeriesRange};
 use wb_clickhouse::seal::{SealBase, SealContent, SealOf};
-use wb_clickhouse::{Cut, Store};
+use wb_clickhouse::{Cut, Store, StoreConfig};
 use wb_clickhouse_embedded::EngineConfig;
 use wb_events::names::{ALL_DAYS, WonSeal};
 use wb_events::wire::Seal;
@@ -181,7 +181,9 @@ async fn main() {
         let _ = stopped.await;
     }));
     let connect = async |database| {
-        let store = Store::connect(&url, database, None, None).await.unwrap();
+        let mut config = StoreConfig::new(&url, database);
+        config.max_execution_time_s = 600;
+        let store = Store::new(config).unwrap();
         store.migrate().await.unwrap();
         store
     };
