@@ -15,6 +15,9 @@ use wb_proofstore::ProofStore;
 use crate::recover::Snapshots;
 use crate::{AggregatorConfig, AggregatorError, stopped};
 
+/// How much longer a partition may wait with nothing but late punctuations.
+const JITTER_MAX_MS: u64 = 3_000;
+
 /// Everything that one partition's task holds.
 pub(crate) struct Seat {
     pub(crate) chain: TopicPartition,
@@ -57,8 +60,12 @@ impl Seat {
         let mut assembler = Assembler::new(first_offset, self.config.frame_key.clone());
         let mut snapshots = Snapshots::default();
         let mut waiting_since: Option<Instant> = None;
+        let jitter = jitter()?;
         loop {
-            let punctuate_at = waiting_since.map(|since| since + self.config.punctuate_after);
+            // Two who work on one partition would answer each other's late punctuations for ever if
+            // both were as quick.
+            let patience = if assembler.only_punctuations_wait() { jitter } else { Duration::ZERO };
+            let punctuate_at = waiting_since.map(|since| since + self.config.punctuate_after + patience);
             let closed = tokio::select! {
                 biased;
                 () = stopped(&mut shutdown) => {
@@ -131,6 +138,12 @@ impl Seat {
             .map_err(AggregatorError::Log)
             .map(|_| ())
     }
+}
+
+/// A part of [`JITTER_MAX_MS`], drawn once a run.
+fn jitter() -> Result<Duration, AggregatorError> {
+    let drawn = getrandom::u32().map_err(|_| AggregatorError::Random)?;
+    Ok(Duration::from_millis(u64::from(drawn) % JITTER_MAX_MS))
 }
 
 async fn sleep_until(at: Option<Instant>) {

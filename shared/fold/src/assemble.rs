@@ -96,6 +96,12 @@ impl Assembler {
         self.next_offset > self.first_offset
     }
 
+    /// Whether nothing but punctuations waits, which were too late to close a block.
+    #[must_use]
+    pub fn only_punctuations_wait(&self) -> bool {
+        self.something_waits() && self.records.is_empty() && self.fold_switch.is_none()
+    }
+
     /// Offset of the record that is wanted next.
     #[must_use]
     pub fn next_offset(&self) -> u64 {
@@ -182,7 +188,7 @@ mod tests {
         assert_eq!((block.first_offset, block.end_offset, block.records.len()), (10, 13, 1));
         let repeated = frame::encode_punctuation("zombie", 10, &key());
         assert!(assembler.push(record(13, repeated)).is_none());
-        assert!(assembler.something_waits());
+        assert!(assembler.something_waits() && assembler.only_punctuations_wait());
         let block = assembler.push(record(14, frame::encode_punctuation("a", 13, &key()))).unwrap();
         assert!(block.records.is_empty());
     }

@@ -20,8 +20,8 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 const STOP_TIMEOUT: Duration = Duration::from_secs(25);
 /// Lines of each log that are told.
 const TAIL_LINES: usize = 8;
-/// The broker's own lower bound of a session's timeout.
-pub const SESSION_TIMEOUT: Duration = Duration::from_secs(6);
+/// Short, so that a process that stands still is a zombie soon.
+pub const SESSION_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The senders, each with its role.
 pub const SOURCES: [(&str, &str); 5] = [
@@ -180,12 +180,7 @@ impl Site {
                 key.key_sha256_hex
             ));
         }
-        // A short session makes a stopped process a zombie soon, where processes share out the partitions.
-        let example = std::fs::read_to_string(root().join("schemas/config/weighbridge.example.toml"))
-            .context("reading the example configuration")?;
-        if example.lines().any(|line| line.trim_start().starts_with("session_timeout_ms")) {
-            text.push_str(&format!("[aggregator]\nsession_timeout_ms = {}\n", SESSION_TIMEOUT.as_millis()));
-        }
+        text.push_str(&format!("[aggregator]\nsession_timeout_ms = {}\n", SESSION_TIMEOUT.as_millis()));
         Ok(text)
     }
 
