@@ -207,7 +207,8 @@ impl Reference {
             | FactBody::Customer(_)
             | FactBody::Assignment(_)
             | FactBody::Contract(_)
-            | FactBody::Price(_) => {}
+            | FactBody::Price(_)
+            | FactBody::Redrive(_) => {}
         }
     }
 
