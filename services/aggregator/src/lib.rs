@@ -5,6 +5,7 @@ mod commit;
 mod crew;
 mod partition;
 mod project;
+mod publish;
 mod recover;
 
 pub use project::Projector;
@@ -158,7 +159,14 @@ pub async fn run(
 ) -> Result<(), AggregatorError> {
     let mut tasks = JoinSet::new();
     tasks.spawn(projector.ended());
+    let publisher = publish::Publisher {
+        log: log.clone(),
+        store: store.clone(),
+        names: names.clone(),
+        writer: config.name.clone(),
+    };
     let mut crew = crew::Crew::new(config, log, store.clone(), names);
+    tasks.spawn(publish::keep_publishing(publisher, crew.holdings(), shutdown.clone()));
     tasks.spawn(collect_garbage(store, crew.holdings(), shutdown.clone()));
     let ended = match share {
         Share::All(partitions) => {

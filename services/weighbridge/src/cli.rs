@@ -13,7 +13,7 @@ use wb_config::{Config, ProcessEnvironment};
 
 use crate::keys::Keys;
 use crate::services::Service;
-use crate::{backends, bill, connect, demo, share, up};
+use crate::{backends, bill, connect, demo, quarantine, share, up};
 
 /// Weighbridge: counts hashes, kilowatt-hours and GPU-hours once, proves them, and bills them.
 #[derive(Debug, Parser)]
@@ -76,6 +76,9 @@ enum Command {
     /// Look at invoices.
     #[command(subcommand)]
     Invoice(bill::InvoiceCommand),
+    /// Look at what was refused after it reached the log, and send it through the scale again.
+    #[command(subcommand)]
+    Quarantine(quarantine::QuarantineCommand),
     /// Prove shares.
     #[command(subcommand)]
     Share(share::ShareCommand),
@@ -166,6 +169,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         }
         Command::Close { period, customer } => bill::close(&config, &period, customer.as_deref()).await?,
         Command::Invoice(command) => bill::run(&config, command).await?,
+        Command::Quarantine(command) => quarantine::run(&config, command).await?,
         Command::Share(_) | Command::Connect(_) => {}
     }
     Ok(ExitCode::SUCCESS)

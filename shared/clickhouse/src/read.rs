@@ -24,6 +24,8 @@ use wb_auth::TenantScope;
 use crate::error::{StoreError, query_failed};
 use crate::tenant::CUSTOMER_PARAMETER;
 
+pub(crate) use parts::{NAMED, boundary as settlement_boundary};
+
 pub use energy::{ENERGY_GAP_MAX_US, EnergyPoint};
 pub use facts::{Customer, Machine, Site};
 pub use hashrate::{HashratePoint, hashes_per_second};
