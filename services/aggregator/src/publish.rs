@@ -128,6 +128,9 @@ impl Publisher {
             let blocks = self.next_blocks(course.next_names_offset).await?;
             let full = blocks.len() >= usize::try_from(BATCH_BLOCKS_MAX).unwrap_or(usize::MAX);
             if let Some(last) = blocks.last() {
+                if course.outbox.is_fenced().await? {
+                    return Ok(Ended::Fenced);
+                }
                 let sent = self.publish(&mut course, &blocks).await?;
                 course.next_names_offset = last.names_offset.saturating_add(1);
                 let behind = course.next_names_offset.saturating_sub(course.marked_names_offset);

@@ -77,16 +77,17 @@ async fn whose_it_was(store: &Store) {
         (8, "reference", 2),
         (9, "shares", 2),
     ] {
-        name(store, offset, topic, block, 1).await;
+        // An attempt is drawn for one block; the facts were written above, each in a block of its own.
+        name(store, offset, topic, block, if topic == "shares" { 10 + block } else { 1 }).await;
     }
     // A name that two projectors wrote, and an attempt that lost.
-    name(store, 7, "shares", 1, 1).await;
+    name(store, 7, "shares", 1, 11).await;
     for block in 0..3 {
         for (idx, minute) in (0..).zip([0, 5, 10, 20]) {
-            work(store, block, 1, idx, minute, "accepted").await;
+            work(store, block, 10 + block, idx, minute, "accepted").await;
             work(store, block, 2, idx, minute, "accepted").await;
         }
-        work(store, block, 1, 4, 0, "rejected").await;
+        work(store, block, 10 + block, 4, 0, "rejected").await;
     }
     let blocks = store.named_blocks(4, 100).await.unwrap();
     assert_eq!(blocks.iter().map(|block| block.names_offset).collect::<Vec<_>>(), [4, 6, 7, 8, 9]);

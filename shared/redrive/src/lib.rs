@@ -90,7 +90,6 @@ pub struct Redriven {
 }
 
 /// Someone who re-drives for a reason.
-#[derive(Debug)]
 pub struct Redriver {
     /// Where the quarantine is read.
     pub store: Store,

@@ -10,6 +10,8 @@ use wb_kafka::{Delivery, Log, LogError};
 
 use crate::{AggregatorError, RETRY_MIN};
 
+/// How many records are read before they are worked through.
+pub(super) const READ_AT_ONCE: u64 = 4_096;
 /// Records that are under way at once.
 const UNDER_WAY_MAX: usize = 2_000;
 /// Their bytes, but for those of the last one. The names go through the same producer, and must not wait long.
@@ -172,20 +174,47 @@ impl Outbox {
     pub(super) async fn check_alone(&mut self) -> Result<bool, AggregatorError> {
         self.zero.sort_unstable();
         let Some(last) = self.zero.last().copied() else { return Ok(true) };
-        if self.zero.iter().zip(self.checked..).any(|(offset, expected)| *offset != expected) {
-            let end = last.saturating_add(1);
-            let between = self.log.read_range(topics::USAGE, 0, self.checked, end).await;
+        let end = last.saturating_add(1);
+        if self.zero.iter().zip(self.checked..).any(|(offset, expected)| *offset != expected)
+            && self.claimed_before(end).await?
+        {
+            return Ok(false);
+        }
+        self.checked = end;
+        self.zero.clear();
+        Ok(true)
+    }
+
+    /// Whether another has claimed partition 0 of `usage` already, asked before anything of a batch is
+    /// sent: one that stood still for long need not send what counts for nobody.
+    pub(super) async fn is_fenced(&mut self) -> Result<bool, AggregatorError> {
+        let end = self.log.end_offset(topics::USAGE, 0).await.map_err(AggregatorError::Log)?;
+        if end <= self.checked || !self.zero.is_empty() {
+            return Ok(false);
+        }
+        let fenced = self.claimed_before(end).await?;
+        if !fenced {
+            self.checked = end;
+        }
+        Ok(fenced)
+    }
+
+    /// Whether there is a claim between what was checked and an offset of partition 0.
+    async fn claimed_before(&self, end: u64) -> Result<bool, AggregatorError> {
+        let mut from = self.checked;
+        while from < end {
+            let until = from.saturating_add(READ_AT_ONCE).min(end);
+            let records = self.log.read_range(topics::USAGE, 0, from, until).await;
             let is_claim = |record: &wb_fold::LogRecord| {
                 let decoded = UsageRecord::decode(record.payload.as_slice());
                 matches!(decoded, Ok(UsageRecord { counted: Some(Counted::Claim(_)), .. }))
             };
-            if between.map_err(AggregatorError::Log)?.iter().any(is_claim) {
-                return Ok(false);
+            if records.map_err(AggregatorError::Log)?.iter().any(is_claim) {
+                return Ok(true);
             }
+            from = until;
         }
-        self.checked = last.saturating_add(1);
-        self.zero.clear();
-        Ok(true)
+        Ok(false)
     }
 }
 

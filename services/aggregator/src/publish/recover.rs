@@ -9,15 +9,13 @@ use wb_events::topics;
 use wb_events::wire::usage_record::Counted;
 use wb_events::wire::{UsageMark, UsageRecord};
 
-use super::outbox::Outbox;
+use super::outbox::{Outbox, READ_AT_ONCE};
 use super::records::Row;
 use super::{Course, Publisher};
 use crate::AggregatorError;
 
 /// How many records of `usage` are looked at first for the last mark; then four times as many, and so on.
 const WINDOW_MIN: u64 = 256;
-/// How many records are read before they are worked through.
-const READ_AT_ONCE: u64 = 4_096;
 
 /// A mark that counts, with the epoch it was written under.
 struct Found {
