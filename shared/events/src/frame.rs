@@ -66,6 +66,9 @@ pub enum FrameError {
 }
 
 impl FrameError {
+    /// All its codes.
+    pub const CODES: [&str; 4] = ["WB-4001", "WB-4002", "WB-4003", "WB-4004"];
+
     /// The stable code.
     #[must_use]
     pub fn code(&self) -> &'static str {

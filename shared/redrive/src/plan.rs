@@ -47,32 +47,16 @@ pub enum CannotRedrive {
     Signature,
 }
 
-/// Codes whose events the fold refuses again however often they come, with what to do instead.
-const AGAIN: [(&str, &str); 6] = [
-    (
-        "WB-4011",
-        "another event of its identity counts; correct that one, or send this one under a new sequence",
-    ),
-    (
-        "WB-4012",
-        "its sequence lies below its key's window; send it under a new source_epoch if it never counted",
-    ),
-    ("WB-4013", "ingest did not resolve it; send the share through ingest"),
-    ("WB-4014", "its header has not 80 bytes; send the share through ingest"),
-    ("WB-4015", "its chain tip is forgotten, so nobody can tell whether it was counted"),
-    ("WB-4016", "ingest did not read it; send the sample through ingest"),
-];
-
 /// Finds out what can be re-driven of something quarantined under a code.
 ///
 /// # Errors
 /// [`CannotRedrive`].
 pub fn plan(code: &str, original: &[u8], key: &FrameKey, resign: bool) -> Result<Plan, CannotRedrive> {
-    if let Some((_, why)) = AGAIN.iter().find(|(refused, _)| *refused == code) {
+    if let Some(why) = wb_fold::refused_again(code) {
         return Err(CannotRedrive::Again { why });
     }
     // Quarantined by the frame: the whole record; by the event: its bytes.
-    if matches!(code, "WB-4001" | "WB-4002" | "WB-4003" | "WB-4004") {
+    if FrameError::CODES.contains(&code) {
         return of_frame(original, key, resign);
     }
     let again = event(original).ok_or(CannotRedrive::NoEvent)?;
