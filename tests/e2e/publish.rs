@@ -39,8 +39,10 @@ struct Reader {
     runtime: tokio::runtime::Runtime,
 }
 
-/// How often each row counts, by topic, partition, block, table and index, with its customer.
-type Rows = BTreeMap<(String, u32, u64, String, u32), (usize, String)>;
+/// A row by topic, partition, block, table and index.
+type Name = (String, u32, u64, String, u32);
+/// How often each row counts, with its customer or source.
+type Rows = BTreeMap<Name, (usize, String)>;
 
 struct Read {
     rows: Rows,
@@ -108,7 +110,7 @@ impl Reader {
 }
 
 /// Every row that is named now, as ClickHouse has it.
-fn named_rows(place: &Place) -> Result<Vec<(String, u32, u64, String, u32)>, String> {
+fn named_rows(place: &Place) -> Result<Vec<Name>, String> {
     let of = |table: &str, only: &str| {
         format!("SELECT topic, partition, block, '{table}' AS t, idx FROM {table} WHERE {only} AND {NAMED}")
     };
