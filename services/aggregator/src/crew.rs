@@ -20,8 +20,19 @@ impl Holdings {
     /// Whether the work that one aggregator does for all is ours: that of who holds the only
     /// partition of `reference`. Two that believe so for a moment do no harm, only work.
     pub(crate) fn keeps_house(&self) -> bool {
-        self.0.borrow().contains(&TopicPartition::new(topics::REFERENCE, 0))
+        keeps_house(&self.0.borrow())
     }
+
+    /// Waits until that work is ours, or no longer. Once nothing more will change it waits for ever.
+    pub(crate) async fn until_house_is(&mut self, ours: bool) {
+        if self.0.wait_for(|held| keeps_house(held) == ours).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+fn keeps_house(held: &BTreeSet<TopicPartition>) -> bool {
+    held.contains(&TopicPartition::new(topics::REFERENCE, 0))
 }
 
 /// A partition's task.

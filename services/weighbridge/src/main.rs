@@ -9,6 +9,7 @@ mod cli;
 mod connect;
 mod demo;
 mod keys;
+mod quarantine;
 mod services;
 mod share;
 mod up;
