@@ -192,6 +192,7 @@ pub async fn run(
     let watch = conserve::Watch { store: store.clone(), names, who, holdings: crew.holdings() };
     tasks.spawn(sealer.keep_sealing(seal_pace, crew.holdings(), shutdown.clone()));
     tasks.spawn(watch.keep_watching(shutdown.clone()));
+    tasks.spawn(crew.tell_lag(shutdown.clone()));
     tasks.spawn(publish::keep_publishing(publisher, crew.holdings(), shutdown.clone()));
     tasks.spawn(collect_garbage(store, crew.holdings(), shutdown.clone()));
     let ended = match share {

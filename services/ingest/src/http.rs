@@ -82,9 +82,23 @@ pub async fn serve(
 }
 
 async fn take_events(State(door): State<Arc<Door>>, request: Request) -> Response {
-    match door.take(request).await {
-        Ok(events) => answer::events(events),
-        Err(refusal) => refusal.into_response(),
+    let began = std::time::Instant::now();
+    let taken = door.take(request).await;
+    metrics::histogram!("weighbridge_ingest_request_seconds").record(began.elapsed());
+    match taken {
+        Ok(events) => {
+            let accepted =
+                events.iter().filter(|event| matches!(event, EventAnswer::Accepted { .. })).count();
+            for (answer, count) in [("accepted", accepted), ("refused", events.len() - accepted)] {
+                let count = u64::try_from(count).unwrap_or(u64::MAX);
+                metrics::counter!("weighbridge_ingest_events_total", "answer" => answer).increment(count);
+            }
+            answer::events(events)
+        }
+        Err(refusal) => {
+            metrics::counter!("weighbridge_ingest_events_total", "answer" => "request refused").increment(1);
+            refusal.into_response()
+        }
     }
 }
 
