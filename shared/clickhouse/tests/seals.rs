@@ -101,15 +101,14 @@ async fn days_are_conserved(history: &History) {
     let days: Vec<i32> = (DAY..).take(usize::try_from(DAYS).unwrap()).collect();
     let known = store.days().await.unwrap();
     assert!(days.iter().all(|day| known.contains(day)), "{known:?}");
-    let breaches = async |what: &str| {
+    let breaches = async || {
         let mut all = Vec::new();
         for day in &days {
             all.extend(store.check_day(*day, cut).await.unwrap());
         }
-        println!("{what}: {all:?}");
         all
     };
-    assert!(breaches("as it was named").await.is_empty());
+    assert!(breaches().await.is_empty());
     for table in ["sealed_work_1d", "sealed_work_1h", "sealed_work_5m", "sealed_energy_readings", "work_5m"] {
         let rows: u64 =
             store.client().query(&format!("SELECT count() FROM {table}")).fetch_one().await.unwrap();
@@ -118,7 +117,7 @@ async fn days_are_conserved(history: &History) {
         } else {
             "(day, seal) IN (SELECT day, argMax(seal, cut) FROM seals GROUP BY day)"
         };
-        let before = breaches(table).await;
+        let before = breaches().await;
         let one =
             format!("cityHash64(*) IN (SELECT min(cityHash64(*)) FROM {table} WHERE {counts}) AND {counts}");
         let delete = format!("DELETE FROM {table} WHERE {}", one.replace("cityHash64(*)", hash_of(table)));
@@ -126,7 +125,7 @@ async fn days_are_conserved(history: &History) {
         let left: u64 =
             store.client().query(&format!("SELECT count() FROM {table}")).fetch_one().await.unwrap();
         assert!(left < rows, "{table}: a row is gone");
-        let found = breaches(table).await;
+        let found = breaches().await;
         assert_ne!(found, before, "{table}");
         assert!(found.iter().all(|breach| breach.to_string().contains("WB-3221 day")), "{found:?}");
     }
