@@ -2,6 +2,7 @@
 //!
 //! - [`ckpool`]: a ckpool share log becomes sessions, jobs and shares.
 //! - [`bitcoind`]: a Bitcoin Core node's chain becomes tips and network difficulties.
+//! - [`miners`]: machines' own answers, polled, become samples.
 //!
 //! A connector is a client of the ingest API like any other: it holds an API key, sends JSON, and moves on only when it
 //! was told that what it sent is durable. Whatever it sends twice counts once.
@@ -10,6 +11,7 @@ pub mod bitcoind;
 pub mod ckpool;
 mod error;
 mod ingest;
+pub mod miners;
 mod stop;
 
 pub use error::ConnectError;

@@ -5,5 +5,9 @@
 mod bitcoind;
 #[path = "it/ckpool.rs"]
 mod ckpool;
+#[path = "it/miners.rs"]
+mod miners;
+#[path = "it/playback.rs"]
+mod playback;
 #[path = "it/support.rs"]
 mod support;

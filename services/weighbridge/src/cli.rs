@@ -137,8 +137,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         return share::run(command);
     }
     if let Command::Connect(connect_arguments) = arguments.command {
-        connect::run(connect_arguments).await?;
-        return Ok(ExitCode::SUCCESS);
+        return connect::run(connect_arguments).await;
     }
     let config = Config::load(arguments.config.as_deref(), ProcessEnvironment)?;
     match arguments.command {
