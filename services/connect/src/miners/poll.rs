@@ -273,26 +273,30 @@ impl Poller {
 
     /// Braiins OS's REST interface where a login is known for it, else the GraphQL one of the versions before 25.07.
     async fn braiins(&self, address: SocketAddr, answers: &mut Answers) -> Result<(), Fault> {
+        const DETAILS: &str = "/api/v1/miner/details";
         match self.web.braiins_token(address).await {
             Ok(token) => {
+                answers.add("miner_details", &self.web.get_with(address, DETAILS, &token).await?);
                 for (name, path) in [
-                    ("miner_details", "/api/v1/miner/details"),
                     ("miner_stats", "/api/v1/miner/stats"),
                     ("miner_hw_hashboards", "/api/v1/miner/hw/hashboards"),
                 ] {
-                    answers.add(name, &self.web.get_with(address, path, &token).await?);
+                    if let Ok(answer) = self.web.get_with(address, path, &token).await {
+                        answers.add(name, &answer);
+                    }
                 }
                 Ok(())
             }
-            Err(fault) => {
-                let mut told = Err(fault);
+            Err(_) => {
+                let mut told = false;
                 for (name, query) in GRAPHQL {
                     if let Ok(answer) = self.web.query(address, query).await {
                         answers.add(name, &answer);
-                        told = Ok(());
+                        told = true;
                     }
                 }
-                told
+                // Where neither tells, this says why: a login is wanted, or nobody is there.
+                if told { Ok(()) } else { self.web.get(address, DETAILS).await.map(|_| ()) }
             }
         }
     }
