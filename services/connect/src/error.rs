@@ -118,6 +118,15 @@ pub enum ConnectError {
         /// How many it holds.
         files: usize,
     },
+    /// No exporter to scrape, or too many.
+    #[error("[WB-5716] {urls} exporters are given: 1 to {max} are scraped by one connector", max = crate::dcgm::URLS_MAX)]
+    Urls {
+        /// How many are given.
+        urls: usize,
+    },
+    /// Accounting rows that cannot be read as a whole.
+    #[error("[{}] the accounting rows cannot be read", .0.code())]
+    Sacct(#[source] wb_metering::gpu::sacct::SacctError),
 }
 
 impl ConnectError {
@@ -139,6 +148,8 @@ impl ConnectError {
             Self::NoTargets => "WB-5713",
             Self::Machines { .. } => "WB-5714",
             Self::NoRecordings { .. } => "WB-5715",
+            Self::Urls { .. } => "WB-5716",
+            Self::Sacct(error) => error.code(),
         }
     }
 

@@ -5,6 +5,8 @@
 mod bitcoind;
 #[path = "it/ckpool.rs"]
 mod ckpool;
+#[path = "it/gpu.rs"]
+mod gpu;
 #[path = "it/miners.rs"]
 mod miners;
 #[path = "it/playback.rs"]

@@ -1,5 +1,6 @@
 //! `weighbridge connect`: what others record becomes events.
 
+mod gpu;
 mod miners;
 
 use std::collections::HashMap;
@@ -78,6 +79,10 @@ enum From {
     },
     /// Poll miners by their own interfaces, or check which recordings of their answers can be read.
     Miners(miners::MinersArguments),
+    /// Send the GPU time of Slurm's accounting rows: sacct -P with JobIDRaw,Account,State,Start,End,ElapsedRaw,AllocTRES,NodeList,JobName.
+    Slurm(gpu::SlurmArguments),
+    /// Scrape dcgm-exporters for the energy of GPUs.
+    Dcgm(gpu::DcgmArguments),
 }
 
 /// Runs it until SIGTERM or SIGINT.
@@ -140,6 +145,8 @@ pub(crate) async fn run(arguments: ConnectArguments) -> Result<ExitCode> {
             print(&format!("{} facts taken, {} refused", done.facts, done.refused))?;
         }
         From::Miners(miners) => miners::run(miners, once, &ingest, &stop).await?,
+        From::Slurm(slurm) => gpu::slurm(slurm, &ingest, &stop).await?,
+        From::Dcgm(dcgm) => gpu::dcgm(dcgm, once, &ingest, &stop).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
