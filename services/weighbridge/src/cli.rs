@@ -86,7 +86,7 @@ enum Command {
     /// Prove shares.
     #[command(subcommand)]
     Share(share::ShareCommand),
-    /// Send what a pool or a node records to ingest.
+    /// Send what pools, nodes, miners, schedulers and exporters say to ingest.
     Connect(connect::ConnectArguments),
 }
 
