@@ -27,6 +27,9 @@ const MJ_PER_WH: u64 = 3_600_000;
 /// The longest id of a node or GPU.
 const ID_BYTES_MAX: usize = 64;
 
+/// The last fault of each device: a GPU's UUID, and a slice's profile and instance.
+type Faults = BTreeMap<(String, Option<(String, String)>), u64>;
+
 /// Whom to scrape, and how.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -72,7 +75,7 @@ pub async fn run(options: &Options, ingest: &Ingest, stop: &Stop) -> Result<Summ
     }
     let http = reqwest::Client::builder().timeout(SCRAPE_TIMEOUT).build().map_err(ConnectError::Client)?;
     let (epoch, mut summary) = (now_us(), Summary::default());
-    let mut faults: BTreeMap<(String, Option<(String, String)>), u64> = BTreeMap::new();
+    let mut faults: Faults = BTreeMap::new();
     while !stop.is_told() {
         let started = tokio::time::Instant::now();
         let scrapes = (0..urls.len()).map(|index| {
@@ -142,10 +145,7 @@ async fn scrape(http: &reqwest::Client, url: reqwest::Url) -> Result<Vec<DeviceR
 }
 
 /// Whether the device's last fault is another than at the scrape before.
-fn is_new_fault(
-    faults: &mut BTreeMap<(String, Option<(String, String)>), u64>,
-    device: &DeviceReading,
-) -> bool {
+fn is_new_fault(faults: &mut Faults, device: &DeviceReading) -> bool {
     let Some(xid) = device.last_xid else { return false };
     faults.insert((device.uuid.clone(), device.mig.clone()), xid).unwrap_or(0) != xid && xid != 0
 }

@@ -215,7 +215,7 @@ impl Collector<'_> {
         if let Some(machine_id) = self.options.machines.of(target, &machine.macs) {
             return Some(machine_id.to_owned());
         }
-        let macs: Vec<String> = machine.macs.iter().map(|mac| shown(mac)).collect();
+        let macs: Vec<String> = machine.macs.iter().map(shown).collect();
         let text = format!(
             "a {} answers that no machine is named for (MAC {}): name it by either address",
             machine.reading.family.as_str(),

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
 use wb_auth::Source;
 use wb_events::Event;
-use wb_events::input::{self, InputError};
+use wb_events::input;
 use wb_events::wire::{EnergyReading, GpuSpan, event::Body as EventBody};
 use wb_metering::gpu::dcgm;
 
@@ -136,9 +136,8 @@ fn span(source: &Source, held: &Held) -> Option<Ready> {
 }
 
 fn event(source: &Source, key: String, second: i64, event_time_us: i64, body: EventBody) -> Ready {
-    let sequence = u64::try_from(second).map_err(|_| {
-        InputError::coded("WB-2003", "timestamp", "before 1970: send milliseconds since 1970")
-    })?;
+    // A time before 1970 is refused by the check, as any before Bitcoin's first block.
+    let sequence = u64::try_from(second).unwrap_or(0);
     input::check(Event {
         source: source.id.clone(),
         source_epoch: 0,
