@@ -1,6 +1,10 @@
-//! The HTTP edge: `POST /v1/events`, `GET /health`.
+//! The HTTP edge: `POST /v1/events`, `POST /v1/prometheus/write`, `GET /health`.
 
-use std::collections::BTreeMap;
+mod pods;
+mod prometheus;
+mod write;
+
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use prost::Message as _;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Mutex, Semaphore, oneshot};
 use wb_auth::{Source, SourceKeys};
 use wb_events::frame::FrameKey;
 use wb_events::input::InputError;
@@ -57,6 +61,8 @@ struct Door {
     reference: ReferenceView,
     writer: FrameWriter,
     requests: Semaphore,
+    /// What pods hold, by source.
+    pods: Mutex<HashMap<String, Arc<Mutex<pods::Pods>>>>,
 }
 
 /// Serves until the shutdown future is done; requests under way are answered first.
@@ -73,9 +79,11 @@ pub async fn serve(
         ReferenceView::start(log.clone(), config.frame_key.clone()).await.map_err(IngestError::Reference)?;
     let writer = FrameWriter::start(&log, partitions, &config.frame_key, &config.name);
     let requests = Semaphore::new(limits::REQUESTS_MAX);
-    let door = Arc::new(Door { sources: config.sources, reference, writer, requests });
+    let door =
+        Arc::new(Door { sources: config.sources, reference, writer, requests, pods: Mutex::default() });
     let router = Router::new()
         .route("/v1/events", post(take_events))
+        .route("/v1/prometheus/write", post(prometheus::take))
         .route("/health", get(|| async { "ok\n" }))
         .with_state(door);
     axum::serve(config.listener, router).with_graceful_shutdown(shutdown).await.map_err(IngestError::Http)
@@ -219,6 +227,10 @@ impl Door {
             EventAnswer::Accepted { index } | EventAnswer::Refused { index, .. } => *index,
         });
         Ok(answers)
+    }
+
+    async fn pods_of(&self, source_id: &str) -> Arc<Mutex<pods::Pods>> {
+        Arc::clone(self.pods.lock().await.entry(source_id.to_owned()).or_default())
     }
 
     async fn wait_for_facts(&self, wait: impl Future<Output = Result<(), LogError>>) -> Result<(), Refusal> {

@@ -13,6 +13,10 @@ use wb_units::time::FUTURE_TOLERANCE_US;
 
 use crate::reference::Reference;
 
+/// The state of a machine that did not answer, beside those of `wb_metering::miner::State`; uptime
+/// calls the time after it by the same name.
+const OFFLINE: &str = "offline";
+
 /// Why an event was not resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unresolved {
@@ -74,7 +78,11 @@ pub fn resolve(reference: &Reference, source: &Source, event: &mut Event) -> Res
         }
         Some(Body::MinerSample(sample)) => {
             let site_id = site_of(&sample.machine_id, "body.machine_id")?;
-            sample.reading = Some(read_sample(&sample.answers, site_id).map_err(Unresolved::Wrong)?);
+            let read = match sample.unreachable {
+                Some(_) => Ok(MinerReading { site_id, state: OFFLINE.to_owned(), ..MinerReading::default() }),
+                None => read_sample(&sample.answers, site_id),
+            };
+            sample.reading = Some(read.map_err(Unresolved::Wrong)?);
         }
         Some(Body::EnergyReading(reading)) => {
             reading.site_id = site_of(&reading.machine_id, "body.machine_id")?;

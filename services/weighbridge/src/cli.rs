@@ -96,7 +96,7 @@ enum Command {
     /// Prove shares.
     #[command(subcommand)]
     Share(share::ShareCommand),
-    /// Send what a pool or a node records to ingest.
+    /// Send what pools, nodes, miners, schedulers and exporters say to ingest.
     Connect(connect::ConnectArguments),
 }
 
@@ -147,8 +147,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         return share::run(command);
     }
     if let Command::Connect(connect_arguments) = arguments.command {
-        connect::run(connect_arguments).await?;
-        return Ok(ExitCode::SUCCESS);
+        return connect::run(connect_arguments).await;
     }
     let config = Config::load(arguments.config.as_deref(), ProcessEnvironment)?;
     match arguments.command {

@@ -39,10 +39,11 @@ pub const VARIABLES: [&str; 15] = [
 ];
 
 /// Variables with the product's prefix that others read: the command line, the log filter and the tests' inputs.
-pub(crate) const READ_ELSEWHERE: [&str; 8] = [
+pub(crate) const READ_ELSEWHERE: [&str; 9] = [
     "WEIGHBRIDGE_BITCOIND_URL",
     "WEIGHBRIDGE_CONFIG",
     "WEIGHBRIDGE_LOG",
+    "WEIGHBRIDGE_MINER_LOGIN",
     "WEIGHBRIDGE_RECORDINGS",
     "WEIGHBRIDGE_SEED",
     "WEIGHBRIDGE_SOURCE_KEY",

@@ -1,0 +1,149 @@
+//! `POST /v1/prometheus/write`: what a site's Prometheus ships already, as GPU spans and register readings.
+//!
+//! A sender of remote write gives up what is answered with 4xx and sends again what is answered with 5xx, so only what may
+//! be taken later is a 5xx here: also where elsewhere 429 or 408 is said, which such a sender does not try again.
+
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header as names};
+use axum::response::{IntoResponse, Response};
+use std::sync::Arc;
+use wb_auth::Source;
+use wb_events::Event;
+use wb_events::input;
+use wb_events::wire::{EnergyReading, GpuSpan, event::Body as EventBody};
+use wb_metering::gpu::dcgm;
+
+use super::pods::{self, Held};
+use super::write::{self, Point};
+use super::{Door, Ready, header, now_us};
+use crate::answer::{self, EventAnswer, Refusal};
+use crate::{body, limits};
+
+/// The one metric of dcgm-exporter that is an event of its own.
+const ENERGY: &str = "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION";
+/// Millijoules of a watt-hour.
+const MJ_PER_WH: u64 = 3_600_000;
+/// Microseconds of a second.
+const SECOND_US: i64 = 1_000_000;
+
+pub(super) async fn take(State(door): State<Arc<Door>>, request: Request) -> Response {
+    match door.take_write(request).await {
+        Ok(answers) if answers.iter().all(|answer| matches!(answer, EventAnswer::Accepted { .. })) => {
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Ok(answers) => answer::write_refused(answers),
+        Err(refusal) => refusal.for_remote_write(),
+    }
+}
+
+impl Door {
+    async fn take_write(&self, request: Request) -> Result<Vec<EventAnswer>, Refusal> {
+        let (parts, request_body) = request.into_parts();
+        let source = self
+            .sources
+            .authenticate(header(&parts.headers, &names::AUTHORIZATION))
+            .map_err(Refusal::Auth)?;
+        let _permit = self.requests.try_acquire().map_err(|_| Refusal::Busy)?;
+        let kind = header(&parts.headers, &names::CONTENT_TYPE).unwrap_or_default();
+        let second_version = kind.contains("io.prometheus.write.v2");
+        if !kind.starts_with("application/x-protobuf") || second_version {
+            return Err(Refusal::NotRemoteWrite(kind.chars().take(80).collect()));
+        }
+        let encoding = header(&parts.headers, &names::CONTENT_ENCODING).unwrap_or_default();
+        if encoding != "snappy" {
+            return Err(Refusal::NotSnappy(encoding.chars().take(64).collect()));
+        }
+        let raw = body::read(request_body).await?;
+        let read = tokio::task::spawn_blocking(move || {
+            let wanted = |name: &str| name == ENERGY || pods::METRICS.contains(&name);
+            write::read(write::decompress(&raw)?, wanted)
+        });
+        let points = read.await.map_err(|error| Refusal::Malformed(error.to_string()))??;
+        let (energy, of_pods): (Vec<_>, Vec<_>) =
+            points.into_iter().partition(|point| point.sample.name == ENERGY);
+        let mut events: Vec<Ready> = energy.iter().filter_map(|point| reading(source, point)).collect();
+        if of_pods.is_empty() {
+            return self.take_all(source, events).await;
+        }
+        // One request of a source at a time: what follows from it is durable before the next one is looked at.
+        let pods = self.pods_of(&source.id).await;
+        let mut pods = pods.lock().await;
+        pods.add(of_pods)?;
+        let step = pods.ready();
+        events.extend(step.held.iter().filter_map(|held| span(source, held)));
+        let answers = self.take_all(source, events).await?;
+        pods.commit(step);
+        Ok(answers)
+    }
+
+    async fn take_all(&self, source: &Source, events: Vec<Ready>) -> Result<Vec<EventAnswer>, Refusal> {
+        if events.len() > limits::WRITE_EVENTS_MAX {
+            return Err(Refusal::TooManyEvents(events.len()));
+        }
+        let run = events.into_iter().enumerate().collect();
+        self.take_run(source, run, false, now_us(), &mut false).await
+    }
+}
+
+/// The energy register of a whole GPU. Its identity is the GPU and the second of the scrape.
+fn reading(source: &Source, point: &Point) -> Option<Ready> {
+    let device = dcgm::read(std::slice::from_ref(&point.sample)).pop()?;
+    let register_wh = device.energy_mj? / MJ_PER_WH;
+    // dcgm-exporter calls it `Hostname` or `hostname`, by version.
+    let host = if device.host.is_empty() {
+        point.sample.label("Hostname").unwrap_or_default().to_ascii_lowercase()
+    } else {
+        device.host
+    };
+    let meter_id = format!("gpu/{}", device.uuid);
+    let body = EventBody::EnergyReading(EnergyReading {
+        meter_id: meter_id.clone(),
+        machine_id: host,
+        register_wh,
+        witness: "firmware".to_owned(),
+        site_id: String::new(),
+    });
+    Some(event(source, meter_id, point.at_us / SECOND_US, point.at_us, body))
+}
+
+/// A time in which a pod held GPUs. `None` for a resource of which nobody knows how much of a GPU it is.
+fn span(source: &Source, held: &Held) -> Option<Ready> {
+    let holding = &held.holding;
+    if holding.parts().is_none() {
+        tracing::warn!(
+            resource = holding.resource,
+            pod = holding.pod,
+            "a pod holds a resource of unknown size"
+        );
+        return None;
+    }
+    let profile =
+        holding.resource.strip_prefix("nvidia_com_mig_").map(|profile| profile.replacen('_', ".", 1));
+    let body = EventBody::GpuSpan(GpuSpan {
+        node_id: holding.node_id.clone(),
+        allocation_id: format!("kube/{}", holding.pod_uid),
+        device: String::new(),
+        profile: profile.unwrap_or_default(),
+        account: holding.namespace.clone(),
+        state: "RUNNING".to_owned(),
+        gpus: holding.count,
+        start_us: held.start_us,
+        end_us: Some(held.end_us),
+        site_id: String::new(),
+    });
+    let key = format!("kube/{}/{}", holding.pod_uid, holding.resource);
+    Some(event(source, key, held.start_us / SECOND_US, held.end_us, body))
+}
+
+fn event(source: &Source, key: String, second: i64, event_time_us: i64, body: EventBody) -> Ready {
+    // A time before 1970 is refused by the check, as any before Bitcoin's first block.
+    let sequence = u64::try_from(second).unwrap_or(0);
+    input::check(Event {
+        source: source.id.clone(),
+        source_epoch: 0,
+        key,
+        sequence,
+        event_time_us,
+        body: Some(body),
+    })
+}
