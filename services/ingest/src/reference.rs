@@ -214,7 +214,13 @@ impl Reference {
             | FactBody::Customer(_)
             | FactBody::Assignment(_)
             | FactBody::Contract(_)
-            | FactBody::Price(_) => {}
+            | FactBody::Price(_)
+            | FactBody::Curtailment(_)
+            | FactBody::Maintenance(_)
+            | FactBody::EnergyMix(_)
+            | FactBody::Meter(_)
+            | FactBody::PoolEarning(_)
+            | FactBody::PoolPayout(_) => {}
         }
     }
 
