@@ -13,7 +13,7 @@ use wb_config::{Config, ProcessEnvironment};
 
 use crate::keys::Keys;
 use crate::services::Service;
-use crate::{alarm, audit, backends, bill, connect, demo, share, up};
+use crate::{alarm, audit, backends, bill, connect, demo, report, share, up};
 
 /// Weighbridge: counts hashes, kilowatt-hours and GPU-hours once, proves them, and bills them.
 #[derive(Debug, Parser)]
@@ -83,6 +83,9 @@ enum Command {
     Alarm(alarm::AlarmCommand),
     /// Build everything again from the log, from offset 0, in a second database, and compare the two.
     Replay(audit::ReplayArguments),
+    /// A site's or the fleet's figures of a period: output, energy, uptime, cost, and its witnesses compared.
+    #[command(subcommand)]
+    Report(report::ReportCommand),
     /// Prove shares.
     #[command(subcommand)]
     Share(share::ShareCommand),
@@ -176,6 +179,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Alarm(command) => return alarm::run(&config, command).await,
         Command::Scrub(scrub) => return audit::scrub(&config, &scrub).await,
         Command::Replay(replay) => return audit::replay(&config, &replay).await,
+        Command::Report(command) => report::run(&config, &command).await?,
         Command::Share(_) | Command::Connect(_) => {}
     }
     Ok(ExitCode::SUCCESS)

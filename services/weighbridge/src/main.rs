@@ -9,6 +9,7 @@ mod cli;
 mod connect;
 mod demo;
 mod keys;
+mod report;
 mod services;
 mod share;
 mod up;
