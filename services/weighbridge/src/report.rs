@@ -8,20 +8,16 @@ mod table;
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand, ValueEnum};
 use wb_auth::{CustomerId, TenantScope};
-use wb_clickhouse::read::{ReportRead, ReportRequest};
+use wb_clickhouse::read::PeriodRequest;
 use wb_clickhouse::{Cut, Read, Store, StoreConfig};
 use wb_config::Config;
-use wb_metering::report::machine::Rules;
 use wb_metering::report::period::ReportPeriod;
-use wb_metering::report::sheet::{Sheet, known_part};
+use wb_metering::report::sheet::Sheet;
 use wb_units::{Interval, Micros};
 
 use crate::backends::clickhouse_access;
 use crate::cli::print;
 use crate::keys::Keys;
-
-/// The time zone of a fleet's periods, and of a site's that has none.
-const ZONE: &str = "UTC";
 
 /// Seconds that one query of a report may take.
 const QUERY_TIME_S: u32 = 600;
@@ -105,7 +101,7 @@ pub(crate) async fn run(config: &Config, command: &ReportCommand) -> Result<()> 
 }
 
 /// UTC microseconds by this machine's clock.
-fn now_us() -> Result<Micros> {
+pub(crate) fn now_us() -> Result<Micros> {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let since = since.context("this machine's clock is before 1970")?;
     Ok(Micros::try_from(since.as_micros())?)
@@ -148,45 +144,18 @@ pub(crate) async fn sheet_of(
     zone: Option<&str>,
     now_us: Micros,
 ) -> Result<(Head, Sheet)> {
-    let wanted = ReportPeriod::parse(period)?;
-    let own_zone = match (zone, site) {
-        (None, Some(site)) => read.site_time_zone(site).await?,
-        _ => None,
-    };
-    let zone = zone.map(str::to_owned).or(own_zone).unwrap_or_else(|| ZONE.to_owned());
-    let whole = wanted.interval(&zone)?;
-    let interval = known_part(whole, now_us)
-        .with_context(|| format!("the period {wanted} has not begun in {zone}: there is nothing to report"))?;
-    let rules = Rules::default();
-    let ask = async |interval: Interval| -> Result<ReportRead> {
-        let request = ReportRequest {
-            period: interval,
-            site_id: site.map(str::to_owned),
-            rules: rules.clone(),
-            machines_max: usize::MAX,
-        };
-        Ok(read.report(&request).await?)
-    };
-    let now = ask(interval).await?;
-    let before = match wanted.before() {
-        Some(before) => {
-            let interval = before.interval(&zone)?;
-            // A site that was not there yet has no period before.
-            ask(interval).await.ok().map(|read| (read, interval))
-        }
-        None => None,
-    };
-    let before = before.as_ref().map(|(read, interval)| (&read.report, *interval));
-    let sheet = Sheet::new(&now.report, interval, before, &rules);
+    let period = ReportPeriod::parse(period)?;
+    let request = PeriodRequest { period, zone, site_id: site, now_us, slots_max: u64::MAX };
+    let found = read.period_report(&request).await?;
     let head = Head {
         site_id: site.map(str::to_owned),
         customer_id: read.scope().customer().map(ToString::to_string),
-        period: wanted.to_string(),
-        zone,
-        interval,
-        goes_on: interval != whole,
+        period: period.to_string(),
+        zone: found.zone,
+        interval: found.interval,
+        goes_on: found.goes_on,
         cut: read.cut().0,
-        site_ids: now.site_ids,
+        site_ids: found.site_ids,
     };
-    Ok((head, sheet))
+    Ok((head, found.sheet))
 }

@@ -226,13 +226,13 @@ async fn a_site_is_the_sum_of_its_machines(store: &Store) {
             // 2^48 / 65535 hashes in an hour.
             ("hashrate_operating_average", Some(1_193_065)),
             // A quarter of them after its assignment ended.
-            ("hashrate_suspense", Some(298_266)),
+            ("hashrate_unassigned", Some(298_266)),
             ("operational_ratio", Some(662_814)),
             // m1 by its meter, and half of the hour of m2's two.
             ("energy_miners", Some(4_600)),
             ("energy_gpus", Some(5_000)),
             // m1's second half hour, and m2.
-            ("energy_suspense", Some(1_500 + 1_000)),
+            ("energy_unassigned", Some(1_500 + 1_000)),
             ("energy_site", Some(12_000)),
             ("pue", Some(1_250_000)),
             // 600 Wh at the nameplate less 100 that were drawn.
@@ -317,7 +317,7 @@ async fn a_customer_is_told_of_its_machines_alone(store: &Store) {
             ("machines", Some(2)),
             ("btc_expected", Some(3_750_000_000)),
             ("energy_miners", Some(2_100)),
-            ("hashrate_suspense", Some(0)),
+            ("hashrate_unassigned", Some(0)),
             ("uptime_raw", Some(833_333)),
             ("gpu_hours_sold", Some(2_000)),
             ("btc_produced", None),

@@ -286,7 +286,7 @@ pub fn terms(of: &Aggregates, period: Interval) -> Vec<Term> {
         ("hashrate_deployed", Unit::Hs, int(deployed_hs)),
         ("hashrate_energised", Unit::Hs, int(per_second(of.energised_hs_us))),
         ("hashrate_operating_average", Unit::Hs, int(operating_hs)),
-        ("hashrate_suspense", Unit::Hs, int(mul_div(of.suspense_hashes, 1_000_000, period_us))),
+        ("hashrate_unassigned", Unit::Hs, int(mul_div(of.suspense_hashes, 1_000_000, period_us))),
         ("operational_ratio", Unit::Ppm, operating_hs.zip(deployed_hs).and_then(|(up, all)| ratio(up, all))),
         // nJ * 10^6 / hashes is mJ / TH.
         (
@@ -296,7 +296,7 @@ pub fn terms(of: &Aggregates, period: Interval) -> Vec<Term> {
         ),
         ("energy_miners", Unit::Wh, wh(of.miners_nj)),
         ("energy_gpus", Unit::Wh, wh(of.gpus_nj)),
-        ("energy_suspense", Unit::Wh, wh(either(of.miners_nj, of.gpus_nj).map(|_| of.suspense_nj))),
+        ("energy_unassigned", Unit::Wh, wh(either(of.miners_nj, of.gpus_nj).map(|_| of.suspense_nj))),
         ("energy_covered", Unit::Ppm, ratio(of.covered_us, of.standing_us)),
         ("energy_site", Unit::Wh, wh(of.site_nj)),
         ("pue", Unit::Ppm, of.overlap.and_then(|both| ratio(both.site_nj, both.machines_nj))),

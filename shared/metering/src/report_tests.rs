@@ -99,7 +99,7 @@ fn nothing_is_not_zero() {
         "hashrate_energised",
         "energy_miners",
         "energy_gpus",
-        "energy_suspense",
+        "energy_unassigned",
         "energy_curtailed",
         "power_cost_gross",
         "power_cost_net",

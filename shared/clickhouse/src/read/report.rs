@@ -12,8 +12,10 @@ mod rows;
 use std::collections::{BTreeMap, BTreeSet};
 
 use wb_metering::report::machine::{Record, Rules, Stand};
+use wb_metering::report::period::ReportPeriod;
+use wb_metering::report::sheet::{Sheet, known_part};
 use wb_metering::report::site::{SiteFold, SiteReport};
-use wb_units::{Interval, SETTLEMENT_INTERVAL_US};
+use wb_units::{Interval, Micros, SETTLEMENT_INTERVAL_US};
 
 use super::{Read, Selection, SeriesRange};
 use crate::error::StoreError;
@@ -45,6 +47,39 @@ pub struct ReportRead {
     /// The sites, in order.
     pub site_ids: Vec<String>,
 }
+
+/// A calendar period's report, asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeriodRequest<'a> {
+    /// The period.
+    pub period: ReportPeriod,
+    /// The time zone of its days; the site's own unless given, UTC where there is none.
+    pub zone: Option<&'a str>,
+    /// One site, or all that the scope allows.
+    pub site_id: Option<&'a str>,
+    /// Now: a period that goes on is reported until the settlement boundary before it.
+    pub now_us: Micros,
+    /// The most settlement intervals, of all machines together, that it may be about.
+    pub slots_max: u64,
+}
+
+/// A calendar period's report beside the one of the period before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeriodReport {
+    /// The report.
+    pub sheet: Sheet,
+    /// The sites it is of, in order.
+    pub site_ids: Vec<String>,
+    /// The time zone of its days.
+    pub zone: String,
+    /// What of the period it is about.
+    pub interval: Interval,
+    /// Whether the period goes on.
+    pub goes_on: bool,
+}
+
+/// The time zone of periods where no site gives one.
+const ZONE: &str = "UTC";
 
 /// Sites that a refusal names.
 const SITES_NAMED: usize = 10;
@@ -96,6 +131,52 @@ impl Read {
             }
         };
         Ok(ReportRead { report, site_ids })
+    }
+
+    /// A calendar period's report with its changes on the period before. A period that has not begun
+    /// is reported as a whole: of it nothing is known but what stands there.
+    ///
+    /// # Errors
+    /// As [`Read::report`], and [`StoreError::Range`] for an unknown time zone.
+    pub async fn period_report(&self, request: &PeriodRequest<'_>) -> Result<PeriodReport, StoreError> {
+        let own_zone = match (request.zone, request.site_id) {
+            (None, Some(site_id)) => self.site_time_zone(site_id).await?,
+            _ => None,
+        };
+        let zone = request.zone.map(str::to_owned).or(own_zone).unwrap_or_else(|| ZONE.to_owned());
+        let refused = |error: wb_metering::report::period::ReportPeriodError| StoreError::Range {
+            problem: error.to_string(),
+        };
+        let whole = request.period.interval(&zone).map_err(refused)?;
+        let interval = known_part(whole, request.now_us).unwrap_or(whole);
+        let rules = Rules::default();
+        let of = |period: Interval| {
+            let slots = u64::try_from(period.duration_us() / SETTLEMENT_INTERVAL_US).unwrap_or(1).max(1);
+            ReportRequest {
+                period,
+                site_id: request.site_id.map(str::to_owned),
+                rules: rules.clone(),
+                machines_max: usize::try_from(request.slots_max / slots).unwrap_or(usize::MAX),
+            }
+        };
+        let now = self.report(&of(interval)).await?;
+        let before = match request.period.before().map(|before| before.interval(&zone)) {
+            Some(Ok(interval)) => match self.report(&of(interval)).await {
+                Ok(read) => Some((read.report, interval)),
+                // A site that was not there yet has no period before.
+                Err(error) if error.is_request() => None,
+                Err(error) => return Err(error),
+            },
+            _ => None,
+        };
+        let before = before.as_ref().map(|(report, interval)| (report, *interval));
+        Ok(PeriodReport {
+            sheet: Sheet::new(&now.report, interval, before, &rules),
+            site_ids: now.site_ids,
+            zone,
+            interval,
+            goes_on: interval != whole,
+        })
     }
 
     async fn site_report(
