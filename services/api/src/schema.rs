@@ -5,6 +5,7 @@ mod context;
 mod luck;
 mod pages;
 mod query;
+mod report;
 mod series;
 mod statistics;
 mod time;

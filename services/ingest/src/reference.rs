@@ -215,7 +215,13 @@ impl Reference {
             | FactBody::Assignment(_)
             | FactBody::Contract(_)
             | FactBody::Price(_)
-            | FactBody::Redrive(_) => {}
+            | FactBody::Redrive(_)
+            | FactBody::Curtailment(_)
+            | FactBody::Maintenance(_)
+            | FactBody::EnergyMix(_)
+            | FactBody::Meter(_)
+            | FactBody::PoolEarning(_)
+            | FactBody::PoolPayout(_) => {}
         }
     }
 

@@ -13,7 +13,7 @@ use wb_config::{Config, ProcessEnvironment};
 
 use crate::keys::Keys;
 use crate::services::Service;
-use crate::{alarm, audit, backends, bill, connect, demo, quarantine, rules, share, up};
+use crate::{alarm, audit, backends, bill, connect, demo, quarantine, report, rules, share, up};
 
 /// Weighbridge: counts hashes, kilowatt-hours and GPU-hours once, proves them, and bills them.
 #[derive(Debug, Parser)]
@@ -93,6 +93,9 @@ enum Command {
     /// Look at what was refused after it reached the log, and send it through the scale again.
     #[command(subcommand)]
     Quarantine(quarantine::QuarantineCommand),
+    /// A site's or the fleet's figures of a period: output, energy, uptime, cost, and its witnesses compared.
+    #[command(subcommand)]
+    Report(report::ReportCommand),
     /// Prove shares.
     #[command(subcommand)]
     Share(share::ShareCommand),
@@ -187,6 +190,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Scrub(scrub) => return audit::scrub(&config, &scrub).await,
         Command::Replay(replay) => return audit::replay(&config, &replay).await,
         Command::Quarantine(command) => quarantine::run(&config, command).await?,
+        Command::Report(command) => report::run(&config, &command).await?,
         Command::Share(_) | Command::Connect(_) => {}
     }
     Ok(ExitCode::SUCCESS)

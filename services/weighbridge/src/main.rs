@@ -10,6 +10,7 @@ mod connect;
 mod demo;
 mod keys;
 mod quarantine;
+mod report;
 mod rules;
 mod services;
 mod share;

@@ -14,6 +14,7 @@ mod luck;
 mod parts;
 mod range;
 mod recent;
+mod report;
 mod verdicts;
 mod workers;
 
@@ -34,6 +35,7 @@ pub use invoice_body::{Invoice, InvoiceEvidence, InvoiceLine, InvoicePeriod, Inv
 pub use luck::WorkUnderTarget;
 pub use range::{Bucket, MAX_BUCKETS, PAGE_MAX_ROWS, Page, PageRequest, STATISTICS_MAX_US, SeriesRange};
 pub use recent::RecentWork;
+pub use report::{PeriodReport, PeriodRequest, ReportRead, ReportRequest};
 pub use verdicts::VerdictCount;
 pub use workers::{Assigned, ChainWork, POSITION_MAX_SHARES, WORKERS_PAGE_MAX_ROWS, Worker};
 

@@ -2,10 +2,14 @@
 //! form, written again in one spelling.
 
 mod machine;
+mod metering;
 mod redrive;
 mod stratum_v2;
 
 pub use machine::Machine;
+pub use metering::{
+    CREDIT_PLACES, Curtailment, ENERGY_SOURCES, EnergyMix, Maintenance, Meter, PoolEarning, PoolPayout,
+};
 pub use redrive::{REDRIVE, Redrive};
 pub use stratum_v2::{EXTENDED, JobV2, STANDARD};
 
@@ -23,6 +27,15 @@ pub struct Site {
     pub name: String,
     /// Its IANA time zone.
     pub time_zone: String,
+    /// The series of prices of its power, per kWh or MWh: what a report counts its cost by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power_price_series: Option<String>,
+    /// The series of prices of a bitcoin that a report values what it mined by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub btc_price_series: Option<String>,
+    /// The series of prices of a GPU-hour that a report values what it sold by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_price_series: Option<String>,
 }
 
 /// A hosting customer.
@@ -168,11 +181,23 @@ pub enum FactBody {
     Price(Price),
     /// See [`Redrive`].
     Redrive(Redrive),
+    /// See [`Curtailment`].
+    Curtailment(Curtailment),
+    /// See [`Maintenance`].
+    Maintenance(Maintenance),
+    /// See [`EnergyMix`].
+    EnergyMix(EnergyMix),
+    /// See [`Meter`].
+    Meter(Meter),
+    /// See [`PoolEarning`].
+    PoolEarning(PoolEarning),
+    /// See [`PoolPayout`].
+    PoolPayout(PoolPayout),
 }
 
 /// The kinds of facts, for messages.
-pub const FACT_KINDS: &str =
-    "site, machine, customer, assignment, contract, session, job, tip, network_difficulty, price";
+pub const FACT_KINDS: &str = "site, machine, customer, assignment, contract, session, job, tip, \
+     network_difficulty, price, curtailment, maintenance, energy_mix, meter, pool_earning, pool_payout";
 
 fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, InputError> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
@@ -214,6 +239,12 @@ impl FactBody {
             "network_difficulty" => Self::NetworkDifficulty(read(text)?),
             "price" => Self::Price(read(text)?),
             REDRIVE => Self::Redrive(read(text)?),
+            "curtailment" => Self::Curtailment(read(text)?),
+            "maintenance" => Self::Maintenance(read(text)?),
+            "energy_mix" => Self::EnergyMix(read(text)?),
+            "meter" => Self::Meter(read(text)?),
+            "pool_earning" => Self::PoolEarning(read(text)?),
+            "pool_payout" => Self::PoolPayout(read(text)?),
             other => {
                 let reason = format!("unknown kind of fact {other:?}: known are {FACT_KINDS}");
                 return Err(InputError::field("body.fact", reason));
@@ -256,6 +287,27 @@ impl FactBody {
             }
             Self::Price(price) => price.series.clone(),
             Self::Redrive(redrive) => redrive.id.clone(),
+            Self::Maintenance(_) => entity.to_owned(),
+            Self::Curtailment(curtailment) => {
+                curtailment.check()?;
+                entity.to_owned()
+            }
+            Self::EnergyMix(mix) => {
+                mix.check()?;
+                entity.to_owned()
+            }
+            Self::Meter(meter) => {
+                meter.check()?;
+                entity.to_owned()
+            }
+            Self::PoolEarning(earning) => {
+                earning.check()?;
+                entity.to_owned()
+            }
+            Self::PoolPayout(payout) => {
+                payout.check()?;
+                entity.to_owned()
+            }
         };
         if entity == expected_entity {
             Ok(())
@@ -263,6 +315,12 @@ impl FactBody {
             let reason = format!("is {entity:?}, but the fact's body speaks of {expected_entity:?}");
             Err(InputError::field("body.entity", reason))
         }
+    }
+
+    /// Whether a fact of this kind speaks of a span of time, so that it needs an end.
+    #[must_use]
+    pub fn needs_end(&self) -> bool {
+        matches!(self, Self::PoolEarning(_))
     }
 
     /// The stored spelling: compact JSON with sorted keys.
@@ -281,6 +339,12 @@ impl FactBody {
             Self::NetworkDifficulty(body) => serde_json::to_value(body),
             Self::Price(body) => serde_json::to_value(body),
             Self::Redrive(body) => serde_json::to_value(body),
+            Self::Curtailment(body) => serde_json::to_value(body),
+            Self::Maintenance(body) => serde_json::to_value(body),
+            Self::EnergyMix(body) => serde_json::to_value(body),
+            Self::Meter(body) => serde_json::to_value(body),
+            Self::PoolEarning(body) => serde_json::to_value(body),
+            Self::PoolPayout(body) => serde_json::to_value(body),
         };
         // These types have string keys and integers only, so writing them cannot fail.
         value.map(|value| value.to_string()).unwrap_or_default()

@@ -326,7 +326,12 @@ fn check_fact(fact: &mut wire::Fact) -> Result<(), InputError> {
     if fact.valid_to_us.is_some_and(|to_us| to_us <= fact.valid_from_us) {
         return Err(InputError::field("body.valid_to_us", "is not after valid_from_us"));
     }
-    fact.body = FactBody::parse(&fact.kind, &fact.entity, &fact.body)?.to_json();
+    let body = FactBody::parse(&fact.kind, &fact.entity, &fact.body)?;
+    if body.needs_end() && fact.valid_to_us.is_none() {
+        let reason = "missing: this kind of fact speaks of a span, from valid_from_us to valid_to_us";
+        return Err(InputError::field("body.valid_to_us", reason));
+    }
+    fact.body = body.to_json();
     Ok(())
 }
 

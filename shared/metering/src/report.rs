@@ -4,9 +4,18 @@
 //! Rates are work over time, never means of means: an average operating hashrate is all hashes of
 //! the period over its seconds. Money is in minor units of one currency at a scale the caller
 //! keeps. A figure that cannot be computed is `None`: a site without work has no cost per bitcoin.
+//!
+//! - [`machine`] makes figures of what is recorded of one machine, [`site`] adds those of a site up
+//!   and puts money and the site's own meters beside them.
+//! - [`truth`] holds the witnesses against each other.
 
+pub mod machine;
 pub mod mix;
+pub mod money;
 pub mod period;
+pub mod sheet;
+pub mod site;
+pub mod truth;
 
 use ruint::aliases::U512;
 use wb_units::Interval;
@@ -23,45 +32,62 @@ const SAT_PER_BTC: u128 = 100_000_000;
 /// Microseconds in an hour.
 const HOUR_US: u128 = 3_600_000_000;
 
-/// What a period's machines, meters and money add up to.
+/// What a period's machines, meters and money add up to. `None` is "not known": nothing was said of
+/// it, or not of all that it is about.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Aggregates {
+    /// Machines that stood there.
+    pub machines: u64,
     /// Bitcoin that the pool paid or credited, in satoshi.
-    pub produced_sat: u128,
+    pub produced_sat: Option<u128>,
     /// Bitcoin expected of the proven work, in satoshi.
     pub expected_sat: u128,
     /// Hashes proven.
     pub hashes: u128,
+    /// Of them, those of machines that were nobody's at the time.
+    pub suspense_hashes: u128,
     /// Nameplate hashrate of the machines at the site, times microseconds.
-    pub deployed_hs_us: u128,
-    /// Nameplate hashrate of those with power, times microseconds.
-    pub energised_hs_us: u128,
+    pub deployed_hs_us: Option<u128>,
+    /// Nameplate hashrate of those known to have power, times microseconds.
+    pub energised_hs_us: Option<u128>,
     /// Energy of the miners by their best witnesses, in nanojoules.
-    pub miners_nj: u128,
+    pub miners_nj: Option<u128>,
     /// Energy of the GPU nodes by their best witnesses, in nanojoules.
-    pub gpus_nj: u128,
+    pub gpus_nj: Option<u128>,
+    /// Energy of machines that were nobody's at the time, in nanojoules; part of the two above.
+    pub suspense_nj: u128,
+    /// Machine time that a witness of energy speaks for, in microseconds...
+    pub covered_us: u128,
+    /// ...and all machine time.
+    pub standing_us: u128,
     /// Energy by the site's meters, in nanojoules; `None` without such meters.
     pub site_nj: Option<u128>,
+    /// Energy that was drawn: by the site's meters where they spoke, else by the machines'.
+    pub drawn_nj: Option<u128>,
+    /// Energy of the time in which the site's meters and its machines' witnesses both spoke.
+    pub overlap: Option<Overlap>,
     /// Energy that was not used because of curtailment, in nanojoules.
-    pub curtailed_nj: u128,
+    pub curtailed_nj: Option<u128>,
     /// Power cost before credits, in minor units.
-    pub power_cost_minor: i128,
+    pub power_cost_minor: Option<i128>,
     /// Credits for curtailment and demand response, in minor units.
-    pub power_credit_minor: i128,
+    pub power_credit_minor: Option<i128>,
     /// What the mined bitcoin were worth, in minor units.
-    pub mining_revenue_minor: i128,
+    pub mining_revenue_minor: Option<i128>,
     /// What the GPUs earned, in minor units.
-    pub gpu_revenue_minor: i128,
+    pub gpu_revenue_minor: Option<i128>,
     /// What the miners did with their time.
     pub uptime: Uptime,
     /// What the contract leaves out of the adjusted uptime.
     pub carve_outs: Vec<Status>,
+    /// Whether there are GPUs at all.
+    pub has_gpus: bool,
     /// GPU time there was, in microseconds x parts of a GPU.
-    pub gpu_available: u128,
+    pub gpu_available: Option<u128>,
     /// GPU time that was allocated.
     pub gpu_sold: u128,
     /// GPU time that was used.
-    pub gpu_utilised: u128,
+    pub gpu_utilised: Option<u128>,
     /// Samples expected.
     pub samples_expected: u64,
     /// Samples received.
@@ -70,27 +96,84 @@ pub struct Aggregates {
     pub mix: mix::EnergyMix,
 }
 
+/// Energy of one time by a site's meters and by its machines' witnesses, in nanojoules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Overlap {
+    /// By the site's meters.
+    pub site_nj: u128,
+    /// By the machines'.
+    pub machines_nj: u128,
+}
+
+/// The sum of what is known on both sides: a fleet's figure is known where all of its sites' are.
+fn both<T: std::ops::Add<Output = T>>(left: Option<T>, right: Option<T>) -> Option<T> {
+    left.zip(right).map(|(left, right)| left + right)
+}
+
+/// The sum of what is known on either side.
+fn either<T: std::ops::Add<Output = T>>(left: Option<T>, right: Option<T>) -> Option<T> {
+    match (left, right) {
+        (Some(left), Some(right)) => Some(left + right),
+        (known, None) | (None, known) => known,
+    }
+}
+
 impl Aggregates {
-    /// Adds another site's or period's aggregates. Carve-outs are the first's.
+    /// The sum of no sites: nothing, and nothing unknown.
+    #[must_use]
+    pub fn nothing(carve_outs: Vec<Status>) -> Self {
+        let (zero, none) = (Some(0), Some(0));
+        Self {
+            produced_sat: zero,
+            deployed_hs_us: zero,
+            energised_hs_us: zero,
+            site_nj: zero,
+            curtailed_nj: zero,
+            power_cost_minor: none,
+            power_credit_minor: none,
+            mining_revenue_minor: none,
+            gpu_revenue_minor: none,
+            gpu_available: zero,
+            gpu_utilised: zero,
+            carve_outs,
+            ..Self::default()
+        }
+    }
+
+    /// Adds another site's aggregates. Carve-outs are the first's. Energy of machines is the sum of
+    /// what a witness speaks for, with the time it does; all else is known only where both are.
     pub fn add(&mut self, other: &Self) {
-        self.produced_sat += other.produced_sat;
+        self.machines = self.machines.saturating_add(other.machines);
+        self.produced_sat = both(self.produced_sat, other.produced_sat);
         self.expected_sat += other.expected_sat;
         self.hashes += other.hashes;
-        self.deployed_hs_us += other.deployed_hs_us;
-        self.energised_hs_us += other.energised_hs_us;
-        self.miners_nj += other.miners_nj;
-        self.gpus_nj += other.gpus_nj;
-        // A fleet is metered where all of its sites are.
-        self.site_nj = self.site_nj.zip(other.site_nj).map(|(left, right)| left + right);
-        self.curtailed_nj += other.curtailed_nj;
-        self.power_cost_minor += other.power_cost_minor;
-        self.power_credit_minor += other.power_credit_minor;
-        self.mining_revenue_minor += other.mining_revenue_minor;
-        self.gpu_revenue_minor += other.gpu_revenue_minor;
+        self.suspense_hashes += other.suspense_hashes;
+        self.deployed_hs_us = both(self.deployed_hs_us, other.deployed_hs_us);
+        self.energised_hs_us = both(self.energised_hs_us, other.energised_hs_us);
+        self.miners_nj = either(self.miners_nj, other.miners_nj);
+        self.gpus_nj = either(self.gpus_nj, other.gpus_nj);
+        self.suspense_nj += other.suspense_nj;
+        self.covered_us += other.covered_us;
+        self.standing_us += other.standing_us;
+        self.site_nj = both(self.site_nj, other.site_nj);
+        self.drawn_nj = either(self.drawn_nj, other.drawn_nj);
+        self.overlap = match (self.overlap, other.overlap) {
+            (Some(left), Some(right)) => Some(Overlap {
+                site_nj: left.site_nj + right.site_nj,
+                machines_nj: left.machines_nj + right.machines_nj,
+            }),
+            (known, None) | (None, known) => known,
+        };
+        self.curtailed_nj = both(self.curtailed_nj, other.curtailed_nj);
+        self.power_cost_minor = both(self.power_cost_minor, other.power_cost_minor);
+        self.power_credit_minor = both(self.power_credit_minor, other.power_credit_minor);
+        self.mining_revenue_minor = both(self.mining_revenue_minor, other.mining_revenue_minor);
+        self.gpu_revenue_minor = both(self.gpu_revenue_minor, other.gpu_revenue_minor);
         self.uptime.add(&other.uptime);
-        self.gpu_available += other.gpu_available;
+        self.has_gpus |= other.has_gpus;
+        self.gpu_available = both(self.gpu_available, other.gpu_available);
         self.gpu_sold += other.gpu_sold;
-        self.gpu_utilised += other.gpu_utilised;
+        self.gpu_utilised = both(self.gpu_utilised, other.gpu_utilised);
         self.samples_expected = self.samples_expected.saturating_add(other.samples_expected);
         self.samples_received = self.samples_received.saturating_add(other.samples_received);
         self.mix.add(&other.mix);
@@ -120,6 +203,8 @@ pub enum Unit {
     MinorPerPhDay,
     /// Thousandths of a GPU-hour.
     MilliGpuHours,
+    /// A number of things.
+    Count,
 }
 
 impl Unit {
@@ -137,6 +222,7 @@ impl Unit {
             Self::MinorPerMwh => "minor/MWh",
             Self::MinorPerPhDay => "minor/PH/s/day",
             Self::MilliGpuHours => "GPU-h/1000",
+            Self::Count => "count",
         }
     }
 }
@@ -170,69 +256,86 @@ pub struct TermChange {
 #[must_use]
 pub fn terms(of: &Aggregates, period: Interval) -> Vec<Term> {
     let period_us = u128::from(period.end_us.abs_diff(period.start_us));
-    let net_minor = of.power_cost_minor - of.power_credit_minor;
-    let machines_nj = of.miners_nj + of.gpus_nj;
+    let net_minor = of.power_cost_minor.map(|cost| cost - of.power_credit_minor.unwrap_or(0));
+    let (miners_nj, gpus_nj) = (of.miners_nj.unwrap_or(0), of.gpus_nj.unwrap_or(0));
+    let machines_nj = miners_nj + gpus_nj;
     // Overhead goes to each workload by its machines' energy.
-    let site_nj = of.site_nj.unwrap_or(machines_nj);
-    let share = |part_nj: u128| mul_div(site_nj, part_nj, machines_nj);
-    let mining_site_nj = share(of.miners_nj);
-    let gpu_site_nj = share(of.gpus_nj);
-    let mining_cost = signed_mul_div(net_minor, of.miners_nj, machines_nj);
+    let drawn_nj = of.drawn_nj.unwrap_or(machines_nj);
+    let share = |part_nj: u128| mul_div(drawn_nj, part_nj, machines_nj);
+    let mining_cost = net_minor.and_then(|net| signed_mul_div(net, miners_nj, machines_nj));
     let operating_hs = mul_div(of.hashes, 1_000_000, period_us);
-    let deployed_hs = of.deployed_hs_us.checked_div(period_us);
-    let energised_hs = of.energised_hs_us.checked_div(period_us);
-    let per_mwh =
-        |revenue: i128, energy_nj: Option<u128>| signed_mul_div(revenue, NJ_PER_WH * 1_000_000, energy_nj?);
-    let wh = |energy_nj: u128| Some(energy_nj / NJ_PER_WH);
-    let gpu_hours = |held: u128| mul_div(held, 1_000, u128::from(WHOLE_GPU) * HOUR_US);
-    let has_gpus = of.gpu_available > 0;
+    let per_second = |times_us: Option<u128>| times_us.and_then(|sum| sum.checked_div(period_us));
+    let deployed_hs = per_second(of.deployed_hs_us);
+    let per_mwh = |revenue: Option<i128>, energy_nj: Option<u128>| {
+        signed_mul_div(revenue?, NJ_PER_WH * 1_000_000, energy_nj?)
+    };
+    let wh = |energy_nj: Option<u128>| int(energy_nj.map(|energy_nj| energy_nj / NJ_PER_WH));
+    let gpu_hours = |held: Option<u128>| {
+        int(held
+            .filter(|_| of.has_gpus)
+            .and_then(|held| mul_div(held, 1_000, u128::from(WHOLE_GPU) * HOUR_US)))
+    };
     // Hashes of a PH/s over a day.
     let ph_day = 1_000_000_000_000_000_u128 * 86_400;
-    let rows: [(&str, Unit, Option<i128>); 28] = [
-        ("btc_produced", Unit::Sat, int(Some(of.produced_sat))),
+    let btc_cost = mining_cost
+        .zip(of.produced_sat)
+        .and_then(|(cost, produced_sat)| signed_mul_div(cost, SAT_PER_BTC, produced_sat));
+    let rows: [(&str, Unit, Option<i128>); 32] = [
+        ("machines", Unit::Count, Some(i128::from(of.machines))),
+        ("btc_produced", Unit::Sat, int(of.produced_sat)),
         ("btc_expected", Unit::Sat, int(Some(of.expected_sat))),
-        ("luck", Unit::Ppm, ratio(of.produced_sat, of.expected_sat)),
+        ("luck", Unit::Ppm, of.produced_sat.and_then(|produced_sat| ratio(produced_sat, of.expected_sat))),
         ("hashrate_deployed", Unit::Hs, int(deployed_hs)),
-        ("hashrate_energised", Unit::Hs, int(energised_hs)),
+        ("hashrate_energised", Unit::Hs, int(per_second(of.energised_hs_us))),
         ("hashrate_operating_average", Unit::Hs, int(operating_hs)),
+        ("hashrate_unassigned", Unit::Hs, int(mul_div(of.suspense_hashes, 1_000_000, period_us))),
         ("operational_ratio", Unit::Ppm, operating_hs.zip(deployed_hs).and_then(|(up, all)| ratio(up, all))),
         // nJ * 10^6 / hashes is mJ / TH.
-        ("fleet_efficiency", Unit::MjPerTh, int(mul_div(of.miners_nj, 1_000_000, of.hashes))),
-        ("energy_miners", Unit::Wh, int(wh(of.miners_nj))),
-        ("energy_gpus", Unit::Wh, int(wh(of.gpus_nj))),
-        ("energy_site", Unit::Wh, int(of.site_nj.and_then(wh))),
-        ("pue", Unit::Ppm, of.site_nj.and_then(|site_nj| ratio(site_nj, machines_nj))),
-        ("energy_curtailed", Unit::Wh, int(wh(of.curtailed_nj))),
-        ("power_cost_gross", Unit::Minor, Some(of.power_cost_minor)),
-        ("power_credits", Unit::Minor, Some(of.power_credit_minor)),
-        ("power_cost_net", Unit::Minor, Some(net_minor)),
-        ("power_price_net", Unit::MinorPerMwh, per_mwh(net_minor, Some(site_nj))),
         (
-            "power_cost_per_btc",
-            Unit::MinorPerBtc,
-            mining_cost.and_then(|cost| signed_mul_div(cost, SAT_PER_BTC, of.produced_sat)),
+            "fleet_efficiency",
+            Unit::MjPerTh,
+            int(of.miners_nj.and_then(|energy_nj| mul_div(energy_nj, 1_000_000, of.hashes))),
         ),
+        ("energy_miners", Unit::Wh, wh(of.miners_nj)),
+        ("energy_gpus", Unit::Wh, wh(of.gpus_nj)),
+        ("energy_unassigned", Unit::Wh, wh(either(of.miners_nj, of.gpus_nj).map(|_| of.suspense_nj))),
+        ("energy_covered", Unit::Ppm, ratio(of.covered_us, of.standing_us)),
+        ("energy_site", Unit::Wh, wh(of.site_nj)),
+        ("pue", Unit::Ppm, of.overlap.and_then(|both| ratio(both.site_nj, both.machines_nj))),
+        ("energy_curtailed", Unit::Wh, wh(of.curtailed_nj)),
+        ("power_cost_gross", Unit::Minor, of.power_cost_minor),
+        ("power_credits", Unit::Minor, of.power_credit_minor),
+        ("power_cost_net", Unit::Minor, net_minor),
+        ("power_price_net", Unit::MinorPerMwh, per_mwh(net_minor, Some(drawn_nj))),
+        ("power_cost_per_btc", Unit::MinorPerBtc, btc_cost),
         ("uptime_raw", Unit::Ppm, of.uptime.raw_ppm().map(i128::from)),
         ("uptime_adjusted", Unit::Ppm, of.uptime.adjusted_ppm(&of.carve_outs).map(i128::from)),
-        ("gpu_hours_available", Unit::MilliGpuHours, int(gpu_hours(of.gpu_available).filter(|_| has_gpus))),
-        ("gpu_hours_sold", Unit::MilliGpuHours, int(gpu_hours(of.gpu_sold).filter(|_| has_gpus))),
-        ("gpu_hours_utilised", Unit::MilliGpuHours, int(gpu_hours(of.gpu_utilised).filter(|_| has_gpus))),
-        ("revenue_per_mwh_mining", Unit::MinorPerMwh, per_mwh(of.mining_revenue_minor, mining_site_nj)),
-        ("revenue_per_mwh_gpu", Unit::MinorPerMwh, per_mwh(of.gpu_revenue_minor, gpu_site_nj)),
+        ("gpu_hours_available", Unit::MilliGpuHours, gpu_hours(of.gpu_available)),
+        ("gpu_hours_sold", Unit::MilliGpuHours, gpu_hours(Some(of.gpu_sold))),
+        ("gpu_hours_utilised", Unit::MilliGpuHours, gpu_hours(of.gpu_utilised)),
+        ("revenue_per_mwh_mining", Unit::MinorPerMwh, per_mwh(of.mining_revenue_minor, share(miners_nj))),
+        ("revenue_per_mwh_gpu", Unit::MinorPerMwh, per_mwh(of.gpu_revenue_minor, share(gpus_nj))),
         (
             "hashprice_break_even",
             Unit::MinorPerPhDay,
             mining_cost.and_then(|cost| signed_mul_div(cost, ph_day, of.hashes)),
         ),
         ("completeness", Unit::Ppm, ratio(u128::from(of.samples_received), u128::from(of.samples_expected))),
-        ("energy_renewable", Unit::Ppm, of.mix.renewable_ppm().map(i128::from)),
+        (
+            "energy_renewable",
+            Unit::Ppm,
+            of.mix
+                .renewable_ppm()
+                .filter(|_| of.mix.by_source_nj.iter().any(|part| *part > 0))
+                .map(i128::from),
+        ),
     ];
     let mut terms: Vec<Term> =
         rows.into_iter().map(|(name, unit, value)| Term { name: name.to_owned(), unit, value }).collect();
     terms.extend(of.mix.sources().map(|(source, energy_nj)| Term {
         name: format!("energy_from_{}", source.as_str()),
         unit: Unit::Wh,
-        value: int(wh(energy_nj)),
+        value: wh(Some(energy_nj)),
     }));
     terms
 }

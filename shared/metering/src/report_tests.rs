@@ -10,24 +10,32 @@ fn day() -> Interval {
 fn site() -> Aggregates {
     let day_us = u128::from(DAY_US.unsigned_abs());
     Aggregates {
-        produced_sat: 480_000,
+        machines: 100,
+        produced_sat: Some(480_000),
         expected_sat: 500_000,
         hashes: 9_000_000_000_000_000 * 86_400,
-        deployed_hs_us: 10_000_000_000_000_000 * day_us,
-        energised_hs_us: 9_500_000_000_000_000 * day_us,
-        miners_nj: 200_000_000 * day_us,
-        gpus_nj: 50_000_000 * day_us,
+        suspense_hashes: 0,
+        deployed_hs_us: Some(10_000_000_000_000_000 * day_us),
+        energised_hs_us: Some(9_500_000_000_000_000 * day_us),
+        miners_nj: Some(200_000_000 * day_us),
+        gpus_nj: Some(50_000_000 * day_us),
+        suspense_nj: 0,
+        covered_us: 99,
+        standing_us: 100,
         site_nj: Some(260_000_000 * day_us),
-        curtailed_nj: 1_000_000 * NJ_PER_WH,
-        power_cost_minor: 31_200,
-        power_credit_minor: 6_200,
-        mining_revenue_minor: 41_600,
-        gpu_revenue_minor: 124_800,
+        drawn_nj: Some(260_000_000 * day_us),
+        overlap: Some(Overlap { site_nj: 26, machines_nj: 25 }),
+        curtailed_nj: Some(1_000_000 * NJ_PER_WH),
+        power_cost_minor: Some(31_200),
+        power_credit_minor: Some(6_200),
+        mining_revenue_minor: Some(41_600),
+        gpu_revenue_minor: Some(124_800),
         uptime: Uptime { by_status_us: [900, 0, 60, 40, 0, 0] },
         carve_outs: vec![Status::Curtailed, Status::Maintenance],
-        gpu_available: 64 * u128::from(WHOLE_GPU) * day_us,
+        has_gpus: true,
+        gpu_available: Some(64 * u128::from(WHOLE_GPU) * day_us),
         gpu_sold: 48 * u128::from(WHOLE_GPU) * day_us,
-        gpu_utilised: 24 * u128::from(WHOLE_GPU) * day_us,
+        gpu_utilised: Some(24 * u128::from(WHOLE_GPU) * day_us),
         samples_expected: 1_000,
         samples_received: 991,
         mix: mix::EnergyMix { by_source_nj: [600, 300, 100, 0, 0], grid_renewable_nj: 100, unknown_nj: 0 },
@@ -73,6 +81,7 @@ fn terms_are_computed_by_hand() {
         // 20,000 over 9 PH/s and a day.
         ("hashprice_break_even", 2_222),
         ("completeness", 991_000),
+        ("energy_covered", 990_000),
         ("energy_renewable", 500_000),
     ] {
         assert_eq!(value(&terms, name), Some(expected), "{name}");
@@ -84,7 +93,19 @@ fn terms_are_computed_by_hand() {
 fn nothing_is_not_zero() {
     let terms = terms(&Aggregates::default(), day());
     for name in [
+        "btc_produced",
         "luck",
+        "hashrate_deployed",
+        "hashrate_energised",
+        "energy_miners",
+        "energy_gpus",
+        "energy_unassigned",
+        "energy_curtailed",
+        "power_cost_gross",
+        "power_cost_net",
+        "gpu_hours_available",
+        "gpu_hours_utilised",
+        "revenue_per_mwh_mining",
         "operational_ratio",
         "fleet_efficiency",
         "energy_site",
@@ -99,15 +120,17 @@ fn nothing_is_not_zero() {
     ] {
         assert_eq!(value(&terms, name), None, "{name}");
     }
-    assert_eq!(value(&terms, "btc_produced"), Some(0));
+    assert_eq!(value(&terms, "btc_expected"), Some(0));
 }
 
 #[test]
 fn a_fleet_is_the_sum_of_its_sites_and_not_a_mean_of_means() {
     let mut small = site();
     small.hashes /= 9;
-    small.deployed_hs_us /= 10;
-    let mut fleet = site();
+    small.deployed_hs_us = small.deployed_hs_us.map(|sum| sum / 10);
+    let mut fleet = Aggregates::nothing(site().carve_outs);
+    fleet.add(&site());
+    assert_eq!(fleet, site());
     fleet.add(&small);
     let terms = terms(&fleet, day());
     assert_eq!(value(&terms, "hashrate_operating_average"), Some(10_000_000_000_000_000));
@@ -122,7 +145,7 @@ fn a_fleet_is_the_sum_of_its_sites_and_not_a_mean_of_means() {
 #[test]
 fn changes_are_on_the_period_before() {
     let mut grown = site();
-    grown.produced_sat = 600_000;
+    grown.produced_sat = Some(600_000);
     let changed = changes(terms(&grown, day()), &terms(&site(), day()));
     let of = |name: &str| changed.iter().find(|change| change.term.name == name).unwrap();
     assert_eq!((of("btc_produced").change, of("btc_produced").change_ppm), (Some(120_000), Some(250_000)));

@@ -24,12 +24,34 @@ struct PendingFact {
     body: Value,
 }
 
+/// What a machine is rated for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Rated {
+    pub(crate) power_w: u64,
+    pub(crate) hashrate_hs: Option<u128>,
+    pub(crate) gpus: Option<u32>,
+}
+
 /// Kinds of facts in the order they are sent: what a fact refers to comes before it.
-const ORDER: [&str; 9] =
-    ["site", "customer", "contract", "machine", "assignment", "network_difficulty", "tip", "session", "job"];
+const ORDER: [&str; 14] = [
+    "site",
+    "customer",
+    "contract",
+    "machine",
+    "assignment",
+    "network_difficulty",
+    "tip",
+    "price",
+    "energy_mix",
+    "meter",
+    "curtailment",
+    "pool_earning",
+    "session",
+    "job",
+];
 
 /// The first kind in [`ORDER`] that is sent only once all kinds before it are recorded.
-const SESSION_RANK: usize = 7;
+const SESSION_RANK: usize = 12;
 
 impl Builder {
     /// An event of a source, with the next sequence number of its key.
@@ -56,20 +78,35 @@ impl Builder {
 
     /// Records a fact that holds from an instant on.
     pub(crate) fn fact(&mut self, fact: &str, entity: &str, valid_from_us: Micros, body: Value) {
+        self.fact_until(fact, entity, valid_from_us, None, body);
+    }
+
+    /// Records a fact that holds from an instant until another.
+    pub(crate) fn fact_until(
+        &mut self,
+        fact: &str,
+        entity: &str,
+        valid_from_us: Micros,
+        valid_to_us: Option<Micros>,
+        body: Value,
+    ) {
         // A kind that is missing from the order is sent last.
         let rank = ORDER.iter().position(|kind| *kind == fact).unwrap_or(ORDER.len());
-        let body = json!({
+        let mut body = json!({
             "fact": fact,
             "entity": entity,
             "valid_from_us": valid_from_us,
             "body": body,
         });
+        if let Some(valid_to_us) = valid_to_us {
+            body["valid_to_us"] = valid_to_us.into();
+        }
         // Nothing happened before the chain did, yet a fact may hold from a round time before it.
         let event_time_us = valid_from_us.max(EARLIEST_EVENT_US);
         self.facts.push(PendingFact { rank, entity: entity.to_owned(), event_time_us, body });
     }
 
-    /// A site.
+    /// A site of which no prices are known.
     pub(crate) fn site(&mut self, site_id: &str, name: &str, time_zone: &str, from_us: Micros) {
         self.fact("site", site_id, from_us, json!({"name": name, "time_zone": time_zone}));
     }
@@ -80,10 +117,16 @@ impl Builder {
         machine_id: &str,
         site_id: &str,
         model: &str,
-        rated_w: u64,
+        rated: Rated,
         from_us: Micros,
     ) {
-        let body = json!({"site_id": site_id, "model": model, "rated_power_mw": rated_w * 1000});
+        let mut body = json!({"site_id": site_id, "model": model, "rated_power_mw": rated.power_w * 1000});
+        if let Some(hashrate_hs) = rated.hashrate_hs {
+            body["rated_hashrate_hs"] = hashrate_hs.to_string().into();
+        }
+        if let Some(gpus) = rated.gpus {
+            body["gpus"] = gpus.into();
+        }
         self.fact("machine", machine_id, from_us, body);
     }
 

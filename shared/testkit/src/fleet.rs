@@ -1,16 +1,18 @@
 //! A simulated fleet: two sites, twelve machines that really mine at difficulty 2^-20, for two
 //! hours of a simulated clock, each on a meter of its own.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 use wb_proof::stratum_v1::{Job, Session, Submit};
 use wb_proof::{Hash256, display_hash, hex};
 use wb_units::time::{SECOND_US, SETTLEMENT_INTERVAL_US};
 use wb_units::{Interval, Micros};
 
-use crate::build::{Builder, Customer};
+use crate::build::{Builder, Customer, Rated};
 use crate::mining::{nonces, notify_order};
 use crate::rng::Rng;
-use crate::{Expect, METERS, POOL_FLEET, Part, TestkitError};
+use crate::{Expect, METERS, POOL_FLEET, Part, TestkitError, site};
 
 /// When the fleet starts: 2026-10-01T00:00:00Z.
 pub const FLEET_START_US: Micros = 1_790_812_800 * SECOND_US;
@@ -34,11 +36,14 @@ pub(crate) const NBITS: u32 = 0x1702_1369;
 /// 50 BTC after four halvings.
 const SUBSIDY_SAT: u64 = 312_500_000;
 
-const SITES: [(&str, &str, &str); 2] =
+/// The nameplate of the simulated machines: they find one share of 4,096 hashes each 57 seconds.
+const RATED_HS: u128 = 75;
+
+pub(crate) const SITES: [(&str, &str, &str); 2] =
     [("tx-1", "Pecos, Texas", "America/Chicago"), ("no-1", "Mosjoen, Nordland", "Europe/Oslo")];
 
 /// Machine, site, model, rated watts, customer.
-const MACHINES: [(&str, &str, &str, u64, &str); 12] = [
+pub(crate) const MACHINES: [(&str, &str, &str, u64, &str); 12] = [
     ("tx1-m01", "tx-1", "Antminer S19j Pro", 3_050, "acme"),
     ("tx1-m02", "tx-1", "Whatsminer M30S++", 3_472, "acme"),
     ("tx1-m03", "tx-1", "Whatsminer M60S", 3_441, "acme"),
@@ -60,9 +65,7 @@ pub(crate) fn parts(seed: u64, builder: &mut Builder) -> Result<[Part; 2], Testk
 }
 
 fn facts(builder: &mut Builder) {
-    for (site, name, time_zone) in SITES {
-        builder.site(site, name, time_zone, FLEET_START_US);
-    }
+    site::facts(builder);
     for (id, name, time_zone, price_usd_per_kwh) in
         [("acme", "Acme Mining Ltd", "UTC", "0.0725"), ("birch", "Birch Compute AS", "Europe/Oslo", "0.0610")]
     {
@@ -79,14 +82,16 @@ fn facts(builder: &mut Builder) {
     let difficulty = json!({"chain": "main", "height": PERIOD_HEIGHT, "nbits": format!("{NBITS:08x}")});
     builder.fact("network_difficulty", "main", FLEET_START_US, difficulty);
     for (index, (machine, site, model, rated_w, customer)) in (1_u32..).zip(MACHINES) {
-        builder.machine(machine, site, model, rated_w, FLEET_START_US);
+        let rated = Rated { power_w: rated_w, hashrate_hs: Some(RATED_HS), ..Rated::default() };
+        builder.machine(machine, site, model, rated, FLEET_START_US);
         builder.assignment(machine, customer, FLEET_START_US);
         let extranonce1 = extranonce1_of(index);
         let session = session_body(machine, &scope_of(site), &extranonce1, FLEET_ASSIGNED_DIFFICULTY);
         builder.fact("session", &session_of(machine), FLEET_START_US, session);
     }
     // A machine that hashes scrypt: sampled, never paid for SHA-256d.
-    builder.machine("no1-l01", "no-1", "Antminer L7", 3_425, FLEET_START_US);
+    let rated = Rated { power_w: 3_425, ..Rated::default() };
+    builder.machine("no1-l01", "no-1", "Antminer L7", rated, FLEET_START_US);
     builder.assignment("no1-l01", "birch", FLEET_START_US);
 }
 
@@ -272,7 +277,8 @@ fn energy(seed: u64, builder: &mut Builder) -> Part {
         Part { name: "fleet energy", source: METERS, events: Vec::new(), expect: Expect::default() };
     let whole = Interval { start_us: FLEET_START_US, end_us: FLEET_END_US };
     let steps = whole.duration_us() / SETTLEMENT_INTERVAL_US;
-    for (machine, _, _, rated_w, _) in MACHINES {
+    let mut site_wh: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+    for (machine, site, _, rated_w, _) in MACHINES {
         let mut rng = Rng::of(seed, machine);
         let first_wh = rng.between(1_000_000, 40_000_000);
         // Five minutes at the rated power, give or take a fiftieth.
@@ -290,10 +296,19 @@ fn energy(seed: u64, builder: &mut Builder) -> Part {
             part.events.push(builder.event(METERS, "energy_reading", &meter, at_us, body));
             part.expect.accepted += 1;
             if step < steps {
-                register_wh += rng.between(nominal_wh - nominal_wh / 50, nominal_wh + nominal_wh / 50);
+                let drawn_wh = rng.between(nominal_wh - nominal_wh / 50, nominal_wh + nominal_wh / 50);
+                register_wh += drawn_wh;
+                let all = site_wh.entry(site).or_default();
+                match usize::try_from(step).ok().and_then(|step| all.get_mut(step)) {
+                    Some(sum) => *sum += drawn_wh,
+                    None => all.push(drawn_wh),
+                }
             }
         }
         part.expect.energy_wh.insert(machine.to_owned(), register_wh - first_wh);
+    }
+    for (site, drawn_wh) in &site_wh {
+        site::meter_readings(seed, site, drawn_wh, &mut part, builder);
     }
     part
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use wb_units::Micros;
 use wb_units::time::{EARLIEST_EVENT_US, SECOND_US};
 
-use crate::build::{Builder, Customer};
+use crate::build::{Builder, Customer, Rated};
 use crate::rng::Rng;
 use crate::{Expect, GENESIS_REPLAY, METERS, Part, TestkitError, read};
 
@@ -82,8 +82,13 @@ fn facts(builder: &mut Builder) {
     }
     let difficulty = json!({"chain": "main", "height": 0, "nbits": "1d00ffff"});
     builder.fact("network_difficulty", "main", START_US, difficulty);
+    // As far as it was ever told: what a processor of the time did, 2 MH/s.
+    let rated = Rated { power_w: 120, hashrate_hs: Some(2_000_000), ..Rated::default() };
+    // Each block was paid to its miner by itself.
+    let earned = json!({"pool": "solo", "site_id": "genesis", "amount_sat": "2000000000000"});
+    builder.fact_until("pool_earning", "solo/2009-01", START_US, Some(FEBRUARY_US), earned);
     for (machine, customer) in MACHINES {
-        builder.machine(machine, "genesis", "Desktop PC", 120, START_US);
+        builder.machine(machine, "genesis", "Desktop PC", rated, START_US);
         builder.assignment(machine, customer, START_US);
         let session = json!({
             "machine_id": machine,

@@ -14,6 +14,7 @@ mod miners;
 mod mining;
 mod museum;
 mod rng;
+mod site;
 mod slurm;
 mod stream;
 
@@ -186,6 +187,7 @@ pub fn demo_input(data_dir: &Path, seed: u64) -> Result<DemoInput, TestkitError>
     let mut parts = vec![genesis::blocks(data_dir, &mut builder)?];
     parts.extend(museum::parts(data_dir, &mut builder)?);
     parts.push(miners::samples(data_dir, &mut builder)?);
+    parts.push(site::samples(seed, &mut builder));
     parts.push(slurm::spans(data_dir, &mut builder)?);
     parts.extend(fleet::parts(seed, &mut builder)?);
     parts.push(genesis::energy(seed, &mut builder));

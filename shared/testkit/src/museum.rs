@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use wb_units::time::SECOND_US;
 
-use crate::build::Builder;
+use crate::build::{Builder, Rated};
 use crate::{Expect, POOL_MUSEUM, Part, TestkitError, read};
 
 const ACCEPTED_FILE: &str = "bitcoin/stratum_v1_jobs.json";
@@ -80,7 +80,8 @@ fn add(
     });
     let machine = format!("mus-{}", known + 1);
     if name == block {
-        builder.machine(&machine, "pool-museum", "Unknown miner of a real block", 1_000, START_US);
+        let rated = Rated { power_w: 1_000, ..Rated::default() };
+        builder.machine(&machine, "pool-museum", "Unknown miner of a real block", rated, START_US);
     }
     // Job ids repeat between the cases: each has a scope of its own.
     let scope = format!("museum/{name}");

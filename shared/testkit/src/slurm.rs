@@ -7,7 +7,7 @@ use serde_json::json;
 use wb_metering::gpu::sacct::{self, RowOutcome};
 use wb_units::time::SECOND_US;
 
-use crate::build::Builder;
+use crate::build::{Builder, Rated};
 use crate::fleet::FLEET_START_US;
 use crate::{Expect, Part, SLURM, TestkitError, read};
 
@@ -51,7 +51,8 @@ pub(crate) fn spans(data_dir: &Path, builder: &mut Builder) -> Result<Part, Test
         nodes.insert(span.node_id);
     }
     for node in nodes {
-        builder.machine(&node, "tx-1", "H100 node, 8 GPUs", 10_200, FLEET_START_US);
+        let rated = Rated { power_w: 10_200, gpus: Some(8), ..Rated::default() };
+        builder.machine(&node, "tx-1", "H100 node, 8 GPUs", rated, FLEET_START_US);
     }
     Ok(part)
 }

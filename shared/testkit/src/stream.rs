@@ -6,7 +6,7 @@ use wb_proof::stratum_v1::Submit;
 use wb_units::Micros;
 
 use crate::TestkitError;
-use crate::build::Builder;
+use crate::build::{Builder, Rated};
 use crate::fleet::{
     FLEET_START_US, NBITS, invented_block_hash, job, job_body, seconds, session, session_body,
 };
@@ -97,7 +97,8 @@ pub fn share_stream(seed: u64, machines: u32, n: usize) -> Result<ShareStream, T
     for index in 1..=machines {
         let machine = format!("bench-m{index:04}");
         let session_id = format!("{machine}/s1");
-        builder.machine(&machine, SITE, "Bench miner", 3_000, FLEET_START_US);
+        let rated = Rated { power_w: 3_000, ..Rated::default() };
+        builder.machine(&machine, SITE, "Bench miner", rated, FLEET_START_US);
         let session = session(index, STREAM_ASSIGNED_Q32);
         let body = session_body(&machine, SCOPE, &session.extranonce1, STREAM_ASSIGNED_DIFFICULTY);
         builder.fact("session", &session_id, FLEET_START_US, body);

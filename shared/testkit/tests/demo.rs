@@ -40,6 +40,8 @@ fn counts_are_those_of_the_files() {
         ])
     );
     assert_eq!(part("miner samples").expect.accepted, 10);
+    // Six machines in two hours.
+    assert_eq!(part("fleet samples").expect.accepted, 6 * 24);
     let spans = part("gpu spans");
     assert_eq!(spans.expect.accepted, 5);
     assert_eq!(spans.expect.not_sent.len(), 1);
@@ -50,7 +52,8 @@ fn counts_are_those_of_the_files() {
     let fleet = part("fleet shares");
     println!("seed {SEED}, fleet: {} shares", fleet.expect.accepted);
     assert!((1_300..1_700).contains(&fleet.expect.accepted), "{}", fleet.expect.accepted);
-    assert_eq!(part("fleet energy").expect.accepted, 12 * 25);
+    // Twelve machines and two sites.
+    assert_eq!(part("fleet energy").expect.accepted, 14 * 25);
     // With the first block, five hours of 3 January, 28 days, and midnight of 1 February.
     assert_eq!(part("genesis energy").expect.accepted, 3 * (1 + 5 + 28 * 24 + 1));
     let work: u128 = genesis.expect.credited_q32.values().sum();

@@ -1,7 +1,8 @@
 //! The root of all queries.
 
 use async_graphql::{Context, Object};
-use wb_clickhouse::read::PageRequest;
+use wb_clickhouse::read::{PageRequest, PeriodRequest};
+use wb_metering::report::period::ReportPeriod;
 
 use super::averages::{HashrateAverages, averages_cost};
 use super::context::Reading;
@@ -9,6 +10,7 @@ use super::luck::{self, ChainLuck};
 use super::pages::{
     CustomerPage, InvoicePage, MachinePage, SitePage, WorkerStatisticsPage, page_cost, page_request,
 };
+use super::report::{self, Report};
 use super::series::{buckets, selection, series_cost, whole};
 use super::time::Time;
 use super::types::{Customer, EnergyPoint, HashratePoint, Invoice, VerdictCount, Viewer};
@@ -198,6 +200,35 @@ impl Query {
         let read = reading(context)?.read().await?;
         let work = read.work_under_targets(range, &selection).await.map_err(failed)?;
         luck::by_chain(work).map_err(failed)
+    }
+
+    /// The figures of a day, month, quarter or year: output, energy, uptime, GPU time, completeness,
+    /// with the change on the period before and the witnesses of each quantity beside each other. An
+    /// operator is told of sites, what they cost and what pools paid; a customer of its own machines,
+    /// while they were its own.
+    #[graphql(complexity = "report::report_cost(child_complexity)")]
+    async fn report(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "A day `2026-10-31`, a month `2026-10`, a quarter `2026-Q3` or a year `2026`.")]
+        period: String,
+        #[graphql(desc = "Only this site.")] site_id: Option<String>,
+        #[graphql(
+            desc = "The IANA time zone of its days; for an operator the site's own unless given, else UTC."
+        )]
+        zone: Option<String>,
+    ) -> async_graphql::Result<Report> {
+        let refused = |problem: String| graphql(ApiError::Arguments { problem });
+        let period = ReportPeriod::parse(&period).map_err(|error| refused(error.to_string()))?;
+        let request = PeriodRequest {
+            period,
+            zone: zone.as_deref(),
+            site_id: site_id.as_deref(),
+            now_us: jiff::Timestamp::now().as_microsecond(),
+            slots_max: report::SLOTS_MAX,
+        };
+        let read = reading(context)?.read().await?;
+        Ok(read.period_report(&request).await.map_err(failed)?.into())
     }
 
     /// Your invoices in the order of their issue; all of them for an operator.

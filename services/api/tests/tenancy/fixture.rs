@@ -93,7 +93,9 @@ const NAMED: &str = "1, 'shares', 0, 1";
 const UNNAMED: &str = "2, 'shares', 0, 1";
 
 pub(crate) async fn fill(store: &Store, contents: Contents) {
-    let rows = [facts(), sessions(), work(), shares(), energy(), invoices()].concat();
+    let rows =
+        [facts(), site_facts(), sessions(), work(), shares(), energy(), samples(), spans(), invoices()]
+            .concat();
     insert(store, "manifest", "names_offset, topic, partition, block, attempt", "41, 'shares', 0, 1, 1")
         .await;
     for (owner, table, columns, values) in rows {
@@ -173,6 +175,130 @@ fn facts() -> Vec<Row> {
             &json!({"machine_id": "machine-bbb", "customer_id": CUSTOMER_A, "contract_id": "ghost"}),
         ),
     ]
+}
+
+/// What is known of sites: shared windows, and prices and payments that only an operator is shown.
+fn site_facts() -> Vec<Row> {
+    use Owner::{A, B, Others, Shared};
+    let other = |owner, kind: &str, entity: &str, to_us: Option<i64>, body: serde_json::Value| {
+        let stored = FactBody::parse(kind, entity, &body.to_string()).unwrap().to_json();
+        fact(owner, NAMED, kind, entity, DAY_US, to_us, &stored.parse().unwrap())
+    };
+    let hour = |hours: i64| Some(DAY_US + hours * 60 * MINUTE_US);
+    vec![
+        other(Shared, "maintenance", "m-s", hour(1), json!({"site_id": "site-s", "reason": "hall"})),
+        other(
+            A,
+            "curtailment",
+            "c-a",
+            hour(1),
+            json!({"site_id": "site-a", "program": "p", "credit": "1.50"}),
+        ),
+        other(
+            B,
+            "curtailment",
+            "c-b",
+            hour(2),
+            json!({"site_id": "site-b", "program": "p", "credit": "2.50"}),
+        ),
+        other(
+            B,
+            "maintenance",
+            "m-b",
+            hour(9),
+            json!({"site_id": "site-s", "machine_id": "x2", "reason": "r"}),
+        ),
+        other(
+            Others,
+            "pool_earning",
+            "e-1",
+            hour(24),
+            json!({"pool": "p", "site_id": "site-a", "amount_sat": "9"}),
+        ),
+        other(Others, "price", "pw", None, json!({"series": "pw", "unit": "USD/kWh", "value": "0.05"})),
+        // Later than the site's own fact, so it holds in the store of both only.
+        other(
+            Others,
+            "site",
+            "site-a",
+            None,
+            json!({"name": "North of A", "time_zone": "America/Chicago", "power_price_series": "pw"}),
+        ),
+        // Nobody rated these: each customer is told so of its own.
+        other(
+            A,
+            "machine",
+            "unrated-aaa",
+            None,
+            json!({"site_id": "site-a", "model": "Model-A", "rated_power_mw": 1}),
+        ),
+        other(
+            B,
+            "machine",
+            "unrated-bbb",
+            None,
+            json!({"site_id": "site-b", "model": "Model-B", "rated_power_mw": 1}),
+        ),
+        other(
+            A,
+            "assignment",
+            "unrated-aaa",
+            None,
+            json!({"machine_id": "unrated-aaa", "customer_id": CUSTOMER_A, "contract_id": "contract-aaa"}),
+        ),
+        other(
+            B,
+            "assignment",
+            "unrated-bbb",
+            None,
+            json!({"machine_id": "unrated-bbb", "customer_id": CUSTOMER_B, "contract_id": "contract-bbb"}),
+        ),
+    ]
+}
+
+/// Samples of both around the handover of x1, where a neighbour's sample could speak for one's own time.
+fn samples() -> Vec<Row> {
+    use Owner::{A, B, Others};
+    let row = |owner, block: &str, machine: &str, minute: i64, hashrate_hs: u64, power_mw: u64| -> Row {
+        let at_us = DAY_US + minute * MINUTE_US;
+        let columns = "attempt, topic, partition, block, idx, source, source_epoch, source_key, sequence, \
+                       event_time_us, site_id, machine_id, family, state, algorithm, hashrate_hs, power_mw, \
+                       uptime_s, answers";
+        let answers = json!({"s": {"STATUS": [{"Description": "FluxOS-1"}], "SUMMARY": [{"Accepted": 100 + minute,
+            "Difficulty Accepted": 655_350_000, "Elapsed": 100_000, "MHS 5s": 1, "MHS av": hashrate_hs}]}});
+        let values = format!(
+            "{block}, 0, 'agent', 1, '{machine}', {minute}, {at_us}, 'site-s', '{machine}', 'f', 'hashing', 'sha256d', \
+             {hashrate_hs}, {power_mw}, {minute} * 60 + 77, '{answers}'"
+        );
+        (owner, "miner_samples", columns, values)
+    };
+    vec![
+        row(A, NAMED, "machine-aaa", 0, 28_000_000, 3_000_000),
+        row(A, NAMED, "machine-aaa", 5, 28_000_000, 3_100_000),
+        row(A, NAMED, "x1", 110, 30_000_000, 2_000_000),
+        row(A, NAMED, "x1", 115, 30_000_000, 2_000_000),
+        row(B, NAMED, "x1", 120, 31_000_000, 4_000_000),
+        row(B, NAMED, "x1", 125, 31_000_000, 4_000_000),
+        row(B, NAMED, "machine-bbb", 0, 32_000_000, 5_000_000),
+        row(B, NAMED, "machine-bbb", 5, 32_000_000, 5_000_000),
+        row(Others, NAMED, "suspense-machine", 0, 9_000_000, 1_000),
+        row(Others, UNNAMED, "machine-aaa", 3, 99_000_000, 9_000_000),
+    ]
+}
+
+/// Allocations on a node of each.
+fn spans() -> Vec<Row> {
+    use Owner::{A, B};
+    let row = |owner, node: &str, allocation: &str, gpus: u32, minutes: (i64, i64)| -> Row {
+        let (start_us, end_us) = (DAY_US + minutes.0 * MINUTE_US, DAY_US + minutes.1 * MINUTE_US);
+        let columns = "attempt, topic, partition, block, idx, event_time_us, site_id, node_id, allocation_id, account, \
+                       state, gpus, start_us, end_us";
+        let values = format!(
+            "{NAMED}, 0, {end_us}, 'site-s', '{node}', '{allocation}', 'x', 'COMPLETED', {gpus}, {start_us}, {end_us}"
+        );
+        (owner, "gpu_spans", columns, values)
+    };
+    vec![row(A, "unrated-aaa", "job-aaa", 2, (10, 50)), row(B, "unrated-bbb", "job-bbb", 3, (10, 55))]
 }
 
 fn sessions() -> Vec<Row> {

@@ -183,6 +183,7 @@ fn values(argument: &str) -> Vec<String> {
         "siteId" => quoted(fixture::SITES),
         "machineId" => quoted(fixture::MACHINES),
         "customerId" => quoted(&[fixture::CUSTOMER_A, fixture::CUSTOMER_B]),
+        "zone" => quoted(&["UTC", "America/Chicago"]),
         "period" => quoted(&["2026-10", "2026-11"]),
         "id" => quoted(&["inv-aaa", "inv-bbb"]),
         other => panic!("the test knows no values for the argument {other}: add some, of both customers"),

@@ -17,6 +17,9 @@ pub struct Machine {
     /// Its nameplate hashrate in hashes per second, decimal digits; absent where it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rated_hashrate_hs: Option<String>,
+    /// How many GPUs it has; absent where it is no GPU node or nobody said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpus: Option<u32>,
 }
 
 impl Machine {

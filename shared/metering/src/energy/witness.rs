@@ -85,7 +85,7 @@ pub struct Piece {
 
 impl Piece {
     /// Of its energy, what flowed in the part of it from one instant to another.
-    fn within(&self, part: &Interval) -> u128 {
+    pub(crate) fn within(&self, part: &Interval) -> u128 {
         until(self.energy_nj, &self.interval, part.end_us)
             - until(self.energy_nj, &self.interval, part.start_us)
     }

@@ -1,0 +1,161 @@
+//! The report of a site or of the fleet, in GraphQL.
+
+use async_graphql::SimpleObject;
+use wb_clickhouse::read::PeriodReport;
+use wb_metering::report::TermChange;
+use wb_metering::report::sheet::WitnessShare;
+use wb_metering::report::truth::Comparison;
+
+use super::time::Time;
+
+/// The most settlement intervals, of all machines together, that one answer is about: 224 machines
+/// over a month, 6944 over a day. The command `weighbridge report` has no such limit.
+pub(super) const SLOTS_MAX: u64 = 2_000_000;
+
+/// The cost of a report: what is read for it, and its lines.
+pub(super) fn report_cost(child: usize) -> usize {
+    const READ: usize = 10_000;
+    const LINES: usize = 64;
+    child.saturating_mul(LINES).saturating_add(READ)
+}
+
+/// Figures of a period. What is not known is null, and never zero.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct Report {
+    /// The sites it is of, as far as you have machines there; all of them for an operator.
+    pub(crate) site_ids: Vec<String>,
+    /// Its first instant.
+    pub(crate) from: Time,
+    /// The first instant after it; of a period that goes on, the last full five minutes.
+    pub(crate) to: Time,
+    /// The time zone of its days.
+    pub(crate) zone: String,
+    /// Whether the period goes on.
+    pub(crate) goes_on: bool,
+    /// The currency of terms in minor units; what a site costs and earns is shown to operators only.
+    pub(crate) currency: Option<String>,
+    /// The figures.
+    pub(crate) terms: Vec<ReportTerm>,
+    /// Energy by the witness that it rests on, the best one first.
+    pub(crate) energy_by_witness: Vec<ReportWitness>,
+    /// Witnesses of one quantity beside each other: of the whole, then of single machines.
+    pub(crate) comparisons: Vec<ReportComparison>,
+    /// What is not known or was refused, in words.
+    pub(crate) notes: Vec<String>,
+}
+
+/// One figure.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct ReportTerm {
+    /// Its stable name, such as `hashrate_operating_average`.
+    pub(crate) name: String,
+    /// Its unit, such as `H/s`, `Wh`, `ppm` or `sat`.
+    pub(crate) unit: String,
+    /// A whole number of that unit; null where it is not known.
+    pub(crate) value: Option<String>,
+    /// The value in the period before.
+    pub(crate) before: Option<String>,
+    /// The value less the one before.
+    pub(crate) change: Option<String>,
+    /// The change in parts per million of the value before; null for shares.
+    pub(crate) change_ppm: Option<String>,
+}
+
+/// Energy that rests on one witness.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct ReportWitness {
+    /// `meter`, `pdu`, `firmware_counter`, `firmware_power` or `nameplate`.
+    pub(crate) witness: String,
+    /// Its energy in nanojoules.
+    pub(crate) energy_nj: String,
+    /// Its part of all energy in parts per million.
+    pub(crate) share_ppm: String,
+}
+
+/// Two witnesses of one quantity over the same time.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct ReportComparison {
+    /// The machine; null where it is about the whole report.
+    pub(crate) machine_id: Option<String>,
+    /// `hashes`, `own_hashrate`, `earned`, `energy` or `gpu_time`.
+    pub(crate) quantity: String,
+    /// The unit of both values.
+    pub(crate) unit: String,
+    /// The first witness.
+    pub(crate) witness: String,
+    /// What it says.
+    pub(crate) value: String,
+    /// The second, which the difference is measured by.
+    pub(crate) against: String,
+    /// What it says.
+    pub(crate) against_value: String,
+    /// Value less the other, in parts per million of the other; null where that is zero.
+    pub(crate) difference_ppm: Option<String>,
+    /// The difference that chance and the instruments alone would give, in parts per million.
+    pub(crate) expected_ppm: String,
+    /// Standard deviations of chance that it amounts to, in thousandths; null where chance has no part.
+    pub(crate) z_milli: Option<String>,
+    /// Whether it is beyond what is expected.
+    pub(crate) beyond: bool,
+}
+
+impl From<PeriodReport> for Report {
+    fn from(read: PeriodReport) -> Self {
+        let sheet = read.sheet;
+        Self {
+            site_ids: read.site_ids,
+            from: Time(read.interval.start_us),
+            to: Time(read.interval.end_us),
+            zone: read.zone,
+            goes_on: read.goes_on,
+            currency: sheet.currency.map(|currency| currency.code().to_owned()),
+            terms: sheet.terms.into_iter().map(ReportTerm::from).collect(),
+            energy_by_witness: sheet.witnesses.into_iter().map(ReportWitness::from).collect(),
+            comparisons: sheet.comparisons.into_iter().map(ReportComparison::from).collect(),
+            notes: sheet.notes,
+        }
+    }
+}
+
+impl From<TermChange> for ReportTerm {
+    fn from(change: TermChange) -> Self {
+        let text = |value: Option<i128>| value.map(|value| value.to_string());
+        Self {
+            unit: change.term.unit.as_str().to_owned(),
+            value: text(change.term.value),
+            before: text(change.before),
+            change: text(change.change),
+            change_ppm: change.change_ppm.map(|ppm| ppm.to_string()),
+            name: change.term.name,
+        }
+    }
+}
+
+impl From<WitnessShare> for ReportWitness {
+    fn from(share: WitnessShare) -> Self {
+        Self {
+            witness: share.witness.as_str().to_owned(),
+            energy_nj: share.energy_nj.to_string(),
+            share_ppm: share.share_ppm.to_string(),
+        }
+    }
+}
+
+impl From<Comparison> for ReportComparison {
+    fn from(comparison: Comparison) -> Self {
+        let pair = comparison.pair;
+        Self {
+            machine_id: comparison.machine_id,
+            quantity: comparison.quantity.as_str().to_owned(),
+            unit: comparison.quantity.unit().to_owned(),
+            witness: pair.left_name.to_owned(),
+            value: pair.left.to_string(),
+            against: pair.right_name.to_owned(),
+            against_value: pair.right.to_string(),
+            difference_ppm: pair.difference_ppm.map(|ppm| ppm.to_string()),
+            expected_ppm: pair.expected_ppm.to_string(),
+            z_milli: pair.z_milli.map(|z| z.to_string()),
+            beyond: pair.is_beyond,
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! A report as JSON: whole numbers as decimal text, what is not known as null.
+
+use std::fmt::Display;
+
+use serde_json::{Value, json};
+use wb_metering::report::sheet::Sheet;
+
+use super::Head;
+
+/// Writes a report with sorted keys.
+pub(super) fn write(head: &Head, sheet: &Sheet) -> String {
+    let terms: Vec<Value> = sheet
+        .terms
+        .iter()
+        .map(|change| {
+            json!({
+                "name": change.term.name,
+                "unit": change.term.unit.as_str(),
+                "value": known(change.term.value),
+                "before": known(change.before),
+                "change": known(change.change),
+                "change_ppm": known(change.change_ppm),
+            })
+        })
+        .collect();
+    let witnesses: Vec<Value> = sheet
+        .witnesses
+        .iter()
+        .map(|share| {
+            json!({
+                "witness": share.witness.as_str(),
+                "energy_nj": share.energy_nj.to_string(),
+                "share_ppm": share.share_ppm,
+            })
+        })
+        .collect();
+    let comparisons: Vec<Value> = sheet
+        .comparisons
+        .iter()
+        .map(|comparison| {
+            let pair = &comparison.pair;
+            json!({
+                "machine_id": comparison.machine_id,
+                "quantity": comparison.quantity.as_str(),
+                "unit": comparison.quantity.unit(),
+                "witness": pair.left_name,
+                "value": pair.left.to_string(),
+                "against": pair.right_name,
+                "against_value": pair.right.to_string(),
+                "difference_ppm": known(pair.difference_ppm),
+                "expected_ppm": pair.expected_ppm.to_string(),
+                "z_milli": known(pair.z_milli),
+                "beyond": pair.is_beyond,
+            })
+        })
+        .collect();
+    let report = json!({
+        "site_id": head.site_id,
+        "customer_id": head.customer_id,
+        "period": head.period,
+        "zone": head.zone,
+        "from_us": head.interval.start_us.to_string(),
+        "to_us": head.interval.end_us.to_string(),
+        "goes_on": head.goes_on,
+        "cut": head.cut.to_string(),
+        "site_ids": head.site_ids,
+        "currency": sheet.currency.map(|currency| currency.code()),
+        "terms": terms,
+        "energy_by_witness": witnesses,
+        "comparisons": comparisons,
+        "notes": sheet.notes,
+    });
+    format!("{report:#}\n")
+}
+
+fn known(value: Option<impl Display>) -> Value {
+    value.map_or(Value::Null, |value| Value::String(value.to_string()))
+}

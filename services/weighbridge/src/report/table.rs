@@ -1,0 +1,94 @@
+//! A report for people.
+
+use std::fmt::Write as _;
+
+use wb_metering::report::TermChange;
+use wb_metering::report::sheet::Sheet;
+use wb_metering::report::truth::{Comparison, Quantity};
+use wb_units::{Currency, decimal};
+
+use super::Head;
+use super::amount::{NOT_KNOWN, percent, value};
+
+/// Comparisons of single machines that are shown; all are in the other formats.
+const COMPARISONS_SHOWN: usize = 40;
+
+/// Writes a report.
+pub(super) fn write(head: &Head, sheet: &Sheet) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = head_line(&mut text, head).and_then(|()| body(&mut text, sheet));
+    text
+}
+
+fn head_line(text: &mut String, head: &Head) -> std::fmt::Result {
+    let what = head.site_id.as_deref().map_or_else(|| "fleet".to_owned(), |site| format!("site {site}"));
+    let whose = head.customer_id.as_deref().map(|id| format!(", machines of {id}")).unwrap_or_default();
+    let until = if head.goes_on { ", not over yet" } else { "" };
+    writeln!(text, "{what}{whose}, {} ({}{until}), as of cut {}", head.period, head.zone, head.cut)?;
+    if head.site_id.is_none() {
+        writeln!(text, "  sites: {}", head.site_ids.join(", "))?;
+    }
+    Ok(())
+}
+
+fn body(text: &mut String, sheet: &Sheet) -> std::fmt::Result {
+    for change in &sheet.terms {
+        let shown = value(&change.term, change.term.value, sheet.currency);
+        let beside = beside(change, sheet.currency);
+        writeln!(text, "  {:<27} {shown:>24}{beside}", change.term.name)?;
+    }
+    if !sheet.witnesses.is_empty() {
+        let shares: Vec<String> = sheet
+            .witnesses
+            .iter()
+            .map(|share| format!("{} {}", percent(i128::from(share.share_ppm)), share.witness.as_str()))
+            .collect();
+        writeln!(text, "  energy by witness: {}", shares.join(", "))?;
+    }
+    let (of_whole, of_machines): (Vec<_>, Vec<_>) =
+        sheet.comparisons.iter().partition(|comparison| comparison.machine_id.is_none());
+    for comparison in of_whole.iter().chain(of_machines.iter().take(COMPARISONS_SHOWN)) {
+        writeln!(text, "  {}", compared(comparison))?;
+    }
+    let more = of_machines.len().saturating_sub(COMPARISONS_SHOWN);
+    if more > 0 {
+        writeln!(text, "  ... and {more} comparisons of machines: see --format csv")?;
+    }
+    for note in &sheet.notes {
+        writeln!(text, "  note: {note}")?;
+    }
+    Ok(())
+}
+
+/// The change on the period before, where both are known.
+fn beside(change: &TermChange, currency: Option<Currency>) -> String {
+    let Some(before) = change.before else { return String::new() };
+    let was = value(&change.term, Some(before), currency);
+    match change.change_ppm {
+        Some(ppm) => {
+            format!("   before {was} ({}{})", if ppm > 0 { "+" } else { "" }, percent(i128::from(ppm)))
+        }
+        None => format!("   before {was}"),
+    }
+}
+
+fn compared(comparison: &Comparison) -> String {
+    let pair = &comparison.pair;
+    let whose = comparison.machine_id.as_deref().unwrap_or("all");
+    let off = pair.difference_ppm.map_or_else(|| NOT_KNOWN.to_owned(), |ppm| percent(i128::from(ppm)));
+    let expected = percent(i128::from(pair.expected_ppm));
+    let z = pair.z_milli.map(|z| format!(", z {}", decimal::format(i128::from(z), 3))).unwrap_or_default();
+    let verdict = if pair.is_beyond { "BEYOND" } else { "within" };
+    let what = match comparison.quantity {
+        Quantity::Hashes => "hashrate",
+        Quantity::OwnHashrate => "own hashrate",
+        Quantity::Earned => "earned",
+        Quantity::Energy => "energy",
+        Quantity::GpuTime => "GPU time",
+    };
+    format!(
+        "{verdict} {whose}: {what} {} against {}: off by {off}, {expected} expected{z}",
+        pair.left_name, pair.right_name
+    )
+}

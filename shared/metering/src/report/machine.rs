@@ -1,0 +1,502 @@
+//! The figures of one machine: from what is recorded of it to sums that a site adds up.
+//!
+//! A machine counts for a site while it stands there. Its samples, registers and spans are put
+//! together once and then cut to that time, so that machines that move or change hands are counted
+//! where they were, and a period's parts add up to it.
+
+use std::collections::BTreeMap;
+
+use ruint::aliases::U256;
+use wb_units::{Interval, Micros, SETTLEMENT_INTERVAL_US};
+
+use super::Aggregates;
+use super::truth::{MachineTruth, shared_energy};
+use crate::compare::{Hashrates, Pair, ShareSums};
+use crate::completeness::{Arrival, Completeness, Promise};
+use crate::counters::until;
+use crate::energy::RegisterReading;
+use crate::energy::sources::{MeterFacts, PowerSample, of_nameplate, of_power, of_register};
+use crate::energy::witness::{IntervalEnergy, Piece, Testimony, Witness, Witnessed, best, by_interval};
+use crate::gpu::Span;
+use crate::gpu::allocation::{Allocation, MigProfile, Share, accept};
+use crate::gpu::rows;
+use crate::uptime::{Found, Poll, Status, Stretch, Uptime, Windows, timeline};
+
+/// What the figures go by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// How often a machine is to be sampled and a meter to be read, in microseconds.
+    pub every_us: i64,
+    /// How long a sample speaks for its machine, and how far apart two readings of power may be, in
+    /// microseconds.
+    pub speaks_us: i64,
+    /// How far apart two registers may be before the timing of their difference is an estimate.
+    pub longest_us: i64,
+    /// Which witness of energy is heard before which.
+    pub order: Vec<Witness>,
+    /// What the adjusted uptime leaves out.
+    pub carve_outs: Vec<Status>,
+    /// What a firmware's own hashrate may be off, in parts per million.
+    pub firmware_class_ppm: u64,
+    /// What fees and rounding may take from a payment, in parts per million.
+    pub payment_class_ppm: u64,
+}
+
+impl Default for Rules {
+    /// A sample each settlement interval that speaks for two of them; firmware within 5 %, payments
+    /// within 4 %, the highest fee that large pools ask.
+    fn default() -> Self {
+        Self {
+            every_us: SETTLEMENT_INTERVAL_US,
+            speaks_us: 2 * SETTLEMENT_INTERVAL_US,
+            longest_us: 2 * SETTLEMENT_INTERVAL_US,
+            order: Witness::ALL.to_vec(),
+            carve_outs: vec![Status::Curtailed, Status::Maintenance],
+            firmware_class_ppm: 50_000,
+            payment_class_ppm: 40_000,
+        }
+    }
+}
+
+/// A time in which a machine stood at the site, and as what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stand {
+    /// The time, within the period.
+    pub interval: Interval,
+    /// Nameplate power in milliwatts.
+    pub rated_power_mw: u64,
+    /// Nameplate hashrate in hashes per second.
+    pub rated_hashrate_hs: Option<u128>,
+    /// GPUs of a GPU node.
+    pub gpus: Option<u32>,
+}
+
+/// One sample of a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sample {
+    /// When.
+    pub at_us: Micros,
+    /// The event's identity.
+    pub id: [u8; 16],
+    /// When it was appended to the log.
+    pub appended_at_us: Micros,
+    /// The firmware's uptime in seconds.
+    pub uptime_s: Option<u64>,
+    /// What was found.
+    pub found: Found,
+    /// Power in milliwatts.
+    pub power_mw: Option<u64>,
+}
+
+/// A register's readings, in any order and with any repeats.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Register {
+    /// The meter.
+    pub meter_id: String,
+    /// What kind of witness it is.
+    pub witness: Witness,
+    /// What was read.
+    pub readings: Vec<RegisterReading>,
+}
+
+/// A row of an allocation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpanRow {
+    /// The span; where it is open, `elapsed_s` says how long it was seen.
+    pub span: Span,
+    /// The GPU or slice, where the scheduler names it.
+    pub device: String,
+    /// A MIG profile; empty for whole GPUs.
+    pub profile: String,
+}
+
+/// Accepted work under one target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Work {
+    /// The network's target; zero on a chain that earns nothing.
+    pub target: U256,
+    /// What a block pays, in satoshi.
+    pub reward_sat: u64,
+    /// Credited difficulty in units of 2^-32.
+    pub credited_q32: u128,
+}
+
+/// What the firmware claimed in the settlement intervals in which it claimed anything, beside the
+/// work that was proven in the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Claims {
+    /// Hashes claimed.
+    pub hashes: u128,
+    /// Credited difficulty in units of 2^-32.
+    pub credited_q32: u128,
+    /// The sum of its squares, over shares.
+    pub credited_q32_squared: U256,
+}
+
+/// All that is recorded of a machine for a period.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Record {
+    /// The machine.
+    pub machine_id: String,
+    /// Where it stood, in order of time and not overlapping.
+    pub stands: Vec<Stand>,
+    /// When it was somebody's, in order of time and not overlapping.
+    pub assigned: Vec<Interval>,
+    /// Its samples.
+    pub samples: Vec<Sample>,
+    /// Its registers.
+    pub registers: Vec<Register>,
+    /// What was held of its GPUs.
+    pub spans: Vec<SpanRow>,
+    /// Its accepted work while it stood there.
+    pub work: Vec<Work>,
+    /// Of it, credited difficulty while it was nobody's, in units of 2^-32.
+    pub suspense_q32: u128,
+    /// What its firmware claimed.
+    pub claims: Option<Claims>,
+    /// Its own average against its own accepted shares, by its last answer.
+    pub own_claim: Option<Pair>,
+}
+
+/// A machine's figures.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Figures {
+    /// What a site adds up. Money, the site's meters and its mix are not the machine's.
+    pub sums: Aggregates,
+    /// Its energy by settlement interval, in order of time.
+    pub energy: Vec<IntervalEnergy>,
+    /// Whether it is a GPU node.
+    pub is_gpu_node: bool,
+    /// Its witnesses beside each other.
+    pub truth: MachineTruth,
+    /// GPU time by settlement interval, in order of time, for its price.
+    pub gpu_sold: BTreeMap<Micros, u128>,
+    /// Allocations that were refused, in words.
+    pub refused: Vec<String>,
+    /// Whether nothing was heard of a miner: neither samples nor registers nor work.
+    pub is_mute: bool,
+}
+
+/// Hashes that work in units of 2^-32 of difficulty stands for, rounded down.
+#[must_use]
+pub fn hashes_of(credited_q32: u128) -> u128 {
+    // q32 * 65536 / 65535, split so that the product does not pass 128 bits.
+    credited_q32 + credited_q32 / 65_535
+}
+
+/// The sums of shares in a unit in which both fit 128 bits.
+#[must_use]
+pub fn share_sums(credited_q32: u128, squared: U256) -> ShareSums {
+    let mut shift = 0;
+    while (squared >> (2 * shift)) > U256::from(u128::MAX) {
+        shift += 1;
+    }
+    let difficulty_squared = u128::try_from(squared >> (2 * shift)).unwrap_or(u128::MAX);
+    ShareSums { difficulty: credited_q32 >> shift, difficulty_squared }
+}
+
+/// Makes a machine's figures. `windows` are those of the site and of the machine together; the
+/// period ends where nothing can be known yet.
+#[must_use]
+pub fn figures(record: &Record, windows: &Windows, rules: &Rules, period: Interval) -> Figures {
+    let is_gpu_node = !record.spans.is_empty() || record.stands.iter().any(|stand| stand.gpus.is_some());
+    let mut found = Figures { is_gpu_node, ..Figures::default() };
+    found.sums = Aggregates::nothing(rules.carve_outs.clone());
+    found.sums.machines = u64::from(!record.stands.is_empty());
+    found.sums.site_nj = None;
+    for work in &record.work {
+        found.sums.hashes += hashes_of(work.credited_q32);
+    }
+    found.sums.suspense_hashes = hashes_of(record.suspense_q32);
+
+    let (allocations, refused) = allocations(record, period);
+    found.refused = refused;
+    let polls: Vec<Poll> = record.samples.iter().map(poll).collect();
+    let testimonies = testimonies(record, &polls, windows, &allocations, rules, period);
+    for stand in &record.stands {
+        let energy = best(&testimonies, &rules.order, stand.interval);
+        if is_gpu_node {
+            add_gpu_stand(&mut found, stand, &allocations);
+        } else {
+            let stretches = timeline(&polls, windows, rules.speaks_us, stand.interval);
+            add_miner_stand(&mut found.sums, stand, &stretches, &energy);
+        }
+        add_energy(&mut found, record, &energy, stand);
+        count_samples(&mut found.sums, record, stand, is_gpu_node, rules);
+    }
+    found.sums.gpu_utilised = found.sums.gpu_utilised.filter(|_| !is_gpu_node);
+    let has_said = !record.samples.is_empty() || !record.registers.is_empty() || !record.work.is_empty();
+    found.is_mute = !is_gpu_node && !has_said && !record.stands.is_empty();
+    found.truth = truth(record, &testimonies, rules, period);
+    found
+}
+
+fn poll(sample: &Sample) -> Poll {
+    Poll { at_us: sample.at_us, id: sample.id, uptime_s: sample.uptime_s, found: sample.found }
+}
+
+/// All witnesses of the machine's energy.
+fn testimonies(
+    record: &Record,
+    polls: &[Poll],
+    windows: &Windows,
+    allocations: &[Allocation],
+    rules: &Rules,
+    period: Interval,
+) -> Vec<Testimony> {
+    let facts = MeterFacts {
+        rollover_wh: None,
+        power_max_mw: 0,
+        longest_us: rules.longest_us,
+        replacements: Vec::new(),
+        corrections: Vec::new(),
+    };
+    let mut by_witness: BTreeMap<Witness, Vec<Vec<Piece>>> = BTreeMap::new();
+    for register in &record.registers {
+        let pieces = of_register(&register.readings, &facts);
+        by_witness.entry(register.witness).or_default().push(pieces);
+    }
+    let power: Vec<PowerSample> = record
+        .samples
+        .iter()
+        .filter_map(|sample| {
+            let power_mw = sample.power_mw?;
+            Some(PowerSample { at_us: sample.at_us, id: sample.id, uptime_s: sample.uptime_s, power_mw })
+        })
+        .collect();
+    by_witness.entry(Witness::FirmwarePower).or_default().push(of_power(&power, rules.speaks_us));
+    for stand in &record.stands {
+        let ran: Vec<Interval> = if allocations.is_empty() {
+            let stretches = timeline(polls, windows, rules.speaks_us, stand.interval);
+            let hashing = stretches.iter().filter(|stretch| stretch.status == Status::Hashing);
+            hashing.map(|stretch| stretch.interval).collect()
+        } else {
+            // A node whose GPUs are held runs.
+            let held = allocations.iter().map(|held| Interval {
+                start_us: held.start_us,
+                end_us: held.end_us.unwrap_or(period.end_us),
+            });
+            union(held.filter_map(|held| held.intersect(&stand.interval)).collect())
+        };
+        let pieces = by_witness.entry(Witness::Nameplate).or_default();
+        if pieces.is_empty() {
+            pieces.push(Vec::new());
+        }
+        if let Some(last) = pieces.last_mut() {
+            last.extend(of_nameplate(stand.rated_power_mw, &ran));
+        }
+    }
+    let summed = by_witness.into_iter().map(|(witness, meters)| Testimony { witness, pieces: sum(meters) });
+    summed.filter(|testimony| !testimony.pieces.is_empty()).collect()
+}
+
+/// The sum of several meters of one kind: a machine with two supplies has two outlets. Where one of
+/// them is silent the others speak for themselves.
+fn sum(mut meters: Vec<Vec<Piece>>) -> Vec<Piece> {
+    if meters.len() < 2 {
+        return meters.pop().unwrap_or_default();
+    }
+    let all: Vec<Piece> = meters.into_iter().flatten().collect();
+    let mut edges: Vec<Micros> =
+        all.iter().flat_map(|piece| [piece.interval.start_us, piece.interval.end_us]).collect();
+    edges.sort_unstable();
+    edges.dedup();
+    // By the edge that each part begins at.
+    let mut parts: BTreeMap<Micros, Piece> = BTreeMap::new();
+    for piece in &all {
+        let first = edges.partition_point(|edge| *edge < piece.interval.start_us);
+        for pair in edges.get(first..).unwrap_or_default().windows(2) {
+            let [start_us, end_us] = *pair else { continue };
+            if start_us >= piece.interval.end_us {
+                break;
+            }
+            let part = Interval { start_us, end_us };
+            let energy_nj = piece.within(&part);
+            let sum = parts.entry(start_us).or_insert(Piece {
+                interval: part,
+                energy_nj: 0,
+                is_timing_estimated: false,
+            });
+            sum.energy_nj += energy_nj;
+            sum.is_timing_estimated |= piece.is_timing_estimated;
+        }
+    }
+    parts.into_values().collect()
+}
+
+/// Intervals in order, those that touch or overlap made one.
+#[must_use]
+pub fn union(mut intervals: Vec<Interval>) -> Vec<Interval> {
+    intervals.sort_unstable();
+    let mut merged: Vec<Interval> = Vec::with_capacity(intervals.len());
+    for interval in intervals.into_iter().filter(|interval| interval.duration_us() > 0) {
+        match merged.last_mut() {
+            Some(last) if interval.start_us <= last.end_us => last.end_us = last.end_us.max(interval.end_us),
+            _ => merged.push(interval),
+        }
+    }
+    merged
+}
+
+fn add_miner_stand(sums: &mut Aggregates, stand: &Stand, stretches: &[Stretch], energy: &[Witnessed]) {
+    let length_us = u128::from(stand.interval.end_us.abs_diff(stand.interval.start_us));
+    sums.uptime.add(&Uptime::of(stretches, stand.interval));
+    let rated_hs = stand.rated_hashrate_hs;
+    let times = |so_long_us: u128| rated_hs.and_then(|rated_hs| rated_hs.checked_mul(so_long_us));
+    let answered = stretches
+        .iter()
+        .filter(|stretch| matches!(stretch.status, Status::Hashing | Status::Reachable))
+        .map(|stretch| stretch.interval);
+    let drew = energy
+        .iter()
+        .filter(|part| part.energy_nj > 0 && part.witness != Witness::Nameplate)
+        .map(|part| part.interval);
+    let powered: u128 = union(answered.chain(drew).collect())
+        .iter()
+        .map(|interval| u128::from(interval.end_us.abs_diff(interval.start_us)))
+        .sum();
+    sums.deployed_hs_us = super::both(sums.deployed_hs_us, times(length_us));
+    sums.energised_hs_us = super::both(sums.energised_hs_us, times(powered));
+    for stretch in stretches.iter().filter(|stretch| stretch.status == Status::Curtailed) {
+        let length_us = u128::from(stretch.interval.end_us.abs_diff(stretch.interval.start_us));
+        let rated_nj = u128::from(stand.rated_power_mw) * length_us;
+        let drawn_nj: u128 = energy.iter().map(|part| within(part, &stretch.interval)).sum();
+        sums.curtailed_nj = super::both(sums.curtailed_nj, Some(rated_nj.saturating_sub(drawn_nj)));
+    }
+}
+
+/// Of a quantity, what flowed in a part of its time.
+fn within(quantity: &Witnessed, part: &Interval) -> u128 {
+    quantity.interval.intersect(part).map_or(0, |part| {
+        until(quantity.energy_nj, &quantity.interval, part.end_us)
+            - until(quantity.energy_nj, &quantity.interval, part.start_us)
+    })
+}
+
+fn add_energy(found: &mut Figures, record: &Record, energy: &[Witnessed], stand: &Stand) {
+    let sums = &mut found.sums;
+    let total_nj: u128 = energy.iter().map(|part| part.energy_nj).sum();
+    if !energy.is_empty() {
+        let of_kind = if found.is_gpu_node { &mut sums.gpus_nj } else { &mut sums.miners_nj };
+        *of_kind = super::either(*of_kind, Some(total_nj));
+    }
+    let assigned_nj: u128 =
+        energy.iter().map(|part| record.assigned.iter().map(|held| within(part, held)).sum::<u128>()).sum();
+    sums.suspense_nj += total_nj.saturating_sub(assigned_nj);
+    let covered: u128 =
+        energy.iter().map(|part| u128::from(part.interval.end_us.abs_diff(part.interval.start_us))).sum();
+    sums.covered_us += covered;
+    sums.standing_us += u128::from(stand.interval.end_us.abs_diff(stand.interval.start_us));
+    found.energy.extend(by_interval(energy));
+}
+
+fn add_gpu_stand(found: &mut Figures, stand: &Stand, allocations: &[Allocation]) {
+    let whole = stand.gpus.map(|gpus| {
+        u128::from(Share::Whole { gpus }.parts())
+            * u128::from(stand.interval.end_us.abs_diff(stand.interval.start_us))
+    });
+    found.sums.has_gpus = true;
+    found.sums.gpu_available = super::both(found.sums.gpu_available, whole);
+    for allocation in allocations {
+        found.sums.gpu_sold += allocation.held(stand.interval);
+        let mut from_us = allocation.start_us.max(stand.interval.start_us);
+        let to_us = allocation.end_us.unwrap_or(Micros::MAX).min(stand.interval.end_us);
+        while from_us < to_us {
+            let start_us = wb_units::time::interval_start(from_us);
+            let end_us = to_us.min(start_us.saturating_add(SETTLEMENT_INTERVAL_US));
+            let held = allocation.held(Interval { start_us: from_us, end_us });
+            *found.gpu_sold.entry(start_us).or_default() += held;
+            from_us = end_us;
+        }
+    }
+}
+
+fn count_samples(sums: &mut Aggregates, record: &Record, stand: &Stand, is_gpu_node: bool, rules: &Rules) {
+    let promise =
+        Promise { every_us: rules.every_us, active: vec![stand.interval], on_time_us: rules.every_us };
+    let mut count = |arrivals: &[Arrival]| {
+        let counted = Completeness::of(&promise, arrivals, &[], stand.interval);
+        sums.samples_expected = sums.samples_expected.saturating_add(counted.expected);
+        sums.samples_received = sums.samples_received.saturating_add(counted.received);
+    };
+    if !is_gpu_node {
+        let arrivals: Vec<Arrival> = record
+            .samples
+            .iter()
+            .map(|sample| Arrival { event_time_us: sample.at_us, appended_at_us: sample.appended_at_us })
+            .collect();
+        count(&arrivals);
+    }
+    for register in &record.registers {
+        let arrivals: Vec<Arrival> = register
+            .readings
+            .iter()
+            .map(|reading| Arrival { event_time_us: reading.at_us, appended_at_us: reading.at_us })
+            .collect();
+        count(&arrivals);
+    }
+}
+
+/// The allocations that hold together, and why others do not. One that goes on is held until its
+/// row was taken: what came after nobody has said.
+fn allocations(record: &Record, period: Interval) -> (Vec<Allocation>, Vec<String>) {
+    let mut by_device: BTreeMap<(&str, &str), Vec<Span>> = BTreeMap::new();
+    for row in &record.spans {
+        by_device.entry((&row.device, &row.profile)).or_default().push(row.span.clone());
+    }
+    let (mut made, mut refused) = (Vec::new(), Vec::new());
+    for ((device, profile), spans) in by_device {
+        let merged = rows::merge(&spans);
+        refused.extend(merged.contradictions.iter().map(|row| {
+            format!("{} on {}: a row contradicts another of the same run", row.allocation_id, row.node_id)
+        }));
+        for span in merged.spans {
+            let mut allocation = span.allocation();
+            allocation.device = device.to_owned();
+            if !profile.is_empty() {
+                match MigProfile::parse(profile) {
+                    Ok(profile) => {
+                        allocation.share = Share::Mig { profile, instance: device.to_owned() };
+                    }
+                    Err(error) => {
+                        refused.push(error.to_string());
+                        continue;
+                    }
+                }
+            }
+            let seen_us = i64::try_from(span.elapsed_s).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+            let seen_until_us = span.start_us.saturating_add(seen_us).min(period.end_us.max(span.start_us));
+            allocation.end_us = allocation.end_us.or(Some(seen_until_us));
+            made.push(allocation);
+        }
+    }
+    let gpus = record.stands.iter().filter_map(|stand| stand.gpus).max();
+    let node_gpus: BTreeMap<String, u32> =
+        gpus.map(|gpus| (record.machine_id.clone(), gpus)).into_iter().collect();
+    let accepted = accept(made, &node_gpus);
+    refused.extend(accepted.refused.iter().map(|(_, error)| error.to_string()));
+    (accepted.allocations, refused)
+}
+
+fn truth(record: &Record, testimonies: &[Testimony], rules: &Rules, period: Interval) -> MachineTruth {
+    let hashrates = record.claims.map(|claims| Hashrates {
+        proven: hashes_of(claims.credited_q32),
+        shares: share_sums(claims.credited_q32, claims.credited_q32_squared),
+        claimed: Some(claims.hashes),
+        firmware_class_ppm: rules.firmware_class_ppm,
+        ..Hashrates::default()
+    });
+    let inside: Vec<Interval> =
+        record.stands.iter().filter_map(|stand| stand.interval.intersect(&period)).collect();
+    MachineTruth {
+        machine_id: record.machine_id.clone(),
+        hashrates,
+        claims: record.claims,
+        energy: shared_energy(testimonies, &inside),
+        own_claim: record.own_claim.clone(),
+    }
+}
+
+#[cfg(test)]
+#[path = "machine_tests.rs"]
+mod tests;

@@ -1,0 +1,507 @@
+//! A site's report: its machines' figures added up, and money, the site's own meters, its mix of
+//! energy and what its pools paid put beside them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ruint::aliases::{U256, U512};
+use wb_units::rounding::div_half_even;
+use wb_units::time::interval_start;
+use wb_units::{Currency, Interval, Micros, SETTLEMENT_INTERVAL_US};
+
+use super::machine::{Figures, Record, Register, Rules, Work, figures, union};
+use super::mix::{self, MixFact};
+use super::money::Prices;
+use super::truth::{Comparison, Quantity, TruthSums};
+use super::{Aggregates, Overlap};
+use crate::compare::{self, Hashrates};
+use crate::counters::until;
+use crate::energy::sources::{MeterFacts, of_register};
+use crate::energy::witness::{Testimony, Witness, Witnessed, best, by_interval};
+use crate::uptime::Windows;
+
+/// Comparisons of single machines that a report keeps: those beyond what is expected first.
+pub const COMPARISONS_MAX: usize = 1_000;
+
+/// Refused allocations that a report names; the others are counted.
+const REFUSED_NAMED: usize = 20;
+
+/// The target of difficulty 1 times 2^32: what work in units of 2^-32 is divided by.
+fn blocks_denominator() -> U512 {
+    U512::from(0xffff_u32) << 240
+}
+
+/// A window of a site or of one of its machines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window {
+    /// When.
+    pub interval: Interval,
+    /// The machine; `None` for the whole site.
+    pub machine_id: Option<String>,
+}
+
+/// A credit for a curtailment, spread evenly over its window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Credit {
+    /// The window.
+    pub interval: Interval,
+    /// Minor units of the site's currency.
+    pub amount_minor: i128,
+}
+
+/// What a pool credited for a span, or paid at an instant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Earning {
+    /// The pool.
+    pub pool: String,
+    /// The span; of a payout the instant, with no length.
+    pub interval: Interval,
+    /// Satoshi.
+    pub amount_sat: u128,
+    /// Blocks that the pool found in it, where it pays for blocks.
+    pub pool_blocks: Option<u64>,
+}
+
+/// What is known of a site beside its machines.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SiteFacts {
+    /// The site.
+    pub site_id: String,
+    /// Curtailment windows, in any order.
+    pub curtailment: Vec<Window>,
+    /// Maintenance windows, in any order.
+    pub maintenance: Vec<Window>,
+    /// Credits for curtailments.
+    pub credits: Vec<Credit>,
+    /// Where its energy comes from, in order of time and not overlapping.
+    pub mix: Vec<MixFact>,
+    /// The meters of all it takes in.
+    pub meters: Vec<Register>,
+    /// What its power costs.
+    pub power: Option<Prices>,
+    /// What a bitcoin is worth.
+    pub bitcoin: Option<Prices>,
+    /// What a GPU-hour is worth.
+    pub gpu: Option<Prices>,
+    /// What pools credited.
+    pub earnings: Vec<Earning>,
+    /// What pools paid.
+    pub payouts: Vec<Earning>,
+    /// The site's accepted work by settlement interval.
+    pub work: Vec<(Micros, Work)>,
+    /// What could not be read, in words.
+    pub doubts: Vec<String>,
+    /// Whether only some of the site's machines are looked at: those of a customer. Then nothing of
+    /// the site itself is told: its power, its pools, its mix.
+    pub is_part: bool,
+}
+
+/// A site's report, or a fleet's.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SiteReport {
+    /// What adds up.
+    pub sums: Aggregates,
+    /// Energy by witness in nanojoules, in the order of [`Witness::ALL`].
+    pub by_witness_nj: [u128; 5],
+    /// The sums of the witnesses beside each other.
+    pub truth: TruthSums,
+    /// Comparisons of the site with its pools, and of single machines: at most [`COMPARISONS_MAX`].
+    pub comparisons: Vec<Comparison>,
+    /// The currency of its money, where there is any.
+    pub currency: Option<Currency>,
+    /// What is not known or was refused, in words.
+    pub notes: Vec<String>,
+}
+
+/// Adds up a site machine by machine; what it holds does not grow with their number, but for
+/// the comparisons.
+#[derive(Debug)]
+pub struct SiteFold {
+    facts: SiteFacts,
+    rules: Rules,
+    period: Interval,
+    report: SiteReport,
+    /// (miners, GPU nodes) by settlement interval, in nanojoules.
+    energy: BTreeMap<Micros, (u128, u128)>,
+    gpu_sold: BTreeMap<Micros, u128>,
+    expected: U512,
+    unrated: u64,
+    mute: u64,
+    uncounted_nodes: u64,
+    refused: Vec<String>,
+    refused_more: u64,
+    miners: u64,
+}
+
+impl SiteFold {
+    /// Starts with no machine.
+    #[must_use]
+    pub fn new(facts: SiteFacts, rules: Rules, period: Interval) -> Self {
+        let report = SiteReport {
+            sums: Aggregates::nothing(rules.carve_outs.clone()),
+            notes: facts.doubts.clone(),
+            ..SiteReport::default()
+        };
+        Self {
+            facts,
+            rules,
+            period,
+            report,
+            energy: BTreeMap::new(),
+            gpu_sold: BTreeMap::new(),
+            expected: U512::ZERO,
+            unrated: 0,
+            mute: 0,
+            uncounted_nodes: 0,
+            refused: Vec::new(),
+            refused_more: 0,
+            miners: 0,
+        }
+    }
+
+    fn windows_of(&self, machine_id: &str) -> Windows {
+        let of = |windows: &[Window]| {
+            let mine = windows.iter().filter(|window| {
+                window.machine_id.as_deref().is_none_or(|of_machine| of_machine == machine_id)
+            });
+            union(mine.map(|window| window.interval).collect())
+        };
+        Windows { curtailment: of(&self.facts.curtailment), maintenance: of(&self.facts.maintenance) }
+    }
+
+    /// Adds a machine.
+    pub fn add(&mut self, record: &Record) {
+        let windows = self.windows_of(&record.machine_id);
+        let found = figures(record, &windows, &self.rules, self.period);
+        for work in &record.work {
+            self.expected = self.expected.saturating_add(numerator(work));
+        }
+        if found.is_gpu_node {
+            let uncounted = record.stands.iter().any(|stand| stand.gpus.is_none());
+            self.uncounted_nodes += u64::from(uncounted);
+        } else if !record.stands.is_empty() {
+            self.miners += 1;
+            self.unrated += u64::from(record.stands.iter().any(|stand| stand.rated_hashrate_hs.is_none()));
+            self.mute += u64::from(found.is_mute);
+        }
+        for interval in &found.energy {
+            let sum = self.energy.entry(interval.start_us).or_default();
+            let of_kind = if found.is_gpu_node { &mut sum.1 } else { &mut sum.0 };
+            *of_kind += interval.energy_nj();
+            for (sum, part) in self.report.by_witness_nj.iter_mut().zip(interval.by_witness_nj) {
+                *sum += part;
+            }
+        }
+        for (at_us, held) in &found.gpu_sold {
+            *self.gpu_sold.entry(*at_us).or_default() += held;
+        }
+        self.keep_comparisons(&found);
+        for refused in found.refused {
+            if self.refused.len() < REFUSED_NAMED {
+                self.refused.push(refused);
+            } else {
+                self.refused_more += 1;
+            }
+        }
+        // Site-wide figures are none of a machine's.
+        let site_nj = self.report.sums.site_nj.take();
+        self.report.sums.add(&found.sums);
+        self.report.sums.site_nj = site_nj;
+    }
+
+    fn keep_comparisons(&mut self, found: &Figures) {
+        self.report.truth.add(&found.truth);
+        let kept = &mut self.report.comparisons;
+        for comparison in found.truth.comparisons() {
+            if kept.len() < COMPARISONS_MAX {
+                kept.push(comparison);
+            } else if comparison.pair.is_beyond
+                && let Some(usual) = kept.iter().rposition(|kept| !kept.pair.is_beyond)
+            {
+                kept.remove(usual);
+                kept.push(comparison);
+            }
+        }
+    }
+
+    /// The report of all machines that were added.
+    #[must_use]
+    pub fn finish(mut self) -> SiteReport {
+        self.report.sums.expected_sat = self.expected_sat(self.expected);
+        self.report.sums.gpu_utilised = self.report.sums.gpu_utilised.filter(|_| !self.report.sums.has_gpus);
+        let is_heard = self.report.sums.covered_us > 0 || self.report.sums.samples_received > 0;
+        let has_windows = !self.facts.curtailment.is_empty();
+        let sums = &mut self.report.sums;
+        sums.energised_hs_us = sums.energised_hs_us.filter(|_| is_heard || self.miners == 0);
+        sums.curtailed_nj = sums.curtailed_nj.filter(|_| is_heard || has_windows || self.miners == 0);
+        self.finish_energy();
+        if self.facts.is_part {
+            self.hide_the_site();
+        } else {
+            self.finish_pools();
+            self.finish_money();
+        }
+        self.finish_notes();
+        self.report
+    }
+
+    fn expected_sat(&self, numerator: U512) -> u128 {
+        div_half_even(numerator, blocks_denominator(), false)
+            .and_then(|sat| u128::try_from(sat).ok())
+            .unwrap_or(0)
+    }
+
+    /// The site's meters, and what was drawn by interval.
+    fn finish_energy(&mut self) {
+        let at_site = site_meters(&self.facts.meters, &self.rules, self.period);
+        let by_site: BTreeMap<Micros, (u128, i64)> = by_interval(&at_site)
+            .into_iter()
+            .map(|interval| (interval.start_us, (interval.energy_nj(), interval.covered_us)))
+            .collect();
+        let sums = &mut self.report.sums;
+        let has_meters = !self.facts.meters.is_empty() && !at_site.is_empty();
+        sums.site_nj = has_meters.then(|| by_site.values().map(|(energy_nj, _)| energy_nj).sum());
+        let mut overlap = Overlap::default();
+        let mut drawn: BTreeMap<Micros, u128> = BTreeMap::new();
+        for (start_us, (miners_nj, gpus_nj)) in &self.energy {
+            drawn.insert(*start_us, miners_nj + gpus_nj);
+        }
+        for (start_us, (energy_nj, covered_us)) in &by_site {
+            if *covered_us < SETTLEMENT_INTERVAL_US {
+                continue;
+            }
+            let machines_nj = drawn.insert(*start_us, *energy_nj).unwrap_or(0);
+            if machines_nj > 0 {
+                overlap.site_nj += energy_nj;
+                overlap.machines_nj += machines_nj;
+            }
+        }
+        sums.overlap = (overlap.machines_nj > 0).then_some(overlap);
+        sums.drawn_nj = (!drawn.is_empty()).then(|| drawn.values().sum());
+        let quantities: Vec<Witnessed> = drawn
+            .iter()
+            .map(|(start_us, energy_nj)| Witnessed {
+                interval: Interval {
+                    start_us: *start_us,
+                    end_us: start_us.saturating_add(SETTLEMENT_INTERVAL_US),
+                },
+                energy_nj: *energy_nj,
+                witness: Witness::Meter,
+                is_timing_estimated: false,
+            })
+            .collect();
+        sums.mix = mix::split(&quantities, &self.facts.mix);
+        let prices = self.facts.power.as_ref().filter(|_| !self.facts.is_part);
+        let worth = prices.and_then(|prices| prices.worth(drawn));
+        if prices.is_some() && worth.is_none() {
+            self.report.notes.push("power cost: some of the time with energy has no price".to_owned());
+        }
+        self.report.sums.power_cost_minor = worth;
+    }
+
+    /// What pools credited and paid, and that against the proven work.
+    fn finish_pools(&mut self) {
+        let period = self.period;
+        let credited: BTreeSet<&str> =
+            self.facts.earnings.iter().map(|earning| earning.pool.as_str()).collect();
+        let mut amounts: Vec<(Micros, u128)> = Vec::new();
+        let mut spans = Vec::new();
+        let mut blocks = None;
+        for earning in &self.facts.earnings {
+            let Some(part) = earning.interval.intersect(&period) else { continue };
+            let amount_sat = until(earning.amount_sat, &earning.interval, part.end_us)
+                - until(earning.amount_sat, &earning.interval, part.start_us);
+            // It is worth what a bitcoin was in the last interval of its span.
+            amounts.push((part.end_us.saturating_sub(1), amount_sat));
+            spans.push(part);
+            blocks = super::either(blocks, earning.pool_blocks);
+        }
+        let earned_sat: u128 = amounts.iter().map(|(_, amount_sat)| amount_sat).sum();
+        let paid = self.facts.payouts.iter().filter(|payout| {
+            !credited.contains(payout.pool.as_str()) && period.contains(payout.interval.start_us)
+        });
+        amounts.extend(paid.map(|payout| (payout.interval.start_us, payout.amount_sat)));
+        let has_mined = self.report.sums.hashes > 0 || self.miners > 0;
+        let sums = &mut self.report.sums;
+        sums.produced_sat = (!amounts.is_empty() || !has_mined)
+            .then(|| amounts.iter().map(|(_, amount_sat)| amount_sat).sum());
+        sums.mining_revenue_minor = match &self.facts.bitcoin {
+            _ if !has_mined => Some(0),
+            Some(prices) if sums.produced_sat.is_some() => prices.worth(amounts),
+            _ => None,
+        };
+        let spans = union(spans);
+        if spans.is_empty() {
+            return;
+        }
+        let mut expected = U512::ZERO;
+        for (at_us, work) in &self.facts.work {
+            if spans.iter().any(|span| span.contains(*at_us)) {
+                expected = expected.saturating_add(numerator(work));
+            }
+        }
+        let of = Hashrates {
+            proven: self.expected_sat(expected),
+            paid: Some(earned_sat),
+            pool_blocks: blocks,
+            payment_class_ppm: self.rules.payment_class_ppm,
+            ..Hashrates::default()
+        };
+        let pairs = compare::hashrate(&of).into_iter();
+        let made: Vec<Comparison> =
+            pairs.map(|pair| Comparison { machine_id: None, quantity: Quantity::Earned, pair }).collect();
+        self.report.comparisons.splice(0..0, made);
+    }
+
+    fn finish_money(&mut self) {
+        let series = [&self.facts.power, &self.facts.bitcoin, &self.facts.gpu];
+        let mut currencies = series.into_iter().flatten().map(Prices::currency);
+        self.report.currency = currencies.next();
+        if currencies.any(|other| Some(other) != self.report.currency) {
+            self.report.notes.push("money: the site's prices are in several currencies".to_owned());
+            self.report.currency = None;
+            let sums = &mut self.report.sums;
+            sums.power_cost_minor = None;
+            sums.mining_revenue_minor = None;
+            sums.gpu_revenue_minor = None;
+            return;
+        }
+        let period = self.period;
+        let credit_minor: i128 = self.facts.credits.iter().map(|credit| credit_within(credit, period)).sum();
+        let sums = &mut self.report.sums;
+        sums.power_credit_minor =
+            Some(credit_minor).filter(|credit| self.facts.power.is_some() || *credit != 0);
+        let sold = self.gpu_sold.iter().map(|(at_us, held)| (*at_us, *held));
+        sums.gpu_revenue_minor = match &self.facts.gpu {
+            _ if !sums.has_gpus => Some(0),
+            Some(prices) => prices.worth(sold),
+            None => None,
+        };
+    }
+
+    /// A customer is shown its machines, and nothing of the site's.
+    fn hide_the_site(&mut self) {
+        let sums = &mut self.report.sums;
+        sums.produced_sat = None;
+        sums.site_nj = None;
+        sums.overlap = None;
+        sums.power_cost_minor = None;
+        sums.power_credit_minor = None;
+        sums.mining_revenue_minor = None;
+        sums.gpu_revenue_minor = None;
+        sums.mix = mix::EnergyMix::default();
+    }
+
+    fn finish_notes(&mut self) {
+        let notes = &mut self.report.notes;
+        let mut count = |count: u64, what: &str| {
+            if count > 0 {
+                notes.push(format!("{count} {what}"));
+            }
+        };
+        count(self.unrated, "miners without a rated hashrate: what is deployed is not known");
+        count(self.mute, "miners of which nothing was heard");
+        count(self.uncounted_nodes, "GPU nodes without a number of GPUs: what is available is not known");
+        if self.facts.is_part {
+            // Who else holds a node is not the customer's to know.
+            return;
+        }
+        let refused = u64::try_from(self.refused.len()).unwrap_or(u64::MAX).saturating_add(self.refused_more);
+        count(refused, "allocations or rows of them refused");
+        notes.append(&mut self.refused);
+    }
+}
+
+/// What a work's blocks pay, times the common denominator.
+fn numerator(work: &Work) -> U512 {
+    if work.target == U256::ZERO {
+        return U512::ZERO;
+    }
+    U512::from(work.credited_q32)
+        .saturating_mul(U512::from(work.target))
+        .saturating_mul(U512::from(work.reward_sat))
+}
+
+fn credit_within(credit: &Credit, period: Interval) -> i128 {
+    let size = credit.amount_minor.unsigned_abs();
+    let part = credit.interval.intersect(&period).map_or(0, |part| {
+        until(size, &credit.interval, part.end_us) - until(size, &credit.interval, part.start_us)
+    });
+    let part = i128::try_from(part).unwrap_or(i128::MAX);
+    if credit.amount_minor < 0 { -part } else { part }
+}
+
+/// What the site's meters measured: their sum, where all of them spoke.
+fn site_meters(meters: &[Register], rules: &Rules, period: Interval) -> Vec<Witnessed> {
+    let facts = MeterFacts {
+        rollover_wh: None,
+        power_max_mw: 0,
+        longest_us: rules.longest_us,
+        replacements: Vec::new(),
+        corrections: Vec::new(),
+    };
+    let mut by_start: BTreeMap<Micros, (Witnessed, usize)> = BTreeMap::new();
+    for meter in meters {
+        let testimony = Testimony { witness: Witness::Meter, pieces: of_register(&meter.readings, &facts) };
+        for part in by_interval(&best(&[testimony], &[Witness::Meter], period)) {
+            if part.covered_us < SETTLEMENT_INTERVAL_US {
+                continue;
+            }
+            let interval = Interval {
+                start_us: interval_start(part.start_us),
+                end_us: part.start_us.saturating_add(SETTLEMENT_INTERVAL_US),
+            };
+            let whole =
+                Witnessed { interval, energy_nj: 0, witness: Witness::Meter, is_timing_estimated: false };
+            let sum = by_start.entry(part.start_us).or_insert((whole, 0));
+            sum.0.energy_nj += part.energy_nj();
+            sum.1 += 1;
+        }
+    }
+    let whole = by_start.into_values().filter(|(_, spoke)| *spoke == meters.len());
+    whole.map(|(sum, _)| sum).collect()
+}
+
+impl SiteReport {
+    /// Adds another site: a fleet is the sum of its sites.
+    pub fn add(&mut self, site_id: &str, other: Self) {
+        if let (Some(left), Some(right)) = (self.currency, other.currency)
+            && left != right
+        {
+            self.notes.push(format!("money: {site_id} is in {}, others in {}", right.code(), left.code()));
+            let sums = &mut self.sums;
+            sums.power_cost_minor = None;
+            sums.power_credit_minor = None;
+            sums.mining_revenue_minor = None;
+            sums.gpu_revenue_minor = None;
+        }
+        self.currency = self.currency.or(other.currency);
+        self.sums.add(&other.sums);
+        for (sum, part) in self.by_witness_nj.iter_mut().zip(other.by_witness_nj) {
+            *sum += part;
+        }
+        self.truth.merge(&other.truth);
+        // What single sites were paid is told in their own reports.
+        let of_machines = other.comparisons.into_iter().filter(|one| one.machine_id.is_some());
+        self.comparisons.extend(of_machines);
+        // Those beyond what is expected first, then as they came: what is cut is the usual.
+        self.comparisons.sort_by_key(|comparison| !comparison.pair.is_beyond);
+        self.comparisons.truncate(COMPARISONS_MAX);
+        self.notes.extend(other.notes.into_iter().map(|note| format!("{site_id}: {note}")));
+    }
+
+    /// The fleet of no sites.
+    #[must_use]
+    pub fn nothing(rules: &Rules) -> Self {
+        Self { sums: Aggregates::nothing(rules.carve_outs.clone()), ..Self::default() }
+    }
+
+    /// The share of each witness in the energy, in parts per million that sum to one.
+    #[must_use]
+    pub fn witness_shares_ppm(&self) -> Vec<(Witness, u64)> {
+        let whole = crate::energy::witness::IntervalEnergy {
+            by_witness_nj: self.by_witness_nj,
+            ..Default::default()
+        };
+        whole.shares_ppm()
+    }
+}
