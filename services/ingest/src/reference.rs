@@ -214,7 +214,8 @@ impl Reference {
             | FactBody::Customer(_)
             | FactBody::Assignment(_)
             | FactBody::Contract(_)
-            | FactBody::Price(_) => {}
+            | FactBody::Price(_)
+            | FactBody::Redrive(_) => {}
         }
     }
 

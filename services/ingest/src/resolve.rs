@@ -4,7 +4,7 @@ mod shares;
 
 use wb_auth::{Role, Source};
 use wb_events::Event;
-use wb_events::facts::FactBody;
+use wb_events::facts::{FactBody, REDRIVE};
 use wb_events::input::{InputError, NO_ROOM_FOR_JOBS, UNKNOWN_MACHINE};
 use wb_events::u128_bytes;
 use wb_events::wire::{self, MinerReading, event::Body};
@@ -116,6 +116,10 @@ fn check_fact(reference: &Reference, fact: &wire::Fact) -> Result<(), Unresolved
             wb_rating::Contract::parse(&fact.body).map_err(|error| {
                 Unresolved::Wrong(InputError::coded(error.code(), "body.body", error.to_string()))
             })?;
+        }
+        REDRIVE => {
+            let reason = "is recorded by `weighbridge quarantine redrive` alone, beside what it re-drives";
+            return Err(Unresolved::Wrong(InputError::field("body.fact", reason)));
         }
         "job" if !reference.has_room_for_jobs() => {
             let reason = "as many jobs are remembered as there is room for";

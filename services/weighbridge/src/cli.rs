@@ -13,7 +13,7 @@ use wb_config::{Config, ProcessEnvironment};
 
 use crate::keys::Keys;
 use crate::services::Service;
-use crate::{alarm, audit, backends, bill, connect, demo, share, up};
+use crate::{alarm, audit, backends, bill, connect, demo, quarantine, rules, share, up};
 
 /// Weighbridge: counts hashes, kilowatt-hours and GPU-hours once, proves them, and bills them.
 #[derive(Debug, Parser)]
@@ -78,11 +78,21 @@ enum Command {
     Invoice(bill::InvoiceCommand),
     /// Check everything that was named against the manifest, the tables, the archive and the log, and repair it.
     Scrub(audit::ScrubArguments),
+    /// By which rules the log is folded. An upgrade that changes them is switched on in the log, so that it replays
+    /// as it ran.
+    Rules {
+        /// Switch all partitions to the rules of this version, once every aggregator knows them.
+        #[arg(long)]
+        switch: Option<u32>,
+    },
     /// The alarm that stands while the conservation law is broken.
     #[command(subcommand)]
     Alarm(alarm::AlarmCommand),
     /// Build everything again from the log, from offset 0, in a second database, and compare the two.
     Replay(audit::ReplayArguments),
+    /// Look at what was refused after it reached the log, and send it through the scale again.
+    #[command(subcommand)]
+    Quarantine(quarantine::QuarantineCommand),
     /// Prove shares.
     #[command(subcommand)]
     Share(share::ShareCommand),
@@ -172,9 +182,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         }
         Command::Close { period, customer } => bill::close(&config, &period, customer.as_deref()).await?,
         Command::Invoice(command) => bill::run(&config, command).await?,
+        Command::Rules { switch } => rules::run(&config, switch).await?,
         Command::Alarm(command) => return alarm::run(&config, command).await,
         Command::Scrub(scrub) => return audit::scrub(&config, &scrub).await,
         Command::Replay(replay) => return audit::replay(&config, &replay).await,
+        Command::Quarantine(command) => quarantine::run(&config, command).await?,
         Command::Share(_) | Command::Connect(_) => {}
     }
     Ok(ExitCode::SUCCESS)

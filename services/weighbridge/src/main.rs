@@ -9,6 +9,8 @@ mod cli;
 mod connect;
 mod demo;
 mod keys;
+mod quarantine;
+mod rules;
 mod services;
 mod share;
 mod up;

@@ -2,9 +2,11 @@
 //! form, written again in one spelling.
 
 mod machine;
+mod redrive;
 mod stratum_v2;
 
 pub use machine::Machine;
+pub use redrive::{REDRIVE, Redrive};
 pub use stratum_v2::{EXTENDED, JobV2, STANDARD};
 
 use serde::{Deserialize, Serialize};
@@ -164,6 +166,8 @@ pub enum FactBody {
     NetworkDifficulty(NetworkDifficulty),
     /// See [`Price`].
     Price(Price),
+    /// See [`Redrive`].
+    Redrive(Redrive),
 }
 
 /// The kinds of facts, for messages.
@@ -209,6 +213,7 @@ impl FactBody {
             "tip" => Self::Tip(read(text)?),
             "network_difficulty" => Self::NetworkDifficulty(read(text)?),
             "price" => Self::Price(read(text)?),
+            REDRIVE => Self::Redrive(read(text)?),
             other => {
                 let reason = format!("unknown kind of fact {other:?}: known are {FACT_KINDS}");
                 return Err(InputError::field("body.fact", reason));
@@ -250,6 +255,7 @@ impl FactBody {
                 difficulty.chain.clone()
             }
             Self::Price(price) => price.series.clone(),
+            Self::Redrive(redrive) => redrive.id.clone(),
         };
         if entity == expected_entity {
             Ok(())
@@ -274,6 +280,7 @@ impl FactBody {
             Self::Tip(body) => serde_json::to_value(body),
             Self::NetworkDifficulty(body) => serde_json::to_value(body),
             Self::Price(body) => serde_json::to_value(body),
+            Self::Redrive(body) => serde_json::to_value(body),
         };
         // These types have string keys and integers only, so writing them cannot fail.
         value.map(|value| value.to_string()).unwrap_or_default()

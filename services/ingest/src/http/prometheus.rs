@@ -3,10 +3,12 @@
 //! A sender of remote write gives up what is answered with 4xx and sends again what is answered with 5xx, so only what may
 //! be taken later is a 5xx here: also where elsewhere 429 or 408 is said, which such a sender does not try again.
 
+use std::sync::Arc;
+use std::time::Instant;
+
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header as names};
 use axum::response::{IntoResponse, Response};
-use std::sync::Arc;
 use wb_auth::Source;
 use wb_events::Event;
 use wb_events::input;
@@ -15,7 +17,7 @@ use wb_metering::gpu::dcgm;
 
 use super::pods::{self, Held};
 use super::write::{self, Point};
-use super::{Door, Ready, header, now_us};
+use super::{Door, Ready, header, note, now_us};
 use crate::answer::{self, EventAnswer, Refusal};
 use crate::{body, limits};
 
@@ -27,7 +29,10 @@ const MJ_PER_WH: u64 = 3_600_000;
 const SECOND_US: i64 = 1_000_000;
 
 pub(super) async fn take(State(door): State<Arc<Door>>, request: Request) -> Response {
-    match door.take_write(request).await {
+    let began = Instant::now();
+    let taken = door.take_write(request).await;
+    note(began, &taken);
+    match taken {
         Ok(answers) if answers.iter().all(|answer| matches!(answer, EventAnswer::Accepted { .. })) => {
             StatusCode::NO_CONTENT.into_response()
         }
