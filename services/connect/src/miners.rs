@@ -81,7 +81,6 @@ pub async fn run(options: &Options, ingest: &Ingest, stop: &Stop) -> Result<Summ
         Poller { web: web::Web::new(options.login.clone(), options.within)?, within: options.within };
     let mut collector = Collector {
         options,
-        poller,
         epoch: now_us(),
         ways: HashMap::new(),
         known: BTreeMap::new(),
@@ -91,7 +90,7 @@ pub async fn run(options: &Options, ingest: &Ingest, stop: &Stop) -> Result<Summ
     let mut backlog = Backlog::start(ingest, stop);
     while !stop.is_told() && !backlog.has_ended() {
         let started = tokio::time::Instant::now();
-        collector.round(&mut backlog, stop).await;
+        collector.round(&poller, &mut backlog, stop).await;
         backlog.flush();
         if options.once {
             break;
@@ -105,9 +104,19 @@ pub async fn run(options: &Options, ingest: &Ingest, stop: &Stop) -> Result<Summ
     Ok(summary)
 }
 
+/// What a round has found so far.
+#[derive(Default)]
+struct Round {
+    /// Whether anybody answered.
+    any: bool,
+    /// Machines that answered, or at whose address somebody did who cannot be read.
+    heard: BTreeSet<String>,
+    /// Addresses where nobody answered: why, and when.
+    silent: BTreeMap<usize, (String, i64)>,
+}
+
 struct Collector<'a> {
     options: &'a Options,
-    poller: Poller,
     epoch: i64,
     /// By index of the target: how it answered the last time.
     ways: HashMap<usize, Way>,
@@ -119,71 +128,65 @@ struct Collector<'a> {
 }
 
 impl Collector<'_> {
-    async fn round(&mut self, backlog: &mut Backlog, stop: &Stop) {
-        let sequence = self.summary.rounds;
-        let mut silent = Vec::new();
-        let mut answered: BTreeSet<String> = BTreeSet::new();
-        let mut heard: BTreeSet<String> = BTreeSet::new();
-        let mut any = false;
-        {
-            let (poller, ways, targets) = (&self.poller, &self.ways, &self.options.targets);
-            let polls = (0..targets.len()).map(|index| async move {
-                (index, poller.poll(&targets[index], ways.get(&index).copied()).await, now_us())
-            });
-            let mut found = futures_util::stream::iter(polls)
-                .buffer_unordered(self.options.concurrency.clamp(1, CONCURRENCY_MAX));
-            let mut results = Vec::new();
-            loop {
-                tokio::select! {
-                    () = stop.told() => return,
-                    next = found.next() => match next {
-                        Some(one) => results.push(one),
-                        None => break,
-                    },
-                }
-            }
-            drop(found);
-            results.sort_by_key(|(index, _, _)| *index);
-            for (index, found, at_us) in results {
-                match found {
-                    Found::Answered(machine) => {
-                        any = true;
-                        self.ways.insert(index, machine.way);
-                        let Some(machine_id) = self.named(index, &machine) else { continue };
-                        if answered.insert(machine_id.clone()) {
-                            self.told.remove(&index);
-                            self.summary.answered += 1;
-                            self.known.insert(machine_id.clone(), index);
-                            backlog.push(&sample(&machine_id, self.epoch, sequence, at_us, &machine.answers));
-                        } else {
-                            self.tell(index, format!("machine {machine_id} answered at another address too"));
-                        }
-                    }
-                    Found::Unread(why) => {
-                        any = true;
-                        self.ways.remove(&index);
-                        self.summary.unread += 1;
-                        heard.extend(
-                            self.options
-                                .machines
-                                .expected_at(&self.options.targets[index])
-                                .map(str::to_owned),
-                        );
-                        self.tell(index, format!("something answers that cannot be read: {why}"));
-                    }
-                    Found::Silent(why) => silent.push((index, why, at_us)),
-                }
+    async fn round(&mut self, poller: &Poller, backlog: &mut Backlog, stop: &Stop) {
+        let (targets, ways) = (&self.options.targets, std::mem::take(&mut self.ways));
+        let polls = (0..targets.len()).map(|index| {
+            let (target, known) = (&targets[index], ways.get(&index).copied());
+            async move { (index, poller.poll(target, known).await, now_us()) }
+        });
+        let at_once = self.options.concurrency.clamp(1, CONCURRENCY_MAX);
+        let mut found = futures_util::stream::iter(polls).buffer_unordered(at_once);
+        let mut round = Round::default();
+        loop {
+            // Each answer goes on its way as it comes: a round is not held in memory.
+            tokio::select! {
+                () = stop.told() => return,
+                next = found.next() => match next {
+                    Some((index, found, at_us)) => self.take(index, found, at_us, &mut round, backlog),
+                    None => break,
+                },
             }
         }
+        self.report_missing(&round, backlog);
         self.summary.rounds += 1;
-        let silent: BTreeMap<usize, (String, i64)> =
-            silent.into_iter().map(|(index, why, at_us)| (index, (why, at_us))).collect();
-        for index in silent.keys() {
-            if let Some(machine_id) = self.options.machines.expected_at(&self.options.targets[*index]) {
-                self.known.entry(machine_id.to_owned()).or_insert(*index);
+    }
+
+    fn take(&mut self, index: usize, found: Found, at_us: i64, round: &mut Round, backlog: &mut Backlog) {
+        let target = &self.options.targets[index];
+        let expected = self.options.machines.expected_at(target).map(str::to_owned);
+        match found {
+            Found::Answered(machine) => {
+                round.any = true;
+                self.ways.insert(index, machine.way);
+                let Some(machine_id) = self.named(index, &machine) else { return };
+                if round.heard.insert(machine_id.clone()) {
+                    self.told.remove(&index);
+                    self.summary.answered += 1;
+                    self.known.insert(machine_id.clone(), index);
+                    let sequence = self.summary.rounds;
+                    backlog.push(&sample(&machine_id, self.epoch, sequence, at_us, &machine.answers));
+                } else {
+                    self.tell(index, format!("machine {machine_id} answers at another address too"));
+                }
+            }
+            Found::Unread(why) => {
+                round.any = true;
+                self.summary.unread += 1;
+                round.heard.extend(expected);
+                self.tell(index, format!("something answers that cannot be read: {why}"));
+            }
+            Found::Silent(why) => {
+                if let Some(machine_id) = expected {
+                    self.known.entry(machine_id).or_insert(index);
+                }
+                round.silent.insert(index, (why, at_us));
             }
         }
-        if !any && !self.known.is_empty() {
+    }
+
+    /// Reports the machines that should have answered and did not.
+    fn report_missing(&mut self, round: &Round, backlog: &mut Backlog) {
+        if !round.any && !self.known.is_empty() {
             tracing::warn!(
                 machines = self.known.len(),
                 "no machine answers at all: is this network cut off?"
@@ -193,15 +196,16 @@ impl Collector<'_> {
         let missing: Vec<(String, usize)> = self
             .known
             .iter()
-            .filter(|(machine_id, _)| !answered.contains(*machine_id) && !heard.contains(*machine_id))
+            .filter(|(machine_id, _)| !round.heard.contains(*machine_id))
             .map(|(machine_id, index)| (machine_id.clone(), *index))
             .collect();
         for (machine_id, index) in missing {
             // Where it was is somebody else now, or somebody who is not understood: it may be either.
-            let Some((why, at_us)) = silent.get(&index) else { continue };
+            let Some((why, at_us)) = round.silent.get(&index) else { continue };
             self.summary.unreachable += 1;
             self.tell(index, format!("machine {machine_id} is unreachable: {why}"));
             let why = cut(why, UNREACHABLE_BYTES_MAX);
+            let sequence = self.summary.rounds;
             backlog.push(&unreachable(&machine_id, self.epoch, sequence, *at_us, why).to_string());
         }
         let never = self.options.machines.by_interface().filter(|id| !self.known.contains_key(*id)).count();

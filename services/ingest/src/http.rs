@@ -6,7 +6,7 @@ mod write;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::Body;
@@ -90,23 +90,26 @@ pub async fn serve(
 }
 
 async fn take_events(State(door): State<Arc<Door>>, request: Request) -> Response {
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     let taken = door.take(request).await;
-    metrics::histogram!("weighbridge_ingest_request_seconds").record(began.elapsed());
+    note(began, &taken);
     match taken {
-        Ok(events) => {
-            let accepted =
-                events.iter().filter(|event| matches!(event, EventAnswer::Accepted { .. })).count();
-            for (answer, count) in [("accepted", accepted), ("refused", events.len() - accepted)] {
-                let count = u64::try_from(count).unwrap_or(u64::MAX);
-                metrics::counter!("weighbridge_ingest_events_total", "answer" => answer).increment(count);
-            }
-            answer::events(events)
-        }
-        Err(refusal) => {
-            metrics::counter!("weighbridge_ingest_events_total", "answer" => "request refused").increment(1);
-            refusal.into_response()
-        }
+        Ok(events) => answer::events(events),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+/// Counts a request for the figures.
+fn note(began: Instant, taken: &Result<Vec<EventAnswer>, Refusal>) {
+    metrics::histogram!("weighbridge_ingest_request_seconds").record(began.elapsed());
+    let Ok(events) = taken else {
+        metrics::counter!("weighbridge_ingest_events_total", "answer" => "request refused").increment(1);
+        return;
+    };
+    let accepted = events.iter().filter(|event| matches!(event, EventAnswer::Accepted { .. })).count();
+    for (answer, count) in [("accepted", accepted), ("refused", events.len() - accepted)] {
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        metrics::counter!("weighbridge_ingest_events_total", "answer" => answer).increment(count);
     }
 }
 

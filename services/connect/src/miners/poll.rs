@@ -36,7 +36,7 @@ pub(crate) enum Way {
     Braiins,
 }
 
-/// All of them, the commonest first. ePIC's needs no try of its own: cgminer's finds it.
+/// All of them, the commonest first.
 const WAYS: [Way; 6] = [Way::Cgminer, Way::Whatsminer, Way::Epic, Way::Bitaxe, Way::Braiins, Way::Cgi];
 
 impl Way {
@@ -46,6 +46,10 @@ impl Way {
             Self::Whatsminer => WHATSMINER_PORT,
             Self::Bitaxe | Self::Cgi | Self::Braiins => WEB_PORT,
         }
+    }
+
+    fn is_web(self) -> bool {
+        matches!(self, Self::Bitaxe | Self::Cgi | Self::Braiins)
     }
 }
 
@@ -135,6 +139,7 @@ impl Poller {
         let open = self.open_ports(target).await;
         let mut silence = Vec::new();
         let mut unread = None;
+        let (mut speaks_http, mut web_is_mute) = (false, false);
         for way in WAYS {
             let port = target.port.unwrap_or(way.port());
             if let Some((_, Err(fault))) = open.iter().find(|(other, _)| *other == port) {
@@ -144,10 +149,24 @@ impl Poller {
                 }
                 continue;
             }
+            // Where the port is cgminer's, a web server has shown itself by now; one that lets a page wait lets all wait.
+            if (way == Way::Epic && !speaks_http) || (way.is_web() && web_is_mute) {
+                continue;
+            }
             match self.by(way, target).await {
                 Ok(found @ Found::Answered(_)) => return found,
+                Err(Fault::SpeaksHttp) => {
+                    speaks_http |= way == Way::Cgminer;
+                    unread = unread.or_else(|| Some(format!("port {port}: {}", Fault::SpeaksHttp)));
+                }
                 Ok(Found::Silent(why) | Found::Unread(why)) => unread = Some(why),
-                Err(fault) if fault.is_silence() => silence.push(format!("port {port}: {fault}")),
+                Err(fault) if fault.is_silence() => {
+                    web_is_mute |= way.is_web() && matches!(fault, Fault::Slow { .. });
+                    let text = format!("port {port}: {fault}");
+                    if !silence.contains(&text) {
+                        silence.push(text);
+                    }
+                }
                 // What the first interface said is the best explanation, and a login that is wanted a better one.
                 Err(Fault::Login) => unread = Some(Fault::Login.to_string()),
                 Err(Fault::Status(404)) if unread.is_some() => {}

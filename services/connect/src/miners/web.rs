@@ -40,6 +40,7 @@ impl Login {
 pub(crate) struct Web {
     http: reqwest::Client,
     login: Option<Login>,
+    within: Duration,
 }
 
 impl Web {
@@ -51,26 +52,26 @@ impl Web {
             .no_proxy()
             .build()
             .map_err(ConnectError::Client)?;
-        Ok(Self { http, login })
+        Ok(Self { http, login, within })
     }
 
     /// An answer of JSON. A digest is given where one is asked for and a login is known.
     pub(crate) async fn get(&self, address: SocketAddr, path: &str) -> Result<String, Fault> {
         let request = || self.http.get(format!("http://{address}{path}"));
-        let first = sent(request()).await?;
+        let first = sent(request(), self.within).await?;
         if first.status() != 401 {
             return read(first).await;
         }
         let login = self.login.as_ref().ok_or(Fault::Login)?;
         let challenge = first.headers().get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok());
         let digest = challenge.and_then(|challenge| digest(login, challenge, path)).ok_or(Fault::Login)?;
-        read(sent(request().header(AUTHORIZATION, digest)).await?).await
+        read(sent(request().header(AUTHORIZATION, digest), self.within).await?).await
     }
 
     /// An answer to a GraphQL query.
     pub(crate) async fn query(&self, address: SocketAddr, query: &str) -> Result<String, Fault> {
         let body = json!({"query": query});
-        read(sent(self.http.post(format!("http://{address}/graphql")).json(&body)).await?).await
+        read(sent(self.http.post(format!("http://{address}/graphql")).json(&body), self.within).await?).await
     }
 
     /// A token of Braiins OS's REST interface.
@@ -78,7 +79,7 @@ impl Web {
         let login = self.login.as_ref().ok_or(Fault::Login)?;
         let body = json!({"username": login.user, "password": login.password});
         let request = self.http.post(format!("http://{address}/api/v1/auth/login")).json(&body);
-        let answer = read(sent(request).await?).await?;
+        let answer = read(sent(request, self.within).await?).await?;
         let answer: Value = serde_json::from_str(&answer).unwrap_or_default();
         answer.get("token").and_then(Value::as_str).map(str::to_owned).ok_or(Fault::Login)
     }
@@ -91,15 +92,15 @@ impl Web {
         token: &str,
     ) -> Result<String, Fault> {
         let request = self.http.get(format!("http://{address}{path}")).header(AUTHORIZATION, token);
-        read(sent(request).await?).await
+        read(sent(request, self.within).await?).await
     }
 }
 
-async fn sent(request: RequestBuilder) -> Result<Response, Fault> {
+async fn sent(request: RequestBuilder, within: Duration) -> Result<Response, Fault> {
     request.send().await.map_err(|error| {
         let whole = with_causes(&error);
         if error.is_timeout() {
-            Fault::Slow { within: Duration::ZERO, bytes: 0 }
+            Fault::Slow { within, bytes: 0 }
         } else if error.is_connect() {
             Fault::Connect(whole)
         } else {
@@ -121,7 +122,8 @@ async fn read(mut answer: Response) -> Result<String, Fault> {
         status => return Err(Fault::Status(status)),
     }
     let mut taken = Vec::new();
-    let broken = |error: reqwest::Error| Fault::Closed(format!(" whole: {}", with_causes(&error)));
+    // A web server that began to answer is no silence.
+    let broken = |error: reqwest::Error| Fault::NotJson(format!("it breaks off: {}", with_causes(&error)));
     while let Some(piece) = answer.chunk().await.map_err(broken)? {
         if taken.len() + piece.len() > ANSWERS_MAX_BYTES {
             return Err(Fault::TooLarge);

@@ -25,7 +25,7 @@ fn options(targets: Vec<Target>) -> Options {
         machines: Machines::default(),
         login: None,
         poll: Duration::from_millis(20),
-        within: Duration::from_millis(600),
+        within: Duration::from_millis(1_500),
         concurrency: 64,
         once: true,
     }
@@ -159,7 +159,7 @@ async fn bad_manners_are_borne_and_what_cannot_be_read_is_no_sample() {
     let started = Instant::now();
     let done = miners::run(&options(targets), &ingest, &stop).await.unwrap();
     // All at once, and each command within its time: the mute one is asked by every way, one after the other.
-    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
     let mut found = samples(&taken.lock().unwrap());
     for (machine, why) in [("Gone", "cannot connect"), ("Mute", "no whole answer")] {
         let said = found.remove(machine).unwrap_or_else(|| panic!("{machine} is not reported: {found:?}"));
@@ -185,7 +185,7 @@ async fn a_retry_changes_no_identity_and_every_round_is_a_sample_of_its_own() {
     let three = |taken: &Taken| {
         taken.events.iter().map(identity::event_id).collect::<std::collections::BTreeSet<_>>().len() >= 3
     };
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(120);
     while !three(&taken.lock().unwrap()) {
         assert!(Instant::now() < deadline, "three rounds did not arrive");
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -230,7 +230,7 @@ async fn a_machine_is_known_by_mac_counted_once_and_missed_when_it_goes() {
     let options = Options { machines: Machines::parse(machines).unwrap(), once: false, ..options(targets) };
     let running = tokio::spawn(async move { miners::run(&options, &ingest, &stop).await.unwrap() });
     let wait_for = async |what: &str, wanted: &dyn Fn(&Taken) -> bool| {
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + Duration::from_secs(120);
         while !wanted(&taken.lock().unwrap()) {
             assert!(Instant::now() < deadline, "{what} did not come");
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -247,7 +247,7 @@ async fn a_machine_is_known_by_mac_counted_once_and_missed_when_it_goes() {
         *machine.manner.lock().unwrap() = Manner::Mute;
     }
     let asked = stranger.connections.load(Ordering::SeqCst);
-    wait_for("two more rounds", &|_| stranger.connections.load(Ordering::SeqCst) > asked + 12).await;
+    wait_for("two more rounds", &|_| stranger.connections.load(Ordering::SeqCst) > asked + 9).await;
     tell.send_replace(true);
     let done = running.await.unwrap();
     let last = samples(&taken.lock().unwrap());

@@ -3,10 +3,12 @@
 //! A sender of remote write gives up what is answered with 4xx and sends again what is answered with 5xx, so only what may
 //! be taken later is a 5xx here: also where elsewhere 429 or 408 is said, which such a sender does not try again.
 
+use std::sync::Arc;
+use std::time::Instant;
+
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header as names};
 use axum::response::{IntoResponse, Response};
-use std::sync::Arc;
 use wb_auth::Source;
 use wb_events::Event;
 use wb_events::input;
@@ -15,7 +17,7 @@ use wb_metering::gpu::dcgm;
 
 use super::pods::{self, Held};
 use super::write::{self, Point};
-use super::{Door, Ready, header, now_us};
+use super::{Door, Ready, header, note, now_us};
 use crate::answer::{self, EventAnswer, Refusal};
 use crate::{body, limits};
 
@@ -27,7 +29,10 @@ const MJ_PER_WH: u64 = 3_600_000;
 const SECOND_US: i64 = 1_000_000;
 
 pub(super) async fn take(State(door): State<Arc<Door>>, request: Request) -> Response {
-    match door.take_write(request).await {
+    let began = Instant::now();
+    let taken = door.take_write(request).await;
+    note(began, &taken);
+    match taken {
         Ok(answers) if answers.iter().all(|answer| matches!(answer, EventAnswer::Accepted { .. })) => {
             StatusCode::NO_CONTENT.into_response()
         }
@@ -146,4 +151,78 @@ fn event(source: &Source, key: String, second: i64, event_time_us: i64, body: Ev
         event_time_us,
         body: Some(body),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use wb_auth::{Role, SourceKeys};
+    use wb_metering::gpu::kubernetes::Holding;
+    use wb_metering::prometheus::Sample;
+
+    use super::*;
+
+    fn source() -> Source {
+        let generated = wb_auth::GeneratedKey::random().unwrap();
+        let entry = wb_auth::SourceEntry {
+            id: "site".to_owned(),
+            key_sha256_hex: generated.key_sha256_hex,
+            roles: vec![Role::Scheduler, Role::Meter],
+        };
+        let keys = SourceKeys::from_entries(vec![entry]).unwrap();
+        keys.authenticate(Some(&format!("Bearer {}", generated.key))).unwrap().clone()
+    }
+
+    fn held(resource: &str) -> Held {
+        let text = |text: &str| text.to_owned();
+        let holding = Holding {
+            pod_uid: text("u1"),
+            namespace: text("acme"),
+            pod: text("p"),
+            node_id: text("n1"),
+            resource: text(resource),
+            count: 2,
+        };
+        Held { holding, start_us: 1_790_000_000_500_000, end_us: 1_790_000_030_500_000 }
+    }
+
+    #[test]
+    fn a_holding_is_a_span_of_gpus_or_slices() {
+        for (resource, profile) in [
+            ("nvidia_com_gpu", Some("")),
+            ("nvidia_com_mig_1g_5gb", Some("1g.5gb")),
+            ("nvidia_com_gpu_shared", None),
+        ] {
+            let event = span(&source(), &held(resource)).map(Result::unwrap);
+            let Some(profile) = profile else {
+                assert_eq!(event, None, "{resource}");
+                continue;
+            };
+            let event = event.unwrap();
+            assert_eq!((event.sequence, event.event_time_us), (1_790_000_000, 1_790_000_030_500_000));
+            let Some(EventBody::GpuSpan(span)) = event.body else { panic!("{resource}") };
+            assert_eq!((span.profile.as_str(), span.gpus, span.account.as_str()), (profile, 2, "acme"));
+        }
+    }
+
+    #[test]
+    fn a_counter_is_a_reading_and_a_blank_or_a_slice_is_none() {
+        let read = |value: &str, labels: &[(&str, &str)], at_us: i64| {
+            let all = [&[("UUID", "GPU-1"), ("Hostname", "Node-7")], labels].concat();
+            let labels = all.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            let labels: BTreeMap<String, String> = labels.collect();
+            let sample = Sample { name: ENERGY.to_owned(), labels, value: value.to_owned() };
+            reading(&source(), &Point { at_us, sample })
+        };
+        let at_us = 1_790_000_000_500_000;
+        let event = read("7200001", &[], at_us).unwrap().unwrap();
+        let Some(EventBody::EnergyReading(reading)) = event.body else { panic!("no reading") };
+        assert_eq!((reading.machine_id.as_str(), reading.register_wh), ("node-7", 2));
+        assert_eq!((reading.meter_id.as_str(), reading.witness.as_str()), ("gpu/GPU-1", "firmware"));
+        assert!(read("NaN", &[], at_us).is_none());
+        assert!(read("9223372036854775794", &[], at_us).is_none());
+        assert!(read("1", &[("GPU_I_ID", "7"), ("GPU_I_PROFILE", "1g.5gb")], at_us).is_none());
+        assert_eq!(read("1", &[], -5).unwrap().unwrap_err().code, "WB-2003");
+    }
 }
