@@ -20,6 +20,10 @@ const LIMIT: Duration = Duration::from_secs(900);
 const PAUSE: Duration = Duration::from_millis(50);
 /// Shares that are sent while the aggregator is dead, so that each partition has something to name.
 const FEW: usize = 1;
+/// A partition saves a snapshot with the first block that it names this long after the one before, as it runs for ever.
+const SNAPSHOT_PAUSE: Duration = Duration::from_secs(31);
+/// And then takes a moment to write it.
+const SAVED_PAUSE: Duration = Duration::from_secs(3);
 const DAY_US: i64 = 86_400 * 1_000_000;
 
 /// What was measured.
@@ -92,24 +96,29 @@ pub(crate) async fn measure(
         let cut = tokio::time::timeout(LIMIT, names.settled_cut(partitions)).await;
         cut.context("not everything was named in time")?.context("reading names")
     };
+    crate::tell("waiting for snapshots, which are taken with the first block after half a minute");
+    tokio::time::sleep(SNAPSHOT_PAUSE).await;
+    door.send_part(pile, 0..FEW).await?;
+    settled().await?;
+    tokio::time::sleep(SAVED_PAUSE).await;
     crate::tell("killing the aggregator with all ids live");
     stack.kill_service("aggregator").await?;
     let from = stack.aggregator_log()?.len();
-    door.send_part(pile, 0..FEW).await?;
+    door.send_part(pile, FEW..2 * FEW).await?;
     stack.start_service(binary, "aggregator").await?;
     let first_named_ms = first_named(stack, from, partitions).await?;
     settled().await?;
 
     crate::tell(&format!("killing it again, and sending {} shares meanwhile", pile.events));
     stack.kill_service("aggregator").await?;
-    door.send_part(pile, FEW..pile.bodies.len()).await?;
+    door.send_part(pile, 2 * FEW..pile.bodies.len()).await?;
     let before = Usage::read(stack)?;
     let began = Instant::now();
     stack.start_service(binary, "aggregator").await?;
     settled().await?;
     let caught_up = began.elapsed();
     let spent = Usage::read(stack)?.since(&before);
-    let few: usize = pile.bodies.iter().take(FEW).map(|(_, events)| events).sum();
+    let few: usize = pile.bodies.iter().take(2 * FEW).map(|(_, events)| events).sum();
     Ok(Recovery {
         live_ids: live.events,
         first_named_ms,
