@@ -43,9 +43,14 @@ pub fn sealed_cut_query() -> String {
     )
 }
 
-/// The names above the seals.
+/// Keeps the rows of attempts named above the seals. Their block's number is asked for by itself first:
+/// in a part that holds old and new blocks, one narrow column then tells nearly all rows that are old.
 fn above_seals() -> String {
-    named_between("{sealed_cut:UInt64}", "{cut:UInt64}")
+    let (from, to) = ("{sealed_cut:UInt64}", "{cut:UInt64}");
+    format!(
+        "block IN (SELECT block FROM manifest WHERE names_offset >= {from} AND names_offset < {to}) AND {}",
+        named_between(from, to)
+    )
 }
 
 /// Keeps the rows of the seals that are read, of days that may touch `[from, to)`.
