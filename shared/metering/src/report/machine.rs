@@ -158,6 +158,9 @@ pub struct Record {
     pub claims: Option<Claims>,
     /// Its own average against its own accepted shares, by its last answer.
     pub own_claim: Option<Pair>,
+    /// Whether it said that it hashes something else than SHA-256d: rates of two algorithms are never
+    /// added.
+    pub is_other_algorithm: bool,
 }
 
 /// A machine's figures.
@@ -221,7 +224,8 @@ pub fn figures(record: &Record, windows: &Windows, rules: &Rules, period: Interv
             add_gpu_stand(&mut found, stand, &allocations);
         } else {
             let stretches = timeline(&polls, windows, rules.speaks_us, stand.interval);
-            add_miner_stand(&mut found.sums, stand, &stretches, &energy);
+            let rated_hs = if record.is_other_algorithm { Some(0) } else { stand.rated_hashrate_hs };
+            add_miner_stand(&mut found.sums, stand, rated_hs, &stretches, &energy);
         }
         add_energy(&mut found, record, &energy, stand);
         count_samples(&mut found.sums, record, stand, is_gpu_node, rules);
@@ -340,10 +344,15 @@ pub fn union(mut intervals: Vec<Interval>) -> Vec<Interval> {
     merged
 }
 
-fn add_miner_stand(sums: &mut Aggregates, stand: &Stand, stretches: &[Stretch], energy: &[Witnessed]) {
+fn add_miner_stand(
+    sums: &mut Aggregates,
+    stand: &Stand,
+    rated_hs: Option<u128>,
+    stretches: &[Stretch],
+    energy: &[Witnessed],
+) {
     let length_us = u128::from(stand.interval.end_us.abs_diff(stand.interval.start_us));
     sums.uptime.add(&Uptime::of(stretches, stand.interval));
-    let rated_hs = stand.rated_hashrate_hs;
     let times = |so_long_us: u128| rated_hs.and_then(|rated_hs| rated_hs.checked_mul(so_long_us));
     let answered = stretches
         .iter()

@@ -125,6 +125,7 @@ pub struct SiteFold {
     gpu_sold: BTreeMap<Micros, u128>,
     expected: U512,
     unrated: u64,
+    others: u64,
     mute: u64,
     uncounted_nodes: u64,
     refused: Vec<String>,
@@ -150,6 +151,7 @@ impl SiteFold {
             gpu_sold: BTreeMap::new(),
             expected: U512::ZERO,
             unrated: 0,
+            others: 0,
             mute: 0,
             uncounted_nodes: 0,
             refused: Vec::new(),
@@ -180,7 +182,9 @@ impl SiteFold {
             self.uncounted_nodes += u64::from(uncounted);
         } else if !record.stands.is_empty() {
             self.miners += 1;
-            self.unrated += u64::from(record.stands.iter().any(|stand| stand.rated_hashrate_hs.is_none()));
+            let unrated = record.stands.iter().any(|stand| stand.rated_hashrate_hs.is_none());
+            self.unrated += u64::from(unrated && !record.is_other_algorithm);
+            self.others += u64::from(record.is_other_algorithm);
             self.mute += u64::from(found.is_mute);
         }
         for interval in &found.energy {
@@ -399,6 +403,7 @@ impl SiteFold {
             }
         };
         count(self.unrated, "miners without a rated hashrate: what is deployed is not known");
+        count(self.others, "miners hash another algorithm: they are in no hashrate");
         count(self.mute, "miners of which nothing was heard");
         count(self.uncounted_nodes, "GPU nodes without a number of GPUs: what is available is not known");
         if self.facts.is_part {
