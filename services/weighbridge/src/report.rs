@@ -115,7 +115,9 @@ async fn text_of(
     now_us: Micros,
 ) -> Result<String> {
     let scope = match &options.customer {
-        Some(id) => TenantScope::Customer(CustomerId::new(id.as_str()).context("--customer: not a customer id")?),
+        Some(id) => {
+            TenantScope::Customer(CustomerId::new(id.as_str()).context("--customer: not a customer id")?)
+        }
         None => TenantScope::Operator,
     };
     let cut = match options.cut {

@@ -85,9 +85,8 @@ async fn work(store: &Store, tag: &str, machine: &str, minute: i64) {
 }
 
 async fn reading(store: &Store, machine: &str, witness: &str, minute: i64, register_wh: u64) {
-    let columns = format!(
-        "{TAG}, event_time_us, event_id, site_id, machine_id, meter_id, witness, register_wh"
-    );
+    let columns =
+        format!("{TAG}, event_time_us, event_id, site_id, machine_id, meter_id, witness, register_wh");
     let at_us = DAY_US + minute * MINUTE_US;
     let values = format!(
         "{NAMED}, {at_us}, toFixedString('id-{minute}', 16), 's', '{machine}', 'e/{machine}', '{witness}', {register_wh}"
@@ -117,9 +116,7 @@ async fn fill(store: &Store) {
     };
     fact(store, "site", "s", always, site("S")).await;
     fact(store, "site", "t", always, json!({"name": "T", "time_zone": "UTC"})).await;
-    let miner = |site: &str| {
-        json!({"site_id": site, "model": "S21", "rated_power_mw": 3_600_000, "rated_hashrate_hs": "1200000"})
-    };
+    let miner = |site: &str| json!({"site_id": site, "model": "S21", "rated_power_mw": 3_600_000, "rated_hashrate_hs": "1200000"});
     fact(store, "machine", "m1", always, miner("s")).await;
     fact(store, "machine", "m2", always, miner("s")).await;
     // It moves half an hour in.
@@ -133,14 +130,16 @@ async fn fill(store: &Store) {
     let to_acme = |machine: &str| json!({"machine_id": machine, "customer_id": "acme", "contract_id": "c"});
     fact(store, "assignment", "m1", (0, Some(DAY_US + 30 * MINUTE_US)), to_acme("m1")).await;
     fact(store, "assignment", "n1", always, to_acme("n1")).await;
-    let price = |series: &str, unit: &str, value: &str| json!({"series": series, "unit": unit, "value": value});
+    let price =
+        |series: &str, unit: &str, value: &str| json!({"series": series, "unit": unit, "value": value});
     fact(store, "price", "s-power", always, price("s-power", "USD/kWh", "0.10")).await;
     fact(store, "price", "btc", always, price("btc", "USD/BTC", "60000")).await;
     fact(store, "price", "gpu", always, price("gpu", "USD/GPU-hour", "2.50")).await;
     let mix = json!({"parts_ppm": {"grid": 500_000, "solar": 500_000}, "grid_renewable_ppm": 500_000});
     fact(store, "energy_mix", "s", always, mix).await;
     let window = (DAY_US + 50 * MINUTE_US, Some(DAY_US + HOUR_US));
-    fact(store, "curtailment", "w", window, json!({"site_id": "s", "program": "4CP", "credit": "0.50"})).await;
+    fact(store, "curtailment", "w", window, json!({"site_id": "s", "program": "4CP", "credit": "0.50"}))
+        .await;
     // Two hours, one of them within the period.
     let earned = json!({"pool": "p", "site_id": "s", "amount_sat": "9000000000"});
     fact(store, "pool_earning", "p/1", (DAY_US - HOUR_US, Some(DAY_US + HOUR_US)), earned).await;
@@ -169,12 +168,14 @@ async fn fill(store: &Store) {
         "{TAG}, event_time_us, site_id, node_id, allocation_id, account, state, gpus, start_us, end_us"
     );
     let (start_us, end_us) = (DAY_US + 10 * MINUTE_US, DAY_US + 40 * MINUTE_US);
-    let open = format!("{NAMED}, {} , 's', 'n1', '7', 'acme', 'RUNNING', 4, {start_us}, NULL", start_us + MINUTE_US);
+    let open =
+        format!("{NAMED}, {} , 's', 'n1', '7', 'acme', 'RUNNING', 4, {start_us}, NULL", start_us + MINUTE_US);
     insert(store, "gpu_spans", &columns, &open).await;
     let closed = format!("{NAMED}, {end_us}, 's', 'n1', '7', 'acme', 'COMPLETED', 4, {start_us}, {end_us}");
     insert(store, "gpu_spans", &columns, &closed).await;
     // Six more of the eight: refused.
-    let over = format!("{NAMED}, {end_us}, 's', 'n1', '8', 'birch', 'COMPLETED', 6, {start_us} + 1, {end_us}");
+    let over =
+        format!("{NAMED}, {end_us}, 's', 'n1', '8', 'birch', 'COMPLETED', 6, {start_us} + 1, {end_us}");
     insert(store, "gpu_spans", &columns, &over).await;
 }
 
@@ -254,7 +255,8 @@ async fn a_site_is_the_sum_of_its_machines(store: &Store) {
             ("energy_renewable", Some(750_000)),
         ],
     );
-    let shares: Vec<_> = sheet.witnesses.iter().map(|share| (share.witness.as_str(), share.share_ppm)).collect();
+    let shares: Vec<_> =
+        sheet.witnesses.iter().map(|share| (share.witness.as_str(), share.share_ppm)).collect();
     assert_eq!(shares, [("meter", 479_167), ("nameplate", 520_833)]);
     let beyond: Vec<_> = sheet
         .comparisons
@@ -299,11 +301,22 @@ async fn parts_of_a_period_add_up(store: &Store) {
         sum.add(&read.report(&request((cut, 60), Some("s"))).await.unwrap().report.sums);
         assert_eq!(
             (sum.expected_sat, sum.miners_nj, sum.gpus_nj, sum.site_nj, sum.gpu_sold, sum.gpu_available),
-            (whole.expected_sat, whole.miners_nj, whole.gpus_nj, whole.site_nj, whole.gpu_sold, whole.gpu_available),
+            (
+                whole.expected_sat,
+                whole.miners_nj,
+                whole.gpus_nj,
+                whole.site_nj,
+                whole.gpu_sold,
+                whole.gpu_available
+            ),
             "cut at {cut}"
         );
         assert_eq!((sum.uptime, sum.curtailed_nj), (whole.uptime, whole.curtailed_nj), "cut at {cut}");
-        assert_eq!((sum.produced_sat, sum.suspense_nj), (whole.produced_sat, whole.suspense_nj), "cut at {cut}");
+        assert_eq!(
+            (sum.produced_sat, sum.suspense_nj),
+            (whole.produced_sat, whole.suspense_nj),
+            "cut at {cut}"
+        );
     }
 }
 
@@ -329,7 +342,9 @@ async fn a_customer_is_told_of_its_machines_alone(store: &Store) {
     );
     assert!(own.notes.is_empty(), "{:?}", own.notes);
     assert_eq!(own.currency, None);
-    for (customer, site) in [("birch", None), ("birch", Some("s")), ("acme", Some("t")), ("acme", Some("none"))] {
+    for (customer, site) in
+        [("birch", None), ("birch", Some("s")), ("acme", Some("t")), ("acme", Some("none"))]
+    {
         let none = sheet(&store.read(scope(customer), Cut(5)), (0, 60), site).await;
         assert_terms(&none, &[("machines", Some(0)), ("energy_miners", None), ("uptime_raw", None)]);
         assert!(none.comparisons.is_empty() && none.notes.is_empty());

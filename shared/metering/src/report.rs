@@ -271,7 +271,9 @@ pub fn terms(of: &Aggregates, period: Interval) -> Vec<Term> {
     };
     let wh = |energy_nj: Option<u128>| int(energy_nj.map(|energy_nj| energy_nj / NJ_PER_WH));
     let gpu_hours = |held: Option<u128>| {
-        int(held.filter(|_| of.has_gpus).and_then(|held| mul_div(held, 1_000, u128::from(WHOLE_GPU) * HOUR_US)))
+        int(held
+            .filter(|_| of.has_gpus)
+            .and_then(|held| mul_div(held, 1_000, u128::from(WHOLE_GPU) * HOUR_US)))
     };
     // Hashes of a PH/s over a day.
     let ph_day = 1_000_000_000_000_000_u128 * 86_400;
@@ -332,7 +334,10 @@ pub fn terms(of: &Aggregates, period: Interval) -> Vec<Term> {
         (
             "energy_renewable",
             Unit::Ppm,
-            of.mix.renewable_ppm().filter(|_| of.mix.by_source_nj.iter().any(|part| *part > 0)).map(i128::from),
+            of.mix
+                .renewable_ppm()
+                .filter(|_| of.mix.by_source_nj.iter().any(|part| *part > 0))
+                .map(i128::from),
         ),
     ];
     let mut terms: Vec<Term> =

@@ -93,7 +93,9 @@ const NAMED: &str = "1, 'shares', 0, 1";
 const UNNAMED: &str = "2, 'shares', 0, 1";
 
 pub(crate) async fn fill(store: &Store, contents: Contents) {
-    let rows = [facts(), site_facts(), sessions(), work(), shares(), energy(), samples(), spans(), invoices()].concat();
+    let rows =
+        [facts(), site_facts(), sessions(), work(), shares(), energy(), samples(), spans(), invoices()]
+            .concat();
     insert(store, "manifest", "names_offset, topic, partition, block, attempt", "41, 'shares', 0, 1, 1")
         .await;
     for (owner, table, columns, values) in rows {
@@ -185,10 +187,34 @@ fn site_facts() -> Vec<Row> {
     let hour = |hours: i64| Some(DAY_US + hours * 60 * MINUTE_US);
     vec![
         other(Shared, "maintenance", "m-s", hour(1), json!({"site_id": "site-s", "reason": "hall"})),
-        other(A, "curtailment", "c-a", hour(1), json!({"site_id": "site-a", "program": "p", "credit": "1.50"})),
-        other(B, "curtailment", "c-b", hour(2), json!({"site_id": "site-b", "program": "p", "credit": "2.50"})),
-        other(B, "maintenance", "m-b", hour(9), json!({"site_id": "site-s", "machine_id": "x2", "reason": "r"})),
-        other(Others, "pool_earning", "e-1", hour(24), json!({"pool": "p", "site_id": "site-a", "amount_sat": "9"})),
+        other(
+            A,
+            "curtailment",
+            "c-a",
+            hour(1),
+            json!({"site_id": "site-a", "program": "p", "credit": "1.50"}),
+        ),
+        other(
+            B,
+            "curtailment",
+            "c-b",
+            hour(2),
+            json!({"site_id": "site-b", "program": "p", "credit": "2.50"}),
+        ),
+        other(
+            B,
+            "maintenance",
+            "m-b",
+            hour(9),
+            json!({"site_id": "site-s", "machine_id": "x2", "reason": "r"}),
+        ),
+        other(
+            Others,
+            "pool_earning",
+            "e-1",
+            hour(24),
+            json!({"pool": "p", "site_id": "site-a", "amount_sat": "9"}),
+        ),
         other(Others, "price", "pw", None, json!({"series": "pw", "unit": "USD/kWh", "value": "0.05"})),
         // Later than the site's own fact, so it holds in the store of both only.
         other(
@@ -199,8 +225,20 @@ fn site_facts() -> Vec<Row> {
             json!({"name": "North of A", "time_zone": "America/Chicago", "power_price_series": "pw"}),
         ),
         // Nobody rated these: each customer is told so of its own.
-        other(A, "machine", "unrated-aaa", None, json!({"site_id": "site-a", "model": "Model-A", "rated_power_mw": 1})),
-        other(B, "machine", "unrated-bbb", None, json!({"site_id": "site-b", "model": "Model-B", "rated_power_mw": 1})),
+        other(
+            A,
+            "machine",
+            "unrated-aaa",
+            None,
+            json!({"site_id": "site-a", "model": "Model-A", "rated_power_mw": 1}),
+        ),
+        other(
+            B,
+            "machine",
+            "unrated-bbb",
+            None,
+            json!({"site_id": "site-b", "model": "Model-B", "rated_power_mw": 1}),
+        ),
         other(
             A,
             "assignment",
@@ -260,10 +298,7 @@ fn spans() -> Vec<Row> {
         );
         (owner, "gpu_spans", columns, values)
     };
-    vec![
-        row(A, "unrated-aaa", "job-aaa", 2, (10, 50)),
-        row(B, "unrated-bbb", "job-bbb", 3, (10, 55)),
-    ]
+    vec![row(A, "unrated-aaa", "job-aaa", 2, (10, 50)), row(B, "unrated-bbb", "job-bbb", 3, (10, 55))]
 }
 
 fn sessions() -> Vec<Row> {

@@ -73,7 +73,9 @@ fn beside(change: &TermChange, currency: Option<Currency>) -> String {
     let Some(before) = change.before else { return String::new() };
     let was = value(&change.term, Some(before), currency);
     match change.change_ppm {
-        Some(ppm) => format!("   before {was} ({}{})", if ppm > 0 { "+" } else { "" }, percent(i128::from(ppm))),
+        Some(ppm) => {
+            format!("   before {was} ({}{})", if ppm > 0 { "+" } else { "" }, percent(i128::from(ppm)))
+        }
         None => format!("   before {was}"),
     }
 }

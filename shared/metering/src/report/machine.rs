@@ -16,9 +16,7 @@ use crate::completeness::{Arrival, Completeness, Promise};
 use crate::counters::until;
 use crate::energy::RegisterReading;
 use crate::energy::sources::{MeterFacts, PowerSample, of_nameplate, of_power, of_register};
-use crate::energy::witness::{
-    IntervalEnergy, Piece, Testimony, Witness, Witnessed, best, by_interval,
-};
+use crate::energy::witness::{IntervalEnergy, Piece, Testimony, Witness, Witnessed, best, by_interval};
 use crate::gpu::Span;
 use crate::gpu::allocation::{Allocation, MigProfile, Share, accept};
 use crate::gpu::rows;

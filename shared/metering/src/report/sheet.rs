@@ -47,10 +47,11 @@ impl Sheet {
     ) -> Self {
         let earlier = before.map(|(report, period)| terms(&report.sums, period)).unwrap_or_default();
         let shares = report.witness_shares_ppm();
-        let witnesses = Witness::ALL.into_iter().zip(report.by_witness_nj).filter_map(|(witness, energy_nj)| {
-            let (_, share_ppm) = *shares.iter().find(|(of, _)| *of == witness)?;
-            Some(WitnessShare { witness, energy_nj, share_ppm })
-        });
+        let witnesses =
+            Witness::ALL.into_iter().zip(report.by_witness_nj).filter_map(|(witness, energy_nj)| {
+                let (_, share_ppm) = *shares.iter().find(|(of, _)| *of == witness)?;
+                Some(WitnessShare { witness, energy_nj, share_ppm })
+            });
         let (of_whole, of_machines): (Vec<_>, Vec<_>) =
             report.comparisons.iter().cloned().partition(|comparison| comparison.machine_id.is_none());
         let mut comparisons = report.truth.comparisons(rules);

@@ -446,8 +446,7 @@ fn site_meters(meters: &[Register], rules: &Rules, period: Interval) -> Vec<Witn
     };
     let mut by_start: BTreeMap<Micros, (Witnessed, usize)> = BTreeMap::new();
     for meter in meters {
-        let testimony =
-            Testimony { witness: Witness::Meter, pieces: of_register(&meter.readings, &facts) };
+        let testimony = Testimony { witness: Witness::Meter, pieces: of_register(&meter.readings, &facts) };
         for part in by_interval(&best(&[testimony], &[Witness::Meter], period)) {
             if part.covered_us < SETTLEMENT_INTERVAL_US {
                 continue;
@@ -456,12 +455,8 @@ fn site_meters(meters: &[Register], rules: &Rules, period: Interval) -> Vec<Witn
                 start_us: interval_start(part.start_us),
                 end_us: part.start_us.saturating_add(SETTLEMENT_INTERVAL_US),
             };
-            let whole = Witnessed {
-                interval,
-                energy_nj: 0,
-                witness: Witness::Meter,
-                is_timing_estimated: false,
-            };
+            let whole =
+                Witnessed { interval, energy_nj: 0, witness: Witness::Meter, is_timing_estimated: false };
             let sum = by_start.entry(part.start_us).or_insert((whole, 0));
             sum.0.energy_nj += part.energy_nj();
             sum.1 += 1;

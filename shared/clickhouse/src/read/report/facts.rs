@@ -118,14 +118,16 @@ impl Read {
             "SELECT machine_id, body, from_us, to_us FROM ({}) ORDER BY machine_id, from_us",
             parts::machine_windows(&self.scope, at_site)
         );
-        let query = range.bind(bind_selection(self.query(&sql), at_site)).with_setting("max_result_rows", "0");
+        let query =
+            range.bind(bind_selection(self.query(&sql), at_site)).with_setting("max_result_rows", "0");
         let rows: Vec<StandRow> = self.fetch("list a report's machines", query).await?;
         let mut standing: Standing = BTreeMap::new();
         for row in rows {
-            let machine: facts::Machine = serde_json::from_str(&row.body).map_err(|error| StoreError::Row {
-                table: "facts",
-                problem: format!("the machine {:?} is not of its form: {error}", row.machine_id),
-            })?;
+            let machine: facts::Machine =
+                serde_json::from_str(&row.body).map_err(|error| StoreError::Row {
+                    table: "facts",
+                    problem: format!("the machine {:?} is not of its form: {error}", row.machine_id),
+                })?;
             let stand = Stand {
                 interval: Interval { start_us: row.from_us, end_us: row.to_us },
                 rated_power_mw: machine.rated_power_mw,
@@ -149,7 +151,8 @@ impl Read {
             parts::assignments(&self.scope),
             parts::machine_windows(&self.scope, at_site)
         );
-        let query = range.bind(bind_selection(self.query(&sql), at_site)).with_setting("max_result_rows", "0");
+        let query =
+            range.bind(bind_selection(self.query(&sql), at_site)).with_setting("max_result_rows", "0");
         let rows: Vec<HeldRow> = self.fetch("list who held a report's machines", query).await?;
         let mut held: BTreeMap<String, Vec<Interval>> = BTreeMap::new();
         for row in rows {

@@ -152,7 +152,9 @@ impl Read {
         }
         let machines: Vec<String> = records.keys().cloned().collect();
         let ask = |sql: &str, times: &Times| {
-            times.bind(range.bind(self.query(sql)).param("machines", &machines)).with_setting("max_result_rows", "0")
+            times
+                .bind(range.bind(self.query(sql)).param("machines", &machines))
+                .with_setting("max_result_rows", "0")
         };
         self.add_work(records, &ask, &stands, &held).await?;
         self.add_claims(records, &ask, &stands, rules).await?;
@@ -220,7 +222,11 @@ impl Read {
                    sum(credited_q32_squared) AS squared FROM ({rows}) GROUP BY machine_id, interval_start_us) AS w \
              ON w.machine_id = c.machine_id AND w.interval_start_us = c.at_us \
              GROUP BY machine_id ORDER BY machine_id",
-            within_times("r.machine_id AS machine_id, r.at_us AS at_us, r.rate_hs AS rate_hs", &samples, "at_us")
+            within_times(
+                "r.machine_id AS machine_id, r.at_us AS at_us, r.rate_hs AS rate_hs",
+                &samples,
+                "at_us"
+            )
         );
         let found: Vec<ClaimRow> = self.fetch_counted("sum a report's claims", ask(&sql, stands)).await?;
         for row in found {
@@ -303,7 +309,8 @@ impl Read {
             condition.push_str(" AND meter_id IN {meters:Array(String)}");
         }
         let meter = "machine_id, meter_id, witness";
-        let columns = "machine_id, meter_id, toString(witness) AS witness, event_time_us, event_id, register_wh";
+        let columns =
+            "machine_id, meter_id, toString(witness) AS witness, event_time_us, event_id, register_wh";
         let (before, within, after) = (
             reading_rows(GAP_BEFORE.0, GAP_BEFORE.1, &condition),
             reading_rows("{from:Int64}", "{to:Int64}", &condition),
@@ -352,11 +359,8 @@ impl Read {
         for meter_id in meters {
             // A meter that said nothing is missing, not left out.
             if found.iter().all(|register| register.meter_id != *meter_id) {
-                let silent = Register {
-                    meter_id: meter_id.clone(),
-                    witness: Witness::Meter,
-                    readings: Vec::new(),
-                };
+                let silent =
+                    Register { meter_id: meter_id.clone(), witness: Witness::Meter, readings: Vec::new() };
                 found.push(silent);
             }
         }
@@ -410,8 +414,7 @@ impl Read {
              FROM ({}) GROUP BY at_us, nbits, subsidy_sat ORDER BY at_us, nbits, subsidy_sat",
             work_rows("{from:Int64}", "{to:Int64}", &of_site)
         );
-        let query =
-            range.bind(self.query(&sql)).param("site", site_id).with_setting("max_result_rows", "0");
+        let query = range.bind(self.query(&sql)).param("site", site_id).with_setting("max_result_rows", "0");
         let rows: Vec<SiteWorkRow> = self.fetch_counted("sum a site's work", query).await?;
         rows.into_iter()
             .map(|row| Ok((row.at_us, work(row.nbits, row.subsidy_sat, row.credited_q32)?)))
