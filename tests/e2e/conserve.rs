@@ -4,6 +4,7 @@
 
 mod support;
 
+use support::curl::try_request;
 use support::events::{self, Meter, Source};
 use support::place::Place;
 use support::tables;
@@ -26,9 +27,21 @@ fn delete_one(place: &Place, table: &str) -> String {
     format!("INSERT INTO {table} SELECT * FROM kept_{table}")
 }
 
+/// Waits until the figures have a line.
+fn shows(port: u16, line: &str) {
+    let url = format!("http://127.0.0.1:{port}/metrics");
+    until(&format!("the figures show {line}"), COUNT_LIMIT, || {
+        let answer = try_request(&url, &[], None)?;
+        if answer.body.lines().any(|shown| shown == line) { Ok(()) } else { Err(answer.body) }
+    });
+}
+
 #[test]
 fn one_deleted_row_stops_the_next_invoice_and_names_the_block() {
-    let place = Place::new();
+    let mut place = Place::new();
+    let [figures_port] = wb_stack::free_ports().unwrap();
+    place.set("METRICS_LISTEN", &format!("127.0.0.1:{figures_port}"));
+    let place = place;
     let operator = Source::draw(&place, "operator", "operator");
     let meters = Source::draw(&place, "meters", "meter");
     let file = events::configure(&place, &[&operator, &meters]);
@@ -44,6 +57,9 @@ fn one_deleted_row_stops_the_next_invoice_and_names_the_block() {
     let mut meter = Meter::new("yard/meter-1");
     meter.send(&place, &meters.key, 40);
     meter.assert_counted(&place);
+    shows(figures_port, "weighbridge_alarm 0");
+    shows(figures_port, "weighbridge_events_total{topic=\"energy\",verdict=\"accepted\"} 40");
+    shows(figures_port, "weighbridge_ingest_events_total{answer=\"accepted\"} 47");
     run("alarm-none", &["alarm", "show"]).success("no alarm at first");
 
     for (table, named) in DAMAGES {
@@ -65,6 +81,7 @@ fn one_deleted_row_stops_the_next_invoice_and_names_the_block() {
                 Err(format!("{:?} {}", shown.code, shown.stdout))
             }
         });
+        shows(figures_port, "weighbridge_alarm 1");
         let before = tables::count(&place, "SELECT uniqExact(names_offset) FROM manifest").unwrap();
         meter.send(&place, &meters.key, 5);
         let refused = run(&format!("again-{table}"), &["close", "--period", "2026-10"]);

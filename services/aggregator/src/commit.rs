@@ -30,6 +30,21 @@ fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
+/// What a named block adds to the figures.
+fn tell_figures(block: &FoldedBlock, fold: Duration, spent: &Spent) {
+    let topic = || block.id.topic.clone();
+    metrics::counter!("weighbridge_blocks_named_total", "topic" => topic()).increment(1);
+    for ((verdict, _), events) in block.counts.by_verdict() {
+        metrics::counter!("weighbridge_events_total", "topic" => topic(), "verdict" => verdict)
+            .increment(events);
+    }
+    for (step, time) in
+        [("fold", fold), ("write", spent.write), ("verify", spent.verify), ("name", spent.name)]
+    {
+        metrics::histogram!("weighbridge_block_step_seconds", "step" => step).record(time);
+    }
+}
+
 fn random_attempt() -> Result<u64, AggregatorError> {
     getrandom::u64().map_err(|_| AggregatorError::Random)
 }
@@ -60,6 +75,7 @@ impl Seat {
             let Place::Next { predecessor } = self.place_of(block)? else { return Ok(()) };
             match self.try_once(block, predecessor, log).await {
                 Ok(spent) => {
+                    tell_figures(block, fold, &spent);
                     tracing::info!(
                         topic = block.id.topic,
                         partition = block.id.partition,

@@ -55,7 +55,9 @@ impl Watch {
                 () = stopped(&mut shutdown) => return,
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
-            if !self.holdings.keeps_house() || self.names.alarm().is_some() {
+            let stands = self.names.alarm().is_some();
+            metrics::gauge!("weighbridge_alarm").set(if stands { 1.0 } else { 0.0 });
+            if !self.holdings.keeps_house() || stands {
                 continue;
             }
             let turn = tokio::select! {
@@ -76,6 +78,9 @@ impl Watch {
             self.check(Check::Blocks(Cut(*new), Cut(end))).await?;
             *new = end;
         }
+        let behind = self.names.next_offset().saturating_sub(cut.0);
+        metrics::gauge!("weighbridge_checked_names").set(figure(cut.0));
+        metrics::gauge!("weighbridge_names_unprojected").set(figure(behind));
         if rounds.again_at.is_some_and(|at| Instant::now() < at) {
             return Ok(());
         }
@@ -108,12 +113,19 @@ impl Watch {
         let Some(first) = breaches.first() else { return Ok(()) };
         for breach in &breaches {
             tracing::error!(%breach, "the conservation law is broken");
+            metrics::counter!("weighbridge_conservation_breaches_total").increment(1);
         }
         if let Err(error) = self.names.write_alarm(&alarm_of(first, breaches.len(), &self.who)).await {
             tracing::error!(error = with_causes(&error), "the alarm could not be raised; it is tried again");
         }
         Ok(())
     }
+}
+
+/// A count as the figures have it: exact up to 2^53, and close enough above.
+pub(crate) fn figure(count: u64) -> f64 {
+    f64::from(u32::try_from(count >> 32).unwrap_or(u32::MAX)) * 4_294_967_296.0
+        + f64::from(u32::try_from(count & 0xffff_ffff).unwrap_or(u32::MAX))
 }
 
 fn alarm_of(first: &Breach, breaches: usize, who: &str) -> Alarm {

@@ -1,6 +1,7 @@
 //! The partitions that this aggregator works on: one task each, taken up and put down one by one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -12,6 +13,9 @@ use wb_kafka::{Log, NamesView};
 use crate::partition::Seat;
 use crate::{AggregatorConfig, RETRY_MAX, RETRY_MIN, stopped, with_causes};
 
+/// How often it is told how far names are behind the log.
+const LAG_EVERY: Duration = Duration::from_secs(10);
+
 /// What is held now, for whoever must know.
 #[derive(Debug, Clone)]
 pub(crate) struct Holdings(watch::Receiver<BTreeSet<TopicPartition>>);
@@ -20,8 +24,19 @@ impl Holdings {
     /// Whether the work that one aggregator does for all is ours: that of who holds the only
     /// partition of `reference`. Two that believe so for a moment do no harm, only work.
     pub(crate) fn keeps_house(&self) -> bool {
-        self.0.borrow().contains(&TopicPartition::new(topics::REFERENCE, 0))
+        keeps_house(&self.0.borrow())
     }
+
+    /// Waits until that work is ours, or no longer. Once nothing more will change it waits for ever.
+    pub(crate) async fn until_house_is(&mut self, ours: bool) {
+        if self.0.wait_for(|held| keeps_house(held) == ours).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+fn keeps_house(held: &BTreeSet<TopicPartition>) -> bool {
+    held.contains(&TopicPartition::new(topics::REFERENCE, 0))
 }
 
 /// A partition's task.
@@ -73,6 +88,28 @@ impl Crew {
             self.posts.insert(chain, Post { stop, task });
         }
         self.tell_held();
+    }
+
+    /// Tells how far each held partition's names are behind its log, until the end.
+    pub(crate) fn tell_lag(&self, mut shutdown: watch::Receiver<bool>) -> impl Future<Output = ()> + use<> {
+        let (log, names, held) = (self.log.clone(), self.names.clone(), self.held.subscribe());
+        async move {
+            loop {
+                tokio::select! {
+                    () = stopped(&mut shutdown) => return,
+                    () = tokio::time::sleep(LAG_EVERY) => {}
+                }
+                let chains: Vec<TopicPartition> = held.borrow().iter().cloned().collect();
+                for chain in chains {
+                    // A broker that is away has no end to tell.
+                    let Ok(end) = log.end_offset(&chain.topic, chain.partition).await else { continue };
+                    let named = names.head(&chain).map_or(0, |head| head.name.end_offset);
+                    let labels = [("topic", chain.topic.clone()), ("partition", chain.partition.to_string())];
+                    metrics::gauge!("weighbridge_lag_records", &labels)
+                        .set(crate::conserve::figure(end.saturating_sub(named)));
+                }
+            }
+        }
     }
 
     /// Stops working on partitions, and returns once no commit of theirs is under way.

@@ -7,6 +7,7 @@ mod conserve;
 mod crew;
 mod partition;
 mod project;
+mod publish;
 mod recover;
 pub mod seal;
 
@@ -179,12 +180,20 @@ pub async fn run(
 ) -> Result<(), AggregatorError> {
     let mut tasks = JoinSet::new();
     tasks.spawn(projector.ended());
-    let (seal_pace, who, watched) = (config.seal_pace, config.name.clone(), names.clone());
-    let mut crew = crew::Crew::new(config, log.clone(), store.clone(), names.clone());
-    let sealer = seal::Sealer::new(log, store.clone(), names);
+    let (seal_pace, who) = (config.seal_pace, config.name.clone());
+    let publisher = publish::Publisher {
+        log: log.clone(),
+        store: store.clone(),
+        names: names.clone(),
+        writer: config.name.clone(),
+    };
+    let sealer = seal::Sealer::new(log.clone(), store.clone(), names.clone());
+    let mut crew = crew::Crew::new(config, log, store.clone(), names.clone());
+    let watch = conserve::Watch { store: store.clone(), names, who, holdings: crew.holdings() };
     tasks.spawn(sealer.keep_sealing(seal_pace, crew.holdings(), shutdown.clone()));
-    let watch = conserve::Watch { store: store.clone(), names: watched, who, holdings: crew.holdings() };
     tasks.spawn(watch.keep_watching(shutdown.clone()));
+    tasks.spawn(crew.tell_lag(shutdown.clone()));
+    tasks.spawn(publish::keep_publishing(publisher, crew.holdings(), shutdown.clone()));
     tasks.spawn(collect_garbage(store, crew.holdings(), shutdown.clone()));
     let ended = match share {
         Share::All(partitions) => {

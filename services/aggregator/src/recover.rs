@@ -125,6 +125,10 @@ impl Seat {
             end_offset: course.next_offset,
             name_hash: head.name_hash,
         };
+        let partition = format!("{}/{}", self.chain.topic, self.chain.partition);
+        let live = u64::try_from(course.state.live_proofs()).unwrap_or(u64::MAX);
+        metrics::gauge!("weighbridge_live_proofs", "partition" => partition)
+            .set(crate::conserve::figure(live));
         let (dir, began) = (self.proofs_dir(), Instant::now());
         let saved = tokio::task::spawn_blocking(move || {
             let saved = snapshot::save(&dir, &position, &course.state, &course.proofs);

@@ -132,7 +132,7 @@ impl Sealer {
     /// How many blocks with rows to be sealed are named above the seals.
     async fn waiting(&self) -> Result<u64, AggregatorError> {
         let sealed = self.all_days().map_or(0, |won| won.seal.cut);
-        self.store.named_blocks(&SEALED_TOPICS, sealed, u64::MAX).await.map_err(AggregatorError::Store)
+        self.store.count_named(&SEALED_TOPICS, sealed, u64::MAX).await.map_err(AggregatorError::Store)
     }
 
     fn all_days(&self) -> Option<WonSeal> {
@@ -151,7 +151,7 @@ impl Sealer {
         self.names.wait_until(cut).await.map_err(AggregatorError::Log)?;
         let before = self.all_days();
         let sealed = before.as_ref().map_or(0, |won| won.seal.cut);
-        let waiting = self.store.named_blocks(&SEALED_TOPICS, sealed, cut).await;
+        let waiting = self.store.count_named(&SEALED_TOPICS, sealed, cut).await;
         if waiting.map_err(AggregatorError::Store)? == 0 {
             return Ok(Pass::Nothing);
         }

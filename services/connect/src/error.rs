@@ -70,6 +70,63 @@ pub enum ConnectError {
         /// What was given.
         text: String,
     },
+    /// A line of a list of miners that names none.
+    #[error(
+        "[WB-5710] line {line} of the list, {text:?}: {detail}; write ADDRESS, ADDRESS:PORT or either with a machine's id"
+    )]
+    List {
+        /// Line number, from 1.
+        line: usize,
+        /// The line.
+        text: String,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// A range that is none.
+    #[error("[WB-5711] {text:?} is no range of addresses: write one such as 10.4.0.0/22")]
+    Range {
+        /// What was given.
+        text: String,
+    },
+    /// More addresses than a collector polls.
+    #[error(
+        "[WB-5712] {targets} addresses are too many for one collector, {max} are polled: run one for each part of the site",
+        max = crate::miners::TARGETS_MAX
+    )]
+    TooManyTargets {
+        /// How many there would be.
+        targets: usize,
+    },
+    /// Nothing to poll.
+    #[error("[WB-5713] there is no address to poll: give a --list or a --range")]
+    NoTargets,
+    /// The file of machines by address is of another form.
+    #[error("[WB-5714] the machines are no JSON object from IP or MAC address to machine id: {detail}")]
+    Machines {
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// A folder without recordings, or with too many.
+    #[error(
+        "[WB-5715] {} holds {files} .json files: 1 to {max} recordings of miners' answers are checked at once",
+        folder.display(),
+        max = crate::miners::check::FILES_MAX
+    )]
+    NoRecordings {
+        /// The folder.
+        folder: PathBuf,
+        /// How many it holds.
+        files: usize,
+    },
+    /// No exporter to scrape, or too many.
+    #[error("[WB-5716] {urls} exporters are given: 1 to {max} are scraped by one connector", max = crate::dcgm::URLS_MAX)]
+    Urls {
+        /// How many are given.
+        urls: usize,
+    },
+    /// Accounting rows that cannot be read as a whole.
+    #[error("[{}] the accounting rows cannot be read", .0.code())]
+    Sacct(#[source] wb_metering::gpu::sacct::SacctError),
 }
 
 impl ConnectError {
@@ -85,6 +142,14 @@ impl ConnectError {
             Self::Position { .. } => "WB-5706",
             Self::NodeRefuses { .. } => "WB-5707",
             Self::Name { .. } => "WB-5708",
+            Self::List { .. } => "WB-5710",
+            Self::Range { .. } => "WB-5711",
+            Self::TooManyTargets { .. } => "WB-5712",
+            Self::NoTargets => "WB-5713",
+            Self::Machines { .. } => "WB-5714",
+            Self::NoRecordings { .. } => "WB-5715",
+            Self::Urls { .. } => "WB-5716",
+            Self::Sacct(error) => error.code(),
         }
     }
 

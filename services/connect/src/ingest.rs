@@ -75,11 +75,21 @@ impl Ingest {
     /// # Errors
     /// [`ConnectError::Refused`] where the whole request is refused for good.
     pub async fn post(&self, events: &[Value], stop: &Stop) -> Result<Option<Vec<Refused>>, ConnectError> {
-        let mut lines = String::new();
-        for event in events {
-            lines.push_str(&event.to_string());
-            lines.push('\n');
-        }
+        let lines = events.iter().map(|event| format!("{event}\n")).collect();
+        self.post_lines(lines, events.len(), stop).await
+    }
+
+    /// [`Self::post`] of events that are written already, one a line.
+    ///
+    /// # Errors
+    /// As [`Self::post`].
+    pub async fn post_lines(
+        &self,
+        lines: String,
+        events: usize,
+        stop: &Stop,
+    ) -> Result<Option<Vec<Refused>>, ConnectError> {
+        let lines = bytes::Bytes::from(lines);
         let mut pause = PAUSE;
         while !stop.is_told() {
             let sent = self
@@ -93,7 +103,7 @@ impl Ingest {
             match sent {
                 Ok(answer) if answer.status().is_success() || answer.status() == 422 => {
                     match answer.json::<Answer>().await {
-                        Ok(answer) => return understood(answer, events.len()).map(Some),
+                        Ok(answer) => return understood(answer, events).map(Some),
                         // The connection may have broken in the middle of it.
                         Err(error) => tracing::warn!(%error, "ingest's answer did not arrive whole"),
                     }

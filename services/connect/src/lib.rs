@@ -2,14 +2,21 @@
 //!
 //! - [`ckpool`]: a ckpool share log becomes sessions, jobs and shares.
 //! - [`bitcoind`]: a Bitcoin Core node's chain becomes tips and network difficulties.
+//! - [`miners`]: machines' own answers, polled, become samples.
+//! - [`slurm`]: accounting rows become GPU spans.
+//! - [`dcgm`]: GPUs' energy counters become register readings.
 //!
 //! A connector is a client of the ingest API like any other: it holds an API key, sends JSON, and moves on only when it
 //! was told that what it sent is durable. Whatever it sends twice counts once.
 
 pub mod bitcoind;
 pub mod ckpool;
+pub mod dcgm;
 mod error;
 mod ingest;
+pub mod miners;
+mod sent;
+pub mod slurm;
 mod stop;
 
 pub use error::ConnectError;

@@ -21,17 +21,19 @@ impl Stop {
         *self.0.borrow()
     }
 
+    /// Waits until it is time to end.
+    pub async fn told(&self) {
+        let mut told = self.0.clone();
+        if told.wait_for(|stop| *stop).await.is_err() {
+            // Whoever could tell is gone: nobody will.
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Waits so long, or until it is time to end.
     pub async fn sleep(&self, time: Duration) {
-        let mut told = self.0.clone();
-        let stopped = async {
-            if told.wait_for(|stop| *stop).await.is_err() {
-                // Whoever could tell is gone: nobody will.
-                std::future::pending::<()>().await;
-            }
-        };
         tokio::select! {
-            () = stopped => {}
+            () = self.told() => {}
             () = tokio::time::sleep(time) => {}
         }
     }

@@ -5,5 +5,11 @@
 mod bitcoind;
 #[path = "it/ckpool.rs"]
 mod ckpool;
+#[path = "it/gpu.rs"]
+mod gpu;
+#[path = "it/miners.rs"]
+mod miners;
+#[path = "it/playback.rs"]
+mod playback;
 #[path = "it/support.rs"]
 mod support;

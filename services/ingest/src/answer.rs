@@ -36,6 +36,9 @@ impl EventAnswer {
     }
 }
 
+/// Refused events that a sender of remote write is shown: it logs the beginning of the answer.
+const SHOWN_MAX: usize = 20;
+
 #[derive(Serialize)]
 struct Answer {
     accepted: usize,
@@ -50,6 +53,17 @@ pub(crate) fn events(events: Vec<EventAnswer>) -> Response {
     let refused = events.len() - accepted;
     let status = if accepted == 0 && refused > 0 { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     (status, Json(Answer { accepted, refused, events })).into_response()
+}
+
+/// The answer to a remote write of which not all was taken: what is refused would be refused again, so it is a 4xx.
+pub(crate) fn write_refused(answers: Vec<EventAnswer>) -> Response {
+    let total = answers.len();
+    let mut refused: Vec<EventAnswer> =
+        answers.into_iter().filter(|answer| matches!(answer, EventAnswer::Refused { .. })).collect();
+    let count = refused.len();
+    refused.truncate(SHOWN_MAX);
+    let answer = Answer { accepted: total - count, refused: count, events: refused };
+    (StatusCode::UNPROCESSABLE_ENTITY, Json(answer)).into_response()
 }
 
 /// Why a whole request was refused. Nothing of it was taken, unless the code says otherwise.
@@ -88,6 +102,23 @@ pub(crate) enum Refusal {
     NotDurable(String),
     #[error("the facts recorded so far could not be read in time: send the request again ({0})")]
     ReferenceBehind(String),
+    #[error("Content-Encoding {0:?}: a remote write is compressed as a snappy block")]
+    NotSnappy(String),
+    #[error("Content-Type {0:?}: send application/x-protobuf, remote write 1.0 (prometheus.WriteRequest)")]
+    NotRemoteWrite(String),
+    #[error(
+        "more than {} series in one remote write: set queue_config.max_samples_per_send lower",
+        limits::SERIES_MAX
+    )]
+    TooManySeries,
+    #[error("series {0} has more than {max} bytes: no labels that long are taken", max = limits::SERIES_BYTES_MAX)]
+    SeriesTooLarge(usize),
+    #[error(
+        "more than {} samples of pods, or {} exporters, wait for their scrapes to be complete: give each cluster a source",
+        limits::POD_SAMPLES_MAX,
+        limits::EXPORTERS_MAX
+    )]
+    TooManyPods,
 }
 
 impl Refusal {
@@ -107,7 +138,30 @@ impl Refusal {
             Self::Busy => (StatusCode::TOO_MANY_REQUESTS, "WB-2110"),
             Self::NotDurable(_) => (StatusCode::SERVICE_UNAVAILABLE, "WB-2111"),
             Self::ReferenceBehind(_) => (StatusCode::SERVICE_UNAVAILABLE, "WB-2112"),
+            Self::NotSnappy(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "WB-2113"),
+            Self::NotRemoteWrite(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "WB-2114"),
+            Self::TooManySeries => (StatusCode::PAYLOAD_TOO_LARGE, "WB-2115"),
+            Self::SeriesTooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "WB-2116"),
+            Self::TooManyPods => (StatusCode::PAYLOAD_TOO_LARGE, "WB-2117"),
         }
+    }
+
+    /// The stable code.
+    #[cfg(test)]
+    pub(crate) fn code(&self) -> &'static str {
+        self.parts().1
+    }
+
+    /// The answer where a sender tries again only what is answered with 5xx.
+    pub(crate) fn for_remote_write(self) -> Response {
+        let again = matches!(self, Self::Busy | Self::TooSlow);
+        let mut response = self.into_response();
+        if again {
+            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            let wait = HeaderValue::from_static(limits::RETRY_AFTER_S);
+            response.headers_mut().insert(header::RETRY_AFTER, wait);
+        }
+        response
     }
 }
 

@@ -1,8 +1,12 @@
-//! The HTTP edge: `POST /v1/events`, `GET /health`.
+//! The HTTP edge: `POST /v1/events`, `POST /v1/prometheus/write`, `GET /health`.
 
-use std::collections::BTreeMap;
+mod pods;
+mod prometheus;
+mod write;
+
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::Body;
@@ -12,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use prost::Message as _;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Mutex, Semaphore, oneshot};
 use wb_auth::{Source, SourceKeys};
 use wb_events::frame::FrameKey;
 use wb_events::input::InputError;
@@ -57,6 +61,8 @@ struct Door {
     reference: ReferenceView,
     writer: FrameWriter,
     requests: Semaphore,
+    /// What pods hold, by source.
+    pods: Mutex<HashMap<String, Arc<Mutex<pods::Pods>>>>,
 }
 
 /// Serves until the shutdown future is done; requests under way are answered first.
@@ -73,18 +79,37 @@ pub async fn serve(
         ReferenceView::start(log.clone(), config.frame_key.clone()).await.map_err(IngestError::Reference)?;
     let writer = FrameWriter::start(&log, partitions, &config.frame_key, &config.name);
     let requests = Semaphore::new(limits::REQUESTS_MAX);
-    let door = Arc::new(Door { sources: config.sources, reference, writer, requests });
+    let door =
+        Arc::new(Door { sources: config.sources, reference, writer, requests, pods: Mutex::default() });
     let router = Router::new()
         .route("/v1/events", post(take_events))
+        .route("/v1/prometheus/write", post(prometheus::take))
         .route("/health", get(|| async { "ok\n" }))
         .with_state(door);
     axum::serve(config.listener, router).with_graceful_shutdown(shutdown).await.map_err(IngestError::Http)
 }
 
 async fn take_events(State(door): State<Arc<Door>>, request: Request) -> Response {
-    match door.take(request).await {
+    let began = Instant::now();
+    let taken = door.take(request).await;
+    note(began, &taken);
+    match taken {
         Ok(events) => answer::events(events),
         Err(refusal) => refusal.into_response(),
+    }
+}
+
+/// Counts a request for the figures.
+fn note(began: Instant, taken: &Result<Vec<EventAnswer>, Refusal>) {
+    metrics::histogram!("weighbridge_ingest_request_seconds").record(began.elapsed());
+    let Ok(events) = taken else {
+        metrics::counter!("weighbridge_ingest_events_total", "answer" => "request refused").increment(1);
+        return;
+    };
+    let accepted = events.iter().filter(|event| matches!(event, EventAnswer::Accepted { .. })).count();
+    for (answer, count) in [("accepted", accepted), ("refused", events.len() - accepted)] {
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        metrics::counter!("weighbridge_ingest_events_total", "answer" => answer).increment(count);
     }
 }
 
@@ -205,6 +230,10 @@ impl Door {
             EventAnswer::Accepted { index } | EventAnswer::Refused { index, .. } => *index,
         });
         Ok(answers)
+    }
+
+    async fn pods_of(&self, source_id: &str) -> Arc<Mutex<pods::Pods>> {
+        Arc::clone(self.pods.lock().await.entry(source_id.to_owned()).or_default())
     }
 
     async fn wait_for_facts(&self, wait: impl Future<Output = Result<(), LogError>>) -> Result<(), Refusal> {

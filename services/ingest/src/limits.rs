@@ -10,6 +10,16 @@ pub const DECOMPRESSED_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const EVENTS_MAX: usize = 20_000;
 /// One event's text or bytes: a miner's answers and their frame.
 pub const EVENT_BYTES_MAX: usize = 384 * 1024;
+/// Series in one remote write; Prometheus sends 2,000 samples at once unless told otherwise.
+pub const SERIES_MAX: usize = 100_000;
+/// One series of a remote write: its labels, and the samples that were spooled of it.
+pub const SERIES_BYTES_MAX: usize = 64 * 1024;
+/// Events that follow from one remote write: a scrape of a cluster's pods may become complete all at once.
+pub const WRITE_EVENTS_MAX: usize = 100_000;
+/// Samples of pods that wait for their scrape to be complete, per source: two scrapes of 50,000 pods.
+pub const POD_SAMPLES_MAX: usize = 300_000;
+/// Exporters of pods per source.
+pub const EXPORTERS_MAX: usize = 1_000;
 /// How many requests are worked on at once; more are told to come back.
 pub const REQUESTS_MAX: usize = 64;
 /// How long a request's body may take to arrive.

@@ -215,6 +215,7 @@ impl Reference {
             | FactBody::Assignment(_)
             | FactBody::Contract(_)
             | FactBody::Price(_)
+            | FactBody::Redrive(_)
             | FactBody::Curtailment(_)
             | FactBody::Maintenance(_)
             | FactBody::EnergyMix(_)

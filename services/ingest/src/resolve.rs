@@ -4,7 +4,7 @@ mod shares;
 
 use wb_auth::{Role, Source};
 use wb_events::Event;
-use wb_events::facts::FactBody;
+use wb_events::facts::{FactBody, REDRIVE};
 use wb_events::input::{InputError, NO_ROOM_FOR_JOBS, UNKNOWN_MACHINE};
 use wb_events::u128_bytes;
 use wb_events::wire::{self, MinerReading, event::Body};
@@ -12,6 +12,10 @@ use wb_units::Micros;
 use wb_units::time::FUTURE_TOLERANCE_US;
 
 use crate::reference::Reference;
+
+/// The state of a machine that did not answer, beside those of `wb_metering::miner::State`; uptime
+/// calls the time after it by the same name.
+const OFFLINE: &str = "offline";
 
 /// Why an event was not resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +78,11 @@ pub fn resolve(reference: &Reference, source: &Source, event: &mut Event) -> Res
         }
         Some(Body::MinerSample(sample)) => {
             let site_id = site_of(&sample.machine_id, "body.machine_id")?;
-            sample.reading = Some(read_sample(&sample.answers, site_id).map_err(Unresolved::Wrong)?);
+            let read = match sample.unreachable {
+                Some(_) => Ok(MinerReading { site_id, state: OFFLINE.to_owned(), ..MinerReading::default() }),
+                None => read_sample(&sample.answers, site_id),
+            };
+            sample.reading = Some(read.map_err(Unresolved::Wrong)?);
         }
         Some(Body::EnergyReading(reading)) => {
             reading.site_id = site_of(&reading.machine_id, "body.machine_id")?;
@@ -108,6 +116,10 @@ fn check_fact(reference: &Reference, fact: &wire::Fact) -> Result<(), Unresolved
             wb_rating::Contract::parse(&fact.body).map_err(|error| {
                 Unresolved::Wrong(InputError::coded(error.code(), "body.body", error.to_string()))
             })?;
+        }
+        REDRIVE => {
+            let reason = "is recorded by `weighbridge quarantine redrive` alone, beside what it re-drives";
+            return Err(Unresolved::Wrong(InputError::field("body.fact", reason)));
         }
         "job" if !reference.has_room_for_jobs() => {
             let reason = "as many jobs are remembered as there is room for";

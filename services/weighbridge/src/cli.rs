@@ -13,7 +13,7 @@ use wb_config::{Config, ProcessEnvironment};
 
 use crate::keys::Keys;
 use crate::services::Service;
-use crate::{alarm, audit, backends, bill, connect, demo, report, share, up};
+use crate::{alarm, audit, backends, bill, connect, demo, quarantine, report, rules, share, up};
 
 /// Weighbridge: counts hashes, kilowatt-hours and GPU-hours once, proves them, and bills them.
 #[derive(Debug, Parser)]
@@ -78,18 +78,28 @@ enum Command {
     Invoice(bill::InvoiceCommand),
     /// Check everything that was named against the manifest, the tables, the archive and the log, and repair it.
     Scrub(audit::ScrubArguments),
+    /// By which rules the log is folded. An upgrade that changes them is switched on in the log, so that it replays
+    /// as it ran.
+    Rules {
+        /// Switch all partitions to the rules of this version, once every aggregator knows them.
+        #[arg(long)]
+        switch: Option<u32>,
+    },
     /// The alarm that stands while the conservation law is broken.
     #[command(subcommand)]
     Alarm(alarm::AlarmCommand),
     /// Build everything again from the log, from offset 0, in a second database, and compare the two.
     Replay(audit::ReplayArguments),
+    /// Look at what was refused after it reached the log, and send it through the scale again.
+    #[command(subcommand)]
+    Quarantine(quarantine::QuarantineCommand),
     /// A site's or the fleet's figures of a period: output, energy, uptime, cost, and its witnesses compared.
     #[command(subcommand)]
     Report(report::ReportCommand),
     /// Prove shares.
     #[command(subcommand)]
     Share(share::ShareCommand),
-    /// Send what a pool or a node records to ingest.
+    /// Send what pools, nodes, miners, schedulers and exporters say to ingest.
     Connect(connect::ConnectArguments),
 }
 
@@ -140,8 +150,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         return share::run(command);
     }
     if let Command::Connect(connect_arguments) = arguments.command {
-        connect::run(connect_arguments).await?;
-        return Ok(ExitCode::SUCCESS);
+        return connect::run(connect_arguments).await;
     }
     let config = Config::load(arguments.config.as_deref(), ProcessEnvironment)?;
     match arguments.command {
@@ -176,9 +185,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         }
         Command::Close { period, customer } => bill::close(&config, &period, customer.as_deref()).await?,
         Command::Invoice(command) => bill::run(&config, command).await?,
+        Command::Rules { switch } => rules::run(&config, switch).await?,
         Command::Alarm(command) => return alarm::run(&config, command).await,
         Command::Scrub(scrub) => return audit::scrub(&config, &scrub).await,
         Command::Replay(replay) => return audit::replay(&config, &replay).await,
+        Command::Quarantine(command) => quarantine::run(&config, command).await?,
         Command::Report(command) => report::run(&config, &command).await?,
         Command::Share(_) | Command::Connect(_) => {}
     }

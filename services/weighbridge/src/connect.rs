@@ -1,7 +1,11 @@
 //! `weighbridge connect`: what others record becomes events.
 
+mod gpu;
+mod miners;
+
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -73,10 +77,21 @@ enum From {
         #[arg(long, default_value_t = 5)]
         poll_s: u64,
     },
+    /// Poll miners by their own interfaces, or check which recordings of their answers can be read.
+    Miners(miners::MinersArguments),
+    /// Send the GPU time of Slurm's accounting rows: sacct -P with JobIDRaw,Account,State,Start,End,ElapsedRaw,AllocTRES,NodeList,JobName.
+    Slurm(gpu::SlurmArguments),
+    /// Scrape dcgm-exporters for the energy of GPUs.
+    Dcgm(gpu::DcgmArguments),
 }
 
 /// Runs it until SIGTERM or SIGINT.
-pub(crate) async fn run(arguments: ConnectArguments) -> Result<()> {
+pub(crate) async fn run(arguments: ConnectArguments) -> Result<ExitCode> {
+    if let From::Miners(miners) = &arguments.from
+        && let Some(folder) = &miners.check
+    {
+        return miners::check(folder);
+    }
     anyhow::ensure!(
         !arguments.source_key.is_empty(),
         "no API key: set WEIGHBRIDGE_SOURCE_KEY to the key of a source of ingest"
@@ -129,14 +144,22 @@ pub(crate) async fn run(arguments: ConnectArguments) -> Result<()> {
             let done = bitcoind::run(&bitcoind::Options { url, chain, poll, once }, &ingest, &stop).await?;
             print(&format!("{} facts taken, {} refused", done.facts, done.refused))?;
         }
+        From::Miners(miners) => miners::run(miners, once, &ingest, &stop).await?,
+        From::Slurm(slurm) => gpu::slurm(slurm, &ingest, &stop).await?,
+        From::Dcgm(dcgm) => gpu::dcgm(dcgm, once, &ingest, &stop).await?,
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A file that a person writes, whole.
+fn read_text(path: &Path) -> Result<String> {
+    let size = std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?.len();
+    anyhow::ensure!(size <= MACHINES_BYTES_MAX, "{} has {size} bytes, too many to read", path.display());
+    std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 fn read_machines(path: PathBuf) -> Result<HashMap<String, String>> {
-    let size = std::fs::metadata(&path).with_context(|| format!("cannot read {}", path.display()))?.len();
-    anyhow::ensure!(size <= MACHINES_BYTES_MAX, "{} has {size} bytes, too many to read", path.display());
-    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = read_text(&path)?;
     serde_json::from_str(&text)
         .with_context(|| format!("{} is no object of worker names and machines", path.display()))
 }

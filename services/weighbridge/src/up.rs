@@ -39,6 +39,14 @@ pub(crate) fn end_signal(with_stdin: bool) -> Result<impl Future<Output = ()> + 
     })
 }
 
+/// Serves this process's figures, where an address is configured.
+fn serve_figures(config: &Config) -> Result<()> {
+    match config.metrics_listen {
+        Some(address) => wb_observe::serve_figures(address).context("observe.metrics_listen"),
+        None => Ok(()),
+    }
+}
+
 /// Everything on this machine.
 pub(crate) struct Stack {
     backends: Backends,
@@ -71,6 +79,7 @@ impl Stack {
 /// `weighbridge up`.
 pub(crate) async fn run(config: &Config, child_arguments: &[OsString]) -> Result<()> {
     let end = end_signal(false)?;
+    serve_figures(config)?;
     tell("starting Kafka, ClickHouse and the services");
     let mut stack = Stack::start(config, child_arguments, configured_sources(config)?).await?;
     tell(&format!("ingest   http://{}/v1/events", config.ingest.listen));
@@ -88,6 +97,7 @@ pub(crate) async fn run(config: &Config, child_arguments: &[OsString]) -> Result
 /// `weighbridge serve`, with the backends that others run.
 pub(crate) async fn serve(config: &Config, service: Service, exit_with_stdin: bool) -> Result<()> {
     let end = end_signal(exit_with_stdin)?;
+    serve_figures(config)?;
     let connected = connect(config).await?;
     let mut running = Running::start(config, &connected, configured_sources(config)?, &[service]).await?;
     tell("ready");

@@ -1,7 +1,8 @@
 //! ClickHouse: the connection, the schema and the one query builder.
 //!
 //! Every read goes through [`Read`], which is made of a [`TenantScope`] and a [`Cut`] and of
-//! nothing less: there is no way to ask for rows without saying whose and as of when.
+//! nothing less: there is no way to ask for rows without saying whose and as of when. What is the
+//! operator's alone lies beside it: [`named`], which passes named blocks on, and [`quarantine`].
 
 pub mod audit;
 pub mod block;
@@ -12,6 +13,8 @@ pub mod error;
 pub mod garbage;
 pub mod manifest;
 pub mod migrate;
+pub mod named;
+pub mod quarantine;
 pub mod read;
 pub mod seal;
 pub mod sealed;

@@ -122,7 +122,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Query`].
-    pub async fn named_blocks(&self, topics: &[&str], from: u64, to: u64) -> Result<u64, StoreError> {
+    pub async fn count_named(&self, topics: &[&str], from: u64, to: u64) -> Result<u64, StoreError> {
         let sql = "SELECT uniqExact(topic, partition, block) FROM manifest \
              WHERE names_offset >= ? AND names_offset < ? AND topic IN ?";
         let query = self.client().query(sql).bind(from).bind(to).bind(topics);

@@ -91,6 +91,57 @@ async fn the_story(mut history: History) {
     history.pass().await;
     history.blocks(2, 3..4).await;
     compare(&history, "a pass on top of what was left").await;
+    days_are_conserved(&history).await;
+}
+
+/// A day's blocks, readers and roll-ups agree, until one row is deleted in any of them.
+async fn days_are_conserved(history: &History) {
+    let store = &history.sealed;
+    let cut = Cut(history.end());
+    let days: Vec<i32> = (DAY..).take(usize::try_from(DAYS).unwrap()).collect();
+    let known = store.days().await.unwrap();
+    assert!(days.iter().all(|day| known.contains(day)), "{known:?}");
+    let breaches = async || {
+        let mut all = Vec::new();
+        for day in &days {
+            all.extend(store.check_day(*day, cut).await.unwrap());
+        }
+        all
+    };
+    assert!(breaches().await.is_empty());
+    for table in ["sealed_work_1d", "sealed_work_1h", "sealed_work_5m", "sealed_energy_readings", "work_5m"] {
+        let rows: u64 =
+            store.client().query(&format!("SELECT count() FROM {table}")).fetch_one().await.unwrap();
+        let counts = if table == "work_5m" {
+            "(topic, partition, block, attempt) IN (SELECT topic, partition, block, attempt FROM manifest)"
+        } else {
+            "(day, seal) IN (SELECT day, argMax(seal, cut) FROM seals GROUP BY day)"
+        };
+        let before = breaches().await;
+        let one =
+            format!("cityHash64(*) IN (SELECT min(cityHash64(*)) FROM {table} WHERE {counts}) AND {counts}");
+        let delete = format!("DELETE FROM {table} WHERE {}", one.replace("cityHash64(*)", hash_of(table)));
+        store.client().query(&delete).execute().await.unwrap();
+        let left: u64 =
+            store.client().query(&format!("SELECT count() FROM {table}")).fetch_one().await.unwrap();
+        assert!(left < rows, "{table}: a row is gone");
+        let found = breaches().await;
+        assert_ne!(found, before, "{table}");
+        assert!(found.iter().all(|breach| breach.to_string().contains("WB-3221 day")), "{found:?}");
+    }
+}
+
+/// What tells the rows of a table apart.
+fn hash_of(table: &str) -> &'static str {
+    match table {
+        "work_5m" => "cityHash64(topic, partition, block, attempt, idx)",
+        "sealed_energy_readings" => {
+            "cityHash64(day, seal, machine_id, meter_id, event_time_us, event_id, block)"
+        }
+        _ => {
+            "cityHash64(day, seal, machine_id, interval_start_us, site_id, chain, nbits, subsidy_sat, verdict, reason)"
+        }
+    }
 }
 
 /// Everything that is read of work and energy, as text.

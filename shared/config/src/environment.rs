@@ -12,6 +12,7 @@ pub(crate) const CLICKHOUSE_PASSWORD: &str = "WEIGHBRIDGE_CLICKHOUSE_PASSWORD";
 pub(crate) const CHDB_LIB: &str = "WEIGHBRIDGE_CHDB_LIB";
 pub(crate) const INGEST_LISTEN: &str = "WEIGHBRIDGE_INGEST_LISTEN";
 pub(crate) const API_LISTEN: &str = "WEIGHBRIDGE_API_LISTEN";
+pub(crate) const METRICS_LISTEN: &str = "WEIGHBRIDGE_METRICS_LISTEN";
 pub(crate) const AGGREGATOR_SESSION_TIMEOUT_MS: &str = "WEIGHBRIDGE_AGGREGATOR_SESSION_TIMEOUT_MS";
 pub(crate) const AGGREGATOR_STATE_DIR: &str = "WEIGHBRIDGE_AGGREGATOR_STATE_DIR";
 
@@ -19,7 +20,7 @@ pub(crate) const AGGREGATOR_STATE_DIR: &str = "WEIGHBRIDGE_AGGREGATOR_STATE_DIR"
 pub(crate) const PREFIX: &str = "WEIGHBRIDGE_";
 
 /// The variables that the configuration reads.
-pub const VARIABLES: [&str; 14] = [
+pub const VARIABLES: [&str; 15] = [
     DATA_DIR,
     KAFKA_BROKERS,
     KAFKA_PORT,
@@ -34,13 +35,15 @@ pub const VARIABLES: [&str; 14] = [
     API_LISTEN,
     AGGREGATOR_SESSION_TIMEOUT_MS,
     AGGREGATOR_STATE_DIR,
+    METRICS_LISTEN,
 ];
 
 /// Variables with the product's prefix that others read: the command line, the log filter and the tests' inputs.
-pub(crate) const READ_ELSEWHERE: [&str; 8] = [
+pub(crate) const READ_ELSEWHERE: [&str; 9] = [
     "WEIGHBRIDGE_BITCOIND_URL",
     "WEIGHBRIDGE_CONFIG",
     "WEIGHBRIDGE_LOG",
+    "WEIGHBRIDGE_MINER_LOGIN",
     "WEIGHBRIDGE_RECORDINGS",
     "WEIGHBRIDGE_SEED",
     "WEIGHBRIDGE_SOURCE_KEY",

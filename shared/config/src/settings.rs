@@ -30,6 +30,9 @@ pub struct Config {
     pub aggregator: AggregatorConfig,
     /// The window for readers.
     pub api: ApiConfig,
+    /// Where the figures for Prometheus are served, one address a process. Default nowhere.
+    /// `WEIGHBRIDGE_METRICS_LISTEN`.
+    pub metrics_listen: Option<SocketAddr>,
 }
 
 /// The event log: Kafka, the user's own or one that is started here.
@@ -167,6 +170,7 @@ impl Default for Config {
             },
             aggregator: AggregatorConfig { state_dir: None, session_timeout_ms: 10_000 },
             api: ApiConfig { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8802)), graphiql: true },
+            metrics_listen: None,
         }
     }
 }
@@ -216,8 +220,12 @@ pub(crate) fn read(reader: &mut Reader<'_>, table: Table) -> Config {
         graphiql: section.flag(reader, "graphiql", default.api.graphiql),
     };
     section.close(reader);
+    let mut section = root.section(reader, "observe");
+    let listen = field("metrics_listen").or(variable::METRICS_LISTEN);
+    let metrics_listen = section.text(reader, listen, None, |text| form::listen(text).map(Some));
+    section.close(reader);
     root.close(reader);
-    Config { data_dir, kafka, clickhouse, archive, ingest, aggregator, api }
+    Config { data_dir, kafka, clickhouse, archive, ingest, aggregator, api, metrics_listen }
 }
 
 fn kafka(reader: &mut Reader<'_>, section: &mut Section, default: KafkaConfig) -> KafkaConfig {

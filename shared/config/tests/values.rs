@@ -37,7 +37,7 @@ fn the_example_holds_the_defaults() {
 fn the_example_is_right_with_every_field_in_use() {
     let text = std::fs::read_to_string(example_path()).unwrap();
     let options = |line: &&str| line.starts_with('#') && !line.starts_with("# ") && *line != "#";
-    assert_eq!(text.lines().filter(options).count(), 14);
+    assert_eq!(text.lines().filter(options).count(), 15);
     let whole: Vec<&str> =
         text.lines().map(|line| if options(&line) { line.trim_start_matches('#') } else { line }).collect();
     let config = load(&whole.join("\n"), nothing);
@@ -101,6 +101,7 @@ fn a_variable_wins_over_the_file_and_an_empty_one_does_not() {
             "WEIGHBRIDGE_INGEST_LISTEN" => "0.0.0.0:14",
             "WEIGHBRIDGE_API_LISTEN" => "[::1]:15",
             "WEIGHBRIDGE_AGGREGATOR_SESSION_TIMEOUT_MS" => "3000",
+            "WEIGHBRIDGE_METRICS_LISTEN" => "127.0.0.1:16",
             _ => "e",
         };
         Some(value.to_owned())

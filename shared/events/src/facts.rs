@@ -3,12 +3,14 @@
 
 mod machine;
 mod metering;
+mod redrive;
 mod stratum_v2;
 
 pub use machine::Machine;
 pub use metering::{
     CREDIT_PLACES, Curtailment, ENERGY_SOURCES, EnergyMix, Maintenance, Meter, PoolEarning, PoolPayout,
 };
+pub use redrive::{REDRIVE, Redrive};
 pub use stratum_v2::{EXTENDED, JobV2, STANDARD};
 
 use serde::{Deserialize, Serialize};
@@ -177,6 +179,8 @@ pub enum FactBody {
     NetworkDifficulty(NetworkDifficulty),
     /// See [`Price`].
     Price(Price),
+    /// See [`Redrive`].
+    Redrive(Redrive),
     /// See [`Curtailment`].
     Curtailment(Curtailment),
     /// See [`Maintenance`].
@@ -234,6 +238,7 @@ impl FactBody {
             "tip" => Self::Tip(read(text)?),
             "network_difficulty" => Self::NetworkDifficulty(read(text)?),
             "price" => Self::Price(read(text)?),
+            REDRIVE => Self::Redrive(read(text)?),
             "curtailment" => Self::Curtailment(read(text)?),
             "maintenance" => Self::Maintenance(read(text)?),
             "energy_mix" => Self::EnergyMix(read(text)?),
@@ -281,6 +286,7 @@ impl FactBody {
                 difficulty.chain.clone()
             }
             Self::Price(price) => price.series.clone(),
+            Self::Redrive(redrive) => redrive.id.clone(),
             Self::Maintenance(_) => entity.to_owned(),
             Self::Curtailment(curtailment) => {
                 curtailment.check()?;
@@ -332,6 +338,7 @@ impl FactBody {
             Self::Tip(body) => serde_json::to_value(body),
             Self::NetworkDifficulty(body) => serde_json::to_value(body),
             Self::Price(body) => serde_json::to_value(body),
+            Self::Redrive(body) => serde_json::to_value(body),
             Self::Curtailment(body) => serde_json::to_value(body),
             Self::Maintenance(body) => serde_json::to_value(body),
             Self::EnergyMix(body) => serde_json::to_value(body),

@@ -66,6 +66,9 @@ pub enum FrameError {
 }
 
 impl FrameError {
+    /// All its codes.
+    pub const CODES: [&str; 4] = ["WB-4001", "WB-4002", "WB-4003", "WB-4004"];
+
     /// The stable code.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -120,8 +123,7 @@ pub fn decode(record: &[u8], key: &FrameKey) -> Result<wire::Frame, FrameError> 
     }
     let undecodable = |error: prost::DecodeError| FrameError::Undecodable { detail: error.to_string() };
     let signed = wire::SignedFrame::decode(record).map_err(undecodable)?;
-    let genuine = key.mac(&signed.frame).is_some_and(|mac| mac.verify_slice(&signed.signature).is_ok());
-    if !genuine {
+    if !is_signed(&signed, key) {
         return Err(FrameError::BadSignature);
     }
     let frame = wire::Frame::decode(signed.frame.as_slice()).map_err(undecodable)?;
@@ -129,6 +131,12 @@ pub fn decode(record: &[u8], key: &FrameKey) -> Result<wire::Frame, FrameError> 
         return Err(FrameError::UnknownVersion { version: frame.version });
     }
     Ok(frame)
+}
+
+/// Whether a frame is signed with a key.
+#[must_use]
+pub fn is_signed(signed: &wire::SignedFrame, key: &FrameKey) -> bool {
+    key.mac(&signed.frame).is_some_and(|mac| mac.verify_slice(&signed.signature).is_ok())
 }
 
 /// SHA-256 of a record's payload, kept in the name of the block that it ends.

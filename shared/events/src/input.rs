@@ -13,6 +13,8 @@ use crate::wire::{self, Event, event::Body};
 pub const ID_LENGTH_MAX: usize = 128;
 /// The longest set of answers of a machine.
 pub const ANSWERS_BYTES_MAX: usize = 256 * 1024;
+/// The longest reason why a machine did not answer.
+pub const UNREACHABLE_BYTES_MAX: usize = 256;
 /// The longest body of a fact.
 pub const FACT_BYTES_MAX: usize = 128 * 1024;
 /// How deep JSON may nest.
@@ -70,8 +72,10 @@ struct JsonEvent<'a> {
 #[serde(deny_unknown_fields)]
 struct JsonMinerSample<'a> {
     machine_id: String,
-    #[serde(borrow)]
-    answers: &'a RawValue,
+    #[serde(borrow, default)]
+    answers: Option<&'a RawValue>,
+    #[serde(default)]
+    unreachable: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -163,7 +167,8 @@ pub fn parse_json(source: &str, text: &str) -> Result<Event, InputError> {
             let sample: JsonMinerSample<'_> = read(event.body.get(), "body")?;
             Body::MinerSample(wire::MinerSample {
                 machine_id: sample.machine_id,
-                answers: sample.answers.get().to_owned(),
+                answers: sample.answers.map_or("", RawValue::get).to_owned(),
+                unreachable: sample.unreachable,
                 reading: None,
             })
         }
@@ -245,14 +250,7 @@ pub fn check(mut event: Event) -> Result<Event, InputError> {
     match &mut event.body {
         None => return Err(InputError::field("body", "missing: an event has one body")),
         Some(Body::Share(share)) => shares::check(share)?,
-        Some(Body::MinerSample(sample)) => {
-            sample.reading = None;
-            check_id("body.machine_id", &sample.machine_id)?;
-            if sample.answers.len() > ANSWERS_BYTES_MAX {
-                let reason = format!("has {} bytes, at most {ANSWERS_BYTES_MAX}", sample.answers.len());
-                return Err(InputError::field("body.answers", reason));
-            }
-        }
+        Some(Body::MinerSample(sample)) => check_sample(sample)?,
         Some(Body::EnergyReading(reading)) => {
             reading.site_id.clear();
             check_id("body.machine_id", &reading.machine_id)?;
@@ -266,6 +264,30 @@ pub fn check(mut event: Event) -> Result<Event, InputError> {
         Some(Body::Fact(fact)) => check_fact(fact)?,
     }
     Ok(event)
+}
+
+fn check_sample(sample: &mut wire::MinerSample) -> Result<(), InputError> {
+    sample.reading = None;
+    check_id("body.machine_id", &sample.machine_id)?;
+    if sample.answers.len() > ANSWERS_BYTES_MAX {
+        let reason = format!("has {} bytes, at most {ANSWERS_BYTES_MAX}", sample.answers.len());
+        return Err(InputError::field("body.answers", reason));
+    }
+    match &sample.unreachable {
+        None if sample.answers.is_empty() => Err(InputError::field(
+            "body.answers",
+            "missing: send answers, or why there are none as unreachable",
+        )),
+        Some(_) if !sample.answers.is_empty() => Err(InputError::field(
+            "body.unreachable",
+            "a machine that answered was reached: send one of the two",
+        )),
+        Some(why) if why.is_empty() || why.len() > UNREACHABLE_BYTES_MAX => {
+            let reason = format!("has {} bytes, 1 to {UNREACHABLE_BYTES_MAX} are taken", why.len());
+            Err(InputError::field("body.unreachable", reason))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_span(span: &mut wire::GpuSpan) -> Result<(), InputError> {
@@ -333,6 +355,7 @@ mod tests {
                 r#"{"session_id":"s","job_id":"j","extranonce2":"00ff","ntime":"5f368665","nonce":"00000001"}"#,
             ),
             ("miner_sample", r#"{"machine_id":"m","answers":{"summary":{}}}"#),
+            ("miner_sample", r#"{"machine_id":"m","unreachable":"no answer within 5 s"}"#),
             ("energy_reading", r#"{"machine_id":"m","meter_id":"e","register_wh":12,"witness":"meter"}"#),
             (
                 "gpu_span",
@@ -378,6 +401,13 @@ mod tests {
                 r#"{"fact":"customer","entity":"c","valid_from_us":1,"body":{"nome":"C"}}"#,
                 "body.body",
             ),
+            ("miner_sample", r#"{"machine_id":"m"}"#, "body.answers"),
+            (
+                "miner_sample",
+                r#"{"machine_id":"m","answers":{},"unreachable":"timeout"}"#,
+                "body.unreachable",
+            ),
+            ("miner_sample", r#"{"machine_id":"m","unreachable":""}"#, "body.unreachable"),
             ("tea", "{}", "kind"),
         ] {
             let error = parse(kind, body).unwrap_err();

@@ -7,6 +7,8 @@ pub mod frame;
 pub mod identity;
 pub mod input;
 pub mod names;
+pub mod output;
+pub mod published;
 pub mod topics;
 pub mod u128_bytes;
 

@@ -14,6 +14,10 @@ pub const GPU: &str = "gpu";
 pub const REFERENCE: &str = "reference";
 /// Which attempt of which block counts; one partition. Never expires.
 pub const NAMES: &str = "names";
+/// What was counted, published from named blocks; keyed by customer.
+pub const USAGE: &str = "usage";
+/// What was refused, whole, published from named blocks; keyed by source.
+pub const QUARANTINE: &str = "quarantine";
 /// Invoices and everything that happens to them; one partition. Never expires.
 pub const LEDGER: &str = "ledger";
 

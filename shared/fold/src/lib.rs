@@ -3,6 +3,7 @@
 //! the same blocks, byte for byte.
 #![deny(clippy::float_arithmetic)]
 
+mod again;
 pub mod archive;
 pub mod assemble;
 mod count;
@@ -17,6 +18,7 @@ pub mod snapshot;
 pub mod state;
 pub mod tables;
 
+pub use again::refused_again;
 pub use archive::{ArchiveError, MemoryArchive, ProofArchive};
 pub use assemble::{Assembler, ClosedBlock, LogRecord};
 pub use count::Counts;

@@ -204,6 +204,37 @@ impl Log {
         }
     }
 
+    /// How many partitions each topic has.
+    ///
+    /// # Errors
+    /// [`LogError::Topics`] where no broker answers.
+    pub async fn partitions(&self) -> Result<topics::Partitions, LogError> {
+        topics::describe(&self.watermarks).await
+    }
+
+    /// Reads the records of a partition in `[from, to)`; both must lie in the log. For ranges that
+    /// fit into memory.
+    ///
+    /// # Errors
+    /// As [`Reader::next`].
+    pub async fn read_range(
+        &self,
+        topic: &str,
+        partition: u32,
+        from: u64,
+        to: u64,
+    ) -> Result<Vec<wb_fold::LogRecord>, LogError> {
+        let mut records = Vec::new();
+        if from >= to {
+            return Ok(records);
+        }
+        let mut reader = self.read_from(topic, partition, from)?;
+        for _ in from..to {
+            records.push(reader.next().await?);
+        }
+        Ok(records)
+    }
+
     /// The broker's own ids of topics; none where the cluster wants TLS or SASL.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use rdkafka::producer::{BaseRecord, DeliveryResult, Producer as _, ProducerConte
 use rdkafka::{ClientContext, Timestamp};
 use tokio::sync::oneshot;
 
+use crate::topics::QUARANTINE_ENVELOPE_BYTES_MAX;
 use crate::{DELIVERY_TIMEOUT, LogError, LogSettings, PRODUCER_QUEUE_KIB, RECORD_BYTES_MAX};
 
 /// The record's offset, and its time in milliseconds where the broker set it.
@@ -49,7 +50,8 @@ impl Producer {
             // Records are frames already: what lingers is only what is sent at the same moment.
             .set("linger.ms", "1")
             .set("queue.buffering.max.kbytes", PRODUCER_QUEUE_KIB.to_string())
-            .set("message.max.bytes", RECORD_BYTES_MAX.to_string())
+            // The broker holds every topic to its own limit; only one of them takes more.
+            .set("message.max.bytes", (RECORD_BYTES_MAX + QUARANTINE_ENVELOPE_BYTES_MAX).to_string())
             .set("retry.backoff.ms", "50");
         let inner = config.create_with_context(Reports).map_err(LogError::client)?;
         Ok(Self { inner })

@@ -11,6 +11,12 @@ use wb_events::topics as names;
 
 use crate::{LogError, LogSettings, METADATA_TIMEOUT, RECORD_BYTES_MAX};
 
+/// Partitions of `usage` when it is created. Not pinned: readers who follow one customer need only
+/// its partition.
+pub const USAGE_PARTITIONS: u32 = 4;
+/// What a record of `quarantine` may have beyond the record it holds whole.
+pub const QUARANTINE_ENVELOPE_BYTES_MAX: u32 = 256 * 1024;
+
 /// How many partitions each event topic gets when it is created, and how the topics are kept.
 #[derive(Debug, Clone)]
 pub struct TopicPlan {
@@ -32,7 +38,7 @@ pub struct TopicPlan {
 pub type Partitions = BTreeMap<String, u32>;
 
 impl TopicPlan {
-    fn topics(&self) -> [(&'static str, u32, bool); 7] {
+    fn topics(&self) -> [(&'static str, u32, bool); 9] {
         // (topic, partitions, whether every record is for ever and flushed by itself)
         [
             (names::SHARES, self.shares, false),
@@ -42,6 +48,8 @@ impl TopicPlan {
             (names::REFERENCE, 1, true),
             (names::NAMES, 1, true),
             (names::LEDGER, 1, true),
+            (names::USAGE, USAGE_PARTITIONS, false),
+            (names::QUARANTINE, 1, false),
         ]
     }
 }
@@ -56,7 +64,8 @@ pub(crate) async fn ensure(
         0 => "-1".to_owned(),
         hours => (u64::from(hours) * 3_600_000).to_string(),
     };
-    let record_bytes = RECORD_BYTES_MAX.to_string();
+    let (record_bytes, quarantine_bytes) =
+        (RECORD_BYTES_MAX.to_string(), (RECORD_BYTES_MAX + QUARANTINE_ENVELOPE_BYTES_MAX).to_string());
     let replication = i32::try_from(plan.replication).unwrap_or(1);
     let wanted = plan.topics();
     let topics: Vec<NewTopic<'_>> = wanted
@@ -66,7 +75,10 @@ pub(crate) async fn ensure(
             let topic = NewTopic::new(name, count, TopicReplication::Fixed(replication))
                 .set("message.timestamp.type", "LogAppendTime")
                 .set("cleanup.policy", "delete")
-                .set("max.message.bytes", &record_bytes);
+                .set(
+                    "max.message.bytes",
+                    if *name == names::QUARANTINE { &quarantine_bytes } else { &record_bytes },
+                );
             if *for_ever {
                 topic.set("retention.ms", "-1").set("retention.bytes", "-1").set("flush.messages", "1")
             } else {
@@ -101,7 +113,7 @@ pub(crate) async fn ensure(
     }
 }
 
-async fn describe(consumer: &Arc<BaseConsumer>) -> Result<Partitions, LogError> {
+pub(crate) async fn describe(consumer: &Arc<BaseConsumer>) -> Result<Partitions, LogError> {
     let consumer = Arc::clone(consumer);
     let described = tokio::task::spawn_blocking(move || {
         let metadata = consumer.fetch_metadata(None, METADATA_TIMEOUT)?;

@@ -3,10 +3,12 @@
 //! Standard output belongs to a command's result, so no log line ever goes there.
 
 mod chain;
+mod figures;
 
 use tracing_subscriber::EnvFilter;
 
 pub use chain::chain;
+pub use figures::serve_figures;
 
 /// The environment variable that says which log lines are written, such as `info` or `wb_ingest=debug,warn`. An empty one
 /// counts as not set.
@@ -36,6 +38,17 @@ pub enum ObserveError {
         /// Why not.
         #[source]
         source: tracing_subscriber::filter::ParseError,
+    },
+    /// The figures cannot be served.
+    #[error(
+        "WB-6103 the figures cannot be served on {address}: choose a free address for observe.metrics_listen"
+    )]
+    Figures {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// Why not.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// Logging runs already.
     #[error("WB-6102 logging was started before in this process; start it once, at the beginning")]

@@ -15,12 +15,12 @@ pub(super) const SELECTED_PARAMETER: &str = "selected";
 pub(super) const FOREVER_US: i64 = i64::MAX;
 
 /// Keeps the rows of blocks that are named before the cut.
-pub(super) const NAMED: &str = "(topic, partition, block, attempt) IN (\
+pub(crate) const NAMED: &str = "(topic, partition, block, attempt) IN (\
      SELECT topic, partition, block, attempt FROM manifest WHERE names_offset < {cut:UInt64})";
 
 /// SQL for the first settlement boundary at or after an instant, as
 /// `wb_units::time::boundary_at_or_after` has it.
-fn boundary(column: &str) -> String {
+pub(crate) fn boundary(column: &str) -> String {
     format!("({column} + toInt64(positiveModulo(-{column}, {SETTLEMENT_INTERVAL_US})))")
 }
 

@@ -1,0 +1,172 @@
+//! What dcgm-exporters say becomes register readings of GPUs.
+//!
+//! Every exporter is scraped, at most so many at once. The energy counter of a whole GPU is a register: its difference is
+//! what it took, and a driver that is loaded again a reset. It is a firmware's witness; a slice has none. Faults (XID) are
+//! told to whoever reads the log.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use serde_json::{Value, json};
+use wb_metering::gpu::dcgm::{self, DeviceReading};
+use wb_metering::prometheus::{self, EXPOSITION_MAX_BYTES};
+
+use crate::{ConnectError, Ingest, Stop, id_of, now_us};
+
+/// Exporters that one connector scrapes.
+pub const URLS_MAX: usize = 10_000;
+/// Exporters that are scraped at once.
+const AT_ONCE: usize = 64;
+/// How long one scrape may take.
+const SCRAPE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Readings that are sent at once.
+const READINGS_AT_ONCE: usize = 1_000;
+/// Millijoules of a watt-hour.
+const MJ_PER_WH: u64 = 3_600_000;
+/// The longest id of a node or GPU.
+const ID_BYTES_MAX: usize = 64;
+
+/// The last fault of each device: a GPU's UUID, and a slice's profile and instance.
+type Faults = BTreeMap<(String, Option<(String, String)>), u64>;
+
+/// Whom to scrape, and how.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The exporters, such as `http://gpu-node-7:9400/metrics`.
+    pub urls: Vec<String>,
+    /// Machines by host name; a host that is not here is a machine of its own name.
+    pub nodes: HashMap<String, String>,
+    /// From one round to the next.
+    pub poll: Duration,
+    /// One round, then end.
+    pub once: bool,
+}
+
+/// What was done, in all rounds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Rounds.
+    pub rounds: u64,
+    /// Scrapes that failed.
+    pub failed: u64,
+    /// Readings that ingest took.
+    pub taken: u64,
+    /// Readings it refused.
+    pub refused: u64,
+    /// Faults that were new.
+    pub faults: u64,
+    /// Fields that held no value but DCGM's blank for one.
+    pub blanks: u64,
+}
+
+/// Scrapes until it is told to stop, or once.
+///
+/// # Errors
+/// [`ConnectError`] where a URL is none or ingest refuses this connector.
+pub async fn run(options: &Options, ingest: &Ingest, stop: &Stop) -> Result<Summary, ConnectError> {
+    if options.urls.is_empty() || options.urls.len() > URLS_MAX {
+        return Err(ConnectError::Urls { urls: options.urls.len() });
+    }
+    let mut urls = Vec::new();
+    for text in &options.urls {
+        let url = reqwest::Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        urls.push(url.ok_or_else(|| ConnectError::Url { what: "the exporter's URL", url: text.clone() })?);
+    }
+    let http = reqwest::Client::builder().timeout(SCRAPE_TIMEOUT).build().map_err(ConnectError::Client)?;
+    let (epoch, mut summary) = (now_us(), Summary::default());
+    let mut faults: Faults = BTreeMap::new();
+    while !stop.is_told() {
+        let started = tokio::time::Instant::now();
+        let scrapes = (0..urls.len()).map(|index| {
+            let (http, url) = (http.clone(), urls[index].clone());
+            async move { (index, scrape(&http, url).await, now_us()) }
+        });
+        let found: Vec<_> = futures_util::stream::iter(scrapes).buffer_unordered(AT_ONCE).collect().await;
+        let mut events = Vec::new();
+        for (index, devices, at_us) in found {
+            let devices = devices.unwrap_or_else(|reason| {
+                tracing::warn!(url = options.urls[index], reason, "a scrape failed");
+                summary.failed += 1;
+                Vec::new()
+            });
+            for device in devices {
+                summary.blanks += u64::try_from(device.blanks.len()).unwrap_or(u64::MAX);
+                if is_new_fault(&mut faults, &device) {
+                    tracing::warn!(
+                        host = device.host,
+                        uuid = device.uuid,
+                        xid = device.last_xid,
+                        "a GPU reports a fault"
+                    );
+                    summary.faults += 1;
+                }
+                events.extend(reading(options, &device, epoch, summary.rounds, at_us));
+            }
+        }
+        for part in events.chunks(READINGS_AT_ONCE) {
+            let Some(refused) = ingest.post(part, stop).await? else { return Ok(summary) };
+            for refused in &refused {
+                tracing::error!(
+                    code = refused.code,
+                    field = refused.field,
+                    reason = refused.reason,
+                    "a reading was refused"
+                );
+            }
+            let count = |events: usize| u64::try_from(events).unwrap_or(u64::MAX);
+            summary.refused += count(refused.len());
+            summary.taken += count(part.len().saturating_sub(refused.len()));
+        }
+        summary.rounds += 1;
+        if options.once {
+            break;
+        }
+        stop.sleep(options.poll.saturating_sub(started.elapsed())).await;
+    }
+    Ok(summary)
+}
+
+async fn scrape(http: &reqwest::Client, url: reqwest::Url) -> Result<Vec<DeviceReading>, String> {
+    let mut answer = http.get(url).send().await.map_err(|error| error.to_string())?;
+    if !answer.status().is_success() {
+        return Err(format!("HTTP status {}", answer.status().as_u16()));
+    }
+    let mut taken = Vec::new();
+    while let Some(piece) = answer.chunk().await.map_err(|error| error.to_string())? {
+        taken.extend_from_slice(&piece);
+        if taken.len() > EXPOSITION_MAX_BYTES {
+            return Err(format!("it has more than {EXPOSITION_MAX_BYTES} bytes"));
+        }
+    }
+    let text = String::from_utf8(taken).map_err(|error| error.to_string())?;
+    let samples = prometheus::parse(&text).map_err(|error| error.to_string())?;
+    Ok(dcgm::read(&samples))
+}
+
+/// Whether the device's last fault is another than at the scrape before.
+fn is_new_fault(faults: &mut Faults, device: &DeviceReading) -> bool {
+    let Some(xid) = device.last_xid else { return false };
+    faults.insert((device.uuid.clone(), device.mig.clone()), xid).unwrap_or(0) != xid && xid != 0
+}
+
+/// The energy counter of a whole GPU, rounded down to whole watt-hours: of a cumulative register nothing is lost by that.
+fn reading(
+    options: &Options,
+    device: &DeviceReading,
+    epoch: i64,
+    sequence: u64,
+    at_us: i64,
+) -> Option<Value> {
+    let energy_mj = device.energy_mj?;
+    let meter_id = format!("gpu/{}", id_of(&device.uuid, ID_BYTES_MAX));
+    let machine_id =
+        options.nodes.get(&device.host).cloned().unwrap_or_else(|| id_of(&device.host, ID_BYTES_MAX));
+    Some(json!({
+        "kind": "energy_reading", "key": meter_id, "source_epoch": epoch, "sequence": sequence,
+        "event_time_us": at_us,
+        "body": {
+            "meter_id": meter_id, "machine_id": machine_id, "register_wh": energy_mj / MJ_PER_WH, "witness": "firmware",
+        },
+    }))
+}

@@ -1,0 +1,23 @@
+//! That something refused was sent through the scale again.
+
+use serde::{Deserialize, Serialize};
+
+/// The kind of this fact.
+pub const REDRIVE: &str = "redrive";
+
+/// Who sent what was quarantined through the fold again, and why. Its entity is the quarantined
+/// item's id; when is the fact's `valid_from_us`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Redrive {
+    /// The item: topic, partition, offset and index, with slashes between them.
+    pub id: String,
+    /// Who asked for it.
+    pub who: String,
+    /// The reason given.
+    pub why: String,
+    /// How many events were appended again.
+    pub events: u32,
+    /// Whether they stood in a frame whose signature was wrong, and were signed anew on somebody's word.
+    pub resigned: bool,
+}

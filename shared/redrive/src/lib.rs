@@ -1,0 +1,193 @@
+//! Re-driving: what was quarantined goes through the fold again.
+//!
+//! The original event is appended as it was, in a signed frame, where it belongs. It keeps its
+//! identity, so it counts at most once, however often this is done. Who did it, when and why is
+//! recorded as a reference fact before anything is appended: a crash between the two leaves a fact
+//! without an event, and doing it again heals that.
+
+mod plan;
+
+use prost::Message as _;
+use wb_clickhouse::quarantine::{QuarantineId, Quarantined};
+use wb_clickhouse::{Cut, Store, StoreError};
+use wb_events::facts::{REDRIVE, Redrive};
+use wb_events::frame::{self, FrameKey};
+use wb_events::identity::partition_of;
+use wb_events::wire::event::Body;
+use wb_events::{Event, Fact, topics};
+use wb_kafka::topics::Partitions;
+use wb_kafka::{Log, LogError};
+
+pub use plan::{Again, CannotRedrive, Plan, plan};
+
+/// The source of the facts that re-drivings leave.
+pub const SOURCE: &str = "weighbridge";
+/// The longest name and the longest reason that is recorded, in bytes.
+pub const WORDS_BYTES_MAX: usize = 4_096;
+
+/// Why something was not re-driven.
+#[derive(Debug, thiserror::Error)]
+pub enum RedriveError {
+    /// No such id.
+    #[error(
+        "WB-5911 nothing in the quarantine has the id {id:?}: ids are topic/partition/offset/index, as \
+         `weighbridge quarantine list` prints them"
+    )]
+    Unknown {
+        /// What was given.
+        id: String,
+    },
+    /// It cannot be re-driven.
+    #[error("WB-5912 {id} ({code}) cannot be re-driven: {why}")]
+    Cannot {
+        /// Which.
+        id: QuarantineId,
+        /// Why it was quarantined.
+        code: String,
+        /// Why it cannot be re-driven.
+        #[source]
+        why: CannotRedrive,
+    },
+    /// No name, no reason, or too long a one.
+    #[error("WB-5913 {what} has {bytes} bytes: it is recorded for ever, and needs 1 to {WORDS_BYTES_MAX}")]
+    Words {
+        /// Which words.
+        what: &'static str,
+        /// How many bytes they have.
+        bytes: usize,
+    },
+    /// ClickHouse failed.
+    #[error("the quarantine cannot be read")]
+    Store(#[from] StoreError),
+    /// The log failed. What was appended before stays: doing it again counts nothing twice.
+    #[error("the log did not take it; do it again, nothing counts twice")]
+    Log(#[from] LogError),
+    /// No random epoch could be drawn.
+    #[error("the operating system gave no random number")]
+    Random,
+}
+
+/// Where an event was appended again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Appended {
+    /// The topic.
+    pub topic: &'static str,
+    /// The partition.
+    pub partition: u32,
+    /// The offset of its frame.
+    pub offset: u64,
+}
+
+/// What became of one re-driving.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redriven {
+    /// What was re-driven.
+    pub id: QuarantineId,
+    /// Its events, one by one.
+    pub appended: Vec<Appended>,
+    /// Places of its frame that hold no event this program knows.
+    pub left: Vec<usize>,
+}
+
+/// Someone who re-drives for a reason.
+pub struct Redriver {
+    /// Where the quarantine is read.
+    pub store: Store,
+    /// Where events are appended.
+    pub log: Log,
+    /// How many partitions the topics have.
+    pub partitions: Partitions,
+    /// The key that frames are signed with.
+    pub key: FrameKey,
+    /// Who does it.
+    pub who: String,
+    /// Why.
+    pub why: String,
+    /// Whether frames whose signature was wrong are signed anew.
+    pub resign: bool,
+}
+
+impl Redriver {
+    /// Re-drives one thing. `at_us` is now, UTC microseconds.
+    ///
+    /// # Errors
+    /// [`RedriveError`].
+    pub async fn redrive(&self, cut: Cut, id: &QuarantineId, at_us: i64) -> Result<Redriven, RedriveError> {
+        for (what, words) in [("the name of who does it", &self.who), ("the reason", &self.why)] {
+            if words.trim().is_empty() || words.len() > WORDS_BYTES_MAX {
+                return Err(RedriveError::Words { what, bytes: words.len() });
+            }
+        }
+        let (row, original) = find(&self.store, cut, &id.to_string()).await?;
+        let plan = plan(&row.code, &original, &self.key, self.resign)
+            .map_err(|why| RedriveError::Cannot { id: id.clone(), code: row.code.clone(), why })?;
+        self.append(topics::REFERENCE, self.fact(id, &plan, at_us)?).await?;
+        let mut appended = Vec::new();
+        for again in plan.events {
+            appended.push(self.append(again.topic, again.event_with_bytes()).await?);
+        }
+        Ok(Redriven { id: id.clone(), appended, left: plan.left })
+    }
+
+    fn fact(&self, id: &QuarantineId, plan: &Plan, at_us: i64) -> Result<(Event, Vec<u8>), RedriveError> {
+        let body = Redrive {
+            id: id.to_string(),
+            who: self.who.clone(),
+            why: self.why.clone(),
+            events: u32::try_from(plan.events.len()).unwrap_or(u32::MAX),
+            resigned: plan.resigned,
+        };
+        let event = Event {
+            source: SOURCE.to_owned(),
+            // Drawn anew each time, so that nothing must be remembered to count on.
+            source_epoch: getrandom::u64().map_err(|_| RedriveError::Random)?,
+            key: format!("{REDRIVE}/{id}"),
+            sequence: 0,
+            event_time_us: at_us,
+            body: Some(Body::Fact(Fact {
+                kind: REDRIVE.to_owned(),
+                entity: id.to_string(),
+                valid_from_us: at_us,
+                valid_to_us: None,
+                // Texts, a count and a flag: writing them cannot fail.
+                body: serde_json::to_value(&body).map(|body| body.to_string()).unwrap_or_default(),
+            })),
+        };
+        let bytes = event.encode_to_vec();
+        Ok((event, bytes))
+    }
+
+    async fn append(
+        &self,
+        topic: &'static str,
+        (event, bytes): (Event, Vec<u8>),
+    ) -> Result<Appended, RedriveError> {
+        let partition = partition_of(&event, self.partitions.get(topic).copied().unwrap_or(1));
+        let writer = format!("redrive by {}", self.who);
+        let record = frame::encode_events(&writer, vec![bytes], &self.key);
+        let headers = [
+            ("ce_specversion", "1.0"),
+            ("ce_type", "weighbridge.frame.v1"),
+            ("ce_source", "weighbridge.redrive"),
+            ("content-type", "application/x-protobuf"),
+        ];
+        let offset = self.log.append(topic, partition, &[], &record, &headers).await?;
+        Ok(Appended { topic, partition, offset })
+    }
+}
+
+impl Again {
+    fn event_with_bytes(self) -> (Event, Vec<u8>) {
+        (self.event, self.bytes)
+    }
+}
+
+/// Something quarantined, by the id as it is printed.
+///
+/// # Errors
+/// [`RedriveError::Unknown`], [`RedriveError::Store`].
+pub async fn find(store: &Store, cut: Cut, id: &str) -> Result<(Quarantined, Vec<u8>), RedriveError> {
+    let unknown = || RedriveError::Unknown { id: id.to_owned() };
+    let parsed = QuarantineId::parse(id).ok_or_else(unknown)?;
+    store.quarantined_one(cut, &parsed).await?.ok_or_else(unknown)
+}
