@@ -12,7 +12,7 @@ use support::curl::{graphql, graphql_data, request};
 use support::demo::{DONE, Summary};
 use support::place::Place;
 use support::running::Running;
-use support::{DEMO_LIMIT, END_LIMIT, root, tables};
+use support::{DEMO_LIMIT, END_LIMIT, reports, root, tables};
 
 /// Difficulty 1 in units of 2^-32.
 const ONE_Q32: u128 = 1 << 32;
@@ -31,6 +31,8 @@ fn the_demonstration_shows_what_it_must() {
     assert_totals(&summary);
     customers_see_their_own(&place, &summary);
     the_clerk_answers(&place, &summary);
+    reports::assert_golden(&summary);
+    reports::assert_commands(&place, &summary);
     assert!(tables::refuses_strangers(&place), "the engine answers without its password");
     interrupt(&place, demo);
 
@@ -103,6 +105,8 @@ fn assert_text(stdout: &str) {
         &refused,
         "work of the 2009 replay: 400 x 2^48/65535 hashes",
         "expected earnings of the genesis customers together: 20000.00000000 BTC",
+        "BEYOND no1-m03: hashrate claimed against proven: off by 70.5649 %, 35.2874 % expected, z 7.665",
+        "within tx1-m01: own hashrate claimed against shares: off by 7.1153 %, 8.9378 % expected, z 5.944",
     ] {
         assert!(stdout.contains(line), "{line:?} is not in\n{stdout}");
     }

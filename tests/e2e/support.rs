@@ -15,6 +15,7 @@ pub(crate) mod demo;
 pub(crate) mod events;
 pub(crate) mod place;
 pub(crate) mod random;
+pub(crate) mod reports;
 pub(crate) mod running;
 pub(crate) mod tables;
 

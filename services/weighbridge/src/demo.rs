@@ -2,6 +2,7 @@
 
 mod client;
 mod report;
+mod sites;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -156,6 +157,7 @@ async fn weigh(
         recomputed &= again.bill_matches && again.evidence_matches;
     }
     tell("demo 6/6: the result");
+    let reports = patiently("reading the reports", || sites::reports(&connected.store)).await?;
     let summary = Summary {
         seed_note: format!("fleet mined with seed {seed}"),
         events_sent: first_sent.events,
@@ -166,6 +168,7 @@ async fn weigh(
         second,
         invoices,
         recomputed,
+        reports,
         expected: input.expect().into(),
     };
     let path = config.data_dir.join("demo-summary.json");

@@ -280,7 +280,12 @@ pub fn terms(of: &Aggregates, period: Interval) -> Vec<Term> {
     let btc_cost = mining_cost
         .zip(of.produced_sat)
         .and_then(|(cost, produced_sat)| signed_mul_div(cost, SAT_PER_BTC, produced_sat));
-    let rows: [(&str, Unit, Option<i128>); 32] = [
+    // Where no sample says whether anything ran, nothing is known: that is no uptime of zero.
+    let unknown_us = of.uptime.in_status_us(Status::Unknown);
+    let seen = [Status::Hashing, Status::Reachable, Status::Offline];
+    let is_seen = unknown_us == 0 || seen.into_iter().any(|status| of.uptime.in_status_us(status) > 0);
+    let known_us = of.uptime.total_us() - unknown_us;
+    let rows: [(&str, Unit, Option<i128>); 33] = [
         ("machines", Unit::Count, Some(i128::from(of.machines))),
         ("btc_produced", Unit::Sat, int(of.produced_sat)),
         ("btc_expected", Unit::Sat, int(Some(of.expected_sat))),
@@ -308,8 +313,13 @@ pub fn terms(of: &Aggregates, period: Interval) -> Vec<Term> {
         ("power_cost_net", Unit::Minor, net_minor),
         ("power_price_net", Unit::MinorPerMwh, per_mwh(net_minor, Some(drawn_nj))),
         ("power_cost_per_btc", Unit::MinorPerBtc, btc_cost),
-        ("uptime_raw", Unit::Ppm, of.uptime.raw_ppm().map(i128::from)),
-        ("uptime_adjusted", Unit::Ppm, of.uptime.adjusted_ppm(&of.carve_outs).map(i128::from)),
+        ("uptime_raw", Unit::Ppm, of.uptime.raw_ppm().filter(|_| is_seen).map(i128::from)),
+        (
+            "uptime_adjusted",
+            Unit::Ppm,
+            of.uptime.adjusted_ppm(&of.carve_outs).filter(|_| is_seen).map(i128::from),
+        ),
+        ("uptime_known", Unit::Ppm, ratio(u128::from(known_us), u128::from(of.uptime.total_us()))),
         ("gpu_hours_available", Unit::MilliGpuHours, gpu_hours(of.gpu_available)),
         ("gpu_hours_sold", Unit::MilliGpuHours, gpu_hours(Some(of.gpu_sold))),
         ("gpu_hours_utilised", Unit::MilliGpuHours, gpu_hours(of.gpu_utilised)),

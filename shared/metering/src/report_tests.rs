@@ -72,6 +72,7 @@ fn terms_are_computed_by_hand() {
         ("power_cost_per_btc", 4_166_667),
         ("uptime_raw", 900_000),
         ("uptime_adjusted", 1_000_000),
+        ("uptime_known", 1_000_000),
         ("gpu_hours_available", 1_536_000),
         ("gpu_hours_sold", 1_152_000),
         ("gpu_hours_utilised", 576_000),
@@ -121,6 +122,19 @@ fn nothing_is_not_zero() {
         assert_eq!(value(&terms, name), None, "{name}");
     }
     assert_eq!(value(&terms, "btc_expected"), Some(0));
+}
+
+#[test]
+fn an_uptime_that_nobody_saw_is_not_zero() {
+    let shown = |by_status_us| {
+        let of = Aggregates { uptime: Uptime { by_status_us }, ..Aggregates::default() };
+        let terms = terms(&of, day());
+        (value(&terms, "uptime_raw"), value(&terms, "uptime_known"))
+    };
+    // In the order hashing, reachable, curtailed, maintenance, offline, unknown.
+    assert_eq!(shown([0, 0, 10, 0, 0, 90]), (None, Some(100_000)));
+    assert_eq!(shown([0, 0, 0, 0, 10, 90]), (Some(0), Some(100_000)));
+    assert_eq!(shown([0, 0, 100, 0, 0, 0]), (Some(0), Some(1_000_000)));
 }
 
 #[test]

@@ -46,6 +46,15 @@ pub(crate) struct Invoice {
     pub(crate) lines: Vec<Line>,
 }
 
+/// A site's report.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Report {
+    pub(crate) site_id: String,
+    pub(crate) period: String,
+    pub(crate) csv: String,
+    pub(crate) flagged: Vec<String>,
+}
+
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Summary {
     pub(crate) events_sent: u64,
@@ -56,6 +65,7 @@ pub(crate) struct Summary {
     pub(crate) second: Totals,
     pub(crate) invoices: Vec<Invoice>,
     pub(crate) recomputed: bool,
+    pub(crate) reports: Vec<Report>,
 }
 
 impl Verdicts {
@@ -134,6 +144,7 @@ impl Summary {
             assert_eq!(mine.but_repeats(), its.but_repeats(), "{what}: totals of {name}");
         }
         assert_eq!(self.bills(), other.bills(), "{what}: bill digests");
+        assert_eq!(self.reports, other.reports, "{what}: site reports");
         let numbers = |summary: &Self| -> BTreeSet<String> {
             summary.invoices.iter().map(|invoice| invoice.number.clone()).collect()
         };

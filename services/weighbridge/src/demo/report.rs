@@ -8,6 +8,7 @@ use wb_testkit::Expect;
 use wb_units::decimal;
 
 use super::client::{InvoiceView, Totals};
+use super::sites::SiteReport;
 
 /// Satoshi in a bitcoin, as decimal places.
 const BTC_PLACES: u32 = 8;
@@ -41,6 +42,7 @@ pub(crate) struct Summary {
     pub(crate) second: Totals,
     pub(crate) invoices: Vec<InvoiceView>,
     pub(crate) recomputed: bool,
+    pub(crate) reports: Vec<SiteReport>,
     pub(crate) expected: Expected,
 }
 
@@ -100,6 +102,10 @@ impl Summary {
                 self.first.without_duplicates() == self.second.without_duplicates(),
             ),
             ("all invoices computed again are the same", self.recomputed),
+            (
+                "of no-1 the one machine that claims more than it proves is flagged",
+                self.reports.iter().any(|report| report.flags("no-1", &["no1-m03"])),
+            ),
         ]
     }
 
@@ -173,6 +179,9 @@ impl Summary {
             writeln!(text, "  evidence digest {}", invoice.evidence_digest)?;
         }
         writeln!(text)?;
+        for report in &self.reports {
+            writeln!(text, "{}", report.text())?;
+        }
         let earned = decimal::format(self.genesis_earnings_sat(), BTC_PLACES);
         writeln!(text, "expected earnings of the genesis customers together: {earned} BTC")?;
         for (name, holds) in self.checks() {

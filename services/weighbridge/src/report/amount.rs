@@ -18,6 +18,8 @@ pub(super) fn value(term: &Term, value: Option<i128>, currency: Option<Currency>
         Unit::Count => value.to_string(),
         Unit::Sat => format!("{} BTC", decimal::format(value, BTC_PLACES)),
         Unit::Hs => rate(value),
+        // A ratio that is never told in per cent.
+        Unit::Ppm if term.name == "pue" => decimal::format(value, 6),
         Unit::Ppm => percent(value),
         Unit::MjPerTh => format!("{} J/TH", decimal::format(value, 3)),
         Unit::Wh => format!("{} kWh", decimal::format(value, 3)),
@@ -32,6 +34,15 @@ pub(super) fn value(term: &Term, value: Option<i128>, currency: Option<Currency>
 /// Parts per million as per cent.
 pub(super) fn percent(ppm: i128) -> String {
     format!("{} %", decimal::format(ppm, 4))
+}
+
+/// A difference: in per cent, or in times where it is more than tenfold.
+pub(super) fn difference(ppm: i64) -> String {
+    const TENFOLD_PPM: i64 = 10_000_000;
+    if ppm < TENFOLD_PPM {
+        return format!("off by {}", percent(i128::from(ppm)));
+    }
+    format!("{} times as much", ppm / 1_000_000 + 1)
 }
 
 /// A hashrate in the largest unit that leaves digits before the point, to three places, rounded down.
@@ -75,6 +86,8 @@ mod tests {
         ] {
             assert_eq!(shown(unit, amount), expected);
         }
+        assert_eq!(difference(-165_788), "off by -16.5788 %");
+        assert_eq!(difference(11_500_000), "12 times as much");
         let term = Term { name: "x".to_owned(), unit: Unit::Wh, value: None };
         assert_eq!(value(&term, None, None), "not known");
     }

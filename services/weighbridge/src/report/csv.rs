@@ -8,7 +8,7 @@ use super::Head;
 use super::amount::NOT_KNOWN;
 
 /// The columns. A line fills those of its section and leaves the others empty.
-const COLUMNS: [&str; 15] = [
+const COLUMNS: [&str; 16] = [
     "section",
     "name",
     "unit",
@@ -16,6 +16,7 @@ const COLUMNS: [&str; 15] = [
     "before",
     "change",
     "change_ppm",
+    "share_ppm",
     "machine",
     "witness",
     "against",
@@ -66,8 +67,7 @@ pub(super) fn write(head: &Head, sheet: &Sheet) -> String {
             ("name", share.witness.as_str().to_owned()),
             ("unit", "nJ".to_owned()),
             ("value", share.energy_nj.to_string()),
-            ("change_ppm", String::new()),
-            ("difference_ppm", share.share_ppm.to_string()),
+            ("share_ppm", share.share_ppm.to_string()),
         ]);
     }
     for comparison in &sheet.comparisons {

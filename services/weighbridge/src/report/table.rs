@@ -8,9 +8,10 @@ use wb_metering::report::truth::{Comparison, Quantity};
 use wb_units::{Currency, decimal};
 
 use super::Head;
-use super::amount::{NOT_KNOWN, percent, value};
+use super::amount::{NOT_KNOWN, difference, percent, value};
 
-/// Comparisons of single machines that are shown; all are in the other formats.
+/// Comparisons of single machines that are shown: hashrates, and energy that is beyond what is expected. All
+/// are in the other formats.
 const COMPARISONS_SHOWN: usize = 40;
 
 /// Writes a report.
@@ -48,12 +49,18 @@ fn body(text: &mut String, sheet: &Sheet) -> std::fmt::Result {
     }
     let (of_whole, of_machines): (Vec<_>, Vec<_>) =
         sheet.comparisons.iter().partition(|comparison| comparison.machine_id.is_none());
-    for comparison in of_whole.iter().chain(of_machines.iter().take(COMPARISONS_SHOWN)) {
+    let all = of_machines.len();
+    let of_machines: Vec<_> = of_machines
+        .into_iter()
+        .filter(|comparison| comparison.pair.is_beyond || comparison.quantity != Quantity::Energy)
+        .take(COMPARISONS_SHOWN)
+        .collect();
+    for comparison in of_whole.iter().chain(&of_machines) {
         writeln!(text, "  {}", compared(comparison))?;
     }
-    let more = of_machines.len().saturating_sub(COMPARISONS_SHOWN);
+    let more = all - of_machines.len();
     if more > 0 {
-        writeln!(text, "  ... and {more} comparisons of machines: see --format csv")?;
+        writeln!(text, "  and {more} comparisons of machines more: see --format csv")?;
     }
     for note in &sheet.notes {
         writeln!(text, "  note: {note}")?;
@@ -76,7 +83,7 @@ fn beside(change: &TermChange, currency: Option<Currency>) -> String {
 fn compared(comparison: &Comparison) -> String {
     let pair = &comparison.pair;
     let whose = comparison.machine_id.as_deref().unwrap_or("all");
-    let off = pair.difference_ppm.map_or_else(|| NOT_KNOWN.to_owned(), |ppm| percent(i128::from(ppm)));
+    let off = pair.difference_ppm.map_or_else(|| format!("difference {NOT_KNOWN}"), difference);
     let expected = percent(i128::from(pair.expected_ppm));
     let z = pair.z_milli.map(|z| format!(", z {}", decimal::format(i128::from(z), 3))).unwrap_or_default();
     let verdict = if pair.is_beyond { "BEYOND" } else { "within" };
@@ -88,7 +95,7 @@ fn compared(comparison: &Comparison) -> String {
         Quantity::GpuTime => "GPU time",
     };
     format!(
-        "{verdict} {whose}: {what} {} against {}: off by {off}, {expected} expected{z}",
+        "{verdict} {whose}: {what} {} against {}: {off}, {expected} expected{z}",
         pair.left_name, pair.right_name
     )
 }

@@ -4,10 +4,16 @@
 //! together once and then cut to that time, so that machines that move or change hands are counted
 //! where they were, and a period's parts add up to it.
 
+mod holdings;
+mod witnesses;
+
 use std::collections::BTreeMap;
 
 use ruint::aliases::U256;
 use wb_units::{Interval, Micros, SETTLEMENT_INTERVAL_US};
+
+use holdings::allocations;
+use witnesses::testimonies;
 
 use super::Aggregates;
 use super::truth::{MachineTruth, shared_energy};
@@ -15,11 +21,9 @@ use crate::compare::{Hashrates, Pair, ShareSums};
 use crate::completeness::{Arrival, Completeness, Promise};
 use crate::counters::until;
 use crate::energy::RegisterReading;
-use crate::energy::sources::{MeterFacts, PowerSample, of_nameplate, of_power, of_register};
-use crate::energy::witness::{IntervalEnergy, Piece, Testimony, Witness, Witnessed, best, by_interval};
+use crate::energy::witness::{IntervalEnergy, Testimony, Witness, Witnessed, best, by_interval};
 use crate::gpu::Span;
-use crate::gpu::allocation::{Allocation, MigProfile, Share, accept};
-use crate::gpu::rows;
+use crate::gpu::allocation::{Allocation, Share};
 use crate::uptime::{Found, Poll, Status, Stretch, Uptime, Windows, timeline};
 
 /// What the figures go by.
@@ -156,6 +160,9 @@ pub struct Record {
     pub claims: Option<Claims>,
     /// Its own average against its own accepted shares, by its last answer.
     pub own_claim: Option<Pair>,
+    /// Whether it said that it hashes something else than SHA-256d: rates of two algorithms are never
+    /// added.
+    pub is_other_algorithm: bool,
 }
 
 /// A machine's figures.
@@ -219,7 +226,8 @@ pub fn figures(record: &Record, windows: &Windows, rules: &Rules, period: Interv
             add_gpu_stand(&mut found, stand, &allocations);
         } else {
             let stretches = timeline(&polls, windows, rules.speaks_us, stand.interval);
-            add_miner_stand(&mut found.sums, stand, &stretches, &energy);
+            let rated_hs = if record.is_other_algorithm { Some(0) } else { stand.rated_hashrate_hs };
+            add_miner_stand(&mut found.sums, stand, rated_hs, &stretches, &energy);
         }
         add_energy(&mut found, record, &energy, stand);
         count_samples(&mut found.sums, record, stand, is_gpu_node, rules);
@@ -233,95 +241,6 @@ pub fn figures(record: &Record, windows: &Windows, rules: &Rules, period: Interv
 
 fn poll(sample: &Sample) -> Poll {
     Poll { at_us: sample.at_us, id: sample.id, uptime_s: sample.uptime_s, found: sample.found }
-}
-
-/// All witnesses of the machine's energy.
-fn testimonies(
-    record: &Record,
-    polls: &[Poll],
-    windows: &Windows,
-    allocations: &[Allocation],
-    rules: &Rules,
-    period: Interval,
-) -> Vec<Testimony> {
-    let facts = MeterFacts {
-        rollover_wh: None,
-        power_max_mw: 0,
-        longest_us: rules.longest_us,
-        replacements: Vec::new(),
-        corrections: Vec::new(),
-    };
-    let mut by_witness: BTreeMap<Witness, Vec<Vec<Piece>>> = BTreeMap::new();
-    for register in &record.registers {
-        let pieces = of_register(&register.readings, &facts);
-        by_witness.entry(register.witness).or_default().push(pieces);
-    }
-    let power: Vec<PowerSample> = record
-        .samples
-        .iter()
-        .filter_map(|sample| {
-            let power_mw = sample.power_mw?;
-            Some(PowerSample { at_us: sample.at_us, id: sample.id, uptime_s: sample.uptime_s, power_mw })
-        })
-        .collect();
-    by_witness.entry(Witness::FirmwarePower).or_default().push(of_power(&power, rules.speaks_us));
-    for stand in &record.stands {
-        let ran: Vec<Interval> = if allocations.is_empty() {
-            let stretches = timeline(polls, windows, rules.speaks_us, stand.interval);
-            let hashing = stretches.iter().filter(|stretch| stretch.status == Status::Hashing);
-            hashing.map(|stretch| stretch.interval).collect()
-        } else {
-            // A node whose GPUs are held runs.
-            let held = allocations.iter().map(|held| Interval {
-                start_us: held.start_us,
-                end_us: held.end_us.unwrap_or(period.end_us),
-            });
-            union(held.filter_map(|held| held.intersect(&stand.interval)).collect())
-        };
-        let pieces = by_witness.entry(Witness::Nameplate).or_default();
-        if pieces.is_empty() {
-            pieces.push(Vec::new());
-        }
-        if let Some(last) = pieces.last_mut() {
-            last.extend(of_nameplate(stand.rated_power_mw, &ran));
-        }
-    }
-    let summed = by_witness.into_iter().map(|(witness, meters)| Testimony { witness, pieces: sum(meters) });
-    summed.filter(|testimony| !testimony.pieces.is_empty()).collect()
-}
-
-/// The sum of several meters of one kind: a machine with two supplies has two outlets. Where one of
-/// them is silent the others speak for themselves.
-fn sum(mut meters: Vec<Vec<Piece>>) -> Vec<Piece> {
-    if meters.len() < 2 {
-        return meters.pop().unwrap_or_default();
-    }
-    let all: Vec<Piece> = meters.into_iter().flatten().collect();
-    let mut edges: Vec<Micros> =
-        all.iter().flat_map(|piece| [piece.interval.start_us, piece.interval.end_us]).collect();
-    edges.sort_unstable();
-    edges.dedup();
-    // By the edge that each part begins at.
-    let mut parts: BTreeMap<Micros, Piece> = BTreeMap::new();
-    for piece in &all {
-        let first = edges.partition_point(|edge| *edge < piece.interval.start_us);
-        for pair in edges.get(first..).unwrap_or_default().windows(2) {
-            let [start_us, end_us] = *pair else { continue };
-            if start_us >= piece.interval.end_us {
-                break;
-            }
-            let part = Interval { start_us, end_us };
-            let energy_nj = piece.within(&part);
-            let sum = parts.entry(start_us).or_insert(Piece {
-                interval: part,
-                energy_nj: 0,
-                is_timing_estimated: false,
-            });
-            sum.energy_nj += energy_nj;
-            sum.is_timing_estimated |= piece.is_timing_estimated;
-        }
-    }
-    parts.into_values().collect()
 }
 
 /// Intervals in order, those that touch or overlap made one.
@@ -338,10 +257,15 @@ pub fn union(mut intervals: Vec<Interval>) -> Vec<Interval> {
     merged
 }
 
-fn add_miner_stand(sums: &mut Aggregates, stand: &Stand, stretches: &[Stretch], energy: &[Witnessed]) {
+fn add_miner_stand(
+    sums: &mut Aggregates,
+    stand: &Stand,
+    rated_hs: Option<u128>,
+    stretches: &[Stretch],
+    energy: &[Witnessed],
+) {
     let length_us = u128::from(stand.interval.end_us.abs_diff(stand.interval.start_us));
     sums.uptime.add(&Uptime::of(stretches, stand.interval));
-    let rated_hs = stand.rated_hashrate_hs;
     let times = |so_long_us: u128| rated_hs.and_then(|rated_hs| rated_hs.checked_mul(so_long_us));
     let answered = stretches
         .iter()
@@ -435,47 +359,6 @@ fn count_samples(sums: &mut Aggregates, record: &Record, stand: &Stand, is_gpu_n
             .collect();
         count(&arrivals);
     }
-}
-
-/// The allocations that hold together, and why others do not. One that goes on is held until its
-/// row was taken: what came after nobody has said.
-fn allocations(record: &Record, period: Interval) -> (Vec<Allocation>, Vec<String>) {
-    let mut by_device: BTreeMap<(&str, &str), Vec<Span>> = BTreeMap::new();
-    for row in &record.spans {
-        by_device.entry((&row.device, &row.profile)).or_default().push(row.span.clone());
-    }
-    let (mut made, mut refused) = (Vec::new(), Vec::new());
-    for ((device, profile), spans) in by_device {
-        let merged = rows::merge(&spans);
-        refused.extend(merged.contradictions.iter().map(|row| {
-            format!("{} on {}: a row contradicts another of the same run", row.allocation_id, row.node_id)
-        }));
-        for span in merged.spans {
-            let mut allocation = span.allocation();
-            allocation.device = device.to_owned();
-            if !profile.is_empty() {
-                match MigProfile::parse(profile) {
-                    Ok(profile) => {
-                        allocation.share = Share::Mig { profile, instance: device.to_owned() };
-                    }
-                    Err(error) => {
-                        refused.push(error.to_string());
-                        continue;
-                    }
-                }
-            }
-            let seen_us = i64::try_from(span.elapsed_s).unwrap_or(i64::MAX).saturating_mul(1_000_000);
-            let seen_until_us = span.start_us.saturating_add(seen_us).min(period.end_us.max(span.start_us));
-            allocation.end_us = allocation.end_us.or(Some(seen_until_us));
-            made.push(allocation);
-        }
-    }
-    let gpus = record.stands.iter().filter_map(|stand| stand.gpus).max();
-    let node_gpus: BTreeMap<String, u32> =
-        gpus.map(|gpus| (record.machine_id.clone(), gpus)).into_iter().collect();
-    let accepted = accept(made, &node_gpus);
-    refused.extend(accepted.refused.iter().map(|(_, error)| error.to_string()));
-    (accepted.allocations, refused)
 }
 
 fn truth(record: &Record, testimonies: &[Testimony], rules: &Rules, period: Interval) -> MachineTruth {

@@ -1,1 +1,179 @@
+use proptest::prelude::*;
 
+use super::*;
+use crate::report::site::{SiteFacts, SiteFold, SiteReport};
+
+const MINUTE: i64 = 60_000_000;
+
+fn minutes(start: i64, end: i64) -> Interval {
+    Interval { start_us: start * MINUTE, end_us: end * MINUTE }
+}
+
+fn stand(start: i64, end: i64) -> Stand {
+    Stand {
+        interval: minutes(start, end),
+        rated_power_mw: 3_600_000,
+        rated_hashrate_hs: Some(1_000),
+        gpus: None,
+    }
+}
+
+fn reading(at: i64, register_wh: u64) -> RegisterReading {
+    RegisterReading { at_us: at * MINUTE, id: [0; 16], register_wh }
+}
+
+fn register(meter: &str, witness: Witness, readings: &[(i64, u64)]) -> Register {
+    Register {
+        meter_id: meter.to_owned(),
+        witness,
+        readings: readings.iter().map(|(at, register_wh)| reading(*at, *register_wh)).collect(),
+    }
+}
+
+fn sample(at: i64, found: Found) -> Sample {
+    let at_us = at * MINUTE;
+    Sample { at_us, id: [0; 16], appended_at_us: at_us, uptime_s: None, found, power_mw: Some(3_000_000) }
+}
+
+fn miner(stands: Vec<Stand>) -> Record {
+    Record { machine_id: "m".to_owned(), stands, ..Record::default() }
+}
+
+fn found(record: &Record) -> Figures {
+    figures(record, &Windows::default(), &Rules::default(), minutes(0, 120))
+}
+
+#[test]
+fn two_outlets_are_added_and_the_meter_goes_before_them() {
+    let mut record = miner(vec![stand(0, 60)]);
+    record.registers = vec![
+        register("a", Witness::Pdu, &[(0, 0), (60, 1_000)]),
+        register("b", Witness::Pdu, &[(0, 500), (30, 1_100), (60, 1_700)]),
+    ];
+    let watt_hours = |record: &Record| found(record).sums.miners_nj.map(|nj| nj / 3_600_000_000_000);
+    assert_eq!(watt_hours(&record), Some(2_200));
+    // The meter is heard where it speaks: half of the hour.
+    record.registers.push(register("c", Witness::Meter, &[(30, 0), (60, 1_500)]));
+    assert_eq!(watt_hours(&record), Some(1_100 + 1_500));
+    let energy = found(&record).truth.energy;
+    let (meter, pdu) = energy[&(Witness::Meter, Witness::Pdu)];
+    assert_eq!((meter / 3_600_000_000_000, pdu / 3_600_000_000_000), (1_500, 1_100));
+}
+
+#[test]
+fn a_machine_counts_while_it_stood_there_and_is_somebodys() {
+    let mut record = miner(vec![stand(0, 30), stand(60, 90)]);
+    record.registers = vec![register("a", Witness::Meter, &[(-30, 0), (120, 1_500)])];
+    record.assigned = vec![minutes(-100, 15), minutes(80, 200)];
+    let sums = found(&record).sums;
+    // 10 Wh a minute: an hour of it, of which 35 minutes were nobody's.
+    assert_eq!(sums.miners_nj, Some(600 * 3_600_000_000_000));
+    assert_eq!(sums.suspense_nj, 350 * 3_600_000_000_000);
+    assert_eq!(sums.deployed_hs_us, Some(1_000 * 60 * 60_000_000));
+    assert_eq!(sums.standing_us, 60 * 60_000_000);
+}
+
+#[test]
+fn a_node_is_billed_by_what_is_held_and_runs_while_it_is() {
+    let node = Stand { gpus: Some(8), ..stand(0, 60) };
+    let span = |allocation: &str, gpus, start: i64, end: Option<i64>, elapsed_s| SpanRow {
+        span: Span {
+            allocation_id: allocation.to_owned(),
+            account: "a".to_owned(),
+            node_id: "m".to_owned(),
+            state: "RUNNING".to_owned(),
+            gpus,
+            start_us: start * MINUTE,
+            end_us: end.map(|end| end * MINUTE),
+            elapsed_s,
+        },
+        device: String::new(),
+        profile: String::new(),
+    };
+    let mut record = miner(vec![node]);
+    // The first is closed by a later row; the second goes on, and was seen for ten minutes.
+    record.spans = vec![
+        span("1", 4, 0, None, 60),
+        span("1", 4, 0, Some(30), 1_800),
+        span("2", 8, 40, None, 600),
+        span("3", 5, 10, Some(20), 600),
+    ];
+    let figures = found(&record);
+    assert_eq!(figures.refused.len(), 1, "{:?}", figures.refused);
+    let gpu_minutes = |held: u128| held / u128::from(crate::gpu::allocation::WHOLE_GPU) / 60_000_000;
+    assert_eq!(gpu_minutes(figures.sums.gpu_sold), 4 * 30 + 8 * 10);
+    assert_eq!(figures.gpu_sold.values().sum::<u128>(), figures.sums.gpu_sold);
+    assert_eq!(figures.sums.gpu_available.map(gpu_minutes), Some(8 * 60));
+    assert_eq!(figures.sums.gpu_utilised, None);
+    // 3.6 kW for the forty minutes in which something is held.
+    assert_eq!(figures.sums.gpus_nj, Some(2_400 * 3_600_000_000_000));
+    assert_eq!(figures.sums.miners_nj, None);
+}
+
+#[test]
+fn what_was_not_said_is_not_known() {
+    let silent = miner(vec![Stand { rated_hashrate_hs: None, ..stand(0, 60) }]);
+    let mut fold = SiteFold::new(SiteFacts::default(), Rules::default(), minutes(0, 60));
+    fold.add(&silent);
+    let report = fold.finish();
+    let sums = &report.sums;
+    assert_eq!((sums.deployed_hs_us, sums.energised_hs_us, sums.miners_nj), (None, None, None));
+    assert_eq!((sums.produced_sat, sums.curtailed_nj, sums.power_cost_minor), (None, None, None));
+    assert_eq!((sums.samples_expected, sums.samples_received), (12, 0));
+    assert_eq!(report.notes.len(), 2, "{:?}", report.notes);
+    // A scrypt machine is in no hashrate, and does not make it unknown.
+    let mut fold = SiteFold::new(SiteFacts::default(), Rules::default(), minutes(0, 60));
+    fold.add(&Record { is_other_algorithm: true, ..silent });
+    assert_eq!(fold.finish().sums.deployed_hs_us, Some(0));
+}
+
+#[test]
+fn sums_of_shares_are_scaled_into_range() {
+    let shares = share_sums(1 << 100, U256::from(1) << 190);
+    // sqrt(2^190) / 2^100 = 2^-5, rounded up.
+    assert_eq!(shares.sigma_ppm(), 31_251);
+    assert_eq!(share_sums(0, U256::ZERO), ShareSums::default());
+    assert_eq!(hashes_of(65_535 << 32), 65_536 << 32);
+}
+
+proptest! {
+    #[test]
+    fn periods_that_meet_add_up_and_order_changes_nothing(
+        polls in prop::collection::vec((0_i64..120, 0_u8..4), 0..30),
+        registers in prop::collection::vec((0_i64..120, 0_u64..9_000), 0..20),
+        cut in 1_i64..24, turn in 0_usize..30,
+    ) {
+        let found_of = |place: u8| {
+            [Found::Hashing, Found::Reachable, Found::Asleep, Found::Silent][usize::from(place)]
+        };
+        let mut samples: Vec<Sample> = polls.iter().map(|(at, place)| sample(*at, found_of(*place))).collect();
+        samples.sort_by_key(|sample| sample.at_us);
+        samples.dedup_by_key(|sample| sample.at_us);
+        let mut readings: Vec<(i64, u64)> = registers;
+        readings.sort_unstable();
+        readings.dedup_by_key(|reading| reading.0);
+        let whole = |start: i64, end: i64, turn: usize| -> SiteReport {
+            let mut record = miner(vec![stand(start, end)]);
+            record.samples = samples.iter().chain(&samples).copied().collect();
+            let mut register = register("a", Witness::Meter, &readings);
+            if !samples.is_empty() {
+                let at = turn % record.samples.len();
+                record.samples.rotate_left(at);
+            }
+            register.readings.reverse();
+            record.registers = vec![register];
+            let mut fold = SiteFold::new(SiteFacts::default(), Rules::default(), minutes(start, end));
+            fold.add(&record);
+            fold.finish()
+        };
+        prop_assert_eq!(whole(0, 120, 0), whole(0, 120, turn));
+        let all = whole(0, 120, 0).sums;
+        let mut sum = whole(0, cut * 5, turn).sums;
+        sum.add(&whole(cut * 5, 120, 0).sums);
+        prop_assert_eq!(sum.miners_nj.unwrap_or(0), all.miners_nj.unwrap_or(0));
+        prop_assert_eq!(sum.suspense_nj, all.suspense_nj);
+        prop_assert_eq!(sum.uptime, all.uptime);
+        prop_assert_eq!((sum.samples_expected, sum.samples_received), (all.samples_expected, all.samples_received));
+        prop_assert_eq!((sum.covered_us, sum.deployed_hs_us), (all.covered_us, all.deployed_hs_us));
+    }
+}

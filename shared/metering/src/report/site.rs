@@ -1,6 +1,10 @@
 //! A site's report: its machines' figures added up, and money, the site's own meters, its mix of
 //! energy and what its pools paid put beside them.
 
+mod facts;
+
+pub use facts::{Credit, Earning, SiteFacts, Window};
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use ruint::aliases::{U256, U512};
@@ -9,7 +13,7 @@ use wb_units::time::interval_start;
 use wb_units::{Currency, Interval, Micros, SETTLEMENT_INTERVAL_US};
 
 use super::machine::{Figures, Record, Register, Rules, Work, figures, union};
-use super::mix::{self, MixFact};
+use super::mix;
 use super::money::Prices;
 use super::truth::{Comparison, Quantity, TruthSums};
 use super::{Aggregates, Overlap};
@@ -28,71 +32,6 @@ const REFUSED_NAMED: usize = 20;
 /// The target of difficulty 1 times 2^32: what work in units of 2^-32 is divided by.
 fn blocks_denominator() -> U512 {
     U512::from(0xffff_u32) << 240
-}
-
-/// A window of a site or of one of its machines.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Window {
-    /// When.
-    pub interval: Interval,
-    /// The machine; `None` for the whole site.
-    pub machine_id: Option<String>,
-}
-
-/// A credit for a curtailment, spread evenly over its window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Credit {
-    /// The window.
-    pub interval: Interval,
-    /// Minor units of the site's currency.
-    pub amount_minor: i128,
-}
-
-/// What a pool credited for a span, or paid at an instant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Earning {
-    /// The pool.
-    pub pool: String,
-    /// The span; of a payout the instant, with no length.
-    pub interval: Interval,
-    /// Satoshi.
-    pub amount_sat: u128,
-    /// Blocks that the pool found in it, where it pays for blocks.
-    pub pool_blocks: Option<u64>,
-}
-
-/// What is known of a site beside its machines.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct SiteFacts {
-    /// The site.
-    pub site_id: String,
-    /// Curtailment windows, in any order.
-    pub curtailment: Vec<Window>,
-    /// Maintenance windows, in any order.
-    pub maintenance: Vec<Window>,
-    /// Credits for curtailments.
-    pub credits: Vec<Credit>,
-    /// Where its energy comes from, in order of time and not overlapping.
-    pub mix: Vec<MixFact>,
-    /// The meters of all it takes in.
-    pub meters: Vec<Register>,
-    /// What its power costs.
-    pub power: Option<Prices>,
-    /// What a bitcoin is worth.
-    pub bitcoin: Option<Prices>,
-    /// What a GPU-hour is worth.
-    pub gpu: Option<Prices>,
-    /// What pools credited.
-    pub earnings: Vec<Earning>,
-    /// What pools paid.
-    pub payouts: Vec<Earning>,
-    /// The site's accepted work by settlement interval.
-    pub work: Vec<(Micros, Work)>,
-    /// What could not be read, in words.
-    pub doubts: Vec<String>,
-    /// Whether only some of the site's machines are looked at: those of a customer. Then nothing of
-    /// the site itself is told: its power, its pools, its mix.
-    pub is_part: bool,
 }
 
 /// A site's report, or a fleet's.
@@ -125,6 +64,7 @@ pub struct SiteFold {
     gpu_sold: BTreeMap<Micros, u128>,
     expected: U512,
     unrated: u64,
+    others: u64,
     mute: u64,
     uncounted_nodes: u64,
     refused: Vec<String>,
@@ -150,6 +90,7 @@ impl SiteFold {
             gpu_sold: BTreeMap::new(),
             expected: U512::ZERO,
             unrated: 0,
+            others: 0,
             mute: 0,
             uncounted_nodes: 0,
             refused: Vec::new(),
@@ -180,7 +121,9 @@ impl SiteFold {
             self.uncounted_nodes += u64::from(uncounted);
         } else if !record.stands.is_empty() {
             self.miners += 1;
-            self.unrated += u64::from(record.stands.iter().any(|stand| stand.rated_hashrate_hs.is_none()));
+            let unrated = record.stands.iter().any(|stand| stand.rated_hashrate_hs.is_none());
+            self.unrated += u64::from(unrated && !record.is_other_algorithm);
+            self.others += u64::from(record.is_other_algorithm);
             self.mute += u64::from(found.is_mute);
         }
         for interval in &found.energy {
@@ -399,6 +342,7 @@ impl SiteFold {
             }
         };
         count(self.unrated, "miners without a rated hashrate: what is deployed is not known");
+        count(self.others, "miners hash another algorithm: they are in no hashrate");
         count(self.mute, "miners of which nothing was heard");
         count(self.uncounted_nodes, "GPU nodes without a number of GPUs: what is available is not known");
         if self.facts.is_part {

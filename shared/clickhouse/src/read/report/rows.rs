@@ -67,6 +67,7 @@ struct SampleRow {
     id: [u8; 16],
     append_time_us: i64,
     state: String,
+    algorithm: String,
     power_mw: Option<u64>,
     uptime_s: Option<u64>,
 }
@@ -270,7 +271,7 @@ impl Read {
         let samples = format!(
             "SELECT machine_id, event_time_us, \
                sipHash128(source, source_epoch, source_key, sequence) AS id, append_time_us, \
-               toString(state) AS state, power_mw, uptime_s \
+               toString(state) AS state, toString(algorithm) AS algorithm, power_mw, uptime_s \
              FROM miner_samples WHERE {OF_MACHINES} AND event_time_us >= {{from:Int64}} - {{margin:Int64}} \
                AND event_time_us < {{to:Int64}} + {{margin:Int64}} AND {NAMED}"
         );
@@ -279,6 +280,7 @@ impl Read {
         let found: Vec<SampleRow> = self.fetch("read a report's samples", query).await?;
         for row in found {
             let Some(record) = records.get_mut(&row.machine_id) else { continue };
+            record.is_other_algorithm |= !matches!(row.algorithm.as_str(), "sha256d" | "unknown" | "");
             record.samples.push(Sample {
                 at_us: row.event_time_us,
                 id: row.id,

@@ -1,0 +1,72 @@
+//! What is known of a site beside its machines.
+
+use wb_units::{Interval, Micros};
+
+use crate::report::machine::{Register, Work};
+use crate::report::mix::MixFact;
+use crate::report::money::Prices;
+
+/// A window of a site or of one of its machines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window {
+    /// When.
+    pub interval: Interval,
+    /// The machine; `None` for the whole site.
+    pub machine_id: Option<String>,
+}
+
+/// A credit for a curtailment, spread evenly over its window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Credit {
+    /// The window.
+    pub interval: Interval,
+    /// Minor units of the site's currency.
+    pub amount_minor: i128,
+}
+
+/// What a pool credited for a span, or paid at an instant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Earning {
+    /// The pool.
+    pub pool: String,
+    /// The span; of a payout the instant, with no length.
+    pub interval: Interval,
+    /// Satoshi.
+    pub amount_sat: u128,
+    /// Blocks that the pool found in it, where it pays for blocks.
+    pub pool_blocks: Option<u64>,
+}
+
+/// What is known of a site beside its machines.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SiteFacts {
+    /// The site.
+    pub site_id: String,
+    /// Curtailment windows, in any order.
+    pub curtailment: Vec<Window>,
+    /// Maintenance windows, in any order.
+    pub maintenance: Vec<Window>,
+    /// Credits for curtailments.
+    pub credits: Vec<Credit>,
+    /// Where its energy comes from, in order of time and not overlapping.
+    pub mix: Vec<MixFact>,
+    /// The meters of all it takes in.
+    pub meters: Vec<Register>,
+    /// What its power costs.
+    pub power: Option<Prices>,
+    /// What a bitcoin is worth.
+    pub bitcoin: Option<Prices>,
+    /// What a GPU-hour is worth.
+    pub gpu: Option<Prices>,
+    /// What pools credited.
+    pub earnings: Vec<Earning>,
+    /// What pools paid.
+    pub payouts: Vec<Earning>,
+    /// The site's accepted work by settlement interval.
+    pub work: Vec<(Micros, Work)>,
+    /// What could not be read, in words.
+    pub doubts: Vec<String>,
+    /// Whether only some of the site's machines are looked at: those of a customer. Then nothing of
+    /// the site itself is told: its power, its pools, its mix.
+    pub is_part: bool,
+}
