@@ -157,7 +157,7 @@ mod tests {
         for (per, unit, value) in [
             (Per::Energy, "USD/BTC", "1"),
             (Per::Energy, "USD", "1"),
-            (Per::Energy, "XXX/kWh", "1"),
+            (Per::Energy, "QQQ/kWh", "1"),
             (Per::GpuHour, "USD/GPU-hour", "two"),
         ] {
             assert!(read(per, unit, value).is_err(), "{unit} {value}");
