@@ -60,7 +60,8 @@ impl Seat {
                     tracing::warn!(%error, "a snapshot cannot be read; the partition is folded again");
                 }
                 let proofs = ProofStore::open(&dir).map_err(AggregatorError::Archive)?;
-                Course { state: State::default(), proofs, next_block: 0, next_offset: 0 }
+                let first = self.names.pin().and_then(|pin| pin.first_fold_version);
+                Course { state: State::beginning(first), proofs, next_block: 0, next_offset: 0 }
             }
         };
         let (topic, partition) = (self.chain.topic.as_str(), self.chain.partition);

@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 use wb_clickhouse::Store;
 use wb_events::frame::FrameKey;
+use wb_events::wire::Pin;
 use wb_framearchive::FrameArchive;
 use wb_kafka::Log;
 
@@ -44,24 +45,30 @@ pub struct Auditor {
 }
 
 impl Auditor {
-    /// The id of the log, empty where nothing was named yet.
-    async fn log_id(&self) -> Result<Vec<u8>, AuditError> {
+    /// The pin of the log, an empty one where there is none yet.
+    async fn pin(&self) -> Result<Pin, AuditError> {
         let mut names = self.log.walk_names(None).await?;
         while names.chains().pin().is_none() {
             if names.next_record().await?.is_none() {
-                return Ok(Vec::new());
+                return Ok(Pin::default());
             }
         }
-        Ok(names.chains().pin().map(|pin| pin.log_id.clone()).unwrap_or_default())
+        Ok(names.chains().pin().cloned().unwrap_or_default())
     }
 
     async fn records(&self, archive_first: bool) -> Result<Records, AuditError> {
-        Ok(Records::new(self.log.clone(), self.archive.clone(), self.log_id().await?, archive_first))
+        Ok(self.records_of(self.pin().await?, archive_first))
+    }
+
+    fn records_of(&self, pin: Pin, archive_first: bool) -> Records {
+        Records::new(self.log.clone(), self.archive.clone(), pin.log_id, archive_first)
     }
 
     async fn refold(&self, archive_first: bool) -> Result<Refold, AuditError> {
         let scratch = Scratch::new(&self.scratch_in)?;
-        Ok(Refold::new(self.records(archive_first).await?, self.frame_key.clone(), scratch))
+        let pin = self.pin().await?;
+        let first = pin.first_fold_version;
+        Ok(Refold::new(self.records_of(pin, archive_first), self.frame_key.clone(), scratch, first))
     }
 }
 

@@ -43,6 +43,7 @@ pub(crate) struct Refold {
     pub(crate) records: Records,
     key: FrameKey,
     scratch: Scratch,
+    first_fold_version: Option<u32>,
     courses: HashMap<TopicPartition, Course>,
 }
 
@@ -76,8 +77,14 @@ pub(crate) fn difference(won: &WonName, block: &FoldedBlock) -> Option<&'static 
 }
 
 impl Refold {
-    pub(crate) fn new(records: Records, key: FrameKey, scratch: Scratch) -> Self {
-        Self { records, key, scratch, courses: HashMap::new() }
+    /// Folds from the beginning, by the rules that the first record of `names` says.
+    pub(crate) fn new(
+        records: Records,
+        key: FrameKey,
+        scratch: Scratch,
+        first_fold_version: Option<u32>,
+    ) -> Self {
+        Self { records, key, scratch, first_fold_version, courses: HashMap::new() }
     }
 
     /// Folds the next named block of its partition, and says what of it differs from its name.
@@ -103,7 +110,8 @@ impl Refold {
             Some(course) => course,
             None => {
                 let dir = self.scratch.0.join(format!("{}-{}", chain.topic, chain.partition));
-                Course { state: State::default(), proofs: ProofStore::open(&dir)? }
+                let state = State::beginning(self.first_fold_version);
+                Course { state, proofs: ProofStore::open(&dir)? }
             }
         };
         // Hashing tens of thousands of headers is work for a thread that may block.

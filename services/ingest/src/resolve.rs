@@ -34,6 +34,7 @@ fn needed_role(body: &Body) -> Role {
         Body::MinerSample(_) => Role::Telemetry,
         Body::EnergyReading(_) => Role::Meter,
         Body::GpuSpan(_) => Role::Scheduler,
+        Body::GpuSample(_) => Role::Telemetry,
         Body::Fact(_) => Role::Operator,
     }
 }
@@ -45,8 +46,13 @@ fn needed_role(body: &Body) -> Role {
 pub fn admit(source: &Source, event: &Event, now_us: Micros) -> Result<(), InputError> {
     let Some(body) = &event.body else { return Ok(()) };
     let needed = needed_role(body);
-    let replays = matches!(body, Body::Share(_)) && source.has(Role::Replay);
-    if !replays {
+    let is_enough = match body {
+        Body::Share(_) => source.has(Role::Replay),
+        // An exporter's registers and samples are one scrape, of one sender.
+        Body::GpuSample(_) => source.has(Role::Meter),
+        _ => false,
+    };
+    if !is_enough {
         source.require(needed).map_err(|error| InputError::coded(error.code(), "kind", error.to_string()))?;
     }
     if event.event_time_us > now_us.saturating_add(FUTURE_TOLERANCE_US) {
@@ -88,6 +94,7 @@ pub fn resolve(reference: &Reference, source: &Source, event: &mut Event) -> Res
             reading.site_id = site_of(&reading.machine_id, "body.machine_id")?;
         }
         Some(Body::GpuSpan(span)) => span.site_id = site_of(&span.node_id, "body.node_id")?,
+        Some(Body::GpuSample(sample)) => sample.site_id = site_of(&sample.node_id, "body.node_id")?,
         Some(Body::Fact(fact)) => check_fact(reference, fact)?,
     }
     Ok(())

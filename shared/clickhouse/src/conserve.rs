@@ -85,7 +85,7 @@ const BLOCK_LAWS: &[(Side, Side)] = &[
         ("accepted by its name are", &["name accepted"]),
         (
             "rows that count are",
-            &["shares accepted", "miner_samples", "energy_readings", "gpu_spans", "facts"],
+            &["shares accepted", "miner_samples", "energy_readings", "gpu_spans", "gpu_samples", "facts"],
         ),
     ),
     (
@@ -230,7 +230,8 @@ impl Store {
             each("work_5m", "'rolled work'", "sum(toUInt256(credited_q32))"),
             each("work_5m", "'rolled solved'", "sum(blocks)"),
         ];
-        parts.extend(["miner_samples", "energy_readings", "gpu_spans", "facts", "quarantine"].map(counted));
+        let tables = ["miner_samples", "energy_readings", "gpu_spans", "gpu_samples", "facts", "quarantine"];
+        parts.extend(tables.map(counted));
         let sql = format!(
             "SELECT topic, partition, block, what, toString(figure) AS figure FROM ({})",
             parts.join(" UNION ALL ")

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::wire::event::Body;
-use crate::wire::{Event, GpuSpan, MinerReading, MinerSample};
+use crate::wire::{Event, GpuSample, GpuSpan, MinerReading, MinerSample};
 
 /// The identity of an event: 16 bytes.
 pub type EventId = [u8; 16];
@@ -58,6 +58,7 @@ pub fn partition_of(event: &Event, partitions: u32) -> u32 {
         Some(Body::MinerSample(sample)) => partition_of_key(&sample.machine_id, partitions),
         Some(Body::EnergyReading(reading)) => partition_of_key(&reading.meter_id, partitions),
         Some(Body::GpuSpan(span)) => partition_of_key(&span.node_id, partitions),
+        Some(Body::GpuSample(sample)) => partition_of_key(&sample.node_id, partitions),
         Some(Body::Fact(fact)) => partition_of_key(&fact.entity, partitions),
     }
 }
@@ -92,7 +93,9 @@ pub fn content_tag(event: &Event) -> u64 {
         Some(Body::Share(share)) => share.resolution = None,
         Some(Body::MinerSample(MinerSample { reading, .. })) => *reading = None::<MinerReading>,
         Some(Body::EnergyReading(reading)) => reading.site_id.clear(),
-        Some(Body::GpuSpan(GpuSpan { site_id, .. })) => site_id.clear(),
+        Some(Body::GpuSpan(GpuSpan { site_id, .. }) | Body::GpuSample(GpuSample { site_id, .. })) => {
+            site_id.clear();
+        }
         Some(Body::Fact(_)) | None => {}
     }
     let digest = Sha256::digest(said.encode_to_vec());

@@ -1,5 +1,6 @@
 //! The JSON form of events at the HTTP edge, turned into the wire form.
 
+mod gpu;
 mod shares;
 
 use serde::Deserialize;
@@ -89,23 +90,6 @@ struct JsonEnergyReading {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct JsonGpuSpan {
-    node_id: String,
-    allocation_id: String,
-    #[serde(default)]
-    device: String,
-    #[serde(default)]
-    profile: String,
-    account: String,
-    state: String,
-    gpus: u32,
-    start_us: i64,
-    #[serde(default)]
-    end_us: Option<i64>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct JsonFact<'a> {
     fact: String,
     entity: String,
@@ -182,21 +166,8 @@ pub fn parse_json(source: &str, text: &str) -> Result<Event, InputError> {
                 site_id: String::new(),
             })
         }
-        "gpu_span" => {
-            let span: JsonGpuSpan = read(event.body.get(), "body")?;
-            Body::GpuSpan(wire::GpuSpan {
-                node_id: span.node_id,
-                allocation_id: span.allocation_id,
-                device: span.device,
-                profile: span.profile,
-                account: span.account,
-                state: span.state,
-                gpus: span.gpus,
-                start_us: span.start_us,
-                end_us: span.end_us,
-                site_id: String::new(),
-            })
-        }
+        "gpu_span" => Body::GpuSpan(gpu::read_span(read(event.body.get(), "body")?)),
+        "gpu_sample" => Body::GpuSample(gpu::read_sample(read(event.body.get(), "body")?)),
         "fact" => {
             let fact: JsonFact<'_> = read(event.body.get(), "body")?;
             Body::Fact(wire::Fact {
@@ -209,7 +180,7 @@ pub fn parse_json(source: &str, text: &str) -> Result<Event, InputError> {
         }
         other => {
             let reason = format!(
-                "unknown kind {other:?}: known are share, miner_sample, energy_reading, gpu_span, fact"
+                "unknown kind {other:?}: known are share, miner_sample, energy_reading, gpu_span, gpu_sample, fact"
             );
             return Err(InputError::field("kind", reason));
         }
@@ -260,7 +231,8 @@ pub fn check(mut event: Event) -> Result<Event, InputError> {
                 return Err(InputError::field("body.witness", reason));
             }
         }
-        Some(Body::GpuSpan(span)) => check_span(span)?,
+        Some(Body::GpuSpan(span)) => gpu::check_span(span)?,
+        Some(Body::GpuSample(sample)) => gpu::check_sample(sample)?,
         Some(Body::Fact(fact)) => check_fact(fact)?,
     }
     Ok(event)
@@ -288,33 +260,6 @@ fn check_sample(sample: &mut wire::MinerSample) -> Result<(), InputError> {
         }
         _ => Ok(()),
     }
-}
-
-fn check_span(span: &mut wire::GpuSpan) -> Result<(), InputError> {
-    span.site_id.clear();
-    for (field, id) in [
-        ("body.node_id", &span.node_id),
-        ("body.allocation_id", &span.allocation_id),
-        ("body.account", &span.account),
-        ("body.state", &span.state),
-    ] {
-        check_id(field, id)?;
-    }
-    for (field, text) in [("body.device", &span.device), ("body.profile", &span.profile)] {
-        if !text.is_empty() {
-            check_id(field, text)?;
-        }
-    }
-    if span.gpus == 0 {
-        return Err(InputError::field("body.gpus", "is 0: a span holds at least one GPU or slice"));
-    }
-    if span.start_us < EARLIEST_EVENT_US {
-        return Err(InputError::coded("WB-2003", "body.start_us", "before 2009: send UTC microseconds"));
-    }
-    if span.end_us.is_some_and(|end_us| end_us < span.start_us) {
-        return Err(InputError::field("body.end_us", "is before start_us: a span ends after it began"));
-    }
-    Ok(())
 }
 
 fn check_fact(fact: &mut wire::Fact) -> Result<(), InputError> {
@@ -360,6 +305,11 @@ mod tests {
             (
                 "gpu_span",
                 r#"{"node_id":"n","allocation_id":"1","account":"a","state":"RUNNING","gpus":8,"start_us":1790000000000000}"#,
+            ),
+            ("gpu_sample", r#"{"node_id":"n","device":"0","engine_active_ppm":1000000}"#),
+            (
+                "gpu_sample",
+                r#"{"node_id":"n","device":"GPU-1","profile":"1g.10gb","instance":"7","memory_used_mib":0}"#,
             ),
             ("fact", r#"{"fact":"customer","entity":"c","valid_from_us":1,"body":{"name":"C"}}"#),
         ] {
@@ -408,6 +358,11 @@ mod tests {
                 "body.unreachable",
             ),
             ("miner_sample", r#"{"machine_id":"m","unreachable":""}"#, "body.unreachable"),
+            ("gpu_sample", r#"{"node_id":"n","device":"0"}"#, "body"),
+            ("gpu_sample", r#"{"node_id":"n","device":"","power_mw":1}"#, "body.device"),
+            ("gpu_sample", r#"{"node_id":"n","device":"0","utilisation_ppm":1000001}"#, "body.utilisation_ppm"),
+            ("gpu_sample", r#"{"node_id":"n","device":"0","power_mw":2147483632}"#, "body.power_mw"),
+            ("gpu_sample", r#"{"node_id":"n","device":"0","instance":"7","power_mw":1}"#, "body.instance"),
             ("tea", "{}", "kind"),
         ] {
             let error = parse(kind, body).unwrap_err();

@@ -398,10 +398,25 @@ mod tests {
     #[test]
     fn only_the_first_pin_counts() {
         let mut chains = Chains::default();
-        let pin = |byte| Pin { version: 1, log_id: vec![byte; 16], topics: Vec::new() };
+        let pin = |byte| Pin { version: 1, log_id: vec![byte; 16], ..Pin::default() };
         assert_eq!(chains.apply(0, &encode_pin(&pin(1))).unwrap(), Applied::Pinned);
         assert_eq!(chains.apply(1, &encode_pin(&pin(2))).unwrap(), Applied::Lost);
         assert_eq!(chains.pin().unwrap().log_id, vec![1; 16]);
         assert!(chains.apply(2, b"").is_err());
+    }
+
+    #[test]
+    fn a_pin_that_says_no_version_reads_as_it_did() {
+        // As they were written before and since a pin could say one: one topic, log id 07 07.
+        let before = b"\x0a\x12\x08\x01\x12\x02\x07\x07\x1a\x0a\x0a\x03gpu\x10\x04\x1a\x01\x09".as_slice();
+        let since = b"\x0a\x14\x08\x01\x12\x02\x07\x07\x1a\x0a\x0a\x03gpu\x10\x04\x1a\x01\x09\x20\x02".as_slice();
+        for (bytes, first_fold_version) in [(before, None), (since, Some(2))] {
+            let mut chains = Chains::default();
+            assert_eq!(chains.apply(0, bytes).unwrap(), Applied::Pinned);
+            let topic = crate::wire::TopicPin { topic: "gpu".into(), partitions: 4, topic_id: vec![9] };
+            let pin = Pin { version: 1, log_id: vec![7, 7], topics: vec![topic], first_fold_version };
+            assert_eq!(chains.pin(), Some(&pin));
+            assert_eq!(encode_pin(&pin), bytes);
+        }
     }
 }

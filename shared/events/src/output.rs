@@ -35,6 +35,15 @@ pub fn to_json(event: &Event) -> Value {
             });
             ("gpu_span", body, json!({ "site_id": span.site_id }))
         }
+        Some(Body::GpuSample(sample)) => {
+            let body = json!({
+                "node_id": sample.node_id, "device": sample.device, "profile": sample.profile,
+                "instance": sample.instance, "utilisation_ppm": sample.utilisation_ppm,
+                "engine_active_ppm": sample.engine_active_ppm, "memory_used_mib": sample.memory_used_mib,
+                "power_mw": sample.power_mw, "last_xid": sample.last_xid, "xid_count": sample.xid_count,
+            });
+            ("gpu_sample", body, json!({ "site_id": sample.site_id }))
+        }
         Some(Body::Fact(fact)) => {
             let body = json!({
                 "fact": fact.kind, "entity": fact.entity, "valid_from_us": fact.valid_from_us,
@@ -129,6 +138,7 @@ mod tests {
                 "gpu_span",
                 r#"{"node_id":"n","allocation_id":"1","account":"a","state":"RUNNING","gpus":8,"start_us":1790000000000000}"#,
             ),
+            ("gpu_sample", r#"{"node_id":"n","device":"GPU-1","utilisation_ppm":0,"last_xid":79}"#),
             ("fact", r#"{"fact":"customer","entity":"c","valid_from_us":1,"body":{"name":"C"}}"#),
         ] {
             let text = format!(

@@ -8,7 +8,7 @@ pub const SHARES: &str = "shares";
 pub const TELEMETRY: &str = "telemetry";
 /// Register readings, keyed by meter.
 pub const ENERGY: &str = "energy";
-/// Allocation spans, keyed by node.
+/// Allocation spans and what GPUs say of themselves, keyed by node.
 pub const GPU: &str = "gpu";
 /// Reference facts; one partition, so that facts have one order. Never expires.
 pub const REFERENCE: &str = "reference";
@@ -31,7 +31,7 @@ pub fn of_body(body: &Body) -> &'static str {
         Body::Share(_) => SHARES,
         Body::MinerSample(_) => TELEMETRY,
         Body::EnergyReading(_) => ENERGY,
-        Body::GpuSpan(_) => GPU,
+        Body::GpuSpan(_) | Body::GpuSample(_) => GPU,
         Body::Fact(_) => REFERENCE,
     }
 }

@@ -33,10 +33,16 @@ use crate::count::Outcome;
 use crate::decode::What;
 use crate::tables::Tables;
 
-/// The newest version of the rules that this crate knows.
-pub const FOLD_VERSION: u32 = 1;
-/// The version of the rules that a log begins with; a record of the log switches to another.
+/// The newest version of the rules that this crate knows, and the one that a new log begins with.
+///
+/// - 1: shares, miner samples, register readings, allocation spans and facts.
+/// - 2: what GPUs say of themselves, too.
+pub const FOLD_VERSION: u32 = 2;
+/// The version of the rules that a log begins with whose pin says nothing; a record of the log switches to
+/// another.
 pub const FIRST_FOLD_VERSION: u32 = 1;
+/// The version from which on samples of GPUs are counted.
+const GPU_SAMPLES_SINCE: u32 = 2;
 
 /// Why a block could not be folded.
 #[derive(Debug, thiserror::Error)]
@@ -178,6 +184,8 @@ fn fold_event(
     entry: &Entry<'_>,
 ) -> Result<Outcome, ArchiveError> {
     Ok(match &entry.event.body {
+        // As the rules had it when the form did not know this kind.
+        Some(Body::GpuSample(_)) if state.fold_version() < GPU_SAMPLES_SINCE => refuse_unknown(tables, entry),
         Some(body) if topics::of_body(body) != topic => {
             entry.refuse(tables, "WB-4006", "wrong_topic", "the event does not belong to this topic")
         }
@@ -185,9 +193,14 @@ fn fold_event(
         Some(Body::MinerSample(sample)) => meters::fold_sample(state, tables, entry, sample),
         Some(Body::EnergyReading(reading)) => meters::fold_energy(state, tables, entry, reading),
         Some(Body::GpuSpan(span)) => meters::fold_span(state, tables, entry, span),
+        Some(Body::GpuSample(sample)) => meters::fold_gpu_sample(state, tables, entry, sample),
         Some(Body::Fact(fact)) => facts::fold(state, tables, entry, fact),
-        None => entry.refuse(tables, "WB-4007", "no_body", "the event has no body this program knows"),
+        None => refuse_unknown(tables, entry),
     })
+}
+
+fn refuse_unknown(tables: &mut Tables, entry: &Entry<'_>) -> Outcome {
+    entry.refuse(tables, "WB-4007", "no_body", "the event has no body this program knows")
 }
 
 /// An event with where it stands and the bytes it was stored as.

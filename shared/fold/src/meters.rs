@@ -3,7 +3,7 @@
 
 use wb_events::identity::event_id;
 use wb_events::u128_bytes;
-use wb_events::wire::{EnergyReading, GpuSpan, MinerSample};
+use wb_events::wire::{EnergyReading, GpuSample, GpuSpan, MinerSample};
 
 use crate::Entry;
 use crate::count::Outcome;
@@ -77,6 +77,34 @@ pub(crate) fn fold_span(
         row.nullable(span.end_us, |row, value| {
             row.i64(value);
         });
+    });
+    Outcome::accepted()
+}
+
+pub(crate) fn fold_gpu_sample(
+    state: &mut State,
+    tables: &mut Tables,
+    entry: &Entry<'_>,
+    sample: &GpuSample,
+) -> Outcome {
+    if let Err(outcome) = entry.admit(state, tables) {
+        return outcome;
+    }
+    tables.event_row("gpu_samples", entry.origin, entry.event, |row| {
+        row.fixed(&event_id(entry.event)).text(&sample.site_id).text(&sample.node_id);
+        row.text(&sample.device).text(&sample.profile).text(&sample.instance);
+        for value in [
+            sample.utilisation_ppm,
+            sample.engine_active_ppm,
+            sample.memory_used_mib,
+            sample.power_mw,
+            sample.last_xid,
+            sample.xid_count,
+        ] {
+            row.nullable(value, |row, value| {
+                row.u64(value);
+            });
+        }
     });
     Outcome::accepted()
 }

@@ -78,6 +78,13 @@ pub struct State {
 }
 
 impl State {
+    /// The state of a partition of which nothing was folded yet, in a log that begins with these rules: the
+    /// version that the first record of `names` says, none where it says none.
+    #[must_use]
+    pub fn beginning(first_fold_version: Option<u32>) -> Self {
+        Self { switched_to: first_fold_version, ..Self::default() }
+    }
+
     /// The version of the rules that the next block is folded by.
     #[must_use]
     pub fn fold_version(&self) -> u32 {

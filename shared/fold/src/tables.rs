@@ -12,16 +12,22 @@ use crate::rowbinary::Row;
 use crate::{BlockId, Origin};
 
 /// All block tables, in the order in which they are hashed and written.
-pub const ALL: [&str; 8] = [
+pub const ALL: [&str; 9] = [
     "shares",
     "work_5m",
     "miner_samples",
     "energy_readings",
     "gpu_spans",
+    "gpu_samples",
     "facts",
     "quarantine",
     "block_counts",
 ];
+
+/// The places of the tables in [`ALL`] that hold no event's row of their own.
+const WORK_5M: usize = 1;
+const QUARANTINE: usize = 7;
+const BLOCK_COUNTS: usize = 8;
 
 /// The rows of one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -216,21 +222,21 @@ impl Tables {
         reason: &str,
         original: &[u8],
     ) {
-        self.push(6, |row| {
+        self.push(QUARANTINE, |row| {
             row.u64(origin.log_offset).u32(origin.frame_index).i64(origin.append_time_us);
             row.text(source).text(code).text(reason).string(original);
         });
     }
 
     pub(crate) fn block_count(&mut self, verdict: &str, reason: &str, events: u64) {
-        self.push(7, |row| {
+        self.push(BLOCK_COUNTS, |row| {
             row.text(verdict).text(reason).u64(events);
         });
     }
 
     pub(crate) fn finish(mut self) -> Vec<Table> {
         for (key, sum) in std::mem::take(&mut self.work) {
-            self.push(1, |row| {
+            self.push(WORK_5M, |row| {
                 row.text(&key.site_id).text(&key.machine_id).i64(key.interval_start_us);
                 row.text(&key.chain).u32(key.nbits).u64(key.subsidy_sat);
                 row.text(key.verdict).text(key.reason);
@@ -276,6 +282,11 @@ mod tests {
             let half = |from: usize| (0..4).map(|place| u128::from(wide[from + place]) << (32 * place)).sum::<u128>();
             prop_assert_eq!(square(value), (half(0), half(4)));
         }
+    }
+
+    #[test]
+    fn places_are_those_of_the_tables() {
+        assert_eq!([ALL[WORK_5M], ALL[QUARANTINE], ALL[BLOCK_COUNTS]], ["work_5m", "quarantine", "block_counts"]);
     }
 
     #[test]

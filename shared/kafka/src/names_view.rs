@@ -67,6 +67,7 @@ impl NamesView {
                         topic_id: ids.get(topic).map(|id| id.to_vec()).unwrap_or_default(),
                     })
                     .collect(),
+                first_fold_version: Some(wb_fold::FOLD_VERSION),
             };
             log.append(topics::NAMES, 0, b"pin", &encode_pin(&pin), &[]).await?;
             view.catch_up().await?;
