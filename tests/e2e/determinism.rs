@@ -35,7 +35,8 @@ const REPEATED_ONE_IN: u64 = 10;
 const LATE_ONE_IN: u64 = 20;
 
 /// Tables of rows, and of sums: what they are summed by, and the sums.
-const ROWS: [&str; 6] = ["shares", "miner_samples", "energy_readings", "gpu_spans", "facts", "quarantine"];
+const ROWS: [&str; 7] =
+    ["shares", "miner_samples", "energy_readings", "gpu_spans", "gpu_samples", "facts", "quarantine"];
 const SUMS: [(&str, &str, &str); 2] = [
     (
         "work_5m",

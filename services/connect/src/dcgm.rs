@@ -1,8 +1,9 @@
-//! What dcgm-exporters say becomes register readings of GPUs.
+//! What dcgm-exporters say becomes register readings and samples of GPUs.
 //!
 //! Every exporter is scraped, at most so many at once. The energy counter of a whole GPU is a register: its difference is
-//! what it took, and a driver that is loaded again a reset. It is a firmware's witness; a slice has none. Faults (XID) are
-//! told to whoever reads the log.
+//! what it took, and a driver that is loaded again a reset. It is a firmware's witness; a slice has none. What else a GPU or
+//! slice says of itself is a sample: its use, memory, power and last fault (XID). A new fault is told to whoever reads
+//! the log, too.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -26,6 +27,8 @@ const READINGS_AT_ONCE: usize = 1_000;
 const MJ_PER_WH: u64 = 3_600_000;
 /// The longest id of a node or GPU.
 const ID_BYTES_MAX: usize = 64;
+/// The longest id of a slice's instance.
+const INSTANCE_BYTES_MAX: usize = 32;
 
 /// The last fault of each device: a GPU's UUID, and a slice's profile and instance.
 type Faults = BTreeMap<(String, Option<(String, String)>), u64>;
@@ -101,7 +104,9 @@ pub async fn run(options: &Options, ingest: &Ingest, stop: &Stop) -> Result<Summ
                     );
                     summary.faults += 1;
                 }
-                events.extend(reading(options, &device, epoch, summary.rounds, at_us));
+                let place = Place { options, epoch, sequence: summary.rounds, at_us };
+                events.extend(place.reading(&device));
+                events.extend(place.sample(&device));
             }
         }
         for part in events.chunks(READINGS_AT_ONCE) {
@@ -150,23 +155,56 @@ fn is_new_fault(faults: &mut Faults, device: &DeviceReading) -> bool {
     faults.insert((device.uuid.clone(), device.mig.clone()), xid).unwrap_or(0) != xid && xid != 0
 }
 
-/// The energy counter of a whole GPU, rounded down to whole watt-hours: of a cumulative register nothing is lost by that.
-fn reading(
-    options: &Options,
-    device: &DeviceReading,
+/// Where and when a scrape was made.
+struct Place<'a> {
+    options: &'a Options,
     epoch: i64,
     sequence: u64,
     at_us: i64,
-) -> Option<Value> {
-    let energy_mj = device.energy_mj?;
-    let meter_id = format!("gpu/{}", id_of(&device.uuid, ID_BYTES_MAX));
-    let machine_id =
-        options.nodes.get(&device.host).cloned().unwrap_or_else(|| id_of(&device.host, ID_BYTES_MAX));
-    Some(json!({
-        "kind": "energy_reading", "key": meter_id, "source_epoch": epoch, "sequence": sequence,
-        "event_time_us": at_us,
-        "body": {
-            "meter_id": meter_id, "machine_id": machine_id, "register_wh": energy_mj / MJ_PER_WH, "witness": "firmware",
-        },
-    }))
+}
+
+impl Place<'_> {
+    fn event(&self, kind: &str, key: &str, body: &Value) -> Value {
+        json!({
+            "kind": kind, "key": key, "source_epoch": self.epoch, "sequence": self.sequence,
+            "event_time_us": self.at_us, "body": body,
+        })
+    }
+
+    fn machine_of(&self, device: &DeviceReading) -> String {
+        let named = self.options.nodes.get(&device.host).cloned();
+        named.unwrap_or_else(|| id_of(&device.host, ID_BYTES_MAX))
+    }
+
+    /// The energy counter of a whole GPU, rounded down to whole watt-hours: of a cumulative register nothing is lost by
+    /// that.
+    fn reading(&self, device: &DeviceReading) -> Option<Value> {
+        let energy_mj = device.energy_mj?;
+        let meter_id = format!("gpu/{}", id_of(&device.uuid, ID_BYTES_MAX));
+        let body = json!({
+            "meter_id": meter_id, "machine_id": self.machine_of(device), "register_wh": energy_mj / MJ_PER_WH,
+            "witness": "firmware",
+        });
+        Some(self.event("energy_reading", &meter_id, &body))
+    }
+
+    /// What a GPU or slice says of itself, as far as it says anything.
+    fn sample(&self, device: &DeviceReading) -> Option<Value> {
+        if !device.says_anything() {
+            return None;
+        }
+        let uuid = id_of(&device.uuid, ID_BYTES_MAX);
+        // What stands behind a `+` is an attribute: the slice is of the same size.
+        let (profile, instance) = device.mig.as_ref().map_or(("", String::new()), |(profile, instance)| {
+            (profile.split('+').next().unwrap_or_default(), id_of(instance, INSTANCE_BYTES_MAX))
+        });
+        let key = format!("gpu/{uuid}/sample/{instance}");
+        let body = json!({
+            "node_id": self.machine_of(device), "device": uuid, "profile": profile, "instance": instance,
+            "utilisation_ppm": device.utilisation_ppm, "engine_active_ppm": device.engine_active_ppm,
+            "memory_used_mib": device.memory_used_mib, "power_mw": device.power_mw,
+            "last_xid": device.last_xid, "xid_count": device.xid_count,
+        });
+        Some(self.event("gpu_sample", &key, &body))
+    }
 }

@@ -1,5 +1,6 @@
 //! The HTTP edge: `POST /v1/events`, `POST /v1/prometheus/write`, `GET /health`.
 
+mod devices;
 mod pods;
 mod prometheus;
 mod write;

@@ -107,6 +107,41 @@ async fn sample(store: &Store, machine: &str, minute: i64, state: &str, hashrate
     insert(store, "miner_samples", &columns, &values).await;
 }
 
+/// A sample of the node's GPU: use in parts per million, and the last fault, where it said them.
+async fn gpu_sample(store: &Store, tag: &str, device: &str, second: i64, ppm: Option<u64>, xid: Option<u64>) {
+    let columns = format!(
+        "{TAG}, event_time_us, event_id, site_id, node_id, device, utilisation_ppm, engine_active_ppm, last_xid"
+    );
+    let at_us = DAY_US + second * 1_000_000;
+    let said = |value: Option<u64>| value.map_or("NULL".to_owned(), |value| value.to_string());
+    let values = format!(
+        "{tag}, {at_us}, toFixedString('g{second}{}{}', 16), 's', 'n1', '{device}', {}, 1000000, {}",
+        said(ppm),
+        said(xid),
+        said(ppm),
+        said(xid)
+    );
+    insert(store, "gpu_samples", &columns, &values).await;
+}
+
+/// Forty minutes of two GPUs of the eight; one of them fails in the last minutes of the job.
+async fn fill_gpu_samples(store: &Store) {
+    for slot in 0..8 {
+        let second = 300 * slot;
+        gpu_sample(store, NAMED, "a", second, Some(400_000), None).await;
+        gpu_sample(store, NAMED, "a", second + 100, Some(600_000), Some(0)).await;
+        gpu_sample(store, UNNAMED, "a", second + 200, Some(0), Some(13)).await;
+        gpu_sample(store, NAMED, "b", second + 10, Some(1_000_000), None).await;
+    }
+    // Of one moment in two samples, as two requests of a remote write have it; and twice.
+    gpu_sample(store, NAMED, "b", 2_100, None, Some(79)).await;
+    gpu_sample(store, NAMED, "b", 2_100, Some(1_000_000), None).await;
+    gpu_sample(store, NAMED, "b", 2_100, Some(1_000_000), None).await;
+    gpu_sample(store, NAMED, "b", 3_500, None, Some(0)).await;
+    gpu_sample(store, NAMED, "a", -100, None, Some(48)).await;
+    gpu_sample(store, NAMED, "a", 3_550, None, Some(31)).await;
+}
+
 async fn fill(store: &Store) {
     insert(store, "manifest", "names_offset, topic, partition, block, attempt", "4, 't', 0, 1, 1").await;
     let always = (0, FOREVER);
@@ -177,6 +212,7 @@ async fn fill(store: &Store) {
     let over =
         format!("{NAMED}, {end_us}, 's', 'n1', '8', 'birch', 'COMPLETED', 6, {start_us} + 1, {end_us}");
     insert(store, "gpu_spans", &columns, &over).await;
+    fill_gpu_samples(store).await;
 }
 
 fn request(minutes: (i64, i64), site: Option<&str>) -> ReportRequest {
@@ -246,7 +282,11 @@ async fn a_site_is_the_sum_of_its_machines(store: &Store) {
             ("uptime_adjusted", Some(625_000)),
             ("gpu_hours_available", Some(8_000)),
             ("gpu_hours_sold", Some(2_000)),
-            ("gpu_hours_utilised", None),
+            // Forty minutes of one at a half and of one whole; and five in which both said only that their engines
+            // were active.
+            ("gpu_hours_utilised", Some(1_167)),
+            ("gpu_time_sampled", Some(187_500)),
+            ("gpu_faults", Some(2)),
             // 45 BTC at 60,000 USD over 12 kWh x 46/96; 5 USD over 12 kWh x 50/96.
             ("revenue_per_mwh_mining", Some(46_956_521_739)),
             ("revenue_per_mwh_gpu", Some(80_000)),
@@ -271,6 +311,35 @@ async fn a_site_is_the_sum_of_its_machines(store: &Store) {
     // 1,789,600 H/s for 50 minutes against 2^48 / 65535 hashes: a quarter more, of eight shares.
     assert_eq!((hashes.pair.left, hashes.pair.right), (5_368_800_000, 4_295_032_833));
     assert_eq!((hashes.pair.difference_ppm, hashes.pair.is_beyond), (Some(250_002), false));
+    let gpu: Vec<_> = sheet
+        .comparisons
+        .iter()
+        .filter(|one| one.quantity == Quantity::GpuTime && one.machine_id.is_some())
+        .map(|one| {
+            let minutes = |parts: u128| parts / 7_000_000 / 60_000_000;
+            let pair = &one.pair;
+            (pair.left_name, minutes(pair.left), pair.right_name, minutes(pair.right), pair.is_beyond)
+        })
+        .collect();
+    // Four GPUs for half an hour were accepted, and six more scheduled; the GPUs spoke in all of it.
+    let expected = [
+        ("scheduled", 300, "allocated", 120, true),
+        ("utilised", 70, "allocated", 120, false),
+        ("utilised", 70, "scheduled", 300, false),
+    ];
+    assert_eq!(gpu, expected);
+    let faults: Vec<_> = sheet
+        .faults
+        .iter()
+        .map(|of| {
+            let second = |at_us: i64| (at_us - DAY_US) / 1_000_000;
+            let fault = &of.fault;
+            (fault.device.device.as_str(), fault.xid, second(fault.start_us), fault.end_us.map(second))
+        })
+        .collect();
+    // One that stood before the hour; one until the job ended, though its value stood on; one that goes on.
+    let expected = [("a", 48, -100, Some(100)), ("b", 79, 2_100, Some(2_400)), ("a", 31, 3_550, None)];
+    assert_eq!(faults, expected);
     assert!(sheet.notes.iter().any(|note| note.starts_with("1 allocations")), "{:?}", sheet.notes);
     assert!(!sheet.notes.iter().any(|note| note.contains("nothing was heard")), "{:?}", sheet.notes);
 }
@@ -311,6 +380,11 @@ async fn parts_of_a_period_add_up(store: &Store) {
             ),
             "cut at {cut}"
         );
+        assert_eq!(
+            (sum.gpu_utilised, sum.gpu_sampled, sum.gpu_faults),
+            (whole.gpu_utilised, whole.gpu_sampled, whole.gpu_faults),
+            "cut at {cut}"
+        );
         assert_eq!((sum.uptime, sum.curtailed_nj), (whole.uptime, whole.curtailed_nj), "cut at {cut}");
         assert_eq!(
             (sum.produced_sat, sum.suspense_nj),
@@ -333,6 +407,7 @@ async fn a_customer_is_told_of_its_machines_alone(store: &Store) {
             ("hashrate_unassigned", Some(0)),
             ("uptime_raw", Some(833_333)),
             ("gpu_hours_sold", Some(2_000)),
+            ("gpu_hours_utilised", Some(1_167)),
             ("btc_produced", None),
             ("energy_site", None),
             ("power_cost_gross", None),
@@ -340,6 +415,9 @@ async fn a_customer_is_told_of_its_machines_alone(store: &Store) {
             ("energy_renewable", None),
         ],
     );
+    // Of the time before its own nothing is told: what stood there at the first sample may be older.
+    let first: Vec<_> = own.faults.iter().map(|of| (of.machine_id.as_str(), of.fault.xid)).collect();
+    assert_eq!(first, [("n1", 79), ("n1", 31)]);
     assert!(own.notes.is_empty(), "{:?}", own.notes);
     assert_eq!(own.currency, None);
     for (customer, site) in
@@ -347,7 +425,7 @@ async fn a_customer_is_told_of_its_machines_alone(store: &Store) {
     {
         let none = sheet(&store.read(scope(customer), Cut(5)), (0, 60), site).await;
         assert_terms(&none, &[("machines", Some(0)), ("energy_miners", None), ("uptime_raw", None)]);
-        assert!(none.comparisons.is_empty() && none.notes.is_empty());
+        assert!(none.comparisons.is_empty() && none.notes.is_empty() && none.faults.is_empty());
     }
 }
 

@@ -360,7 +360,11 @@ mod tests {
             ("miner_sample", r#"{"machine_id":"m","unreachable":""}"#, "body.unreachable"),
             ("gpu_sample", r#"{"node_id":"n","device":"0"}"#, "body"),
             ("gpu_sample", r#"{"node_id":"n","device":"","power_mw":1}"#, "body.device"),
-            ("gpu_sample", r#"{"node_id":"n","device":"0","utilisation_ppm":1000001}"#, "body.utilisation_ppm"),
+            (
+                "gpu_sample",
+                r#"{"node_id":"n","device":"0","utilisation_ppm":1000001}"#,
+                "body.utilisation_ppm",
+            ),
             ("gpu_sample", r#"{"node_id":"n","device":"0","power_mw":2147483632}"#, "body.power_mw"),
             ("gpu_sample", r#"{"node_id":"n","device":"0","instance":"7","power_mw":1}"#, "body.instance"),
             ("tea", "{}", "kind"),

@@ -409,7 +409,8 @@ mod tests {
     fn a_pin_that_says_no_version_reads_as_it_did() {
         // As they were written before and since a pin could say one: one topic, log id 07 07.
         let before = b"\x0a\x12\x08\x01\x12\x02\x07\x07\x1a\x0a\x0a\x03gpu\x10\x04\x1a\x01\x09".as_slice();
-        let since = b"\x0a\x14\x08\x01\x12\x02\x07\x07\x1a\x0a\x0a\x03gpu\x10\x04\x1a\x01\x09\x20\x02".as_slice();
+        let since =
+            b"\x0a\x14\x08\x01\x12\x02\x07\x07\x1a\x0a\x0a\x03gpu\x10\x04\x1a\x01\x09\x20\x02".as_slice();
         for (bytes, first_fold_version) in [(before, None), (since, Some(2))] {
             let mut chains = Chains::default();
             assert_eq!(chains.apply(0, bytes).unwrap(), Applied::Pinned);

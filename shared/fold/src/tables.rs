@@ -286,7 +286,10 @@ mod tests {
 
     #[test]
     fn places_are_those_of_the_tables() {
-        assert_eq!([ALL[WORK_5M], ALL[QUARANTINE], ALL[BLOCK_COUNTS]], ["work_5m", "quarantine", "block_counts"]);
+        assert_eq!(
+            [ALL[WORK_5M], ALL[QUARANTINE], ALL[BLOCK_COUNTS]],
+            ["work_5m", "quarantine", "block_counts"]
+        );
     }
 
     #[test]

@@ -83,7 +83,8 @@ fn the_second_rules_count_each_once() {
     assert_eq!((counts(&block), block.fold_version), ((2, 1, 1), 2));
     assert_eq!(rows(&block), [("gpu_samples", 2), ("quarantine", 1), ("block_counts", 3)]);
     // Utilisation, engine, memory, power, last fault and faults, each with whether it is NULL.
-    let said = [[0].as_slice(), &970_000_u64.to_le_bytes(), &[1, 1, 1, 0], &0_u64.to_le_bytes(), &[1]].concat();
+    let said =
+        [[0].as_slice(), &970_000_u64.to_le_bytes(), &[1, 1, 1, 0], &0_u64.to_le_bytes(), &[1]].concat();
     assert!(block.tables[0].iter().next().unwrap().ends_with(&said));
     let elsewhere = folded(&mut State::beginning(Some(2)), "telemetry", &[frame(&events)]).remove(0);
     assert_eq!(counts(&elsewhere), (0, 0, 4));

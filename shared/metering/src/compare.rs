@@ -187,14 +187,59 @@ pub struct GpuTime {
     pub allocated: u128,
     /// Scheduled, by another scheduler's or the orchestrator's own count.
     pub scheduled: Option<u128>,
-    /// Utilised, by the GPUs' own counters.
-    pub utilised: Option<u128>,
+    /// The same for the time in which the GPUs spoke.
+    pub sampled: Option<SampledGpuTime>,
     /// What the times of two schedulers may differ by, in parts per million.
     pub scheduler_class_ppm: u64,
+    /// What the mean of samples may be off, in parts per million.
+    pub sampling_class_ppm: u64,
 }
 
-/// The pairs of GPU time. Utilised below allocated is idle time, no contradiction; above it,
-/// somebody used a GPU that nobody holds.
+/// GPU time of the time in which the GPUs spoke, in microseconds x parts of a GPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SampledGpuTime {
+    /// Utilised, by the GPUs' own words.
+    pub utilised: u128,
+    /// Allocated.
+    pub allocated: u128,
+    /// Scheduled.
+    pub scheduled: Option<u128>,
+    /// GPU time of the settlement intervals in which an allocation began or ended, that it does not hold: a
+    /// mean over the interval may stand for that, too.
+    pub at_edges: u128,
+}
+
+impl std::ops::Add for GpuTime {
+    type Output = Self;
+
+    /// The sum of two nodes or sites; what a scheduler or sample says of one alone stays. The classes are
+    /// the larger ones.
+    fn add(self, other: Self) -> Self {
+        Self {
+            allocated: self.allocated + other.allocated,
+            scheduled: known(self.scheduled, other.scheduled, |left, right| left + right),
+            sampled: known(self.sampled, other.sampled, |left, right| SampledGpuTime {
+                utilised: left.utilised + right.utilised,
+                allocated: left.allocated + right.allocated,
+                scheduled: known(left.scheduled, right.scheduled, |left, right| left + right),
+                at_edges: left.at_edges + right.at_edges,
+            }),
+            scheduler_class_ppm: self.scheduler_class_ppm.max(other.scheduler_class_ppm),
+            sampling_class_ppm: self.sampling_class_ppm.max(other.sampling_class_ppm),
+        }
+    }
+}
+
+/// What is known of both added up, else what is known of one.
+fn known<T>(left: Option<T>, right: Option<T>, add: impl Fn(T, T) -> T) -> Option<T> {
+    match (left, right) {
+        (Some(left), Some(right)) => Some(add(left, right)),
+        (known, None) | (None, known) => known,
+    }
+}
+
+/// The pairs of GPU time. Utilised below allocated or scheduled is idle time, no contradiction; above
+/// it, somebody used a GPU that nobody holds.
 #[must_use]
 pub fn gpu(of: &GpuTime) -> Vec<Pair> {
     let allocated = ("allocated", of.allocated);
@@ -203,10 +248,18 @@ pub fn gpu(of: &GpuTime) -> Vec<Pair> {
     if let Some(scheduled) = of.scheduled {
         pairs.push(pair(("scheduled", scheduled), allocated, expected));
     }
-    if let Some(utilised) = of.utilised {
-        let mut used = pair(("utilised", utilised), allocated, expected);
-        used.is_beyond &= utilised > of.allocated;
+    let classes_ppm = of.scheduler_class_ppm.saturating_add(of.sampling_class_ppm);
+    let mut against = |sampled: SampledGpuTime, held: (&'static str, u128)| {
+        let class_ppm = classes_ppm.saturating_add(ppm(sampled.at_edges, held.1).unwrap_or(0));
+        let mut used = pair(("utilised", sampled.utilised), held, Expected { sigma_ppm: 0, class_ppm });
+        used.is_beyond &= sampled.utilised > held.1;
         pairs.push(used);
+    };
+    if let Some(sampled) = of.sampled {
+        against(sampled, ("allocated", sampled.allocated));
+        if let Some(scheduled) = sampled.scheduled {
+            against(sampled, ("scheduled", scheduled));
+        }
     }
     pairs
 }
@@ -290,15 +343,27 @@ mod tests {
             let time = GpuTime {
                 allocated: 1_000,
                 scheduled: Some(scheduled),
-                utilised: Some(utilised),
+                sampled: Some(SampledGpuTime {
+                    utilised,
+                    allocated: 1_000,
+                    scheduled: Some(scheduled),
+                    at_edges: 0,
+                }),
                 scheduler_class_ppm: 10_000,
+                sampling_class_ppm: 50_000,
             };
             gpu(&time).iter().map(|pair| pair.is_beyond).collect::<Vec<_>>()
         };
-        assert_eq!(of(1_005, 300), [false, false]);
-        assert_eq!(of(900, 1_200), [true, true]);
-        let nothing = gpu(&GpuTime { utilised: Some(5), ..GpuTime::default() });
+        assert_eq!(of(1_005, 300), [false, false, false]);
+        assert_eq!(of(900, 1_055), [true, false, true]);
+        assert_eq!(of(900, 1_200), [true, true, true]);
+        let sampled = Some(SampledGpuTime { utilised: 5, ..SampledGpuTime::default() });
+        let nothing = gpu(&GpuTime { sampled, ..GpuTime::default() });
         assert_eq!((nothing[0].difference_ppm, nothing[0].is_beyond), (None, true));
+        // A job of five seconds in an interval of three hundred that its mean stands for.
+        let short = SampledGpuTime { utilised: 270, allocated: 5, scheduled: None, at_edges: 295 };
+        let brief = gpu(&GpuTime { allocated: 5, sampled: Some(short), ..GpuTime::default() });
+        assert_eq!((brief[0].expected_ppm, brief[0].is_beyond), (59_000_000, false));
     }
 
     #[test]

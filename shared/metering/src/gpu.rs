@@ -1,7 +1,7 @@
 //! GPU time: spans of an allocation, split exactly at any boundary.
 //!
 //! - [`sacct`] reads Slurm's rows, [`rows`] lets a later row close an open one.
-//! - [`kubernetes`] reads what pods hold, [`dcgm`] what the GPUs themselves say.
+//! - [`kubernetes`] reads what pods hold, [`dcgm`] what the GPUs themselves say, [`usage`] adds that up.
 //! - [`allocation`] refuses a GPU that is held twice.
 
 pub mod allocation;
@@ -9,6 +9,7 @@ pub mod dcgm;
 pub mod kubernetes;
 pub mod rows;
 pub mod sacct;
+pub mod usage;
 
 use wb_units::time::SECOND_US;
 use wb_units::{Interval, Micros};

@@ -86,8 +86,12 @@ pub struct Aggregates {
     pub gpu_available: Option<u128>,
     /// GPU time that was allocated.
     pub gpu_sold: u128,
-    /// GPU time that was used.
+    /// GPU time that was used, as far as samples speak...
     pub gpu_utilised: Option<u128>,
+    /// ...and the GPU time that they speak for.
+    pub gpu_sampled: u128,
+    /// Faults of GPUs that began; `None` where no GPU said whether there were any.
+    pub gpu_faults: Option<u64>,
     /// Samples expected.
     pub samples_expected: u64,
     /// Samples received.
@@ -134,14 +138,13 @@ impl Aggregates {
             mining_revenue_minor: none,
             gpu_revenue_minor: none,
             gpu_available: zero,
-            gpu_utilised: zero,
             carve_outs,
             ..Self::default()
         }
     }
 
-    /// Adds another site's aggregates. Carve-outs are the first's. Energy of machines is the sum of
-    /// what a witness speaks for, with the time it does; all else is known only where both are.
+    /// Adds another site's aggregates. Carve-outs are the first's. Energy of machines and use of GPUs are
+    /// the sums of what a witness speaks for, with the time it does; all else is known only where both are.
     pub fn add(&mut self, other: &Self) {
         self.machines = self.machines.saturating_add(other.machines);
         self.produced_sat = both(self.produced_sat, other.produced_sat);
@@ -173,7 +176,9 @@ impl Aggregates {
         self.has_gpus |= other.has_gpus;
         self.gpu_available = both(self.gpu_available, other.gpu_available);
         self.gpu_sold += other.gpu_sold;
-        self.gpu_utilised = both(self.gpu_utilised, other.gpu_utilised);
+        self.gpu_utilised = either(self.gpu_utilised, other.gpu_utilised);
+        self.gpu_sampled += other.gpu_sampled;
+        self.gpu_faults = either(self.gpu_faults, other.gpu_faults);
         self.samples_expected = self.samples_expected.saturating_add(other.samples_expected);
         self.samples_received = self.samples_received.saturating_add(other.samples_received);
         self.mix.add(&other.mix);
@@ -285,7 +290,7 @@ pub fn terms(of: &Aggregates, period: Interval) -> Vec<Term> {
     let seen = [Status::Hashing, Status::Reachable, Status::Offline];
     let is_seen = unknown_us == 0 || seen.into_iter().any(|status| of.uptime.in_status_us(status) > 0);
     let known_us = of.uptime.total_us() - unknown_us;
-    let rows: [(&str, Unit, Option<i128>); 33] = [
+    let rows: [(&str, Unit, Option<i128>); 35] = [
         ("machines", Unit::Count, Some(i128::from(of.machines))),
         ("btc_produced", Unit::Sat, int(of.produced_sat)),
         ("btc_expected", Unit::Sat, int(Some(of.expected_sat))),
@@ -323,6 +328,8 @@ pub fn terms(of: &Aggregates, period: Interval) -> Vec<Term> {
         ("gpu_hours_available", Unit::MilliGpuHours, gpu_hours(of.gpu_available)),
         ("gpu_hours_sold", Unit::MilliGpuHours, gpu_hours(Some(of.gpu_sold))),
         ("gpu_hours_utilised", Unit::MilliGpuHours, gpu_hours(of.gpu_utilised)),
+        ("gpu_time_sampled", Unit::Ppm, of.gpu_available.and_then(|all| ratio(of.gpu_sampled, all))),
+        ("gpu_faults", Unit::Count, of.gpu_faults.map(i128::from)),
         ("revenue_per_mwh_mining", Unit::MinorPerMwh, per_mwh(of.mining_revenue_minor, share(miners_nj))),
         ("revenue_per_mwh_gpu", Unit::MinorPerMwh, per_mwh(of.gpu_revenue_minor, share(gpus_nj))),
         (

@@ -10,6 +10,7 @@
 mod build;
 mod fleet;
 mod genesis;
+mod gpus;
 mod miners;
 mod mining;
 mod museum;
@@ -188,7 +189,9 @@ pub fn demo_input(data_dir: &Path, seed: u64) -> Result<DemoInput, TestkitError>
     parts.extend(museum::parts(data_dir, &mut builder)?);
     parts.push(miners::samples(data_dir, &mut builder)?);
     parts.push(site::samples(seed, &mut builder));
-    parts.push(slurm::spans(data_dir, &mut builder)?);
+    let (spans, jobs) = slurm::spans(data_dir, &mut builder)?;
+    parts.push(spans);
+    parts.push(gpus::samples(seed, &jobs, &mut builder));
     parts.extend(fleet::parts(seed, &mut builder)?);
     parts.push(genesis::energy(seed, &mut builder));
     let mut all = Vec::from(builder.into_fact_parts());

@@ -9,16 +9,18 @@ use wb_units::time::SECOND_US;
 
 use crate::build::{Builder, Rated};
 use crate::fleet::FLEET_START_US;
+use crate::gpus::Job;
 use crate::{Expect, Part, SLURM, TestkitError, read};
 
 const FILE: &str = "slurm/sacct.psv";
 
-pub(crate) fn spans(data_dir: &Path, builder: &mut Builder) -> Result<Part, TestkitError> {
+/// The spans, and those of them that have ended as jobs.
+pub(crate) fn spans(data_dir: &Path, builder: &mut Builder) -> Result<(Part, Vec<Job>), TestkitError> {
     let (path, text) = read(data_dir, FILE)?;
     let outcomes =
         sacct::parse(&text).map_err(|error| TestkitError::Form { path, what: error.to_string() })?;
     let mut part = Part { name: "gpu spans", source: SLURM, events: Vec::new(), expect: Expect::default() };
-    let mut nodes = BTreeSet::new();
+    let (mut nodes, mut jobs) = (BTreeSet::new(), Vec::new());
     for outcome in outcomes {
         let span = match outcome {
             RowOutcome::Span(span) => span,
@@ -42,6 +44,13 @@ pub(crate) fn spans(data_dir: &Path, builder: &mut Builder) -> Result<Part, Test
             "start_us": span.start_us,
         });
         if let Some(end_us) = span.end_us {
+            jobs.push(Job {
+                node: span.node_id.clone(),
+                gpus: span.gpus,
+                start_us: span.start_us,
+                end_us,
+                is_node_lost: span.state == "NODE_FAIL",
+            });
             body["end_us"] = end_us.into();
             let held = u128::from(span.elapsed_s) * u128::from(span.gpus);
             *part.expect.gpu_seconds.entry(span.account.clone()).or_default() += held;
@@ -54,5 +63,5 @@ pub(crate) fn spans(data_dir: &Path, builder: &mut Builder) -> Result<Part, Test
         let rated = Rated { power_w: 10_200, gpus: Some(8), ..Rated::default() };
         builder.machine(&node, "tx-1", "H100 node, 8 GPUs", rated, FLEET_START_US);
     }
-    Ok(part)
+    Ok((part, jobs))
 }

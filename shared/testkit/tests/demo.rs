@@ -114,7 +114,7 @@ fn every_event_refers_to_facts_that_hold_before_it() {
         let at_us = event["event_time_us"].as_i64().unwrap();
         match text(event, "/kind") {
             "share" => holds("session", text(event, "/body/session_id"), at_us),
-            "gpu_span" => holds("machine", text(event, "/body/node_id"), at_us),
+            "gpu_span" | "gpu_sample" => holds("machine", text(event, "/body/node_id"), at_us),
             _ => holds("machine", text(event, "/body/machine_id"), at_us),
         }
         checked += 1;

@@ -4,6 +4,7 @@ use async_graphql::SimpleObject;
 use wb_clickhouse::read::PeriodReport;
 use wb_metering::report::TermChange;
 use wb_metering::report::sheet::WitnessShare;
+use wb_metering::report::site::MachineFault;
 use wb_metering::report::truth::Comparison;
 
 use super::time::Time;
@@ -40,6 +41,8 @@ pub(crate) struct Report {
     pub(crate) energy_by_witness: Vec<ReportWitness>,
     /// Witnesses of one quantity beside each other: of the whole, then of single machines.
     pub(crate) comparisons: Vec<ReportComparison>,
+    /// Faults of GPUs, in order of time.
+    pub(crate) gpu_faults: Vec<ReportGpuFault>,
     /// What is not known or was refused, in words.
     pub(crate) notes: Vec<String>,
 }
@@ -70,6 +73,25 @@ pub(crate) struct ReportWitness {
     pub(crate) energy_nj: String,
     /// Its part of all energy in parts per million.
     pub(crate) share_ppm: String,
+}
+
+/// A fault of a GPU, from the sample that first showed it.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct ReportGpuFault {
+    /// The machine.
+    pub(crate) machine_id: String,
+    /// The GPU; of a slice, its parent.
+    pub(crate) device: String,
+    /// The slice's profile; empty for a whole GPU.
+    pub(crate) profile: String,
+    /// The slice's instance; empty for a whole GPU.
+    pub(crate) instance: String,
+    /// The fault's XID.
+    pub(crate) xid: String,
+    /// The sample that first showed it.
+    pub(crate) from: Time,
+    /// The next sample without it, or the end of what held the GPU; null while neither came.
+    pub(crate) to: Option<Time>,
 }
 
 /// Two witnesses of one quantity over the same time.
@@ -112,7 +134,23 @@ impl From<PeriodReport> for Report {
             terms: sheet.terms.into_iter().map(ReportTerm::from).collect(),
             energy_by_witness: sheet.witnesses.into_iter().map(ReportWitness::from).collect(),
             comparisons: sheet.comparisons.into_iter().map(ReportComparison::from).collect(),
+            gpu_faults: sheet.faults.into_iter().map(ReportGpuFault::from).collect(),
             notes: sheet.notes,
+        }
+    }
+}
+
+impl From<MachineFault> for ReportGpuFault {
+    fn from(of: MachineFault) -> Self {
+        let fault = of.fault;
+        Self {
+            machine_id: of.machine_id,
+            device: fault.device.device,
+            profile: fault.device.profile,
+            instance: fault.device.instance,
+            xid: fault.xid.to_string(),
+            from: Time(fault.start_us),
+            to: fault.end_us.map(Time),
         }
     }
 }

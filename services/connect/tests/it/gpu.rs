@@ -118,7 +118,7 @@ async fn local_times_that_happened_twice_are_told_and_a_refused_span_is_sent_aga
 }
 
 #[tokio::test]
-async fn dcgm_counters_become_register_readings_and_sentinels_do_not() {
+async fn dcgm_counters_become_readings_and_samples_and_sentinels_do_not() {
     let exporter = |name: &str| BTreeMap::from([("/metrics".to_owned(), data(name))]);
     let h100 = web(exporter("dcgm/h100_node.prom"), Guard::Open).await;
     let a100 = web(exporter("dcgm/a100_mig_node.prom"), Guard::Open).await;
@@ -133,12 +133,33 @@ async fn dcgm_counters_become_register_readings_and_sentinels_do_not() {
     };
     let done = dcgm::run(&options, &ingest, &stop).await.unwrap();
     let expected =
-        dcgm::Summary { rounds: 1, failed: 1, taken: 2, refused: 0, faults: 1, blanks: done.blanks };
+        dcgm::Summary { rounds: 1, failed: 1, taken: 6, refused: 0, faults: 1, blanks: done.blanks };
     assert_eq!(done, expected);
     assert!(done.blanks >= 2, "{done:?}");
-    let mut found: Vec<String> = Vec::new();
+    let (mut found, mut samples): (Vec<String>, Vec<String>) = Default::default();
     for event in &taken.lock().unwrap().events {
-        let Some(Body::EnergyReading(reading)) = &event.body else { panic!("{event:?}") };
+        let reading = match &event.body {
+            Some(Body::EnergyReading(reading)) => reading,
+            Some(Body::GpuSample(sample)) => {
+                samples.push(format!(
+                    "{} {}{} {:?} {:?} {:?} {:?} {:?}",
+                    sample.node_id,
+                    &sample.device[sample.device.len() - 2..],
+                    if sample.instance.is_empty() {
+                        String::new()
+                    } else {
+                        format!("/{}/{}", sample.profile, sample.instance)
+                    },
+                    sample.utilisation_ppm.or(sample.engine_active_ppm),
+                    sample.memory_used_mib,
+                    sample.power_mw,
+                    sample.last_xid,
+                    sample.xid_count,
+                ));
+                continue;
+            }
+            other => panic!("{other:?}"),
+        };
         found.push(format!(
             "{} {} {} {}",
             reading.meter_id, reading.machine_id, reading.register_wh, reading.witness
@@ -151,6 +172,15 @@ async fn dcgm_counters_become_register_readings_and_sentinels_do_not() {
         "gpu/GPU-5c1d7a0e-0002-4c1b-9d51-6f0a5f7a1e02 node-7 25889 firmware",
     ];
     assert_eq!(found, expected);
+    samples.sort();
+    // The third GPU of the node gave only blanks: it said nothing.
+    let expected = [
+        "ga2-r01-n02 10/1g.5gb/7 Some(913044) Some(3120) None None None",
+        "ga2-r01-n02 10/2g.10gb/3 Some(220117) Some(8800) None None None",
+        "node-7 01 Some(970000) Some(71984) Some(688412) Some(0) None",
+        "node-7 02 Some(0) None Some(71933) Some(79) None",
+    ];
+    assert_eq!(samples, expected);
     for (urls, code) in [(vec![], "WB-5716"), (vec!["ftp://x/".to_owned()], "WB-5701")] {
         let wrong = dcgm::Options { urls, ..options.clone() };
         assert_eq!(dcgm::run(&wrong, &ingest, &stop).await.unwrap_err().code(), code);

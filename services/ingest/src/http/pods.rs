@@ -2,8 +2,10 @@
 //!
 //! What says that a pod holds GPUs stands in several series of one scrape, and a sender may spread them over requests. All
 //! series of a scrape have its time, so a scrape is complete when a later one of the same exporter arrives. A holding that
-//! two scrapes show, near enough to each other, is a span from the one to the other; one that a scrape shows as no longer
-//! held, and one that nobody showed for long, begins anew.
+//! scrapes show, each near enough to the one before, is one allocation: it has the start of the first of them, and each
+//! says that it goes on. One that a scrape shows as no longer held, and one that nobody showed for long, was held until it
+//! was last seen: a last row closes it, and what comes after begins anew. So whoever rounds an allocation's length rounds
+//! once, and not at every scrape.
 //!
 //! This is a memory of one ingest. It moves on only when what followed from it is durable, so a request that is sent again
 //! gives the same spans; an ingest that is started again loses the time between two scrapes, and counts none twice.
@@ -33,19 +35,28 @@ const FORGET_US: i64 = 60 * 60 * 1_000_000;
 /// An exporter: the labels that Prometheus puts on what it scraped from it.
 type Exporter = (String, String, String);
 
-/// A time in which a pod held GPUs.
+/// A time in which a pod held GPUs, as far as it was seen.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Held {
     pub(super) holding: Holding,
+    /// The first scrape of the run.
     pub(super) start_us: Micros,
+    /// The last scrape that showed it.
     pub(super) end_us: Micros,
+    /// The scrape that this follows from.
+    pub(super) seen_us: Micros,
+    /// Whether the run is over.
+    pub(super) is_over: bool,
 }
+
+/// A run: its first scrape, and the last one that showed it.
+type Run = (Micros, Micros);
 
 /// What follows from the complete scrapes, to be made durable before it is remembered.
 #[derive(Debug, Default)]
 pub(super) struct Step {
     pub(super) held: Vec<Held>,
-    seen: BTreeMap<Holding, Option<Micros>>,
+    seen: BTreeMap<Holding, Option<Run>>,
     done: Vec<(Exporter, Micros)>,
 }
 
@@ -55,7 +66,7 @@ pub(super) struct Pods {
     open: BTreeMap<(Exporter, Micros), BTreeSet<Sample>>,
     samples: usize,
     done: HashMap<Exporter, Micros>,
-    seen: BTreeMap<Holding, Micros>,
+    seen: BTreeMap<Holding, Run>,
 }
 
 impl Pods {
@@ -97,16 +108,26 @@ impl Pods {
             let samples: Vec<Sample> = samples.iter().cloned().collect();
             let now: BTreeSet<Holding> = holdings(&samples).into_iter().collect();
             for holding in &now {
-                let last = step.seen.get(holding).copied().unwrap_or_else(|| self.seen.get(holding).copied());
-                if let Some(start_us) = last {
-                    if at_us <= start_us {
+                let run = self.run_of(&step, holding);
+                let mut begun_us = at_us;
+                if let Some((start_us, last_us)) = run {
+                    if at_us <= last_us {
                         continue;
                     }
-                    if at_us - start_us <= GAP_MAX_US {
-                        step.held.push(Held { holding: holding.clone(), start_us, end_us: at_us });
+                    if at_us - last_us <= GAP_MAX_US {
+                        begun_us = start_us;
+                        step.held.push(Held {
+                            holding: holding.clone(),
+                            start_us,
+                            end_us: at_us,
+                            seen_us: at_us,
+                            is_over: false,
+                        });
+                    } else {
+                        step.held.extend(over(holding, (start_us, last_us), at_us));
                     }
                 }
-                step.seen.insert(holding.clone(), Some(at_us));
+                step.seen.insert(holding.clone(), Some((begun_us, at_us)));
             }
             // What this exporter shows and does not call held any more.
             let shown: BTreeSet<&str> = samples.iter().filter_map(|sample| sample.label("uid")).collect();
@@ -117,17 +138,27 @@ impl Pods {
                 .filter(|holding| shown.contains(holding.pod_uid.as_str()) && !now.contains(*holding))
                 .cloned()
                 .collect();
-            step.seen.extend(ended.into_iter().map(|holding| (holding, None)));
+            for holding in ended {
+                if let Some(run) = self.run_of(&step, &holding) {
+                    step.held.extend(over(&holding, run, at_us));
+                }
+                step.seen.insert(holding, None);
+            }
             step.done.push((exporter.clone(), at_us));
         }
         step
+    }
+
+    /// The run that a holding is in, after what a step has found so far.
+    fn run_of(&self, step: &Step, holding: &Holding) -> Option<Run> {
+        step.seen.get(holding).copied().unwrap_or_else(|| self.seen.get(holding).copied())
     }
 
     /// Remembers a step that is durable.
     pub(super) fn commit(&mut self, step: Step) {
         for (holding, seen) in step.seen {
             match seen {
-                Some(at_us) => self.seen.insert(holding, at_us),
+                Some(run) => self.seen.insert(holding, run),
                 None => self.seen.remove(&holding),
             };
         }
@@ -138,9 +169,14 @@ impl Pods {
             let done_us = self.done.entry(exporter).or_insert(at_us);
             *done_us = (*done_us).max(at_us);
         }
-        let newest = self.seen.values().max().copied().unwrap_or_default();
-        self.seen.retain(|_, at_us| *at_us > newest.saturating_sub(FORGET_US));
+        let newest = self.seen.values().map(|(_, last_us)| *last_us).max().unwrap_or_default();
+        self.seen.retain(|_, (_, last_us)| *last_us > newest.saturating_sub(FORGET_US));
     }
+}
+
+/// The row that closes a run, which a scrape at `seen_us` shows to be over. A run of one scrape held nothing that was seen.
+fn over(holding: &Holding, (start_us, end_us): Run, seen_us: Micros) -> Option<Held> {
+    (end_us > start_us).then(|| Held { holding: holding.clone(), start_us, end_us, seen_us, is_over: true })
 }
 
 /// What is kept of a sample that waits: nothing where it says nothing of GPUs, else the labels that are read.
@@ -185,32 +221,34 @@ mod tests {
         text
     }
 
-    /// Adds and commits; what was held, as pod, start and end in seconds.
-    fn take(pods: &mut Pods, points: Vec<Point>) -> Vec<(String, i64, i64)> {
+    /// Adds and commits; what was held, as pod, start and end in seconds, and whether it is over.
+    fn take(pods: &mut Pods, points: Vec<Point>) -> Vec<(String, i64, i64, bool)> {
         pods.add(points).unwrap();
         let step = pods.ready();
-        let held =
-            step.held.iter().map(|held| (held.holding.pod.clone(), held.start_us / S, held.end_us / S));
+        let held = step
+            .held
+            .iter()
+            .map(|held| (held.holding.pod.clone(), held.start_us / S, held.end_us / S, held.is_over));
         let held = held.collect();
         pods.commit(step);
         held
     }
 
     #[test]
-    fn a_span_lies_between_two_complete_scrapes() {
+    fn a_pod_is_one_allocation_with_a_growing_end() {
         let mut pods = Pods::default();
         let text = pod("a", "Running", None);
         assert_eq!(take(&mut pods, scrape(0, &text)), []);
         assert_eq!(take(&mut pods, scrape(30, &text)), []);
-        assert_eq!(take(&mut pods, scrape(60, &text)), [("a".to_owned(), 0, 30)]);
+        assert_eq!(take(&mut pods, scrape(60, &text)), [("a".to_owned(), 0, 30, false)]);
         // A repeat of what is done changes nothing, nor does a second sending of what is not.
         assert_eq!(take(&mut pods, scrape(30, &text)), []);
         assert_eq!(take(&mut pods, scrape(60, &text)), []);
-        assert_eq!(take(&mut pods, scrape(90, &text)), [("a".to_owned(), 30, 60)]);
-        // Nobody looked for ten minutes.
-        assert_eq!(take(&mut pods, scrape(690, &text)), [("a".to_owned(), 60, 90)]);
-        assert_eq!(take(&mut pods, scrape(720, &text)), []);
-        assert_eq!(take(&mut pods, scrape(750, &text)), [("a".to_owned(), 690, 720)]);
+        assert_eq!(take(&mut pods, scrape(90, &text)), [("a".to_owned(), 0, 60, false)]);
+        // Nobody looked for ten minutes: what was held until then is over, and another run begins.
+        assert_eq!(take(&mut pods, scrape(690, &text)), [("a".to_owned(), 0, 90, false)]);
+        assert_eq!(take(&mut pods, scrape(720, &text)), [("a".to_owned(), 0, 90, true)]);
+        assert_eq!(take(&mut pods, scrape(750, &text)), [("a".to_owned(), 690, 720, false)]);
     }
 
     #[test]
@@ -225,7 +263,7 @@ mod tests {
         // Now the image is there; the time before is not held.
         let runs = pod("a", "Running", None);
         let held: Vec<_> = [120, 150, 180].map(|at_s| take(&mut pods, scrape(at_s, &runs))).concat();
-        assert_eq!(held, [("a".to_owned(), 120, 150)]);
+        assert_eq!(held, [("a".to_owned(), 120, 150, false)]);
     }
 
     #[test]
@@ -236,7 +274,10 @@ mod tests {
         for (at_s, text) in [(0, &runs), (30, &ended), (60, &runs), (90, &runs), (120, &runs)] {
             held.extend(take(&mut pods, scrape(at_s, text)));
         }
-        assert_eq!(held, [("a".to_owned(), 60, 90)]);
+        assert_eq!(held, [("a".to_owned(), 60, 90, false)]);
+        // It ends: until it was last seen, and only once.
+        let ends: Vec<_> = [150, 180, 210].map(|at_s| take(&mut pods, scrape(at_s, &ended))).concat();
+        assert_eq!(ends, [("a".to_owned(), 60, 120, false), ("a".to_owned(), 60, 120, true)]);
         let mut pods = Pods::default();
         let other = runs.replace("ksm:8080", "ksm-1:8080");
         let mut held = Vec::new();
@@ -244,9 +285,9 @@ mod tests {
             held.extend(take(&mut pods, scrape(at_s, &runs)));
             held.extend(take(&mut pods, scrape(at_s + 10, &other)));
         }
-        let whole: i64 = held.iter().map(|(_, start, end)| end - start).sum();
-        assert!(held.windows(2).all(|pair| pair[0].2 <= pair[1].1), "{held:?}");
-        assert_eq!(whole, 70, "{held:?}");
+        assert!(held.iter().all(|(_, start, _, over)| *start == 0 && !over), "{held:?}");
+        assert!(held.windows(2).all(|pair| pair[0].2 < pair[1].2), "{held:?}");
+        assert_eq!(held.last().map(|held| held.2), Some(70), "{held:?}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `POST /v1/prometheus/write`: what a site's Prometheus ships already, as GPU spans and register readings.
+//! `POST /v1/prometheus/write`: what a site's Prometheus ships already, as GPU spans, register readings and samples of GPUs.
 //!
 //! A sender of remote write gives up what is answered with 4xx and sends again what is answered with 5xx, so only what may
 //! be taken later is a 5xx here: also where elsewhere 429 or 408 is said, which such a sender does not try again.
@@ -15,6 +15,7 @@ use wb_events::input;
 use wb_events::wire::{EnergyReading, GpuSpan, event::Body as EventBody};
 use wb_metering::gpu::dcgm;
 
+use super::devices;
 use super::pods::{self, Held};
 use super::write::{self, Point};
 use super::{Door, Ready, header, note, now_us};
@@ -27,6 +28,8 @@ const ENERGY: &str = "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION";
 const MJ_PER_WH: u64 = 3_600_000;
 /// Microseconds of a second.
 const SECOND_US: i64 = 1_000_000;
+/// Microseconds of a millisecond, in which Prometheus tells times.
+pub(super) const MILLISECOND_US: i64 = 1_000;
 
 pub(super) async fn take(State(door): State<Arc<Door>>, request: Request) -> Response {
     let began = Instant::now();
@@ -60,13 +63,18 @@ impl Door {
         }
         let raw = body::read(request_body).await?;
         let read = tokio::task::spawn_blocking(move || {
-            let wanted = |name: &str| name == ENERGY || pods::METRICS.contains(&name);
+            let wanted = |name: &str| {
+                name == ENERGY || pods::METRICS.contains(&name) || devices::METRICS.contains(&name)
+            };
             write::read(write::decompress(&raw)?, wanted)
         });
         let points = read.await.map_err(|error| Refusal::Malformed(error.to_string()))??;
-        let (energy, of_pods): (Vec<_>, Vec<_>) =
-            points.into_iter().partition(|point| point.sample.name == ENERGY);
+        let (of_pods, of_devices): (Vec<_>, Vec<_>) =
+            points.into_iter().partition(|point| pods::METRICS.contains(&point.sample.name.as_str()));
+        let (energy, said): (Vec<_>, Vec<_>) =
+            of_devices.into_iter().partition(|point| point.sample.name == ENERGY);
         let mut events: Vec<Ready> = energy.iter().filter_map(|point| reading(source, point)).collect();
+        events.extend(devices::samples(source, said));
         if of_pods.is_empty() {
             return self.take_all(source, events).await;
         }
@@ -94,16 +102,10 @@ impl Door {
 fn reading(source: &Source, point: &Point) -> Option<Ready> {
     let device = dcgm::read(std::slice::from_ref(&point.sample)).pop()?;
     let register_wh = device.energy_mj? / MJ_PER_WH;
-    // dcgm-exporter calls it `Hostname` or `hostname`, by version.
-    let host = if device.host.is_empty() {
-        point.sample.label("Hostname").unwrap_or_default().to_ascii_lowercase()
-    } else {
-        device.host
-    };
     let meter_id = format!("gpu/{}", device.uuid);
     let body = EventBody::EnergyReading(EnergyReading {
         meter_id: meter_id.clone(),
-        machine_id: host,
+        machine_id: device.host,
         register_wh,
         witness: "firmware".to_owned(),
         site_id: String::new(),
@@ -111,7 +113,8 @@ fn reading(source: &Source, point: &Point) -> Option<Ready> {
     Some(event(source, meter_id, point.at_us / SECOND_US, point.at_us, body))
 }
 
-/// A time in which a pod held GPUs. `None` for a resource of which nobody knows how much of a GPU it is.
+/// A row of a pod's allocation: it began once, and goes on until a row closes it. `None` for a resource of which nobody
+/// knows how much of a GPU it is.
 fn span(source: &Source, held: &Held) -> Option<Ready> {
     let holding = &held.holding;
     if holding.parts().is_none() {
@@ -130,19 +133,26 @@ fn span(source: &Source, held: &Held) -> Option<Ready> {
         device: String::new(),
         profile: profile.unwrap_or_default(),
         account: holding.namespace.clone(),
-        state: "RUNNING".to_owned(),
+        state: if held.is_over { "COMPLETED" } else { "RUNNING" }.to_owned(),
         gpus: holding.count,
         start_us: held.start_us,
-        end_us: Some(held.end_us),
+        end_us: held.is_over.then_some(held.end_us),
         site_id: String::new(),
     });
     let key = format!("kube/{}/{}", holding.pod_uid, holding.resource);
-    Some(event(source, key, held.start_us / SECOND_US, held.end_us, body))
+    // The rows of a run are told by the scrape that each follows from.
+    Some(event(source, key, held.seen_us / MILLISECOND_US, held.end_us, body))
 }
 
-fn event(source: &Source, key: String, second: i64, event_time_us: i64, body: EventBody) -> Ready {
+pub(super) fn event(
+    source: &Source,
+    key: String,
+    sequence: i64,
+    event_time_us: i64,
+    body: EventBody,
+) -> Ready {
     // A time before 1970 is refused by the check, as any before Bitcoin's first block.
-    let sequence = u64::try_from(second).unwrap_or(0);
+    let sequence = u64::try_from(sequence).unwrap_or(0);
     input::check(Event {
         source: source.id.clone(),
         source_epoch: 0,
@@ -184,7 +194,8 @@ mod tests {
             resource: text(resource),
             count: 2,
         };
-        Held { holding, start_us: 1_790_000_000_500_000, end_us: 1_790_000_030_500_000 }
+        let (start_us, end_us) = (1_790_000_000_500_000, 1_790_000_030_500_000);
+        Held { holding, start_us, end_us, seen_us: end_us, is_over: false }
     }
 
     #[test]
@@ -200,9 +211,10 @@ mod tests {
                 continue;
             };
             let event = event.unwrap();
-            assert_eq!((event.sequence, event.event_time_us), (1_790_000_000, 1_790_000_030_500_000));
+            assert_eq!((event.sequence, event.event_time_us), (1_790_000_030_500, 1_790_000_030_500_000));
             let Some(EventBody::GpuSpan(span)) = event.body else { panic!("{resource}") };
             assert_eq!((span.profile.as_str(), span.gpus, span.account.as_str()), (profile, 2, "acme"));
+            assert_eq!((span.state.as_str(), span.end_us), ("RUNNING", None));
         }
     }
 

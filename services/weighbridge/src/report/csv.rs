@@ -87,6 +87,19 @@ pub(super) fn write(head: &Head, sheet: &Sheet) -> String {
             ("beyond", pair.is_beyond.to_string()),
         ]);
     }
+    for of in &sheet.faults {
+        let fault = &of.fault;
+        line(&[
+            ("section", "fault".to_owned()),
+            ("name", format!("xid-{}", fault.xid)),
+            ("unit", "us".to_owned()),
+            ("value", fault.start_us.to_string()),
+            ("machine", of.machine_id.clone()),
+            ("witness", fault.device.to_string()),
+            ("against", "end".to_owned()),
+            ("against_value", known(fault.end_us)),
+        ]);
+    }
     for note in &sheet.notes {
         line(&[("section", "note".to_owned()), ("name", note.clone())]);
     }

@@ -54,6 +54,23 @@ pub(super) fn write(head: &Head, sheet: &Sheet) -> String {
             })
         })
         .collect();
+    let faults: Vec<Value> = sheet
+        .faults
+        .iter()
+        .map(|of| {
+            let fault = &of.fault;
+            json!({
+                "machine_id": of.machine_id,
+                "device": fault.device.device,
+                "profile": fault.device.profile,
+                "instance": fault.device.instance,
+                "xid": fault.xid.to_string(),
+                "start_us": fault.start_us.to_string(),
+                "end_us": known(fault.end_us),
+                "duration_s": known(fault.duration_s()),
+            })
+        })
+        .collect();
     let report = json!({
         "site_id": head.site_id,
         "customer_id": head.customer_id,
@@ -68,6 +85,7 @@ pub(super) fn write(head: &Head, sheet: &Sheet) -> String {
         "terms": terms,
         "energy_by_witness": witnesses,
         "comparisons": comparisons,
+        "gpu_faults": faults,
         "notes": sheet.notes,
     });
     format!("{report:#}\n")

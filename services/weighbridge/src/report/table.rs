@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use wb_metering::report::TermChange;
 use wb_metering::report::sheet::Sheet;
 use wb_metering::report::truth::{Comparison, Quantity};
-use wb_units::{Currency, decimal};
+use wb_units::{Currency, Micros, decimal};
 
 use super::Head;
 use super::amount::{NOT_KNOWN, difference, percent, value};
@@ -13,6 +13,9 @@ use super::amount::{NOT_KNOWN, difference, percent, value};
 /// Comparisons of single machines that are shown: hashrates, and energy that is beyond what is expected. All
 /// are in the other formats.
 const COMPARISONS_SHOWN: usize = 40;
+
+/// Faults of GPUs that are shown; those that a report names are in the other formats.
+const FAULTS_SHOWN: usize = 40;
 
 /// Writes a report.
 pub(super) fn write(head: &Head, sheet: &Sheet) -> String {
@@ -62,10 +65,31 @@ fn body(text: &mut String, sheet: &Sheet) -> std::fmt::Result {
     if more > 0 {
         writeln!(text, "  and {more} comparisons of machines more: see --format csv")?;
     }
+    for of in sheet.faults.iter().take(FAULTS_SHOWN) {
+        let fault = &of.fault;
+        let from = timestamp(fault.start_us);
+        let lasted =
+            fault.duration_s().map_or_else(|| "goes on".to_owned(), |length_s| format!("{length_s} s"));
+        writeln!(
+            text,
+            "  fault: XID {} on {} {}, from {from}: {lasted}",
+            fault.xid, of.machine_id, fault.device
+        )?;
+    }
+    let more = sheet.faults.len().saturating_sub(FAULTS_SHOWN);
+    if more > 0 {
+        writeln!(text, "  and {more} faults of GPUs more: see --format csv")?;
+    }
     for note in &sheet.notes {
         writeln!(text, "  note: {note}")?;
     }
     Ok(())
+}
+
+/// An instant in UTC, to the second.
+fn timestamp(at_us: Micros) -> String {
+    jiff::Timestamp::from_microsecond(at_us)
+        .map_or_else(|_| format!("{at_us} us"), |at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
 /// The change on the period before, where both are known.

@@ -7,6 +7,7 @@
 //! that keeps to the scope; every other query is limited to them.
 
 mod facts;
+mod gpus;
 mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,7 +25,7 @@ use crate::error::StoreError;
 const SAMPLES_AT_ONCE: i64 = 400_000;
 
 /// Machines that are read together at most: their ids go along as a parameter.
-const MACHINES_AT_ONCE: i64 = 200;
+const MACHINES_AT_ONCE: usize = 200;
 
 /// What a report is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,6 +91,12 @@ fn unknown_site(site_id: &str, known: &[String]) -> StoreError {
     let problem =
         format!("there is no site {site_id:?} in this period; there are {}{more}", names.join(", "));
     StoreError::Range { problem }
+}
+
+/// The samples that a machine may have in so many settlement intervals: a node's GPUs speak one by one.
+fn samples_of(stands: &[Stand], slots: i64) -> i64 {
+    let gpus = stands.iter().filter_map(|stand| stand.gpus).max().unwrap_or(0);
+    slots.saturating_mul(i64::from(gpus.max(1)))
 }
 
 /// Machines with their stands, each machine's in order of time.
@@ -201,11 +208,14 @@ impl Read {
         let mut assigned = self.report_assigned(range, &at_site).await?;
         let mut fold = SiteFold::new(facts.site, request.rules.clone(), request.period);
         let slots = request.period.duration_us() / SETTLEMENT_INTERVAL_US;
-        let at_once = (SAMPLES_AT_ONCE / slots.max(1)).clamp(1, MACHINES_AT_ONCE);
         let mut machines = standing.into_iter().peekable();
         while machines.peek().is_some() {
             let mut records: BTreeMap<String, Record> = BTreeMap::new();
-            for (machine_id, stands) in machines.by_ref().take(usize::try_from(at_once).unwrap_or(1)) {
+            let mut room = SAMPLES_AT_ONCE;
+            while let Some((machine_id, stands)) = machines.next_if(|(_, stands)| {
+                records.is_empty() || (records.len() < MACHINES_AT_ONCE && room >= samples_of(stands, slots))
+            }) {
+                room = room.saturating_sub(samples_of(&stands, slots));
                 let assigned = assigned.remove(&machine_id).unwrap_or_default();
                 let record = Record { machine_id: machine_id.clone(), stands, assigned, ..Record::default() };
                 records.insert(machine_id, record);

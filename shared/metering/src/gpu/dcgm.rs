@@ -10,8 +10,6 @@
 
 use std::collections::BTreeMap;
 
-use wb_units::Micros;
-
 use crate::prometheus::Sample;
 
 /// What is read about one GPU or slice at one scrape. `None` is "it did not say".
@@ -39,6 +37,8 @@ pub struct DeviceReading {
     pub memory_used_mib: Option<u64>,
     /// The last XID fault, zero for none: a last value, never a count.
     pub last_xid: Option<u64>,
+    /// XID faults within the exporter's window, of all numbers together.
+    pub xid_count: Option<u64>,
     /// Fields whose value was a sentinel.
     pub blanks: Vec<String>,
 }
@@ -48,9 +48,11 @@ pub struct DeviceReading {
 #[must_use]
 pub fn read(samples: &[Sample]) -> Vec<DeviceReading> {
     let mut devices: BTreeMap<(String, String, String), DeviceReading> = BTreeMap::new();
-    for sample in samples.iter().filter(|sample| sample.name.starts_with("DCGM_FI_")) {
+    for sample in samples.iter().filter(|sample| is_of_dcgm(&sample.name)) {
         let label = |name: &str| sample.label(name).unwrap_or_default().to_owned();
-        let (host, uuid) = (label("hostname").to_ascii_lowercase(), label("UUID"));
+        // The exporter calls it `Hostname` or `hostname`, by version.
+        let host = sample.label("hostname").or_else(|| sample.label("Hostname")).unwrap_or_default();
+        let (host, uuid) = (host.to_ascii_lowercase(), label("UUID"));
         if uuid.is_empty() {
             continue;
         }
@@ -63,6 +65,20 @@ pub fn read(samples: &[Sample]) -> Vec<DeviceReading> {
         take(device, sample);
     }
     devices.into_values().collect()
+}
+
+/// Whether it is the exporter's own: a field of DCGM, or what it counts itself.
+fn is_of_dcgm(name: &str) -> bool {
+    name.starts_with("DCGM_FI_") || name == "DCGM_EXP_XID_ERRORS_COUNT"
+}
+
+impl DeviceReading {
+    /// Whether it says anything of what the GPU did: its use, memory, power or faults.
+    #[must_use]
+    pub fn says_anything(&self) -> bool {
+        let said = [self.utilisation_ppm, self.engine_active_ppm, self.power_mw, self.memory_used_mib];
+        said.iter().chain([&self.last_xid, &self.xid_count]).any(Option::is_some)
+    }
 }
 
 fn take(device: &mut DeviceReading, sample: &Sample) {
@@ -81,6 +97,11 @@ fn take(device: &mut DeviceReading, sample: &Sample) {
         "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION" if device.mig.is_none() => device.energy_mj = value(0),
         "DCGM_FI_DEV_FB_USED" => device.memory_used_mib = value(0),
         "DCGM_FI_DEV_XID_ERRORS" => device.last_xid = value(0),
+        // A series for each number of a fault.
+        "DCGM_EXP_XID_ERRORS_COUNT" => {
+            let before = device.xid_count.unwrap_or(0);
+            device.xid_count = value(0).map_or(device.xid_count, |count| Some(before.saturating_add(count)));
+        }
         _ => {}
     }
 }
@@ -95,35 +116,6 @@ fn is_blank(sample: &Sample) -> bool {
         || (FLOAT..FLOAT + 4).contains(&value)
         || value == u128::from(u32::MAX)
         || value >= INT64
-}
-
-/// An XID fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct XidEvent {
-    /// The scrape that first showed it.
-    pub at_us: Micros,
-    /// The fault's number.
-    pub xid: u64,
-}
-
-/// The faults in a device's last values, given as (scrape time, id, last XID) in any order and with
-/// any repeats: an event where the last value changed to another fault. What stood there at the
-/// first scrape may be old; it is reported with the first scrape's time. The same fault again
-/// cannot be seen in a last value.
-#[must_use]
-pub fn xid_events(scrapes: &[(Micros, [u8; 16], u64)]) -> Vec<XidEvent> {
-    let mut ordered = scrapes.to_vec();
-    ordered.sort_unstable();
-    ordered.dedup_by_key(|scrape| scrape.0);
-    let mut last = 0;
-    let mut events = Vec::new();
-    for (at_us, _, xid) in ordered {
-        if xid != last && xid != 0 {
-            events.push(XidEvent { at_us, xid });
-        }
-        last = xid;
-    }
-    events
 }
 
 #[cfg(test)]
@@ -157,27 +149,21 @@ mod tests {
     }
 
     #[test]
+    fn faults_are_counted_over_their_numbers() {
+        let text = "DCGM_EXP_XID_ERRORS_COUNT{UUID=\"g\",xid=\"31\",Hostname=\"N1\"} 2\n\
+                    DCGM_EXP_XID_ERRORS_COUNT{UUID=\"g\",xid=\"79\",Hostname=\"N1\"} 1\n";
+        let device = one(text);
+        assert_eq!((device.host.as_str(), device.xid_count, device.last_xid), ("n1", Some(3), None));
+        assert!(device.says_anything());
+        assert!(!one("DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION{UUID=\"g\"} 5").says_anything());
+    }
+
+    #[test]
     fn a_slice_is_its_own_device_without_power() {
         let text = "DCGM_FI_DEV_POWER_USAGE{UUID=\"g\",GPU_I_PROFILE=\"1g.5gb\",GPU_I_ID=\"7\"} 100\n\
                     DCGM_FI_DEV_POWER_USAGE{UUID=\"g\"} 300.5\nDCGM_FI_DEV_POWER_USAGE{gpu=\"0\"} 1\nother 5\n";
         let devices = read(&prometheus::parse(text).unwrap());
         let power: Vec<_> = devices.iter().map(|device| (device.mig.is_some(), device.power_mw)).collect();
         assert_eq!(power, [(false, Some(300_500)), (true, None)]);
-    }
-
-    #[test]
-    fn a_fault_is_an_event_where_the_last_value_changes() {
-        let scrape = |at_us, xid| (at_us, [0; 16], xid);
-        let scrapes = [
-            scrape(50, 0),
-            scrape(10, 79),
-            scrape(20, 79),
-            scrape(30, 31),
-            scrape(40, 79),
-            scrape(60, 79),
-            scrape(20, 79),
-        ];
-        let events: Vec<_> = xid_events(&scrapes).iter().map(|event| (event.at_us, event.xid)).collect();
-        assert_eq!(events, [(10, 79), (30, 31), (40, 79), (60, 79)]);
     }
 }

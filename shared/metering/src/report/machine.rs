@@ -4,6 +4,7 @@
 //! together once and then cut to that time, so that machines that move or change hands are counted
 //! where they were, and a period's parts add up to it.
 
+mod gpus;
 mod holdings;
 mod witnesses;
 
@@ -23,7 +24,7 @@ use crate::counters::until;
 use crate::energy::RegisterReading;
 use crate::energy::witness::{IntervalEnergy, Testimony, Witness, Witnessed, best, by_interval};
 use crate::gpu::Span;
-use crate::gpu::allocation::{Allocation, Share};
+use crate::gpu::usage::{Fault, LastXid, Use};
 use crate::uptime::{Found, Poll, Status, Stretch, Uptime, Windows, timeline};
 
 /// What the figures go by.
@@ -44,11 +45,15 @@ pub struct Rules {
     pub firmware_class_ppm: u64,
     /// What fees and rounding may take from a payment, in parts per million.
     pub payment_class_ppm: u64,
+    /// What the times of two schedulers may differ by, in parts per million.
+    pub scheduler_class_ppm: u64,
+    /// What the mean of GPUs' samples may be off, in parts per million.
+    pub sampling_class_ppm: u64,
 }
 
 impl Default for Rules {
     /// A sample each settlement interval that speaks for two of them; firmware within 5 %, payments
-    /// within 4 %, the highest fee that large pools ask.
+    /// within 4 %, the highest fee that large pools ask; schedulers within 1 %, GPUs' samples within 5 %.
     fn default() -> Self {
         Self {
             every_us: SETTLEMENT_INTERVAL_US,
@@ -58,6 +63,8 @@ impl Default for Rules {
             carve_outs: vec![Status::Curtailed, Status::Maintenance],
             firmware_class_ppm: 50_000,
             payment_class_ppm: 40_000,
+            scheduler_class_ppm: 10_000,
+            sampling_class_ppm: 50_000,
         }
     }
 }
@@ -152,6 +159,10 @@ pub struct Record {
     pub registers: Vec<Register>,
     /// What was held of its GPUs.
     pub spans: Vec<SpanRow>,
+    /// What its GPUs said of their use.
+    pub gpu_uses: Vec<Use>,
+    /// What its GPUs said of their last faults.
+    pub gpu_xids: Vec<LastXid>,
     /// Its accepted work while it stood there.
     pub work: Vec<Work>,
     /// Of it, credited difficulty while it was nobody's, in units of 2^-32.
@@ -178,6 +189,8 @@ pub struct Figures {
     pub truth: MachineTruth,
     /// GPU time by settlement interval, in order of time, for its price.
     pub gpu_sold: BTreeMap<Micros, u128>,
+    /// Faults of its GPUs while it stood there, in order of time.
+    pub faults: Vec<Fault>,
     /// Allocations that were refused, in words.
     pub refused: Vec<String>,
     /// Whether nothing was heard of a miner: neither samples nor registers nor work.
@@ -206,7 +219,9 @@ pub fn share_sums(credited_q32: u128, squared: U256) -> ShareSums {
 /// period ends where nothing can be known yet.
 #[must_use]
 pub fn figures(record: &Record, windows: &Windows, rules: &Rules, period: Interval) -> Figures {
-    let is_gpu_node = !record.spans.is_empty() || record.stands.iter().any(|stand| stand.gpus.is_some());
+    let has_spoken = !record.gpu_uses.is_empty() || !record.gpu_xids.is_empty();
+    let is_gpu_node =
+        has_spoken || !record.spans.is_empty() || record.stands.iter().any(|stand| stand.gpus.is_some());
     let mut found = Figures { is_gpu_node, ..Figures::default() };
     found.sums = Aggregates::nothing(rules.carve_outs.clone());
     found.sums.machines = u64::from(!record.stands.is_empty());
@@ -216,14 +231,15 @@ pub fn figures(record: &Record, windows: &Windows, rules: &Rules, period: Interv
     }
     found.sums.suspense_hashes = hashes_of(record.suspense_q32);
 
-    let (allocations, refused) = allocations(record, period);
-    found.refused = refused;
+    let held = allocations(record, period);
+    let allocations = &held.accepted;
     let polls: Vec<Poll> = record.samples.iter().map(poll).collect();
-    let testimonies = testimonies(record, &polls, windows, &allocations, rules, period);
+    let testimonies = testimonies(record, &polls, windows, allocations, rules, period);
     for stand in &record.stands {
         let energy = best(&testimonies, &rules.order, stand.interval);
         if is_gpu_node {
-            add_gpu_stand(&mut found, stand, &allocations);
+            gpus::add_stand(&mut found, stand, allocations);
+            gpus::add_use(&mut found.sums, stand, &record.gpu_uses);
         } else {
             let stretches = timeline(&polls, windows, rules.speaks_us, stand.interval);
             let rated_hs = if record.is_other_algorithm { Some(0) } else { stand.rated_hashrate_hs };
@@ -232,10 +248,12 @@ pub fn figures(record: &Record, windows: &Windows, rules: &Rules, period: Interv
         add_energy(&mut found, record, &energy, stand);
         count_samples(&mut found.sums, record, stand, is_gpu_node, rules);
     }
-    found.sums.gpu_utilised = found.sums.gpu_utilised.filter(|_| !is_gpu_node);
+    gpus::add_faults(&mut found, record, allocations);
     let has_said = !record.samples.is_empty() || !record.registers.is_empty() || !record.work.is_empty();
     found.is_mute = !is_gpu_node && !has_said && !record.stands.is_empty();
     found.truth = truth(record, &testimonies, rules, period);
+    found.truth.gpu = gpus::time(record, &held, rules);
+    found.refused = held.refused;
     found
 }
 
@@ -314,27 +332,6 @@ fn add_energy(found: &mut Figures, record: &Record, energy: &[Witnessed], stand:
     found.energy.extend(by_interval(energy));
 }
 
-fn add_gpu_stand(found: &mut Figures, stand: &Stand, allocations: &[Allocation]) {
-    let whole = stand.gpus.map(|gpus| {
-        u128::from(Share::Whole { gpus }.parts())
-            * u128::from(stand.interval.end_us.abs_diff(stand.interval.start_us))
-    });
-    found.sums.has_gpus = true;
-    found.sums.gpu_available = super::both(found.sums.gpu_available, whole);
-    for allocation in allocations {
-        found.sums.gpu_sold += allocation.held(stand.interval);
-        let mut from_us = allocation.start_us.max(stand.interval.start_us);
-        let to_us = allocation.end_us.unwrap_or(Micros::MAX).min(stand.interval.end_us);
-        while from_us < to_us {
-            let start_us = wb_units::time::interval_start(from_us);
-            let end_us = to_us.min(start_us.saturating_add(SETTLEMENT_INTERVAL_US));
-            let held = allocation.held(Interval { start_us: from_us, end_us });
-            *found.gpu_sold.entry(start_us).or_default() += held;
-            from_us = end_us;
-        }
-    }
-}
-
 fn count_samples(sums: &mut Aggregates, record: &Record, stand: &Stand, is_gpu_node: bool, rules: &Rules) {
     let promise =
         Promise { every_us: rules.every_us, active: vec![stand.interval], on_time_us: rules.every_us };
@@ -377,6 +374,7 @@ fn truth(record: &Record, testimonies: &[Testimony], rules: &Rules, period: Inte
         claims: record.claims,
         energy: shared_energy(testimonies, &inside),
         own_claim: record.own_claim.clone(),
+        gpu: None,
     }
 }
 

@@ -1,7 +1,9 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::gpu::usage::Device;
 use crate::report::site::{SiteFacts, SiteFold, SiteReport};
+use crate::report::truth::Quantity;
 
 const MINUTE: i64 = 60_000_000;
 
@@ -73,10 +75,8 @@ fn a_machine_counts_while_it_stood_there_and_is_somebodys() {
     assert_eq!(sums.standing_us, 60 * 60_000_000);
 }
 
-#[test]
-fn a_node_is_billed_by_what_is_held_and_runs_while_it_is() {
-    let node = Stand { gpus: Some(8), ..stand(0, 60) };
-    let span = |allocation: &str, gpus, start: i64, end: Option<i64>, elapsed_s| SpanRow {
+fn held_span(allocation: &str, gpus: u32, start: i64, end: Option<i64>, elapsed_s: u64) -> SpanRow {
+    SpanRow {
         span: Span {
             allocation_id: allocation.to_owned(),
             account: "a".to_owned(),
@@ -89,7 +89,17 @@ fn a_node_is_billed_by_what_is_held_and_runs_while_it_is() {
         },
         device: String::new(),
         profile: String::new(),
-    };
+    }
+}
+
+fn gpu_minutes(held: u128) -> u128 {
+    held / u128::from(crate::gpu::allocation::WHOLE_GPU) / 60_000_000
+}
+
+#[test]
+fn a_node_is_billed_by_what_is_held_and_runs_while_it_is() {
+    let node = Stand { gpus: Some(8), ..stand(0, 60) };
+    let span = held_span;
     let mut record = miner(vec![node]);
     // The first is closed by a later row; the second goes on, and was seen for ten minutes.
     record.spans = vec![
@@ -100,7 +110,6 @@ fn a_node_is_billed_by_what_is_held_and_runs_while_it_is() {
     ];
     let figures = found(&record);
     assert_eq!(figures.refused.len(), 1, "{:?}", figures.refused);
-    let gpu_minutes = |held: u128| held / u128::from(crate::gpu::allocation::WHOLE_GPU) / 60_000_000;
     assert_eq!(gpu_minutes(figures.sums.gpu_sold), 4 * 30 + 8 * 10);
     assert_eq!(figures.gpu_sold.values().sum::<u128>(), figures.sums.gpu_sold);
     assert_eq!(figures.sums.gpu_available.map(gpu_minutes), Some(8 * 60));
@@ -108,6 +117,57 @@ fn a_node_is_billed_by_what_is_held_and_runs_while_it_is() {
     // 3.6 kW for the forty minutes in which something is held.
     assert_eq!(figures.sums.gpus_nj, Some(2_400 * 3_600_000_000_000));
     assert_eq!(figures.sums.miners_nj, None);
+}
+
+#[test]
+fn a_nodes_use_stands_beside_what_is_held_and_faults_end_with_it() {
+    let node = Stand { gpus: Some(2), ..stand(0, 60) };
+    let device = |name: &str| Device { device: name.to_owned(), ..Device::default() };
+    let in_slot = |name: &str, slot: i64, used_ppm| Use {
+        device: device(name),
+        interval: minutes(5 * slot, 5 * slot + 5),
+        used_ppm,
+    };
+    let xid = |at: i64, xid| LastXid { device: device("a"), at_us: at * MINUTE, id: [0; 16], xid };
+    let mut record = miner(vec![node]);
+    record.spans = vec![
+        held_span("1", 1, 0, Some(30), 1_800),
+        // Three of two GPUs: refused, and yet scheduled.
+        held_span("2", 3, 10, Some(20), 600),
+    ];
+    // A quarter of an hour at half, of one GPU of two; then half an hour where nothing is held.
+    record.gpu_uses = (0..3).map(|slot| in_slot("a", slot, 500_000)).collect();
+    record.gpu_xids = vec![xid(0, 0), xid(12, 79), xid(50, 79), xid(55, 0), xid(119, 31)];
+    let figures = found(&record);
+    let sums = &figures.sums;
+    assert_eq!(sums.gpu_utilised.map(gpu_minutes), Some(7));
+    assert_eq!((gpu_minutes(sums.gpu_sampled), sums.gpu_available.map(gpu_minutes)), (15, Some(120)));
+    assert_eq!((sums.gpu_faults, figures.faults.len()), (Some(1), 1), "{:?}", figures.faults);
+    // Its holder's job ended before the value went.
+    assert_eq!(figures.faults[0].end_us, Some(30 * MINUTE));
+    let pairs: Vec<_> = figures
+        .truth
+        .comparisons()
+        .into_iter()
+        .filter(|one| one.quantity == Quantity::GpuTime)
+        .map(|one| {
+            let pair = one.pair;
+            (pair.left_name, gpu_minutes(pair.left), pair.right_name, gpu_minutes(pair.right), pair.is_beyond)
+        })
+        .collect();
+    let expected = [
+        ("scheduled", 60, "allocated", 30, true),
+        ("utilised", 7, "allocated", 15, false),
+        ("utilised", 7, "scheduled", 30, false),
+    ];
+    assert_eq!(pairs, expected);
+    record.gpu_uses.extend((6..12).map(|slot| in_slot("b", slot, 1_000_000)));
+    let found = found(&record).truth.gpu.unwrap().sampled.unwrap();
+    assert_eq!((gpu_minutes(found.utilised), gpu_minutes(found.allocated)), (37, 15));
+    // A node of which only samples speak is one, too.
+    record.stands[0].gpus = None;
+    record.spans.clear();
+    assert!(figures.is_gpu_node && self::found(&record).is_gpu_node);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use wb_units::time::interval_start;
 use wb_units::{Currency, Interval, Micros};
 
 use super::machine::Rules;
-use super::site::SiteReport;
+use super::site::{MachineFault, SiteReport};
 use super::truth::Comparison;
 use super::{TermChange, changes, terms};
 use crate::energy::witness::Witness;
@@ -30,6 +30,8 @@ pub struct Sheet {
     pub witnesses: Vec<WitnessShare>,
     /// Witnesses beside each other: those of the whole, then those of single machines.
     pub comparisons: Vec<Comparison>,
+    /// Faults of GPUs, in order of time.
+    pub faults: Vec<MachineFault>,
     /// The currency of the terms in minor units.
     pub currency: Option<Currency>,
     /// What is not known or was refused, in words.
@@ -61,6 +63,7 @@ impl Sheet {
             terms: changes(terms(&report.sums, period), &earlier),
             witnesses: witnesses.collect(),
             comparisons,
+            faults: report.faults.clone(),
             currency: report.currency,
             notes: report.notes.clone(),
         }

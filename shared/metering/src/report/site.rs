@@ -2,8 +2,10 @@
 //! energy and what its pools paid put beside them.
 
 mod facts;
+mod faults;
 
 pub use facts::{Credit, Earning, SiteFacts, Window};
+pub use faults::{FAULTS_MAX, MachineFault};
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,6 +47,8 @@ pub struct SiteReport {
     pub truth: TruthSums,
     /// Comparisons of the site with its pools, and of single machines: at most [`COMPARISONS_MAX`].
     pub comparisons: Vec<Comparison>,
+    /// Faults of GPUs, in order of time: at most [`FAULTS_MAX`].
+    pub faults: Vec<MachineFault>,
     /// The currency of its money, where there is any.
     pub currency: Option<Currency>,
     /// What is not known or was refused, in words.
@@ -67,6 +71,7 @@ pub struct SiteFold {
     others: u64,
     mute: u64,
     uncounted_nodes: u64,
+    mute_nodes: u64,
     refused: Vec<String>,
     refused_more: u64,
     miners: u64,
@@ -93,6 +98,7 @@ impl SiteFold {
             others: 0,
             mute: 0,
             uncounted_nodes: 0,
+            mute_nodes: 0,
             refused: Vec::new(),
             refused_more: 0,
             miners: 0,
@@ -119,6 +125,7 @@ impl SiteFold {
         if found.is_gpu_node {
             let uncounted = record.stands.iter().any(|stand| stand.gpus.is_none());
             self.uncounted_nodes += u64::from(uncounted);
+            self.mute_nodes += u64::from(found.sums.gpu_sampled == 0);
         } else if !record.stands.is_empty() {
             self.miners += 1;
             let unrated = record.stands.iter().any(|stand| stand.rated_hashrate_hs.is_none());
@@ -138,6 +145,7 @@ impl SiteFold {
             *self.gpu_sold.entry(*at_us).or_default() += held;
         }
         self.keep_comparisons(&found);
+        faults::keep(&mut self.report.faults, faults::of_machine(&record.machine_id, &found.faults));
         for refused in found.refused {
             if self.refused.len() < REFUSED_NAMED {
                 self.refused.push(refused);
@@ -170,7 +178,6 @@ impl SiteFold {
     #[must_use]
     pub fn finish(mut self) -> SiteReport {
         self.report.sums.expected_sat = self.expected_sat(self.expected);
-        self.report.sums.gpu_utilised = self.report.sums.gpu_utilised.filter(|_| !self.report.sums.has_gpus);
         let is_heard = self.report.sums.covered_us > 0 || self.report.sums.samples_received > 0;
         let has_windows = !self.facts.curtailment.is_empty();
         let sums = &mut self.report.sums;
@@ -345,6 +352,7 @@ impl SiteFold {
         count(self.others, "miners hash another algorithm: they are in no hashrate");
         count(self.mute, "miners of which nothing was heard");
         count(self.uncounted_nodes, "GPU nodes without a number of GPUs: what is available is not known");
+        count(self.mute_nodes, "GPU nodes whose GPUs said nothing of their use");
         if self.facts.is_part {
             // Who else holds a node is not the customer's to know.
             return;
@@ -430,6 +438,7 @@ impl SiteReport {
         // Those beyond what is expected first, then as they came: what is cut is the usual.
         self.comparisons.sort_by_key(|comparison| !comparison.pair.is_beyond);
         self.comparisons.truncate(COMPARISONS_MAX);
+        faults::keep(&mut self.faults, other.faults);
         self.notes.extend(other.notes.into_iter().map(|note| format!("{site_id}: {note}")));
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use wb_units::Interval;
 
 use super::machine::{Claims, Rules, hashes_of, share_sums};
-use crate::compare::{self, Hashrates, Pair};
+use crate::compare::{self, GpuTime, Hashrates, Pair};
 use crate::energy::witness::{Piece, Testimony, Witness};
 
 /// Energy by two witnesses over the time in which both spoke: (the better one's, the worse one's).
@@ -24,6 +24,8 @@ pub struct MachineTruth {
     pub energy: SharedEnergy,
     /// Its own average against its own accepted shares.
     pub own_claim: Option<Pair>,
+    /// Its GPU time, where it is a GPU node of which anything is held or said.
+    pub gpu: Option<GpuTime>,
 }
 
 /// What a pair is about.
@@ -84,6 +86,7 @@ pub struct TruthSums {
     claims: Claims,
     has_claims: bool,
     energy: SharedEnergy,
+    gpu: Option<GpuTime>,
 }
 
 impl TruthSums {
@@ -97,6 +100,7 @@ impl TruthSums {
                 self.claims.credited_q32_squared.saturating_add(claims.credited_q32_squared);
         }
         self.add_energy(&machine.energy);
+        self.gpu = super::either(self.gpu, machine.gpu);
     }
 
     /// Adds another site.
@@ -107,6 +111,7 @@ impl TruthSums {
         self.claims.credited_q32_squared =
             self.claims.credited_q32_squared.saturating_add(other.claims.credited_q32_squared);
         self.add_energy(&other.energy);
+        self.gpu = super::either(self.gpu, other.gpu);
     }
 
     fn add_energy(&mut self, energy: &SharedEnergy) {
@@ -133,6 +138,7 @@ impl TruthSums {
             found.extend(compare::hashrate(&hashrates).into_iter().map(|pair| of(Quantity::Hashes, pair)));
         }
         found.extend(energy_pairs(&self.energy).map(|pair| of(Quantity::Energy, pair)));
+        found.extend(self.gpu.iter().flat_map(compare::gpu).map(|pair| of(Quantity::GpuTime, pair)));
         found
     }
 }
@@ -152,6 +158,7 @@ impl MachineTruth {
         let mut found: Vec<Comparison> = hashes.map(|pair| of(Quantity::Hashes, pair)).collect();
         found.extend(self.own_claim.iter().map(|pair| of(Quantity::OwnHashrate, pair.clone())));
         found.extend(energy_pairs(&self.energy).map(|pair| of(Quantity::Energy, pair)));
+        found.extend(self.gpu.iter().flat_map(compare::gpu).map(|pair| of(Quantity::GpuTime, pair)));
         found
     }
 }

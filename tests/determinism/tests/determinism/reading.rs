@@ -130,7 +130,7 @@ fn fold_partition(
     done: impl Fn(&FoldedBlock),
 ) -> Vec<FoldedBlock> {
     let mut assembler = Assembler::new(0, key());
-    let (mut state, mut archive) = (State::default(), MemoryArchive::default());
+    let (mut state, mut archive) = (State::beginning(Some(FOLD_VERSION)), MemoryArchive::default());
     let mut blocks: Vec<FoldedBlock> = Vec::new();
     for record in records {
         let Some(closed) = assembler.push(record.clone()) else { continue };

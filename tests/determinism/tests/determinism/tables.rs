@@ -16,12 +16,13 @@ const OF_THE_LOG: [&str; 8] =
 const SUMS: [(&str, &str); 2] = [("work_5m", "shares"), ("block_counts", "events")];
 
 /// The column that says on which day a row lies; the other tables have no day of their events.
-const DAYS: [(&str, &str); 6] = [
+const DAYS: [(&str, &str); 7] = [
     ("shares", "event_time_us"),
     ("work_5m", "interval_start_us"),
     ("miner_samples", "event_time_us"),
     ("energy_readings", "event_time_us"),
     ("gpu_spans", "start_us"),
+    ("gpu_samples", "event_time_us"),
     ("facts", "event_time_us"),
 ];
 

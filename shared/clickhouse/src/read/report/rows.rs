@@ -104,7 +104,7 @@ struct SpanColumns {
 
 /// Machines with times of them, as the parameters of [`TIMES`].
 #[derive(Default)]
-struct Times {
+pub(super) struct Times {
     machines: Vec<String>,
     starts: Vec<i64>,
     ends: Vec<i64>,
@@ -126,7 +126,7 @@ impl Times {
 }
 
 /// Joins rows (`rows`, with `machine_id` and the instant `at`) with the times that are looked at.
-fn within_times(columns: &str, rows: &str, at: &str) -> String {
+pub(super) fn within_times(columns: &str, rows: &str, at: &str) -> String {
     format!(
         "SELECT {columns} FROM ({rows}) AS r INNER JOIN ({TIMES}) AS t ON t.of_machine = r.machine_id \
          WHERE r.{at} >= t.from_us AND r.{at} < t.to_us"
@@ -165,7 +165,9 @@ impl Read {
                 record.registers = registers;
             }
         }
-        self.add_spans(records, &ask, &stands).await
+        self.add_spans(records, &ask, &stands).await?;
+        self.add_gpu_uses(records, &ask, &stands).await?;
+        self.add_gpu_xids(records, &ask, &stands, rules).await
     }
 
     async fn add_work(

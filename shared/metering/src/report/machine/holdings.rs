@@ -9,9 +9,20 @@ use crate::gpu::Span;
 use crate::gpu::allocation::{Allocation, MigProfile, Share, accept};
 use crate::gpu::rows;
 
+/// What is held of a node.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    /// The allocations that hold together: what is billed.
+    pub(super) accepted: Vec<Allocation>,
+    /// What the schedulers say, each at its word: also what cannot be together with the others.
+    pub(super) scheduled: Vec<Allocation>,
+    /// Why allocations or rows were refused, in words.
+    pub(super) refused: Vec<String>,
+}
+
 /// The allocations that hold together, and why others do not. One that goes on is held until its
 /// row was taken: what came after nobody has said.
-pub(super) fn allocations(record: &Record, period: Interval) -> (Vec<Allocation>, Vec<String>) {
+pub(super) fn allocations(record: &Record, period: Interval) -> Held {
     let mut by_device: BTreeMap<(&str, &str), Vec<Span>> = BTreeMap::new();
     for row in &record.spans {
         by_device.entry((&row.device, &row.profile)).or_default().push(row.span.clone());
@@ -45,7 +56,7 @@ pub(super) fn allocations(record: &Record, period: Interval) -> (Vec<Allocation>
     let gpus = record.stands.iter().filter_map(|stand| stand.gpus).max();
     let node_gpus: BTreeMap<String, u32> =
         gpus.map(|gpus| (record.machine_id.clone(), gpus)).into_iter().collect();
-    let accepted = accept(made, &node_gpus);
+    let accepted = accept(made.clone(), &node_gpus);
     refused.extend(accepted.refused.iter().map(|(_, error)| error.to_string()));
-    (accepted.allocations, refused)
+    Held { accepted: accepted.allocations, scheduled: made, refused }
 }

@@ -1,0 +1,127 @@
+//! What the GPUs of a few nodes said of themselves: their use by settlement interval, and where their last fault
+//! changed. Both are brought down in ClickHouse, as a node's GPUs may speak every second.
+
+use std::collections::BTreeMap;
+
+use clickhouse::query::Query;
+use serde::Deserialize;
+use wb_metering::gpu::usage::{Device, LastXid, Use};
+use wb_metering::report::machine::{Record, Rules};
+use wb_units::{Interval, SETTLEMENT_INTERVAL_US};
+
+use super::rows::{Times, within_times};
+use crate::error::StoreError;
+use crate::read::Read;
+use crate::read::parts::NAMED;
+
+/// Keeps the rows of the machines that are read.
+const OF_NODES: &str = "node_id IN {machines:Array(String)}";
+
+#[derive(Debug, clickhouse::Row, Deserialize)]
+struct UseRow {
+    node: String,
+    device: String,
+    profile: String,
+    instance: String,
+    at_us: i64,
+    used_ppm: u64,
+}
+
+#[derive(Debug, clickhouse::Row, Deserialize)]
+struct XidRow {
+    node: String,
+    device: String,
+    profile: String,
+    instance: String,
+    at_us: i64,
+    id: [u8; 16],
+    xid: u64,
+}
+
+impl Read {
+    /// The mean use of each GPU or slice in each settlement interval in which it said any. A whole GPU says how
+    /// long any kernel ran, a slice how long its engine was active; what one moment said may stand in several
+    /// samples, and what two say of one moment counts once.
+    pub(super) async fn add_gpu_uses(
+        &self,
+        records: &mut BTreeMap<String, Record>,
+        ask: &impl Fn(&str, &Times) -> Query,
+        stands: &Times,
+    ) -> Result<(), StoreError> {
+        let device = "node_id, device, profile, instance";
+        let moments = format!(
+            "SELECT {device}, event_time_us, \
+               coalesce(argMinIf(utilisation_ppm, event_id, isNotNull(utilisation_ppm)), \
+                 argMinIf(engine_active_ppm, event_id, isNotNull(engine_active_ppm))) AS said_ppm \
+             FROM gpu_samples WHERE {OF_NODES} AND event_time_us >= {{from:Int64}} AND event_time_us < {{to:Int64}} \
+               AND (isNotNull(utilisation_ppm) OR isNotNull(engine_active_ppm)) AND {NAMED} \
+             GROUP BY {device}, event_time_us"
+        );
+        let slots = format!(
+            "SELECT node_id AS machine_id, device, toString(profile) AS profile, toString(instance) AS instance, \
+               event_time_us - positiveModulo(event_time_us, {SETTLEMENT_INTERVAL_US}) AS at_us, \
+               intDiv(sum(assumeNotNull(said_ppm)), count()) AS used_ppm \
+             FROM ({moments}) GROUP BY {device}, at_us"
+        );
+        let columns = "r.machine_id AS node, r.device AS device, r.profile AS profile, r.instance AS instance, \
+                       r.at_us AS at_us, r.used_ppm AS used_ppm";
+        let sql = within_times(columns, &slots, "at_us");
+        let found: Vec<UseRow> = self.fetch("read a report's use of GPUs", ask(&sql, stands)).await?;
+        for row in found {
+            let Some(record) = records.get_mut(&row.node) else { continue };
+            let end_us = row.at_us.saturating_add(SETTLEMENT_INTERVAL_US);
+            record.gpu_uses.push(Use {
+                device: Device { device: row.device, profile: row.profile, instance: row.instance },
+                interval: Interval { start_us: row.at_us, end_us },
+                used_ppm: row.used_ppm,
+            });
+        }
+        Ok(())
+    }
+
+    /// The samples in which the last fault of a GPU or slice is another than in the one before.
+    pub(super) async fn add_gpu_xids(
+        &self,
+        records: &mut BTreeMap<String, Record>,
+        ask: &impl Fn(&str, &Times) -> Query,
+        stands: &Times,
+        rules: &Rules,
+    ) -> Result<(), StoreError> {
+        // A customer is told from samples of its own time; of a site also those just outside speak.
+        let (margin_us, own) = match self.scope.customer() {
+            Some(_) => (0, true),
+            None => (rules.speaks_us, false),
+        };
+        let samples = format!(
+            "SELECT node_id AS machine_id, device, toString(profile) AS profile, toString(instance) AS instance, \
+               event_time_us AS at_us, event_id AS id, assumeNotNull(last_xid) AS xid \
+             FROM gpu_samples WHERE {OF_NODES} AND isNotNull(last_xid) \
+               AND event_time_us >= {{from:Int64}} - {{margin:Int64}} \
+               AND event_time_us < {{to:Int64}} + {{margin:Int64}} AND {NAMED}"
+        );
+        let columns = "r.machine_id AS machine_id, r.device AS device, r.profile AS profile, \
+                       r.instance AS instance, r.at_us AS at_us, r.id AS id, r.xid AS xid";
+        let said = if own { within_times(columns, &samples, "at_us") } else { samples };
+        let device = "machine_id, device, profile, instance";
+        let sql = format!(
+            "SELECT machine_id AS node, device, profile, instance, at_us, id, xid FROM (\
+               SELECT {device}, at_us, id, xid, lagInFrame(toNullable(xid)) OVER (PARTITION BY {device} \
+                 ORDER BY at_us, id ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS before \
+               FROM (SELECT {device}, at_us, tupleElement(min((s.id, s.xid)), 1) AS id, \
+                 tupleElement(min((s.id, s.xid)), 2) AS xid FROM ({said}) AS s GROUP BY {device}, at_us)\
+             ) WHERE isNull(before) OR before != xid ORDER BY node, device, instance, at_us"
+        );
+        let query = ask(&sql, stands).param("margin", margin_us);
+        let found: Vec<XidRow> = self.fetch("read a report's faults of GPUs", query).await?;
+        for row in found {
+            let Some(record) = records.get_mut(&row.node) else { continue };
+            record.gpu_xids.push(LastXid {
+                device: Device { device: row.device, profile: row.profile, instance: row.instance },
+                at_us: row.at_us,
+                id: row.id,
+                xid: row.xid,
+            });
+        }
+        Ok(())
+    }
+}

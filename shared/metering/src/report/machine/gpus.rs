@@ -1,0 +1,104 @@
+//! The figures of a node's GPUs: what there was, what was held and used of it, and what failed.
+
+use wb_units::time::interval_start;
+use wb_units::{Interval, Micros, SETTLEMENT_INTERVAL_US};
+
+use super::holdings::Held;
+use super::{Figures, Record, Rules, Stand};
+use crate::compare::{GpuTime, SampledGpuTime};
+use crate::gpu::allocation::{Allocation, Share};
+use crate::gpu::usage::{Use, faults, used};
+use crate::report::{Aggregates, both, either};
+
+/// What there was of a stand, and what was held of it.
+pub(super) fn add_stand(found: &mut Figures, stand: &Stand, allocations: &[Allocation]) {
+    let whole = stand.gpus.map(|gpus| {
+        u128::from(Share::Whole { gpus }.parts())
+            * u128::from(stand.interval.end_us.abs_diff(stand.interval.start_us))
+    });
+    found.sums.has_gpus = true;
+    found.sums.gpu_available = both(found.sums.gpu_available, whole);
+    for allocation in allocations {
+        found.sums.gpu_sold += allocation.held(stand.interval);
+        let mut from_us = allocation.start_us.max(stand.interval.start_us);
+        let to_us = allocation.end_us.unwrap_or(Micros::MAX).min(stand.interval.end_us);
+        while from_us < to_us {
+            let start_us = interval_start(from_us);
+            let end_us = to_us.min(start_us.saturating_add(SETTLEMENT_INTERVAL_US));
+            let held = allocation.held(Interval { start_us: from_us, end_us });
+            *found.gpu_sold.entry(start_us).or_default() += held;
+            from_us = end_us;
+        }
+    }
+}
+
+/// What of a stand's GPU time its GPUs said that it was used.
+pub(super) fn add_use(sums: &mut Aggregates, stand: &Stand, uses: &[Use]) {
+    let found = used(uses, stand.interval);
+    if found.sampled > 0 {
+        sums.gpu_utilised = either(sums.gpu_utilised, Some(found.utilised));
+        sums.gpu_sampled += found.sampled;
+    }
+}
+
+/// The faults of the time in which the machine stood at the site; counted are those that began then, so
+/// that each is counted in one period.
+pub(super) fn add_faults(found: &mut Figures, record: &Record, held: &[Allocation]) {
+    let standing = |test: &dyn Fn(&Interval) -> bool| record.stands.iter().any(|stand| test(&stand.interval));
+    found.faults = faults(&record.gpu_xids, held);
+    found.faults.retain(|fault| {
+        let interval = fault.interval();
+        standing(&|stand| stand.intersect(&interval).is_some())
+    });
+    if !record.gpu_xids.is_empty() {
+        let begun = found.faults.iter().filter(|fault| standing(&|stand| stand.contains(fault.start_us)));
+        found.sums.gpu_faults = Some(u64::try_from(begun.count()).unwrap_or(u64::MAX));
+    }
+}
+
+/// GPU time of the settlement intervals of an allocation's start and end that it does not hold.
+fn at_edges(allocation: &Allocation, sampled: &[Interval]) -> u128 {
+    let before_us = allocation.start_us - interval_start(allocation.start_us);
+    let start = (allocation.start_us, before_us);
+    let end = allocation.end_us.map(|end_us| {
+        let over_us = end_us - interval_start(end_us);
+        (end_us.saturating_sub(1), if over_us == 0 { 0 } else { SETTLEMENT_INTERVAL_US - over_us })
+    });
+    let spoken = [Some(start), end]
+        .into_iter()
+        .flatten()
+        .filter(|(at_us, _)| sampled.iter().any(|interval| interval.contains(*at_us)));
+    let outside_us: u128 = spoken.map(|(_, outside_us)| u128::from(outside_us.unsigned_abs())).sum();
+    outside_us * u128::from(allocation.share.parts())
+}
+
+/// GPU time by its three witnesses, where there is anything to compare.
+pub(super) fn time(record: &Record, held: &Held, rules: &Rules) -> Option<GpuTime> {
+    let has_rows = !record.spans.is_empty();
+    let sum = |of: &[Allocation], times: &[Interval]| -> u128 {
+        of.iter().flat_map(|one| times.iter().map(|time| one.held(*time))).sum()
+    };
+    let stands: Vec<Interval> = record.stands.iter().map(|stand| stand.interval).collect();
+    let mut sampled: Option<SampledGpuTime> = None;
+    for stand in &stands {
+        let found = used(&record.gpu_uses, *stand);
+        if found.sampled == 0 {
+            continue;
+        }
+        let of_stand = sampled.get_or_insert_default();
+        of_stand.utilised += found.utilised;
+        of_stand.allocated += sum(&held.accepted, &found.intervals);
+        of_stand.at_edges += held.accepted.iter().map(|one| at_edges(one, &found.intervals)).sum::<u128>();
+        if has_rows {
+            let scheduled = of_stand.scheduled.get_or_insert_default();
+            *scheduled += sum(&held.scheduled, &found.intervals);
+        }
+    }
+    (has_rows || sampled.is_some()).then(|| GpuTime {
+        allocated: sum(&held.accepted, &stands),
+        scheduled: has_rows.then(|| sum(&held.scheduled, &stands)),
+        sampled,
+        scheduler_class_ppm: rules.scheduler_class_ppm,
+        sampling_class_ppm: rules.sampling_class_ppm,
+    })
+}
