@@ -174,10 +174,12 @@ fn prometheus_writes(place: &Place, scheduler: &str, meters: &str) {
         let answer = write(place, meters, energy("gpu-1", at_s, mj));
         assert_eq!(answer.status, 204, "at {at_s} s: {}", answer.body);
     }
-    let spans =
-        "SELECT account, allocation_id, sum((end_us - start_us) * gpus) / 1000000, count() FROM gpu_spans";
+    // One allocation of the pod that ran, seen until the last scrape that a later one followed; none of the other.
+    let spans = "SELECT account, allocation_id, uniqExact(start_us), max(event_time_us - start_us) * any(gpus) / 1000000, \
+                 count(), countIf(isNotNull(end_us)) FROM gpu_spans";
     let grouped = "GROUP BY account, allocation_id ORDER BY allocation_id";
-    answers(place, &format!("{spans} WHERE {NAMED} {grouped}"), "acme\tkube/u1\t480\t2");
+    answers(place, &format!("{spans} WHERE {NAMED} {grouped}"), "acme\tkube/u1\t1\t480\t2\t0");
+    gpus_say_what_they_do(place, meters);
     let registers = "SELECT groupArray(register_wh) FROM (SELECT register_wh FROM energy_readings";
     answers(place, &format!("{registers} WHERE {NAMED} ORDER BY event_time_us)"), "[1,3]");
 
@@ -200,6 +202,29 @@ fn prometheus_writes(place: &Place, scheduler: &str, meters: &str) {
         assert_eq!((answer.status, answer.json()["code"].as_str()), (status, Some(code)), "{}", answer.body);
     }
     assert_eq!(send(place, "wbk_nobody", "snappy", protobuf, b"").status, 401);
+}
+
+/// A scrape of two GPUs, whole, in parts, and again; of the second the value is DCGM's "no value".
+fn gpus_say_what_they_do(place: &Place, meters: &str) {
+    let gpu = |uuid| [("UUID", uuid), ("Hostname", "gpu-1")];
+    let scrape = vec![
+        series("DCGM_FI_DEV_GPU_UTIL", &gpu("GPU-1"), 30, 97.0),
+        series("DCGM_FI_DEV_XID_ERRORS", &gpu("GPU-1"), 30, 79.0),
+        series("DCGM_FI_DEV_GPU_UTIL", &gpu("GPU-2"), 30, 4_294_967_295.0),
+    ];
+    for part in [&scrape[..1], &scrape[1..], &scrape[..1], &scrape[..]] {
+        let answer = write(place, meters, part.to_vec());
+        assert_eq!((answer.status, answer.body.as_str()), (204, ""));
+    }
+    // A new log counts them from its beginning. What was sent in parts and whole is three samples of one moment.
+    let said = format!(
+        "SELECT node_id, device, uniqExact(event_time_us), count(), any(utilisation_ppm), any(last_xid), \
+           countIf(isNotNull(power_mw)) \
+         FROM gpu_samples WHERE {NAMED} GROUP BY node_id, device ORDER BY device"
+    );
+    answers(place, &said, "gpu-1\tGPU-1\t1\t3\t970000\t79\t0");
+    let unknown = format!("SELECT count() FROM quarantine WHERE {NAMED} AND code = 'WB-4007'");
+    answers(place, &unknown, "0");
 }
 
 /// Runs a connector with a source's key; gives what it printed and said.
@@ -231,7 +256,8 @@ fn slurm_is_read(place: &Place, key: &str) {
     let verdicts = format!(
         "SELECT sum(events) FROM block_counts WHERE {NAMED} AND topic = 'gpu' AND verdict = 'duplicate'"
     );
-    answers(place, &verdicts, "5");
+    // And the one sample of a GPU that was sent twice in the same form.
+    answers(place, &verdicts, "6");
 }
 
 fn miners_are_polled(place: &Place, key: &str) {

@@ -321,11 +321,11 @@ async fn a_site_is_the_sum_of_its_machines(store: &Store) {
             (pair.left_name, minutes(pair.left), pair.right_name, minutes(pair.right), pair.is_beyond)
         })
         .collect();
-    // Four GPUs for half an hour were accepted, and six more scheduled; the GPUs spoke in all of it.
+    // Four GPUs for half an hour were accepted, and six more scheduled, from a microsecond later; the GPUs spoke in all of it.
     let expected = [
-        ("scheduled", 300, "allocated", 120, true),
+        ("scheduled", 299, "allocated", 120, true),
         ("utilised", 70, "allocated", 120, false),
-        ("utilised", 70, "scheduled", 300, false),
+        ("utilised", 70, "scheduled", 299, false),
     ];
     assert_eq!(gpu, expected);
     let faults: Vec<_> = sheet

@@ -47,7 +47,10 @@ pub(crate) fn assert_golden(summary: &Summary) {
         ("tx-1", "gpu_hours_sold", "206667"),
         // Three nodes of eight GPUs for 31 days.
         ("tx-1", "gpu_hours_available", "17856000"),
-        ("tx-1", "gpu_hours_utilised", "not known"),
+        // One of the eight failed for an hour of October.
+        ("tx-1", "gpu_faults", "1"),
+        // 310 intervals of eight GPUs, of three nodes of eight for 31 days.
+        ("tx-1", "gpu_time_sampled", "11574"),
         ("tx-1", "power_credits", "450"),
         ("no-1", "hashrate_deployed", "450"),
         ("no-1", "energy_renewable", "1000000"),
@@ -55,6 +58,9 @@ pub(crate) fn assert_golden(summary: &Summary) {
     ] {
         assert_eq!(value(site_id, name), expected, "{name} of {site_id}");
     }
+    // Held GPUs are used for 85 % to 99 % of their time, but for that hour: 206.667 - 1 hours of it.
+    let utilised: u64 = value("tx-1", "gpu_hours_utilised").parse().unwrap();
+    assert!((174_815..203_610).contains(&utilised), "{utilised}");
     let of = |site_id: &str| summary.reports.iter().find(|report| report.site_id == site_id).unwrap();
     assert_eq!(of("no-1").flagged, ["no1-m03"], "the one that boasts, and no other");
     // What recorded machines claim, against their own accepted shares: with a z-score.

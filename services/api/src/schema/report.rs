@@ -134,7 +134,7 @@ impl From<PeriodReport> for Report {
             terms: sheet.terms.into_iter().map(ReportTerm::from).collect(),
             energy_by_witness: sheet.witnesses.into_iter().map(ReportWitness::from).collect(),
             comparisons: sheet.comparisons.into_iter().map(ReportComparison::from).collect(),
-            gpu_faults: sheet.faults.into_iter().map(ReportGpuFault::from).collect(),
+            gpu_faults: sheet.faults.into_iter().map(Into::into).collect(),
             notes: sheet.notes,
         }
     }
