@@ -17,10 +17,10 @@ use support::events::{self, Meter, Source};
 use support::place::Place;
 use support::running::{Ended, Running};
 use support::tables::{NAMED, ask, count};
-use support::{COUNT_LIMIT, END_LIMIT, START_LIMIT};
+use support::{COUNT_LIMIT, END_LIMIT, START_LIMIT, until};
 
 /// Tables that the events of this test reach.
-const TABLES: [&str; 3] = ["energy_readings", "facts", "block_counts"];
+const TABLES: [&str; 4] = ["energy_readings", "gpu_samples", "facts", "block_counts"];
 /// Meters, so many that both partitions of `energy` have some.
 const METERS: usize = 6;
 /// Times that each meter sends.
@@ -34,6 +34,7 @@ struct Site {
     key: String,
     up: Option<Running>,
     runs: usize,
+    samples: u64,
 }
 
 impl Site {
@@ -43,7 +44,7 @@ impl Site {
             (Source::draw(&place, "operator", "operator"), Source::draw(&place, "meters", "meter"));
         let file = events::configure(&place, &[&operator, &source]).to_str().unwrap().to_owned();
         let meters = (1..=METERS).map(|number| Meter::new(&format!("yard/meter-{number}"))).collect();
-        let mut site = Self { place, file, meters, key: source.key.clone(), up: None, runs: 0 };
+        let mut site = Self { place, file, meters, key: source.key.clone(), up: None, runs: 0, samples: 0 };
         site.start();
         events::send_good(&site.place, &operator.key, &events::facts());
         for _ in 0..ROUNDS {
@@ -75,9 +76,18 @@ impl Site {
         for meter in &mut self.meters {
             meter.send(&self.place, &self.key, 5);
         }
+        self.samples += 1;
+        let sample = events::gpu_sample(self.samples);
+        events::send_good(&self.place, &self.key, &[sample]);
         for meter in &self.meters {
             meter.assert_counted(&self.place);
         }
+        // A new log counts samples of GPUs from its first block on, and so do those who fold it again.
+        let counted = format!("SELECT count() FROM gpu_samples WHERE {NAMED}");
+        until("samples of a GPU are counted", COUNT_LIMIT, || match count(&self.place, &counted)? {
+            found if found == self.samples => Ok(()),
+            found => Err(format!("{found} of {}", self.samples)),
+        });
     }
 
     fn run(&mut self, arguments: &[&str]) -> Ended {

@@ -13,6 +13,8 @@ use crate::services::connect;
 pub(crate) async fn run(config: &Config, switch: Option<u32>) -> Result<()> {
     let connected = connect(config).await?;
     let names = connected.names().await?;
+    let first = names.pin().and_then(|pin| pin.first_fold_version).unwrap_or(FIRST_FOLD_VERSION);
+    tell(&format!("partitions begin with version {first}"));
     for (chain, head) in names.heads() {
         print(&format!("{}/{} version {}", chain.topic, chain.partition, head.name.fold_version))?;
     }

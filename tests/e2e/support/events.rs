@@ -94,6 +94,15 @@ pub(crate) fn facts() -> Vec<Value> {
     ]
 }
 
+/// What a GPU of the site's machine says, told by its count.
+pub(crate) fn gpu_sample(sequence: u64) -> Value {
+    json!({
+        "kind": "gpu_sample", "key": "gpu/0/sample", "sequence": sequence, "source_epoch": 1,
+        "event_time_us": START_US + i64::try_from(sequence).unwrap() * FIVE_MINUTES_US,
+        "body": { "node_id": MACHINE, "device": "0", "utilisation_ppm": 970_000, "last_xid": 0 },
+    })
+}
+
 /// A customer whose contract bills the energy of the site's machine.
 pub(crate) fn hosting_facts() -> Vec<Value> {
     let contract = json!({

@@ -23,6 +23,7 @@ pub(crate) const MARKERS_A: &[&str] = &[
     "Power for A",
     "stale",
     "contract-aaa",
+    "gpu-aaa",
 ];
 
 /// What machine `x1` was while it was A's: A's to see, and nobody's since.
@@ -40,6 +41,7 @@ pub(crate) const MARKERS_B: &[&str] = &[
     "low_difficulty",
     "Model-X-B",
     "contract-bbb",
+    "gpu-bbb",
 ];
 
 /// Accepted work of A's rows below, in units of 2^-32.
@@ -93,9 +95,19 @@ const NAMED: &str = "1, 'shares', 0, 1";
 const UNNAMED: &str = "2, 'shares', 0, 1";
 
 pub(crate) async fn fill(store: &Store, contents: Contents) {
-    let rows =
-        [facts(), site_facts(), sessions(), work(), shares(), energy(), samples(), spans(), invoices()]
-            .concat();
+    let rows = [
+        facts(),
+        site_facts(),
+        sessions(),
+        work(),
+        shares(),
+        energy(),
+        samples(),
+        spans(),
+        gpu_samples(),
+        invoices(),
+    ]
+    .concat();
     insert(store, "manifest", "names_offset, topic, partition, block, attempt", "41, 'shares', 0, 1, 1")
         .await;
     for (owner, table, columns, values) in rows {
@@ -299,6 +311,28 @@ fn spans() -> Vec<Row> {
         (owner, "gpu_spans", columns, values)
     };
     vec![row(A, "unrated-aaa", "job-aaa", 2, (10, 50)), row(B, "unrated-bbb", "job-bbb", 3, (10, 55))]
+}
+
+/// What slices of the nodes say: a fault that is over ten minutes later.
+fn gpu_samples() -> Vec<Row> {
+    use Owner::{A, B, Others};
+    let row = |owner, block: &str, node: &str, device: &str, minute: i64, xid: u64| -> Row {
+        let at_us = DAY_US + minute * MINUTE_US;
+        let columns = "attempt, topic, partition, block, idx, event_time_us, event_id, site_id, node_id, device, \
+                       profile, instance, engine_active_ppm, last_xid";
+        let values = format!(
+            "{block}, 0, {at_us}, toFixedString('gpu-{minute}', 16), 'site-s', '{node}', '{device}', '1g.5gb', '7', \
+             500000, {xid}"
+        );
+        (owner, "gpu_samples", columns, values)
+    };
+    vec![
+        row(A, NAMED, "unrated-aaa", "gpu-aaa", 20, 31),
+        row(A, NAMED, "unrated-aaa", "gpu-aaa", 30, 0),
+        row(B, NAMED, "unrated-bbb", "gpu-bbb", 20, 43),
+        row(B, NAMED, "unrated-bbb", "gpu-bbb", 35, 0),
+        row(Others, UNNAMED, "unrated-aaa", "gpu-aaa", 25, 79),
+    ]
 }
 
 fn sessions() -> Vec<Row> {
