@@ -207,7 +207,7 @@ fn prometheus_writes(place: &Place, scheduler: &str, meters: &str) {
 /// A scrape of two GPUs, whole, in parts, and again; of the second the value is DCGM's "no value".
 fn gpus_say_what_they_do(place: &Place, meters: &str) {
     let gpu = |uuid| [("UUID", uuid), ("Hostname", "gpu-1")];
-    let scrape = vec![
+    let scrape = [
         series("DCGM_FI_DEV_GPU_UTIL", &gpu("GPU-1"), 30, 97.0),
         series("DCGM_FI_DEV_XID_ERRORS", &gpu("GPU-1"), 30, 79.0),
         series("DCGM_FI_DEV_GPU_UTIL", &gpu("GPU-2"), 30, 4_294_967_295.0),

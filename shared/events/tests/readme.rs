@@ -111,6 +111,8 @@ fn every_share_on_the_page_proves_its_block() {
                 assert_eq!((judgement.verdict, judgement.solves_block), (Verdict::Accepted, true), "{form}");
                 forms.push(form);
             }
+            // It is read above; of work it says nothing.
+            Body::GpuSample(_) => {}
             other => panic!("{other:?} is not spoken of"),
         }
     }
