@@ -221,7 +221,10 @@ impl Reference {
             | FactBody::EnergyMix(_)
             | FactBody::Meter(_)
             | FactBody::PoolEarning(_)
-            | FactBody::PoolPayout(_) => {}
+            | FactBody::PoolPayout(_)
+            | FactBody::Void(_)
+            | FactBody::MeterRatio(_)
+            | FactBody::DataPolicy(_) => {}
         }
     }
 

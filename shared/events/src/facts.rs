@@ -1,15 +1,22 @@
 //! The forms of reference facts. Each is checked when it arrives; what is stored is the checked
 //! form, written again in one spelling.
 
+mod corrections;
 mod machine;
 mod metering;
+mod policy;
 mod redrive;
 mod stratum_v2;
 
+pub use corrections::{
+    CORRECTION_NAMES_NOTHING, CORRECTION_UNSIGNED, CountedEvent, METER_RATIO, MeterRatio, RATIO_IMPOSSIBLE, VOID, Void,
+    WORDS_BYTES_MAX, id_text,
+};
 pub use machine::Machine;
 pub use metering::{
     CREDIT_PLACES, Curtailment, ENERGY_SOURCES, EnergyMix, Maintenance, Meter, PoolEarning, PoolPayout,
 };
+pub use policy::{DATA_POLICY, DataPolicy, POLICY_US_MAX};
 pub use redrive::{REDRIVE, Redrive};
 pub use stratum_v2::{EXTENDED, JobV2, STANDARD};
 
@@ -193,11 +200,18 @@ pub enum FactBody {
     PoolEarning(PoolEarning),
     /// See [`PoolPayout`].
     PoolPayout(PoolPayout),
+    /// See [`Void`].
+    Void(Void),
+    /// See [`MeterRatio`].
+    MeterRatio(MeterRatio),
+    /// See [`DataPolicy`].
+    DataPolicy(DataPolicy),
 }
 
 /// The kinds of facts, for messages.
 pub const FACT_KINDS: &str = "site, machine, customer, assignment, contract, session, job, tip, \
-     network_difficulty, price, curtailment, maintenance, energy_mix, meter, pool_earning, pool_payout";
+     network_difficulty, price, curtailment, maintenance, energy_mix, meter, pool_earning, pool_payout, \
+     void, meter_ratio, data_policy";
 
 fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, InputError> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
@@ -245,6 +259,9 @@ impl FactBody {
             "meter" => Self::Meter(read(text)?),
             "pool_earning" => Self::PoolEarning(read(text)?),
             "pool_payout" => Self::PoolPayout(read(text)?),
+            VOID => Self::Void(read(text)?),
+            METER_RATIO => Self::MeterRatio(read(text)?),
+            DATA_POLICY => Self::DataPolicy(read(text)?),
             other => {
                 let reason = format!("unknown kind of fact {other:?}: known are {FACT_KINDS}");
                 return Err(InputError::field("body.fact", reason));
@@ -308,6 +325,9 @@ impl FactBody {
                 payout.check()?;
                 entity.to_owned()
             }
+            Self::Void(void) => void.checked_entity()?,
+            Self::MeterRatio(ratio) => ratio.checked_entity()?,
+            Self::DataPolicy(policy) => policy.checked_entity()?,
         };
         if entity == expected_entity {
             Ok(())
@@ -320,7 +340,7 @@ impl FactBody {
     /// Whether a fact of this kind speaks of a span of time, so that it needs an end.
     #[must_use]
     pub fn needs_end(&self) -> bool {
-        matches!(self, Self::PoolEarning(_))
+        matches!(self, Self::PoolEarning(_) | Self::MeterRatio(_))
     }
 
     /// The stored spelling: compact JSON with sorted keys.
@@ -345,6 +365,9 @@ impl FactBody {
             Self::Meter(body) => serde_json::to_value(body),
             Self::PoolEarning(body) => serde_json::to_value(body),
             Self::PoolPayout(body) => serde_json::to_value(body),
+            Self::Void(body) => serde_json::to_value(body),
+            Self::MeterRatio(body) => serde_json::to_value(body),
+            Self::DataPolicy(body) => serde_json::to_value(body),
         };
         // These types have string keys and integers only, so writing them cannot fail.
         value.map(|value| value.to_string()).unwrap_or_default()

@@ -114,8 +114,9 @@ pub(super) fn positions(scope: &TenantScope, selection: &Selection) -> String {
              bitShiftRight(reinterpretAsUInt256(hash) * toUInt256(credited_q32), 230), 65535))) AS bin
          FROM shares
          WHERE event_time_us >= {{from:Int64}} AND event_time_us < {{to:Int64}}
-           AND verdict = 'accepted' AND {NAMED}",
-        POSITION_BINS - 1
+           AND verdict = 'accepted' AND {NAMED} AND NOT ({})",
+        POSITION_BINS - 1,
+        crate::corrections::voided_shares()
     );
     allowed(&rows, scope, selection)
 }

@@ -13,6 +13,7 @@ use wb_metering::uptime::Found;
 use wb_units::time::SECOND_US;
 use wb_units::{Interval, SETTLEMENT_INTERVAL_US};
 
+use crate::corrections::{COUNTED_ID, not_voided};
 use crate::error::StoreError;
 use crate::read::energy::ENERGY_GAP_MAX_US;
 use crate::read::hashrate::wide;
@@ -151,9 +152,10 @@ impl Read {
             }
         }
         let machines: Vec<String> = records.keys().cloned().collect();
+        let corrections = self.corrections().await?;
         let ask = |sql: &str, times: &Times| {
-            times
-                .bind(range.bind(self.query(sql)).param("machines", &machines))
+            corrections
+                .bind(times.bind(range.bind(self.query(sql)).param("machines", &machines)))
                 .with_setting("max_result_rows", "0")
         };
         self.add_work(records, &ask, &stands, &held).await?;
@@ -205,11 +207,12 @@ impl Read {
         rules: &Rules,
     ) -> Result<(), StoreError> {
         let seconds = SETTLEMENT_INTERVAL_US / SECOND_US;
+        let counts = not_voided(COUNTED_ID);
         let samples = format!(
             "SELECT machine_id, event_time_us - positiveModulo(event_time_us, {SETTLEMENT_INTERVAL_US}) AS at_us, \
                assumeNotNull(hashrate_hs) AS rate_hs \
              FROM miner_samples WHERE {OF_MACHINES} AND algorithm = 'sha256d' AND hashrate_hs IS NOT NULL \
-               AND event_time_us >= {{from:Int64}} AND event_time_us < {{to:Int64}} AND {NAMED}"
+               AND event_time_us >= {{from:Int64}} AND event_time_us < {{to:Int64}} AND {NAMED} AND {counts}"
         );
         let accepted = format!("{OF_MACHINES} AND verdict = 'accepted'");
         let rows = work_rows("{from:Int64}", "{to:Int64}", &accepted);
@@ -240,7 +243,7 @@ impl Read {
         let answers = format!(
             "SELECT machine_id, event_time_us, answers FROM miner_samples WHERE {OF_MACHINES} \
              AND state = 'hashing' AND algorithm = 'sha256d' \
-             AND event_time_us >= {{from:Int64}} AND event_time_us < {{to:Int64}} AND {NAMED}"
+             AND event_time_us >= {{from:Int64}} AND event_time_us < {{to:Int64}} AND {NAMED} AND {counts}"
         );
         let sql = format!(
             "SELECT machine_id, argMax(answers, (event_time_us, answers)) AS answers FROM ({}) GROUP BY machine_id",
@@ -273,7 +276,8 @@ impl Read {
                sipHash128(source, source_epoch, source_key, sequence) AS id, append_time_us, \
                toString(state) AS state, toString(algorithm) AS algorithm, power_mw, uptime_s \
              FROM miner_samples WHERE {OF_MACHINES} AND event_time_us >= {{from:Int64}} - {{margin:Int64}} \
-               AND event_time_us < {{to:Int64}} + {{margin:Int64}} AND {NAMED}"
+               AND event_time_us < {{to:Int64}} + {{margin:Int64}} AND {NAMED} AND {}",
+            not_voided(COUNTED_ID)
         );
         let sql = if own { within_times("r.*", &samples, "event_time_us") } else { samples };
         let query = ask(&sql, stands).param("margin", margin_us);
@@ -377,7 +381,8 @@ impl Read {
             "SELECT DISTINCT node_id, allocation_id, device, toString(profile) AS profile, account, \
                toString(state) AS state, gpus, start_us, end_us, event_time_us \
              FROM gpu_spans AS s INNER JOIN ({TIMES}) AS t ON t.of_machine = s.node_id \
-             WHERE s.start_us < t.to_us AND (isNull(s.end_us) OR s.end_us > t.from_us) AND {NAMED}"
+             WHERE s.start_us < t.to_us AND (isNull(s.end_us) OR s.end_us > t.from_us) AND {NAMED} AND {}",
+            not_voided("event_id")
         );
         let found: Vec<SpanColumns> = self.fetch("read a report's allocations", ask(&sql, stands)).await?;
         for row in found {
