@@ -7,11 +7,12 @@
 //!
 //! - [`machine`] makes figures of what is recorded of one machine, [`site`] adds those of a site up
 //!   and puts money and the site's own meters beside them.
-//! - [`truth`] holds the witnesses against each other.
+//! - [`paid`] holds what pools paid against the work, and [`truth`] holds the witnesses against each other.
 
 pub mod machine;
 pub mod mix;
 pub mod money;
+pub mod paid;
 pub mod period;
 pub mod sheet;
 pub mod site;

@@ -19,8 +19,10 @@ use super::Aggregates;
 use super::truth::{MachineTruth, shared_energy};
 use crate::compare::{Hashrates, Pair, ShareSums};
 use crate::completeness::{Arrival, Completeness, Promise};
+use crate::corrections::RatioCorrection;
 use crate::counters::until;
 use crate::energy::RegisterReading;
+use crate::energy::sources::MeterFacts;
 use crate::energy::witness::{IntervalEnergy, Testimony, Witness, Witnessed, best, by_interval};
 use crate::gpu::Span;
 use crate::gpu::allocation::{Allocation, Share};
@@ -101,6 +103,21 @@ pub struct Register {
     pub witness: Witness,
     /// What was read.
     pub readings: Vec<RegisterReading>,
+    /// Where its transformer's ratio was wrong, in order of time and not overlapping.
+    pub corrections: Vec<RatioCorrection>,
+}
+
+impl Register {
+    /// What is known of the meter beside its readings.
+    pub(super) fn facts(&self, rules: &Rules) -> MeterFacts {
+        MeterFacts {
+            rollover_wh: None,
+            power_max_mw: 0,
+            longest_us: rules.longest_us,
+            replacements: Vec::new(),
+            corrections: self.corrections.clone(),
+        }
+    }
 }
 
 /// A row of an allocation.

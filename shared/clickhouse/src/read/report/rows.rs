@@ -290,11 +290,10 @@ impl Read {
                 id: row.id,
                 appended_at_us: row.append_time_us,
                 uptime_s: row.uptime_s,
-                found: match row.state.as_str() {
-                    "hashing" => Found::Hashing,
-                    "curtailed" => Found::Asleep,
-                    _ => Found::Reachable,
-                },
+                found: Found::of_state(&row.state).ok_or_else(|| StoreError::Row {
+                    table: "miner_samples",
+                    problem: format!("no sample is in the state {:?}", row.state),
+                })?,
                 power_mw: row.power_mw,
             });
         }
@@ -343,7 +342,8 @@ impl Read {
         let mut found: BTreeMap<String, Vec<Register>> = BTreeMap::new();
         for ((machine_id, meter_id, witness), readings) in registers {
             let Some(witness) = Witness::of_name(&witness) else { continue };
-            found.entry(machine_id).or_default().push(Register { meter_id, witness, readings });
+            let corrections = self.corrections().await?.resolved.of_meter(&meter_id).to_vec();
+            found.entry(machine_id).or_default().push(Register { meter_id, witness, readings, corrections });
         }
         Ok(found)
     }
@@ -363,9 +363,12 @@ impl Read {
         for meter_id in meters {
             // A meter that said nothing is missing, not left out.
             if found.iter().all(|register| register.meter_id != *meter_id) {
-                let silent =
-                    Register { meter_id: meter_id.clone(), witness: Witness::Meter, readings: Vec::new() };
-                found.push(silent);
+                found.push(Register {
+                    meter_id: meter_id.clone(),
+                    witness: Witness::Meter,
+                    readings: Vec::new(),
+                    corrections: Vec::new(),
+                });
             }
         }
         Ok(found)

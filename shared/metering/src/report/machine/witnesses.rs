@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use wb_units::{Interval, Micros};
 
 use super::{Record, Rules, union};
-use crate::energy::sources::{MeterFacts, PowerSample, of_nameplate, of_power, of_register};
+use crate::energy::sources::{PowerSample, of_nameplate, of_power, of_register};
 use crate::energy::witness::{Piece, Testimony, Witness};
 use crate::gpu::allocation::Allocation;
 use crate::uptime::{Poll, Status, Windows, timeline};
@@ -19,16 +19,9 @@ pub(super) fn testimonies(
     rules: &Rules,
     period: Interval,
 ) -> Vec<Testimony> {
-    let facts = MeterFacts {
-        rollover_wh: None,
-        power_max_mw: 0,
-        longest_us: rules.longest_us,
-        replacements: Vec::new(),
-        corrections: Vec::new(),
-    };
     let mut by_witness: BTreeMap<Witness, Vec<Vec<Piece>>> = BTreeMap::new();
     for register in &record.registers {
-        let pieces = of_register(&register.readings, &facts);
+        let pieces = of_register(&register.readings, &register.facts(rules));
         by_witness.entry(register.witness).or_default().push(pieces);
     }
     let power: Vec<PowerSample> = record
