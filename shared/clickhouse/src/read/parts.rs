@@ -90,7 +90,7 @@ pub(super) fn allowed(rows: &str, scope: &TenantScope, selection: &Selection) ->
 /// Rows of work in `[from, to)` that the scope and the selection allow.
 pub(super) fn work(scope: &TenantScope, selection: &Selection) -> String {
     let rows = format!(
-        "SELECT site_id, machine_id, interval_start_us AS at_us, chain, nbits, verdict, reason, shares,
+        "SELECT site_id, machine_id, interval_start_us AS at_us, chain, nbits, subsidy_sat, verdict, reason, shares,
            credited_q32, credited_q32_squared, blocks, largest_q32
          FROM ({})",
         work_rows("{from:Int64}", "{to:Int64}", "1")

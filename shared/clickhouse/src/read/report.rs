@@ -187,7 +187,7 @@ impl Read {
         left: &mut usize,
     ) -> Result<SiteReport, StoreError> {
         let at_site = Selection::Site(site_id.to_owned());
-        let facts = self.report_facts(range, site_id).await?;
+        let facts = self.report_facts(range, site_id, &at_site).await?;
         let mut standing: Standing = self.report_stands(range, &at_site).await?;
         // What stands at a site's meter is no machine.
         let meters: BTreeSet<&String> = facts.meter_machines.iter().collect();

@@ -75,6 +75,12 @@ pub struct PoolEarning {
     /// Blocks that the pool found in the time, where it pays for blocks and not for shares.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool_blocks: Option<u64>,
+    /// The machine it is for, where the pool tells machines apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine_id: Option<String>,
+    /// The customer whose account it went to; absent for the site's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_id: Option<String>,
 }
 
 /// What a pool paid out, at the instant from which the fact holds.
@@ -90,6 +96,12 @@ pub struct PoolPayout {
     /// The transaction, 64 hex digits; absent where it was not paid on the chain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub txid: Option<String>,
+    /// The machine it is for, where the pool tells machines apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine_id: Option<String>,
+    /// The customer whose account it went to; absent for the site's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_id: Option<String>,
 }
 
 fn wrong(field: &str, reason: String) -> InputError {

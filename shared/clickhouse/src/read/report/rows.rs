@@ -1,6 +1,6 @@
 //! What is recorded of a few machines at a time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clickhouse::query::Query;
 use serde::Deserialize;
@@ -17,8 +17,8 @@ use crate::corrections::{COUNTED_ID, not_voided};
 use crate::error::StoreError;
 use crate::read::energy::ENERGY_GAP_MAX_US;
 use crate::read::hashrate::wide;
-use crate::read::parts::NAMED;
-use crate::read::{Read, SeriesRange};
+use crate::read::parts::{self, NAMED};
+use crate::read::{Read, Selection, SeriesRange, bind_selection};
 use crate::sealed::{reading_rows, work_rows};
 
 /// The chain whose work earns.
@@ -46,7 +46,8 @@ struct WorkRow {
 }
 
 #[derive(Debug, clickhouse::Row, Deserialize)]
-struct SiteWorkRow {
+struct IntervalWorkRow {
+    machine_id: String,
     at_us: i64,
     nbits: u32,
     subsidy_sat: u64,
@@ -208,11 +209,20 @@ impl Read {
     ) -> Result<(), StoreError> {
         let seconds = SETTLEMENT_INTERVAL_US / SECOND_US;
         let counts = not_voided(COUNTED_ID);
+        // A sample that repeats the uptime of the one before comes from a cache: it claims nothing anew.
         let samples = format!(
             "SELECT machine_id, event_time_us - positiveModulo(event_time_us, {SETTLEMENT_INTERVAL_US}) AS at_us, \
-               assumeNotNull(hashrate_hs) AS rate_hs \
-             FROM miner_samples WHERE {OF_MACHINES} AND algorithm = 'sha256d' AND hashrate_hs IS NOT NULL \
-               AND event_time_us >= {{from:Int64}} AND event_time_us < {{to:Int64}} AND {NAMED} AND {counts}"
+               assumeNotNull(rate) AS rate_hs \
+             FROM (SELECT machine_id, event_time_us, algorithm, hashrate_hs AS rate, uptime_s AS now_s, \
+                 lagInFrame(uptime_s) OVER in_order AS before_s \
+               FROM miner_samples WHERE {OF_MACHINES} \
+                 AND event_time_us >= {{from:Int64}} - {{margin:Int64}} AND event_time_us < {{to:Int64}} \
+                 AND {NAMED} AND {counts} \
+               WINDOW in_order AS (PARTITION BY machine_id \
+                 ORDER BY event_time_us, source, source_epoch, source_key, sequence \
+                 ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) \
+             WHERE algorithm = 'sha256d' AND rate IS NOT NULL AND NOT ifNull(now_s = before_s, 0) \
+               AND event_time_us >= {{from:Int64}}"
         );
         let accepted = format!("{OF_MACHINES} AND verdict = 'accepted'");
         let rows = work_rows("{from:Int64}", "{to:Int64}", &accepted);
@@ -231,7 +241,8 @@ impl Read {
                 "at_us"
             )
         );
-        let found: Vec<ClaimRow> = self.fetch_counted("sum a report's claims", ask(&sql, stands)).await?;
+        let query = ask(&sql, stands).param("margin", rules.speaks_us);
+        let found: Vec<ClaimRow> = self.fetch_counted("sum a report's claims", query).await?;
         for row in found {
             let Some(record) = records.get_mut(&row.machine_id) else { continue };
             record.claims = Some(Claims {
@@ -409,23 +420,50 @@ impl Read {
         Ok(())
     }
 
-    /// A site's accepted work by settlement interval.
+    /// The accepted work at a site by settlement interval, as far as the scope may see it.
     pub(super) async fn report_site_work(
         &self,
         range: SeriesRange,
-        site_id: &str,
+        at_site: &Selection,
     ) -> Result<Vec<(i64, Work)>, StoreError> {
-        let of_site =
-            format!("site_id = {{site:String}} AND verdict = 'accepted' AND chain = '{EARNING_CHAIN}'");
         let sql = format!(
-            "SELECT interval_start_us AS at_us, nbits, subsidy_sat, sum(credited_q32) AS credited_q32 \
-             FROM ({}) GROUP BY at_us, nbits, subsidy_sat ORDER BY at_us, nbits, subsidy_sat",
-            work_rows("{from:Int64}", "{to:Int64}", &of_site)
+            "SELECT '' AS machine_id, at_us, nbits, subsidy_sat, sum(credited_q32) AS credited_q32 \
+             FROM ({}) WHERE verdict = 'accepted' AND chain = '{EARNING_CHAIN}' \
+             GROUP BY at_us, nbits, subsidy_sat ORDER BY at_us, nbits, subsidy_sat",
+            parts::work(&self.scope, at_site)
         );
-        let query = range.bind(self.query(&sql)).param("site", site_id).with_setting("max_result_rows", "0");
-        let rows: Vec<SiteWorkRow> = self.fetch_counted("sum a site's work", query).await?;
+        let rows = self.interval_work(bind_selection(range.bind(self.query(&sql)), at_site)).await?;
+        Ok(rows.into_iter().map(|(_, at_us, work)| (at_us, work)).collect())
+    }
+
+    /// The same of some machines.
+    pub(super) async fn report_machine_work(
+        &self,
+        range: SeriesRange,
+        at_site: &Selection,
+        machines: BTreeSet<String>,
+    ) -> Result<BTreeMap<String, Vec<(i64, Work)>>, StoreError> {
+        let sql = format!(
+            "SELECT machine_id, at_us, nbits, subsidy_sat, sum(credited_q32) AS credited_q32 \
+             FROM ({}) WHERE verdict = 'accepted' AND chain = '{EARNING_CHAIN}' AND {OF_MACHINES} \
+             GROUP BY machine_id, at_us, nbits, subsidy_sat ORDER BY machine_id, at_us, nbits, subsidy_sat",
+            parts::work(&self.scope, at_site)
+        );
+        let query = bind_selection(range.bind(self.query(&sql)), at_site);
+        let machines: Vec<String> = machines.into_iter().collect();
+        let mut found: BTreeMap<String, Vec<(i64, Work)>> =
+            machines.iter().map(|machine_id| (machine_id.clone(), Vec::new())).collect();
+        for (machine_id, at_us, work) in self.interval_work(query.param("machines", &machines)).await? {
+            found.entry(machine_id).or_default().push((at_us, work));
+        }
+        Ok(found)
+    }
+
+    async fn interval_work(&self, query: Query) -> Result<Vec<(String, i64, Work)>, StoreError> {
+        let query = query.with_setting("max_result_rows", "0");
+        let rows: Vec<IntervalWorkRow> = self.fetch_counted("sum a report's work by interval", query).await?;
         rows.into_iter()
-            .map(|row| Ok((row.at_us, work(row.nbits, row.subsidy_sat, row.credited_q32)?)))
+            .map(|row| Ok((row.machine_id, row.at_us, work(row.nbits, row.subsidy_sat, row.credited_q32)?)))
             .collect()
     }
 }
