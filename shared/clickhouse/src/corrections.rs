@@ -23,10 +23,11 @@ pub(crate) const VOIDED_IDS: &str =
     "(SELECT toFixedString(unhex(arrayJoin({voided:Array(String)})), 16))";
 
 /// SQL for the identity of an event by its sender's count, as `wb_events::identity::id_of` has it.
+// Fixed strings are joined as they are: made into text they would lose their zeros.
 pub(crate) const COUNTED_ID: &str = "toFixedString(substring(SHA256(concat(\
-     toString(reinterpretAsFixedString(toUInt64(length(source)))), toString(source), \
-     toString(reinterpretAsFixedString(toUInt64(length(source_key)))), source_key, \
-     toString(reinterpretAsFixedString(source_epoch)), toString(reinterpretAsFixedString(sequence)))), 1, 16), 16)";
+     reinterpretAsFixedString(toUInt64(length(source))), source, \
+     reinterpretAsFixedString(toUInt64(length(source_key))), source_key, \
+     reinterpretAsFixedString(source_epoch), reinterpretAsFixedString(sequence))), 1, 16), 16)";
 
 /// SQL that keeps rows of events, with `event_id`, that are not voided.
 pub(crate) fn not_voided(event_id: &str) -> String {

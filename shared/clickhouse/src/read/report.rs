@@ -199,6 +199,8 @@ impl Read {
             ),
         })?;
         let mut assigned = self.report_assigned(range, &at_site).await?;
+        let mut metered: BTreeSet<String> =
+            facts.site.meters.iter().map(|register| register.meter_id.clone()).collect();
         let mut fold = SiteFold::new(facts.site, request.rules.clone(), request.period);
         let slots = request.period.duration_us() / SETTLEMENT_INTERVAL_US;
         let at_once = (SAMPLES_AT_ONCE / slots.max(1)).clamp(1, MACHINES_AT_ONCE);
@@ -212,9 +214,40 @@ impl Read {
             }
             self.fill_records(range, &request.rules, &mut records).await?;
             for record in records.values() {
+                metered.extend(record.registers.iter().map(|register| register.meter_id.clone()));
                 fold.add(record);
             }
         }
-        Ok(fold.finish())
+        let mut report = fold.finish();
+        if self.scope.customer().is_none() {
+            report.notes.extend(self.correction_notes(request.period, &metered).await?);
+        }
+        Ok(report)
+    }
+
+    /// What was corrected of the meters of a site, and that events are voided, for people.
+    async fn correction_notes(
+        &self,
+        period: Interval,
+        meters: &BTreeSet<String>,
+    ) -> Result<Vec<String>, StoreError> {
+        let said = &self.corrections().await?.said;
+        let time = |at_us: Micros| {
+            jiff::Timestamp::from_microsecond(at_us).map_or_else(|_| at_us.to_string(), |time| time.to_string())
+        };
+        let mut notes: Vec<String> = said
+            .iter()
+            .filter(|one| meters.contains(&one.entity))
+            .filter_map(|one| Some((one, one.ratio.filter(|ratio| ratio.intersect(&period).is_some())?)))
+            .map(|(one, ratio)| {
+                let (from, to) = (time(ratio.start_us), time(ratio.end_us));
+                format!("the ratio of {} is corrected from {from} to {to}, by {}: {}", one.entity, one.who, one.why)
+            })
+            .collect();
+        let voids = said.iter().filter(|one| one.ratio.is_none()).count();
+        if voids > 0 {
+            notes.push(format!("{voids} corrections void events, here or elsewhere: they count no more"));
+        }
+        Ok(notes)
     }
 }
