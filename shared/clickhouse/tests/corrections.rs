@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use wb_auth::{CustomerId, TenantScope};
+use wb_clickhouse::corrections::CorrectionsAt;
 use wb_clickhouse::read::{ReportRequest, SeriesRange};
+use wb_clickhouse::sealed::work_rows;
 use wb_clickhouse::{Cut, Read, Store, read::Selection};
 use wb_clickhouse_embedded::EngineConfig;
 use wb_events::facts::{FactBody, id_text};
@@ -43,6 +45,7 @@ async fn corrections_change_what_is_computed_later_and_nothing_else() {
     let store = Store::connect(&format!("http://{address}"), "corrections", None, None).await.unwrap();
     store.migrate().await.unwrap();
     fill(&store).await;
+    without_voids_no_share_is_read(&store).await;
     what_is_voided_counts_no_more(&store).await;
     a_wrong_ratio_is_put_right(&store).await;
     an_offline_machine_is_offline_and_a_repeat_is_no_evidence(&store).await;
@@ -198,6 +201,19 @@ async fn figures(read: &Read) -> (u128, u128, u128, u64) {
     let gpu_minutes = sums.gpu_sold / u128::from(wb_metering::gpu::allocation::WHOLE_GPU) / 60_000_000;
     let miners_wh = sums.miners_nj.unwrap() / 3_600_000_000_000;
     (sums.expected_sat, miners_wh, gpu_minutes, sums.samples_received)
+}
+
+/// What nobody voided costs nobody anything: the half of the query that takes shares away is not run.
+async fn without_voids_no_share_is_read(store: &Store) {
+    let sql = format!(
+        "EXPLAIN ESTIMATE SELECT sum(credited_q32) FROM ({})",
+        work_rows(&DAY_US.to_string(), &(DAY_US + HOUR_US).to_string(), "1")
+    );
+    let query = store.client().query_raw(&sql).param("cut", 11).param("sealed_cut", 0);
+    let plan: Vec<(String, String, u64, u64, u64)> =
+        CorrectionsAt::default().bind(query).fetch_all().await.unwrap();
+    let rows = |table: &str| plan.iter().filter(|read| read.1 == table).map(|read| read.3).sum::<u64>();
+    assert_eq!((rows("work_5m"), rows("shares")), (8, 0), "{plan:#?}");
 }
 
 async fn what_is_voided_counts_no_more(store: &Store) {

@@ -3,7 +3,7 @@
 
 use wb_units::{Interval, Micros};
 
-use super::RegisterReading;
+use super::{MWH_PER_WH, RegisterReading};
 use super::witness::{NJ_PER_MJ, NJ_PER_WH, Piece};
 use crate::corrections::cut;
 use crate::counters::{CounterSample, Step, StepKind, steps, until};
@@ -89,14 +89,17 @@ fn push_difference(
     };
     for (part, correction) in cut(interval, &facts.corrections) {
         // What was counted up to an instant, from the register's own zero: the same whichever readings are at hand.
+        // It is rounded down to a thousandth of a watt-hour, as bills count; at a reading without a correction there
+        // is nothing to round.
         let register_nj = |at_us| {
             let counted_nj = until(whole.energy_nj, &interval, at_us);
-            match correction {
+            let stands_nj = match correction {
                 None => counted_nj,
                 Some(correction) => {
                     correction.register(u128::from(before.register_wh) * NJ_PER_WH + counted_nj)
                 }
-            }
+            };
+            stands_nj - stands_nj % (NJ_PER_WH / MWH_PER_WH)
         };
         let energy_nj = register_nj(part.end_us).saturating_sub(register_nj(part.start_us));
         pieces.push(Piece { interval: part, energy_nj, ..whole });
