@@ -14,6 +14,7 @@
 #![deny(clippy::float_arithmetic)]
 
 pub mod assignments;
+pub mod billable;
 pub mod compare;
 pub mod completeness;
 pub mod counters;
