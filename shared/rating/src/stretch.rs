@@ -90,12 +90,14 @@ impl RatedStretch {
                 line.id = format!("{}@{}", line.id, self.start_us);
             }
             if !line.is_empty() {
-                line.inputs.push(input([
+                let version = input([
                     ("contract_version", contract.version.to_string()),
                     ("contract_digest", self.contract_digest.clone()),
                     ("rated_from", moment(self.start_us)),
                     ("rated_to", moment(self.end_us)),
-                ]));
+                ]);
+                // First, so that a document that lists only the first inputs has it.
+                line.inputs.insert(0, version);
             }
         }
         Ok(lines)
@@ -195,7 +197,7 @@ mod tests {
             ["c/power@18000000000", "c/paid@18000000000"]
         );
         assert_eq!(lines.iter().map(|l| l.amount.minor).collect::<Vec<_>>(), [500, -500]);
-        assert_eq!(lines[0].inputs.last().unwrap()["contract_version"], "3");
+        assert_eq!(lines[0].inputs[0]["contract_version"], "3");
         assert_eq!(kept.grants_after(&lines)[0].balance_minor, 200);
         let text = serde_json::to_string(&kept).unwrap();
         let again: RatedStretch = serde_json::from_str(&text).unwrap();
