@@ -5,7 +5,8 @@ use std::future::Future;
 
 use wb_ledger::{ChainHead, EvidenceBlock};
 use wb_metering::energy::RegisterReading;
-use wb_rating::WorkGroup;
+use wb_metering::report::machine::{Sample, SpanRow};
+use wb_rating::{WorkGroup, WorkSlice};
 use wb_units::{Interval, Micros};
 
 use crate::error::PortError;
@@ -116,6 +117,26 @@ pub struct ReadingRow {
     pub block: BlockId,
 }
 
+/// A sample of a machine, with the block that holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SampleRow {
+    /// The machine.
+    pub machine_id: String,
+    /// The sample.
+    pub sample: Sample,
+    /// The block.
+    pub block: BlockId,
+}
+
+/// A row of a GPU allocation, with the block that holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AllocationRow {
+    /// The row; it names its node.
+    pub row: SpanRow,
+    /// The block.
+    pub block: BlockId,
+}
+
 /// What was counted and recorded, as of a cut: only rows of blocks named before it.
 pub trait UsageStore: Send + Sync {
     /// One past the highest offset in `names`, below `below`, that the tables know; 0 for none.
@@ -124,12 +145,43 @@ pub trait UsageStore: Send + Sync {
     /// All facts of a kind, in any order.
     fn facts(&self, kind: &str, cut: u64) -> impl Future<Output = Result<Vec<FactRow>, PortError>> + Send;
 
+    /// Facts of a kind about some entities, in any order.
+    fn facts_of(
+        &self,
+        kind: &str,
+        entities: &[String],
+        cut: u64,
+    ) -> impl Future<Output = Result<Vec<FactRow>, PortError>> + Send;
+
     /// Accepted work of machines while they were held.
     fn work(
         &self,
         holdings: &[Holding],
         cut: u64,
     ) -> impl Future<Output = Result<WorkRead, PortError>> + Send;
+
+    /// The same work by settlement interval and chain.
+    fn work_slices(
+        &self,
+        holdings: &[Holding],
+        cut: u64,
+    ) -> impl Future<Output = Result<Vec<WorkSlice>, PortError>> + Send;
+
+    /// Samples of some machines inside a window.
+    fn samples(
+        &self,
+        machine_ids: &[String],
+        window: Interval,
+        cut: u64,
+    ) -> impl Future<Output = Result<Vec<SampleRow>, PortError>> + Send;
+
+    /// All rows of the allocations of some nodes that touch a window, also those rows that do not.
+    fn allocations(
+        &self,
+        node_ids: &[String],
+        window: Interval,
+        cut: u64,
+    ) -> impl Future<Output = Result<Vec<AllocationRow>, PortError>> + Send;
 
     /// Readings of the meters of some machines: those inside the window and, for each machine, meter
     /// and witness, the last before it and the first at or after its end, however far away.

@@ -102,27 +102,6 @@ impl RatedStretch {
         }
         Ok(lines)
     }
-
-    /// What is left of the grants after this stretch, as its lines say: what the next stretch begins with.
-    #[must_use]
-    pub fn grants_after(&self, lines: &[Line]) -> Vec<PrepaidGrant> {
-        let mut grants = self.grants.clone();
-        for (grant_id, drawn_minor) in draws(lines) {
-            if let Some(grant) = grants.iter_mut().find(|grant| grant.grant_id == grant_id) {
-                grant.balance_minor = grant.balance_minor.saturating_sub(drawn_minor);
-            }
-        }
-        grants
-    }
-}
-
-/// What lines draw from prepaid grants: grant and minor units.
-fn draws(lines: &[Line]) -> impl Iterator<Item = (&str, u128)> {
-    let credits = lines.iter().filter(|line| line.kind == "prepaid_credit");
-    credits.flat_map(|line| &line.inputs).filter_map(|input| {
-        let drawn_minor = input.get("drawn_minor")?.parse().ok()?;
-        Some((input.get("grant_id")?.as_str(), drawn_minor))
-    })
 }
 
 /// The lines of all stretches of a period, in order.
@@ -198,7 +177,7 @@ mod tests {
         );
         assert_eq!(lines.iter().map(|l| l.amount.minor).collect::<Vec<_>>(), [500, -500]);
         assert_eq!(lines[0].inputs[0]["contract_version"], "3");
-        assert_eq!(kept.grants_after(&lines)[0].balance_minor, 200);
+        assert_eq!(lines[1].inputs[1]["left_minor"], "200");
         let text = serde_json::to_string(&kept).unwrap();
         let again: RatedStretch = serde_json::from_str(&text).unwrap();
         assert_eq!(again, kept);
