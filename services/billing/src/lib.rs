@@ -23,7 +23,9 @@ pub mod ports;
 mod projector;
 mod reference;
 pub mod timeline;
+mod usage;
 
+pub use bill::{Bill, Completeness};
 pub use clerk::{Clerk, Issued, Recomputed};
 pub use clickhouse_usage::ClickHouseUsage;
 pub use error::{ClerkError, ContractFailure, PortError};

@@ -224,7 +224,12 @@ impl Reference {
             | FactBody::PoolPayout(_)
             | FactBody::Void(_)
             | FactBody::MeterRatio(_)
-            | FactBody::DataPolicy(_) => {}
+            | FactBody::DataPolicy(_)
+            | FactBody::Outage(_)
+            | FactBody::Count(_)
+            | FactBody::PrepaidGrant(_)
+            | FactBody::DepositHeld(_)
+            | FactBody::PastInvoice(_) => {}
         }
     }
 

@@ -24,13 +24,14 @@ pub(crate) const VOIDED_IDS: &str =
 
 /// SQL for the identity of an event by its sender's count, as `wb_events::identity::id_of` has it.
 // Fixed strings are joined as they are: made into text they would lose their zeros.
-pub(crate) const COUNTED_ID: &str = "toFixedString(substring(SHA256(concat(\
+pub const COUNTED_ID: &str = "toFixedString(substring(SHA256(concat(\
      reinterpretAsFixedString(toUInt64(length(source))), source, \
      reinterpretAsFixedString(toUInt64(length(source_key))), source_key, \
      reinterpretAsFixedString(source_epoch), reinterpretAsFixedString(sequence))), 1, 16), 16)";
 
 /// SQL that keeps rows of events, with `event_id`, that are not voided.
-pub(crate) fn not_voided(event_id: &str) -> String {
+#[must_use]
+pub fn not_voided(event_id: &str) -> String {
     // Without voids the first half is a constant, and the id is not read.
     format!("(empty({{voided:Array(String)}}) OR {event_id} NOT IN {VOIDED_IDS})")
 }

@@ -4,6 +4,7 @@
 mod corrections;
 mod machine;
 mod metering;
+mod money;
 mod policy;
 mod redrive;
 mod stratum_v2;
@@ -14,8 +15,10 @@ pub use corrections::{
 };
 pub use machine::Machine;
 pub use metering::{
-    CREDIT_PLACES, Curtailment, ENERGY_SOURCES, EnergyMix, Maintenance, Meter, PoolEarning, PoolPayout,
+    CREDIT_PLACES, Curtailment, ENERGY_SOURCES, EnergyMix, Maintenance, Meter, Outage, PoolEarning,
+    PoolPayout,
 };
+pub use money::{COUNT_PLACES, Count, DepositHeld, PRICE_PLACES, PastInvoice, PrepaidGrant, Price};
 pub use policy::{DATA_POLICY, DataPolicy, POLICY_US_MAX};
 pub use redrive::{REDRIVE, Redrive};
 pub use stratum_v2::{EXTENDED, JobV2, STANDARD};
@@ -148,18 +151,6 @@ pub struct NetworkDifficulty {
     pub nbits: String,
 }
 
-/// A dated price of a series.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Price {
-    /// The series, such as `ercot-hb-north`.
-    pub series: String,
-    /// Its unit, such as `USD/kWh`.
-    pub unit: String,
-    /// Decimal text.
-    pub value: String,
-}
-
 /// A fact of any kind, checked. A contract stays a JSON value here: its form belongs to the
 /// rating engine.
 #[derive(Debug, Clone, PartialEq)]
@@ -206,12 +197,22 @@ pub enum FactBody {
     MeterRatio(MeterRatio),
     /// See [`DataPolicy`].
     DataPolicy(DataPolicy),
+    /// See [`Outage`].
+    Outage(Outage),
+    /// See [`Count`].
+    Count(Count),
+    /// See [`PrepaidGrant`].
+    PrepaidGrant(PrepaidGrant),
+    /// See [`DepositHeld`].
+    DepositHeld(DepositHeld),
+    /// See [`PastInvoice`].
+    PastInvoice(PastInvoice),
 }
 
 /// The kinds of facts, for messages.
 pub const FACT_KINDS: &str = "site, machine, customer, assignment, contract, session, job, tip, \
      network_difficulty, price, curtailment, maintenance, energy_mix, meter, pool_earning, pool_payout, \
-     void, meter_ratio, data_policy";
+     void, meter_ratio, data_policy, outage, count, prepaid_grant, deposit_held, past_invoice";
 
 fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, InputError> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
@@ -262,6 +263,11 @@ impl FactBody {
             VOID => Self::Void(read(text)?),
             METER_RATIO => Self::MeterRatio(read(text)?),
             DATA_POLICY => Self::DataPolicy(read(text)?),
+            "outage" => Self::Outage(read(text)?),
+            "count" => Self::Count(read(text)?),
+            "prepaid_grant" => Self::PrepaidGrant(read(text)?),
+            "deposit_held" => Self::DepositHeld(read(text)?),
+            "past_invoice" => Self::PastInvoice(read(text)?),
             other => {
                 let reason = format!("unknown kind of fact {other:?}: known are {FACT_KINDS}");
                 return Err(InputError::field("body.fact", reason));
@@ -302,9 +308,32 @@ impl FactBody {
                 difficulty.nbits()?;
                 difficulty.chain.clone()
             }
-            Self::Price(price) => price.series.clone(),
+            Self::Price(price) => {
+                price.check()?;
+                price.series.clone()
+            }
             Self::Redrive(redrive) => redrive.id.clone(),
             Self::Maintenance(_) => entity.to_owned(),
+            Self::Outage(outage) => {
+                outage.check()?;
+                entity.to_owned()
+            }
+            Self::Count(count) => {
+                count.check()?;
+                entity.to_owned()
+            }
+            Self::PrepaidGrant(grant) => {
+                grant.check()?;
+                entity.to_owned()
+            }
+            Self::DepositHeld(deposit) => {
+                deposit.check()?;
+                entity.to_owned()
+            }
+            Self::PastInvoice(invoice) => {
+                invoice.check()?;
+                entity.to_owned()
+            }
             Self::Curtailment(curtailment) => {
                 curtailment.check()?;
                 entity.to_owned()
@@ -340,7 +369,7 @@ impl FactBody {
     /// Whether a fact of this kind speaks of a span of time, so that it needs an end.
     #[must_use]
     pub fn needs_end(&self) -> bool {
-        matches!(self, Self::PoolEarning(_) | Self::MeterRatio(_))
+        matches!(self, Self::PoolEarning(_) | Self::MeterRatio(_) | Self::Outage(_))
     }
 
     /// The stored spelling: compact JSON with sorted keys.
@@ -368,6 +397,11 @@ impl FactBody {
             Self::Void(body) => serde_json::to_value(body),
             Self::MeterRatio(body) => serde_json::to_value(body),
             Self::DataPolicy(body) => serde_json::to_value(body),
+            Self::Outage(body) => serde_json::to_value(body),
+            Self::Count(body) => serde_json::to_value(body),
+            Self::PrepaidGrant(body) => serde_json::to_value(body),
+            Self::DepositHeld(body) => serde_json::to_value(body),
+            Self::PastInvoice(body) => serde_json::to_value(body),
         };
         // These types have string keys and integers only, so writing them cannot fail.
         value.map(|value| value.to_string()).unwrap_or_default()

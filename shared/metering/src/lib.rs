@@ -15,6 +15,7 @@
 #![deny(clippy::float_arithmetic)]
 
 pub mod assignments;
+pub mod billable;
 pub mod compare;
 pub mod completeness;
 pub mod corrections;

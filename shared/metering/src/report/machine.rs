@@ -4,8 +4,8 @@
 //! together once and then cut to that time, so that machines that move or change hands are counted
 //! where they were, and a period's parts add up to it.
 
-mod holdings;
-mod witnesses;
+pub(crate) mod holdings;
+pub(crate) mod witnesses;
 
 use std::collections::BTreeMap;
 

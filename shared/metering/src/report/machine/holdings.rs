@@ -11,7 +11,7 @@ use crate::gpu::rows;
 
 /// The allocations that hold together, and why others do not. One that goes on is held until its
 /// row was taken: what came after nobody has said.
-pub(super) fn allocations(record: &Record, period: Interval) -> (Vec<Allocation>, Vec<String>) {
+pub(crate) fn allocations(record: &Record, period: Interval) -> (Vec<Allocation>, Vec<String>) {
     let mut by_device: BTreeMap<(&str, &str), Vec<Span>> = BTreeMap::new();
     for row in &record.spans {
         by_device.entry((&row.device, &row.profile)).or_default().push(row.span.clone());
