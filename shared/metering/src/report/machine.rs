@@ -16,9 +16,9 @@ use holdings::allocations;
 use witnesses::testimonies;
 
 use super::Aggregates;
+use super::sources::{Policies, Source, sources};
 use super::truth::{MachineTruth, shared_energy};
 use crate::compare::{Hashrates, Pair, ShareSums};
-use crate::completeness::{Arrival, Completeness, Promise};
 use crate::corrections::RatioCorrection;
 use crate::counters::until;
 use crate::energy::RegisterReading;
@@ -46,6 +46,8 @@ pub struct Rules {
     pub firmware_class_ppm: u64,
     /// What fees and rounding may take from a payment, in parts per million.
     pub payment_class_ppm: u64,
+    /// What is expected of sources and when what they say is late, where facts say more than the above.
+    pub policies: Policies,
 }
 
 impl Default for Rules {
@@ -60,6 +62,7 @@ impl Default for Rules {
             carve_outs: vec![Status::Curtailed, Status::Maintenance],
             firmware_class_ppm: 50_000,
             payment_class_ppm: 40_000,
+            policies: Policies::default(),
         }
     }
 }
@@ -105,11 +108,13 @@ pub struct Register {
     pub readings: Vec<RegisterReading>,
     /// Where its transformer's ratio was wrong, in order of time and not overlapping.
     pub corrections: Vec<RatioCorrection>,
+    /// When readings were appended to the log, of those that came late; the others came in time.
+    pub appended: BTreeMap<[u8; 16], Micros>,
 }
 
 impl Register {
     /// What is known of the meter beside its readings.
-    pub(super) fn facts(&self, rules: &Rules) -> MeterFacts {
+    pub(crate) fn facts(&self, rules: &Rules) -> MeterFacts {
         MeterFacts {
             rollover_wh: None,
             power_max_mw: 0,
@@ -180,6 +185,8 @@ pub struct Record {
     /// Whether it said that it hashes something else than SHA-256d: rates of two algorithms are never
     /// added.
     pub is_other_algorithm: bool,
+    /// What its policies left out, by source: see [`leave_out`](super::sources::leave_out).
+    pub left_out: Vec<u64>,
 }
 
 /// A machine's figures.
@@ -197,6 +204,8 @@ pub struct Figures {
     pub gpu_sold: BTreeMap<Micros, u128>,
     /// Allocations that were refused, in words.
     pub refused: Vec<String>,
+    /// Its sources: what was expected of them and came.
+    pub sources: Vec<Source>,
     /// Whether nothing was heard of a miner: neither samples nor registers nor work.
     pub is_mute: bool,
 }
@@ -247,7 +256,11 @@ pub fn figures(record: &Record, windows: &Windows, rules: &Rules, period: Interv
             add_miner_stand(&mut found.sums, stand, rated_hs, &stretches, &energy);
         }
         add_energy(&mut found, record, &energy, stand);
-        count_samples(&mut found.sums, record, stand, is_gpu_node, rules);
+    }
+    found.sources = sources(record, &record.left_out, is_gpu_node, rules, period);
+    for source in &found.sources {
+        found.sums.samples_expected = found.sums.samples_expected.saturating_add(source.slots.expected);
+        found.sums.samples_received = found.sums.samples_received.saturating_add(source.slots.received);
     }
     found.sums.gpu_utilised = found.sums.gpu_utilised.filter(|_| !is_gpu_node);
     let has_said = !record.samples.is_empty() || !record.registers.is_empty() || !record.work.is_empty();
@@ -349,32 +362,6 @@ fn add_gpu_stand(found: &mut Figures, stand: &Stand, allocations: &[Allocation])
             *found.gpu_sold.entry(start_us).or_default() += held;
             from_us = end_us;
         }
-    }
-}
-
-fn count_samples(sums: &mut Aggregates, record: &Record, stand: &Stand, is_gpu_node: bool, rules: &Rules) {
-    let promise =
-        Promise { every_us: rules.every_us, active: vec![stand.interval], on_time_us: rules.every_us };
-    let mut count = |arrivals: &[Arrival]| {
-        let counted = Completeness::of(&promise, arrivals, &[], stand.interval);
-        sums.samples_expected = sums.samples_expected.saturating_add(counted.expected);
-        sums.samples_received = sums.samples_received.saturating_add(counted.received);
-    };
-    if !is_gpu_node {
-        let arrivals: Vec<Arrival> = record
-            .samples
-            .iter()
-            .map(|sample| Arrival { event_time_us: sample.at_us, appended_at_us: sample.appended_at_us })
-            .collect();
-        count(&arrivals);
-    }
-    for register in &record.registers {
-        let arrivals: Vec<Arrival> = register
-            .readings
-            .iter()
-            .map(|reading| Arrival { event_time_us: reading.at_us, appended_at_us: reading.at_us })
-            .collect();
-        count(&arrivals);
     }
 }
 

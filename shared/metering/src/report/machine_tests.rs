@@ -28,6 +28,7 @@ fn register(meter: &str, witness: Witness, readings: &[(i64, u64)]) -> Register 
         witness,
         readings: readings.iter().map(|(at, register_wh)| reading(*at, *register_wh)).collect(),
         corrections: Vec::new(),
+        appended: BTreeMap::new(),
     }
 }
 

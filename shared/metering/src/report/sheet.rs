@@ -6,6 +6,7 @@ use wb_units::{Currency, Interval, Micros};
 
 use super::machine::Rules;
 use super::site::SiteReport;
+use super::sources::Sources;
 use super::truth::Comparison;
 use super::{TermChange, changes, terms};
 use crate::energy::witness::Witness;
@@ -30,6 +31,8 @@ pub struct Sheet {
     pub witnesses: Vec<WitnessShare>,
     /// Witnesses beside each other: those of the whole, then those of single machines.
     pub comparisons: Vec<Comparison>,
+    /// What was expected of the sources and came.
+    pub sources: Sources,
     /// The currency of the terms in minor units.
     pub currency: Option<Currency>,
     /// What is not known or was refused, in words.
@@ -61,6 +64,7 @@ impl Sheet {
             terms: changes(terms(&report.sums, period), &earlier),
             witnesses: witnesses.collect(),
             comparisons,
+            sources: report.sources.clone(),
             currency: report.currency,
             notes: report.notes.clone(),
         }

@@ -15,6 +15,7 @@ use super::machine::{Figures, Record, Register, Rules, figures, union};
 use super::mix;
 use super::paid::{self, Worked, expected_sat, numerator, within};
 use super::money::Prices;
+use super::sources::Sources;
 use super::truth::{Comparison, Quantity, TruthSums};
 use super::{Aggregates, Overlap};
 use crate::counters::until;
@@ -37,6 +38,8 @@ pub struct SiteReport {
     pub by_witness_nj: [u128; 5],
     /// The sums of the witnesses beside each other.
     pub truth: TruthSums,
+    /// What was expected of its sources and came.
+    pub sources: Sources,
     /// Comparisons of the site with its pools, and of single machines: at most [`COMPARISONS_MAX`].
     pub comparisons: Vec<Comparison>,
     /// The currency of its money, where there is any.
@@ -132,6 +135,7 @@ impl SiteFold {
             *self.gpu_sold.entry(*at_us).or_default() += held;
         }
         self.keep_comparisons(&found);
+        self.report.sources.add(found.sources);
         for refused in found.refused {
             if self.refused.len() < REFUSED_NAMED {
                 self.refused.push(refused);
@@ -403,6 +407,7 @@ impl SiteReport {
             *sum += part;
         }
         self.truth.merge(&other.truth);
+        self.sources.merge(other.sources);
         // What single sites were paid is told in their own reports.
         let of_machines = other.comparisons.into_iter().filter(|one| one.machine_id.is_some());
         self.comparisons.extend(of_machines);
