@@ -50,6 +50,7 @@ async fn corrections_change_what_is_computed_later_and_nothing_else() {
     a_wrong_ratio_is_put_right(&store).await;
     an_offline_machine_is_offline_and_a_repeat_is_no_evidence(&store).await;
     payments_are_told_by_machine_and_customer(&store).await;
+    lateness_is_judged_by_dated_policies(&store).await;
     stop.send(()).unwrap();
     running.await.unwrap().unwrap();
 }
@@ -295,6 +296,25 @@ async fn an_offline_machine_is_offline_and_a_repeat_is_no_evidence(store: &Store
     let claimed = found.truth.claims().unwrap().hashes;
     // m1 twice, m2 at 0, 15 and 30: not at 20 and 25, where the cache answered.
     assert_eq!(claimed, 300 * (2 * 1_000_000 + 1_000_000 + 5_000_000 + 3_000_000));
+}
+
+async fn lateness_is_judged_by_dated_policies(store: &Store) {
+    let before = report(&at(store, 8)).await;
+    let e1 = |found: &SiteReport| {
+        let source = found.sources.each.iter().find(|source| source.name() == "e1").unwrap();
+        (source.slots.expected, source.slots.received, source.slots.late, source.left_out)
+    };
+    assert_eq!(e1(&before), (12, 2, 0, 0), "without a policy nobody asks when it came");
+    // The table says nothing of when these readings came, so they came at 0, long before their time.
+    let policy = json!({"site_id": "s", "meter_id": "e1", "every_us": HOUR_US / 2, "late_after_us": 0,
+        "future_max_us": 1_000_000});
+    fact(store, 9, "data_policy", "meter/e1", (0, None), policy).await;
+    let found = report(&at(store, 9)).await;
+    // The three readings and the one outside the period lie in the future: none is taken.
+    assert_eq!(e1(&found), (2, 0, 0, 2));
+    assert_eq!(found.sources.left_out, 2);
+    assert!(found.sources.watermark().idle.contains(&"e1".to_owned()));
+    assert_eq!(before.sources.watermark().at_us, Some(DAY_US + 10 * MINUTE_US), "m1 is the slowest");
 }
 
 async fn payments_are_told_by_machine_and_customer(store: &Store) {

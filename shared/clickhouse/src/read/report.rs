@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use wb_metering::report::machine::{Record, Rules, Stand};
 use wb_metering::report::period::ReportPeriod;
 use wb_metering::report::sheet::{Sheet, known_part};
+use wb_metering::report::sources::leave_out;
 use wb_metering::report::site::{SiteFold, SiteReport};
 use wb_units::{Interval, Micros, SETTLEMENT_INTERVAL_US};
 
@@ -201,7 +202,8 @@ impl Read {
         let mut assigned = self.report_assigned(range, &at_site).await?;
         let mut metered: BTreeSet<String> =
             facts.site.meters.iter().map(|register| register.meter_id.clone()).collect();
-        let mut fold = SiteFold::new(facts.site, request.rules.clone(), request.period);
+        let rules = Rules { policies: facts.policies, ..request.rules.clone() };
+        let mut fold = SiteFold::new(facts.site, rules.clone(), request.period);
         let slots = request.period.duration_us() / SETTLEMENT_INTERVAL_US;
         let at_once = (SAMPLES_AT_ONCE / slots.max(1)).clamp(1, MACHINES_AT_ONCE);
         let mut machines = standing.into_iter().peekable();
@@ -212,8 +214,9 @@ impl Read {
                 let record = Record { machine_id: machine_id.clone(), stands, assigned, ..Record::default() };
                 records.insert(machine_id, record);
             }
-            self.fill_records(range, &request.rules, &mut records).await?;
-            for record in records.values() {
+            self.fill_records(range, &rules, &mut records).await?;
+            for record in records.values_mut() {
+                record.left_out = leave_out(record, &rules);
                 metered.extend(record.registers.iter().map(|register| register.meter_id.clone()));
                 fold.add(record);
             }

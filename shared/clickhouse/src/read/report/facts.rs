@@ -8,6 +8,7 @@ use wb_events::facts;
 use wb_metering::report::machine::Stand;
 use wb_metering::report::mix::{MixFact, Source};
 use wb_metering::report::money::{Per, Prices};
+use wb_metering::report::sources::{Policies, PolicyFact, PolicyOf};
 use wb_metering::report::site::{Credit, Earning, SiteFacts, Window};
 use wb_units::decimal::{self, Excess};
 use wb_units::rounding::div_half_even_i128;
@@ -21,6 +22,8 @@ use crate::read::{Read, Selection, SeriesRange, bind_selection, parts};
 pub(super) struct KnownSite {
     pub(super) site: SiteFacts,
     pub(super) meter_machines: Vec<String>,
+    /// What is expected of its sources.
+    pub(super) policies: Policies,
 }
 
 #[derive(Debug, clickhouse::Row, Deserialize)]
@@ -201,6 +204,10 @@ impl Read {
             let body: facts::Maintenance = row.read()?;
             site.maintenance.push(Window { interval: row.interval(), machine_id: body.machine_id });
         }
+        let mut policies = Policies::default();
+        for row in self.facts_of(facts::DATA_POLICY, &of_site, range, site_id).await? {
+            policies.facts.push(policy(&row)?);
+        }
         let mut meter_machines = Vec::new();
         let mut meters = Vec::new();
         for row in self.facts_of("meter", &of_site, range, site_id).await? {
@@ -236,7 +243,7 @@ impl Read {
             site.machine_work = self.report_machine_work(range, at_site, paid_machines).await?;
         }
         if site.is_part {
-            return Ok(KnownSite { site, meter_machines });
+            return Ok(KnownSite { site, meter_machines, policies });
         }
         for row in self.facts_of("energy_mix", &format!("{IS_SITE} AND {TOUCHES}"), range, site_id).await? {
             site.mix.push(mix(&row)?);
@@ -260,7 +267,7 @@ impl Read {
                 )),
             }
         }
-        Ok(KnownSite { site, meter_machines })
+        Ok(KnownSite { site, meter_machines, policies })
     }
 
     async fn prices(
@@ -289,6 +296,23 @@ impl Read {
             }
         }
     }
+}
+
+fn policy(row: &FactRow) -> Result<PolicyFact, StoreError> {
+    let body: facts::DataPolicy = row.read()?;
+    let of = match (body.meter_id, body.machine_id) {
+        (Some(meter_id), _) => PolicyOf::Meter(meter_id),
+        (None, Some(machine_id)) => PolicyOf::Machine(machine_id),
+        (None, None) => PolicyOf::Site,
+    };
+    Ok(PolicyFact {
+        of,
+        interval: row.interval(),
+        every_us: body.every_us,
+        late_after_us: body.late_after_us,
+        late_max_us: body.late_max_us,
+        future_max_us: body.future_max_us,
+    })
 }
 
 fn mix(row: &FactRow) -> Result<MixFact, StoreError> {

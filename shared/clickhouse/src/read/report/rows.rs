@@ -91,6 +91,14 @@ struct ReadingRow {
 }
 
 #[derive(Debug, clickhouse::Row, Deserialize)]
+struct AppendRow {
+    machine_id: String,
+    meter_id: String,
+    event_id: [u8; 16],
+    append_time_us: i64,
+}
+
+#[derive(Debug, clickhouse::Row, Deserialize)]
 struct SpanColumns {
     node_id: String,
     allocation_id: String,
@@ -168,7 +176,35 @@ impl Read {
                 record.registers = registers;
             }
         }
+        if rules.policies.judge_lateness() {
+            self.add_lateness(range, &machines, records).await?;
+        }
         self.add_spans(records, &ask, &stands).await
+    }
+
+    /// When readings were appended. Seals do not hold it, so the blocks are asked, and only where a policy makes
+    /// something of it.
+    async fn add_lateness(
+        &self,
+        range: SeriesRange,
+        machines: &[String],
+        records: &mut BTreeMap<String, Record>,
+    ) -> Result<(), StoreError> {
+        let sql = format!(
+            "SELECT machine_id, meter_id, event_id, append_time_us FROM energy_readings WHERE {OF_MACHINES} \
+               AND event_time_us >= {{from:Int64}} AND event_time_us < {{to:Int64}} \
+               AND append_time_us != event_time_us AND {NAMED}"
+        );
+        let query = range.bind(self.query(&sql)).param("machines", machines);
+        let query = query.with_setting("max_result_rows", "0");
+        let found: Vec<AppendRow> = self.fetch("read when readings came", query).await?;
+        for row in found {
+            let Some(record) = records.get_mut(&row.machine_id) else { continue };
+            for register in record.registers.iter_mut().filter(|one| one.meter_id == row.meter_id) {
+                register.appended.insert(row.event_id, row.append_time_us);
+            }
+        }
+        Ok(())
     }
 
     async fn add_work(
@@ -354,7 +390,9 @@ impl Read {
         for ((machine_id, meter_id, witness), readings) in registers {
             let Some(witness) = Witness::of_name(&witness) else { continue };
             let corrections = self.corrections().await?.resolved.of_meter(&meter_id).to_vec();
-            found.entry(machine_id).or_default().push(Register { meter_id, witness, readings, corrections });
+            let appended = BTreeMap::new();
+            let register = Register { meter_id, witness, readings, corrections, appended };
+            found.entry(machine_id).or_default().push(register);
         }
         Ok(found)
     }
@@ -379,6 +417,7 @@ impl Read {
                     witness: Witness::Meter,
                     readings: Vec::new(),
                     corrections: Vec::new(),
+                    appended: BTreeMap::new(),
                 });
             }
         }
