@@ -1,5 +1,9 @@
 //! The clerk.
 
+mod backtest;
+
+pub use backtest::{Backtest, ComponentAmounts};
+
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -147,6 +147,12 @@ impl Reference {
         Ok(Some(PeriodTerms { period, terms }))
     }
 
+    /// The documents of a contract: from when each holds, and its text.
+    pub(crate) fn documents_of(&self, contract_id: &str) -> Vec<(i64, String)> {
+        let spans = self.contracts.get(contract_id).into_iter().flatten();
+        spans.map(|span| (span.interval.start_us, span.body.clone())).collect()
+    }
+
     /// All assignments of a time: contract, machine and the part of the time.
     pub(crate) fn all_holdings(&self, within: Interval) -> impl Iterator<Item = (&str, &str, Interval)> {
         self.assignments.iter().flat_map(move |(contract_id, assignments)| {

@@ -16,6 +16,7 @@
 //! table that is compiled in, so that two machines agree on when a month begins.
 #![deny(clippy::float_arithmetic)]
 
+mod compare;
 pub mod components;
 mod context;
 mod contract;
@@ -24,6 +25,7 @@ mod error;
 mod exact;
 mod fields;
 mod line;
+mod locate;
 mod needs;
 mod period;
 mod prices;
@@ -34,6 +36,7 @@ mod text;
 mod usage;
 mod versions;
 
+pub use compare::{Difference, differences, document_json};
 pub use components::{Component, KINDS};
 pub use context::{Context, DepositHeld, PrepaidGrant};
 pub use contract::{Contract, Format};
@@ -41,6 +44,7 @@ pub use error::{ContractError, PeriodError, PriceError, RatingError, UsageError}
 pub use exact::{DECIMAL_PLACES_MAX, Exact};
 pub use fields::{Decimal, Head, ID_TEXT_MAX};
 pub use line::{Input, Line, rate, rate_in};
+pub use locate::{Position, position_of};
 pub use needs::Needs;
 pub use period::Period;
 pub use prices::{Missing, Price, PriceFact, Prices};
