@@ -10,6 +10,7 @@ mod sites;
 use std::collections::BTreeSet;
 
 use wb_metering::billable::Coverage;
+use wb_metering::corrections::Corrections;
 pub(crate) use wb_rating::moment;
 use wb_rating::{CountGroup, DepositHeld, Needs, PrepaidGrant, PriceFact, Usage};
 use wb_units::Interval;
@@ -40,6 +41,8 @@ pub(crate) struct Reading<'a, S> {
     /// The machines under the contract in the stretch.
     pub(crate) holdings: Vec<Holding>,
     pub(crate) blocks: BTreeSet<BlockId>,
+    /// What was corrected, by the cut.
+    pub(crate) corrections: Corrections,
 }
 
 impl<'a, S: UsageStore> Reading<'a, S> {
@@ -57,7 +60,7 @@ impl<'a, S: UsageStore> Reading<'a, S> {
             blocks.insert(block.clone());
         }
         let needs = part.contract.needs();
-        Ok(Self { store, reference, part, needs, cut, holdings, blocks })
+        Ok(Self { store, reference, part, needs, cut, holdings, blocks, corrections: Corrections::default() })
     }
 
     /// Reads all that the contract asks for. `balances` is what earlier invoices left.
@@ -67,6 +70,12 @@ impl<'a, S: UsageStore> Reading<'a, S> {
         balances: &Balances,
     ) -> Result<Counted, ClerkError> {
         let mut usage = Usage::default();
+        let corrections = self.store.corrections(self.cut).await?;
+        if !corrections.resolved.is_empty() {
+            // What they take away left no row that could be named: they are evidence of that.
+            self.blocks.extend(corrections.blocks);
+        }
+        self.corrections = corrections.resolved;
         if self.needs.work {
             let work = self.store.work(&self.holdings, self.cut).await?;
             usage.work = work.groups;

@@ -116,28 +116,16 @@ impl<S: UsageStore> Reading<'_, S> {
         records: &mut BTreeMap<String, Record>,
     ) -> Result<(), ClerkError> {
         let mut found: BTreeMap<(String, String, String), Register> = BTreeMap::new();
-        let corrections = self.store.corrections(self.cut).await?;
-        let mut is_corrected = false;
         for row in self.store.readings(ids, self.part.interval, self.cut).await? {
             let Some(witness) = Witness::of_name(&row.witness) else { continue };
             let key = (row.machine_id, row.witness, row.meter_id.clone());
             let meter_id = row.meter_id;
             let register = found.entry(key).or_insert_with(|| {
-                let ratios = corrections.resolved.of_meter(&meter_id).to_vec();
-                is_corrected |= !ratios.is_empty();
-                Register {
-                    meter_id,
-                    witness,
-                    readings: Vec::new(),
-                    corrections: ratios,
-                    appended: BTreeMap::new(),
-                }
+                let corrections = self.corrections.of_meter(&meter_id).to_vec();
+                Register { meter_id, witness, readings: Vec::new(), corrections, appended: BTreeMap::new() }
             });
             register.readings.push(row.reading);
             self.blocks.insert(row.block);
-        }
-        if is_corrected {
-            self.blocks.extend(corrections.blocks);
         }
         for ((machine_id, _, _), register) in found {
             if let Some(record) = records.get_mut(&machine_id) {

@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex};
 use serde_json::json;
 use wb_billing::PortError;
 use wb_billing::ports::{
-    AllocationRow, BlockId, Clock, CutSource, FactRow, Holding, LedgerLog, ReadingRow, SampleRow, UsageStore,
+    AllocationRow, BlockId, Clock, CorrectionsRead, CutSource, FactRow, Holding, LedgerLog, ReadingRow, SampleRow, UsageStore,
     WorkRead,
 };
+use wb_events::facts::{METER_RATIO, MeterRatio, VOID, Void};
 use wb_ledger::{ChainHead, EvidenceBlock, Hash};
+use wb_metering::corrections::{Corrections, RatioFact, Recorded, TransformerRatio, VoidFact};
 use wb_metering::energy::RegisterReading;
 use wb_metering::gpu::Span;
 use wb_metering::report::machine::{Sample, SpanRow};
@@ -241,6 +243,13 @@ pub(crate) fn contract_body(contract_id: &str, customer_id: &str, price: &str) -
     })
 }
 
+/// The identity of the correction in a block of its own.
+pub(crate) fn correction_id(block: u64) -> [u8; 16] {
+    let mut id = [0xcc; 16];
+    id[..8].copy_from_slice(&block.to_be_bytes());
+    id
+}
+
 /// The world behind the usage port.
 #[derive(Clone, Default)]
 pub(crate) struct MemoryStore(pub(crate) Arc<Mutex<World>>);
@@ -354,17 +363,48 @@ impl UsageStore for MemoryStore {
         Ok(touching.map(|(_, row)| row.clone()).collect())
     }
 
+    async fn corrections(&self, cut: u64) -> Result<CorrectionsRead, PortError> {
+        let rows = [self.facts(VOID, cut).await?, self.facts(METER_RATIO, cut).await?];
+        let recorded = |row: &FactRow| Recorded { partition: 0, block: row.block.block, idx: row.idx };
+        let voids: Vec<VoidFact> = rows[0]
+            .iter()
+            .map(|row| VoidFact {
+                recorded: recorded(row),
+                id: correction_id(row.block.block),
+                voids: serde_json::from_str::<Void>(&row.body).unwrap().voids().unwrap(),
+            })
+            .collect();
+        let ratios: Vec<RatioFact> = rows[1]
+            .iter()
+            .map(|row| {
+                let body: MeterRatio = serde_json::from_str(&row.body).unwrap();
+                RatioFact {
+                    recorded: recorded(row),
+                    id: correction_id(row.block.block),
+                    meter_id: body.meter_id,
+                    interval: Interval { start_us: row.valid_from_us, end_us: row.valid_to_us.unwrap() },
+                    used: TransformerRatio { num: body.used_num, den: body.used_den },
+                    right: TransformerRatio { num: body.right_num, den: body.right_den },
+                }
+            })
+            .collect();
+        let blocks = rows.iter().flatten().map(|row| row.block.clone()).collect();
+        Ok(CorrectionsRead { resolved: Corrections::new(&voids, &ratios), blocks })
+    }
+
     async fn readings(
         &self,
         machine_ids: &[String],
         _window: Interval,
         cut: u64,
     ) -> Result<Vec<ReadingRow>, PortError> {
+        let corrections = self.corrections(cut).await?.resolved;
         let world = self.0.lock().unwrap();
         Ok(world
             .readings
             .iter()
             .filter(|(place, row)| place.names_offset < cut && machine_ids.contains(&row.machine_id))
+            .filter(|(_, row)| !corrections.is_voided(&row.reading.id))
             .map(|(_, row)| row.clone())
             .collect())
     }
