@@ -19,7 +19,9 @@ use wb_rating::{WorkGroup, WorkSlice};
 use wb_units::Interval;
 
 use crate::error::PortError;
-use crate::ports::{AllocationRow, BlockId, CorrectionsRead, FactRow, Holding, ReadingRow, SampleRow, UsageStore, WorkRead};
+use crate::ports::{
+    AllocationRow, BlockId, CorrectionsRead, FactRow, Holding, ReadingRow, SampleRow, UsageStore, WorkRead,
+};
 
 /// Machines of one query: their ids, up to 128 bytes each, go along as a parameter.
 const MACHINES_PER_QUERY: usize = 1_000;

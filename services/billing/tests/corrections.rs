@@ -83,7 +83,12 @@ async fn a_wrong_ratio_changes_a_later_bill_and_no_closed_one() {
     assert_eq!(power(&billed_now(&store).await), ("86.7", "86.70"));
     let void = id_text(&correction_id(block));
     store.change(|world| {
-        world.fact("void", &void, JANUARY_US, json!({"event_id": void, "who": "anna", "why": "it was right"}));
+        world.fact(
+            "void",
+            &void,
+            JANUARY_US,
+            json!({"event_id": void, "who": "anna", "why": "it was right"}),
+        );
     });
     assert_eq!(power(&billed_now(&store).await), ("99", "99.00"));
     assert_closed_stays(&closed, &issued).await;
@@ -98,7 +103,12 @@ async fn a_voided_reading_is_not_billed_and_a_voided_void_is() {
         let id = id_text(&id);
         let mut block = 0;
         store.change(|world| {
-            world.fact("void", &id, JANUARY_US, json!({"event_id": id, "who": "anna", "why": "another meter"}));
+            world.fact(
+                "void",
+                &id,
+                JANUARY_US,
+                json!({"event_id": id, "who": "anna", "why": "another meter"}),
+            );
             block = world.held - 1;
         });
         correction_id(block)

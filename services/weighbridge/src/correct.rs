@@ -85,9 +85,9 @@ struct By {
 
 /// A transformer ratio as people write it.
 fn ratio(text: &str) -> Result<(u32, u32)> {
-    let parts = text.split_once([':', '/']).and_then(|(num, den)| {
-        Some((num.trim().parse::<u32>().ok()?, den.trim().parse::<u32>().ok()?))
-    });
+    let parts = text
+        .split_once([':', '/'])
+        .and_then(|(num, den)| Some((num.trim().parse::<u32>().ok()?, den.trim().parse::<u32>().ok()?)));
     parts
         .filter(|(num, den)| *num > 0 && *den > 0)
         .with_context(|| format!("{text:?} is no ratio: write two whole numbers above 0, such as 200:5"))
@@ -146,7 +146,8 @@ pub(crate) async fn run(arguments: CorrectArguments) -> Result<()> {
     let stop = Stop::new(stop);
     let sent = tokio::time::timeout(SEND_TIMEOUT, ingest.post(&[event], &stop)).await;
     drop(told);
-    let refused = sent.with_context(|| format!("ingest did not answer within {} s", SEND_TIMEOUT.as_secs()))??;
+    let refused =
+        sent.with_context(|| format!("ingest did not answer within {} s", SEND_TIMEOUT.as_secs()))??;
     if let Some(refused) = refused.unwrap_or_default().first() {
         bail!("{} {}: {}", refused.code, refused.field, refused.reason);
     }
@@ -185,7 +186,9 @@ mod tests {
             right: "400:5".to_owned(),
             by: by(),
         };
-        for correction in [void(Some("00112233445566778899AABBCCDDEEFF"), None), void(None, Some("agent")), wrong_ratio] {
+        for correction in
+            [void(Some("00112233445566778899AABBCCDDEEFF"), None), void(None, Some("agent")), wrong_ratio]
+        {
             let (kind, entity, _, body) = fact_of(&correction).unwrap();
             wb_events::facts::FactBody::parse(kind, &entity, &body.to_string())
                 .unwrap_or_else(|error| panic!("{body}: {error}"));

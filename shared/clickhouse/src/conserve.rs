@@ -13,9 +13,9 @@ use ruint::aliases::U256;
 use serde::Deserialize;
 
 use crate::client::Store;
+use crate::corrections::CorrectionsAt;
 use crate::error::{StoreError, query_failed};
 use crate::read::Cut;
-use crate::corrections::CorrectionsAt;
 use crate::sealed::{DAY_US, named_between, reading_rows, sealed_cut_query, work_rows};
 
 /// Names that one check of blocks may span.

@@ -19,8 +19,7 @@ use crate::read::NAMED;
 pub const VOIDED_MAX: usize = 20_000;
 
 /// SQL for the ids of voided events.
-pub(crate) const VOIDED_IDS: &str =
-    "(SELECT toFixedString(unhex(arrayJoin({voided:Array(String)})), 16))";
+pub(crate) const VOIDED_IDS: &str = "(SELECT toFixedString(unhex(arrayJoin({voided:Array(String)})), 16))";
 
 /// SQL for the identity of an event by its sender's count, as `wb_events::identity::id_of` has it.
 // Fixed strings are joined as they are: made into text they would lose their zeros.
@@ -126,7 +125,8 @@ impl CorrectionsAt {
     }
 
     fn of(rows: &[FactRow]) -> Result<Self, StoreError> {
-        let (mut voids, mut ratios, mut sequences, mut words) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut voids, mut ratios, mut sequences, mut words) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for row in rows {
             if row.kind == VOID {
                 let body: facts::Void = row.read()?;
@@ -165,7 +165,8 @@ impl CorrectionsAt {
         let said = said
             .map(|(row, (_, ratio, who, why))| Said { entity: row.entity.clone(), ratio, who, why })
             .collect();
-        let mut blocks: Vec<_> = rows.iter().map(|row| (row.topic.clone(), row.partition, row.block)).collect();
+        let mut blocks: Vec<_> =
+            rows.iter().map(|row| (row.topic.clone(), row.partition, row.block)).collect();
         blocks.dedup();
         Ok(Self { resolved, said, blocks, voided, sequences })
     }

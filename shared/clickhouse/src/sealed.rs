@@ -107,8 +107,10 @@ pub(crate) fn reading_source(of_seals: &str, of_blocks: &str) -> String {
 #[must_use]
 pub fn work_rows(from: &str, to: &str, condition: &str) -> String {
     let within = format!("interval_start_us >= {from} AND interval_start_us < {to} AND ({condition})");
-    let counted =
-        work_source(&format!("{} AND {within}", of_seals(from, to)), &format!("{within} AND {}", above_seals()));
+    let counted = work_source(
+        &format!("{} AND {within}", of_seals(from, to)),
+        &format!("{within} AND {}", above_seals()),
+    );
     format!("{counted} UNION ALL {}", voided_work(from, to, condition))
 }
 
@@ -163,7 +165,10 @@ mod tests {
             }
             assert!(sql.contains("{voided:Array(String)}"), "{sql}");
             for rest in &halves[2..] {
-                assert!(rest.contains("FROM shares") && rest.contains("names_offset < {cut:UInt64}"), "{rest}");
+                assert!(
+                    rest.contains("FROM shares") && rest.contains("names_offset < {cut:UInt64}"),
+                    "{rest}"
+                );
             }
         }
     }

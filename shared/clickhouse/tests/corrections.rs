@@ -122,8 +122,9 @@ fn reading_id(meter: &str, minute: i64) -> [u8; 16] {
 }
 
 async fn reading(store: &Store, meter: &str, minute: i64, register_wh: u64) {
-    let columns =
-        format!("{TAG}, {COUNT}, event_time_us, event_id, site_id, machine_id, meter_id, witness, register_wh");
+    let columns = format!(
+        "{TAG}, {COUNT}, event_time_us, event_id, site_id, machine_id, meter_id, witness, register_wh"
+    );
     let at_us = DAY_US + minute * MINUTE_US;
     let values = format!(
         "{}, 'agent', 0, '{meter}', {minute}, {at_us}, unhex('{}'), 's', 'm1', '{meter}', 'meter', {register_wh}",
@@ -154,7 +155,8 @@ async fn fill(store: &Store) {
     }
     let always = (0, None);
     fact(store, 1, "site", "s", always, json!({"name": "S", "time_zone": "UTC"})).await;
-    let miner = json!({"site_id": "s", "model": "S21", "rated_power_mw": 3_600_000, "rated_hashrate_hs": "1200000"});
+    let miner =
+        json!({"site_id": "s", "model": "S21", "rated_power_mw": 3_600_000, "rated_hashrate_hs": "1200000"});
     for machine in ["m1", "m2"] {
         fact(store, 1, "machine", machine, always, miner.clone()).await;
     }
@@ -224,7 +226,8 @@ async fn what_is_voided_counts_no_more(store: &Store) {
     void(store, 2, &hex_of("share-3")).await;
     let counted = json!({"source": "pool", "source_epoch": 3, "key": "w", "sequence": 4});
     let id = id_text(&id_of("pool", 3, "w", 4));
-    fact(store, 2, "void", &id, (DAY_US, None), json!({"event": counted, "who": "anna", "why": "twice"})).await;
+    fact(store, 2, "void", &id, (DAY_US, None), json!({"event": counted, "who": "anna", "why": "twice"}))
+        .await;
     // The reading in the middle, a span, a sample.
     void(store, 3, &id_text(&reading_id("e1", 60))).await;
     void(store, 3, &id_text(&id_of("slurm", 0, "7", 1))).await;
@@ -327,9 +330,10 @@ async fn payments_are_told_by_machine_and_customer(store: &Store) {
         "customer_id": "acme"});
     fact(store, 8, "pool_earning", "p/2", hour, of_machine).await;
     let earned = |found: &SiteReport, machine: Option<&str>| -> Vec<(&str, u128, &str, u128)> {
-        let of = found.comparisons.iter().filter(|one| {
-            one.quantity == Quantity::Earned && one.machine_id.as_deref() == machine
-        });
+        let of = found
+            .comparisons
+            .iter()
+            .filter(|one| one.quantity == Quantity::Earned && one.machine_id.as_deref() == machine);
         of.map(|one| (one.pair.left_name, one.pair.left, one.pair.right_name, one.pair.right)).collect()
     };
     let found = report(&at(store, 8)).await;

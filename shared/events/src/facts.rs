@@ -10,8 +10,8 @@ mod redrive;
 mod stratum_v2;
 
 pub use corrections::{
-    CORRECTION_NAMES_NOTHING, CORRECTION_UNSIGNED, CountedEvent, METER_RATIO, MeterRatio, RATIO_IMPOSSIBLE, VOID, Void,
-    WORDS_BYTES_MAX, id_text,
+    CORRECTION_NAMES_NOTHING, CORRECTION_UNSIGNED, CountedEvent, METER_RATIO, MeterRatio, RATIO_IMPOSSIBLE,
+    VOID, Void, WORDS_BYTES_MAX, id_text,
 };
 pub use machine::Machine;
 pub use metering::{

@@ -87,7 +87,9 @@ impl Corrections {
         in_force.dedup();
         let mut by_meter: BTreeMap<String, Vec<RatioCorrection>> = BTreeMap::new();
         for fact in in_force {
-            let Some(correction) = RatioCorrection::new(fact.interval, fact.used, fact.right) else { continue };
+            let Some(correction) = RatioCorrection::new(fact.interval, fact.used, fact.right) else {
+                continue;
+            };
             let of_meter = by_meter.entry(fact.meter_id.clone()).or_default();
             ratio::lay_over(of_meter, correction);
         }

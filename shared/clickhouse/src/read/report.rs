@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use wb_metering::report::machine::{Record, Rules, Stand};
 use wb_metering::report::period::ReportPeriod;
 use wb_metering::report::sheet::{Sheet, known_part};
-use wb_metering::report::sources::leave_out;
 use wb_metering::report::site::{SiteFold, SiteReport};
+use wb_metering::report::sources::leave_out;
 use wb_units::{Interval, Micros, SETTLEMENT_INTERVAL_US};
 
 use super::{Read, Selection, SeriesRange};
@@ -236,7 +236,8 @@ impl Read {
     ) -> Result<Vec<String>, StoreError> {
         let said = &self.corrections().await?.said;
         let time = |at_us: Micros| {
-            jiff::Timestamp::from_microsecond(at_us).map_or_else(|_| at_us.to_string(), |time| time.to_string())
+            jiff::Timestamp::from_microsecond(at_us)
+                .map_or_else(|_| at_us.to_string(), |time| time.to_string())
         };
         let mut notes: Vec<String> = said
             .iter()
@@ -244,7 +245,10 @@ impl Read {
             .filter_map(|one| Some((one, one.ratio.filter(|ratio| ratio.intersect(&period).is_some())?)))
             .map(|(one, ratio)| {
                 let (from, to) = (time(ratio.start_us), time(ratio.end_us));
-                format!("the ratio of {} is corrected from {from} to {to}, by {}: {}", one.entity, one.who, one.why)
+                format!(
+                    "the ratio of {} is corrected from {from} to {to}, by {}: {}",
+                    one.entity, one.who, one.why
+                )
             })
             .collect();
         let voids = said.iter().filter(|one| one.ratio.is_none()).count();

@@ -181,7 +181,10 @@ impl Read {
                ORDER BY share_id LIMIT {POSITION_MAX_SHARES} BY machine_id, chain
              ) GROUP BY machine_id, chain, bin ORDER BY machine_id, chain, bin"
         );
-        for row in self.fetch::<PositionRow>("read where the shares lie", corrections.bind(bind(self.query(&sql)))).await? {
+        for row in self
+            .fetch::<PositionRow>("read where the shares lie", corrections.bind(bind(self.query(&sql))))
+            .await?
+        {
             let worker = workers.get_mut(&row.machine_id);
             let of_chain = |worker: &'_ &mut ChainWork| worker.chain == row.chain;
             if let Some(work) = worker.and_then(|worker| worker.work.iter_mut().find(of_chain)) {

@@ -105,7 +105,9 @@ impl Void {
                 InputError::coded(CORRECTION_NAMES_NOTHING, "body.body.event_id", error.to_string())
             }),
             (None, Some(event)) => Ok(event.id()),
-            (None, None) => Err(named("names no event: give event_id, or event with source, key and sequence")),
+            (None, None) => {
+                Err(named("names no event: give event_id, or event with source, key and sequence"))
+            }
             (Some(_), Some(_)) => Err(named("names an event twice: give event_id or event, not both")),
         }
     }
@@ -166,7 +168,9 @@ mod tests {
             (
                 "meter_ratio",
                 "e",
-                format!(r#"{{"meter_id":"e","used_num":200,"used_den":5,"right_num":400,"right_den":0,{by}}}"#),
+                format!(
+                    r#"{{"meter_id":"e","used_num":200,"used_den":5,"right_num":400,"right_den":0,{by}}}"#
+                ),
                 "WB-2008",
                 "right_den",
             ),
@@ -198,7 +202,8 @@ mod tests {
 
     #[test]
     fn an_event_can_be_named_by_its_senders_count() {
-        let event = super::CountedEvent { source: "agent".into(), source_epoch: 3, key: "m".into(), sequence: 9 };
+        let event =
+            super::CountedEvent { source: "agent".into(), source_epoch: 3, key: "m".into(), sequence: 9 };
         let counted = crate::Event {
             source: "agent".into(),
             source_epoch: 3,
@@ -208,7 +213,8 @@ mod tests {
         };
         assert_eq!(event.id(), crate::identity::event_id(&counted));
         let entity = super::id_text(&event.id());
-        let body = r#"{"event":{"key":"m","sequence":9,"source":"agent","source_epoch":3},"who":"a","why":"b"}"#;
+        let body =
+            r#"{"event":{"key":"m","sequence":9,"source":"agent","source_epoch":3},"who":"a","why":"b"}"#;
         assert_eq!(FactBody::parse("void", &entity, body).unwrap().to_json(), body);
     }
 }

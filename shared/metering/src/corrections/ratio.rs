@@ -67,8 +67,7 @@ fn greatest_common_divisor(mut left: u64, mut right: u64) -> u64 {
 pub(super) fn lay_over(list: &mut Vec<RatioCorrection>, over: RatioCorrection) {
     let mut left = Vec::with_capacity(list.len() + 2);
     for under in list.drain(..) {
-        let before =
-            Interval { end_us: under.interval.end_us.min(over.interval.start_us), ..under.interval };
+        let before = Interval { end_us: under.interval.end_us.min(over.interval.start_us), ..under.interval };
         let after =
             Interval { start_us: under.interval.start_us.max(over.interval.end_us), ..under.interval };
         let parts = [before, after].into_iter().filter(|part| part.start_us < part.end_us);

@@ -80,7 +80,8 @@ fn of_two_ratios_the_later_recorded_holds() {
 #[test]
 fn a_month_of_readings_is_rounded_once() {
     // 7/3 of one Wh a minute: rounded each time it would lose a third of each.
-    let used_right = RatioFact { used: ratio(3, 1), right: ratio(7, 1), ..ratio_fact(1, 2, (0, 1_000), 1, 1) };
+    let used_right =
+        RatioFact { used: ratio(3, 1), right: ratio(7, 1), ..ratio_fact(1, 2, (0, 1_000), 1, 1) };
     let corrections = Corrections::new(&[], &[used_right]);
     let readings: Vec<_> = (0..=1_000).map(|at| reading(at, 0, u64::try_from(at).unwrap())).collect();
     let month = Interval { start_us: 0, end_us: 1_000 };

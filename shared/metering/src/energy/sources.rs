@@ -3,8 +3,8 @@
 
 use wb_units::{Interval, Micros};
 
-use super::{MWH_PER_WH, RegisterReading};
 use super::witness::{NJ_PER_MJ, NJ_PER_WH, Piece};
+use super::{MWH_PER_WH, RegisterReading};
 use crate::corrections::cut;
 use crate::counters::{CounterSample, Step, StepKind, steps, until};
 

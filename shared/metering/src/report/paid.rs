@@ -86,8 +86,7 @@ pub fn pairs<'a>(
         shares: claims
             .map(|claims| share_sums(claims.credited_q32, claims.credited_q32_squared))
             .unwrap_or_default(),
-        claimed: claims
-            .and_then(|claims| mul_div(proven, claims.hashes, hashes_of(claims.credited_q32))),
+        claimed: claims.and_then(|claims| mul_div(proven, claims.hashes, hashes_of(claims.credited_q32))),
         paid: Some(paid_sat),
         pool_blocks,
         firmware_class_ppm: rules.firmware_class_ppm,

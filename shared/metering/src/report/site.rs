@@ -13,8 +13,8 @@ use wb_units::{Currency, Interval, Micros, SETTLEMENT_INTERVAL_US};
 
 use super::machine::{Figures, Record, Register, Rules, figures, union};
 use super::mix;
-use super::paid::{self, Worked, expected_sat, numerator, within};
 use super::money::Prices;
+use super::paid::{self, Worked, expected_sat, numerator, within};
 use super::sources::Sources;
 use super::truth::{Comparison, Quantity, TruthSums};
 use super::{Aggregates, Overlap};

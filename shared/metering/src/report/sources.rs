@@ -234,7 +234,13 @@ pub fn leave_out(record: &mut Record, rules: &Rules) -> Vec<u64> {
 
 /// The sources of a machine in a period. `left_out` is what [`leave_out`] said.
 #[must_use]
-pub fn sources(record: &Record, left_out: &[u64], is_gpu_node: bool, rules: &Rules, period: Interval) -> Vec<Source> {
+pub fn sources(
+    record: &Record,
+    left_out: &[u64],
+    is_gpu_node: bool,
+    rules: &Rules,
+    period: Interval,
+) -> Vec<Source> {
     let active: Vec<Interval> = record.stands.iter().map(|stand| stand.interval).collect();
     let left_out = |place: usize| left_out.get(place).copied().unwrap_or(0);
     let mut found = Vec::new();
@@ -284,7 +290,9 @@ fn source(
     let mine = rules.policies.of(&record.machine_id, meter_id);
     let mut edges = vec![period.start_us, period.end_us];
     for fact in &mine {
-        edges.extend([fact.interval.start_us, fact.interval.end_us].into_iter().filter(|at| period.contains(*at)));
+        edges.extend(
+            [fact.interval.start_us, fact.interval.end_us].into_iter().filter(|at| period.contains(*at)),
+        );
     }
     edges.sort_unstable();
     edges.dedup();
@@ -293,11 +301,8 @@ fn source(
     for pair in edges.windows(2) {
         let [start_us, end_us] = *pair else { continue };
         let policy = resolve(&mine, start_us, rules);
-        let promise = Promise {
-            every_us: policy.every_us,
-            active: active.to_vec(),
-            on_time_us: policy.late_after_us,
-        };
+        let promise =
+            Promise { every_us: policy.every_us, active: active.to_vec(), on_time_us: policy.late_after_us };
         let part = Interval { start_us, end_us };
         slots.add(&Completeness::of_slots(&promise, arrivals, estimated, part, |slot, state| {
             if matches!(state, SlotState::Missing | SlotState::Estimated) {
@@ -309,7 +314,8 @@ fn source(
         }));
     }
     missing.truncate(MISSING_MAX);
-    let last_us = arrivals.iter().map(|arrival| arrival.event_time_us).filter(|at_us| period.contains(*at_us)).max();
+    let last_us =
+        arrivals.iter().map(|arrival| arrival.event_time_us).filter(|at_us| period.contains(*at_us)).max();
     Source {
         machine_id: record.machine_id.clone(),
         meter_id: meter_id.map(str::to_owned),

@@ -27,8 +27,11 @@ fn sample(step: i64, delay_us: i64) -> Sample {
 }
 
 fn record(samples: Vec<Sample>, readings: &[(i64, u64)]) -> Record {
-    let reading =
-        |(step, register_wh): &(i64, u64)| RegisterReading { at_us: step * STEP_US, id: id(*step), register_wh: *register_wh };
+    let reading = |(step, register_wh): &(i64, u64)| RegisterReading {
+        at_us: step * STEP_US,
+        id: id(*step),
+        register_wh: *register_wh,
+    };
     let register = Register {
         meter_id: "e".to_owned(),
         witness: Witness::Meter,
@@ -103,7 +106,8 @@ fn late_events_are_shown_and_too_late_ones_are_estimated() {
         ..policy(PolicyOf::Meter("e".to_owned()), (0, 12))
     };
     let facts = vec![lenient, strict];
-    let rules = Rules { policies: Policies { facts: facts.clone() }, longest_us: STEP_US, ..Rules::default() };
+    let rules =
+        Rules { policies: Policies { facts: facts.clone() }, longest_us: STEP_US, ..Rules::default() };
     let mut left = spooled();
     let left_out = leave_out(&mut left, &rules);
     let found = sources(&left, &left_out, false, &rules, PERIOD);
@@ -132,7 +136,10 @@ fn a_site_is_heard_of_up_to_its_slowest_source() {
     let silent = Record { machine_id: "n".to_owned(), ..record(Vec::new(), &[]) };
     all.add(judged(silent, vec![]));
     let mark = all.watermark();
-    assert_eq!((mark.at_us, mark.slowest, mark.idle), (Some(7 * STEP_US), vec!["e".to_owned()], vec!["n".to_owned()]));
+    assert_eq!(
+        (mark.at_us, mark.slowest, mark.idle),
+        (Some(7 * STEP_US), vec!["e".to_owned()], vec!["n".to_owned()])
+    );
     assert_eq!((all.slots.expected, all.slots.received), (36, 4));
     assert_eq!(all.each[0].name(), "n", "the least complete first");
     assert_eq!(Sources::default().watermark().at_us, None);
