@@ -1,5 +1,9 @@
 //! The clerk.
 
+mod backtest;
+
+pub use backtest::{Backtest, ComponentAmounts};
+
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,11 +13,12 @@ use tracing::{info, warn};
 use wb_ledger::{Command, Draft, Hash, PeriodClosed, Refusal};
 use wb_rating::Period;
 
-use crate::bill::bill;
+use crate::bill::{Bill, bill};
 use crate::error::{ClerkError, ContractFailure};
 use crate::journal::{IssuedDocument, Journal};
 use crate::ports::{Clock, CutSource, LedgerLog, UsageStore};
 use crate::reference::Reference;
+use crate::usage::Balances;
 
 /// Closes periods and issues invoices.
 ///
@@ -120,7 +125,9 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
     ) -> Result<Option<Issued>, ClerkError> {
         if journal.state().closed(contract_id, period).is_none() {
             // Computed before the close, so that a mistake in the facts can still be corrected.
-            let Some(draft) = self.draft(at_cuts, contract_id, period, cut).await? else { return Ok(None) };
+            let Some(draft) = self.draft(journal, at_cuts, contract_id, period, cut).await? else {
+                return Ok(None);
+            };
             let document = draft.document();
             let now_us = self.clock.now_us();
             if now_us < document.period.end_us {
@@ -150,13 +157,14 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
         }) {
             return Ok(Some(summary(existing, false)));
         }
-        let draft = self.draft(at_cuts, contract_id, period, closed_cut).await?.ok_or_else(|| {
-            ClerkError::NoTerms {
-                contract_id: contract_id.to_owned(),
-                period: period.to_owned(),
-                cut: closed_cut,
-            }
-        })?;
+        let draft =
+            self.draft(journal, at_cuts, contract_id, period, closed_cut).await?.ok_or_else(|| {
+                ClerkError::NoTerms {
+                    contract_id: contract_id.to_owned(),
+                    period: period.to_owned(),
+                    cut: closed_cut,
+                }
+            })?;
         self.issue(journal, draft, period).await
     }
 
@@ -196,18 +204,33 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
 
     async fn draft(
         &self,
+        journal: &Journal,
         at_cuts: &mut BTreeMap<u64, Reference>,
         contract_id: &str,
         period: &str,
         cut: u64,
     ) -> Result<Option<Draft>, ClerkError> {
+        let bill = self.bill(journal, at_cuts, contract_id, period, cut).await?;
+        Ok(bill.map(|bill| Draft::new(bill.billed)).transpose()?)
+    }
+
+    /// The bill of a contract for a period at a cut, with what it is made from.
+    pub(crate) async fn bill(
+        &self,
+        journal: &Journal,
+        at_cuts: &mut BTreeMap<u64, Reference>,
+        contract_id: &str,
+        period: &str,
+        cut: u64,
+    ) -> Result<Option<Bill>, ClerkError> {
         self.check_reached(cut).await?;
         let reference = match at_cuts.entry(cut) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => entry.insert(Reference::load(&self.store, cut).await?),
         };
         let Some(period_terms) = reference.terms_of(contract_id, period)? else { return Ok(None) };
-        Ok(Some(Draft::new(bill(&self.store, reference, period_terms, cut).await?)?))
+        let balances = balances_before(journal, contract_id, period)?;
+        Ok(Some(bill(&self.store, reference, period_terms, balances, cut).await?))
     }
 
     /// A bill over tables that lag behind the cut would be too small, silently.
@@ -250,8 +273,9 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
         let document = self.invoice(invoice_id).await?;
         let invoice = &document.invoice;
         let cut = invoice.evidence.cut;
+        let journal = self.journal.lock().await;
         let draft = self
-            .draft(&mut BTreeMap::new(), &invoice.contract_id, &invoice.period.text, cut)
+            .draft(&journal, &mut BTreeMap::new(), &invoice.contract_id, &invoice.period.text, cut)
             .await?
             .ok_or_else(|| ClerkError::NoTerms {
                 contract_id: invoice.contract_id.clone(),
@@ -266,6 +290,20 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
             evidence_matches: computed.evidence_digest == invoice.evidence_digest,
         })
     }
+}
+
+/// What the invoices of a contract left of grants and deposits before the one of a period: those that were
+/// issued before it, or all where it is not issued.
+pub(crate) fn balances_before(
+    journal: &Journal,
+    contract_id: &str,
+    period: &str,
+) -> Result<Balances, ClerkError> {
+    let of_contract = || journal.invoices().filter(|document| document.invoice.contract_id == contract_id);
+    let own = of_contract().find(|document| document.invoice.period.text == period);
+    let before =
+        of_contract().filter(|document| own.is_none_or(|own| document.ledger_offset < own.ledger_offset));
+    Balances::of(before.map(|document| &document.invoice))
 }
 
 /// The UTC days that a month has part of in any time zone.

@@ -5,18 +5,23 @@
 //! their order does not matter. Which blocks hold the work is asked of the blocks themselves: a seal
 //! adds them up and does not say.
 
+mod telemetry;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use clickhouse::{Client, Row};
 use serde::Deserialize;
+use wb_clickhouse::corrections::CorrectionsAt;
 use wb_clickhouse::sealed::{reading_rows, sealed_cut_query, work_rows};
 use wb_ledger::{ChainHead, EvidenceBlock, Hash};
 use wb_metering::energy::RegisterReading;
-use wb_rating::WorkGroup;
+use wb_rating::{WorkGroup, WorkSlice};
 use wb_units::Interval;
 
 use crate::error::PortError;
-use crate::ports::{BlockId, FactRow, Holding, ReadingRow, UsageStore, WorkRead};
+use crate::ports::{
+    AllocationRow, BlockId, CorrectionsRead, FactRow, Holding, ReadingRow, SampleRow, UsageStore, WorkRead,
+};
 
 /// Machines of one query: their ids, up to 128 bytes each, go along as a parameter.
 const MACHINES_PER_QUERY: usize = 1_000;
@@ -57,6 +62,13 @@ struct WorkColumns {
     subsidy_sat: u64,
     credited: u128,
     share_count: u64,
+}
+
+#[derive(Row, Deserialize)]
+struct SliceColumns {
+    interval_start_us: i64,
+    chain: String,
+    credited: u128,
 }
 
 #[derive(Row, Deserialize)]
@@ -132,29 +144,43 @@ impl UsageStore for ClickHouseUsage {
     }
 
     async fn facts(&self, kind: &str, cut: u64) -> Result<Vec<FactRow>, PortError> {
-        let sql = format!(
-            "SELECT entity, valid_from_us, valid_to_us, topic, partition, block, idx, body \
-             FROM facts WHERE kind = {{kind:String}} AND {NAMED}"
-        );
-        let rows = self
-            .client
-            .query(&sql)
-            .param("kind", kind)
-            .param("cut", cut)
-            .fetch_all::<FactColumns>()
-            .await
-            .map_err(failed("facts"))?;
-        Ok(rows
-            .into_iter()
-            .map(|row| FactRow {
-                entity: row.entity,
-                valid_from_us: row.valid_from_us,
-                valid_to_us: row.valid_to_us,
-                block: BlockId { topic: row.topic, partition: row.partition, block: row.block },
-                idx: row.idx,
-                body: row.body,
-            })
-            .collect())
+        self.read_facts(kind, None, cut).await
+    }
+
+    async fn facts_of(&self, kind: &str, entities: &[String], cut: u64) -> Result<Vec<FactRow>, PortError> {
+        self.read_facts(kind, Some(entities), cut).await
+    }
+
+    async fn work_slices(&self, holdings: &[Holding], cut: u64) -> Result<Vec<WorkSlice>, PortError> {
+        let mut sums: BTreeMap<(i64, String), u128> = BTreeMap::new();
+        for (interval, machine_ids) in by_interval(holdings) {
+            for chunk in machine_ids.chunks(MACHINES_PER_QUERY) {
+                for slice in self.read_slices(interval, chunk, cut).await? {
+                    let sum = sums.entry((slice.interval_start_us, slice.chain)).or_default();
+                    *sum = sum.saturating_add(slice.credited);
+                }
+            }
+        }
+        let slice = |((start_us, chain), credited_q32)| WorkSlice { start_us, chain, credited_q32 };
+        Ok(sums.into_iter().map(slice).collect())
+    }
+
+    async fn samples(
+        &self,
+        machine_ids: &[String],
+        window: Interval,
+        cut: u64,
+    ) -> Result<Vec<SampleRow>, PortError> {
+        self.read_samples(machine_ids, window, cut).await
+    }
+
+    async fn allocations(
+        &self,
+        node_ids: &[String],
+        window: Interval,
+        cut: u64,
+    ) -> Result<Vec<AllocationRow>, PortError> {
+        self.read_allocations(node_ids, window, cut).await
     }
 
     async fn work(&self, holdings: &[Holding], cut: u64) -> Result<WorkRead, PortError> {
@@ -165,6 +191,12 @@ impl UsageStore for ClickHouseUsage {
             }
         }
         Ok(work)
+    }
+
+    async fn corrections(&self, cut: u64) -> Result<CorrectionsRead, PortError> {
+        let read = self.read_corrections(cut).await?;
+        let block = |(topic, partition, block)| BlockId { topic, partition, block };
+        Ok(CorrectionsRead { resolved: read.resolved, blocks: read.blocks.into_iter().map(block).collect() })
     }
 
     async fn readings(
@@ -189,11 +221,11 @@ impl UsageStore for ClickHouseUsage {
              ORDER BY event_time_us ASC, event_id ASC LIMIT 1 BY {METER})"
         );
         let mut rows = Vec::new();
+        let corrections = self.read_corrections(cut).await?;
         for chunk in machine_ids.chunks(MACHINES_PER_QUERY) {
             let sealed_cut = self.sealed_cut(cut).await?;
-            let found = self
-                .client
-                .query(&sql)
+            let found = corrections
+                .bind(self.client.query(&sql))
                 .param("sealed_cut", sealed_cut)
                 .param("machines", chunk)
                 .param("start", window.start_us)
@@ -278,6 +310,61 @@ impl UsageStore for ClickHouseUsage {
 }
 
 impl ClickHouseUsage {
+    async fn read_facts(
+        &self,
+        kind: &str,
+        entities: Option<&[String]>,
+        cut: u64,
+    ) -> Result<Vec<FactRow>, PortError> {
+        let of_entities = if entities.is_some() { "AND entity IN {entities:Array(String)} " } else { "" };
+        let sql = format!(
+            "SELECT entity, valid_from_us, valid_to_us, topic, partition, block, idx, body \
+             FROM facts WHERE kind = {{kind:String}} {of_entities}AND {NAMED}"
+        );
+        let mut query = self.client.query(&sql).param("kind", kind).param("cut", cut);
+        if let Some(entities) = entities {
+            query = query.param("entities", entities);
+        }
+        let rows = query.fetch_all::<FactColumns>().await.map_err(failed("facts"))?;
+        Ok(rows
+            .into_iter()
+            .map(|row| FactRow {
+                entity: row.entity,
+                valid_from_us: row.valid_from_us,
+                valid_to_us: row.valid_to_us,
+                block: BlockId { topic: row.topic, partition: row.partition, block: row.block },
+                idx: row.idx,
+                body: row.body,
+            })
+            .collect())
+    }
+
+    async fn read_slices(
+        &self,
+        interval: Interval,
+        machine_ids: &[&str],
+        cut: u64,
+    ) -> Result<Vec<SliceColumns>, PortError> {
+        let accepted = "machine_id IN {machines:Array(String)} AND verdict = 'accepted'";
+        let sealed_cut = self.sealed_cut(cut).await?;
+        let sql = format!(
+            "SELECT interval_start_us, chain, sum(credited_q32) AS credited FROM ({}) \
+             GROUP BY interval_start_us, chain",
+            work_rows("{start:Int64}", "{end:Int64}", accepted)
+        );
+        let query = self.read_corrections(cut).await?.bind(self.client.query(&sql));
+        let query = query.param("machines", machine_ids).param("sealed_cut", sealed_cut);
+        let query = query.param("start", interval.start_us).param("end", interval.end_us).param("cut", cut);
+        query.fetch_all::<SliceColumns>().await.map_err(failed("work by interval"))
+    }
+
+    /// The corrections that hold at a cut.
+    async fn read_corrections(&self, cut: u64) -> Result<CorrectionsAt, PortError> {
+        CorrectionsAt::read(&self.client, cut)
+            .await
+            .map_err(|error| PortError::new("reading corrections from ClickHouse", error))
+    }
+
     /// Up to where a query takes sealed days.
     async fn sealed_cut(&self, cut: u64) -> Result<u64, PortError> {
         let query = self.client.query(&sealed_cut_query()).param("cut", cut);
@@ -292,9 +379,10 @@ impl ClickHouseUsage {
         work: &mut WorkRead,
     ) -> Result<(), PortError> {
         let accepted = "machine_id IN {machines:Array(String)} AND verdict = 'accepted'";
+        let corrections = self.read_corrections(cut).await?;
         let ask = |sql: &str| {
-            self.client
-                .query(sql)
+            corrections
+                .bind(self.client.query(sql))
                 .param("machines", machine_ids)
                 .param("start", interval.start_us)
                 .param("end", interval.end_us)

@@ -1,7 +1,7 @@
 //! What can stop the clerk; each with a stable code.
 
 use wb_ledger::{EventError, Inconsistent, InvoiceError, RecordError, Refusal};
-use wb_rating::{ContractError, PeriodError, RatingError};
+use wb_rating::{ContractError, PeriodError, PriceError, RatingError, StretchError};
 
 use crate::clerk::Issued;
 
@@ -103,6 +103,58 @@ pub enum ClerkError {
     /// Usage that cannot be rated.
     #[error("usage cannot be rated")]
     Rating(#[from] RatingError),
+    /// Prices that contradict each other.
+    #[error("prices cannot be used")]
+    Price(#[from] PriceError),
+    /// A machine of which nothing is recorded, under a contract that needs its rated power or its place.
+    #[error(
+        "[WB-5431] contract {contract_id} needs {what} of machine {machine_id} at {at}, but no machine fact covers that \
+         instant; send the machine's fact from that instant on"
+    )]
+    NoMachine {
+        /// The contract.
+        contract_id: String,
+        /// The machine.
+        machine_id: String,
+        /// What of it is needed.
+        what: &'static str,
+        /// The first instant that is not covered.
+        at: String,
+    },
+    /// A payment of a pool that is for several contracts.
+    #[error(
+        "[WB-5432] what {pool} paid for site {site_id} at {at} is not said to be for one contract, and the site's machines are \
+         under {contracts}; send the fact again with the contract_id it is for, one fact for each contract"
+    )]
+    SharedReceipt {
+        /// The pool.
+        pool: String,
+        /// The site.
+        site_id: String,
+        /// When.
+        at: String,
+        /// The contracts.
+        contracts: String,
+    },
+    /// An invoice that does not list all it drew from prepaid grants.
+    #[error(
+        "[WB-5433] invoice {invoice_id} drew from more prepaid grants than it lists, so what is left of them is not known; \
+         put the grants of contract {contract_id} together in fewer"
+    )]
+    DrawsUnknown {
+        /// The invoice.
+        invoice_id: String,
+        /// The contract.
+        contract_id: String,
+    },
+    /// A document to try out that is no document of the contract asked for, or of none.
+    #[error("[WB-5434] the document is of contract {found}, and {detail}")]
+    NotThisContract {
+        /// The contract of the document.
+        found: String,
+        /// What would be right.
+        detail: String,
+    },
     /// A bill that is no document.
     #[error("the bill is no invoice")]
     Invoice(#[from] InvoiceError),
@@ -212,6 +264,11 @@ impl ClerkError {
             Self::Fact { .. } => "WB-5404",
             Self::OtherCustomer { .. } => "WB-5405",
             Self::Rating(error) => error.code(),
+            Self::Price(error) => error.code(),
+            Self::NoMachine { .. } => "WB-5431",
+            Self::SharedReceipt { .. } => "WB-5432",
+            Self::DrawsUnknown { .. } => "WB-5433",
+            Self::NotThisContract { .. } => "WB-5434",
             Self::Invoice(error) => error.code(),
             Self::Behind { .. } => "WB-5406",
             Self::Unnamed { .. } => "WB-5407",
@@ -224,6 +281,17 @@ impl ClerkError {
             Self::NoSuchInvoice { .. } => "WB-5410",
             Self::NoTerms { .. } => "WB-5411",
             Self::Some { .. } => "WB-5412",
+        }
+    }
+}
+
+impl From<StretchError> for ClerkError {
+    fn from(error: StretchError) -> Self {
+        match error {
+            StretchError::Contract(error) => Self::Contract(error),
+            StretchError::Period(error) => Self::Period(error),
+            StretchError::Prices(error) => Self::Price(error),
+            StretchError::Rating(error) => Self::Rating(error),
         }
     }
 }

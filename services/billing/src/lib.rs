@@ -23,8 +23,10 @@ pub mod ports;
 mod projector;
 mod reference;
 pub mod timeline;
+mod usage;
 
-pub use clerk::{Clerk, Issued, Recomputed};
+pub use bill::{Bill, Completeness};
+pub use clerk::{Backtest, Clerk, ComponentAmounts, Issued, Recomputed};
 pub use clickhouse_usage::ClickHouseUsage;
 pub use error::{ClerkError, ContractFailure, PortError};
 pub use journal::IssuedDocument;

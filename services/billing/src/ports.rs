@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::future::Future;
 
 use wb_ledger::{ChainHead, EvidenceBlock};
+use wb_metering::corrections::Corrections;
 use wb_metering::energy::RegisterReading;
-use wb_rating::WorkGroup;
+use wb_metering::report::machine::{Sample, SpanRow};
+use wb_rating::{WorkGroup, WorkSlice};
 use wb_units::{Interval, Micros};
 
 use crate::error::PortError;
@@ -116,6 +118,35 @@ pub struct ReadingRow {
     pub block: BlockId,
 }
 
+/// A sample of a machine, with the block that holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SampleRow {
+    /// The machine.
+    pub machine_id: String,
+    /// The sample.
+    pub sample: Sample,
+    /// The block.
+    pub block: BlockId,
+}
+
+/// A row of a GPU allocation, with the block that holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AllocationRow {
+    /// The row; it names its node.
+    pub row: SpanRow,
+    /// The block.
+    pub block: BlockId,
+}
+
+/// Corrections, with the blocks that hold them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CorrectionsRead {
+    /// What they come to.
+    pub resolved: Corrections,
+    /// The blocks.
+    pub blocks: BTreeSet<BlockId>,
+}
+
 /// What was counted and recorded, as of a cut: only rows of blocks named before it.
 pub trait UsageStore: Send + Sync {
     /// One past the highest offset in `names`, below `below`, that the tables know; 0 for none.
@@ -124,12 +155,43 @@ pub trait UsageStore: Send + Sync {
     /// All facts of a kind, in any order.
     fn facts(&self, kind: &str, cut: u64) -> impl Future<Output = Result<Vec<FactRow>, PortError>> + Send;
 
+    /// Facts of a kind about some entities, in any order.
+    fn facts_of(
+        &self,
+        kind: &str,
+        entities: &[String],
+        cut: u64,
+    ) -> impl Future<Output = Result<Vec<FactRow>, PortError>> + Send;
+
     /// Accepted work of machines while they were held.
     fn work(
         &self,
         holdings: &[Holding],
         cut: u64,
     ) -> impl Future<Output = Result<WorkRead, PortError>> + Send;
+
+    /// The same work by settlement interval and chain.
+    fn work_slices(
+        &self,
+        holdings: &[Holding],
+        cut: u64,
+    ) -> impl Future<Output = Result<Vec<WorkSlice>, PortError>> + Send;
+
+    /// Samples of some machines inside a window.
+    fn samples(
+        &self,
+        machine_ids: &[String],
+        window: Interval,
+        cut: u64,
+    ) -> impl Future<Output = Result<Vec<SampleRow>, PortError>> + Send;
+
+    /// All rows of the allocations of some nodes that touch a window, also those rows that do not.
+    fn allocations(
+        &self,
+        node_ids: &[String],
+        window: Interval,
+        cut: u64,
+    ) -> impl Future<Output = Result<Vec<AllocationRow>, PortError>> + Send;
 
     /// Readings of the meters of some machines: those inside the window and, for each machine, meter
     /// and witness, the last before it and the first at or after its end, however far away.
@@ -139,6 +201,9 @@ pub trait UsageStore: Send + Sync {
         window: Interval,
         cut: u64,
     ) -> impl Future<Output = Result<Vec<ReadingRow>, PortError>> + Send;
+
+    /// The corrections that hold. What is voided is in none of the rows that the others give.
+    fn corrections(&self, cut: u64) -> impl Future<Output = Result<CorrectionsRead, PortError>> + Send;
 
     /// The names of some blocks.
     fn blocks(

@@ -1,20 +1,27 @@
 //! The facts a bill rests on: contracts in their versions and who held which machine when.
 
+mod facts;
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use wb_ledger::{Hash, canonical};
-use wb_rating::{Contract, Period};
+use wb_rating::{Contract, ContractError, Period, Versions, moment};
 use wb_units::Interval;
+use wb_units::time::boundary_at_or_after;
 
 use crate::error::ClerkError;
 use crate::ports::{BlockId, Holding, UsageStore};
 use crate::timeline::{Span, timelines};
 
+pub(crate) use facts::{Dated, Facts};
+
 /// Contracts and assignments at a cut.
 pub(crate) struct Reference {
     contracts: BTreeMap<String, Vec<Span>>,
     assignments: BTreeMap<String, Vec<Assignment>>,
+    /// Everything else that a bill may rest on.
+    pub(crate) facts: Facts,
 }
 
 /// A machine assigned to a contract.
@@ -34,6 +41,8 @@ struct AssignmentBody {
 /// One version of a contract and the part of the period it governs.
 pub(crate) struct Terms {
     pub(crate) contract: Contract,
+    /// The document, as it was recorded.
+    pub(crate) body: String,
     pub(crate) digest: Hash,
     pub(crate) interval: Interval,
     pub(crate) block: BlockId,
@@ -66,7 +75,7 @@ impl Reference {
                 });
             }
         }
-        Ok(Self { contracts, assignments })
+        Ok(Self { contracts, assignments, facts: Facts::load(store, cut).await? })
     }
 
     /// The ids of all contracts, sorted.
@@ -106,6 +115,9 @@ impl Reference {
             check_unchanged(&contract, later)?;
             later.terms.push(terms(contract, span, interval)?);
         }
+        if let Some(found) = &found {
+            check_versions(contract_id, spans, found.period.interval)?;
+        }
         Ok(found.map(|mut found| {
             found.terms.reverse();
             found.terms.dedup_by(|right, left| {
@@ -117,6 +129,38 @@ impl Reference {
             });
             found
         }))
+    }
+
+    /// The same facts with one document in the place of all versions of a contract.
+    pub(crate) fn terms_of_document(
+        &self,
+        body: &str,
+        text: &str,
+    ) -> Result<Option<PeriodTerms>, ClerkError> {
+        let contract = Contract::parse(body)?;
+        let spans = self.contracts.get(&contract.contract_id).map(Vec::as_slice).unwrap_or_default();
+        let period = Period::month(text, &contract.time_zone)?;
+        // The block of what was recorded stands for the document: there is none that holds it.
+        let Some(span) = spans.last() else { return Ok(None) };
+        let span = Span { body: body.to_owned(), ..span.clone() };
+        let terms = vec![terms(contract, &span, period.interval)?];
+        Ok(Some(PeriodTerms { period, terms }))
+    }
+
+    /// The documents of a contract: from when each holds, and its text.
+    pub(crate) fn documents_of(&self, contract_id: &str) -> Vec<(i64, String)> {
+        let spans = self.contracts.get(contract_id).into_iter().flatten();
+        spans.map(|span| (span.interval.start_us, span.body.clone())).collect()
+    }
+
+    /// All assignments of a time: contract, machine and the part of the time.
+    pub(crate) fn all_holdings(&self, within: Interval) -> impl Iterator<Item = (&str, &str, Interval)> {
+        self.assignments.iter().flat_map(move |(contract_id, assignments)| {
+            assignments.iter().filter_map(move |assignment| {
+                let held = assignment.interval.intersect(&within)?;
+                Some((contract_id.as_str(), assignment.machine_id.as_str(), held))
+            })
+        })
     }
 
     /// The machines held under a contract within an interval, sorted, with the blocks that say so.
@@ -158,7 +202,39 @@ fn terms(contract: Contract, span: &Span, interval: Interval) -> Result<Terms, C
         entity: contract.contract_id.clone(),
         detail: error.to_string(),
     })?;
-    Ok(Terms { contract, digest, interval, block: span.block.clone() })
+    Ok(Terms { contract, body: span.body.clone(), digest, interval, block: span.block.clone() })
+}
+
+/// The documents that say from when they hold agree with each other, and with the facts that hold them:
+/// no two hold at once. Those that touch the period are looked at, and the one before it.
+fn check_versions(contract_id: &str, spans: &[Span], period: Interval) -> Result<(), ClerkError> {
+    let first = spans.partition_point(|span| span.interval.end_us <= period.start_us).saturating_sub(1);
+    let mut dated = Vec::new();
+    for span in spans.iter().skip(first).take_while(|span| span.interval.start_us < period.end_us) {
+        // One that cannot be read is refused where it is billed by.
+        let Ok(contract) = Contract::parse(&span.body) else { continue };
+        let Some(from_us) = contract.effective_from_us else { continue };
+        if boundary_at_or_after(from_us) != span.interval.start_us {
+            return Err(ClerkError::Fact {
+                kind: "contract",
+                entity: contract_id.to_owned(),
+                detail: format!(
+                    "its document holds from {}, but the fact takes effect at {}; both name one instant",
+                    moment(from_us),
+                    moment(span.interval.start_us)
+                ),
+            });
+        }
+        dated.push(contract);
+    }
+    if dated.len() < 2 {
+        return Ok(());
+    }
+    match Versions::new(dated) {
+        Err(error @ ContractError::Overlap { .. }) => Err(error.into()),
+        // Numbers of versions are for people; which one holds follows from its fact.
+        _ => Ok(()),
+    }
 }
 
 /// An invoice has one customer, one issuer and one calendar.

@@ -221,7 +221,15 @@ impl Reference {
             | FactBody::EnergyMix(_)
             | FactBody::Meter(_)
             | FactBody::PoolEarning(_)
-            | FactBody::PoolPayout(_) => {}
+            | FactBody::PoolPayout(_)
+            | FactBody::Void(_)
+            | FactBody::MeterRatio(_)
+            | FactBody::DataPolicy(_)
+            | FactBody::Outage(_)
+            | FactBody::Count(_)
+            | FactBody::PrepaidGrant(_)
+            | FactBody::DepositHeld(_)
+            | FactBody::PastInvoice(_) => {}
         }
     }
 

@@ -13,7 +13,7 @@ use wb_config::{Config, ProcessEnvironment};
 
 use crate::keys::Keys;
 use crate::services::Service;
-use crate::{alarm, audit, backends, bill, connect, demo, quarantine, report, rules, share, up};
+use crate::{alarm, audit, backends, bill, connect, correct, demo, quarantine, report, rules, share, up};
 
 /// Weighbridge: counts hashes, kilowatt-hours and GPU-hours once, proves them, and bills them.
 #[derive(Debug, Parser)]
@@ -96,6 +96,8 @@ enum Command {
     /// A site's or the fleet's figures of a period: output, energy, uptime, cost, and its witnesses compared.
     #[command(subcommand)]
     Report(report::ReportCommand),
+    /// Correct what was recorded: void an event, or put a meter's transformer ratio right.
+    Correct(correct::CorrectArguments),
     /// Prove shares.
     #[command(subcommand)]
     Share(share::ShareCommand),
@@ -152,6 +154,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
     if let Command::Connect(connect_arguments) = arguments.command {
         return connect::run(connect_arguments).await;
     }
+    if let Command::Correct(correction) = arguments.command {
+        correct::run(correction).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let config = Config::load(arguments.config.as_deref(), ProcessEnvironment)?;
     match arguments.command {
         Command::Up => up::run(&config, &child_arguments).await?,
@@ -191,7 +197,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Replay(replay) => return audit::replay(&config, &replay).await,
         Command::Quarantine(command) => quarantine::run(&config, command).await?,
         Command::Report(command) => report::run(&config, &command).await?,
-        Command::Share(_) | Command::Connect(_) => {}
+        Command::Share(_) | Command::Connect(_) | Command::Correct(_) => {}
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -7,6 +7,7 @@ mod backends;
 mod bill;
 mod cli;
 mod connect;
+mod correct;
 mod demo;
 mod keys;
 mod quarantine;

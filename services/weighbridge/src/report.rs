@@ -11,11 +11,13 @@ use wb_auth::{CustomerId, TenantScope};
 use wb_clickhouse::read::PeriodRequest;
 use wb_clickhouse::{Cut, Read, Store, StoreConfig};
 use wb_config::Config;
+use wb_events::topics;
+use wb_kafka::Log;
 use wb_metering::report::period::ReportPeriod;
 use wb_metering::report::sheet::Sheet;
 use wb_units::{Interval, Micros};
 
-use crate::backends::clickhouse_access;
+use crate::backends::{clickhouse_access, log_settings};
 use crate::cli::print;
 use crate::keys::Keys;
 
@@ -53,6 +55,10 @@ pub(crate) struct ReportOptions {
     /// As of an offset in `names` instead of now: what was known then.
     #[arg(long)]
     cut: Option<u64>,
+    /// As of an instant instead of now, such as 2026-08-03T00:00:00Z: by what had been counted by then, facts and
+    /// events alike.
+    #[arg(long, conflicts_with = "cut")]
+    as_of: Option<String>,
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
 }
@@ -96,7 +102,12 @@ pub(crate) async fn run(config: &Config, command: &ReportCommand) -> Result<()> 
     store.max_execution_time_s = QUERY_TIME_S;
     let store = Store::new(store)?;
     store.ping().await.context("ClickHouse cannot be used")?;
-    let text = text_of(&store, site, options, now_us()?).await?;
+    let cut = match (options.cut, &options.as_of) {
+        (Some(cut), _) => Cut(cut),
+        (None, Some(instant)) => cut_at(config, instant_us(instant).context("--as-of")?).await?,
+        (None, None) => store.cut().await?,
+    };
+    let text = text_of(&store, site, options, cut, now_us()?).await?;
     print(text.trim_end())
 }
 
@@ -107,11 +118,25 @@ pub(crate) fn now_us() -> Result<Micros> {
     Ok(Micros::try_from(since.as_micros())?)
 }
 
+/// The cut of an instant: what was named before it. Asked of the log itself, whose broker stamped each name.
+async fn cut_at(config: &Config, at_us: Micros) -> Result<Cut> {
+    let log = Log::connect(log_settings(config)).context("the Kafka client was not accepted")?;
+    Ok(Cut(log.first_offset_at(topics::NAMES, 0, at_us).await?))
+}
+
+/// An instant as people write it, in UTC microseconds.
+pub(crate) fn instant_us(text: &str) -> Result<Micros> {
+    let instant: jiff::Timestamp =
+        text.parse().with_context(|| format!("{text:?} is no instant: write 2026-08-03T00:00:00Z"))?;
+    Ok(instant.as_microsecond())
+}
+
 /// A report as text.
 async fn text_of(
     store: &Store,
     site: Option<&str>,
     options: &ReportOptions,
+    cut: Cut,
     now_us: Micros,
 ) -> Result<String> {
     let scope = match &options.customer {
@@ -119,10 +144,6 @@ async fn text_of(
             TenantScope::Customer(CustomerId::new(id.as_str()).context("--customer: not a customer id")?)
         }
         None => TenantScope::Operator,
-    };
-    let cut = match options.cut {
-        Some(cut) => Cut(cut),
-        None => store.cut().await?,
     };
     let read = store.read(scope, cut);
     let (head, sheet) = sheet_of(&read, site, &options.period, options.zone.as_deref(), now_us).await?;

@@ -13,6 +13,7 @@ use ruint::aliases::U256;
 use serde::Deserialize;
 
 use crate::client::Store;
+use crate::corrections::CorrectionsAt;
 use crate::error::{StoreError, query_failed};
 use crate::read::Cut;
 use crate::sealed::{DAY_US, named_between, reading_rows, sealed_cut_query, work_rows};
@@ -259,7 +260,9 @@ impl Store {
         let (interval, event) = (within("interval_start_us"), within("event_time_us"));
         let figures = async |sql: String| -> Result<Figures, StoreError> {
             let from = i64::from(day).saturating_mul(DAY_US);
-            let query = self.bounded(&sql).param("cut", cut.0).param("sealed_cut", sealed_cut);
+            // What was counted is compared here, not what corrections leave of it.
+            let query = CorrectionsAt::default().bind(self.bounded(&sql));
+            let query = query.param("cut", cut.0).param("sealed_cut", sealed_cut);
             let query = query.param("from", from).param("to", from.saturating_add(DAY_US)).param("day", day);
             let rows: Vec<DayFigure> =
                 query.fetch_all().await.map_err(query_failed("check the conservation law of a day"))?;

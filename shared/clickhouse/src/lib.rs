@@ -9,6 +9,7 @@ pub mod block;
 pub mod client;
 pub mod columns;
 pub mod conserve;
+pub mod corrections;
 pub mod error;
 pub mod garbage;
 pub mod manifest;

@@ -18,10 +18,14 @@ mod report;
 mod verdicts;
 mod workers;
 
+use std::sync::Arc;
+
 use clickhouse::query::Query;
 use clickhouse::{Client, RowOwned, RowRead};
+use tokio::sync::OnceCell;
 use wb_auth::TenantScope;
 
+use crate::corrections::CorrectionsAt;
 use crate::error::{StoreError, query_failed};
 use crate::sealed::sealed_cut_query;
 use crate::tenant::CUSTOMER_PARAMETER;
@@ -63,11 +67,13 @@ pub struct Read {
     client: Client,
     scope: TenantScope,
     cut: Cut,
+    /// Read once: at one cut they are always the same.
+    corrections: Arc<OnceCell<CorrectionsAt>>,
 }
 
 impl Read {
     pub(crate) fn new(client: Client, scope: TenantScope, cut: Cut) -> Self {
-        Self { client, scope, cut }
+        Self { client, scope, cut, corrections: Arc::default() }
     }
 
     /// The cut that is read at.
@@ -108,7 +114,16 @@ impl Read {
     ) -> Result<Vec<T>, StoreError> {
         let sealed_cut = self.client.query_raw(&sealed_cut_query()).param("cut", self.cut.0);
         let sealed_cut: u64 = sealed_cut.fetch_one().await.map_err(query_failed("find the latest seals"))?;
-        self.fetch(what, query.param("sealed_cut", sealed_cut)).await
+        let query = self.corrections().await?.bind(query.param("sealed_cut", sealed_cut));
+        self.fetch(what, query).await
+    }
+
+    /// The corrections that hold at the cut.
+    ///
+    /// # Errors
+    /// As [`CorrectionsAt::read`].
+    pub(crate) async fn corrections(&self) -> Result<&CorrectionsAt, StoreError> {
+        self.corrections.get_or_try_init(|| CorrectionsAt::read(&self.client, self.cut.0)).await
     }
 }
 

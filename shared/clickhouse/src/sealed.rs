@@ -6,9 +6,14 @@
 //! rows come from blocks. Either way the rows add up to the same.
 //!
 //! The SQL here uses the parameters `cut:UInt64`, the reader's cut R, and `sealed_cut:UInt64`, F;
-//! whoever sends it asks for F with [`sealed_cut_query`] and sets both.
+//! whoever sends it asks for F with [`sealed_cut_query`] and sets both. What corrections void at R is left out;
+//! [`crate::corrections::CorrectionsAt::bind`] sets the parameters for that.
 
 use wb_events::names::ALL_DAYS;
+use wb_units::SETTLEMENT_INTERVAL_US;
+
+use crate::corrections::{not_voided, voided_shares};
+use crate::read::NAMED;
 
 /// Microseconds of a UTC day.
 pub const DAY_US: i64 = 86_400_000_000;
@@ -96,12 +101,38 @@ pub(crate) fn reading_source(of_seals: &str, of_blocks: &str) -> String {
 /// as the blocks' rows tell it.
 ///
 /// One machine and interval may have any number of rows; only sums and maxima over them have a
-/// meaning. `from` and `to` are SQL for instants in microseconds, such as a parameter; `condition`
+/// meaning. A share that is voided is a row beside those that counted it, with what it counted for taken away:
+/// -1 as integers of two's complement write it, so sums have to be of the columns' own widths or signed. `from` and `to` are SQL for instants in microseconds, such as a parameter; `condition`
 /// is SQL over the columns of a row. None of the three may hold what a caller gave.
 #[must_use]
 pub fn work_rows(from: &str, to: &str, condition: &str) -> String {
     let within = format!("interval_start_us >= {from} AND interval_start_us < {to} AND ({condition})");
-    work_source(&format!("{} AND {within}", of_seals(from, to)), &format!("{within} AND {}", above_seals()))
+    let counted = work_source(
+        &format!("{} AND {within}", of_seals(from, to)),
+        &format!("{within} AND {}", above_seals()),
+    );
+    format!("{counted} UNION ALL {}", voided_work(from, to, condition))
+}
+
+/// What voided shares counted for, taken away.
+fn voided_work(from: &str, to: &str, condition: &str) -> String {
+    let q32 = "credited_q32";
+    // Inside, the columns have the names that the condition goes by.
+    let shares = format!(
+        "SELECT machine_id, event_time_us - positiveModulo(event_time_us, {SETTLEMENT_INTERVAL_US}) \
+             AS interval_start_us, \
+           site_id, chain, nbits, subsidy_sat, verdict, reason, toUInt64(1) AS one, {q32} AS q32, solves_block \
+         FROM shares WHERE {} AND verdict = 'accepted' \
+           AND event_time_us >= {from} AND event_time_us < {to} + {SETTLEMENT_INTERVAL_US} AND {NAMED}",
+        voided_shares()
+    );
+    format!(
+        "SELECT machine_id, interval_start_us, site_id, chain, nbits, subsidy_sat, verdict, reason, \
+           toUInt64(-toInt64(one)) AS shares, toUInt128(-toInt128(q32)) AS credited_q32, \
+           toUInt256(-(toInt256(q32) * toInt256(q32))) AS credited_q32_squared, \
+           toUInt64(-toInt64(solves_block)) AS blocks, toUInt256(0) AS largest_q32 \
+         FROM ({shares}) WHERE interval_start_us >= {from} AND interval_start_us < {to} AND ({condition})"
+    )
 }
 
 /// The register readings that count at the cut, of event times in `[from, to)`: machine, meter,
@@ -110,7 +141,8 @@ pub fn work_rows(from: &str, to: &str, condition: &str) -> String {
 /// `from`, `to` and `condition` are as for [`work_rows`].
 #[must_use]
 pub fn reading_rows(from: &str, to: &str, condition: &str) -> String {
-    let within = format!("event_time_us >= {from} AND event_time_us < {to} AND ({condition})");
+    let counts = not_voided("event_id");
+    let within = format!("event_time_us >= {from} AND event_time_us < {to} AND ({condition}) AND {counts}");
     reading_source(
         &format!("{} AND {within}", of_seals(from, to)),
         &format!("{within} AND {}", above_seals()),
@@ -125,11 +157,18 @@ mod tests {
     fn both_halves_are_bound_to_the_cut_and_the_range() {
         for sql in [work_rows("{a:Int64}", "{b:Int64}", "1"), reading_rows("{a:Int64}", "{b:Int64}", "1")] {
             let halves: Vec<&str> = sql.split("UNION ALL").collect();
-            assert_eq!(halves.len(), 2, "{sql}");
-            for half in halves {
+            assert!(halves.len() >= 2, "{sql}");
+            for half in &halves[..2] {
                 assert!(half.contains("names_offset < {cut:UInt64}"), "{half}");
                 assert!(half.contains("{sealed_cut:UInt64}"), "{half}");
                 assert!(half.contains(">= {a:Int64}") && half.contains("< {b:Int64}"), "{half}");
+            }
+            assert!(sql.contains("{voided:Array(String)}"), "{sql}");
+            for rest in &halves[2..] {
+                assert!(
+                    rest.contains("FROM shares") && rest.contains("names_offset < {cut:UInt64}"),
+                    "{rest}"
+                );
             }
         }
     }

@@ -193,6 +193,7 @@ async fn compare(history: &History, when: &str) {
 
 /// Hashes of the summed work and of all readings, by the two sources that other crates read.
 async fn rows_of_both(store: &Store, cut: u64) -> (String, String) {
+    use wb_clickhouse::corrections::CorrectionsAt;
     use wb_clickhouse::sealed::{reading_rows, sealed_cut_query, work_rows};
     let (from, to) = (DAY_US.to_string(), (DAY_US + DAYS * WHOLE_DAY_US).to_string());
     let work = format!(
@@ -208,7 +209,8 @@ async fn rows_of_both(store: &Store, cut: u64) -> (String, String) {
     let query = store.client().query_raw(&sealed_cut_query()).param("cut", cut);
     let sealed_cut: u64 = query.fetch_one().await.unwrap();
     let ask = async |sql: &str| -> String {
-        let query = store.client().query_raw(sql).param("cut", cut).param("sealed_cut", sealed_cut);
+        let query = CorrectionsAt::default().bind(store.client().query_raw(sql));
+        let query = query.param("cut", cut).param("sealed_cut", sealed_cut);
         query.fetch_one().await.unwrap()
     };
     (ask(&work).await, ask(&readings).await)

@@ -1,15 +1,25 @@
 //! The forms of reference facts. Each is checked when it arrives; what is stored is the checked
 //! form, written again in one spelling.
 
+mod corrections;
 mod machine;
 mod metering;
+mod money;
+mod policy;
 mod redrive;
 mod stratum_v2;
 
+pub use corrections::{
+    CORRECTION_NAMES_NOTHING, CORRECTION_UNSIGNED, CountedEvent, METER_RATIO, MeterRatio, RATIO_IMPOSSIBLE,
+    VOID, Void, WORDS_BYTES_MAX, id_text,
+};
 pub use machine::Machine;
 pub use metering::{
-    CREDIT_PLACES, Curtailment, ENERGY_SOURCES, EnergyMix, Maintenance, Meter, PoolEarning, PoolPayout,
+    CREDIT_PLACES, Curtailment, ENERGY_SOURCES, EnergyMix, Maintenance, Meter, Outage, PoolEarning,
+    PoolPayout,
 };
+pub use money::{COUNT_PLACES, Count, DepositHeld, PRICE_PLACES, PastInvoice, PrepaidGrant, Price};
+pub use policy::{DATA_POLICY, DataPolicy, POLICY_US_MAX};
 pub use redrive::{REDRIVE, Redrive};
 pub use stratum_v2::{EXTENDED, JobV2, STANDARD};
 
@@ -141,18 +151,6 @@ pub struct NetworkDifficulty {
     pub nbits: String,
 }
 
-/// A dated price of a series.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Price {
-    /// The series, such as `ercot-hb-north`.
-    pub series: String,
-    /// Its unit, such as `USD/kWh`.
-    pub unit: String,
-    /// Decimal text.
-    pub value: String,
-}
-
 /// A fact of any kind, checked. A contract stays a JSON value here: its form belongs to the
 /// rating engine.
 #[derive(Debug, Clone, PartialEq)]
@@ -193,11 +191,28 @@ pub enum FactBody {
     PoolEarning(PoolEarning),
     /// See [`PoolPayout`].
     PoolPayout(PoolPayout),
+    /// See [`Void`].
+    Void(Void),
+    /// See [`MeterRatio`].
+    MeterRatio(MeterRatio),
+    /// See [`DataPolicy`].
+    DataPolicy(DataPolicy),
+    /// See [`Outage`].
+    Outage(Outage),
+    /// See [`Count`].
+    Count(Count),
+    /// See [`PrepaidGrant`].
+    PrepaidGrant(PrepaidGrant),
+    /// See [`DepositHeld`].
+    DepositHeld(DepositHeld),
+    /// See [`PastInvoice`].
+    PastInvoice(PastInvoice),
 }
 
 /// The kinds of facts, for messages.
 pub const FACT_KINDS: &str = "site, machine, customer, assignment, contract, session, job, tip, \
-     network_difficulty, price, curtailment, maintenance, energy_mix, meter, pool_earning, pool_payout";
+     network_difficulty, price, curtailment, maintenance, energy_mix, meter, pool_earning, pool_payout, \
+     void, meter_ratio, data_policy, outage, count, prepaid_grant, deposit_held, past_invoice";
 
 fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, InputError> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
@@ -245,6 +260,14 @@ impl FactBody {
             "meter" => Self::Meter(read(text)?),
             "pool_earning" => Self::PoolEarning(read(text)?),
             "pool_payout" => Self::PoolPayout(read(text)?),
+            VOID => Self::Void(read(text)?),
+            METER_RATIO => Self::MeterRatio(read(text)?),
+            DATA_POLICY => Self::DataPolicy(read(text)?),
+            "outage" => Self::Outage(read(text)?),
+            "count" => Self::Count(read(text)?),
+            "prepaid_grant" => Self::PrepaidGrant(read(text)?),
+            "deposit_held" => Self::DepositHeld(read(text)?),
+            "past_invoice" => Self::PastInvoice(read(text)?),
             other => {
                 let reason = format!("unknown kind of fact {other:?}: known are {FACT_KINDS}");
                 return Err(InputError::field("body.fact", reason));
@@ -285,9 +308,32 @@ impl FactBody {
                 difficulty.nbits()?;
                 difficulty.chain.clone()
             }
-            Self::Price(price) => price.series.clone(),
+            Self::Price(price) => {
+                price.check()?;
+                price.series.clone()
+            }
             Self::Redrive(redrive) => redrive.id.clone(),
             Self::Maintenance(_) => entity.to_owned(),
+            Self::Outage(outage) => {
+                outage.check()?;
+                entity.to_owned()
+            }
+            Self::Count(count) => {
+                count.check()?;
+                entity.to_owned()
+            }
+            Self::PrepaidGrant(grant) => {
+                grant.check()?;
+                entity.to_owned()
+            }
+            Self::DepositHeld(deposit) => {
+                deposit.check()?;
+                entity.to_owned()
+            }
+            Self::PastInvoice(invoice) => {
+                invoice.check()?;
+                entity.to_owned()
+            }
             Self::Curtailment(curtailment) => {
                 curtailment.check()?;
                 entity.to_owned()
@@ -308,6 +354,9 @@ impl FactBody {
                 payout.check()?;
                 entity.to_owned()
             }
+            Self::Void(void) => void.checked_entity()?,
+            Self::MeterRatio(ratio) => ratio.checked_entity()?,
+            Self::DataPolicy(policy) => policy.checked_entity()?,
         };
         if entity == expected_entity {
             Ok(())
@@ -320,7 +369,7 @@ impl FactBody {
     /// Whether a fact of this kind speaks of a span of time, so that it needs an end.
     #[must_use]
     pub fn needs_end(&self) -> bool {
-        matches!(self, Self::PoolEarning(_))
+        matches!(self, Self::PoolEarning(_) | Self::MeterRatio(_) | Self::Outage(_))
     }
 
     /// The stored spelling: compact JSON with sorted keys.
@@ -345,6 +394,14 @@ impl FactBody {
             Self::Meter(body) => serde_json::to_value(body),
             Self::PoolEarning(body) => serde_json::to_value(body),
             Self::PoolPayout(body) => serde_json::to_value(body),
+            Self::Void(body) => serde_json::to_value(body),
+            Self::MeterRatio(body) => serde_json::to_value(body),
+            Self::DataPolicy(body) => serde_json::to_value(body),
+            Self::Outage(body) => serde_json::to_value(body),
+            Self::Count(body) => serde_json::to_value(body),
+            Self::PrepaidGrant(body) => serde_json::to_value(body),
+            Self::DepositHeld(body) => serde_json::to_value(body),
+            Self::PastInvoice(body) => serde_json::to_value(body),
         };
         // These types have string keys and integers only, so writing them cannot fail.
         value.map(|value| value.to_string()).unwrap_or_default()

@@ -16,18 +16,24 @@ fn leading_16(digest: &[u8]) -> EventId {
     id
 }
 
-/// The identity of an event by its sender's own count: the first 16 bytes of the SHA-256 of
-/// source, source epoch, key and sequence, each text preceded by its length.
+/// The identity of an event by its sender's own count: see [`id_of`].
 #[must_use]
 pub fn event_id(event: &Event) -> EventId {
+    id_of(&event.source, event.source_epoch, &event.key, event.sequence)
+}
+
+/// The identity of what a sender counts: the first 16 bytes of the SHA-256 of source, source epoch,
+/// key and sequence, each text preceded by its length.
+#[must_use]
+pub fn id_of(source: &str, source_epoch: u64, key: &str, sequence: u64) -> EventId {
     let mut hasher = Sha256::new();
-    for text in [&event.source, &event.key] {
+    for text in [source, key] {
         // A text longer than 2^64 bytes does not exist; the length only separates the two.
         hasher.update(u64::try_from(text.len()).unwrap_or(u64::MAX).to_le_bytes());
         hasher.update(text.as_bytes());
     }
-    hasher.update(event.source_epoch.to_le_bytes());
-    hasher.update(event.sequence.to_le_bytes());
+    hasher.update(source_epoch.to_le_bytes());
+    hasher.update(sequence.to_le_bytes());
     leading_16(&hasher.finalize())
 }
 

@@ -13,8 +13,8 @@ pub mod topics;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 pub use error::LogError;
 pub use membership::Membership;
@@ -168,6 +168,32 @@ impl Log {
     /// As [`Log::watermarks`].
     pub async fn end_offset(&self, topic: &str, partition: u32) -> Result<u64, LogError> {
         self.watermarks(topic, partition).await.map(|(_, high)| high)
+    }
+
+    /// The offset of the first record that was appended at or after an instant, to the millisecond; the offset after
+    /// the last record where there is none.
+    ///
+    /// # Errors
+    /// As [`Log::watermarks`].
+    pub async fn first_offset_at(&self, topic: &str, partition: u32, at_us: i64) -> Result<u64, LogError> {
+        let (consumer, name) = (Arc::clone(&self.watermarks), topic.to_owned());
+        let asked = tokio::task::spawn_blocking(move || {
+            let number = i32::try_from(partition).unwrap_or(i32::MAX);
+            let mut wanted = TopicPartitionList::new();
+            // Stamps are whole milliseconds.
+            let at_ms = at_us.div_euclid(1_000).max(0);
+            wanted.add_partition_offset(&name, number, Offset::Offset(at_ms))?;
+            let found = consumer.offsets_for_times(wanted, METADATA_TIMEOUT)?;
+            Ok(found.find_partition(&name, number).map(|found| found.offset()))
+        })
+        .await;
+        let failed = |source| LogError::Watermarks { topic: topic.to_owned(), partition, source };
+        match asked {
+            Ok(Ok(Some(Offset::Offset(offset)))) => Ok(u64::try_from(offset).unwrap_or(0)),
+            Ok(Ok(_)) => self.end_offset(topic, partition).await,
+            Ok(Err(source)) => Err(failed(source)),
+            Err(_) => Err(failed(rdkafka::error::KafkaError::Canceled)),
+        }
     }
 
     /// Reads a partition from an offset on.

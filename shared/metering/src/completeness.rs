@@ -30,6 +30,19 @@ pub struct Arrival {
     pub appended_at_us: Micros,
 }
 
+/// What became of a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SlotState {
+    /// A sample came in time.
+    InTime,
+    /// Samples came, all of them late.
+    Late,
+    /// None came, and its quantity is known otherwise.
+    Estimated,
+    /// None came.
+    Missing,
+}
+
 /// Slots of a source in a period; adds exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Completeness {
@@ -49,6 +62,18 @@ impl Completeness {
     /// went on through a gap.
     #[must_use]
     pub fn of(promise: &Promise, arrivals: &[Arrival], estimated: &[Interval], period: Interval) -> Self {
+        Self::of_slots(promise, arrivals, estimated, period, |_, _| {})
+    }
+
+    /// [`Completeness::of`], telling each slot and what became of it, in order of time.
+    #[must_use]
+    pub fn of_slots(
+        promise: &Promise,
+        arrivals: &[Arrival],
+        estimated: &[Interval],
+        period: Interval,
+        mut tell: impl FnMut(Interval, SlotState),
+    ) -> Self {
         if promise.every_us <= 0 {
             return Self::default();
         }
@@ -67,19 +92,20 @@ impl Completeness {
             let mut slot = slot_of(active.start_us.saturating_sub(1)).saturating_add(1);
             let mut start_us = slot.saturating_mul(promise.every_us);
             while start_us < active.end_us {
+                let state = match received.get(&slot) {
+                    Some(true) => SlotState::InTime,
+                    Some(false) => SlotState::Late,
+                    None if estimated.iter().any(|time| time.contains(start_us)) => SlotState::Estimated,
+                    None => SlotState::Missing,
+                };
                 counted.expected += 1;
-                match received.get(&slot) {
-                    Some(in_time) => {
-                        counted.received += 1;
-                        counted.late += u64::from(!in_time);
-                    }
-                    None => {
-                        let known = estimated.iter().any(|time| time.contains(start_us));
-                        counted.estimated += u64::from(known);
-                    }
-                }
+                counted.received += u64::from(matches!(state, SlotState::InTime | SlotState::Late));
+                counted.late += u64::from(state == SlotState::Late);
+                counted.estimated += u64::from(state == SlotState::Estimated);
+                let end_us = start_us.saturating_add(promise.every_us);
+                tell(Interval { start_us, end_us }, state);
                 slot += 1;
-                start_us = start_us.saturating_add(promise.every_us);
+                start_us = end_us;
             }
         }
         counted

@@ -15,6 +15,8 @@ pub mod witness;
 
 use wb_units::{Interval, Micros};
 
+use crate::corrections::{RatioCorrection, cut};
+
 /// Thousandths of a watt-hour in a watt-hour: the unit of [`EnergyFold::energy_mwh`].
 pub const MWH_PER_WH: u128 = 1000;
 
@@ -73,6 +75,16 @@ pub struct EnergyFold {
 /// The energy of a period from one meter's readings, in any order and with any repeats.
 #[must_use]
 pub fn energy_in(readings: &[RegisterReading], period: Interval) -> EnergyFold {
+    corrected_energy_in(readings, period, &[])
+}
+
+/// [`energy_in`] of a meter that counted with wrong ratios: `corrections` are in order of time and do not overlap.
+#[must_use]
+pub fn corrected_energy_in(
+    readings: &[RegisterReading],
+    period: Interval,
+    corrections: &[RatioCorrection],
+) -> EnergyFold {
     let mut fold = EnergyFold::default();
     if period.duration_us() == 0 {
         return fold;
@@ -96,8 +108,11 @@ pub fn energy_in(readings: &[RegisterReading], period: Interval) -> EnergyFold {
             fold.gaps.push(Gap { interval: part, reason: GapReason::Reset });
             continue;
         }
-        let energy = energy_until(before, after, part.end_us) - energy_until(before, after, part.start_us);
-        fold.energy_mwh = fold.energy_mwh.saturating_add(energy);
+        for (part, correction) in cut(part, corrections) {
+            let until = |at_us| corrected_until(before, after, at_us, correction);
+            let energy_mwh = until(part.end_us).saturating_sub(until(part.start_us));
+            fold.energy_mwh = fold.energy_mwh.saturating_add(energy_mwh);
+        }
         fold.first = fold.first.or(Some(*before));
         fold.last = Some(*after);
         fold.longest_step_us = fold.longest_step_us.max(after.at_us.saturating_sub(before.at_us));
@@ -142,6 +157,21 @@ fn energy_until(before: &RegisterReading, after: &RegisterReading, at_us: Micros
     // floor(difference * elapsed / step), split so that no product passes 128 bits.
     let (whole, rest) = (difference_mwh / step_us, difference_mwh % step_us);
     whole * elapsed_us + rest * elapsed_us / step_us
+}
+
+/// [`energy_until`] as it would stand with the right ratio. It is taken of the whole register, so that it does not
+/// depend on which readings are at hand, and the readings in between are not rounded.
+fn corrected_until(
+    before: &RegisterReading,
+    after: &RegisterReading,
+    at_us: Micros,
+    correction: Option<&RatioCorrection>,
+) -> u128 {
+    let counted_mwh = energy_until(before, after, at_us);
+    match correction {
+        None => counted_mwh,
+        Some(correction) => correction.register(u128::from(before.register_wh) * MWH_PER_WH + counted_mwh),
+    }
 }
 
 fn count<T>(items: impl Iterator<Item = T>) -> u32 {

@@ -6,6 +6,7 @@
 //! - [`uptime`] says what a machine did with its time.
 //! - [`gpu`] turns rows of schedulers and samples of exporters into spans and GPU time.
 //! - [`assignments`] says who held what, as it was believed at any time.
+//! - [`corrections`] says which events count no more, and which ratio of a meter was right.
 //! - [`completeness`] counts what should have come, and places what comes late.
 //! - [`compare`] holds witnesses of one quantity against each other.
 //! - [`revenue`] and [`report`] are the figures of a site and a period.
@@ -14,8 +15,10 @@
 #![deny(clippy::float_arithmetic)]
 
 pub mod assignments;
+pub mod billable;
 pub mod compare;
 pub mod completeness;
+pub mod corrections;
 pub mod counters;
 pub mod energy;
 pub mod gpu;

@@ -7,14 +7,17 @@
 //!
 //! - [`machine`] makes figures of what is recorded of one machine, [`site`] adds those of a site up
 //!   and puts money and the site's own meters beside them.
-//! - [`truth`] holds the witnesses against each other.
+//! - [`sources`] counts what was expected and came, and how far a site has been heard of.
+//! - [`paid`] holds what pools paid against the work, and [`truth`] holds the witnesses against each other.
 
 pub mod machine;
 pub mod mix;
 pub mod money;
+pub mod paid;
 pub mod period;
 pub mod sheet;
 pub mod site;
+pub mod sources;
 pub mod truth;
 
 use ruint::aliases::U512;

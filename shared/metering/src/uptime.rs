@@ -24,6 +24,18 @@ pub enum Found {
     Silent,
 }
 
+impl Found {
+    /// What a sample's stored state says: one of a miner's own states, or `offline` where the collector reached
+    /// others and not it. `None` for a name that no writer stores.
+    #[must_use]
+    pub fn of_state(name: &str) -> Option<Self> {
+        use crate::miner::State;
+        let own = [State::Hashing, State::Reachable, State::Curtailed].into_iter();
+        let found = own.into_iter().find(|state| state.as_str() == name).map(Self::from);
+        found.or_else(|| (name == Status::Offline.as_str()).then_some(Self::Silent))
+    }
+}
+
 impl From<crate::miner::State> for Found {
     fn from(state: crate::miner::State) -> Self {
         match state {
@@ -339,6 +351,13 @@ mod tests {
         ];
         let timeline = timeline(&polls, &Windows::default(), 90 * SECOND_US, seconds(0, 120));
         assert_eq!(shown(&timeline), [(0, 120, "unknown")]);
+    }
+
+    #[test]
+    fn a_stored_state_is_one_of_four() {
+        let found = ["hashing", "reachable", "curtailed", "offline", "", "on"].map(Found::of_state);
+        let known = [Found::Hashing, Found::Reachable, Found::Asleep, Found::Silent].map(Some);
+        assert_eq!((&found[..4], &found[4..]), (&known[..], &[None, None][..]));
     }
 
     #[test]

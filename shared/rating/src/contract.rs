@@ -8,6 +8,7 @@ use crate::components::{Component, KINDS};
 use crate::document::{Malformed, Node, ROOT, Value};
 use crate::error::ContractError;
 use crate::fields::{Earlier, Fields, shorten, text_of};
+use crate::rules::CountingRules;
 
 /// The most components of one contract: enough for every kind there is, few enough for one invoice.
 const COMPONENTS_MAX: usize = 64;
@@ -34,6 +35,8 @@ pub struct Contract {
     pub effective_to_us: Option<Micros>,
     /// Days from issue until an invoice is due, where the document says it.
     pub payment_terms_days: Option<u64>,
+    /// How usage is counted.
+    pub counting: CountingRules,
     /// What is charged, in the document's order.
     pub components: Vec<Component>,
 }
@@ -125,6 +128,7 @@ fn read_head(root: &Node) -> Result<Contract, ContractError> {
         });
     }
     let payment_terms_days = fields.whole_or_none("payment_terms_days", 0..=PAYMENT_TERMS_DAYS_MAX)?;
+    let counting = CountingRules::read(&mut fields)?;
     fields.required("components")?;
     fields.finish()?;
     Ok(Contract {
@@ -136,6 +140,7 @@ fn read_head(root: &Node) -> Result<Contract, ContractError> {
         effective_from_us,
         effective_to_us,
         payment_terms_days,
+        counting,
         components: Vec::new(),
     })
 }

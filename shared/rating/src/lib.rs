@@ -7,6 +7,8 @@
 //! - [`Usage`]: what was counted, in groups that add exactly.
 //! - [`rate`] and [`rate_in`]: the lines, each with its quantity, price, formula, inputs and an amount
 //!   rounded once.
+//! - [`RatedStretch`]: all that the lines of a version's part of a period follow from, in a form that is
+//!   kept and rated again; [`Needs`]: what a contract's components ask for.
 //! - [`components`]: one module per kind of component, its formula in the module's comment.
 //!
 //! The order of the input never matters: groups are added as integers or exact fractions ([`Exact`]) and
@@ -14,6 +16,7 @@
 //! table that is compiled in, so that two machines agree on when a month begins.
 #![deny(clippy::float_arithmetic)]
 
+mod compare;
 pub mod components;
 mod context;
 mod contract;
@@ -22,13 +25,18 @@ mod error;
 mod exact;
 mod fields;
 mod line;
+mod locate;
+mod needs;
 mod period;
 mod prices;
+mod rules;
 mod scope;
+mod stretch;
 mod text;
 mod usage;
 mod versions;
 
+pub use compare::{Difference, differences, document_json};
 pub use components::{Component, KINDS};
 pub use context::{Context, DepositHeld, PrepaidGrant};
 pub use contract::{Contract, Format};
@@ -36,10 +44,14 @@ pub use error::{ContractError, PeriodError, PriceError, RatingError, UsageError}
 pub use exact::{DECIMAL_PLACES_MAX, Exact};
 pub use fields::{Decimal, Head, ID_TEXT_MAX};
 pub use line::{Input, Line, rate, rate_in};
+pub use locate::{Position, position_of};
+pub use needs::Needs;
 pub use period::Period;
 pub use prices::{Missing, Price, PriceFact, Prices};
+pub use rules::{CARVE_OUTS, CountingRules, WITNESSES};
+pub use stretch::{RatedStretch, StretchError, rate_stretches};
 pub use usage::{
     CountGroup, CurtailedSlice, EnergyGroup, EnergySlice, FleetGroup, GpuAvailability, GpuSpan, Receipt,
     SiteEnergy, UptimeGroup, Usage, WorkGroup, WorkSlice,
 };
-pub use versions::Versions;
+pub use versions::{Versions, moment};

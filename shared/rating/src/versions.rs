@@ -91,7 +91,8 @@ impl Versions {
     }
 }
 
-/// An instant as text for people and records.
-pub(crate) fn moment(at_us: Micros) -> String {
+/// An instant as text for people and records: UTC, as RFC 3339 writes it.
+#[must_use]
+pub fn moment(at_us: Micros) -> String {
     Timestamp::from_microsecond(at_us).map_or_else(|_| format!("{at_us} us"), |at| at.to_string())
 }

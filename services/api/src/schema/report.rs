@@ -5,6 +5,7 @@ use wb_clickhouse::read::PeriodReport;
 use wb_metering::report::TermChange;
 use wb_metering::report::sheet::WitnessShare;
 use wb_metering::report::site::MachineFault;
+use wb_metering::report::sources::{Source, Sources};
 use wb_metering::report::truth::Comparison;
 
 use super::time::Time;
@@ -43,8 +44,81 @@ pub(crate) struct Report {
     pub(crate) comparisons: Vec<ReportComparison>,
     /// Faults of GPUs, in order of time.
     pub(crate) gpu_faults: Vec<ReportGpuFault>,
+    /// What was expected of the sources and came.
+    pub(crate) completeness: ReportCompleteness,
     /// What is not known or was refused, in words.
     pub(crate) notes: Vec<String>,
+}
+
+/// What was expected of the sources of samples and readings, and what came.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct ReportCompleteness {
+    /// Slots in which something should have come.
+    pub(crate) expected: String,
+    /// Of them, those in which it did.
+    pub(crate) received: String,
+    /// Of those received, the ones in which all of it came late.
+    pub(crate) late: String,
+    /// Of those not received, the ones whose quantity is known from a register that went on.
+    pub(crate) estimated: String,
+    /// Events that a policy left out, as too late or too far ahead.
+    pub(crate) left_out: String,
+    /// Up to where every source has been heard that is not idle; null where none spoke.
+    pub(crate) watermark: Option<Time>,
+    /// Sources that hold the watermark back.
+    pub(crate) slowest: Vec<String>,
+    /// Sources that have said nothing for a day: they are not waited for.
+    pub(crate) idle: Vec<String>,
+    /// The sources, the least complete first.
+    pub(crate) sources: Vec<ReportSource>,
+}
+
+/// One source: a machine's samples or a meter's readings.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct ReportSource {
+    /// The machine.
+    pub(crate) machine_id: String,
+    /// The meter; null for samples.
+    pub(crate) meter_id: Option<String>,
+    /// `samples`, or the witness that its readings are.
+    pub(crate) kind: String,
+    /// Slots in which something should have come.
+    pub(crate) expected: String,
+    /// Of them, those in which it did.
+    pub(crate) received: String,
+    /// Of those received, the ones in which all of it came late.
+    pub(crate) late: String,
+    /// Of those not received, the ones whose quantity is known otherwise.
+    pub(crate) estimated: String,
+    /// Events that its policy left out.
+    pub(crate) left_out: String,
+}
+
+impl From<Sources> for ReportCompleteness {
+    fn from(sources: Sources) -> Self {
+        let mark = sources.watermark();
+        let source = |one: Source| ReportSource {
+            kind: one.kind.to_owned(),
+            expected: one.slots.expected.to_string(),
+            received: one.slots.received.to_string(),
+            late: one.slots.late.to_string(),
+            estimated: one.slots.estimated.to_string(),
+            left_out: one.left_out.to_string(),
+            machine_id: one.machine_id,
+            meter_id: one.meter_id,
+        };
+        Self {
+            expected: sources.slots.expected.to_string(),
+            received: sources.slots.received.to_string(),
+            late: sources.slots.late.to_string(),
+            estimated: sources.slots.estimated.to_string(),
+            left_out: sources.left_out.to_string(),
+            watermark: mark.at_us.map(Time),
+            slowest: mark.slowest,
+            idle: mark.idle,
+            sources: sources.each.into_iter().map(source).collect(),
+        }
+    }
 }
 
 /// One figure.
@@ -135,6 +209,7 @@ impl From<PeriodReport> for Report {
             energy_by_witness: sheet.witnesses.into_iter().map(ReportWitness::from).collect(),
             comparisons: sheet.comparisons.into_iter().map(ReportComparison::from).collect(),
             gpu_faults: sheet.faults.into_iter().map(Into::into).collect(),
+            completeness: sheet.sources.into(),
             notes: sheet.notes,
         }
     }

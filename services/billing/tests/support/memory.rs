@@ -7,11 +7,17 @@ use std::sync::{Arc, Mutex};
 use serde_json::json;
 use wb_billing::PortError;
 use wb_billing::ports::{
-    BlockId, Clock, CutSource, FactRow, Holding, LedgerLog, ReadingRow, UsageStore, WorkRead,
+    AllocationRow, BlockId, Clock, CorrectionsRead, CutSource, FactRow, Holding, LedgerLog, ReadingRow,
+    SampleRow, UsageStore, WorkRead,
 };
+use wb_events::facts::{METER_RATIO, MeterRatio, VOID, Void};
 use wb_ledger::{ChainHead, EvidenceBlock, Hash};
+use wb_metering::corrections::{Corrections, RatioFact, Recorded, TransformerRatio, VoidFact};
 use wb_metering::energy::RegisterReading;
-use wb_rating::WorkGroup;
+use wb_metering::gpu::Span;
+use wb_metering::report::machine::{Sample, SpanRow};
+use wb_metering::uptime::Found;
+use wb_rating::{WorkGroup, WorkSlice};
 use wb_units::{Interval, Micros};
 
 /// What happens at the append that the fuse counts down to.
@@ -90,6 +96,8 @@ pub(crate) struct World {
     pub(crate) facts: Vec<(Place, String, FactRow)>,
     pub(crate) work: Vec<(Place, String, Micros, WorkGroup)>,
     pub(crate) readings: Vec<(Place, ReadingRow)>,
+    pub(crate) samples: Vec<(Place, SampleRow)>,
+    pub(crate) allocations: Vec<(Place, AllocationRow)>,
     /// One past the last name that the tables hold.
     pub(crate) held: u64,
     next: u64,
@@ -108,11 +116,22 @@ impl World {
     }
 
     pub(crate) fn fact(&mut self, kind: &str, entity: &str, valid_from_us: Micros, body: serde_json::Value) {
+        self.fact_until(kind, entity, valid_from_us, None, body);
+    }
+
+    pub(crate) fn fact_until(
+        &mut self,
+        kind: &str,
+        entity: &str,
+        valid_from_us: Micros,
+        valid_to_us: Option<Micros>,
+        body: serde_json::Value,
+    ) {
         let place = self.place("reference");
         let row = FactRow {
             entity: entity.to_owned(),
             valid_from_us,
-            valid_to_us: None,
+            valid_to_us,
             block: place.block.clone(),
             idx: 0,
             body: body.to_string(),
@@ -155,17 +174,62 @@ impl World {
     }
 
     pub(crate) fn read(&mut self, machine_id: &str, at_us: Micros, register_wh: u64) {
+        let meter_id = format!("{machine_id}-meter");
+        self.read_as(machine_id, ("meter", &meter_id), at_us, register_wh);
+    }
+
+    pub(crate) fn read_as(
+        &mut self,
+        machine_id: &str,
+        (witness, meter_id): (&str, &str),
+        at_us: Micros,
+        register_wh: u64,
+    ) {
         let place = self.place("energy");
         let mut id = [0; 16];
         id[..8].copy_from_slice(&at_us.to_be_bytes());
         let row = ReadingRow {
             machine_id: machine_id.to_owned(),
-            meter_id: format!("{machine_id}-meter"),
-            witness: "meter".to_owned(),
+            meter_id: meter_id.to_owned(),
+            witness: witness.to_owned(),
             reading: RegisterReading { at_us, id, register_wh },
             block: place.block.clone(),
         };
         self.readings.push((place, row));
+    }
+
+    pub(crate) fn sampled(&mut self, machine_id: &str, at_us: Micros, found: Found, power_mw: Option<u64>) {
+        let place = self.place("telemetry");
+        let sample = Sample { at_us, id: [0; 16], appended_at_us: at_us, uptime_s: None, found, power_mw };
+        let row = SampleRow { machine_id: machine_id.to_owned(), sample, block: place.block.clone() };
+        self.samples.push((place, row));
+    }
+
+    /// A closed allocation of whole GPUs, or of one slice where a profile is given.
+    pub(crate) fn allocated(
+        &mut self,
+        node_id: &str,
+        allocation_id: &str,
+        (gpus, profile): (u32, &str),
+        start_us: Micros,
+        end_us: Micros,
+    ) {
+        let place = self.place("gpu");
+        let row = SpanRow {
+            span: Span {
+                allocation_id: allocation_id.to_owned(),
+                account: "acme".to_owned(),
+                node_id: node_id.to_owned(),
+                state: "COMPLETED".to_owned(),
+                gpus,
+                start_us,
+                end_us: Some(end_us),
+                elapsed_s: u64::try_from((end_us - start_us) / 1_000_000).unwrap(),
+            },
+            device: if profile.is_empty() { String::new() } else { "GPU-1".to_owned() },
+            profile: profile.to_owned(),
+        };
+        self.allocations.push((place.clone(), AllocationRow { row, block: place.block }));
     }
 }
 
@@ -177,6 +241,13 @@ pub(crate) fn contract_body(contract_id: &str, customer_id: &str, price: &str) -
             {"id": "power", "kind": "metered_energy", "currency": "USD", "unit": "USD/kWh", "unit_price": price},
         ],
     })
+}
+
+/// The identity of the correction in a block of its own.
+pub(crate) fn correction_id(block: u64) -> [u8; 16] {
+    let mut id = [0xcc; 16];
+    id[..8].copy_from_slice(&block.to_be_bytes());
+    id
 }
 
 /// The world behind the usage port.
@@ -199,7 +270,9 @@ impl MemoryStore {
             .iter()
             .map(|(place, ..)| place)
             .chain(world.work.iter().map(|(place, ..)| place))
-            .chain(world.readings.iter().map(|(place, ..)| place));
+            .chain(world.readings.iter().map(|(place, ..)| place))
+            .chain(world.samples.iter().map(|(place, ..)| place))
+            .chain(world.allocations.iter().map(|(place, ..)| place));
         places
             .filter(|place| place.names_offset < cut)
             .map(|place| (place.block.clone(), place.names_offset))
@@ -238,17 +311,100 @@ impl UsageStore for MemoryStore {
         Ok(read)
     }
 
+    async fn facts_of(&self, kind: &str, entities: &[String], cut: u64) -> Result<Vec<FactRow>, PortError> {
+        let mut rows = self.facts(kind, cut).await?;
+        rows.retain(|row| entities.contains(&row.entity));
+        Ok(rows)
+    }
+
+    async fn work_slices(&self, holdings: &[Holding], cut: u64) -> Result<Vec<WorkSlice>, PortError> {
+        let world = self.0.lock().unwrap();
+        let held = world.work.iter().filter(|(place, machine_id, at_us, _)| {
+            place.names_offset < cut
+                && holdings.iter().any(|h| h.machine_id == *machine_id && h.interval.contains(*at_us))
+        });
+        let slice = |(_, _, at_us, group): &(Place, String, Micros, WorkGroup)| WorkSlice {
+            start_us: *at_us,
+            chain: group.chain.clone(),
+            credited_q32: group.credited_q32,
+        };
+        Ok(held.map(slice).collect())
+    }
+
+    async fn samples(
+        &self,
+        machine_ids: &[String],
+        window: Interval,
+        cut: u64,
+    ) -> Result<Vec<SampleRow>, PortError> {
+        let world = self.0.lock().unwrap();
+        let named = world.samples.iter().filter(|(place, row)| {
+            place.names_offset < cut
+                && machine_ids.contains(&row.machine_id)
+                && window.contains(row.sample.at_us)
+        });
+        Ok(named.map(|(_, row)| row.clone()).collect())
+    }
+
+    async fn allocations(
+        &self,
+        node_ids: &[String],
+        window: Interval,
+        cut: u64,
+    ) -> Result<Vec<AllocationRow>, PortError> {
+        let world = self.0.lock().unwrap();
+        let named = world.allocations.iter().filter(|(place, _)| place.names_offset < cut);
+        let touching = named.filter(|(_, found)| {
+            let span = &found.row.span;
+            node_ids.contains(&span.node_id)
+                && span.start_us < window.end_us
+                && span.end_us.is_none_or(|end_us| end_us > window.start_us)
+        });
+        Ok(touching.map(|(_, row)| row.clone()).collect())
+    }
+
+    async fn corrections(&self, cut: u64) -> Result<CorrectionsRead, PortError> {
+        let rows = [self.facts(VOID, cut).await?, self.facts(METER_RATIO, cut).await?];
+        let recorded = |row: &FactRow| Recorded { partition: 0, block: row.block.block, idx: row.idx };
+        let voids: Vec<VoidFact> = rows[0]
+            .iter()
+            .map(|row| VoidFact {
+                recorded: recorded(row),
+                id: correction_id(row.block.block),
+                voids: serde_json::from_str::<Void>(&row.body).unwrap().voids().unwrap(),
+            })
+            .collect();
+        let ratios: Vec<RatioFact> = rows[1]
+            .iter()
+            .map(|row| {
+                let body: MeterRatio = serde_json::from_str(&row.body).unwrap();
+                RatioFact {
+                    recorded: recorded(row),
+                    id: correction_id(row.block.block),
+                    meter_id: body.meter_id,
+                    interval: Interval { start_us: row.valid_from_us, end_us: row.valid_to_us.unwrap() },
+                    used: TransformerRatio { num: body.used_num, den: body.used_den },
+                    right: TransformerRatio { num: body.right_num, den: body.right_den },
+                }
+            })
+            .collect();
+        let blocks = rows.iter().flatten().map(|row| row.block.clone()).collect();
+        Ok(CorrectionsRead { resolved: Corrections::new(&voids, &ratios), blocks })
+    }
+
     async fn readings(
         &self,
         machine_ids: &[String],
         _window: Interval,
         cut: u64,
     ) -> Result<Vec<ReadingRow>, PortError> {
+        let corrections = self.corrections(cut).await?.resolved;
         let world = self.0.lock().unwrap();
         Ok(world
             .readings
             .iter()
             .filter(|(place, row)| place.names_offset < cut && machine_ids.contains(&row.machine_id))
+            .filter(|(_, row)| !corrections.is_voided(&row.reading.id))
             .map(|(_, row)| row.clone())
             .collect())
     }

@@ -71,6 +71,40 @@ pub(super) fn write(head: &Head, sheet: &Sheet) -> String {
             })
         })
         .collect();
+    let sources: Vec<Value> = sheet
+        .sources
+        .each
+        .iter()
+        .map(|source| {
+            let span = |one: &wb_units::Interval| json!([one.start_us.to_string(), one.end_us.to_string()]);
+            json!({
+                "machine_id": source.machine_id,
+                "meter_id": source.meter_id,
+                "kind": source.kind,
+                "expected": source.slots.expected.to_string(),
+                "received": source.slots.received.to_string(),
+                "late": source.slots.late.to_string(),
+                "estimated": source.slots.estimated.to_string(),
+                "left_out": source.left_out.to_string(),
+                "last_us": known(source.last_us),
+                "missing_us": source.missing.iter().map(span).collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    let mark = sheet.sources.watermark();
+    let slots = &sheet.sources.slots;
+    let completeness = json!({
+        "expected": slots.expected.to_string(),
+        "received": slots.received.to_string(),
+        "late": slots.late.to_string(),
+        "estimated": slots.estimated.to_string(),
+        "left_out": sheet.sources.left_out.to_string(),
+        "watermark_us": known(mark.at_us),
+        "slowest": mark.slowest,
+        "idle": mark.idle,
+        "sources": sources,
+        "sources_more": sheet.sources.more.to_string(),
+    });
     let report = json!({
         "site_id": head.site_id,
         "customer_id": head.customer_id,
@@ -84,6 +118,7 @@ pub(super) fn write(head: &Head, sheet: &Sheet) -> String {
         "currency": sheet.currency.map(|currency| currency.code()),
         "terms": terms,
         "energy_by_witness": witnesses,
+        "completeness": completeness,
         "comparisons": comparisons,
         "gpu_faults": faults,
         "notes": sheet.notes,

@@ -50,6 +50,23 @@ fn body(text: &mut String, sheet: &Sheet) -> std::fmt::Result {
             .collect();
         writeln!(text, "  energy by witness: {}", shares.join(", "))?;
     }
+    let slots = &sheet.sources.slots;
+    if slots.expected > 0 {
+        let mark = sheet.sources.watermark();
+        let until = mark.at_us.and_then(|at_us| jiff::Timestamp::from_microsecond(at_us).ok());
+        let until = until.map_or_else(|| NOT_KNOWN.to_owned(), |until| until.to_string());
+        writeln!(
+            text,
+            "  samples: {} expected, {} received, {} of them late, {} estimated, {} left out; all heard until {until}, \
+             {} sources idle",
+            slots.expected,
+            slots.received,
+            slots.late,
+            slots.estimated,
+            sheet.sources.left_out,
+            mark.idle.len()
+        )?;
+    }
     let (of_whole, of_machines): (Vec<_>, Vec<_>) =
         sheet.comparisons.iter().partition(|comparison| comparison.machine_id.is_none());
     let all = of_machines.len();

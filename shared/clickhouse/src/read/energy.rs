@@ -8,7 +8,9 @@
 //! the rule of `wb_metering::energy`, here in SQL so that a whole site can be drawn; the engine
 //! test compares the two.
 
+use clickhouse::query::Query;
 use serde::Deserialize;
+use wb_metering::corrections::Corrections;
 use wb_units::SETTLEMENT_INTERVAL_US;
 
 use super::{Bucket, Read, Selection, SeriesRange, bind_selection, parts};
@@ -48,13 +50,14 @@ impl Read {
         range: SeriesRange,
         selection: &Selection,
     ) -> Result<Vec<EnergyPoint>, StoreError> {
+        let ratios = Ratios::of(&self.corrections().await?.resolved);
         let sql = format!(
             "SELECT {} AS bucket_start_us, witness, sum(energy_mwh) AS energy_mwh
              FROM ({}) GROUP BY bucket_start_us, witness ORDER BY bucket_start_us, witness",
             parts::BUCKET_START,
-            parts::allowed(&slots(), &self.scope, selection)
+            parts::allowed(&slots(!ratios.meters.is_empty()), &self.scope, selection)
         );
-        let query = range.bind(bind_selection(self.query(&sql), selection));
+        let query = ratios.bind(range.bind(bind_selection(self.query(&sql), selection)));
         let rows: Vec<Row> = self.fetch_counted("read the energy", query).await?;
         let point = |row: Row| EnergyPoint {
             bucket: range.bucket_at(row.bucket_start_us),
@@ -65,9 +68,67 @@ impl Read {
     }
 }
 
+/// The meters whose transformer's ratio was wrong, as the parameters of a query.
+#[derive(Default)]
+struct Ratios {
+    meters: Vec<String>,
+    starts: Vec<i64>,
+    ends: Vec<i64>,
+    right: Vec<u64>,
+    used: Vec<u64>,
+}
+
+impl Ratios {
+    fn of(corrections: &Corrections) -> Self {
+        let mut ratios = Self::default();
+        for (meter_id, of_meter) in corrections.meters() {
+            for correction in of_meter {
+                ratios.meters.push(meter_id.to_owned());
+                ratios.starts.push(correction.interval.start_us);
+                ratios.ends.push(correction.interval.end_us);
+                ratios.right.push(correction.right);
+                ratios.used.push(correction.used);
+            }
+        }
+        ratios
+    }
+
+    fn bind(&self, query: Query) -> Query {
+        query
+            .param("ratio_meters", &self.meters)
+            .param("ratio_starts", &self.starts)
+            .param("ratio_ends", &self.ends)
+            .param("ratio_right", &self.right)
+            .param("ratio_used", &self.used)
+    }
+}
+
+/// Pairs of readings cut where a correction of their meter's ratio begins or ends: `s0` and `s1` beside the pair's
+/// columns, and what the register is multiplied by in between, `right_num` over `used_num`.
+fn corrected(pairs: &str) -> String {
+    let ratios = "arrayZip({ratio_meters:Array(String)}, {ratio_starts:Array(Int64)}, {ratio_ends:Array(Int64)}, \
+         {ratio_right:Array(UInt64)}, {ratio_used:Array(UInt64)})";
+    format!(
+        "SELECT site_id, machine_id, witness, t0, t1, r0, r1, tupleElement(part, 1) AS s0, tupleElement(part, 2) AS s1,
+           if(tupleElement(tupleElement(part, 3), 5) = 0, toUInt64(1), tupleElement(tupleElement(part, 3), 4)) AS right_num,
+           greatest(tupleElement(tupleElement(part, 3), 5), toUInt64(1)) AS used_num
+         FROM (
+           SELECT *,
+             arrayFilter(r -> tupleElement(r, 1) = meter_id AND tupleElement(r, 2) < t1 AND tupleElement(r, 3) > t0,
+               {ratios}) AS of_meter,
+             arraySort(arrayDistinct(arrayConcat([t0, t1],
+               arrayMap(r -> greatest(tupleElement(r, 2), t0), of_meter),
+               arrayMap(r -> least(tupleElement(r, 3), t1), of_meter)))) AS edges,
+             arrayJoin(arrayMap(
+               (a, b) -> (a, b, arrayFirst(r -> tupleElement(r, 2) <= a AND tupleElement(r, 3) > a, of_meter)),
+               arrayPopBack(edges), arrayPopFront(edges))) AS part
+           FROM ({pairs}) WHERE t0 < t1 AND r0 <= r1)"
+    )
+}
+
 /// Energy per machine and settlement interval by the best witness: `site_id`, `machine_id`,
 /// `at_us`, `witness`, `energy_mwh`.
-fn slots() -> String {
+fn slots(has_ratios: bool) -> String {
     let rows = reading_rows(
         &format!("({{from:Int64}} - {ENERGY_GAP_MAX_US})"),
         &format!("({{to:Int64}} + {ENERGY_GAP_MAX_US})"),
@@ -90,21 +151,43 @@ fn slots() -> String {
          WINDOW in_order AS (PARTITION BY machine_id, meter_id, witness ORDER BY event_time_us
            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
     );
-    // One row per pair and settlement interval that it touches inside the range.
+    let parts = if has_ratios {
+        corrected(&pairs)
+    } else {
+        format!(
+            "SELECT site_id, machine_id, witness, t0, t1, r0, r1, t0 AS s0, t1 AS s1, toUInt64(1) AS right_num,
+               toUInt64(1) AS used_num
+             FROM ({pairs}) WHERE t0 < t1 AND r0 <= r1"
+        )
+    };
+    // One row per part of a pair and settlement interval that it touches inside the range.
     let touched = format!(
-        "SELECT site_id, machine_id, witness, t0, t1, toInt128(r1) - toInt128(r0) AS wh,
+        "SELECT site_id, machine_id, witness, t0, t1, s0, s1, toInt128(r0) AS from_wh,
+           toInt128(r1) - toInt128(r0) AS wh, right_num, used_num,
            toInt64(arrayJoin(range(
-             toUInt64(intDiv(greatest(t0, {{from:Int64}}), {SETTLEMENT_INTERVAL_US})),
-             toUInt64(intDiv(least(t1, {{to:Int64}}) - 1, {SETTLEMENT_INTERVAL_US}) + 1)
+             toUInt64(intDiv(greatest(s0, {{from:Int64}}), {SETTLEMENT_INTERVAL_US})),
+             toUInt64(intDiv(least(s1, {{to:Int64}}) - 1, {SETTLEMENT_INTERVAL_US}) + 1)
            ))) * {SETTLEMENT_INTERVAL_US} AS at_us
-         FROM ({pairs}) WHERE t0 < t1 AND r0 <= r1 AND t0 < {{to:Int64}} AND t1 > {{from:Int64}}"
+         FROM ({parts}) WHERE s0 < {{to:Int64}} AND s1 > {{from:Int64}}"
     );
+    // What was counted up to an instant: with a wrong ratio from the register's own zero, as it would stand.
+    let until = |at: &str| {
+        let counted = format!("intDiv(wh * 1000 * toInt128({at} - t0), toInt128(t1 - t0))");
+        if !has_ratios {
+            return counted;
+        }
+        format!(
+            "if(right_num = used_num, {counted}, toInt128(intDiv(toInt256(from_wh * 1000 + {counted}) \
+               * toInt256(right_num), toInt256(used_num))))"
+        )
+    };
     let shares = format!(
         "SELECT site_id, machine_id, witness, at_us,
            transform(witness, ['meter', 'pdu', 'firmware'], [0, 1, 2], 3) AS witness_rank,
-           intDiv(wh * 1000 * toInt128(least(at_us + {SETTLEMENT_INTERVAL_US}, t1) - t0), toInt128(t1 - t0))
-             - intDiv(wh * 1000 * toInt128(greatest(at_us, t0) - t0), toInt128(t1 - t0)) AS part_mwh
-         FROM ({touched})"
+           {} - {} AS part_mwh
+         FROM ({touched})",
+        until(&format!("least(at_us + {SETTLEMENT_INTERVAL_US}, s1)")),
+        until("greatest(at_us, s0)")
     );
     let by_witness = format!(
         "SELECT machine_id, at_us, witness_rank, toString(any(witness)) AS named_witness,

@@ -54,7 +54,7 @@ impl Read {
     ) -> Result<Vec<HashratePoint>, StoreError> {
         let sql = format!(
             "SELECT {} AS bucket_start_us, chain, sum(shares) AS shares, sum(blocks) AS blocks,
-               toString(sum(toUInt256(credited_q32))) AS credited_q32,
+               toString(sum(toInt256(toInt128(credited_q32)))) AS credited_q32,
                toString(sum(credited_q32_squared)) AS credited_q32_squared,
                toString(max(largest_q32)) AS largest_q32
              FROM ({}) WHERE verdict = 'accepted'

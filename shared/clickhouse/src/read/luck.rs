@@ -42,7 +42,7 @@ impl Read {
         range.at_most_31_days()?;
         let sql = format!(
             "SELECT chain, nbits, sum(blocks) AS blocks,
-               toString(sum(toUInt256(credited_q32))) AS credited_q32
+               toString(sum(toInt256(toInt128(credited_q32)))) AS credited_q32
              FROM ({}) WHERE verdict = 'accepted' GROUP BY chain, nbits ORDER BY chain, nbits",
             parts::work(&self.scope, selection)
         );

@@ -90,7 +90,7 @@ pub(super) fn allowed(rows: &str, scope: &TenantScope, selection: &Selection) ->
 /// Rows of work in `[from, to)` that the scope and the selection allow.
 pub(super) fn work(scope: &TenantScope, selection: &Selection) -> String {
     let rows = format!(
-        "SELECT site_id, machine_id, interval_start_us AS at_us, chain, nbits, verdict, reason, shares,
+        "SELECT site_id, machine_id, interval_start_us AS at_us, chain, nbits, subsidy_sat, verdict, reason, shares,
            credited_q32, credited_q32_squared, blocks, largest_q32
          FROM ({})",
         work_rows("{from:Int64}", "{to:Int64}", "1")
@@ -114,8 +114,9 @@ pub(super) fn positions(scope: &TenantScope, selection: &Selection) -> String {
              bitShiftRight(reinterpretAsUInt256(hash) * toUInt256(credited_q32), 230), 65535))) AS bin
          FROM shares
          WHERE event_time_us >= {{from:Int64}} AND event_time_us < {{to:Int64}}
-           AND verdict = 'accepted' AND {NAMED}",
-        POSITION_BINS - 1
+           AND verdict = 'accepted' AND {NAMED} AND NOT ({})",
+        POSITION_BINS - 1,
+        crate::corrections::voided_shares()
     );
     allowed(&rows, scope, selection)
 }

@@ -44,7 +44,7 @@ impl Read {
         }
         let range = SeriesRange::whole(at_us.saturating_sub(STATISTICS_MAX_US).max(0), at_us)?;
         let sql = format!(
-            "SELECT chain, at_us, toString(sum(toUInt256(credited_q32))) AS credited_q32
+            "SELECT chain, at_us, toString(sum(toInt256(toInt128(credited_q32)))) AS credited_q32
              FROM ({}) WHERE verdict = 'accepted' GROUP BY chain, at_us ORDER BY chain, at_us",
             parts::work(&self.scope, selection)
         );

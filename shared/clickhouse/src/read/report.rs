@@ -16,6 +16,7 @@ use wb_metering::report::machine::{Record, Rules, Stand};
 use wb_metering::report::period::ReportPeriod;
 use wb_metering::report::sheet::{Sheet, known_part};
 use wb_metering::report::site::{SiteFold, SiteReport};
+use wb_metering::report::sources::leave_out;
 use wb_units::{Interval, Micros, SETTLEMENT_INTERVAL_US};
 
 use super::{Read, Selection, SeriesRange};
@@ -194,7 +195,7 @@ impl Read {
         left: &mut usize,
     ) -> Result<SiteReport, StoreError> {
         let at_site = Selection::Site(site_id.to_owned());
-        let facts = self.report_facts(range, site_id).await?;
+        let facts = self.report_facts(range, site_id, &at_site).await?;
         let mut standing: Standing = self.report_stands(range, &at_site).await?;
         // What stands at a site's meter is no machine.
         let meters: BTreeSet<&String> = facts.meter_machines.iter().collect();
@@ -206,7 +207,10 @@ impl Read {
             ),
         })?;
         let mut assigned = self.report_assigned(range, &at_site).await?;
-        let mut fold = SiteFold::new(facts.site, request.rules.clone(), request.period);
+        let mut metered: BTreeSet<String> =
+            facts.site.meters.iter().map(|register| register.meter_id.clone()).collect();
+        let rules = Rules { policies: facts.policies, ..request.rules.clone() };
+        let mut fold = SiteFold::new(facts.site, rules.clone(), request.period);
         let slots = request.period.duration_us() / SETTLEMENT_INTERVAL_US;
         let mut machines = standing.into_iter().peekable();
         while machines.peek().is_some() {
@@ -220,11 +224,47 @@ impl Read {
                 let record = Record { machine_id: machine_id.clone(), stands, assigned, ..Record::default() };
                 records.insert(machine_id, record);
             }
-            self.fill_records(range, &request.rules, &mut records).await?;
-            for record in records.values() {
+            self.fill_records(range, &rules, &mut records).await?;
+            for record in records.values_mut() {
+                record.left_out = leave_out(record, &rules);
+                metered.extend(record.registers.iter().map(|register| register.meter_id.clone()));
                 fold.add(record);
             }
         }
-        Ok(fold.finish())
+        let mut report = fold.finish();
+        if self.scope.customer().is_none() {
+            report.notes.extend(self.correction_notes(request.period, &metered).await?);
+        }
+        Ok(report)
+    }
+
+    /// What was corrected of the meters of a site, and that events are voided, for people.
+    async fn correction_notes(
+        &self,
+        period: Interval,
+        meters: &BTreeSet<String>,
+    ) -> Result<Vec<String>, StoreError> {
+        let said = &self.corrections().await?.said;
+        let time = |at_us: Micros| {
+            jiff::Timestamp::from_microsecond(at_us)
+                .map_or_else(|_| at_us.to_string(), |time| time.to_string())
+        };
+        let mut notes: Vec<String> = said
+            .iter()
+            .filter(|one| meters.contains(&one.entity))
+            .filter_map(|one| Some((one, one.ratio.filter(|ratio| ratio.intersect(&period).is_some())?)))
+            .map(|(one, ratio)| {
+                let (from, to) = (time(ratio.start_us), time(ratio.end_us));
+                format!(
+                    "the ratio of {} is corrected from {from} to {to}, by {}: {}",
+                    one.entity, one.who, one.why
+                )
+            })
+            .collect();
+        let voids = said.iter().filter(|one| one.ratio.is_none()).count();
+        if voids > 0 {
+            notes.push(format!("{voids} corrections void events, here or elsewhere: they count no more"));
+        }
+        Ok(notes)
     }
 }

@@ -32,7 +32,7 @@ impl Read {
     ) -> Result<Vec<VerdictCount>, StoreError> {
         let sql = format!(
             "SELECT verdict, reason, chain, sum(shares) AS shares,
-               toString(sum(toUInt256(credited_q32))) AS credited_q32
+               toString(sum(toInt256(toInt128(credited_q32)))) AS credited_q32
              FROM ({}) GROUP BY verdict, reason, chain ORDER BY verdict, reason, chain",
             parts::work(&self.scope, selection)
         );

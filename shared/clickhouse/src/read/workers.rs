@@ -162,7 +162,7 @@ impl Read {
         }
         let sql = format!(
             "SELECT machine_id, chain, sum(shares) AS shares,
-               toString(sum(toUInt256(credited_q32))) AS credited_q32,
+               toString(sum(toInt256(toInt128(credited_q32)))) AS credited_q32,
                toString(sum(credited_q32_squared)) AS credited_q32_squared,
                toString(max(largest_q32)) AS largest_q32
              FROM ({work}) WHERE verdict = 'accepted' AND {these}
@@ -173,6 +173,7 @@ impl Read {
                 worker.work.push(chain_work(row)?);
             }
         }
+        let corrections = self.corrections().await?;
         let positions = parts::positions(&self.scope, selection);
         let sql = format!(
             "SELECT machine_id, chain, bin, count() AS shares FROM (
@@ -180,7 +181,10 @@ impl Read {
                ORDER BY share_id LIMIT {POSITION_MAX_SHARES} BY machine_id, chain
              ) GROUP BY machine_id, chain, bin ORDER BY machine_id, chain, bin"
         );
-        for row in self.fetch::<PositionRow>("read where the shares lie", bind(self.query(&sql))).await? {
+        for row in self
+            .fetch::<PositionRow>("read where the shares lie", corrections.bind(bind(self.query(&sql))))
+            .await?
+        {
             let worker = workers.get_mut(&row.machine_id);
             let of_chain = |worker: &'_ &mut ChainWork| worker.chain == row.chain;
             if let Some(work) = worker.and_then(|worker| worker.work.iter_mut().find(of_chain)) {

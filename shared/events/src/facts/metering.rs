@@ -37,6 +37,19 @@ pub struct Maintenance {
     pub reason: String,
 }
 
+/// When GPUs of a node could not be used. The fact holds for as long as that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outage {
+    /// The node.
+    pub machine_id: String,
+    /// How many of its GPUs; absent where all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpus: Option<u32>,
+    /// What happened: a failed node, a GPU fault and its number.
+    pub reason: String,
+}
+
 /// Where a site's energy comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -70,11 +83,20 @@ pub struct PoolEarning {
     pub pool: String,
     /// The site whose work it is for.
     pub site_id: String,
+    /// The contract that it is for; absent where it is for the site as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contract_id: Option<String>,
     /// Satoshi, decimal digits.
     pub amount_sat: String,
     /// Blocks that the pool found in the time, where it pays for blocks and not for shares.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool_blocks: Option<u64>,
+    /// The machine it is for, where the pool tells machines apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine_id: Option<String>,
+    /// The customer whose account it went to; absent for the site's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_id: Option<String>,
 }
 
 /// What a pool paid out, at the instant from which the fact holds.
@@ -85,11 +107,20 @@ pub struct PoolPayout {
     pub pool: String,
     /// The site it is for.
     pub site_id: String,
+    /// The contract that it is for; absent where it is for the site as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contract_id: Option<String>,
     /// Satoshi, decimal digits.
     pub amount_sat: String,
     /// The transaction, 64 hex digits; absent where it was not paid on the chain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub txid: Option<String>,
+    /// The machine it is for, where the pool tells machines apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine_id: Option<String>,
+    /// The customer whose account it went to; absent for the site's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_id: Option<String>,
 }
 
 fn wrong(field: &str, reason: String) -> InputError {
@@ -115,6 +146,15 @@ impl Curtailment {
 
 /// Decimal places of a credit that are kept.
 pub const CREDIT_PLACES: u32 = 8;
+
+impl Outage {
+    pub(super) fn check(&self) -> Result<(), InputError> {
+        if self.gpus == Some(0) {
+            return Err(wrong("gpus", "is 0: write how many could not be used, or leave it out".to_owned()));
+        }
+        Ok(())
+    }
+}
 
 impl EnergyMix {
     pub(super) fn check(&self) -> Result<(), InputError> {

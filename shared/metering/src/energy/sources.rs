@@ -3,9 +3,12 @@
 
 use wb_units::{Interval, Micros};
 
-use super::RegisterReading;
 use super::witness::{NJ_PER_MJ, NJ_PER_WH, Piece};
-use crate::counters::{CounterSample, Step, StepKind, steps};
+use super::{MWH_PER_WH, RegisterReading};
+use crate::corrections::cut;
+use crate::counters::{CounterSample, Step, StepKind, steps, until};
+
+pub use crate::corrections::RatioCorrection;
 
 /// What is known about a meter beside its readings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,17 +35,6 @@ pub struct Replacement {
     pub old_last_wh: Option<u64>,
     /// The first register of the new one, where it was noted.
     pub new_first_wh: Option<u64>,
-}
-
-/// The register counted with a wrong ratio: its differences in this time are multiplied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RatioCorrection {
-    /// When the wrong ratio was in force.
-    pub interval: Interval,
-    /// The right ratio...
-    pub right: u32,
-    /// ...over the one that was used; zero is taken as no correction.
-    pub used: u32,
 }
 
 /// A register's pieces. A fall of the register is a rollover where the meter can have counted so
@@ -95,22 +87,23 @@ fn push_difference(
         energy_nj: u128::from(difference_wh) * NJ_PER_WH,
         is_timing_estimated: interval.duration_us() > facts.longest_us,
     };
-    let mut from_us = interval.start_us;
-    let mut push = |part: Interval, right: u32, used: u32| {
-        if part.duration_us() > 0 {
-            let energy_nj = crate::counters::until(whole.energy_nj, &interval, part.end_us)
-                - crate::counters::until(whole.energy_nj, &interval, part.start_us);
-            let energy_nj = energy_nj.saturating_mul(u128::from(right)) / u128::from(used.max(1));
-            pieces.push(Piece { interval: part, energy_nj, ..whole });
-        }
-    };
-    for correction in facts.corrections.iter().filter(|correction| correction.used > 0) {
-        let Some(part) = correction.interval.intersect(&interval) else { continue };
-        push(Interval { start_us: from_us, end_us: part.start_us }, 1, 1);
-        push(part, correction.right, correction.used);
-        from_us = part.end_us;
+    for (part, correction) in cut(interval, &facts.corrections) {
+        // What was counted up to an instant, from the register's own zero: the same whichever readings are at hand.
+        // It is rounded down to a thousandth of a watt-hour, as bills count; at a reading without a correction there
+        // is nothing to round.
+        let register_nj = |at_us| {
+            let counted_nj = until(whole.energy_nj, &interval, at_us);
+            let stands_nj = match correction {
+                None => counted_nj,
+                Some(correction) => {
+                    correction.register(u128::from(before.register_wh) * NJ_PER_WH + counted_nj)
+                }
+            };
+            stands_nj - stands_nj % (NJ_PER_WH / MWH_PER_WH)
+        };
+        let energy_nj = register_nj(part.end_us).saturating_sub(register_nj(part.start_us));
+        pieces.push(Piece { interval: part, energy_nj, ..whole });
     }
-    push(Interval { start_us: from_us, end_us: interval.end_us }, 1, 1);
 }
 
 /// What a register counted between two readings; `None` where it was reset.

@@ -5,8 +5,8 @@
 //! where they were, and a period's parts add up to it.
 
 mod gpus;
-mod holdings;
-mod witnesses;
+pub(crate) mod holdings;
+pub(crate) mod witnesses;
 
 use std::collections::BTreeMap;
 
@@ -17,11 +17,13 @@ use holdings::allocations;
 use witnesses::testimonies;
 
 use super::Aggregates;
+use super::sources::{Policies, Source, sources};
 use super::truth::{MachineTruth, shared_energy};
 use crate::compare::{Hashrates, Pair, ShareSums};
-use crate::completeness::{Arrival, Completeness, Promise};
+use crate::corrections::RatioCorrection;
 use crate::counters::until;
 use crate::energy::RegisterReading;
+use crate::energy::sources::MeterFacts;
 use crate::energy::witness::{IntervalEnergy, Testimony, Witness, Witnessed, best, by_interval};
 use crate::gpu::Span;
 use crate::gpu::usage::{Fault, LastXid, Use};
@@ -49,6 +51,8 @@ pub struct Rules {
     pub scheduler_class_ppm: u64,
     /// What the mean of GPUs' samples may be off, in parts per million.
     pub sampling_class_ppm: u64,
+    /// What is expected of sources and when what they say is late, where facts say more than the above.
+    pub policies: Policies,
 }
 
 impl Default for Rules {
@@ -65,6 +69,7 @@ impl Default for Rules {
             payment_class_ppm: 40_000,
             scheduler_class_ppm: 10_000,
             sampling_class_ppm: 50_000,
+            policies: Policies::default(),
         }
     }
 }
@@ -108,6 +113,23 @@ pub struct Register {
     pub witness: Witness,
     /// What was read.
     pub readings: Vec<RegisterReading>,
+    /// Where its transformer's ratio was wrong, in order of time and not overlapping.
+    pub corrections: Vec<RatioCorrection>,
+    /// When readings were appended to the log, of those that came late; the others came in time.
+    pub appended: BTreeMap<[u8; 16], Micros>,
+}
+
+impl Register {
+    /// What is known of the meter beside its readings.
+    pub(crate) fn facts(&self, rules: &Rules) -> MeterFacts {
+        MeterFacts {
+            rollover_wh: None,
+            power_max_mw: 0,
+            longest_us: rules.longest_us,
+            replacements: Vec::new(),
+            corrections: self.corrections.clone(),
+        }
+    }
 }
 
 /// A row of an allocation.
@@ -174,6 +196,8 @@ pub struct Record {
     /// Whether it said that it hashes something else than SHA-256d: rates of two algorithms are never
     /// added.
     pub is_other_algorithm: bool,
+    /// What its policies left out, by source: see [`leave_out`](super::sources::leave_out).
+    pub left_out: Vec<u64>,
 }
 
 /// A machine's figures.
@@ -193,6 +217,8 @@ pub struct Figures {
     pub faults: Vec<Fault>,
     /// Allocations that were refused, in words.
     pub refused: Vec<String>,
+    /// Its sources: what was expected of them and came.
+    pub sources: Vec<Source>,
     /// Whether nothing was heard of a miner: neither samples nor registers nor work.
     pub is_mute: bool,
 }
@@ -246,7 +272,11 @@ pub fn figures(record: &Record, windows: &Windows, rules: &Rules, period: Interv
             add_miner_stand(&mut found.sums, stand, rated_hs, &stretches, &energy);
         }
         add_energy(&mut found, record, &energy, stand);
-        count_samples(&mut found.sums, record, stand, is_gpu_node, rules);
+    }
+    found.sources = sources(record, &record.left_out, is_gpu_node, rules, period);
+    for source in &found.sources {
+        found.sums.samples_expected = found.sums.samples_expected.saturating_add(source.slots.expected);
+        found.sums.samples_received = found.sums.samples_received.saturating_add(source.slots.received);
     }
     gpus::add_faults(&mut found, record, allocations);
     let has_said = !record.samples.is_empty() || !record.registers.is_empty() || !record.work.is_empty();
@@ -330,32 +360,6 @@ fn add_energy(found: &mut Figures, record: &Record, energy: &[Witnessed], stand:
     sums.covered_us += covered;
     sums.standing_us += u128::from(stand.interval.end_us.abs_diff(stand.interval.start_us));
     found.energy.extend(by_interval(energy));
-}
-
-fn count_samples(sums: &mut Aggregates, record: &Record, stand: &Stand, is_gpu_node: bool, rules: &Rules) {
-    let promise =
-        Promise { every_us: rules.every_us, active: vec![stand.interval], on_time_us: rules.every_us };
-    let mut count = |arrivals: &[Arrival]| {
-        let counted = Completeness::of(&promise, arrivals, &[], stand.interval);
-        sums.samples_expected = sums.samples_expected.saturating_add(counted.expected);
-        sums.samples_received = sums.samples_received.saturating_add(counted.received);
-    };
-    if !is_gpu_node {
-        let arrivals: Vec<Arrival> = record
-            .samples
-            .iter()
-            .map(|sample| Arrival { event_time_us: sample.at_us, appended_at_us: sample.appended_at_us })
-            .collect();
-        count(&arrivals);
-    }
-    for register in &record.registers {
-        let arrivals: Vec<Arrival> = register
-            .readings
-            .iter()
-            .map(|reading| Arrival { event_time_us: reading.at_us, appended_at_us: reading.at_us })
-            .collect();
-        count(&arrivals);
-    }
 }
 
 fn truth(record: &Record, testimonies: &[Testimony], rules: &Rules, period: Interval) -> MachineTruth {

@@ -29,6 +29,8 @@ fn register(meter: &str, witness: Witness, readings: &[(i64, u64)]) -> Register 
         meter_id: meter.to_owned(),
         witness,
         readings: readings.iter().map(|(at, register_wh)| reading(*at, *register_wh)).collect(),
+        corrections: Vec::new(),
+        appended: BTreeMap::new(),
     }
 }
 

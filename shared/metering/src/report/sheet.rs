@@ -6,6 +6,7 @@ use wb_units::{Currency, Interval, Micros};
 
 use super::machine::Rules;
 use super::site::{MachineFault, SiteReport};
+use super::sources::Sources;
 use super::truth::Comparison;
 use super::{TermChange, changes, terms};
 use crate::energy::witness::Witness;
@@ -32,6 +33,8 @@ pub struct Sheet {
     pub comparisons: Vec<Comparison>,
     /// Faults of GPUs, in order of time.
     pub faults: Vec<MachineFault>,
+    /// What was expected of the sources and came.
+    pub sources: Sources,
     /// The currency of the terms in minor units.
     pub currency: Option<Currency>,
     /// What is not known or was refused, in words.
@@ -64,6 +67,7 @@ impl Sheet {
             witnesses: witnesses.collect(),
             comparisons,
             faults: report.faults.clone(),
+            sources: report.sources.clone(),
             currency: report.currency,
             notes: report.notes.clone(),
         }

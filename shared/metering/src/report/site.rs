@@ -9,19 +9,19 @@ pub use faults::{FAULTS_MAX, MachineFault};
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ruint::aliases::{U256, U512};
-use wb_units::rounding::div_half_even;
+use ruint::aliases::U512;
 use wb_units::time::interval_start;
 use wb_units::{Currency, Interval, Micros, SETTLEMENT_INTERVAL_US};
 
-use super::machine::{Figures, Record, Register, Rules, Work, figures, union};
+use super::machine::{Figures, Record, Register, Rules, figures, union};
 use super::mix;
 use super::money::Prices;
+use super::paid::{self, Worked, expected_sat, numerator, within};
+use super::sources::Sources;
 use super::truth::{Comparison, Quantity, TruthSums};
 use super::{Aggregates, Overlap};
-use crate::compare::{self, Hashrates};
 use crate::counters::until;
-use crate::energy::sources::{MeterFacts, of_register};
+use crate::energy::sources::of_register;
 use crate::energy::witness::{Testimony, Witness, Witnessed, best, by_interval};
 use crate::uptime::Windows;
 
@@ -30,11 +30,6 @@ pub const COMPARISONS_MAX: usize = 1_000;
 
 /// Refused allocations that a report names; the others are counted.
 const REFUSED_NAMED: usize = 20;
-
-/// The target of difficulty 1 times 2^32: what work in units of 2^-32 is divided by.
-fn blocks_denominator() -> U512 {
-    U512::from(0xffff_u32) << 240
-}
 
 /// A site's report, or a fleet's.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -45,6 +40,8 @@ pub struct SiteReport {
     pub by_witness_nj: [u128; 5],
     /// The sums of the witnesses beside each other.
     pub truth: TruthSums,
+    /// What was expected of its sources and came.
+    pub sources: Sources,
     /// Comparisons of the site with its pools, and of single machines: at most [`COMPARISONS_MAX`].
     pub comparisons: Vec<Comparison>,
     /// Faults of GPUs, in order of time: at most [`FAULTS_MAX`].
@@ -146,6 +143,7 @@ impl SiteFold {
         }
         self.keep_comparisons(&found);
         faults::keep(&mut self.report.faults, faults::of_machine(&record.machine_id, &found.faults));
+        self.report.sources.add(found.sources);
         for refused in found.refused {
             if self.refused.len() < REFUSED_NAMED {
                 self.refused.push(refused);
@@ -161,8 +159,21 @@ impl SiteFold {
 
     fn keep_comparisons(&mut self, found: &Figures) {
         self.report.truth.add(&found.truth);
+        let mut made = found.truth.comparisons();
+        let machine_id = &found.truth.machine_id;
+        if let Some(work) = self.facts.machine_work.get(machine_id) {
+            let own = self.facts.earnings.iter().filter(|one| one.machine_id.as_ref() == Some(machine_id));
+            let worked = Worked { work, claims: found.truth.claims };
+            let pairs = paid::pairs(own, worked, &self.rules, self.period).into_iter();
+            let machine_id = Some(machine_id.clone());
+            made.extend(pairs.map(|pair| Comparison {
+                machine_id: machine_id.clone(),
+                quantity: Quantity::Earned,
+                pair,
+            }));
+        }
         let kept = &mut self.report.comparisons;
-        for comparison in found.truth.comparisons() {
+        for comparison in made {
             if kept.len() < COMPARISONS_MAX {
                 kept.push(comparison);
             } else if comparison.pair.is_beyond
@@ -177,27 +188,21 @@ impl SiteFold {
     /// The report of all machines that were added.
     #[must_use]
     pub fn finish(mut self) -> SiteReport {
-        self.report.sums.expected_sat = self.expected_sat(self.expected);
+        self.report.sums.expected_sat = expected_sat(self.expected);
         let is_heard = self.report.sums.covered_us > 0 || self.report.sums.samples_received > 0;
         let has_windows = !self.facts.curtailment.is_empty();
         let sums = &mut self.report.sums;
         sums.energised_hs_us = sums.energised_hs_us.filter(|_| is_heard || self.miners == 0);
         sums.curtailed_nj = sums.curtailed_nj.filter(|_| is_heard || has_windows || self.miners == 0);
         self.finish_energy();
+        self.finish_pools();
         if self.facts.is_part {
             self.hide_the_site();
         } else {
-            self.finish_pools();
             self.finish_money();
         }
         self.finish_notes();
         self.report
-    }
-
-    fn expected_sat(&self, numerator: U512) -> u128 {
-        div_half_even(numerator, blocks_denominator(), false)
-            .and_then(|sat| u128::try_from(sat).ok())
-            .unwrap_or(0)
     }
 
     /// The site's meters, and what was drawn by interval.
@@ -248,28 +253,40 @@ impl SiteFold {
         self.report.sums.power_cost_minor = worth;
     }
 
-    /// What pools credited and paid, and that against the proven work.
+    /// Of what pools paid, what is counted: a pool that pays the whole and tells of its parts too pays once.
+    fn counted<'a>(&self, paid: &'a [Earning]) -> Vec<&'a Earning> {
+        let has_whole = |pool: &str| paid.iter().any(|one| one.pool == pool && !one.is_of_a_part());
+        paid.iter().filter(|one| self.facts.is_part || !one.is_of_a_part() || !has_whole(&one.pool)).collect()
+    }
+
+    /// What pools credited and paid, and that against the proven work and the claims.
     fn finish_pools(&mut self) {
         let period = self.period;
-        let credited: BTreeSet<&str> =
-            self.facts.earnings.iter().map(|earning| earning.pool.as_str()).collect();
-        let mut amounts: Vec<(Micros, u128)> = Vec::new();
-        let mut spans = Vec::new();
-        let mut blocks = None;
-        for earning in &self.facts.earnings {
-            let Some(part) = earning.interval.intersect(&period) else { continue };
-            let amount_sat = until(earning.amount_sat, &earning.interval, part.end_us)
-                - until(earning.amount_sat, &earning.interval, part.start_us);
-            // It is worth what a bitcoin was in the last interval of its span.
-            amounts.push((part.end_us.saturating_sub(1), amount_sat));
-            spans.push(part);
-            blocks = super::either(blocks, earning.pool_blocks);
-        }
-        let earned_sat: u128 = amounts.iter().map(|(_, amount_sat)| amount_sat).sum();
-        let paid = self.facts.payouts.iter().filter(|payout| {
-            !credited.contains(payout.pool.as_str()) && period.contains(payout.interval.start_us)
-        });
-        amounts.extend(paid.map(|payout| (payout.interval.start_us, payout.amount_sat)));
+        let earnings = self.counted(&self.facts.earnings);
+        let credited: BTreeSet<&str> = earnings.iter().map(|earning| earning.pool.as_str()).collect();
+        let paid_out: Vec<&Earning> = self
+            .counted(&self.facts.payouts)
+            .into_iter()
+            .filter(|payout| {
+                !credited.contains(payout.pool.as_str()) && period.contains(payout.interval.start_us)
+            })
+            .collect();
+        // It is worth what a bitcoin was in the last interval of its span.
+        let mut amounts: Vec<(Micros, u128)> = earnings
+            .iter()
+            .filter_map(|earning| within(earning, period))
+            .map(|(amount_sat, part)| (part.end_us.saturating_sub(1), amount_sat))
+            .collect();
+        amounts.extend(paid_out.iter().map(|payout| (payout.interval.start_us, payout.amount_sat)));
+        // Of a pool that tells of payouts alone, what it paid in the period is held against all of it.
+        let paid_out: Vec<Earning> =
+            paid_out.into_iter().map(|payout| Earning { interval: period, ..payout.clone() }).collect();
+        let worked = Worked { work: &self.facts.work, claims: self.report.truth.claims() };
+        let pairs = paid::pairs(earnings.into_iter().chain(&paid_out), worked, &self.rules, period);
+        let made: Vec<Comparison> = pairs
+            .into_iter()
+            .map(|pair| Comparison { machine_id: None, quantity: Quantity::Earned, pair })
+            .collect();
         let has_mined = self.report.sums.hashes > 0 || self.miners > 0;
         let sums = &mut self.report.sums;
         sums.produced_sat = (!amounts.is_empty() || !has_mined)
@@ -279,26 +296,6 @@ impl SiteFold {
             Some(prices) if sums.produced_sat.is_some() => prices.worth(amounts),
             _ => None,
         };
-        let spans = union(spans);
-        if spans.is_empty() {
-            return;
-        }
-        let mut expected = U512::ZERO;
-        for (at_us, work) in &self.facts.work {
-            if spans.iter().any(|span| span.contains(*at_us)) {
-                expected = expected.saturating_add(numerator(work));
-            }
-        }
-        let of = Hashrates {
-            proven: self.expected_sat(expected),
-            paid: Some(earned_sat),
-            pool_blocks: blocks,
-            payment_class_ppm: self.rules.payment_class_ppm,
-            ..Hashrates::default()
-        };
-        let pairs = compare::hashrate(&of).into_iter();
-        let made: Vec<Comparison> =
-            pairs.map(|pair| Comparison { machine_id: None, quantity: Quantity::Earned, pair }).collect();
         self.report.comparisons.splice(0..0, made);
     }
 
@@ -330,8 +327,10 @@ impl SiteFold {
 
     /// A customer is shown its machines, and nothing of the site's.
     fn hide_the_site(&mut self) {
+        let has_account = !self.facts.earnings.is_empty() || !self.facts.payouts.is_empty();
         let sums = &mut self.report.sums;
-        sums.produced_sat = None;
+        // What its own account with a pool was paid is the customer's to know.
+        sums.produced_sat = sums.produced_sat.filter(|_| has_account);
         sums.site_nj = None;
         sums.overlap = None;
         sums.power_cost_minor = None;
@@ -363,16 +362,6 @@ impl SiteFold {
     }
 }
 
-/// What a work's blocks pay, times the common denominator.
-fn numerator(work: &Work) -> U512 {
-    if work.target == U256::ZERO {
-        return U512::ZERO;
-    }
-    U512::from(work.credited_q32)
-        .saturating_mul(U512::from(work.target))
-        .saturating_mul(U512::from(work.reward_sat))
-}
-
 fn credit_within(credit: &Credit, period: Interval) -> i128 {
     let size = credit.amount_minor.unsigned_abs();
     let part = credit.interval.intersect(&period).map_or(0, |part| {
@@ -384,16 +373,10 @@ fn credit_within(credit: &Credit, period: Interval) -> i128 {
 
 /// What the site's meters measured: their sum, where all of them spoke.
 fn site_meters(meters: &[Register], rules: &Rules, period: Interval) -> Vec<Witnessed> {
-    let facts = MeterFacts {
-        rollover_wh: None,
-        power_max_mw: 0,
-        longest_us: rules.longest_us,
-        replacements: Vec::new(),
-        corrections: Vec::new(),
-    };
     let mut by_start: BTreeMap<Micros, (Witnessed, usize)> = BTreeMap::new();
     for meter in meters {
-        let testimony = Testimony { witness: Witness::Meter, pieces: of_register(&meter.readings, &facts) };
+        let pieces = of_register(&meter.readings, &meter.facts(rules));
+        let testimony = Testimony { witness: Witness::Meter, pieces };
         for part in by_interval(&best(&[testimony], &[Witness::Meter], period)) {
             if part.covered_us < SETTLEMENT_INTERVAL_US {
                 continue;
@@ -432,6 +415,7 @@ impl SiteReport {
             *sum += part;
         }
         self.truth.merge(&other.truth);
+        self.sources.merge(other.sources);
         // What single sites were paid is told in their own reports.
         let of_machines = other.comparisons.into_iter().filter(|one| one.machine_id.is_some());
         self.comparisons.extend(of_machines);

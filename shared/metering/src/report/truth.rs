@@ -122,6 +122,12 @@ impl TruthSums {
         }
     }
 
+    /// What firmware claimed, beside the work of the same intervals; `None` where none spoke.
+    #[must_use]
+    pub fn claims(&self) -> Option<Claims> {
+        self.has_claims.then_some(self.claims)
+    }
+
     /// The pairs of the whole.
     #[must_use]
     pub fn comparisons(&self, rules: &Rules) -> Vec<Comparison> {

@@ -63,6 +63,7 @@ impl Terms {
             ("fixing", fixing.text.clone()),
             ("fixing_series", self.series.clone()),
             ("fixing_at", moment(at_us)),
+            ("price_from", moment(fixing.from_us)),
             ("fixing_source", fixing.source.clone()),
         ]));
         let price = format!("{} {unit}", fixing.text);

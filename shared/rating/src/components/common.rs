@@ -10,8 +10,10 @@ use crate::context::duration_us;
 use crate::error::{ContractError, RatingError};
 use crate::exact::Exact;
 use crate::fields::{Decimal, Fields};
+use crate::line::Input;
 use crate::scope::Scope;
 use crate::usage::gpu::exact_us;
+use crate::versions::moment;
 
 /// The power that a fee or a commitment is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -263,4 +265,51 @@ pub(crate) fn by_instant(parts: impl Iterator<Item = (Micros, u128)>) -> Option<
         *sum = sum.checked_add(quantity)?;
     }
     Some(sums)
+}
+
+/// Quantities of the intervals in which one price held.
+pub(crate) struct PricedPart<'a> {
+    pub(crate) value: Exact,
+    pub(crate) text: &'a str,
+    pub(crate) source: &'a str,
+    pub(crate) quantity: u128,
+    first_us: Micros,
+    last_us: Micros,
+}
+
+impl PricedPart<'_> {
+    /// Which price it was: the series and from when it holds. Where equal prices of several instants were
+    /// put together, the first and the last of them.
+    pub(crate) fn evidence(&self, series: &str, input: &mut Input) {
+        input.insert("series".to_owned(), series.to_owned());
+        input.insert("price_from".to_owned(), moment(self.first_us));
+        if self.last_us != self.first_us {
+            input.insert("last_price_from".to_owned(), moment(self.last_us));
+        }
+    }
+}
+
+/// The quantities of intervals put together by the price at each interval's start, in order of the
+/// price's text and source.
+pub(crate) fn by_price<'a>(
+    scope: &Scope<'a>,
+    (series, unit, max_age_us): (&str, &str, Option<i64>),
+    slices: BTreeMap<Micros, u128>,
+    what: &'static str,
+) -> Result<Vec<PricedPart<'a>>, RatingError> {
+    let mut parts: BTreeMap<(&'a str, &'a str), PricedPart<'a>> = BTreeMap::new();
+    for (start_us, quantity) in slices {
+        let price = scope.price(series, start_us, max_age_us, unit)?;
+        let part = parts.entry((&price.text, &price.source)).or_insert(PricedPart {
+            value: price.value,
+            text: &price.text,
+            source: &price.source,
+            quantity: 0,
+            first_us: price.from_us,
+            last_us: price.from_us,
+        });
+        part.quantity = part.quantity.checked_add(quantity).ok_or_else(|| scope.overflow(what))?;
+        part.last_us = price.from_us;
+    }
+    Ok(parts.into_values().collect())
 }

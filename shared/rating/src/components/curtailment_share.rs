@@ -8,9 +8,7 @@
 //! market price is under the strike counts as it is (`count`) or as nothing (`zero`), as the contract says.
 //! The line is negative: it is credited.
 
-use std::collections::BTreeMap;
-
-use crate::components::common::{by_instant, max_age_us, per};
+use crate::components::common::{by_instant, by_price, max_age_us, per};
 use crate::error::{ContractError, RatingError};
 use crate::exact::Exact;
 use crate::fields::{Decimal, Fields, Head};
@@ -55,29 +53,27 @@ impl Terms {
         let wide = || scope.overflow("curtailed energy");
         scope.usage.check_curtailed(scope.stretch()?).map_err(|error| scope.refused(error))?;
         let unit = per(self.head.currency, "MWh");
-        let mut prices: BTreeMap<(&str, &str), (Exact, u128)> = BTreeMap::new();
         let slices = scope.usage.curtailed.iter().map(|slice| (slice.start_us, slice.curtailed_mwh));
-        for (start_us, curtailed_mwh) in by_instant(slices).ok_or_else(wide)? {
-            let price = scope.price(&self.series, start_us, self.max_age_us, &unit)?;
-            let entry = prices.entry((&price.text, &price.source)).or_insert((price.value, 0));
-            entry.1 = entry.1.checked_add(curtailed_mwh).ok_or_else(wide)?;
-        }
+        let slices = by_instant(slices).ok_or_else(wide)?;
+        let parts = by_price(scope, (&self.series, &unit, self.max_age_us), slices, "curtailed energy")?;
         let (mut quantity, mut value) = (Exact::ZERO, Exact::ZERO);
-        let mut inputs = Vec::with_capacity(prices.len());
-        for ((text, source), (price, curtailed_mwh)) in prices {
-            let megawatt_hours = Exact::ratio(curtailed_mwh, MWH_PER_MEGAWATT_HOUR).ok_or_else(wide)?;
-            let mut spread = price.minus(self.strike.value).ok_or_else(wide)?;
+        let mut inputs = Vec::with_capacity(parts.len());
+        for priced in parts {
+            let megawatt_hours = Exact::ratio(priced.quantity, MWH_PER_MEGAWATT_HOUR).ok_or_else(wide)?;
+            let mut spread = priced.value.minus(self.strike.value).ok_or_else(wide)?;
             if spread.is_negative() && !self.counts_negative {
                 spread = Exact::ZERO;
             }
             quantity = quantity.plus(megawatt_hours).ok_or_else(wide)?;
             value = spread.times(megawatt_hours).and_then(|part| value.plus(part)).ok_or_else(wide)?;
-            inputs.push(input([
-                ("price", text.to_owned()),
-                ("source", source.to_owned()),
+            let mut listed = input([
+                ("price", priced.text.to_owned()),
+                ("source", priced.source.to_owned()),
                 ("curtailed_megawatt_hours", megawatt_hours.to_string()),
                 ("spread", spread.to_string()),
-            ]));
+            ]);
+            priced.evidence(&self.series, &mut listed);
+            inputs.push(listed);
         }
         let credit = value.percent(self.share_percent.value).ok_or_else(|| scope.overflow("amount"))?;
         let draft = Draft {

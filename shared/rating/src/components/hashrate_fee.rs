@@ -8,9 +8,7 @@
 //!
 //! Indexed, the work by interval must add up to the accepted work, chain by chain.
 
-use std::collections::BTreeMap;
-
-use crate::components::common::{by_instant, main_q32, max_age_us, per, ph_days};
+use crate::components::common::{by_instant, by_price, main_q32, max_age_us, per, ph_days};
 use crate::components::pool_earnings::EARNING_CHAIN;
 use crate::error::{ContractError, RatingError};
 use crate::exact::Exact;
@@ -97,24 +95,22 @@ impl Terms {
     ) -> Result<(Exact, Vec<Input>), RatingError> {
         scope.usage.check_work_slices(scope.stretch()?).map_err(|error| scope.refused(error))?;
         let wide = || scope.overflow("work");
-        let mut prices: BTreeMap<(&str, &str), (Exact, u128)> = BTreeMap::new();
         let earning = scope.usage.work_slices.iter().filter(|slice| slice.chain == EARNING_CHAIN);
         let slices = earning.map(|slice| (slice.start_us, slice.credited_q32));
-        for (start_us, credited_q32) in by_instant(slices).ok_or_else(wide)? {
-            let price = scope.price(series, start_us, max_age_us, unit)?;
-            let entry = prices.entry((&price.text, &price.source)).or_insert((price.value, 0));
-            entry.1 = entry.1.checked_add(credited_q32).ok_or_else(wide)?;
-        }
+        let slices = by_instant(slices).ok_or_else(wide)?;
+        let parts = by_price(scope, (series, unit, max_age_us), slices, "work")?;
         let mut amount = Exact::ZERO;
-        let mut inputs = Vec::with_capacity(prices.len());
-        for ((text, source), (price, credited_q32)) in prices {
-            let part = ph_days(credited_q32).and_then(|days| days.times(price));
+        let mut inputs = Vec::with_capacity(parts.len());
+        for priced in parts {
+            let part = ph_days(priced.quantity).and_then(|days| days.times(priced.value));
             amount = part.and_then(|part| amount.plus(part)).ok_or_else(|| scope.overflow("amount"))?;
-            inputs.push(input([
-                ("hashprice", text.to_owned()),
-                ("source", source.to_owned()),
-                ("credited_q32", credited_q32.to_string()),
-            ]));
+            let mut listed = input([
+                ("hashprice", priced.text.to_owned()),
+                ("source", priced.source.to_owned()),
+                ("credited_q32", priced.quantity.to_string()),
+            ]);
+            priced.evidence(series, &mut listed);
+            inputs.push(listed);
         }
         Ok((amount, inputs))
     }

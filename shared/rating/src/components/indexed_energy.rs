@@ -8,9 +8,7 @@
 //! Adder, cap and floor are in the unit of the index. The energy by interval must add up to the metered
 //! energy. Every interval with energy needs a price; one without needs none.
 
-use std::collections::BTreeMap;
-
-use crate::components::common::{by_instant, max_age_us, per};
+use crate::components::common::{by_instant, by_price, max_age_us, per};
 use crate::error::{ContractError, RatingError};
 use crate::exact::Exact;
 use crate::fields::{Decimal, Fields, Head};
@@ -55,28 +53,26 @@ impl Terms {
     pub(crate) fn rate(&self, scope: &Scope<'_>) -> Result<Vec<Rated>, RatingError> {
         let wide = || scope.overflow("energy");
         scope.usage.check_energy_slices(scope.stretch()?).map_err(|error| scope.refused(error))?;
-        let mut prices: BTreeMap<(&str, &str), (Exact, u128)> = BTreeMap::new();
         let slices = scope.usage.energy_slices.iter().map(|slice| (slice.start_us, slice.energy_mwh));
-        for (start_us, energy_mwh) in by_instant(slices).ok_or_else(wide)? {
-            let price = scope.price(&self.series, start_us, self.max_age_us, &self.unit)?;
-            let entry = prices.entry((&price.text, &price.source)).or_insert((price.value, 0));
-            entry.1 = entry.1.checked_add(energy_mwh).ok_or_else(wide)?;
-        }
+        let slices = by_instant(slices).ok_or_else(wide)?;
+        let parts = by_price(scope, (&self.series, &self.unit, self.max_age_us), slices, "energy")?;
         let per_kwh = Exact::from(if self.unit.ends_with("/MWh") { 1_000_u32 } else { 1 });
         let (mut quantity, mut amount) = (Exact::ZERO, Exact::ZERO);
-        let mut inputs = Vec::with_capacity(prices.len());
-        for ((index, source), (value, energy_mwh)) in prices {
-            let energy_kwh = kwh(energy_mwh).ok_or_else(wide)?;
-            let price = self.bounded(value).ok_or_else(|| scope.overflow("price"))?;
+        let mut inputs = Vec::with_capacity(parts.len());
+        for priced in parts {
+            let energy_kwh = kwh(priced.quantity).ok_or_else(wide)?;
+            let price = self.bounded(priced.value).ok_or_else(|| scope.overflow("price"))?;
             let part = energy_kwh.times(price).and_then(|part| part.over(per_kwh));
             quantity = quantity.plus(energy_kwh).ok_or_else(wide)?;
             amount = part.and_then(|part| amount.plus(part)).ok_or_else(|| scope.overflow("amount"))?;
-            inputs.push(input([
-                ("index", index.to_owned()),
-                ("source", source.to_owned()),
+            let mut listed = input([
+                ("index", priced.text.to_owned()),
+                ("source", priced.source.to_owned()),
                 ("price", format!("{price} {}", self.unit)),
                 ("energy_kwh", energy_kwh.to_string()),
-            ]));
+            ]);
+            priced.evidence(&self.series, &mut listed);
+            inputs.push(listed);
         }
         let bound = |name: &str, bound: &Option<Decimal>| {
             bound.as_ref().map_or(String::new(), |bound| format!(", {name} {}", bound.text))

@@ -15,9 +15,10 @@ use std::collections::BTreeMap;
 use crate::components::common::unit_price;
 use crate::error::{ContractError, RatingError};
 use crate::fields::{Decimal, Fields, Head};
-use crate::line::input;
+use crate::line::{Input, input};
 use crate::scope::{Draft, Rated, Scope};
 use crate::text::scaled_decimal;
+use wb_units::rounding::split_largest_remainder;
 
 /// Decimal places between a thousandth of a watt-hour and a kilowatt-hour.
 const KWH_PLACES: usize = 6;
@@ -46,7 +47,7 @@ impl Terms {
             entry.1 = entry.1.saturating_add(group.resets);
             entry.2 = entry.2.saturating_add(group.unknown_us);
         }
-        let inputs = meters
+        let mut inputs: Vec<Input> = meters
             .iter()
             .map(|((machine_id, meter_id, witness), (energy_mwh, resets, unknown_us))| {
                 input([
@@ -59,6 +60,7 @@ impl Terms {
                 ])
             })
             .collect();
+        inputs.extend(witness_shares(&meters));
         let quantity = scope.metered_kwh()?;
         let amount = quantity.times(self.unit_price.value).ok_or_else(|| scope.overflow("amount"))?;
         let price = format!("{} {}/kWh", self.unit_price.text, self.head.currency.code());
@@ -73,6 +75,32 @@ impl Terms {
         };
         Ok(vec![scope.finish(&self.head, "metered_energy", draft)?])
     }
+}
+
+/// How much of the energy each witness vouches for, where there are several; tenths of a percent that sum
+/// to a hundred.
+fn witness_shares(meters: &BTreeMap<(&str, &str, &str), (u128, u64, u64)>) -> Vec<Input> {
+    let mut by_witness: BTreeMap<&str, u128> = BTreeMap::new();
+    for ((_, _, witness), (energy_mwh, _, _)) in meters {
+        let sum = by_witness.entry(witness).or_default();
+        *sum = sum.saturating_add(*energy_mwh);
+    }
+    if by_witness.len() < 2 {
+        return Vec::new();
+    }
+    let weights: Vec<u128> = by_witness.values().copied().collect();
+    let shares = split_largest_remainder(1_000, &weights).unwrap_or_default();
+    by_witness
+        .iter()
+        .zip(shares)
+        .map(|((witness, energy_mwh), tenths)| {
+            input([
+                ("share_of_witness", (*witness).to_owned()),
+                ("share_percent", scaled_decimal(tenths, 1)),
+                ("witness_kwh", scaled_decimal(*energy_mwh, KWH_PLACES)),
+            ])
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -127,6 +155,20 @@ mod tests {
         let listed: Vec<_> =
             line.inputs.iter().map(|i| (i["meter_id"].as_str(), i["energy_kwh"].as_str())).collect();
         assert_eq!(listed, [("a", "0.5"), ("b", "1")]);
+    }
+
+    #[test]
+    fn several_witnesses_are_told_with_their_shares() {
+        let mut firmware = meter("f", 29_000_000);
+        firmware.witness = "firmware_power".to_owned();
+        let line = line("0.1", "USD", &[firmware, meter("a", 971_000_000)]).unwrap();
+        let shares: Vec<_> = line
+            .inputs
+            .iter()
+            .filter_map(|i| Some((i.get("share_of_witness")?.as_str(), i["share_percent"].as_str())))
+            .collect();
+        assert_eq!(shares, [("firmware_power", "2.9"), ("meter", "97.1")]);
+        assert_eq!(line.quantity, "1000");
     }
 
     #[test]

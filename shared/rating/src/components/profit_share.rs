@@ -194,7 +194,9 @@ impl Terms {
             inputs.push(input([
                 ("btc", btc.to_string()),
                 ("fixing", fixing.text.clone()),
+                ("fixing_series", self.fixing_series.clone()),
                 ("fixing_at", moment(at_us)),
+                ("price_from", moment(fixing.from_us)),
                 ("fixing_source", fixing.source.clone()),
             ]));
         }

@@ -190,6 +190,29 @@ pub enum ContractError {
 }
 
 impl ContractError {
+    /// The place in the document that the error is about, where it is about one.
+    #[must_use]
+    pub fn place(&self) -> Option<&str> {
+        match self {
+            Self::Form { place, .. } => Some(place),
+            Self::Identifier { field, .. }
+            | Self::TimeZone { field, .. }
+            | Self::UnknownKind { field, .. }
+            | Self::RepeatedId { field, .. }
+            | Self::Currency { field, .. }
+            | Self::Unit { field, .. }
+            | Self::Number { field, .. }
+            | Self::Chain { field, .. }
+            | Self::Reference { field, .. }
+            | Self::Moment { field, .. }
+            | Self::Choice { field, .. }
+            | Self::Steps { field, .. }
+            | Self::Shares { field, .. } => Some(field),
+            Self::ComponentCount { .. } => Some("components"),
+            Self::Overlap { .. } | Self::NoVersion { .. } | Self::History { .. } => None,
+        }
+    }
+
     /// The stable code of this error.
     #[must_use]
     pub fn code(&self) -> &'static str {

@@ -4,12 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use wb_billing::ports::{
-    BlockId, Clock, CutSource, FactRow, Holding, LedgerLog, ReadingRow, UsageStore, WorkRead,
+    AllocationRow, BlockId, Clock, CutSource, FactRow, Holding, LedgerLog, ReadingRow, SampleRow, UsageStore,
+    WorkRead,
 };
 use wb_billing::{Clerk, PortError};
 use wb_ledger::{ChainHead, EvidenceBlock, Hash};
 use wb_metering::energy::RegisterReading;
-use wb_rating::WorkGroup;
+use wb_metering::gpu::Span;
+use wb_metering::report::machine::{Sample, SpanRow};
+use wb_metering::uptime::Found;
+use wb_rating::{WorkGroup, WorkSlice};
 use wb_units::{Interval, Micros};
 
 use crate::reading::{Blocks, Names};
@@ -28,6 +32,8 @@ struct Sealed {
     /// By machine; only accepted work.
     work: BTreeMap<String, Vec<(u64, BlockId, Micros, WorkGroup)>>,
     readings: BTreeMap<String, Vec<(u64, ReadingRow)>>,
+    samples: BTreeMap<String, Vec<(u64, SampleRow)>>,
+    allocations: BTreeMap<String, Vec<(u64, AllocationRow)>>,
     blocks: BTreeMap<BlockId, (u64, EvidenceBlock)>,
     heads: Vec<(u64, ChainHead)>,
 }
@@ -72,6 +78,8 @@ impl SealedStore {
                         "facts" => sealed.add_fact(named, &id, &row),
                         "work_5m" if row.text("verdict") == "accepted" => sealed.add_work(named, &id, &row),
                         "energy_readings" => sealed.add_reading(named, &id, &row),
+                        "miner_samples" => sealed.add_sample(named, &id, &row),
+                        "gpu_spans" => sealed.add_allocation(named, &id, &row),
                         _ => {}
                     }
                 }
@@ -122,6 +130,48 @@ impl Sealed {
     }
 }
 
+impl Sealed {
+    fn add_sample(&mut self, named: u64, id: &BlockId, row: &crate::tables::Row<'_>) {
+        let at_us = row.i64("event_time_us");
+        let mut event_id = [0; 16];
+        event_id[..8].copy_from_slice(&row.u64("sequence").to_be_bytes());
+        let sample = Sample {
+            at_us,
+            id: event_id,
+            appended_at_us: row.i64("append_time_us"),
+            uptime_s: row.optional_u64("uptime_s"),
+            found: match row.text("state") {
+                "hashing" => Found::Hashing,
+                "curtailed" => Found::Asleep,
+                _ => Found::Reachable,
+            },
+            power_mw: row.optional_u64("power_mw"),
+        };
+        let machine_id = row.text("machine_id").to_owned();
+        let found = SampleRow { machine_id: machine_id.clone(), sample, block: id.clone() };
+        self.samples.entry(machine_id).or_default().push((named, found));
+    }
+
+    fn add_allocation(&mut self, named: u64, id: &BlockId, row: &crate::tables::Row<'_>) {
+        let (start_us, end_us) = (row.i64("start_us"), row.optional_i64("end_us"));
+        let seen_us = end_us.unwrap_or(row.i64("event_time_us")).saturating_sub(start_us).max(0);
+        let node_id = row.text("node_id").to_owned();
+        let span = Span {
+            allocation_id: row.text("allocation_id").to_owned(),
+            account: row.text("account").to_owned(),
+            node_id: node_id.clone(),
+            state: row.text("state").to_owned(),
+            gpus: row.u32("gpus"),
+            start_us,
+            end_us,
+            elapsed_s: u64::try_from(seen_us / 1_000_000).unwrap(),
+        };
+        let (device, profile) = (row.text("device").to_owned(), row.text("profile").to_owned());
+        let found = AllocationRow { row: SpanRow { span, device, profile }, block: id.clone() };
+        self.allocations.entry(node_id).or_default().push((named, found));
+    }
+}
+
 impl UsageStore for SealedStore {
     async fn named_cut(&self, below: u64) -> Result<u64, PortError> {
         let offsets = self.0.heads.iter().map(|(offset, _)| *offset);
@@ -144,6 +194,52 @@ impl UsageStore for SealedStore {
             }
         }
         Ok(read)
+    }
+
+    async fn facts_of(&self, kind: &str, entities: &[String], cut: u64) -> Result<Vec<FactRow>, PortError> {
+        let mut rows = self.facts(kind, cut).await?;
+        rows.retain(|row| entities.contains(&row.entity));
+        Ok(rows)
+    }
+
+    async fn work_slices(&self, holdings: &[Holding], cut: u64) -> Result<Vec<WorkSlice>, PortError> {
+        let mut slices = Vec::new();
+        for holding in holdings {
+            for (offset, _, at_us, group) in self.0.work.get(&holding.machine_id).into_iter().flatten() {
+                if *offset < cut && holding.interval.contains(*at_us) {
+                    let (chain, credited_q32) = (group.chain.clone(), group.credited_q32);
+                    slices.push(WorkSlice { start_us: *at_us, chain, credited_q32 });
+                }
+            }
+        }
+        Ok(slices)
+    }
+
+    async fn samples(
+        &self,
+        machine_ids: &[String],
+        window: Interval,
+        cut: u64,
+    ) -> Result<Vec<SampleRow>, PortError> {
+        let rows = machine_ids.iter().filter_map(|machine| self.0.samples.get(machine)).flatten();
+        let named = rows.filter(|(offset, row)| *offset < cut && window.contains(row.sample.at_us));
+        Ok(named.map(|(_, row)| row.clone()).collect())
+    }
+
+    async fn allocations(
+        &self,
+        node_ids: &[String],
+        window: Interval,
+        cut: u64,
+    ) -> Result<Vec<AllocationRow>, PortError> {
+        let rows = node_ids.iter().filter_map(|node| self.0.allocations.get(node)).flatten();
+        let touching = rows.filter(|(offset, found)| {
+            let span = &found.row.span;
+            *offset < cut
+                && span.start_us < window.end_us
+                && span.end_us.is_none_or(|end_us| end_us > window.start_us)
+        });
+        Ok(touching.map(|(_, row)| row.clone()).collect())
     }
 
     async fn readings(

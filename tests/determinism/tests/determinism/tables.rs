@@ -163,6 +163,10 @@ impl Row<'_> {
         self.value(column)[1..].try_into().ok().map(i64::from_le_bytes)
     }
 
+    pub(crate) fn optional_u64(&self, column: &str) -> Option<u64> {
+        self.value(column)[1..].try_into().ok().map(u64::from_le_bytes)
+    }
+
     pub(crate) fn text(&self, column: &str) -> &str {
         let bytes = self.value(column);
         let prefix = bytes.iter().position(|byte| byte & 0x80 == 0).unwrap() + 1;

@@ -1,7 +1,7 @@
 //! The facts that a report rests on: which machines stood where and whose they were, and what is
 //! known of a site.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use wb_events::facts;
@@ -9,6 +9,7 @@ use wb_metering::report::machine::Stand;
 use wb_metering::report::mix::{MixFact, Source};
 use wb_metering::report::money::{Per, Prices};
 use wb_metering::report::site::{Credit, Earning, SiteFacts, Window};
+use wb_metering::report::sources::{Policies, PolicyFact, PolicyOf};
 use wb_units::decimal::{self, Excess};
 use wb_units::rounding::div_half_even_i128;
 use wb_units::{Currency, Interval};
@@ -21,6 +22,8 @@ use crate::read::{Read, Selection, SeriesRange, bind_selection, parts};
 pub(super) struct KnownSite {
     pub(super) site: SiteFacts,
     pub(super) meter_machines: Vec<String>,
+    /// What is expected of its sources.
+    pub(super) policies: Policies,
 }
 
 #[derive(Debug, clickhouse::Row, Deserialize)]
@@ -183,6 +186,7 @@ impl Read {
         &self,
         range: SeriesRange,
         site_id: &str,
+        at_site: &Selection,
     ) -> Result<KnownSite, StoreError> {
         let of_site = format!("{OF_SITE} AND {TOUCHES}");
         let mut site = SiteFacts {
@@ -200,6 +204,10 @@ impl Read {
             let body: facts::Maintenance = row.read()?;
             site.maintenance.push(Window { interval: row.interval(), machine_id: body.machine_id });
         }
+        let mut policies = Policies::default();
+        for row in self.facts_of(facts::DATA_POLICY, &of_site, range, site_id).await? {
+            policies.facts.push(policy(&row)?);
+        }
         let mut meter_machines = Vec::new();
         let mut meters = Vec::new();
         for row in self.facts_of("meter", &of_site, range, site_id).await? {
@@ -209,22 +217,38 @@ impl Read {
         }
         meters.sort_unstable();
         meters.dedup();
+        let own = self.scope.customer().map(|customer| customer.as_str().to_owned());
+        let is_own = |customer_id: Option<&String>| own.is_none() || own.as_ref() == customer_id;
+        for row in self.facts_of("pool_earning", &of_site, range, site_id).await? {
+            let body: facts::PoolEarning = row.read()?;
+            if is_own(body.customer_id.as_ref()) {
+                let to = (body.machine_id, body.customer_id);
+                site.earnings.push(earning(&row, body.pool, &body.amount_sat, body.pool_blocks, to)?);
+            }
+        }
+        let in_range = format!("{OF_SITE} AND start_us >= {{from:Int64}} AND start_us < {{to:Int64}}");
+        for row in self.facts_of("pool_payout", &in_range, range, site_id).await? {
+            let body: facts::PoolPayout = row.read()?;
+            if is_own(body.customer_id.as_ref()) {
+                let to = (body.machine_id, body.customer_id);
+                site.payouts.push(earning(&row, body.pool, &body.amount_sat, None, to)?);
+            }
+        }
+        if !site.earnings.is_empty() || !site.payouts.is_empty() {
+            site.work = self.report_site_work(range, at_site).await?;
+        }
+        let paid_machines: BTreeSet<String> =
+            site.earnings.iter().filter_map(|earning| earning.machine_id.clone()).collect();
+        if !paid_machines.is_empty() {
+            site.machine_work = self.report_machine_work(range, at_site, paid_machines).await?;
+        }
         if site.is_part {
-            return Ok(KnownSite { site, meter_machines });
+            return Ok(KnownSite { site, meter_machines, policies });
         }
         for row in self.facts_of("energy_mix", &format!("{IS_SITE} AND {TOUCHES}"), range, site_id).await? {
             site.mix.push(mix(&row)?);
         }
         site.meters = self.report_site_meters(range, &meter_machines, &meters).await?;
-        for row in self.facts_of("pool_earning", &of_site, range, site_id).await? {
-            let body: facts::PoolEarning = row.read()?;
-            site.earnings.push(earning(&row, body.pool, &body.amount_sat, body.pool_blocks)?);
-        }
-        let in_range = format!("{OF_SITE} AND start_us >= {{from:Int64}} AND start_us < {{to:Int64}}");
-        for row in self.facts_of("pool_payout", &in_range, range, site_id).await? {
-            let body: facts::PoolPayout = row.read()?;
-            site.payouts.push(earning(&row, body.pool, &body.amount_sat, None)?);
-        }
         let sites = self.facts_of("site", &format!("{IS_SITE} AND {TOUCHES}"), range, site_id).await?;
         if let Some(row) = sites.last() {
             let body: facts::Site = row.read()?;
@@ -243,10 +267,7 @@ impl Read {
                 )),
             }
         }
-        if !site.earnings.is_empty() {
-            site.work = self.report_site_work(range, site_id).await?;
-        }
-        Ok(KnownSite { site, meter_machines })
+        Ok(KnownSite { site, meter_machines, policies })
     }
 
     async fn prices(
@@ -277,6 +298,23 @@ impl Read {
     }
 }
 
+fn policy(row: &FactRow) -> Result<PolicyFact, StoreError> {
+    let body: facts::DataPolicy = row.read()?;
+    let of = match (body.meter_id, body.machine_id) {
+        (Some(meter_id), _) => PolicyOf::Meter(meter_id),
+        (None, Some(machine_id)) => PolicyOf::Machine(machine_id),
+        (None, None) => PolicyOf::Site,
+    };
+    Ok(PolicyFact {
+        of,
+        interval: row.interval(),
+        every_us: body.every_us,
+        late_after_us: body.late_after_us,
+        late_max_us: body.late_max_us,
+        future_max_us: body.future_max_us,
+    })
+}
+
 fn mix(row: &FactRow) -> Result<MixFact, StoreError> {
     let body: facts::EnergyMix = row.read()?;
     Ok(MixFact {
@@ -291,12 +329,14 @@ fn earning(
     pool: String,
     amount_sat: &str,
     pool_blocks: Option<u64>,
+    (machine_id, customer_id): (Option<String>, Option<String>),
 ) -> Result<Earning, StoreError> {
     let amount_sat = amount_sat.parse().map_err(|_| StoreError::Row {
         table: "facts",
         problem: format!("{:?} is no number of satoshi", amount_sat),
     })?;
-    Ok(Earning { pool, interval: row.interval(), amount_sat, pool_blocks })
+    let interval = row.interval();
+    Ok(Earning { pool, interval, amount_sat, pool_blocks, machine_id, customer_id })
 }
 
 /// A credit in minor units, half to even.

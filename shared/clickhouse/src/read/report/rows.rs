@@ -1,6 +1,6 @@
 //! What is recorded of a few machines at a time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clickhouse::query::Query;
 use serde::Deserialize;
@@ -13,11 +13,12 @@ use wb_metering::uptime::Found;
 use wb_units::time::SECOND_US;
 use wb_units::{Interval, SETTLEMENT_INTERVAL_US};
 
+use crate::corrections::{COUNTED_ID, not_voided};
 use crate::error::StoreError;
 use crate::read::energy::ENERGY_GAP_MAX_US;
 use crate::read::hashrate::wide;
-use crate::read::parts::NAMED;
-use crate::read::{Read, SeriesRange};
+use crate::read::parts::{self, NAMED};
+use crate::read::{Read, Selection, SeriesRange, bind_selection};
 use crate::sealed::{reading_rows, work_rows};
 
 /// The chain whose work earns.
@@ -45,7 +46,8 @@ struct WorkRow {
 }
 
 #[derive(Debug, clickhouse::Row, Deserialize)]
-struct SiteWorkRow {
+struct IntervalWorkRow {
+    machine_id: String,
     at_us: i64,
     nbits: u32,
     subsidy_sat: u64,
@@ -86,6 +88,14 @@ struct ReadingRow {
     event_time_us: i64,
     event_id: [u8; 16],
     register_wh: u64,
+}
+
+#[derive(Debug, clickhouse::Row, Deserialize)]
+struct AppendRow {
+    machine_id: String,
+    meter_id: String,
+    event_id: [u8; 16],
+    append_time_us: i64,
 }
 
 #[derive(Debug, clickhouse::Row, Deserialize)]
@@ -151,9 +161,10 @@ impl Read {
             }
         }
         let machines: Vec<String> = records.keys().cloned().collect();
+        let corrections = self.corrections().await?;
         let ask = |sql: &str, times: &Times| {
-            times
-                .bind(range.bind(self.query(sql)).param("machines", &machines))
+            corrections
+                .bind(times.bind(range.bind(self.query(sql)).param("machines", &machines)))
                 .with_setting("max_result_rows", "0")
         };
         self.add_work(records, &ask, &stands, &held).await?;
@@ -165,9 +176,37 @@ impl Read {
                 record.registers = registers;
             }
         }
+        if rules.policies.judge_lateness() {
+            self.add_lateness(range, &machines, records).await?;
+        }
         self.add_spans(records, &ask, &stands).await?;
         self.add_gpu_uses(records, &ask, &stands).await?;
         self.add_gpu_xids(records, &ask, &stands, rules).await
+    }
+
+    /// When readings were appended. Seals do not hold it, so the blocks are asked, and only where a policy makes
+    /// something of it.
+    async fn add_lateness(
+        &self,
+        range: SeriesRange,
+        machines: &[String],
+        records: &mut BTreeMap<String, Record>,
+    ) -> Result<(), StoreError> {
+        let sql = format!(
+            "SELECT machine_id, meter_id, event_id, append_time_us FROM energy_readings WHERE {OF_MACHINES} \
+               AND event_time_us >= {{from:Int64}} AND event_time_us < {{to:Int64}} \
+               AND append_time_us != event_time_us AND {NAMED}"
+        );
+        let query = range.bind(self.query(&sql)).param("machines", machines);
+        let query = query.with_setting("max_result_rows", "0");
+        let found: Vec<AppendRow> = self.fetch("read when readings came", query).await?;
+        for row in found {
+            let Some(record) = records.get_mut(&row.machine_id) else { continue };
+            for register in record.registers.iter_mut().filter(|one| one.meter_id == row.meter_id) {
+                register.appended.insert(row.event_id, row.append_time_us);
+            }
+        }
+        Ok(())
     }
 
     async fn add_work(
@@ -207,11 +246,21 @@ impl Read {
         rules: &Rules,
     ) -> Result<(), StoreError> {
         let seconds = SETTLEMENT_INTERVAL_US / SECOND_US;
+        let counts = not_voided(COUNTED_ID);
+        // A sample that repeats the uptime of the one before comes from a cache: it claims nothing anew.
         let samples = format!(
             "SELECT machine_id, event_time_us - positiveModulo(event_time_us, {SETTLEMENT_INTERVAL_US}) AS at_us, \
-               assumeNotNull(hashrate_hs) AS rate_hs \
-             FROM miner_samples WHERE {OF_MACHINES} AND algorithm = 'sha256d' AND hashrate_hs IS NOT NULL \
-               AND event_time_us >= {{from:Int64}} AND event_time_us < {{to:Int64}} AND {NAMED}"
+               assumeNotNull(rate) AS rate_hs \
+             FROM (SELECT machine_id, event_time_us, algorithm, hashrate_hs AS rate, uptime_s AS now_s, \
+                 lagInFrame(uptime_s) OVER in_order AS before_s \
+               FROM miner_samples WHERE {OF_MACHINES} \
+                 AND event_time_us >= {{from:Int64}} - {{margin:Int64}} AND event_time_us < {{to:Int64}} \
+                 AND {NAMED} AND {counts} \
+               WINDOW in_order AS (PARTITION BY machine_id \
+                 ORDER BY event_time_us, source, source_epoch, source_key, sequence \
+                 ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) \
+             WHERE algorithm = 'sha256d' AND rate IS NOT NULL AND NOT ifNull(now_s = before_s, 0) \
+               AND event_time_us >= {{from:Int64}}"
         );
         let accepted = format!("{OF_MACHINES} AND verdict = 'accepted'");
         let rows = work_rows("{from:Int64}", "{to:Int64}", &accepted);
@@ -230,7 +279,8 @@ impl Read {
                 "at_us"
             )
         );
-        let found: Vec<ClaimRow> = self.fetch_counted("sum a report's claims", ask(&sql, stands)).await?;
+        let query = ask(&sql, stands).param("margin", rules.speaks_us);
+        let found: Vec<ClaimRow> = self.fetch_counted("sum a report's claims", query).await?;
         for row in found {
             let Some(record) = records.get_mut(&row.machine_id) else { continue };
             record.claims = Some(Claims {
@@ -242,7 +292,7 @@ impl Read {
         let answers = format!(
             "SELECT machine_id, event_time_us, answers FROM miner_samples WHERE {OF_MACHINES} \
              AND state = 'hashing' AND algorithm = 'sha256d' \
-             AND event_time_us >= {{from:Int64}} AND event_time_us < {{to:Int64}} AND {NAMED}"
+             AND event_time_us >= {{from:Int64}} AND event_time_us < {{to:Int64}} AND {NAMED} AND {counts}"
         );
         let sql = format!(
             "SELECT machine_id, argMax(answers, (event_time_us, answers)) AS answers FROM ({}) GROUP BY machine_id",
@@ -275,7 +325,8 @@ impl Read {
                sipHash128(source, source_epoch, source_key, sequence) AS id, append_time_us, \
                toString(state) AS state, toString(algorithm) AS algorithm, power_mw, uptime_s \
              FROM miner_samples WHERE {OF_MACHINES} AND event_time_us >= {{from:Int64}} - {{margin:Int64}} \
-               AND event_time_us < {{to:Int64}} + {{margin:Int64}} AND {NAMED}"
+               AND event_time_us < {{to:Int64}} + {{margin:Int64}} AND {NAMED} AND {}",
+            not_voided(COUNTED_ID)
         );
         let sql = if own { within_times("r.*", &samples, "event_time_us") } else { samples };
         let query = ask(&sql, stands).param("margin", margin_us);
@@ -288,11 +339,10 @@ impl Read {
                 id: row.id,
                 appended_at_us: row.append_time_us,
                 uptime_s: row.uptime_s,
-                found: match row.state.as_str() {
-                    "hashing" => Found::Hashing,
-                    "curtailed" => Found::Asleep,
-                    _ => Found::Reachable,
-                },
+                found: Found::of_state(&row.state).ok_or_else(|| StoreError::Row {
+                    table: "miner_samples",
+                    problem: format!("no sample is in the state {:?}", row.state),
+                })?,
                 power_mw: row.power_mw,
             });
         }
@@ -341,7 +391,10 @@ impl Read {
         let mut found: BTreeMap<String, Vec<Register>> = BTreeMap::new();
         for ((machine_id, meter_id, witness), readings) in registers {
             let Some(witness) = Witness::of_name(&witness) else { continue };
-            found.entry(machine_id).or_default().push(Register { meter_id, witness, readings });
+            let corrections = self.corrections().await?.resolved.of_meter(&meter_id).to_vec();
+            let appended = BTreeMap::new();
+            let register = Register { meter_id, witness, readings, corrections, appended };
+            found.entry(machine_id).or_default().push(register);
         }
         Ok(found)
     }
@@ -361,9 +414,13 @@ impl Read {
         for meter_id in meters {
             // A meter that said nothing is missing, not left out.
             if found.iter().all(|register| register.meter_id != *meter_id) {
-                let silent =
-                    Register { meter_id: meter_id.clone(), witness: Witness::Meter, readings: Vec::new() };
-                found.push(silent);
+                found.push(Register {
+                    meter_id: meter_id.clone(),
+                    witness: Witness::Meter,
+                    readings: Vec::new(),
+                    corrections: Vec::new(),
+                    appended: BTreeMap::new(),
+                });
             }
         }
         Ok(found)
@@ -379,7 +436,8 @@ impl Read {
             "SELECT DISTINCT node_id, allocation_id, device, toString(profile) AS profile, account, \
                toString(state) AS state, gpus, start_us, end_us, event_time_us \
              FROM gpu_spans AS s INNER JOIN ({TIMES}) AS t ON t.of_machine = s.node_id \
-             WHERE s.start_us < t.to_us AND (isNull(s.end_us) OR s.end_us > t.from_us) AND {NAMED}"
+             WHERE s.start_us < t.to_us AND (isNull(s.end_us) OR s.end_us > t.from_us) AND {NAMED} AND {}",
+            not_voided("event_id")
         );
         let found: Vec<SpanColumns> = self.fetch("read a report's allocations", ask(&sql, stands)).await?;
         for row in found {
@@ -403,23 +461,50 @@ impl Read {
         Ok(())
     }
 
-    /// A site's accepted work by settlement interval.
+    /// The accepted work at a site by settlement interval, as far as the scope may see it.
     pub(super) async fn report_site_work(
         &self,
         range: SeriesRange,
-        site_id: &str,
+        at_site: &Selection,
     ) -> Result<Vec<(i64, Work)>, StoreError> {
-        let of_site =
-            format!("site_id = {{site:String}} AND verdict = 'accepted' AND chain = '{EARNING_CHAIN}'");
         let sql = format!(
-            "SELECT interval_start_us AS at_us, nbits, subsidy_sat, sum(credited_q32) AS credited_q32 \
-             FROM ({}) GROUP BY at_us, nbits, subsidy_sat ORDER BY at_us, nbits, subsidy_sat",
-            work_rows("{from:Int64}", "{to:Int64}", &of_site)
+            "SELECT '' AS machine_id, at_us, nbits, subsidy_sat, sum(credited_q32) AS credited_q32 \
+             FROM ({}) WHERE verdict = 'accepted' AND chain = '{EARNING_CHAIN}' \
+             GROUP BY at_us, nbits, subsidy_sat ORDER BY at_us, nbits, subsidy_sat",
+            parts::work(&self.scope, at_site)
         );
-        let query = range.bind(self.query(&sql)).param("site", site_id).with_setting("max_result_rows", "0");
-        let rows: Vec<SiteWorkRow> = self.fetch_counted("sum a site's work", query).await?;
+        let rows = self.interval_work(bind_selection(range.bind(self.query(&sql)), at_site)).await?;
+        Ok(rows.into_iter().map(|(_, at_us, work)| (at_us, work)).collect())
+    }
+
+    /// The same of some machines.
+    pub(super) async fn report_machine_work(
+        &self,
+        range: SeriesRange,
+        at_site: &Selection,
+        machines: BTreeSet<String>,
+    ) -> Result<BTreeMap<String, Vec<(i64, Work)>>, StoreError> {
+        let sql = format!(
+            "SELECT machine_id, at_us, nbits, subsidy_sat, sum(credited_q32) AS credited_q32 \
+             FROM ({}) WHERE verdict = 'accepted' AND chain = '{EARNING_CHAIN}' AND {OF_MACHINES} \
+             GROUP BY machine_id, at_us, nbits, subsidy_sat ORDER BY machine_id, at_us, nbits, subsidy_sat",
+            parts::work(&self.scope, at_site)
+        );
+        let query = bind_selection(range.bind(self.query(&sql)), at_site);
+        let machines: Vec<String> = machines.into_iter().collect();
+        let mut found: BTreeMap<String, Vec<(i64, Work)>> =
+            machines.iter().map(|machine_id| (machine_id.clone(), Vec::new())).collect();
+        for (machine_id, at_us, work) in self.interval_work(query.param("machines", &machines)).await? {
+            found.entry(machine_id).or_default().push((at_us, work));
+        }
+        Ok(found)
+    }
+
+    async fn interval_work(&self, query: Query) -> Result<Vec<(String, i64, Work)>, StoreError> {
+        let query = query.with_setting("max_result_rows", "0");
+        let rows: Vec<IntervalWorkRow> = self.fetch_counted("sum a report's work by interval", query).await?;
         rows.into_iter()
-            .map(|row| Ok((row.at_us, work(row.nbits, row.subsidy_sat, row.credited_q32)?)))
+            .map(|row| Ok((row.machine_id, row.at_us, work(row.nbits, row.subsidy_sat, row.credited_q32)?)))
             .collect()
     }
 }

@@ -11,18 +11,18 @@ use crate::gpu::rows;
 
 /// What is held of a node.
 #[derive(Debug, Default)]
-pub(super) struct Held {
+pub(crate) struct Held {
     /// The allocations that hold together: what is billed.
-    pub(super) accepted: Vec<Allocation>,
+    pub(crate) accepted: Vec<Allocation>,
     /// What the schedulers say, each at its word: also what cannot be together with the others.
-    pub(super) scheduled: Vec<Allocation>,
+    pub(crate) scheduled: Vec<Allocation>,
     /// Why allocations or rows were refused, in words.
-    pub(super) refused: Vec<String>,
+    pub(crate) refused: Vec<String>,
 }
 
 /// The allocations that hold together, and why others do not. One that goes on is held until its
 /// row was taken: what came after nobody has said.
-pub(super) fn allocations(record: &Record, period: Interval) -> Held {
+pub(crate) fn allocations(record: &Record, period: Interval) -> Held {
     let mut by_device: BTreeMap<(&str, &str), Vec<Span>> = BTreeMap::new();
     for row in &record.spans {
         by_device.entry((&row.device, &row.profile)).or_default().push(row.span.clone());

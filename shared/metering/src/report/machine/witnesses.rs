@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use wb_units::{Interval, Micros};
 
 use super::{Record, Rules, union};
-use crate::energy::sources::{MeterFacts, PowerSample, of_nameplate, of_power, of_register};
+use crate::energy::sources::{PowerSample, of_nameplate, of_power, of_register};
 use crate::energy::witness::{Piece, Testimony, Witness};
 use crate::gpu::allocation::Allocation;
 use crate::uptime::{Poll, Status, Windows, timeline};
@@ -19,17 +19,26 @@ pub(super) fn testimonies(
     rules: &Rules,
     period: Interval,
 ) -> Vec<Testimony> {
-    let facts = MeterFacts {
-        rollover_wh: None,
-        power_max_mw: 0,
-        longest_us: rules.longest_us,
-        replacements: Vec::new(),
-        corrections: Vec::new(),
-    };
-    let mut by_witness: BTreeMap<Witness, Vec<Vec<Piece>>> = BTreeMap::new();
+    let by_witness = by_witness(record, polls, windows, allocations, rules, period);
+    let pieces = |meters: Vec<(String, Vec<Piece>)>| meters.into_iter().map(|(_, pieces)| pieces).collect();
+    let summed =
+        by_witness.into_iter().map(|(witness, meters)| Testimony { witness, pieces: sum(pieces(meters)) });
+    summed.filter(|testimony| !testimony.pieces.is_empty()).collect()
+}
+
+/// All meters of each witness with their pieces; what is estimated goes by the witness's name.
+pub(crate) fn by_witness(
+    record: &Record,
+    polls: &[Poll],
+    windows: &Windows,
+    allocations: &[Allocation],
+    rules: &Rules,
+    period: Interval,
+) -> BTreeMap<Witness, Vec<(String, Vec<Piece>)>> {
+    let mut by_witness: BTreeMap<Witness, Vec<(String, Vec<Piece>)>> = BTreeMap::new();
     for register in &record.registers {
-        let pieces = of_register(&register.readings, &facts);
-        by_witness.entry(register.witness).or_default().push(pieces);
+        let pieces = of_register(&register.readings, &register.facts(rules));
+        by_witness.entry(register.witness).or_default().push((register.meter_id.clone(), pieces));
     }
     let power: Vec<PowerSample> = record
         .samples
@@ -39,7 +48,9 @@ pub(super) fn testimonies(
             Some(PowerSample { at_us: sample.at_us, id: sample.id, uptime_s: sample.uptime_s, power_mw })
         })
         .collect();
-    by_witness.entry(Witness::FirmwarePower).or_default().push(of_power(&power, rules.speaks_us));
+    let estimated = |witness: Witness, pieces| (witness.as_str().to_owned(), pieces);
+    let integrated = estimated(Witness::FirmwarePower, of_power(&power, rules.speaks_us));
+    by_witness.entry(Witness::FirmwarePower).or_default().push(integrated);
     for stand in &record.stands {
         let ran: Vec<Interval> = if allocations.is_empty() {
             let stretches = timeline(polls, windows, rules.speaks_us, stand.interval);
@@ -55,14 +66,13 @@ pub(super) fn testimonies(
         };
         let pieces = by_witness.entry(Witness::Nameplate).or_default();
         if pieces.is_empty() {
-            pieces.push(Vec::new());
+            pieces.push(estimated(Witness::Nameplate, Vec::new()));
         }
-        if let Some(last) = pieces.last_mut() {
+        if let Some((_, last)) = pieces.last_mut() {
             last.extend(of_nameplate(stand.rated_power_mw, &ran));
         }
     }
-    let summed = by_witness.into_iter().map(|(witness, meters)| Testimony { witness, pieces: sum(meters) });
-    summed.filter(|testimony| !testimony.pieces.is_empty()).collect()
+    by_witness
 }
 
 /// The sum of several meters of one kind: a machine with two supplies has two outlets. Where one of

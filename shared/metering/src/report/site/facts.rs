@@ -1,5 +1,7 @@
 //! What is known of a site beside its machines.
 
+use std::collections::BTreeMap;
+
 use wb_units::{Interval, Micros};
 
 use crate::report::machine::{Register, Work};
@@ -35,6 +37,18 @@ pub struct Earning {
     pub amount_sat: u128,
     /// Blocks that the pool found in it, where it pays for blocks.
     pub pool_blocks: Option<u64>,
+    /// The machine whose work it is for, where the pool tells machines apart.
+    pub machine_id: Option<String>,
+    /// The customer whose account it went to; `None` for the site's own.
+    pub customer_id: Option<String>,
+}
+
+impl Earning {
+    /// Whether it is for a part of the site only.
+    #[must_use]
+    pub fn is_of_a_part(&self) -> bool {
+        self.machine_id.is_some() || self.customer_id.is_some()
+    }
 }
 
 /// What is known of a site beside its machines.
@@ -62,8 +76,10 @@ pub struct SiteFacts {
     pub earnings: Vec<Earning>,
     /// What pools paid.
     pub payouts: Vec<Earning>,
-    /// The site's accepted work by settlement interval.
+    /// The site's accepted work by settlement interval; of a customer's part that of its machines.
     pub work: Vec<(Micros, Work)>,
+    /// The same of the machines that pools paid for by themselves.
+    pub machine_work: BTreeMap<String, Vec<(Micros, Work)>>,
     /// What could not be read, in words.
     pub doubts: Vec<String>,
     /// Whether only some of the site's machines are looked at: those of a customer. Then nothing of

@@ -1,0 +1,173 @@
+//! What a document would have billed over a past month, beside what was billed; and a bill with all that
+//! it was made from. Nothing is written to the ledger.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use wb_rating::Contract;
+
+use super::{Clerk, balances_before};
+use crate::bill::{Bill, bill};
+use crate::error::ClerkError;
+use crate::journal::IssuedDocument;
+use crate::ports::{Clock, CutSource, LedgerLog, UsageStore};
+use crate::reference::Reference;
+
+/// A document tried out on a contract's usage of a past month.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backtest {
+    /// The contract whose usage it was.
+    pub contract_id: String,
+    /// The month.
+    pub period: String,
+    /// Up to where events counted: the month's closed cut, or now where it is not closed.
+    pub cut: u64,
+    /// What the document would have billed.
+    pub bill: Bill,
+    /// What was billed, if anything was.
+    pub billed: Option<Arc<IssuedDocument>>,
+}
+
+/// Amounts of one component in one currency, in minor units.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ComponentAmounts {
+    /// The component's id.
+    pub component: String,
+    /// The currency's code.
+    pub currency: String,
+    /// Decimal places of the currency.
+    pub places: u32,
+    /// What was billed; `None` where the invoice has no such component.
+    pub billed_minor: Option<i128>,
+    /// What would have been; `None` where the document has no such component.
+    pub would_be_minor: Option<i128>,
+}
+
+impl Backtest {
+    /// What was billed beside what would have been, by component and currency.
+    #[must_use]
+    pub fn by_component(&self) -> Vec<ComponentAmounts> {
+        let mut amounts: BTreeMap<(String, String), ComponentAmounts> = BTreeMap::new();
+        let mut of = |component: &str, currency: &str, places: u32, minor: i128, would_be: bool| {
+            let key = (component.to_owned(), currency.to_owned());
+            let entry = amounts.entry(key).or_insert_with(|| ComponentAmounts {
+                component: component.to_owned(),
+                currency: currency.to_owned(),
+                places,
+                billed_minor: None,
+                would_be_minor: None,
+            });
+            let sum = if would_be { &mut entry.would_be_minor } else { &mut entry.billed_minor };
+            *sum = Some(sum.unwrap_or(0).saturating_add(minor));
+        };
+        for line in &self.bill.billed.lines {
+            let currency = line.amount.currency;
+            of(&line.component, currency.code(), currency.scale(), line.amount.minor, true);
+        }
+        for line in self.billed.iter().flat_map(|document| &document.invoice.lines) {
+            let places = line.amount.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+            let places = u32::try_from(places).unwrap_or(0);
+            of(&line.component, &line.currency, places, line.amount_minor.parse().unwrap_or(0), false);
+        }
+        amounts.into_values().collect()
+    }
+}
+
+impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
+    /// What a document would have billed over a month, beside what was billed. `document` is JSON; of
+    /// which contract's usage is said by `contract_id`, else by the document. The document is taken to
+    /// hold in the whole month.
+    ///
+    /// # Errors
+    /// [`ClerkError::NotThisContract`] for a contract of which nothing is recorded, and what stops a bill.
+    pub async fn backtest(
+        &self,
+        document: &str,
+        contract_id: Option<&str>,
+        period: &str,
+    ) -> Result<Backtest, ClerkError> {
+        let contract = Contract::parse(document)?;
+        let contract_id = contract_id.unwrap_or(&contract.contract_id).to_owned();
+        let mut journal = self.journal.lock().await;
+        journal.refresh(&self.log).await?;
+        let cut = match journal.state().closed(&contract_id, period) {
+            Some(closed) => closed.cut,
+            None => self.store.named_cut(self.cuts.settled_cut().await?).await?,
+        };
+        self.check_reached(cut).await?;
+        let reference = Reference::load(&self.store, cut).await?;
+        let owner = reference.customer_of(&contract_id).ok_or_else(|| ClerkError::NotThisContract {
+            found: contract.contract_id.clone(),
+            detail: format!(
+                "nothing is recorded of contract {contract_id} at cut {cut}; name one with usage"
+            ),
+        })?;
+        let document = as_document_of(document, &contract_id, &owner)?;
+        let terms = reference.terms_of_document(&document, period)?.ok_or_else(|| ClerkError::NoTerms {
+            contract_id: contract_id.clone(),
+            period: period.to_owned(),
+            cut,
+        })?;
+        let balances = balances_before(&journal, &contract_id, period)?;
+        let bill = bill(&self.store, &reference, terms, balances, cut).await?;
+        let billed = journal
+            .invoices()
+            .find(|document| {
+                document.invoice.contract_id == contract_id && document.invoice.period.text == period
+            })
+            .cloned();
+        Ok(Backtest { contract_id, period: period.to_owned(), cut, bill, billed })
+    }
+
+    /// The contracts of a customer.
+    ///
+    /// # Errors
+    /// What stops the reading of facts.
+    pub async fn contracts_of(&self, customer_id: &str) -> Result<Vec<String>, ClerkError> {
+        let cut = self.store.named_cut(self.cuts.settled_cut().await?).await?;
+        let reference = Reference::load(&self.store, cut).await?;
+        let own =
+            reference.contract_ids().filter(|id| reference.customer_of(id).as_deref() == Some(customer_id));
+        Ok(own.cloned().collect())
+    }
+
+    /// The documents of a contract as they are recorded now, in order of time: from when each holds, and
+    /// its text, JSON.
+    ///
+    /// # Errors
+    /// What stops the reading of facts.
+    pub async fn documents_of(&self, contract_id: &str) -> Result<Vec<(i64, String)>, ClerkError> {
+        let cut = self.store.named_cut(self.cuts.settled_cut().await?).await?;
+        let reference = Reference::load(&self.store, cut).await?;
+        Ok(reference.documents_of(contract_id))
+    }
+
+    /// The bill of an issued invoice again, at its cut, with all that it was made from: what proves it to
+    /// others.
+    ///
+    /// # Errors
+    /// As [`Clerk::recompute`].
+    pub async fn bill_of(&self, invoice_id: &str) -> Result<Bill, ClerkError> {
+        let document = self.invoice(invoice_id).await?;
+        let invoice = &document.invoice;
+        let (contract_id, period, cut) = (&invoice.contract_id, &invoice.period.text, invoice.evidence.cut);
+        let journal = self.journal.lock().await;
+        let bill = self.bill(&journal, &mut BTreeMap::new(), contract_id, period, cut).await?;
+        bill.ok_or_else(|| ClerkError::NoTerms {
+            contract_id: contract_id.clone(),
+            period: period.clone(),
+            cut,
+        })
+    }
+}
+
+/// The document with the ids of the contract whose usage it is tried on.
+fn as_document_of(document: &str, contract_id: &str, customer_id: &str) -> Result<String, ClerkError> {
+    let refuse = |detail: String| ClerkError::NotThisContract { found: contract_id.to_owned(), detail };
+    let mut value: serde_json::Value =
+        serde_json::from_str(document).map_err(|error| refuse(error.to_string()))?;
+    let Some(table) = value.as_object_mut() else { return Err(refuse("it is no JSON object".to_owned())) };
+    table.insert("contract_id".to_owned(), contract_id.into());
+    table.insert("customer_id".to_owned(), customer_id.into());
+    Ok(value.to_string())
+}

@@ -1,0 +1,134 @@
+//! The facts beside contracts and assignments that a bill may rest on.
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use wb_events::facts;
+use wb_units::{Interval, Micros};
+
+use crate::error::ClerkError;
+use crate::ports::{BlockId, FactRow, UsageStore};
+use crate::timeline::timelines;
+
+/// A fact with the time for which it holds on the settlement grid.
+pub(crate) struct Dated<T> {
+    pub(crate) entity: String,
+    pub(crate) interval: Interval,
+    pub(crate) body: T,
+    pub(crate) block: BlockId,
+}
+
+/// A fact about an instant, or that begins at one, as it was recorded: off the grid too.
+pub(crate) struct Recorded<T> {
+    pub(crate) entity: String,
+    pub(crate) at_us: Micros,
+    pub(crate) end_us: Option<Micros>,
+    pub(crate) body: T,
+    pub(crate) block: BlockId,
+}
+
+/// Everything of these kinds, at a cut.
+pub(crate) struct Facts {
+    /// By machine, in order of time.
+    pub(crate) machines: BTreeMap<String, Vec<Dated<facts::Machine>>>,
+    pub(crate) curtailments: Vec<Dated<facts::Curtailment>>,
+    pub(crate) maintenance: Vec<Dated<facts::Maintenance>>,
+    pub(crate) outages: Vec<Dated<facts::Outage>>,
+    pub(crate) meters: Vec<Dated<facts::Meter>>,
+    pub(crate) payouts: Vec<Recorded<facts::PoolPayout>>,
+    pub(crate) earnings: Vec<Recorded<facts::PoolEarning>>,
+    pub(crate) counts: Vec<Recorded<facts::Count>>,
+    pub(crate) grants: Vec<Recorded<facts::PrepaidGrant>>,
+    pub(crate) deposits: Vec<Recorded<facts::DepositHeld>>,
+}
+
+impl Facts {
+    /// Reads them all.
+    pub(crate) async fn load<S: UsageStore>(store: &S, cut: u64) -> Result<Self, ClerkError> {
+        let mut machines: BTreeMap<String, Vec<Dated<facts::Machine>>> = BTreeMap::new();
+        for machine in dated(store, "machine", cut).await? {
+            machines.entry(machine.entity.clone()).or_default().push(machine);
+        }
+        Ok(Self {
+            machines,
+            curtailments: dated(store, "curtailment", cut).await?,
+            maintenance: dated(store, "maintenance", cut).await?,
+            outages: dated(store, "outage", cut).await?,
+            meters: dated(store, "meter", cut).await?,
+            payouts: recorded(store, "pool_payout", cut, Same::Instant).await?,
+            earnings: recorded(store, "pool_earning", cut, Same::Instant).await?,
+            counts: recorded(store, "count", cut, Same::Instant).await?,
+            grants: recorded(store, "prepaid_grant", cut, Same::Entity).await?,
+            deposits: recorded(store, "deposit_held", cut, Same::Entity).await?,
+        })
+    }
+
+    /// What is recorded of a machine within a time, in order, with the part of the time each holds for.
+    pub(crate) fn machine(
+        &self,
+        machine_id: &str,
+        within: Interval,
+    ) -> impl Iterator<Item = (Interval, &Dated<facts::Machine>)> {
+        let facts = self.machines.get(machine_id).into_iter().flatten();
+        facts.filter_map(move |fact| Some((fact.interval.intersect(&within)?, fact)))
+    }
+}
+
+/// Which facts stand for one thing, so that the one recorded last holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Same {
+    /// Those of one entity.
+    Entity,
+    /// Those of one entity and instant.
+    Instant,
+}
+
+fn read<T: DeserializeOwned>(kind: &'static str, entity: &str, body: &str) -> Result<T, ClerkError> {
+    serde_json::from_str(body).map_err(|error| ClerkError::Fact {
+        kind,
+        entity: entity.to_owned(),
+        detail: error.to_string(),
+    })
+}
+
+async fn dated<S: UsageStore, T: DeserializeOwned>(
+    store: &S,
+    kind: &'static str,
+    cut: u64,
+) -> Result<Vec<Dated<T>>, ClerkError> {
+    let mut found = Vec::new();
+    for (entity, spans) in timelines(store.facts(kind, cut).await?) {
+        for span in spans {
+            let body = read(kind, &entity, &span.body)?;
+            found.push(Dated { entity: entity.clone(), interval: span.interval, body, block: span.block });
+        }
+    }
+    Ok(found)
+}
+
+async fn recorded<S: UsageStore, T: DeserializeOwned>(
+    store: &S,
+    kind: &'static str,
+    cut: u64,
+    same: Same,
+) -> Result<Vec<Recorded<T>>, ClerkError> {
+    let mut rows = store.facts(kind, cut).await?;
+    let order = |row: &FactRow| (row.block.partition, row.block.block, row.idx);
+    rows.sort_by_key(order);
+    let mut latest: BTreeMap<(String, Micros), FactRow> = BTreeMap::new();
+    for row in rows {
+        let at_us = if same == Same::Instant { row.valid_from_us } else { 0 };
+        latest.insert((row.entity.clone(), at_us), row);
+    }
+    let made = latest.into_values().map(|row| {
+        let body = read(kind, &row.entity, &row.body)?;
+        Ok(Recorded {
+            entity: row.entity,
+            at_us: row.valid_from_us,
+            end_us: row.valid_to_us,
+            body,
+            block: row.block,
+        })
+    });
+    made.collect()
+}

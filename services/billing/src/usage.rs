@@ -1,0 +1,129 @@
+//! The usage of one version of a contract in its part of a period: exactly what its components ask for.
+
+mod balances;
+mod gpu;
+mod machines;
+mod prices;
+mod receipts;
+mod sites;
+
+use std::collections::BTreeSet;
+
+use wb_metering::billable::Coverage;
+use wb_metering::corrections::Corrections;
+pub(crate) use wb_rating::moment;
+use wb_rating::{CountGroup, DepositHeld, Needs, PrepaidGrant, PriceFact, Usage};
+use wb_units::Interval;
+use wb_units::decimal::{self, Excess};
+
+pub(crate) use balances::Balances;
+
+use crate::error::ClerkError;
+use crate::ports::{BlockId, Holding, UsageStore};
+use crate::reference::{Reference, Terms};
+
+/// What a stretch is rated from.
+pub(crate) struct Counted {
+    pub(crate) usage: Usage,
+    pub(crate) prices: Vec<PriceFact>,
+    pub(crate) grants: Vec<PrepaidGrant>,
+    pub(crate) deposits: Vec<DepositHeld>,
+    pub(crate) coverage: Coverage,
+}
+
+/// What is read for a stretch, and from which blocks.
+pub(crate) struct Reading<'a, S> {
+    pub(crate) store: &'a S,
+    pub(crate) reference: &'a Reference,
+    pub(crate) part: &'a Terms,
+    pub(crate) needs: Needs,
+    pub(crate) cut: u64,
+    /// The machines under the contract in the stretch.
+    pub(crate) holdings: Vec<Holding>,
+    pub(crate) blocks: BTreeSet<BlockId>,
+    /// What was corrected, by the cut.
+    pub(crate) corrections: Corrections,
+}
+
+impl<'a, S: UsageStore> Reading<'a, S> {
+    /// Begins with the assignments.
+    pub(crate) fn new(
+        store: &'a S,
+        reference: &'a Reference,
+        part: &'a Terms,
+        cut: u64,
+    ) -> Result<Self, ClerkError> {
+        let mut holdings = Vec::new();
+        let mut blocks = BTreeSet::from([part.block.clone()]);
+        for (holding, block) in reference.holdings(&part.contract, part.interval)? {
+            holdings.push(holding);
+            blocks.insert(block.clone());
+        }
+        let needs = part.contract.needs();
+        Ok(Self { store, reference, part, needs, cut, holdings, blocks, corrections: Corrections::default() })
+    }
+
+    /// Reads all that the contract asks for. `balances` is what earlier invoices left.
+    pub(crate) async fn count(
+        &mut self,
+        period: Interval,
+        balances: &Balances,
+    ) -> Result<Counted, ClerkError> {
+        let mut usage = Usage::default();
+        let corrections = self.store.corrections(self.cut).await?;
+        if !corrections.resolved.is_empty() {
+            // What they take away left no row that could be named: they are evidence of that.
+            self.blocks.extend(corrections.blocks);
+        }
+        self.corrections = corrections.resolved;
+        if self.needs.work {
+            let work = self.store.work(&self.holdings, self.cut).await?;
+            usage.work = work.groups;
+            self.blocks.extend(work.blocks);
+        }
+        if self.needs.work_slices {
+            usage.work_slices = self.store.work_slices(&self.holdings, self.cut).await?;
+        }
+        let coverage = self.add_machines(&mut usage).await?;
+        if self.needs.sites {
+            usage.sites = self.sites().await?;
+        }
+        if self.needs.gpu_spans {
+            usage.gpu_spans = self.gpu_spans().await?;
+        }
+        if self.needs.gpu_availability {
+            usage.gpu_availability = self.gpu_availability()?;
+        }
+        if self.needs.receipts {
+            usage.receipts = self.receipts()?;
+        }
+        usage.counts = self.counts()?;
+        let prices = self.prices(period).await?;
+        let grants = self.grants(balances)?;
+        let deposits = self.deposits(balances)?;
+        Ok(Counted { usage, prices, grants, deposits, coverage })
+    }
+
+    /// Counts of the contract whose instant lies in the stretch.
+    fn counts(&mut self) -> Result<Vec<CountGroup>, ClerkError> {
+        let mut counts = Vec::new();
+        for fact in &self.reference.facts.counts {
+            let is_asked = fact.body.contract_id == self.part.contract.contract_id
+                && self.part.interval.contains(fact.at_us)
+                && self.needs.counts.contains(&fact.body.meter);
+            if !is_asked {
+                continue;
+            }
+            let value = decimal::parse(&fact.body.value, wb_events::facts::COUNT_PLACES, Excess::Refuse);
+            let value_micro = value.ok().and_then(|value| u128::try_from(value).ok());
+            let value_micro = value_micro.ok_or_else(|| ClerkError::Fact {
+                kind: "count",
+                entity: fact.entity.clone(),
+                detail: format!("{:?} is no count of zero or more with at most six places", fact.body.value),
+            })?;
+            self.blocks.insert(fact.block.clone());
+            counts.push(CountGroup { meter: fact.body.meter.clone(), value_micro });
+        }
+        Ok(counts)
+    }
+}

@@ -1,0 +1,157 @@
+//! What is left of prepaid grants and held of deposits before a bill: what was recorded, and what the
+//! invoices before it in the ledger took or charged. Nothing else, so that it is found again.
+
+use std::collections::BTreeMap;
+
+use wb_ledger::{Invoice, InvoiceLine};
+use wb_rating::{DepositHeld, Line, PrepaidGrant};
+use wb_units::{Currency, Money};
+
+use super::Reading;
+use crate::error::ClerkError;
+use crate::ports::UsageStore;
+
+/// What the invoices of a contract before a bill took from grants and charged as deposits.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Balances {
+    /// By grant, in minor units.
+    drawn: BTreeMap<String, u128>,
+    /// By component, in minor units.
+    deposits: BTreeMap<String, u128>,
+}
+
+impl Balances {
+    /// Adds up the invoices of a contract.
+    pub(crate) fn of<'a>(invoices: impl Iterator<Item = &'a Invoice>) -> Result<Self, ClerkError> {
+        let mut balances = Self::default();
+        for invoice in invoices {
+            for line in &invoice.lines {
+                match line.kind.as_str() {
+                    "prepaid_credit" => balances.add_draws(invoice, line)?,
+                    "deposit" => {
+                        let charged: u128 = line.amount_minor.parse().unwrap_or(0);
+                        let sum = balances.deposits.entry(line.component.clone()).or_default();
+                        *sum = sum.saturating_add(charged);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(balances)
+    }
+
+    /// Adds what an earlier stretch of the same bill drew and charged.
+    pub(crate) fn add(&mut self, lines: &[Line]) {
+        for line in lines {
+            match line.kind.as_str() {
+                "prepaid_credit" => {
+                    for (grant_id, drawn_minor) in draws(&line.inputs) {
+                        let sum = self.drawn.entry(grant_id.to_owned()).or_default();
+                        *sum = sum.saturating_add(drawn_minor);
+                    }
+                }
+                "deposit" => {
+                    let sum = self.deposits.entry(line.component.clone()).or_default();
+                    *sum = sum.saturating_add(u128::try_from(line.amount.minor).unwrap_or(0));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn add_draws(&mut self, invoice: &Invoice, line: &InvoiceLine) -> Result<(), ClerkError> {
+        if u64::try_from(line.inputs.len()) != Ok(line.inputs_count) {
+            return Err(ClerkError::DrawsUnknown {
+                invoice_id: invoice.invoice_id.clone(),
+                contract_id: invoice.contract_id.clone(),
+            });
+        }
+        for (grant_id, drawn_minor) in draws(&line.inputs) {
+            let sum = self.drawn.entry(grant_id.to_owned()).or_default();
+            *sum = sum.saturating_add(drawn_minor);
+        }
+        Ok(())
+    }
+}
+
+fn draws(inputs: &[BTreeMap<String, String>]) -> impl Iterator<Item = (&str, u128)> {
+    inputs
+        .iter()
+        .filter_map(|input| Some((input.get("grant_id")?.as_str(), input.get("drawn_minor")?.parse().ok()?)))
+}
+
+fn minor(kind: &'static str, entity: &str, currency: &str, amount: &str) -> Result<u128, ClerkError> {
+    let refuse = |detail: String| ClerkError::Fact { kind, entity: entity.to_owned(), detail };
+    let currency = Currency::from_code(currency).map_err(|error| refuse(error.to_string()))?;
+    let money = Money::parse(amount, currency).map_err(|error| refuse(error.to_string()))?;
+    u128::try_from(money.minor).map_err(|_| refuse(format!("the amount {amount:?} is negative")))
+}
+
+impl<S: UsageStore> Reading<'_, S> {
+    /// Grants of the contract, with what earlier invoices left.
+    pub(super) fn grants(&mut self, balances: &Balances) -> Result<Vec<PrepaidGrant>, ClerkError> {
+        let mut grants: Vec<PrepaidGrant> = Vec::new();
+        if !self.needs.grants {
+            return Ok(grants);
+        }
+        for fact in &self.reference.facts.grants {
+            if fact.body.contract_id != self.part.contract.contract_id {
+                continue;
+            }
+            let amount = minor("prepaid_grant", &fact.entity, &fact.body.currency, &fact.body.amount)?;
+            self.blocks.insert(fact.block.clone());
+            grants.push(PrepaidGrant {
+                grant_id: fact.entity.clone(),
+                currency: fact.body.currency.clone(),
+                balance_minor: amount,
+                valid_from_us: fact.at_us,
+                expires_us: fact.end_us,
+                priority: fact.body.priority,
+            });
+        }
+        for grant in &mut grants {
+            let drawn = balances.drawn.get(&grant.grant_id).copied().unwrap_or(0);
+            grant.balance_minor = grant.balance_minor.saturating_sub(drawn);
+        }
+        Ok(grants)
+    }
+
+    /// Deposits that were recorded to be held, and those that earlier invoices charged.
+    pub(super) fn deposits(&mut self, balances: &Balances) -> Result<Vec<DepositHeld>, ClerkError> {
+        let mut held: BTreeMap<String, u128> = BTreeMap::new();
+        let asked = &self.needs.deposits;
+        for fact in &self.reference.facts.deposits {
+            let is_own = fact.body.contract_id == self.part.contract.contract_id
+                && asked.contains(&fact.body.component)
+                && fact.at_us < self.part.interval.end_us;
+            if !is_own {
+                continue;
+            }
+            let mut components = self.part.contract.components.iter();
+            let component = components.find(|component| component.id() == fact.body.component);
+            if let Some(expected) = component.map(|component| component.currency().code())
+                && expected != fact.body.currency
+            {
+                return Err(ClerkError::Fact {
+                    kind: "deposit_held",
+                    entity: fact.entity.clone(),
+                    detail: format!(
+                        "it is in {:?}, and the component {} is in {expected:?}",
+                        fact.body.currency, fact.body.component
+                    ),
+                });
+            }
+            let amount = minor("deposit_held", &fact.entity, &fact.body.currency, &fact.body.amount)?;
+            let sum = held.entry(fact.body.component.clone()).or_default();
+            *sum = sum.saturating_add(amount);
+            self.blocks.insert(fact.block.clone());
+        }
+        for (component, charged) in
+            balances.deposits.iter().filter(|(component, _)| asked.contains(*component))
+        {
+            let sum = held.entry(component.clone()).or_default();
+            *sum = sum.saturating_add(*charged);
+        }
+        Ok(held.into_iter().map(|(component, held_minor)| DepositHeld { component, held_minor }).collect())
+    }
+}

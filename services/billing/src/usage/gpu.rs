@@ -1,0 +1,159 @@
+//! GPU allocations with their whole history under the contract, and the availability of GPUs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use wb_metering::billable::allocations;
+use wb_metering::gpu::allocation::{Allocation, Share};
+use wb_metering::report::machine::{Record, union};
+use wb_rating::{GpuAvailability, GpuSpan};
+use wb_units::{Interval, Micros};
+
+use super::machines::MACHINES_AT_ONCE;
+use super::{Reading, moment};
+use crate::error::ClerkError;
+use crate::ports::UsageStore;
+
+impl<S: UsageStore> Reading<'_, S> {
+    fn node_ids(&self) -> Vec<String> {
+        let ids: BTreeSet<&String> = self.holdings.iter().map(|holding| &holding.machine_id).collect();
+        ids.into_iter().cloned().collect()
+    }
+
+    pub(super) async fn add_allocations(
+        &mut self,
+        ids: &[String],
+        records: &mut BTreeMap<String, Record>,
+    ) -> Result<(), ClerkError> {
+        for found in self.store.allocations(ids, self.part.interval, self.cut).await? {
+            if let Some(record) = records.get_mut(&found.row.span.node_id) {
+                record.spans.push(found.row);
+                self.blocks.insert(found.block);
+            }
+        }
+        Ok(())
+    }
+
+    /// Every allocation that touches the stretch, from its beginning: of each node what lies in the time
+    /// in which the node was under the contract, also before the stretch.
+    pub(super) async fn gpu_spans(&mut self) -> Result<Vec<GpuSpan>, ClerkError> {
+        let so_far = Interval { start_us: Micros::MIN, end_us: self.part.interval.end_us };
+        let mut held: BTreeMap<String, Vec<Interval>> = BTreeMap::new();
+        for (holding, block) in self.reference.holdings(&self.part.contract, so_far)? {
+            held.entry(holding.machine_id).or_default().push(holding.interval);
+            self.blocks.insert(block.clone());
+        }
+        let mut spans = Vec::new();
+        for ids in self.node_ids().chunks(MACHINES_AT_ONCE) {
+            let mut records = self.empty_records(ids);
+            self.add_allocations(ids, &mut records).await?;
+            for (node_id, record) in &records {
+                let held = held.get(node_id).cloned().map(union).unwrap_or_default();
+                let (found, _) = allocations(record, self.part.interval);
+                for allocation in &found {
+                    spans.extend(held.iter().filter_map(|held| span(allocation, *held)));
+                }
+            }
+        }
+        Ok(spans)
+    }
+
+    /// GPU time of the nodes under the contract, and what of it outages left.
+    pub(super) fn gpu_availability(&mut self) -> Result<Vec<GpuAvailability>, ClerkError> {
+        let mut by_node: BTreeMap<&str, (u128, u128)> = BTreeMap::new();
+        for holding in &self.holdings {
+            let facts = &self.reference.facts;
+            let mut covered_us = holding.interval.start_us;
+            for (interval, fact) in facts.machine(&holding.machine_id, holding.interval) {
+                self.blocks.insert(fact.block.clone());
+                if interval.start_us <= covered_us {
+                    covered_us = covered_us.max(interval.end_us);
+                }
+                let Some(gpus) = fact.body.gpus else { continue };
+                let sums = by_node.entry(&holding.machine_id).or_default();
+                let promised_us = u128::from(gpus) * u128::from(interval.end_us.abs_diff(interval.start_us));
+                let mut lost = Vec::new();
+                for outage in facts.outages.iter().filter(|o| o.body.machine_id == holding.machine_id) {
+                    if let Some(part) = outage.interval.intersect(&interval) {
+                        lost.push((part, outage.body.gpus.unwrap_or(gpus)));
+                        self.blocks.insert(outage.block.clone());
+                    }
+                }
+                sums.0 += promised_us;
+                sums.1 += promised_us.saturating_sub(lost_us(&lost, gpus));
+            }
+            if covered_us < holding.interval.end_us {
+                return Err(ClerkError::NoMachine {
+                    contract_id: self.part.contract.contract_id.clone(),
+                    machine_id: holding.machine_id.clone(),
+                    what: "the number of GPUs",
+                    at: moment(covered_us),
+                });
+            }
+        }
+        let group = |(node, (promised_us, available_us)): (&str, _)| GpuAvailability {
+            allocation_id: node.to_owned(),
+            promised_us,
+            available_us,
+        };
+        Ok(by_node.into_iter().map(group).collect())
+    }
+}
+
+/// GPU-microseconds that were lost to outages; of outages at one time no more than there are GPUs.
+fn lost_us(outages: &[(Interval, u32)], gpus: u32) -> u128 {
+    let mut edges: Vec<Micros> =
+        outages.iter().flat_map(|(interval, _)| [interval.start_us, interval.end_us]).collect();
+    edges.sort_unstable();
+    edges.dedup();
+    let lost = edges.windows(2).map(|pair| {
+        let [start_us, end_us] = *pair else { return 0 };
+        let at = outages.iter().filter(|(interval, _)| interval.contains(start_us));
+        let down: u64 = at.map(|(_, gpus)| u64::from(*gpus)).sum();
+        u128::from(down.min(u64::from(gpus))) * u128::from(end_us.abs_diff(start_us))
+    });
+    lost.sum()
+}
+
+/// The part of an allocation in a time, as the rating reads it. The device names its node, so that an
+/// allocation of several nodes is counted node by node.
+fn span(allocation: &Allocation, held: Interval) -> Option<GpuSpan> {
+    let whole = Interval { start_us: allocation.start_us, end_us: allocation.end_us.unwrap_or(Micros::MAX) };
+    let part = whole.intersect(&held)?;
+    let (profile, gpus) = match &allocation.share {
+        Share::Whole { gpus } => (String::new(), *gpus),
+        Share::Mig { profile, .. } => (format!("{}g.{}gb", profile.compute_slices, profile.memory_gb), 1),
+        // No row that is read says a part of a GPU's time; a fraction is no whole GPU.
+        Share::Fraction { .. } => return None,
+    };
+    let device = match allocation.device.as_str() {
+        "" => allocation.node_id.clone(),
+        device => format!("{}/{device}", allocation.node_id),
+    };
+    Some(GpuSpan {
+        allocation_id: allocation.allocation_id.clone(),
+        device,
+        profile,
+        gpus,
+        start_us: part.start_us,
+        end_us: (part.end_us < Micros::MAX).then_some(part.end_us),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outages_at_one_time_lose_no_more_than_there_is() {
+        let outage = |start_us, end_us, gpus| (Interval { start_us, end_us }, gpus);
+        for (outages, lost) in [
+            (vec![], 0),
+            (vec![outage(0, 10, 8)], 80),
+            (vec![outage(0, 10, 3), outage(5, 15, 2)], 15 + 25 + 10),
+            (vec![outage(0, 10, 8), outage(5, 15, 2)], 80 + 10),
+            (vec![outage(0, 10, 99)], 80),
+        ] {
+            assert_eq!(lost_us(&outages, 8), lost, "{outages:?}");
+        }
+    }
+}

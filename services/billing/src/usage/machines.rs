@@ -1,0 +1,351 @@
+//! Energy, time and curtailment of the machines under a contract.
+//!
+//! Machines are read a few at a time, so that memory is bounded by them and not by the fleet. Samples are
+//! read only where the contract needs to know what a machine did, or where registers leave time open that
+//! the machine's own power may speak for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use wb_events::facts;
+use wb_metering::billable::{Coverage, MachineEnergy, curtailed_nj, hear, machine_time, meters, order_of};
+use wb_metering::energy::witness::Witness;
+use wb_metering::report::machine::{Record, Register, Rules, Stand, union};
+use wb_metering::uptime::{Status, Windows};
+use wb_rating::{CurtailedSlice, EnergyGroup, EnergySlice, FleetGroup, UptimeGroup, Usage};
+use wb_units::{Interval, Micros};
+
+use super::{Reading, moment};
+use crate::error::ClerkError;
+use crate::ports::UsageStore;
+use crate::reference::Dated;
+
+/// Machines whose rows are held in memory at once: a month of five-minute readings and samples of 64
+/// machines is some 1,200,000 rows.
+pub(super) const MACHINES_AT_ONCE: usize = 64;
+
+/// Nanojoules in a thousandth of a watt-hour.
+const NJ_PER_MWH: u128 = 3_600_000_000;
+
+/// Sums over machines.
+#[derive(Default)]
+struct Sums {
+    slices: BTreeMap<Micros, u128>,
+    fleet: BTreeMap<u64, (u128, u128)>,
+    curtailed_nj: BTreeMap<Micros, u128>,
+    coverage: Coverage,
+}
+
+impl<S: UsageStore> Reading<'_, S> {
+    /// By which rules machines are counted under the contract.
+    pub(super) fn rules(&self) -> Rules {
+        let counting = &self.part.contract.counting;
+        let statuses = [Status::Curtailed, Status::Maintenance, Status::Unknown];
+        let left_out = statuses.into_iter().filter(|status| counting.carve_outs.contains(&status.as_str()));
+        Rules { order: order_of(&counting.witnesses), carve_outs: left_out.collect(), ..Rules::default() }
+    }
+
+    /// Whether it matters what machines did with their time.
+    fn needs_time(&self) -> bool {
+        self.needs.operation || self.needs.uptime || self.needs.curtailed
+    }
+
+    pub(super) async fn add_machines(&mut self, usage: &mut Usage) -> Result<Coverage, ClerkError> {
+        let needs_energy = self.needs.energy || self.needs.curtailed;
+        if !(needs_energy || self.needs_time() || self.needs.fleet) {
+            return Ok(Coverage::default());
+        }
+        let mut by_machine: BTreeMap<String, Vec<Interval>> = BTreeMap::new();
+        for holding in &self.holdings {
+            by_machine.entry(holding.machine_id.clone()).or_default().push(holding.interval);
+        }
+        let machines: Vec<(String, Vec<Interval>)> = by_machine.into_iter().collect();
+        let rules = self.rules();
+        let mut sums = Sums::default();
+        for chunk in machines.chunks(MACHINES_AT_ONCE) {
+            let ids: Vec<String> = chunk.iter().map(|(machine_id, _)| machine_id.clone()).collect();
+            let mut records = self.empty_records(&ids);
+            if needs_energy {
+                self.add_registers(&ids, &mut records).await?;
+            }
+            let asked = self.who_needs_samples(chunk, &records, &rules);
+            self.add_samples(&asked, &mut records, &rules).await?;
+            if self.needs.operation {
+                self.add_allocations(&ids, &mut records).await?;
+            }
+            for (machine_id, held) in chunk {
+                let Some(record) = records.get(machine_id) else { continue };
+                for interval in held {
+                    self.add_holding(record, *interval, &rules, usage, &mut sums)?;
+                }
+            }
+        }
+        usage.energy_slices = if self.needs.energy_slices {
+            let slice = |(start_us, energy_mwh)| EnergySlice { start_us, energy_mwh };
+            sums.slices.into_iter().map(slice).collect()
+        } else {
+            Vec::new()
+        };
+        let group = |(rated_power_mw, (assigned_us, operational_us))| FleetGroup {
+            rated_power_mw,
+            assigned_us,
+            operational_us,
+        };
+        usage.fleet = sums.fleet.into_iter().map(group).collect();
+        let slice = |(start_us, nj)| CurtailedSlice { start_us, curtailed_mwh: nj / NJ_PER_MWH };
+        usage.curtailed = sums.curtailed_nj.into_iter().map(slice).collect();
+        Ok(sums.coverage)
+    }
+
+    pub(super) fn empty_records(&self, ids: &[String]) -> BTreeMap<String, Record> {
+        let record = |machine_id: &String| Record {
+            machine_id: machine_id.clone(),
+            stands: self
+                .reference
+                .facts
+                .machine(machine_id, self.part.interval)
+                .map(|(interval, fact)| stand(interval, fact))
+                .collect(),
+            ..Record::default()
+        };
+        ids.iter().map(|machine_id| (machine_id.clone(), record(machine_id))).collect()
+    }
+
+    pub(super) async fn add_registers(
+        &mut self,
+        ids: &[String],
+        records: &mut BTreeMap<String, Record>,
+    ) -> Result<(), ClerkError> {
+        let mut found: BTreeMap<(String, String, String), Register> = BTreeMap::new();
+        for row in self.store.readings(ids, self.part.interval, self.cut).await? {
+            let Some(witness) = Witness::of_name(&row.witness) else { continue };
+            let key = (row.machine_id, row.witness, row.meter_id.clone());
+            let meter_id = row.meter_id;
+            let register = found.entry(key).or_insert_with(|| {
+                let corrections = self.corrections.of_meter(&meter_id).to_vec();
+                Register { meter_id, witness, readings: Vec::new(), corrections, appended: BTreeMap::new() }
+            });
+            register.readings.push(row.reading);
+            self.blocks.insert(row.block);
+        }
+        for ((machine_id, _, _), register) in found {
+            if let Some(record) = records.get_mut(&machine_id) {
+                record.registers.push(register);
+            }
+        }
+        Ok(())
+    }
+
+    /// The machines whose samples matter.
+    fn who_needs_samples(
+        &self,
+        chunk: &[(String, Vec<Interval>)],
+        records: &BTreeMap<String, Record>,
+        rules: &Rules,
+    ) -> Vec<String> {
+        let estimated = |witness: &Witness| matches!(witness, Witness::FirmwarePower | Witness::Nameplate);
+        let before: Vec<Witness> =
+            rules.order.iter().copied().take_while(|witness| !estimated(witness)).collect();
+        let may_estimate = self.needs.energy && before.len() < rules.order.len();
+        let is_open = |machine_id: &String, held: &[Interval]| {
+            let Some(record) = records.get(machine_id) else { return false };
+            let meters = meters(record, &Windows::default(), rules, self.part.interval);
+            held.iter().any(|interval| !hear(&meters, &before, *interval).unknown.is_empty())
+        };
+        let asked = chunk
+            .iter()
+            .filter(|(machine_id, held)| self.needs_time() || (may_estimate && is_open(machine_id, held)));
+        asked.map(|(machine_id, _)| machine_id.clone()).collect()
+    }
+
+    pub(super) async fn add_samples(
+        &mut self,
+        ids: &[String],
+        records: &mut BTreeMap<String, Record>,
+        rules: &Rules,
+    ) -> Result<(), ClerkError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        // Samples just outside speak for time inside.
+        let window = Interval {
+            start_us: self.part.interval.start_us.saturating_sub(rules.speaks_us),
+            end_us: self.part.interval.end_us.saturating_add(rules.speaks_us),
+        };
+        for row in self.store.samples(ids, window, self.cut).await? {
+            if let Some(record) = records.get_mut(&row.machine_id) {
+                record.samples.push(row.sample);
+                self.blocks.insert(row.block);
+            }
+        }
+        Ok(())
+    }
+
+    fn add_holding(
+        &mut self,
+        record: &Record,
+        held: Interval,
+        rules: &Rules,
+        usage: &mut Usage,
+        sums: &mut Sums,
+    ) -> Result<(), ClerkError> {
+        let windows = self.windows_of(record, held);
+        let energy = if self.needs.energy || self.needs.curtailed {
+            hear(&meters(record, &windows, rules, held), &rules.order, held)
+        } else {
+            MachineEnergy::default()
+        };
+        if self.needs.energy {
+            add_energy(&record.machine_id, &energy, usage, sums);
+            sums.coverage.add(&energy.coverage(held));
+        }
+        if self.needs.fleet || self.needs.curtailed {
+            self.check_covered(record, held)?;
+        }
+        if !(self.needs_time() || self.needs.fleet) {
+            return Ok(());
+        }
+        // Uptime does not ask what the machine is; all else does, and it was checked.
+        let unknown = Stand { interval: held, rated_power_mw: 0, rated_hashrate_hs: None, gpus: None };
+        let mut stands: Vec<Stand> = record
+            .stands
+            .iter()
+            .filter_map(|stand| Some(Stand { interval: stand.interval.intersect(&held)?, ..stand.clone() }))
+            .collect();
+        if length_us(&stands) < held.end_us.abs_diff(held.start_us) {
+            stands = vec![unknown];
+        }
+        for stand in stands {
+            self.add_stand(record, &stand, &windows, rules, &energy, usage, sums);
+        }
+        Ok(())
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "one step of a fold over all that is known of a machine")]
+    fn add_stand(
+        &self,
+        record: &Record,
+        stand: &Stand,
+        windows: &Windows,
+        rules: &Rules,
+        energy: &MachineEnergy,
+        usage: &mut Usage,
+        sums: &mut Sums,
+    ) {
+        let length_us = stand.interval.end_us.abs_diff(stand.interval.start_us);
+        let time = if self.needs_time() {
+            machine_time(record, stand, windows, rules, stand.interval)
+        } else {
+            wb_metering::billable::MachineTime::default()
+        };
+        sums.coverage.add(&time.coverage);
+        if self.needs.fleet {
+            let group = sums.fleet.entry(stand.rated_power_mw).or_default();
+            group.0 += u128::from(length_us);
+            group.1 += u128::from(time.operational_us);
+        }
+        if self.needs.uptime && stand.gpus.is_none() {
+            let left_out = rules.carve_outs.iter().map(|status| time.uptime.in_status_us(*status)).sum();
+            usage.uptime.push(UptimeGroup {
+                machine_id: record.machine_id.clone(),
+                expected_us: length_us,
+                up_us: time.uptime.in_status_us(Status::Hashing),
+                left_out_us: left_out,
+            });
+        }
+        if self.needs.curtailed {
+            for (slot_us, nj) in curtailed_nj(stand.rated_power_mw, &time.stretches, &energy.parts) {
+                *sums.curtailed_nj.entry(slot_us).or_default() += nj;
+            }
+        }
+    }
+
+    /// Refuses a machine of whose time some is covered by no fact.
+    pub(super) fn check_covered(&self, record: &Record, held: Interval) -> Result<(), ClerkError> {
+        let mut at_us = held.start_us;
+        for stand in &record.stands {
+            if stand.interval.start_us <= at_us {
+                at_us = at_us.max(stand.interval.end_us);
+            }
+        }
+        if at_us >= held.end_us {
+            return Ok(());
+        }
+        Err(ClerkError::NoMachine {
+            contract_id: self.part.contract.contract_id.clone(),
+            machine_id: record.machine_id.clone(),
+            what: "rated power and GPUs",
+            at: moment(at_us),
+        })
+    }
+
+    /// The windows of a machine: those of its own, and of the site where it stood while it stood there.
+    pub(super) fn windows_of(&mut self, record: &Record, held: Interval) -> Windows {
+        let facts = &self.reference.facts;
+        let sites: Vec<(Interval, &str)> = facts
+            .machine(&record.machine_id, held)
+            .map(|(interval, fact)| (interval, fact.body.site_id.as_str()))
+            .collect();
+        let mut blocks = BTreeSet::new();
+        if self.needs_time() || self.needs.fleet {
+            blocks.extend(facts.machine(&record.machine_id, held).map(|(_, fact)| fact.block.clone()));
+        }
+        let of = |window: Interval, site_id: &str, machine_id: Option<&str>| -> Vec<Interval> {
+            let is_own = machine_id.is_none_or(|machine_id| machine_id == record.machine_id);
+            let there = sites.iter().filter(|(_, site)| is_own && *site == site_id);
+            there.filter_map(|(stood, _)| stood.intersect(&window)).collect()
+        };
+        let mut windows = Windows::default();
+        for fact in &facts.curtailments {
+            let body: &facts::Curtailment = &fact.body;
+            let parts = of(fact.interval, &body.site_id, body.machine_id.as_deref());
+            if !parts.is_empty() {
+                blocks.insert(fact.block.clone());
+            }
+            windows.curtailment.extend(parts);
+        }
+        for fact in &facts.maintenance {
+            let body: &facts::Maintenance = &fact.body;
+            let parts = of(fact.interval, &body.site_id, body.machine_id.as_deref());
+            if !parts.is_empty() {
+                blocks.insert(fact.block.clone());
+            }
+            windows.maintenance.extend(parts);
+        }
+        windows.curtailment = union(windows.curtailment);
+        windows.maintenance = union(windows.maintenance);
+        if self.needs_time() || self.needs.fleet {
+            self.blocks.extend(blocks);
+        }
+        windows
+    }
+}
+
+fn length_us(stands: &[Stand]) -> u64 {
+    stands.iter().map(|stand| stand.interval.end_us.abs_diff(stand.interval.start_us)).sum()
+}
+
+fn stand(interval: Interval, fact: &Dated<facts::Machine>) -> Stand {
+    Stand {
+        interval,
+        rated_power_mw: fact.body.rated_power_mw,
+        rated_hashrate_hs: fact.body.rated_hashrate_hs.as_deref().and_then(|text| text.parse().ok()),
+        gpus: fact.body.gpus,
+    }
+}
+
+fn add_energy(machine_id: &str, energy: &MachineEnergy, usage: &mut Usage, sums: &mut Sums) {
+    for meter in &energy.meters {
+        usage.energy.push(EnergyGroup {
+            machine_id: machine_id.to_owned(),
+            meter_id: meter.meter_id.clone(),
+            witness: meter.witness.as_str().to_owned(),
+            energy_mwh: meter.energy_mwh,
+            resets: meter.resets,
+            unknown_us: meter.unknown_us,
+        });
+    }
+    for (slot_us, energy_mwh) in energy.slices() {
+        let sum = sums.slices.entry(slot_us).or_default();
+        *sum = sum.saturating_add(energy_mwh);
+    }
+}

@@ -1,0 +1,332 @@
+//! What was expected of each source of a site and what came: received, late, estimated, left out; and how far the
+//! site has been heard of.
+//!
+//! A source is a machine that is sampled, or a meter that is read. What is expected of it is said by dated policies,
+//! of the meter, its machine or its site, and by default where none says anything. They are judged here, when
+//! figures are made: what is counted never depends on them.
+
+use std::collections::BTreeMap;
+
+use wb_units::{Interval, Micros};
+
+use super::machine::{Record, Register, Rules};
+use crate::completeness::{
+    Arrival, Completeness, Promise, SlotState, TimePolicy, Timing, Watermark, timing, watermark,
+};
+use crate::energy::sources::of_register;
+
+/// How long a source may say nothing before the site's watermark does not wait for it: a day.
+pub const IDLE_US: i64 = 86_400_000_000;
+
+/// Sources that a report names, the least complete first.
+pub const SOURCES_MAX: usize = 1_000;
+
+/// Stretches without anything that a report names of a source; the others are counted.
+pub const MISSING_MAX: usize = 50;
+
+/// Who a policy is of; the narrowest that says something holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PolicyOf {
+    /// All sources of the site.
+    Site,
+    /// A machine and its meters.
+    Machine(String),
+    /// A meter.
+    Meter(String),
+}
+
+/// A dated policy. What it does not say, a wider one does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyFact {
+    /// Who it is of.
+    pub of: PolicyOf,
+    /// When it holds.
+    pub interval: Interval,
+    /// How often the source is to speak, in microseconds.
+    pub every_us: Option<i64>,
+    /// How long after its time an event is late, in microseconds.
+    pub late_after_us: Option<i64>,
+    /// How long after its time an event is taken at all.
+    pub late_max_us: Option<i64>,
+    /// How far ahead of the log an event's time may lie.
+    pub future_max_us: Option<i64>,
+}
+
+/// What holds for a source at an instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// How often it is to speak, in microseconds.
+    pub every_us: i64,
+    /// How long after its slot an event is late.
+    pub late_after_us: i64,
+    /// Which events are taken at all.
+    pub taken: TimePolicy,
+}
+
+/// The policies of a site, in any order; of one source and instant at most one of each kind.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Policies {
+    /// The facts.
+    pub facts: Vec<PolicyFact>,
+}
+
+impl Policies {
+    /// What concerns a source, the narrowest first.
+    fn of<'a>(&'a self, machine_id: &'a str, meter_id: Option<&'a str>) -> Vec<&'a PolicyFact> {
+        let rank = |fact: &PolicyFact| match &fact.of {
+            PolicyOf::Meter(id) if Some(id.as_str()) == meter_id => Some(0),
+            PolicyOf::Machine(id) if id == machine_id => Some(1),
+            PolicyOf::Site => Some(2),
+            PolicyOf::Meter(_) | PolicyOf::Machine(_) => None,
+        };
+        let mut mine: Vec<(u8, &PolicyFact)> =
+            self.facts.iter().filter_map(|fact| Some((rank(fact)?, fact))).collect();
+        mine.sort_by_key(|(rank, fact)| (*rank, fact.interval));
+        mine.into_iter().map(|(_, fact)| fact).collect()
+    }
+
+    /// What holds for a source at an instant.
+    #[must_use]
+    pub fn at(&self, machine_id: &str, meter_id: Option<&str>, at_us: Micros, rules: &Rules) -> Policy {
+        resolve(&self.of(machine_id, meter_id), at_us, rules)
+    }
+
+    /// Whether any policy leaves out what comes late.
+    #[must_use]
+    pub fn judge_lateness(&self) -> bool {
+        self.facts.iter().any(|fact| fact.late_after_us.is_some() || fact.late_max_us.is_some())
+    }
+}
+
+fn resolve(narrowest_first: &[&PolicyFact], at_us: Micros, rules: &Rules) -> Policy {
+    let said = |of: fn(&PolicyFact) -> Option<i64>| {
+        narrowest_first.iter().filter(|fact| fact.interval.contains(at_us)).find_map(|fact| of(fact))
+    };
+    Policy {
+        every_us: said(|fact| fact.every_us).unwrap_or(rules.every_us),
+        late_after_us: said(|fact| fact.late_after_us).unwrap_or(rules.every_us),
+        taken: TimePolicy {
+            late_max_us: said(|fact| fact.late_max_us).unwrap_or(i64::MAX),
+            future_max_us: said(|fact| fact.future_max_us).unwrap_or(i64::MAX),
+        },
+    }
+}
+
+/// One source of a site in a period.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The machine.
+    pub machine_id: String,
+    /// The meter; `None` for the machine's own samples.
+    pub meter_id: Option<String>,
+    /// The witness that its readings are; `samples` for samples.
+    pub kind: &'static str,
+    /// Its slots: expected, received, late, estimated.
+    pub slots: Completeness,
+    /// Events that its policy left out.
+    pub left_out: u64,
+    /// The last time it spoke of, within the period.
+    pub last_us: Option<Micros>,
+    /// Stretches of which nothing came, in order of time: at most [`MISSING_MAX`].
+    pub missing: Vec<Interval>,
+}
+
+impl Source {
+    /// Its name: the meter's, or the machine's.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.meter_id.as_deref().unwrap_or(&self.machine_id)
+    }
+}
+
+/// All sources of a site, and of several sites together.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Sources {
+    /// All slots.
+    pub slots: Completeness,
+    /// All events that were left out.
+    pub left_out: u64,
+    /// The sources, the least complete first: at most [`SOURCES_MAX`].
+    pub each: Vec<Source>,
+    /// Sources that are not named.
+    pub more: u64,
+    last_us: BTreeMap<String, Micros>,
+}
+
+impl Sources {
+    /// Adds sources.
+    pub fn add(&mut self, sources: Vec<Source>) {
+        for source in sources {
+            self.slots.add(&source.slots);
+            self.left_out = self.left_out.saturating_add(source.left_out);
+            // One that never spoke is one that nobody waits for.
+            let last_us = self.last_us.entry(source.name().to_owned()).or_insert(Micros::MIN);
+            *last_us = (*last_us).max(source.last_us.unwrap_or(Micros::MIN));
+            self.each.push(source);
+        }
+        self.cut();
+    }
+
+    /// Adds another site's.
+    pub fn merge(&mut self, other: Self) {
+        self.slots.add(&other.slots);
+        self.left_out = self.left_out.saturating_add(other.left_out);
+        self.more = self.more.saturating_add(other.more);
+        for (name, last_us) in other.last_us {
+            let known = self.last_us.entry(name).or_insert(Micros::MIN);
+            *known = (*known).max(last_us);
+        }
+        self.each.extend(other.each);
+        self.cut();
+    }
+
+    fn cut(&mut self) {
+        let gone = |source: &Source| source.slots.received_ppm().unwrap_or(crate::ratio::ONE_PPM);
+        self.each.sort_by(|left, right| {
+            (gone(left), left.name(), left.kind).cmp(&(gone(right), right.name(), right.kind))
+        });
+        let over = self.each.len().saturating_sub(SOURCES_MAX);
+        self.more = self.more.saturating_add(u64::try_from(over).unwrap_or(u64::MAX));
+        self.each.truncate(SOURCES_MAX);
+    }
+
+    /// Up to where all sources have been heard that are not idle.
+    #[must_use]
+    pub fn watermark(&self) -> Watermark {
+        let mut found = watermark(&self.last_us, IDLE_US);
+        found.at_us = found.at_us.filter(|at_us| *at_us != Micros::MIN);
+        found
+    }
+}
+
+/// Takes out what the policies leave out, and says how many of each source: samples first, then the registers in order.
+pub fn leave_out(record: &mut Record, rules: &Rules) -> Vec<u64> {
+    let machine_id = record.machine_id.clone();
+    let policies = &rules.policies;
+    let is_taken = |meter_id: Option<&str>, arrival: Arrival| {
+        let policy = policies.at(&machine_id, meter_id, arrival.event_time_us, rules);
+        matches!(timing(arrival, &policy.taken, None), Timing::Own | Timing::Adjustment)
+    };
+    if policies.facts.is_empty() {
+        return vec![0; record.registers.len() + 1];
+    }
+    let mut left_out = Vec::with_capacity(record.registers.len() + 1);
+    let mut count = |before: usize, after: usize| {
+        left_out.push(u64::try_from(before - after).unwrap_or(u64::MAX));
+    };
+    let before = record.samples.len();
+    record.samples.retain(|sample| {
+        is_taken(None, Arrival { event_time_us: sample.at_us, appended_at_us: sample.appended_at_us })
+    });
+    count(before, record.samples.len());
+    for register in &mut record.registers {
+        let before = register.readings.len();
+        let appended = std::mem::take(&mut register.appended);
+        register.readings.retain(|reading| {
+            let appended_at_us = appended.get(&reading.id).copied().unwrap_or(reading.at_us);
+            is_taken(Some(&register.meter_id), Arrival { event_time_us: reading.at_us, appended_at_us })
+        });
+        register.appended = appended;
+        count(before, register.readings.len());
+    }
+    left_out
+}
+
+/// The sources of a machine in a period. `left_out` is what [`leave_out`] said.
+#[must_use]
+pub fn sources(
+    record: &Record,
+    left_out: &[u64],
+    is_gpu_node: bool,
+    rules: &Rules,
+    period: Interval,
+) -> Vec<Source> {
+    let active: Vec<Interval> = record.stands.iter().map(|stand| stand.interval).collect();
+    let left_out = |place: usize| left_out.get(place).copied().unwrap_or(0);
+    let mut found = Vec::new();
+    if !is_gpu_node {
+        let arrivals: Vec<Arrival> = record
+            .samples
+            .iter()
+            .map(|sample| Arrival { event_time_us: sample.at_us, appended_at_us: sample.appended_at_us })
+            .collect();
+        found.push(source(record, None, "samples", (&arrivals, &[]), left_out(0), &active, rules, period));
+    }
+    for (place, register) in record.registers.iter().enumerate() {
+        let arrivals = arrivals_of(register);
+        // A register that went on through a gap knows the amount; only when it fell is estimated.
+        let estimated: Vec<Interval> = of_register(&register.readings, &register.facts(rules))
+            .into_iter()
+            .filter(|piece| piece.is_timing_estimated)
+            .map(|piece| piece.interval)
+            .collect();
+        let meter = Some(register.meter_id.as_str());
+        let kind = register.witness.as_str();
+        let heard = (arrivals.as_slice(), estimated.as_slice());
+        found.push(source(record, meter, kind, heard, left_out(place + 1), &active, rules, period));
+    }
+    found
+}
+
+fn arrivals_of(register: &Register) -> Vec<Arrival> {
+    let of = |reading: &crate::energy::RegisterReading| Arrival {
+        event_time_us: reading.at_us,
+        appended_at_us: register.appended.get(&reading.id).copied().unwrap_or(reading.at_us),
+    };
+    register.readings.iter().map(of).collect()
+}
+
+#[allow(clippy::too_many_arguments, reason = "all of it is what one source is judged by")]
+fn source(
+    record: &Record,
+    meter_id: Option<&str>,
+    kind: &'static str,
+    (arrivals, estimated): (&[Arrival], &[Interval]),
+    left_out: u64,
+    active: &[Interval],
+    rules: &Rules,
+    period: Interval,
+) -> Source {
+    let mine = rules.policies.of(&record.machine_id, meter_id);
+    let mut edges = vec![period.start_us, period.end_us];
+    for fact in &mine {
+        edges.extend(
+            [fact.interval.start_us, fact.interval.end_us].into_iter().filter(|at| period.contains(*at)),
+        );
+    }
+    edges.sort_unstable();
+    edges.dedup();
+    let mut slots = Completeness::default();
+    let mut missing: Vec<Interval> = Vec::new();
+    for pair in edges.windows(2) {
+        let [start_us, end_us] = *pair else { continue };
+        let policy = resolve(&mine, start_us, rules);
+        let promise =
+            Promise { every_us: policy.every_us, active: active.to_vec(), on_time_us: policy.late_after_us };
+        let part = Interval { start_us, end_us };
+        slots.add(&Completeness::of_slots(&promise, arrivals, estimated, part, |slot, state| {
+            if matches!(state, SlotState::Missing | SlotState::Estimated) {
+                match missing.last_mut() {
+                    Some(last) if last.end_us == slot.start_us => last.end_us = slot.end_us,
+                    _ => missing.push(slot),
+                }
+            }
+        }));
+    }
+    missing.truncate(MISSING_MAX);
+    let last_us =
+        arrivals.iter().map(|arrival| arrival.event_time_us).filter(|at_us| period.contains(*at_us)).max();
+    Source {
+        machine_id: record.machine_id.clone(),
+        meter_id: meter_id.map(str::to_owned),
+        kind,
+        slots,
+        left_out,
+        last_us,
+        missing,
+    }
+}
+
+#[cfg(test)]
+#[path = "sources_tests.rs"]
+mod tests;
