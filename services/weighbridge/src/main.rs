@@ -9,6 +9,7 @@ mod cli;
 mod connect;
 mod demo;
 mod keys;
+mod paper;
 mod quarantine;
 mod report;
 mod rules;

@@ -3,6 +3,7 @@
 
 mod machine;
 mod metering;
+mod party;
 mod redrive;
 mod stratum_v2;
 
@@ -10,6 +11,7 @@ pub use machine::Machine;
 pub use metering::{
     CREDIT_PLACES, Curtailment, ENERGY_SOURCES, EnergyMix, Maintenance, Meter, PoolEarning, PoolPayout,
 };
+pub use party::{Customer, LegalEntity};
 pub use redrive::{REDRIVE, Redrive};
 pub use stratum_v2::{EXTENDED, JobV2, STANDARD};
 
@@ -36,14 +38,6 @@ pub struct Site {
     /// The series of prices of a GPU-hour that a report values what it sold by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpu_price_series: Option<String>,
-}
-
-/// A hosting customer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Customer {
-    /// Its name as on the invoice.
-    pub name: String,
 }
 
 /// Whose a machine is, and under which contract. Takes effect on interval boundaries.
@@ -163,6 +157,8 @@ pub enum FactBody {
     Machine(Machine),
     /// See [`Customer`].
     Customer(Customer),
+    /// See [`LegalEntity`].
+    LegalEntity(LegalEntity),
     /// See [`Assignment`].
     Assignment(Assignment),
     /// A contract document.
@@ -196,7 +192,7 @@ pub enum FactBody {
 }
 
 /// The kinds of facts, for messages.
-pub const FACT_KINDS: &str = "site, machine, customer, assignment, contract, session, job, tip, \
+pub const FACT_KINDS: &str = "site, machine, customer, legal_entity, assignment, contract, session, job, tip, \
      network_difficulty, price, curtailment, maintenance, energy_mix, meter, pool_earning, pool_payout";
 
 fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, InputError> {
@@ -229,6 +225,7 @@ impl FactBody {
             "site" => Self::Site(read(text)?),
             "machine" => Self::Machine(read(text)?),
             "customer" => Self::Customer(read(text)?),
+            "legal_entity" => Self::LegalEntity(read(text)?),
             "assignment" => Self::Assignment(read(text)?),
             "contract" => Self::Contract(read(text)?),
             "session" => Self::Session(read(text)?),
@@ -256,7 +253,15 @@ impl FactBody {
 
     fn check(&self, entity: &str) -> Result<(), InputError> {
         let expected_entity = match self {
-            Self::Site(_) | Self::Customer(_) => entity.to_owned(),
+            Self::Site(_) => entity.to_owned(),
+            Self::Customer(customer) => {
+                customer.check()?;
+                entity.to_owned()
+            }
+            Self::LegalEntity(legal_entity) => {
+                legal_entity.check()?;
+                entity.to_owned()
+            }
             Self::Machine(machine) => {
                 machine.check()?;
                 entity.to_owned()
@@ -330,6 +335,7 @@ impl FactBody {
             Self::Site(body) => serde_json::to_value(body),
             Self::Machine(body) => serde_json::to_value(body),
             Self::Customer(body) => serde_json::to_value(body),
+            Self::LegalEntity(body) => serde_json::to_value(body),
             Self::Assignment(body) => serde_json::to_value(body),
             Self::Contract(body) => Ok(body.clone()),
             Self::Session(body) => serde_json::to_value(body),
