@@ -10,12 +10,13 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 use tracing::{info, warn};
-use wb_ledger::{Command, Draft, Hash, PeriodClosed, Refusal};
+use wb_ledger::{Command, Draft, Hash, Invoice, PeriodClosed, Refusal};
 use wb_rating::Period;
 
 use crate::bill::{Bill, bill};
 use crate::error::{ClerkError, ContractFailure};
 use crate::journal::{IssuedDocument, Journal};
+use crate::parties::{Named, parties};
 use crate::ports::{Clock, CutSource, LedgerLog, UsageStore};
 use crate::reference::Reference;
 use crate::usage::Balances;
@@ -250,6 +251,14 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
             .invoice(invoice_id)
             .cloned()
             .ok_or_else(|| ClerkError::NoSuchInvoice { invoice_id: invoice_id.chars().take(64).collect() })
+    }
+
+    /// The parties of an invoice, named as they were recorded by its cut.
+    ///
+    /// # Errors
+    /// As [`parties`].
+    pub async fn parties(&self, invoice: &Invoice) -> Result<Named, ClerkError> {
+        parties(&self.store, invoice).await
     }
 
     /// All issued invoices, in the order of the ledger.

@@ -12,6 +12,7 @@ mod memory;
 use std::collections::BTreeSet;
 
 use memory::{Fault, MemoryCuts, MemoryLog, MemoryStore, TestClock, World, contract_body};
+use serde_json::json;
 use wb_billing::{Clerk, ClerkError, Issued};
 use wb_ledger::{Invoice, InvoiceLine};
 use wb_units::SETTLEMENT_INTERVAL_US;
@@ -336,4 +337,30 @@ async fn a_ledger_that_contradicts_itself_stops_billing_every_time() {
         assert_eq!(clerk.invoices().await.unwrap_err().code(), "WB-5350");
         assert_eq!(clerk.close(MONTH, None).await.unwrap_err().code(), "WB-5350");
     }
+}
+
+#[tokio::test]
+async fn an_invoices_parties_are_named_as_they_were_known_at_its_cut() {
+    let mut world = genesis();
+    world.fact(
+        "legal_entity",
+        "genesis-hosting",
+        JANUARY_US,
+        json!({"name": "Genesis Hosting LLC", "payment": ["IBAN"]}),
+    );
+    let (log, store) = (MemoryLog::new(), MemoryStore::new(world));
+    let clerk = clerk(&log, &store, "a");
+    let issued = clerk.close(MONTH, None).await.unwrap();
+    let invoice = clerk.invoice(&issued[0].invoice_id).await.unwrap();
+    assert_eq!(invoice.invoice.legal_entity, "genesis-hosting");
+    let before = clerk.parties(&invoice.invoice).await.unwrap();
+    assert_eq!((before.issuer.name.as_str(), before.issuer.payment.len()), ("Genesis Hosting LLC", 1));
+    // Of whom nothing is recorded, the id is the name.
+    assert_eq!(before.customer.name, invoice.invoice.customer_id);
+    // A name that is recorded after the cut is not that of an invoice from before.
+    store.change(|world| {
+        world.fact("legal_entity", "genesis-hosting", JANUARY_US, json!({"name": "Renamed"}));
+        world.fact("customer", &invoice.invoice.customer_id, JANUARY_US, json!({"name": "Late"}));
+    });
+    assert_eq!(clerk.parties(&invoice.invoice).await.unwrap(), before);
 }

@@ -212,6 +212,7 @@ impl Reference {
             }
             FactBody::Site(_)
             | FactBody::Customer(_)
+            | FactBody::LegalEntity(_)
             | FactBody::Assignment(_)
             | FactBody::Contract(_)
             | FactBody::Price(_)

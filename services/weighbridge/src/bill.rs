@@ -5,6 +5,7 @@ use clap::Subcommand;
 use wb_config::Config;
 
 use crate::cli::{print, tell};
+use crate::paper::{self, PaperArguments, Shape};
 use crate::services::connect;
 
 #[derive(Debug, Subcommand)]
@@ -19,6 +20,10 @@ pub(crate) enum InvoiceCommand {
         #[arg(long)]
         recompute: bool,
     },
+    /// Write an invoice as PDF, the same bytes each time.
+    Pdf(PaperArguments),
+    /// Write an invoice as one HTML file that loads nothing.
+    Html(PaperArguments),
 }
 
 const WHO: &str = "weighbridge-cli";
@@ -54,6 +59,8 @@ pub(crate) async fn run(config: &Config, command: InvoiceCommand) -> Result<()> 
                 print(&format!("{} {}", invoice.number, invoice.invoice_id))?;
             }
         }
+        InvoiceCommand::Pdf(arguments) => paper::write(&clerk, &arguments, Shape::Pdf).await?,
+        InvoiceCommand::Html(arguments) => paper::write(&clerk, &arguments, Shape::Html).await?,
         InvoiceCommand::Show { id, recompute } => {
             let document = clerk.invoice(&id).await?;
             let json = wb_ledger::canonical::write_document(&document.invoice)

@@ -10,6 +10,7 @@ mod connect;
 mod correct;
 mod demo;
 mod keys;
+mod paper;
 mod quarantine;
 mod report;
 mod rules;

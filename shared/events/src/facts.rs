@@ -5,6 +5,7 @@ mod corrections;
 mod machine;
 mod metering;
 mod money;
+mod party;
 mod policy;
 mod redrive;
 mod stratum_v2;
@@ -19,6 +20,7 @@ pub use metering::{
     PoolPayout,
 };
 pub use money::{COUNT_PLACES, Count, DepositHeld, PRICE_PLACES, PastInvoice, PrepaidGrant, Price};
+pub use party::{Customer, LegalEntity};
 pub use policy::{DATA_POLICY, DataPolicy, POLICY_US_MAX};
 pub use redrive::{REDRIVE, Redrive};
 pub use stratum_v2::{EXTENDED, JobV2, STANDARD};
@@ -46,14 +48,6 @@ pub struct Site {
     /// The series of prices of a GPU-hour that a report values what it sold by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpu_price_series: Option<String>,
-}
-
-/// A hosting customer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Customer {
-    /// Its name as on the invoice.
-    pub name: String,
 }
 
 /// Whose a machine is, and under which contract. Takes effect on interval boundaries.
@@ -161,6 +155,8 @@ pub enum FactBody {
     Machine(Machine),
     /// See [`Customer`].
     Customer(Customer),
+    /// See [`LegalEntity`].
+    LegalEntity(LegalEntity),
     /// See [`Assignment`].
     Assignment(Assignment),
     /// A contract document.
@@ -210,7 +206,7 @@ pub enum FactBody {
 }
 
 /// The kinds of facts, for messages.
-pub const FACT_KINDS: &str = "site, machine, customer, assignment, contract, session, job, tip, \
+pub const FACT_KINDS: &str = "site, machine, customer, legal_entity, assignment, contract, session, job, tip, \
      network_difficulty, price, curtailment, maintenance, energy_mix, meter, pool_earning, pool_payout, \
      void, meter_ratio, data_policy, outage, count, prepaid_grant, deposit_held, past_invoice";
 
@@ -244,6 +240,7 @@ impl FactBody {
             "site" => Self::Site(read(text)?),
             "machine" => Self::Machine(read(text)?),
             "customer" => Self::Customer(read(text)?),
+            "legal_entity" => Self::LegalEntity(read(text)?),
             "assignment" => Self::Assignment(read(text)?),
             "contract" => Self::Contract(read(text)?),
             "session" => Self::Session(read(text)?),
@@ -279,7 +276,15 @@ impl FactBody {
 
     fn check(&self, entity: &str) -> Result<(), InputError> {
         let expected_entity = match self {
-            Self::Site(_) | Self::Customer(_) => entity.to_owned(),
+            Self::Site(_) => entity.to_owned(),
+            Self::Customer(customer) => {
+                customer.check()?;
+                entity.to_owned()
+            }
+            Self::LegalEntity(legal_entity) => {
+                legal_entity.check()?;
+                entity.to_owned()
+            }
             Self::Machine(machine) => {
                 machine.check()?;
                 entity.to_owned()
@@ -379,6 +384,7 @@ impl FactBody {
             Self::Site(body) => serde_json::to_value(body),
             Self::Machine(body) => serde_json::to_value(body),
             Self::Customer(body) => serde_json::to_value(body),
+            Self::LegalEntity(body) => serde_json::to_value(body),
             Self::Assignment(body) => serde_json::to_value(body),
             Self::Contract(body) => Ok(body.clone()),
             Self::Session(body) => serde_json::to_value(body),

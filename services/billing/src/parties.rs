@@ -1,0 +1,88 @@
+//! The parties of an invoice, as its documents name them.
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use wb_ledger::Invoice;
+
+use crate::error::ClerkError;
+use crate::ports::UsageStore;
+use crate::timeline::timelines;
+
+/// A customer as it is recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+pub struct CustomerName {
+    /// Its name.
+    pub name: String,
+    /// Its address, line by line.
+    #[serde(default)]
+    pub address: Vec<String>,
+    /// Its tax identifier.
+    #[serde(default)]
+    pub tax_id: Option<String>,
+    /// The tag of its documents' language.
+    #[serde(default)]
+    pub language: Option<String>,
+}
+
+/// An issuer as it is recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+pub struct IssuerName {
+    /// Its name.
+    pub name: String,
+    /// Its address, line by line.
+    #[serde(default)]
+    pub address: Vec<String>,
+    /// Its tax identifier.
+    #[serde(default)]
+    pub tax_id: Option<String>,
+    /// How to pay, line by line.
+    #[serde(default)]
+    pub payment: Vec<String>,
+}
+
+/// Both parties of an invoice.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Named {
+    /// Who issues it.
+    pub issuer: IssuerName,
+    /// Whom it is for.
+    pub customer: CustomerName,
+}
+
+/// The parties' names in effect at the end of an invoice's period, as they were recorded by its cut:
+/// whoever asks later is told the same. A party of whom nothing was recorded has its id for a name.
+///
+/// # Errors
+/// [`ClerkError::Port`], and [`ClerkError::Fact`] for a fact that is not of its form.
+pub(crate) async fn parties<S: UsageStore>(store: &S, invoice: &Invoice) -> Result<Named, ClerkError> {
+    let mut named = Named {
+        issuer: recorded(store, "legal_entity", &invoice.legal_entity, invoice).await?.unwrap_or_default(),
+        customer: recorded(store, "customer", &invoice.customer_id, invoice).await?.unwrap_or_default(),
+    };
+    for (name, id) in
+        [(&mut named.issuer.name, &invoice.legal_entity), (&mut named.customer.name, &invoice.customer_id)]
+    {
+        if name.is_empty() {
+            name.clone_from(id);
+        }
+    }
+    Ok(named)
+}
+
+async fn recorded<S: UsageStore, T: DeserializeOwned>(
+    store: &S,
+    kind: &'static str,
+    entity: &str,
+    invoice: &Invoice,
+) -> Result<Option<T>, ClerkError> {
+    let last_us = invoice.period.end_us.saturating_sub(1);
+    let facts = store.facts(kind, invoice.evidence.cut).await?;
+    let own = facts.into_iter().filter(|fact| fact.entity == entity).collect();
+    let Some(spans) = timelines(own).remove(entity) else { return Ok(None) };
+    let Some(span) = spans.iter().find(|span| span.interval.contains(last_us)) else { return Ok(None) };
+    serde_json::from_str(&span.body).map(Some).map_err(|error| ClerkError::Fact {
+        kind,
+        entity: entity.to_owned(),
+        detail: error.to_string(),
+    })
+}

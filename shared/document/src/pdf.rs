@@ -1,0 +1,140 @@
+//! A sheet as PDF, set by typst.
+
+use std::sync::LazyLock;
+
+use typst::diag::{FileError, FileResult, SourceDiagnostic};
+use typst::foundations::{Bytes, Datetime, Duration, Smart};
+use typst::syntax::{FileId, RootedPath, Source, VirtualPath, VirtualRoot};
+use typst::text::{Font, FontBook};
+use typst::utils::LazyHash;
+use typst::{Library, LibraryExt, World};
+use typst_layout::PagedDocument;
+use typst_pdf::PdfOptions;
+
+use crate::sheet::Sheet;
+
+/// The shape of the document.
+const TEMPLATE: &str = include_str!("../templates/invoice.typ");
+
+/// Why there is no PDF.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PdfError {
+    /// The sheet could not be handed over to typst.
+    #[error("[WB-5702] document {id} cannot be set: {detail}")]
+    Sheet {
+        /// The document.
+        id: String,
+        /// Why.
+        detail: String,
+    },
+    /// The typesetter refused it.
+    #[error("[WB-5703] document {id} cannot be set as PDF: {detail}; its HTML can still be had")]
+    Set {
+        /// The document.
+        id: String,
+        /// What the typesetter says.
+        detail: String,
+    },
+}
+
+impl PdfError {
+    /// The stable code of this error.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Sheet { .. } => "WB-5702",
+            Self::Set { .. } => "WB-5703",
+        }
+    }
+}
+
+/// The PDF of a sheet: the same bytes each time, as neither a date nor a random identifier is in it.
+///
+/// # Errors
+/// [`PdfError`] where typst cannot set it, which no invoice of the ledger brings about.
+pub fn pdf(sheet: &Sheet) -> Result<Vec<u8>, PdfError> {
+    let desk = Desk::new(sheet)?;
+    let set = |errors: &[SourceDiagnostic]| PdfError::Set {
+        id: sheet.id.clone(),
+        detail: errors.iter().map(|error| error.message.to_string()).collect::<Vec<_>>().join("; "),
+    };
+    let document: PagedDocument = typst::compile(&desk).output.map_err(|errors| set(&errors))?;
+    let options = PdfOptions {
+        ident: Smart::Custom(format!("{}/{}", sheet.id, sheet.language)),
+        creator: Smart::Custom(Some("Weighbridge".to_owned())),
+        timestamp: None,
+        ..PdfOptions::default()
+    };
+    typst_pdf::pdf(&document, &options).map_err(|errors| set(&errors))
+}
+
+/// Fonts and library, the same for all documents.
+struct Shelf {
+    library: LazyHash<Library>,
+    book: LazyHash<FontBook>,
+    fonts: Vec<Font>,
+}
+
+static SHELF: LazyLock<Shelf> = LazyLock::new(|| {
+    let fonts: Vec<Font> = typst_assets::fonts().flat_map(|data| Font::iter(Bytes::new(data))).collect();
+    Shelf {
+        library: LazyHash::new(Library::default()),
+        book: LazyHash::new(FontBook::from_fonts(&fonts)),
+        fonts,
+    }
+});
+
+/// All that typst sees: the template, and the sheet as JSON.
+struct Desk {
+    template: Source,
+    sheet_id: FileId,
+    sheet: Bytes,
+}
+
+impl Desk {
+    fn new(sheet: &Sheet) -> Result<Self, PdfError> {
+        let refused = |detail: String| PdfError::Sheet { id: sheet.id.clone(), detail };
+        let file = |name: &str| {
+            VirtualPath::new(name)
+                .map(|path| FileId::new(RootedPath::new(VirtualRoot::Project, path)))
+                .map_err(|error| refused(format!("{error:?}")))
+        };
+        let json = serde_json::to_vec(sheet).map_err(|error| refused(error.to_string()))?;
+        Ok(Self {
+            template: Source::new(file("invoice.typ")?, TEMPLATE.to_owned()),
+            sheet_id: file("sheet.json")?,
+            sheet: Bytes::new(json),
+        })
+    }
+}
+
+impl World for Desk {
+    fn library(&self) -> &LazyHash<Library> {
+        &SHELF.library
+    }
+
+    fn book(&self) -> &LazyHash<FontBook> {
+        &SHELF.book
+    }
+
+    fn main(&self) -> FileId {
+        self.template.id()
+    }
+
+    fn source(&self, id: FileId) -> FileResult<Source> {
+        if id == self.template.id() { Ok(self.template.clone()) } else { Err(FileError::AccessDenied) }
+    }
+
+    fn file(&self, id: FileId) -> FileResult<Bytes> {
+        if id == self.sheet_id { Ok(self.sheet.clone()) } else { Err(FileError::AccessDenied) }
+    }
+
+    fn font(&self, index: usize) -> Option<Font> {
+        SHELF.fonts.get(index).cloned()
+    }
+
+    // No date: a document that says when it was printed differs each time.
+    fn today(&self, _: Option<Duration>) -> Option<Datetime> {
+        None
+    }
+}
