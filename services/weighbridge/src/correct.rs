@@ -93,8 +93,11 @@ fn ratio(text: &str) -> Result<(u32, u32)> {
         .with_context(|| format!("{text:?} is no ratio: write two whole numbers above 0, such as 200:5"))
 }
 
-/// The kind, the entity, the time and the body of the fact.
-fn fact_of(correction: &Correction) -> Result<(&'static str, String, (i64, Option<i64>), Value)> {
+/// A fact as it is sent: its kind, its entity, from when until when it holds, and its body.
+type Sent = (&'static str, String, (i64, Option<i64>), Value);
+
+/// The fact that a correction is.
+fn fact_of(correction: &Correction) -> Result<Sent> {
     Ok(match correction {
         Correction::Void { event_id, source, source_epoch, key, sequence, by } => {
             let (entity, mut body) = match (event_id, source, key, sequence) {

@@ -172,7 +172,6 @@ impl CorrectionsAt {
     }
 
     /// Sets the parameters of the queries that leave out what is voided.
-    #[must_use]
     pub fn bind(&self, query: Query) -> Query {
         query.param("voided", &self.voided).param("voided_sequences", &self.sequences)
     }
