@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tracing::{info, warn};
-use wb_ledger::{Applied, Chain, Command, Event, Hash, Invoice, LedgerRecord, Note, State, decide};
+use wb_ledger::{Applied, Chain, Command, Event, Invoice, LedgerRecord, Note, State, decide};
 
 use crate::error::ClerkError;
 use crate::ports::LedgerLog;
@@ -82,17 +82,17 @@ impl Journal {
         self.histories.get(invoice_id).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Reads the log to its end. Returns the hashes of the records that won on the way.
+    /// Reads the log to its end. Returns the offsets of the records that won on the way.
     ///
     /// A record that stops the fold is met again by the next call: nothing is applied by halves.
-    pub(crate) async fn refresh<L: LedgerLog>(&mut self, log: &L) -> Result<BTreeSet<Hash>, ClerkError> {
+    pub(crate) async fn refresh<L: LedgerLog>(&mut self, log: &L) -> Result<BTreeSet<u64>, ClerkError> {
         let mut won = BTreeSet::new();
         for (offset, bytes) in log.read_all_from(self.chain.next_offset()).await? {
             let mut chain = self.chain.clone();
             match chain.apply(offset, &bytes) {
-                Applied::Won { hash, record } => {
+                Applied::Won { record, .. } => {
                     self.take(offset, &record)?;
-                    won.insert(hash);
+                    won.insert(offset);
                 }
                 Applied::Lost { hash, predecessor } => {
                     info!(offset, %hash, %predecessor, "a ledger record lost: it follows a record that is not the head");
@@ -151,13 +151,13 @@ impl Journal {
                     .map_err(|source| ClerkError::Event { offset: self.chain.next_offset(), source })?;
                 let record = LedgerRecord::new(self.chain.head(), event.kind(), body, who, why, at_us);
                 let bytes = record.to_bytes()?;
-                let hash = Hash::of(&bytes);
                 let offset = log.append(bytes).await?;
                 let won = self.refresh(log).await?;
                 if self.chain.next_offset() <= offset {
                     return Err(ClerkError::LostTail { offset });
                 }
-                if !won.contains(&hash) {
+                // By its offset: another writer may have appended the very same bytes, and one of them won.
+                if !won.contains(&offset) {
                     lost += 1;
                     continue 'again;
                 }

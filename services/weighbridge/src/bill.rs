@@ -209,7 +209,13 @@ pub(crate) async fn overdue(config: &Config, arguments: OverdueArguments) -> Res
     let signature = arguments.signed.signature();
     let at_us = arguments.at.map_or_else(|| clerk.now_us(), jiff::Timestamp::as_microsecond);
     for item in clerk.overdue(at_us, &signature).await? {
-        print(&format!("overdue {} {} {} open {}", item.number, item.id, item.customer_id, amounts(&item.open())))?;
+        print(&format!(
+            "overdue {} {} {} open {}",
+            item.number,
+            item.id,
+            item.customer_id,
+            amounts(&item.open())
+        ))?;
     }
     if let Some(ppm) = arguments.late_fee_ppm {
         for event in clerk.late_fees(at_us, ppm, &signature).await? {
@@ -282,9 +288,15 @@ async fn list(clerk: &RealClerk) -> Result<()> {
 async fn show(clerk: &RealClerk, id: &str, recompute: bool) -> Result<()> {
     let state = clerk.state().await?;
     if let Some(review) = state.review(id) {
-        let json = wb_ledger::canonical::write_document(&review.draft).context("the draft cannot be written")?;
+        let json =
+            wb_ledger::canonical::write_document(&review.draft).context("the draft cannot be written")?;
         print(&json)?;
-        tell(&format!("{}, {} of {} approvals", review.stage.name(), review.approved_by.len(), review.approvals_needed));
+        tell(&format!(
+            "{}, {} of {} approvals",
+            review.stage.name(),
+            review.approved_by.len(),
+            review.approvals_needed
+        ));
         return tell_history(clerk, id).await;
     }
     let document = clerk.invoice(id).await?;
@@ -303,7 +315,10 @@ async fn show(clerk: &RealClerk, id: &str, recompute: bool) -> Result<()> {
     tell_history(clerk, id).await?;
     if recompute {
         let again = clerk.recompute(id).await?;
-        tell(&format!("bill digest again {}, evidence digest again {}", again.bill_digest, again.evidence_digest));
+        tell(&format!(
+            "bill digest again {}, evidence digest again {}",
+            again.bill_digest, again.evidence_digest
+        ));
         ensure!(again.bill_matches && again.evidence_matches, "computed again, the invoice is another one");
         tell("computed again at its cut: both digests are the same");
     }
@@ -339,7 +354,9 @@ fn told(done: &Done) -> Result<()> {
 fn recorded_line(event: &Event) -> String {
     let (id, totals) = match event {
         Event::InvoiceIssued(invoice) => (invoice.number.as_str(), invoice.totals.as_slice()),
-        Event::CreditNoteIssued(note) | Event::DebitNoteIssued(note) => (note.number.as_str(), note.totals.as_slice()),
+        Event::CreditNoteIssued(note) | Event::DebitNoteIssued(note) => {
+            (note.number.as_str(), note.totals.as_slice())
+        }
         Event::PaymentReceived(payment) => (payment.payment_id.as_str(), &[][..]),
         Event::PaymentAllocated(payment) => (payment.payment_id.as_str(), &[][..]),
         Event::PaymentReversed(payment) => (payment.payment_id.as_str(), &[][..]),

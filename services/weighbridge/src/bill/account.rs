@@ -32,7 +32,8 @@ impl AmountArguments {
 
 fn amount(text: &str, currency: &str) -> Result<Amount> {
     let currency = Currency::from_code(currency).context("--currency")?;
-    let money = Money::parse(text, currency).with_context(|| format!("{text:?} is no amount of {}", currency.code()))?;
+    let money = Money::parse(text, currency)
+        .with_context(|| format!("{text:?} is no amount of {}", currency.code()))?;
     Ok(Amount::new(money.minor, currency.code()))
 }
 
@@ -232,9 +233,17 @@ pub(crate) async fn payment(config: &Config, command: PaymentCommand) -> Result<
     let clerk = connect(config).await?.clerk(super::WHO).await?;
     let now_us = clerk.now_us();
     match command {
-        PaymentCommand::Record { reference, legal_entity, customer, amount, received, settle: given, keep, signed } => {
-            let settles =
-                if keep { Settle::Nothing } else { settle(&given, &amount.currency)? };
+        PaymentCommand::Record {
+            reference,
+            legal_entity,
+            customer,
+            amount,
+            received,
+            settle: given,
+            keep,
+            signed,
+        } => {
+            let settles = if keep { Settle::Nothing } else { settle(&given, &amount.currency)? };
             let request = PaymentRequest {
                 reference,
                 legal_entity,
@@ -261,7 +270,12 @@ pub(crate) async fn payment(config: &Config, command: PaymentCommand) -> Result<
                 bail!("a refund has the currency of its payment");
             }
             let amount_minor = amount.amount_minor.0;
-            record(&clerk, &Command::Refund { payment_id: id, reference, amount_minor, at_us: now_us }, &signed).await
+            record(
+                &clerk,
+                &Command::Refund { payment_id: id, reference, amount_minor, at_us: now_us },
+                &signed,
+            )
+            .await
         }
     }
 }
@@ -286,7 +300,10 @@ pub(crate) async fn note(config: &Config, command: NoteCommand) -> Result<()> {
         }
         NoteCommand::Show { id } => {
             let document = clerk.note(&id).await?;
-            print(&wb_ledger::canonical::write_document(&document.note).context("the note cannot be written")?)
+            print(
+                &wb_ledger::canonical::write_document(&document.note)
+                    .context("the note cannot be written")?,
+            )
         }
         NoteCommand::Issue { invoice, reference, lines, currency, signed } => {
             let lines = lines.iter().map(|text| {
@@ -358,7 +375,8 @@ pub(crate) async fn dispute(config: &Config, command: DisputeCommand) -> Result<
                 None => disputed,
             };
             let credit_minor = credit.amount_minor.0;
-            record(&clerk, &Command::AcceptDispute { words: words(id, text, &signed), credit_minor }, &signed).await
+            record(&clerk, &Command::AcceptDispute { words: words(id, text, &signed), credit_minor }, &signed)
+                .await
         }
     }
 }
