@@ -7,6 +7,7 @@
 )]
 
 #[path = "support/memory.rs"]
+#[allow(dead_code, reason = "only what machines did with their time is needed elsewhere")]
 mod memory;
 
 use std::collections::BTreeSet;
