@@ -7,7 +7,7 @@
 )]
 
 #[path = "support/memory.rs"]
-#[allow(dead_code, reason = "only what machines did with their time is needed elsewhere")]
+#[allow(dead_code, reason = "samples and allocations are billed in other tests")]
 mod memory;
 
 use std::collections::BTreeSet;
