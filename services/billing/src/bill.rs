@@ -21,6 +21,10 @@ pub struct Bill {
     pub stretches: Vec<RatedStretch>,
     /// How much of what should have come has come.
     pub completeness: Completeness,
+    /// How much of it must have come for a close, in parts per million, where the contract says it.
+    pub completeness_required_ppm: Option<u32>,
+    /// Days until an invoice of it is due, where the contract says it.
+    pub payment_terms_days: Option<u64>,
 }
 
 /// How complete the samples and readings behind a bill are. All zero where the contract bills nothing that
@@ -77,6 +81,8 @@ pub(crate) async fn bill<S: UsageStore>(
         period: period.text.clone(),
         cut,
     })?;
+    let (completeness_required_ppm, payment_terms_days) =
+        (contract.completeness_ppm, contract.payment_terms_days);
     let named = store.blocks(&blocks, cut).await?;
     check_all_named(&blocks, &named, cut)?;
     let billed = Billed {
@@ -90,7 +96,7 @@ pub(crate) async fn bill<S: UsageStore>(
         blocks: named,
         chain_heads: store.chain_heads(cut).await?,
     };
-    Ok(Bill { billed, stretches, completeness })
+    Ok(Bill { billed, stretches, completeness, completeness_required_ppm, payment_terms_days })
 }
 
 fn check_all_named(

@@ -347,4 +347,18 @@ async fn check_close_and_projection(client: &Client, store: ClickHouseUsage) {
     assert_eq!(links[0].1, Hash::ZERO.to_string());
     assert_eq!(links[1].1, links[0].0);
     assert_eq!(links[0].0, Hash::of(&log.records()[0]).to_string());
+
+    // All other kinds go the same way, each with its customer and invoice.
+    let by = wb_billing::Signature { who: "ana".to_owned(), why: "a test".to_owned() };
+    let text = "wrong".to_owned();
+    let void = wb_ledger::Command::Void { invoice_id: invoice.invoice_id.clone(), text, at_us: JANUARY_US };
+    clerk.act(&void, &by).await.unwrap();
+    assert_eq!(projector.project(&log).await.unwrap(), 1);
+    let rows = client
+        .query("SELECT kind, customer_id, invoice_id FROM ledger ORDER BY ledger_offset DESC LIMIT 1")
+        .fetch_all::<(String, String, String)>()
+        .await
+        .unwrap();
+    let expected = ("credit_note_issued".to_owned(), "satoshi-lab".to_owned(), invoice.invoice_id.clone());
+    assert_eq!(rows, [expected]);
 }

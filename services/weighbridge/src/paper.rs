@@ -64,5 +64,6 @@ fn sheet(invoice: &Invoice, named: Named, language: Language) -> Sheet {
         },
         payment: named.issuer.payment,
     };
-    Sheet::of_invoice(invoice, &parties, None, language)
+    let due_us = invoice.dates.as_ref().map(|dates| dates.due_us);
+    Sheet::of_invoice(invoice, &parties, due_us, language)
 }

@@ -15,6 +15,7 @@ mod parts;
 mod range;
 mod recent;
 mod report;
+mod standing;
 mod verdicts;
 mod workers;
 
@@ -35,11 +36,12 @@ pub(crate) use parts::{NAMED, boundary as settlement_boundary};
 pub use energy::{ENERGY_GAP_MAX_US, EnergyPoint};
 pub use facts::{Customer, Machine, Site};
 pub use hashrate::{HashratePoint, hashes_per_second};
-pub use invoice_body::{Invoice, InvoiceEvidence, InvoiceLine, InvoicePeriod, InvoiceTotal};
+pub use invoice_body::{Invoice, InvoiceDates, InvoiceEvidence, InvoiceLine, InvoicePeriod, InvoiceTotal};
 pub use luck::WorkUnderTarget;
 pub use range::{Bucket, MAX_BUCKETS, PAGE_MAX_ROWS, Page, PageRequest, STATISTICS_MAX_US, SeriesRange};
 pub use recent::RecentWork;
 pub use report::{PeriodReport, PeriodRequest, ReportRead, ReportRequest};
+pub use standing::{InvoiceNote, InvoiceNoteLine, InvoiceStanding};
 pub use verdicts::VerdictCount;
 pub use workers::{Assigned, ChainWork, POSITION_MAX_SHARES, WORKERS_PAGE_MAX_ROWS, Worker};
 

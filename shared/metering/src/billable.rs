@@ -111,6 +111,17 @@ impl Coverage {
         self.estimated_mwh = self.estimated_mwh.saturating_add(other.estimated_mwh);
     }
 
+    /// How much of what was expected is known, received or estimated, in parts per million; all of it where
+    /// nothing was expected.
+    #[must_use]
+    pub fn known_ppm(&self) -> u32 {
+        let known = self.received.saturating_add(self.estimated).min(self.expected);
+        let ppm = crate::ratio::ppm(u128::from(known), u128::from(self.expected)).unwrap_or(1_000_000);
+        // Rounded, but never up to a whole that is not there.
+        let ppm = if known < self.expected { ppm.min(999_999) } else { ppm };
+        u32::try_from(ppm).unwrap_or(1_000_000)
+    }
+
     /// Received over expected in parts per million; `None` where nothing was expected.
     #[must_use]
     pub fn received_ppm(&self) -> Option<u64> {

@@ -35,6 +35,9 @@ pub struct Contract {
     pub effective_to_us: Option<Micros>,
     /// Days from issue until an invoice is due, where the document says it.
     pub payment_terms_days: Option<u64>,
+    /// How much of what should have come must be known for a close, in parts per million, where the document
+    /// says it.
+    pub completeness_ppm: Option<u32>,
     /// How usage is counted.
     pub counting: CountingRules,
     /// What is charged, in the document's order.
@@ -128,6 +131,7 @@ fn read_head(root: &Node) -> Result<Contract, ContractError> {
         });
     }
     let payment_terms_days = fields.whole_or_none("payment_terms_days", 0..=PAYMENT_TERMS_DAYS_MAX)?;
+    let completeness_ppm = fields.whole_or_none("completeness_ppm", 0..=1_000_000)?;
     let counting = CountingRules::read(&mut fields)?;
     fields.required("components")?;
     fields.finish()?;
@@ -140,6 +144,7 @@ fn read_head(root: &Node) -> Result<Contract, ContractError> {
         effective_from_us,
         effective_to_us,
         payment_terms_days,
+        completeness_ppm: completeness_ppm.and_then(|ppm| u32::try_from(ppm).ok()),
         counting,
         components: Vec::new(),
     })

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use wb_ledger::{Invoice, InvoiceLine};
+use wb_ledger::{Invoice, InvoiceLine, Note};
 use wb_rating::{DepositHeld, Line, PrepaidGrant};
 use wb_units::{Currency, Money};
 
@@ -21,23 +21,34 @@ pub(crate) struct Balances {
 }
 
 impl Balances {
-    /// Adds up the invoices of a contract.
-    pub(crate) fn of<'a>(invoices: impl Iterator<Item = &'a Invoice>) -> Result<Self, ClerkError> {
-        let mut balances = Self::default();
-        for invoice in invoices {
-            for line in &invoice.lines {
-                match line.kind.as_str() {
-                    "prepaid_credit" => balances.add_draws(invoice, line)?,
-                    "deposit" => {
-                        let charged: u128 = line.amount_minor.parse().unwrap_or(0);
-                        let sum = balances.deposits.entry(line.component.clone()).or_default();
-                        *sum = sum.saturating_add(charged);
-                    }
-                    _ => {}
+    /// Adds what an invoice of the contract and its notes took and charged.
+    ///
+    /// A note says by how much a line changed, and not which grants bear it: those that the line drew on
+    /// last give back first, and the last one bears what is drawn beyond them.
+    pub(crate) fn add_invoice<'a>(
+        &mut self,
+        invoice: &Invoice,
+        notes: impl Iterator<Item = &'a Note>,
+    ) -> Result<(), ClerkError> {
+        let mut changes: BTreeMap<&str, i128> = BTreeMap::new();
+        for line in notes.flat_map(|note| &note.lines) {
+            let sum = changes.entry(line.line_id.as_str()).or_default();
+            *sum = sum.saturating_add(line.amount_minor.0);
+        }
+        for line in &invoice.lines {
+            let change = changes.get(line.id.as_str()).copied().unwrap_or(0);
+            match line.kind.as_str() {
+                "prepaid_credit" => self.add_draws(invoice, line, change)?,
+                "deposit" => {
+                    let charged: i128 = line.amount_minor.parse().unwrap_or(0);
+                    let charged = u128::try_from(charged.saturating_add(change)).unwrap_or(0);
+                    let sum = self.deposits.entry(line.component.clone()).or_default();
+                    *sum = sum.saturating_add(charged);
                 }
+                _ => {}
             }
         }
-        Ok(balances)
+        Ok(())
     }
 
     /// Adds what an earlier stretch of the same bill drew and charged.
@@ -59,14 +70,26 @@ impl Balances {
         }
     }
 
-    fn add_draws(&mut self, invoice: &Invoice, line: &InvoiceLine) -> Result<(), ClerkError> {
+    fn add_draws(&mut self, invoice: &Invoice, line: &InvoiceLine, change: i128) -> Result<(), ClerkError> {
         if u64::try_from(line.inputs.len()) != Ok(line.inputs_count) {
             return Err(ClerkError::DrawsUnknown {
                 invoice_id: invoice.invoice_id.clone(),
                 contract_id: invoice.contract_id.clone(),
             });
         }
-        for (grant_id, drawn_minor) in draws(&line.inputs) {
+        let mut drawn: Vec<(&str, u128)> = draws(&line.inputs).collect();
+        if change < 0
+            && let Some((_, last)) = drawn.last_mut()
+        {
+            *last = last.saturating_add(change.unsigned_abs());
+        }
+        let mut given_back = u128::try_from(change).unwrap_or(0);
+        for (_, of_grant) in drawn.iter_mut().rev() {
+            let part = given_back.min(*of_grant);
+            *of_grant -= part;
+            given_back -= part;
+        }
+        for (grant_id, drawn_minor) in drawn {
             let sum = self.drawn.entry(grant_id.to_owned()).or_default();
             *sum = sum.saturating_add(drawn_minor);
         }
