@@ -1,0 +1,132 @@
+//! Invoices in, bytes and control totals out.
+
+use sha2::{Digest, Sha256};
+use wb_ledger::{Hash, Invoice};
+
+use crate::cell::{Cell, Column};
+use crate::control::{Control, ControlFile, Totals};
+use crate::error::ExportError;
+use crate::request::Request;
+use crate::rows::{self, Context};
+use crate::sink::Sink;
+
+/// An invoice as the ledger has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IssuedInvoice<'a> {
+    /// The offset of its record.
+    pub ledger_offset: u64,
+    /// The SHA-256 of its record.
+    pub record_hash: Hash,
+    /// When it was issued, by the clerk's clock: UTC microseconds.
+    pub issued_at_us: i64,
+    /// The document.
+    pub invoice: &'a Invoice,
+}
+
+/// A file under way. Its bytes are taken piece by piece, so that no more than one invoice's rows and one row
+/// group are held.
+pub struct Exporter {
+    request: Request,
+    columns: Vec<Column>,
+    sink: Sink,
+    totals: Totals,
+    hasher: Sha256,
+    bytes: u64,
+    last_offset: Option<u64>,
+}
+
+/// The end of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finished {
+    /// What was not taken yet.
+    pub bytes: Vec<u8>,
+    /// The control totals of the whole file.
+    pub control: Control,
+}
+
+impl Exporter {
+    /// Begins a file.
+    ///
+    /// # Errors
+    /// [`ExportError::Parquet`] where the file cannot be begun.
+    pub fn new(request: Request) -> Result<Self, ExportError> {
+        let columns = rows::columns(&request);
+        let sink = Sink::new(&columns, &request)?;
+        Ok(Self {
+            request,
+            columns,
+            sink,
+            totals: Totals::default(),
+            hasher: Sha256::new(),
+            bytes: 0,
+            last_offset: None,
+        })
+    }
+
+    /// What was asked for.
+    #[must_use]
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// Adds an invoice's rows. Invoices of another period or customer give none, so that every caller
+    /// exports the same of the same ledger.
+    ///
+    /// # Errors
+    /// [`ExportError`] where the invoice is out of order, does not add up or cannot be written. The file is
+    /// of no use then.
+    pub fn push(&mut self, issued: &IssuedInvoice<'_>) -> Result<(), ExportError> {
+        if let Some(last) = self.last_offset.filter(|last| *last >= issued.ledger_offset) {
+            return Err(ExportError::Order { offset: issued.ledger_offset, last });
+        }
+        self.last_offset = Some(issued.ledger_offset);
+        let invoice = issued.invoice;
+        let other_customer = self.request.customer().is_some_and(|id| id != invoice.customer_id);
+        if invoice.period.text != self.request.period() || other_customer {
+            return Ok(());
+        }
+        let Self { request, columns, sink, totals, .. } = self;
+        rows::check_sums(invoice)?;
+        totals.invoice(issued.ledger_offset, issued.record_hash);
+        let mut context = Context {
+            totals,
+            emit: &mut |totals: &mut Totals, cells: Vec<Cell>| {
+                totals.row();
+                sink.push(columns, cells)
+            },
+        };
+        rows::write(request, issued, &mut context)
+    }
+
+    /// The bytes written since the last call.
+    pub fn take(&mut self) -> Vec<u8> {
+        let bytes = self.sink.take();
+        self.count(&bytes);
+        bytes
+    }
+
+    /// Ends the file: it holds what the ledger holds below `ledger_end`.
+    ///
+    /// # Errors
+    /// [`ExportError::Parquet`] where the end cannot be written.
+    pub fn finish(mut self, ledger_end: u64) -> Result<Finished, ExportError> {
+        // What is taken before the sink ends and what it gives at its end are one stretch of the file.
+        let mut bytes = self.take();
+        let rest = self.sink.finish()?;
+        self.hasher.update(&rest);
+        self.bytes = self.bytes.saturating_add(u64::try_from(rest.len()).unwrap_or(u64::MAX));
+        bytes.extend_from_slice(&rest);
+        let file = ControlFile {
+            name: self.request.file_name(),
+            bytes: self.bytes,
+            sha256: Hash::from_bytes(self.hasher.finalize().into()),
+        };
+        let control = self.totals.into_control(&self.request, &self.columns, ledger_end, file);
+        Ok(Finished { bytes, control })
+    }
+
+    fn count(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+        self.bytes = self.bytes.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+    }
+}
