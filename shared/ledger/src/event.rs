@@ -3,21 +3,13 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::dispute::{DisputeAnswered, DisputeOpened, DisputeRejected};
+use crate::dunning::{InvoiceOverdue, InvoiceWrittenOff};
 use crate::invoice::{Invoice, PeriodDocument};
-
-/// The kind of [`Event::PeriodClosed`] in the log.
-const PERIOD_CLOSED: &str = "period_closed";
-/// The kind of [`Event::InvoiceIssued`] in the log.
-const INVOICE_ISSUED: &str = "invoice_issued";
-
-/// Something that was decided.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// What counts for a contract's period is settled: everything named before the cut.
-    PeriodClosed(PeriodClosed),
-    /// An invoice has its number and will never change.
-    InvoiceIssued(Box<Invoice>),
-}
+use crate::note::Note;
+use crate::opening::OpeningRecorded;
+use crate::payment::{PaymentAllocated, PaymentReceived, PaymentReversed, RefundPaid};
+use crate::review::{DraftMade, InvoiceDelivered, ReviewStep, StepFailed};
 
 /// The close of one contract's period.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +23,23 @@ pub struct PeriodClosed {
     pub period: PeriodDocument,
     /// The offset in `names` before which a block counts for this period.
     pub cut: u64,
+    /// Who let an incomplete period be closed, and why; absent where it was complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incomplete: Option<Override>,
+}
+
+/// A close under its contract's completeness, and who answers for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Override {
+    /// What was there, in parts per million of what was expected.
+    pub completeness_ppm: u32,
+    /// What the contract or the configuration asks for.
+    pub threshold_ppm: u32,
+    /// Who decided to go on.
+    pub by: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// A record that is no event of this program.
@@ -65,59 +74,176 @@ impl EventError {
     }
 }
 
-impl Event {
-    /// Its kind in the log.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::PeriodClosed(_) => PERIOD_CLOSED,
-            Self::InvoiceIssued(_) => INVOICE_ISSUED,
-        }
-    }
+/// Whom and what a body concerns.
+trait About {
+    fn customer_id(&self) -> &str;
+    fn invoice_id(&self) -> Option<&str>;
+}
 
-    /// The customer it concerns.
-    #[must_use]
-    pub fn customer_id(&self) -> &str {
-        match self {
-            Self::PeriodClosed(closed) => &closed.customer_id,
-            Self::InvoiceIssued(invoice) => &invoice.customer_id,
-        }
-    }
-
-    /// The invoice it concerns, if any.
-    #[must_use]
-    pub fn invoice_id(&self) -> Option<&str> {
-        match self {
-            Self::PeriodClosed(_) => None,
-            Self::InvoiceIssued(invoice) => Some(&invoice.invoice_id),
-        }
-    }
-
-    /// The body of its record.
-    ///
-    /// # Errors
-    /// [`EventError::Form`] where it cannot be written as JSON.
-    pub fn body(&self) -> Result<Value, EventError> {
-        match self {
-            Self::PeriodClosed(closed) => serde_json::to_value(closed),
-            Self::InvoiceIssued(invoice) => serde_json::to_value(invoice),
-        }
-        .map_err(|error| EventError::Form { kind: self.kind().to_owned(), detail: error.to_string() })
-    }
-
-    /// Reads the event of a record.
-    ///
-    /// # Errors
-    /// [`EventError`] for an unknown kind or another form. Such a record stops billing: to go on
-    /// without understanding it could issue what it forbids.
-    pub fn read(kind: &str, body: &Value) -> Result<Self, EventError> {
-        match kind {
-            PERIOD_CLOSED => PeriodClosed::deserialize(body).map(Self::PeriodClosed),
-            INVOICE_ISSUED => {
-                Invoice::deserialize(body).map(|invoice| Self::InvoiceIssued(Box::new(invoice)))
+macro_rules! about_invoice {
+    ($($body:ty),*) => {
+        $(impl About for $body {
+            fn customer_id(&self) -> &str {
+                &self.customer_id
             }
-            _ => return Err(EventError::UnknownKind { kind: kind.to_owned() }),
-        }
-        .map_err(|error| EventError::Form { kind: kind.to_owned(), detail: error.to_string() })
+            fn invoice_id(&self) -> Option<&str> {
+                Some(&self.invoice_id)
+            }
+        })*
+    };
+}
+
+macro_rules! about_customer {
+    ($($body:ty),*) => {
+        $(impl About for $body {
+            fn customer_id(&self) -> &str {
+                &self.customer_id
+            }
+            fn invoice_id(&self) -> Option<&str> {
+                None
+            }
+        })*
+    };
+}
+
+about_invoice!(
+    Invoice,
+    ReviewStep,
+    StepFailed,
+    InvoiceDelivered,
+    Note,
+    InvoiceOverdue,
+    InvoiceWrittenOff,
+    DisputeOpened,
+    DisputeAnswered,
+    DisputeRejected
+);
+about_customer!(PeriodClosed, PaymentReceived, PaymentAllocated, PaymentReversed, RefundPaid);
+
+impl About for DraftMade {
+    fn customer_id(&self) -> &str {
+        &self.draft.customer_id
     }
+
+    fn invoice_id(&self) -> Option<&str> {
+        Some(&self.draft.invoice_id)
+    }
+}
+
+impl About for OpeningRecorded {
+    fn customer_id(&self) -> &str {
+        &self.customer_id
+    }
+
+    fn invoice_id(&self) -> Option<&str> {
+        Some(&self.item_id)
+    }
+}
+
+macro_rules! events {
+    ($($(#[$doc:meta])* $variant:ident($body:ty) = $kind:literal;)*) => {
+        /// Something that was decided.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum Event {
+            $($(#[$doc])* $variant($body),)*
+        }
+
+        impl Event {
+            /// All kinds that are known, in no order that matters.
+            pub const KINDS: &[&str] = &[$($kind),*];
+
+            /// Its kind in the log.
+            #[must_use]
+            pub fn kind(&self) -> &'static str {
+                match self {
+                    $(Self::$variant(_) => $kind,)*
+                }
+            }
+
+            /// The customer it concerns.
+            #[must_use]
+            pub fn customer_id(&self) -> &str {
+                match self {
+                    $(Self::$variant(body) => body.customer_id(),)*
+                }
+            }
+
+            /// The invoice it concerns, if any.
+            #[must_use]
+            pub fn invoice_id(&self) -> Option<&str> {
+                match self {
+                    $(Self::$variant(body) => body.invoice_id(),)*
+                }
+            }
+
+            /// The body of its record.
+            ///
+            /// # Errors
+            /// [`EventError::Form`] where it cannot be written as JSON.
+            pub fn body(&self) -> Result<Value, EventError> {
+                match self {
+                    $(Self::$variant(body) => serde_json::to_value(body),)*
+                }
+                .map_err(|error| EventError::Form { kind: self.kind().to_owned(), detail: error.to_string() })
+            }
+
+            /// Reads the event of a record.
+            ///
+            /// # Errors
+            /// [`EventError`] for an unknown kind or another form. Such a record stops billing: to go on
+            /// without understanding it could issue what it forbids.
+            pub fn read(kind: &str, body: &Value) -> Result<Self, EventError> {
+                match kind {
+                    $($kind => <$body>::deserialize(body).map(Self::$variant),)*
+                    _ => return Err(EventError::UnknownKind { kind: kind.to_owned() }),
+                }
+                .map_err(|error| EventError::Form { kind: kind.to_owned(), detail: error.to_string() })
+            }
+        }
+    };
+}
+
+events! {
+    /// What counts for a contract's period is settled: everything named before the cut.
+    PeriodClosed(PeriodClosed) = "period_closed";
+    /// A draft lies ready to be reviewed.
+    DraftMade(Box<DraftMade>) = "draft_made";
+    /// A draft was given to those who approve.
+    InvoiceSubmitted(ReviewStep) = "invoice_submitted";
+    /// One person approved.
+    InvoiceApproved(ReviewStep) = "invoice_approved";
+    /// A draft was sent back: its facts are corrected and it is drafted again.
+    InvoiceRejected(ReviewStep) = "invoice_rejected";
+    /// Issuing did not succeed; it can be tried again.
+    IssueFailed(StepFailed) = "issue_failed";
+    /// An invoice has its number and will never change.
+    InvoiceIssued(Box<Invoice>) = "invoice_issued";
+    /// The customer has the invoice.
+    InvoiceDelivered(InvoiceDelivered) = "invoice_delivered";
+    /// The customer could not be reached; it can be tried again.
+    DeliveryFailed(StepFailed) = "delivery_failed";
+    /// Lines of an issued invoice are credited.
+    CreditNoteIssued(Box<Note>) = "credit_note_issued";
+    /// Lines of an issued invoice are charged further.
+    DebitNoteIssued(Box<Note>) = "debit_note_issued";
+    /// Money came in.
+    PaymentReceived(PaymentReceived) = "payment_received";
+    /// What a payment has left is set against invoices.
+    PaymentAllocated(PaymentAllocated) = "payment_allocated";
+    /// A payment bounced.
+    PaymentReversed(PaymentReversed) = "payment_reversed";
+    /// What a payment has left went back.
+    RefundPaid(RefundPaid) = "refund_paid";
+    /// An invoice was not paid in time.
+    InvoiceOverdue(InvoiceOverdue) = "invoice_overdue";
+    /// What is open of an invoice will not be paid.
+    InvoiceWrittenOff(InvoiceWrittenOff) = "invoice_written_off";
+    /// The customer disputes a line.
+    DisputeOpened(DisputeOpened) = "dispute_opened";
+    /// The issuer answered.
+    DisputeAnswered(DisputeAnswered) = "dispute_answered";
+    /// The line stands. A dispute that is accepted ends with its credit note instead.
+    DisputeRejected(DisputeRejected) = "dispute_rejected";
+    /// What was owed before this ledger began.
+    OpeningRecorded(OpeningRecorded) = "opening_recorded";
 }

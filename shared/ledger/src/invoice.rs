@@ -48,6 +48,19 @@ pub struct Invoice {
     pub bill_digest: Hash,
     /// SHA-256 of the canonical evidence.
     pub evidence_digest: Hash,
+    /// When it was issued and is due. No digest covers it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dates: Option<InvoiceDates>,
+}
+
+/// When an invoice was issued and is due.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InvoiceDates {
+    /// When it was issued, UTC microseconds.
+    pub issued_us: i64,
+    /// When it is due, UTC microseconds.
+    pub due_us: i64,
 }
 
 /// A version of a contract and the part of the period it governs.
@@ -315,6 +328,7 @@ impl Draft {
             evidence: Evidence { cut: billed.cut, blocks_count, blocks, chain_heads },
             bill_digest: Hash::ZERO,
             evidence_digest,
+            dates: None,
         };
         invoice.bill_digest = invoice.compute_bill_digest()?;
         Ok(Self { invoice })
@@ -324,6 +338,13 @@ impl Draft {
     #[must_use]
     pub fn document(&self) -> &Invoice {
         &self.invoice
+    }
+
+    /// The same draft with the dates that it is issued with.
+    #[must_use]
+    pub fn dated(mut self, dates: InvoiceDates) -> Self {
+        self.invoice.dates = Some(dates);
+        self
     }
 
     /// Whether nothing was used and nothing is charged.
@@ -341,6 +362,12 @@ impl Draft {
 }
 
 impl Invoice {
+    /// When it was issued, UTC microseconds: by its dates, or the end of its period.
+    #[must_use]
+    pub fn issued_us(&self) -> i64 {
+        self.dates.as_ref().map_or(self.period.end_us, |dates| dates.issued_us)
+    }
+
     /// The digest of the charged part as the document holds it: whoever has an invoice can check it.
     ///
     /// # Errors

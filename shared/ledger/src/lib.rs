@@ -6,27 +6,59 @@
 //!   name the same one, the lowest offset wins. A stale writer cannot fork history.
 //! - [`Draft`] and [`Invoice`]: the document, with the digest of what is charged and the digest of
 //!   what it was computed from.
+//! - Reviews, notes, payments, overdue invoices, disputes and what was taken over, each a module with its
+//!   events, what may be decided, and what it does.
+//! - [`postings()`]: double entry, from every event alone; [`Statement`]: what a customer owes, and how old it is.
 //! - [`decide`] and [`evolve`]: plain functions from state and command to events, and from state and
 //!   event to state.
 //!
 //! No I/O, clock, randomness or float: who reads the log and asks for the time is the clerk.
 #![deny(clippy::float_arithmetic)]
 
+mod amounts;
 pub mod canonical;
 mod chain;
+mod command;
+mod dispute;
+mod dunning;
 mod event;
 mod hash;
 mod invoice;
+mod item;
+mod note;
+mod opening;
+mod payment;
+mod postings;
 mod record;
+mod refusal;
+mod review;
 mod state;
+mod statement;
 
+pub use amounts::{Amount, Minor, money_text};
 pub use canonical::CanonicalError;
 pub use chain::{Applied, Chain};
-pub use event::{Event, EventError, PeriodClosed};
+pub use command::Command;
+pub use dispute::{
+    Dispute, DisputeAnswered, DisputeOpened, DisputeRejected, DisputeRequest, DisputeState, DisputeWords,
+};
+pub use dunning::{InvoiceOverdue, InvoiceWrittenOff};
+pub use event::{Event, EventError, Override, PeriodClosed};
 pub use hash::{Hash, HashTextError};
 pub use invoice::{
     BLOCKS_LISTED_MAX, Billed, ChainHead, ContractVersion, Draft, Evidence, EvidenceBlock, INPUTS_LISTED_MAX,
-    Invoice, InvoiceError, InvoiceLine, PeriodDocument, Total, invoice_id,
+    Invoice, InvoiceDates, InvoiceError, InvoiceLine, PeriodDocument, Total, invoice_id,
 };
+pub use item::{Balance, FeeBalance, InvoiceState, Item, LineBalance};
+pub use note::{IssuedNote, LineAmount, Note, NoteByHand, NoteLine, NoteReason, Release};
+pub use opening::{OpeningKind, OpeningRecorded};
+pub use payment::{
+    Allocation, Payment, PaymentAllocated, PaymentReceived, PaymentRequest, PaymentReversed, RefundPaid,
+    Settle, payment_id,
+};
+pub use postings::{Account, Posting, postings};
 pub use record::{LedgerRecord, RECORD_BYTES_MAX, RecordError};
-pub use state::{Command, Inconsistent, IssuedInvoice, Refusal, State, decide, evolve};
+pub use refusal::Refusal;
+pub use review::{DraftMade, InvoiceDelivered, Review, ReviewStep, Stage, Step, StepFailed};
+pub use state::{Inconsistent, IssuedInvoice, State, decide, evolve};
+pub use statement::{Ageing, OpenItem, Statement, StatementEntry};

@@ -93,6 +93,7 @@ fn close(billed: &Billed) -> PeriodClosed {
         customer_id: billed.customer_id.clone(),
         period: billed.period.clone(),
         cut: billed.cut,
+        incomplete: None,
     }
 }
 

@@ -1,0 +1,133 @@
+//! What can be asked of the ledger.
+
+use crate::dispute::{DisputeRequest, DisputeWords};
+use crate::event::PeriodClosed;
+use crate::invoice::{Draft, InvoiceDates};
+use crate::note::NoteByHand;
+use crate::opening::OpeningRecorded;
+use crate::payment::{PaymentRequest, Settle};
+use crate::review::{InvoiceDelivered, Step, StepFailed};
+
+/// Something that is asked for. All instants are UTC microseconds, all amounts minor units.
+///
+/// Each may be asked for again: what was done is refused as done, or comes to nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Settle what counts for a contract's period.
+    ClosePeriod(PeriodClosed),
+    /// Give a draft its number without a review.
+    IssueInvoice(Box<Draft>),
+    /// Lay a draft down to be reviewed.
+    MakeDraft {
+        /// The draft.
+        draft: Box<Draft>,
+        /// How many persons must approve it.
+        approvals_needed: u32,
+        /// When.
+        at_us: i64,
+    },
+    /// Give a draft to those who approve.
+    Submit(Step),
+    /// Approve it: not by who submitted it, and once by each.
+    Approve(Step),
+    /// Send it back.
+    Reject(Step),
+    /// Give an approved draft its number.
+    IssueApproved {
+        /// The invoice.
+        invoice_id: String,
+        /// When it is issued and due.
+        dates: Option<InvoiceDates>,
+    },
+    /// Record that issuing failed.
+    IssueFailed(StepFailed),
+    /// Record that an invoice reached its customer.
+    Delivered(InvoiceDelivered),
+    /// Record that it did not.
+    DeliveryFailed(StepFailed),
+    /// Bill what a closed period comes to now, beside what was billed.
+    Adjust {
+        /// The period, computed at a newer cut.
+        draft: Box<Draft>,
+        /// When.
+        at_us: i64,
+    },
+    /// Credit or charge lines by decision.
+    IssueNote(NoteByHand),
+    /// Credit a whole invoice.
+    Void {
+        /// The invoice.
+        invoice_id: String,
+        /// Why.
+        text: String,
+        /// When.
+        at_us: i64,
+    },
+    /// Record a payment.
+    ReceivePayment(PaymentRequest),
+    /// Let what a payment has left settle invoices.
+    Allocate {
+        /// The payment.
+        payment_id: String,
+        /// Which invoices.
+        settle: Settle,
+        /// When.
+        at_us: i64,
+    },
+    /// Record that a payment bounced.
+    Reverse {
+        /// The payment.
+        payment_id: String,
+        /// When.
+        at_us: i64,
+    },
+    /// Record that money went back.
+    Refund {
+        /// The payment it is taken from.
+        payment_id: String,
+        /// The issuer's reference, used once.
+        reference: String,
+        /// How much.
+        amount_minor: i128,
+        /// When.
+        at_us: i64,
+    },
+    /// Record that an invoice is overdue.
+    MarkOverdue {
+        /// The invoice.
+        invoice_id: String,
+        /// The instant of the run.
+        at_us: i64,
+    },
+    /// Charge interest for late payment up to an instant.
+    ChargeLateFee {
+        /// The invoice.
+        invoice_id: String,
+        /// Parts per million of what is open, per month of 30 days.
+        ppm_per_month: u32,
+        /// Up to when.
+        at_us: i64,
+    },
+    /// Give up what is open of an invoice.
+    WriteOff {
+        /// The invoice.
+        invoice_id: String,
+        /// When.
+        at_us: i64,
+    },
+    /// Record that the customer disputes a line.
+    OpenDispute(DisputeRequest),
+    /// Record the issuer's answer.
+    AnswerDispute(DisputeWords),
+    /// End a dispute: the line stands.
+    RejectDispute(DisputeWords),
+    /// End a dispute with a credit note.
+    AcceptDispute {
+        /// Which, and the issuer's words.
+        words: DisputeWords,
+        /// How much of the line is credited.
+        credit_minor: i128,
+    },
+    /// Take over what was owed before; its id is made from its reference.
+    RecordOpening(OpeningRecorded),
+}

@@ -1,0 +1,185 @@
+//! Credit and debit notes: an issued invoice never changes, its notes do what is to be done.
+//!
+//! A note names the invoice and the lines that it corrects, says for each what stood and what stands
+//! now, and has a number of its own in the issuer's gapless series of credit or of debit notes.
+
+use serde::{Deserialize, Serialize};
+
+use crate::amounts::{Amount, Minor};
+use crate::hash::Hash;
+use crate::invoice::Total;
+
+mod adjust;
+mod check;
+pub(crate) mod decide;
+
+pub(crate) use decide::id_of;
+
+/// A credit or debit note as it is issued, stored and shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Note {
+    /// `note_` and 20 hex digits that follow from issuer and number.
+    pub note_id: String,
+    /// The number: gapless within the legal entity's credit or debit notes.
+    pub number: String,
+    /// Who issues it.
+    pub legal_entity: String,
+    /// Whose it is.
+    pub customer_id: String,
+    /// The invoice that it corrects.
+    pub invoice_id: String,
+    /// That invoice's number.
+    pub invoice_number: String,
+    /// Why it was issued.
+    pub reason: NoteReason,
+    /// What it corrects.
+    pub lines: Vec<NoteLine>,
+    /// The sums of the lines, one per currency, sorted; negative where credited.
+    pub totals: Vec<Total>,
+    /// Parts of payments that the credit set free, to be allocated or refunded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub released: Vec<Release>,
+    /// When it was issued, UTC microseconds.
+    pub at_us: i64,
+}
+
+/// Why a note was issued.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum NoteReason {
+    /// The closed period, computed again in its own terms at a newer cut.
+    Adjustment {
+        /// The offset in `names` up to which events are billed now.
+        cut: u64,
+        /// The digest of the whole bill as computed.
+        bill_digest: Hash,
+        /// The digest of what it was computed from.
+        evidence_digest: Hash,
+    },
+    /// A dispute was accepted; the note resolves it.
+    Dispute {
+        /// The dispute.
+        dispute_id: String,
+        /// The issuer's words.
+        text: String,
+    },
+    /// The whole invoice is void. Its number is never used again.
+    Void {
+        /// Why.
+        text: String,
+    },
+    /// Decided by somebody.
+    ByHand {
+        /// The issuer's own reference, used once.
+        reference: String,
+        /// Why.
+        text: String,
+    },
+    /// Interest for late payment: simple, over exact time, of months of 30 days.
+    LateFee {
+        /// From when.
+        from_us: i64,
+        /// Until when.
+        to_us: i64,
+        /// Parts per million of the base per month.
+        ppm_per_month: u32,
+        /// What was open without fees, by currency.
+        base: Vec<Amount>,
+    },
+}
+
+/// A line of a note.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoteLine {
+    /// The id of the invoice's line.
+    pub line_id: String,
+    /// The component's kind.
+    pub kind: String,
+    /// In words.
+    pub description: String,
+    /// The quantity now; as it was where the quantity is not in question.
+    pub quantity: String,
+    /// Of what.
+    pub unit: String,
+    /// What stood before, with all earlier notes.
+    pub before_minor: Minor,
+    /// What this note adds; negative where it credits.
+    pub amount_minor: Minor,
+    /// What stands now.
+    pub after_minor: Minor,
+    /// What the line is computed as, in an adjustment. It differs from what stands where something was
+    /// credited by decision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub computed_minor: Option<Minor>,
+    /// The currency of all amounts.
+    pub currency: String,
+}
+
+/// A part of a payment that no longer settles the invoice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Release {
+    /// The payment.
+    pub payment_id: String,
+    /// How much, above zero.
+    pub amount_minor: Minor,
+    /// The currency of the payment.
+    pub currency: String,
+}
+
+/// A note that somebody decided on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoteByHand {
+    /// The invoice.
+    pub invoice_id: String,
+    /// The issuer's own reference: the same reference asked for again does nothing.
+    pub reference: String,
+    /// Why.
+    pub text: String,
+    /// Lines and amounts, negative to credit. All of one direction.
+    pub lines: Vec<LineAmount>,
+    /// When, UTC microseconds.
+    pub at_us: i64,
+}
+
+/// An amount for a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LineAmount {
+    /// The line.
+    pub line_id: String,
+    /// The amount; negative to credit.
+    pub amount: Amount,
+}
+
+/// What is remembered of a note; the document itself is in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IssuedNote {
+    /// Its id.
+    pub note_id: String,
+    /// Its number.
+    pub number: String,
+    /// The invoice.
+    pub invoice_id: String,
+    /// The customer.
+    pub customer_id: String,
+    /// The sums, negative where credited.
+    pub totals: Vec<Total>,
+    /// When, UTC microseconds.
+    pub at_us: i64,
+}
+
+impl NoteReason {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Adjustment { .. } => "adjustment",
+            Self::Dispute { .. } => "dispute",
+            Self::Void { .. } => "void",
+            Self::ByHand { .. } => "by_hand",
+            Self::LateFee { .. } => "late_fee",
+        }
+    }
+}

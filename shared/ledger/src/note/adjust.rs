@@ -1,0 +1,109 @@
+//! A closed period computed again: what it comes to now, beside what was billed.
+//!
+//! ```text
+//! target of a line = max(computed + by hand, min(0, computed))
+//! amount           = target - what stands
+//! ```
+//!
+//! What a person credited stays credited; late data is billed on top of it, and no line falls under
+//! nothing because something was credited twice.
+
+use std::collections::BTreeMap;
+
+use crate::amounts::minor_of;
+use crate::event::Event;
+use crate::invoice::{Draft, Invoice};
+use crate::item::{Item, LineBalance};
+use crate::note::NoteReason;
+use crate::note::decide::Change;
+use crate::refusal::Refusal;
+use crate::state::{Series, State};
+
+impl State {
+    /// Nothing, an invoice where none was issued, or at most one note each way.
+    pub(crate) fn decide_adjust(&self, draft: &Draft, at_us: i64) -> Result<Vec<Event>, Refusal> {
+        let document = draft.document();
+        self.check_follows_close(document, true)?;
+        let Some(item) = self.item(&document.invoice_id) else {
+            if self.review(&document.invoice_id).is_some() || draft.is_empty() {
+                // What lies in review is drafted again there; what has no usage needs no invoice.
+                return Ok(Vec::new());
+            }
+            let number = self.next_number(&document.legal_entity);
+            return Ok(vec![Event::InvoiceIssued(Box::new(draft.numbered(number)))]);
+        };
+        let item = self.standing_item(&item.id)?;
+        if document.evidence.cut < item.cut {
+            return Err(Refusal::OlderCut {
+                invoice_id: item.id.clone(),
+                cut: document.evidence.cut,
+                adjusted_cut: item.cut,
+            });
+        }
+        let (down, up) = by_direction(differences(item, document)?);
+        let reason = || NoteReason::Adjustment {
+            cut: document.evidence.cut,
+            bill_digest: document.bill_digest,
+            evidence_digest: document.evidence_digest,
+        };
+        // One note at a time: the second is decided again on the state that the first leaves.
+        for (series, changes) in [(Series::Credit, down), (Series::Debit, up)] {
+            if !changes.is_empty() {
+                return Ok(vec![self.note_of(item, series, reason(), changes, at_us)?]);
+            }
+        }
+        Ok(Vec::new())
+    }
+}
+
+/// Lines that stand at something else than they should.
+fn differences(item: &Item, document: &Invoice) -> Result<Vec<Change>, Refusal> {
+    let mut computed: BTreeMap<(String, String), (i128, LineBalance)> = BTreeMap::new();
+    for line in &document.lines {
+        let minor = minor_of(&line.amount_minor)
+            .ok_or_else(|| Refusal::mismatch(&document.invoice_id, "a line's amount is out of bounds"))?;
+        let known = LineBalance {
+            kind: line.kind.clone(),
+            description: line.description.clone(),
+            quantity: line.quantity.clone(),
+            unit: line.unit.clone(),
+            ..LineBalance::default()
+        };
+        computed.insert((line.id.clone(), line.currency.clone()), (minor, known));
+    }
+    // A line that is no longer computed comes to nothing; fees are not of the contract.
+    for (key, line) in item.lines.iter().filter(|(_, line)| line.kind != crate::dunning::FEE_KIND) {
+        computed
+            .entry(key.clone())
+            .or_insert_with(|| (0, LineBalance { quantity: "0".to_owned(), ..line.clone() }));
+    }
+    let mut changes = Vec::new();
+    for ((line_id, currency), (minor, new)) in computed {
+        let stands = item.lines.get(&(line_id.clone(), currency.clone()));
+        let by_hand = stands.map_or(0, |line| line.by_hand_minor);
+        let billed = stands.map_or(0, |line| line.billed_minor);
+        let target = (minor + by_hand).max(minor.min(0));
+        if target == billed {
+            continue;
+        }
+        changes.push(Change {
+            amount_minor: target - billed,
+            line: LineBalance { billed_minor: billed, ..new },
+            computed_minor: Some(minor),
+            line_id,
+            currency,
+        });
+    }
+    Ok(changes)
+}
+
+/// Each currency goes the way of its sum, so that there is at most one note each way.
+fn by_direction(changes: Vec<Change>) -> (Vec<Change>, Vec<Change>) {
+    let mut sums: BTreeMap<String, i128> = BTreeMap::new();
+    for change in &changes {
+        *sums.entry(change.currency.clone()).or_default() += change.effect_minor();
+    }
+    let (up, down) =
+        changes.into_iter().partition(|change| sums.get(&change.currency).is_some_and(|sum| *sum > 0));
+    (down, up)
+}

@@ -1,0 +1,122 @@
+//! What a note in the log must satisfy, and what it does to its invoice.
+
+use crate::amounts::totals;
+use crate::event::Event;
+use crate::item::{LineBalance, is_receivable};
+use crate::note::decide::note_id;
+use crate::note::{IssuedNote, Note, NoteReason};
+use crate::refusal::Refusal;
+use crate::state::{Series, State};
+
+impl State {
+    pub(crate) fn check_note(&self, event: &Event, note: &Note) -> Result<(), Refusal> {
+        let series = series_of(event);
+        let wrong = |detail: String| Err(Refusal::mismatch(&note.number, detail));
+        let item = self.standing_item(&note.invoice_id)?;
+        let number = self.next_in(series, &item.legal_entity);
+        if note.number != number || note.note_id != note_id(&item.legal_entity, &number)? {
+            return wrong(format!("the next number is {number}"));
+        }
+        let same = note.legal_entity == item.legal_entity
+            && note.customer_id == item.customer_id
+            && note.invoice_number == item.number;
+        if !same {
+            return wrong("it names another issuer, customer or number than its invoice".to_owned());
+        }
+        let sums = note.lines.iter().map(|line| (line.currency.clone(), line.amount_minor.0));
+        if totals(sums) != note.totals {
+            return wrong("its totals are not the sums of its lines".to_owned());
+        }
+        for (index, line) in note.lines.iter().enumerate() {
+            let key = (line.line_id.clone(), line.currency.clone());
+            let stands = item.lines.get(&key).map_or(0, |stands| stands.billed_minor);
+            if line.before_minor.0 != stands || line.after_minor.0 != stands + line.amount_minor.0 {
+                return wrong(format!("line {} stands at {stands}", line.line_id));
+            }
+            if note.lines[..index].iter().any(|l| l.line_id == line.line_id && l.currency == line.currency) {
+                return wrong(format!("line {} is named twice", line.line_id));
+            }
+            let credits_beyond = line.computed_minor.is_none() && stands >= 0 && line.after_minor.0 < 0;
+            if credits_beyond {
+                return wrong(format!("line {} is credited with more than stands", line.line_id));
+            }
+        }
+        if self.releases(item, &note.lines) != note.released {
+            return wrong("it does not set free what payments settled too much".to_owned());
+        }
+        match &note.reason {
+            NoteReason::Adjustment { cut, .. } if *cut < item.cut => {
+                Err(Refusal::OlderCut { invoice_id: item.id.clone(), cut: *cut, adjusted_cut: item.cut })
+            }
+            NoteReason::Dispute { dispute_id, .. } => self.check_dispute_note(dispute_id, note),
+            NoteReason::LateFee { .. } => self.check_late_fee(item, note),
+            NoteReason::ByHand { reference, .. } => {
+                let key = (note.legal_entity.clone(), reference.clone());
+                match self.notes_by_reference.get(&key) {
+                    Some(id) => Err(Refusal::AlreadyRecorded { id: id.clone() }),
+                    None => Ok(()),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn apply_note(&mut self, event: &Event, note: &Note) {
+        self.count_number(series_of(event), &note.legal_entity);
+        for release in &note.released {
+            self.move_allocation(&release.payment_id, &note.invoice_id, -release.amount_minor.0);
+        }
+        if let NoteReason::LateFee { from_us, to_us, ppm_per_month, base } = &note.reason {
+            self.apply_late_fee(&note.invoice_id, (*from_us, *to_us, *ppm_per_month), base, note);
+        }
+        if let NoteReason::Dispute { dispute_id, .. } = &note.reason {
+            self.resolve_dispute(dispute_id, &note.number);
+        }
+        if let NoteReason::ByHand { reference, .. } = &note.reason {
+            let key = (note.legal_entity.clone(), reference.clone());
+            self.notes_by_reference.insert(key, note.note_id.clone());
+        }
+        let Some(item) = self.items.get_mut(&note.invoice_id) else { return };
+        for line in &note.lines {
+            let key = (line.line_id.clone(), line.currency.clone());
+            let stands = item.lines.entry(key).or_insert_with(|| LineBalance {
+                kind: line.kind.clone(),
+                description: line.description.clone(),
+                unit: line.unit.clone(),
+                ..LineBalance::default()
+            });
+            stands.billed_minor = line.after_minor.0;
+            match line.computed_minor {
+                Some(computed) => {
+                    stands.computed_minor = computed.0;
+                    stands.quantity.clone_from(&line.quantity);
+                }
+                None => stands.by_hand_minor += line.amount_minor.0,
+            }
+            if is_receivable(&line.kind) {
+                item.balances.entry(line.currency.clone()).or_default().noted_minor += line.amount_minor.0;
+            }
+        }
+        match &note.reason {
+            NoteReason::Adjustment { cut, .. } => item.cut = *cut,
+            NoteReason::Void { .. } => item.voided = true,
+            _ => {}
+        }
+        item.notes.push(note.number.clone());
+        self.notes.insert(
+            note.note_id.clone(),
+            IssuedNote {
+                note_id: note.note_id.clone(),
+                number: note.number.clone(),
+                invoice_id: note.invoice_id.clone(),
+                customer_id: note.customer_id.clone(),
+                totals: note.totals.clone(),
+                at_us: note.at_us,
+            },
+        );
+    }
+}
+
+fn series_of(event: &Event) -> Series {
+    if matches!(event, Event::CreditNoteIssued(_)) { Series::Credit } else { Series::Debit }
+}

@@ -1,0 +1,256 @@
+//! Why the ledger refuses a command.
+
+/// Why a command is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The period was closed before; its cut stands.
+    #[error(
+        "[WB-5340] period {period} of contract {contract_id} is already closed, at cut {cut}; what comes later is an adjustment"
+    )]
+    AlreadyClosed {
+        /// The contract.
+        contract_id: String,
+        /// The month.
+        period: String,
+        /// The cut that stands.
+        cut: u64,
+    },
+    /// The period is open.
+    #[error(
+        "[WB-5341] period {period} of contract {contract_id} is not closed; close it before its invoice is issued"
+    )]
+    NotClosed {
+        /// The contract.
+        contract_id: String,
+        /// The month.
+        period: String,
+    },
+    /// The draft was computed otherwise than the period was closed.
+    #[error(
+        "[WB-5342] the draft for period {period} of contract {contract_id} was computed at cut {draft_cut} over other \
+         bounds, customer or cut than the close, which is at cut {cut}; compute it again as it was closed"
+    )]
+    OtherClose {
+        /// The contract.
+        contract_id: String,
+        /// The month.
+        period: String,
+        /// The draft's cut.
+        draft_cut: u64,
+        /// The close's cut.
+        cut: u64,
+    },
+    /// It exists.
+    #[error("[WB-5343] invoice {invoice_id} is already issued as {number}; an issued invoice never changes")]
+    AlreadyIssued {
+        /// Its id.
+        invoice_id: String,
+        /// Its number.
+        number: String,
+    },
+    /// No such thing in the ledger.
+    #[error("[WB-5344] the ledger has no {what} {id}; give an id that it lists")]
+    NoSuch {
+        /// What was looked for, such as `invoice`.
+        what: &'static str,
+        /// By which id.
+        id: String,
+    },
+    /// A step that does not follow from where the thing stands.
+    #[error("[WB-5345] {what} {id} is {state}; this step needs it to be {needed}")]
+    WrongState {
+        /// What it is, such as `invoice`.
+        what: &'static str,
+        /// Its id.
+        id: String,
+        /// Where it stands.
+        state: &'static str,
+        /// Where it would have to stand.
+        needed: &'static str,
+    },
+    /// Somebody acts twice where two persons are needed.
+    #[error("[WB-5346] {by} has already {did} invoice {invoice_id}; somebody else must approve it")]
+    SamePerson {
+        /// The invoice.
+        invoice_id: String,
+        /// Who.
+        by: String,
+        /// What they did.
+        did: &'static str,
+    },
+    /// An amount that cannot be.
+    #[error("[WB-5347] {what} is {amount} {currency}; it must be {right}")]
+    Amount {
+        /// What the amount is of.
+        what: &'static str,
+        /// The amount.
+        amount: String,
+        /// Its currency.
+        currency: String,
+        /// What would be right.
+        right: &'static str,
+    },
+    /// More would be credited than was billed.
+    #[error(
+        "[WB-5348] line {line_id} of invoice {invoice_id} stands at {billed} {currency}, and a credit of {credit} is \
+         more; credit at most what stands"
+    )]
+    OverCredited {
+        /// The invoice.
+        invoice_id: String,
+        /// The line.
+        line_id: String,
+        /// What stands.
+        billed: String,
+        /// What was to be credited.
+        credit: String,
+        /// The currency.
+        currency: String,
+    },
+    /// An adjustment from before the last one.
+    #[error(
+        "[WB-5349] invoice {invoice_id} was adjusted at cut {adjusted_cut}, and this adjustment is of cut {cut}; compute \
+         it at a newer cut"
+    )]
+    OlderCut {
+        /// The invoice.
+        invoice_id: String,
+        /// The cut of the draft.
+        cut: u64,
+        /// The cut that was reached.
+        adjusted_cut: u64,
+    },
+    /// A reference that names something else already.
+    #[error(
+        "[WB-5351] reference {reference} of {legal_entity} already names {id}, which says something else; a reference \
+         is used once"
+    )]
+    ReferenceReused {
+        /// The issuer's books.
+        legal_entity: String,
+        /// The reference.
+        reference: String,
+        /// What it names.
+        id: String,
+    },
+    /// The same was recorded before: nothing is left to be done.
+    #[error("[WB-5352] {id} is already recorded with the same content; nothing is left to be done")]
+    AlreadyRecorded {
+        /// Its id.
+        id: String,
+    },
+    /// More would be allocated or paid out than there is.
+    #[error("[WB-5353] {wanted} {currency} are more than the {left} that {id} has left; give at most that")]
+    OverAllocated {
+        /// The payment or invoice.
+        id: String,
+        /// What was wanted.
+        wanted: String,
+        /// What is left.
+        left: String,
+        /// The currency.
+        currency: String,
+    },
+    /// Two things that do not belong together.
+    #[error(
+        "[WB-5354] {id} belongs to {owner}, not to {other}; a payment settles invoices of its own customer and issuer"
+    )]
+    OtherOwner {
+        /// The invoice.
+        id: String,
+        /// Whose it is.
+        owner: String,
+        /// Whose the payment is.
+        other: String,
+    },
+    /// No such line.
+    #[error("[WB-5355] invoice {invoice_id} has no line {line_id} in {currency}; name one of its lines")]
+    NoSuchLine {
+        /// The invoice.
+        invoice_id: String,
+        /// The line.
+        line_id: String,
+        /// The currency.
+        currency: String,
+    },
+    /// Nothing is due.
+    #[error("[WB-5356] invoice {invoice_id} has nothing overdue at {at_us} us; it is due at {due}")]
+    NotDue {
+        /// The invoice.
+        invoice_id: String,
+        /// The instant of the run, UTC microseconds.
+        at_us: i64,
+        /// When it is due.
+        due: String,
+    },
+    /// A text that is empty or too long.
+    #[error("[WB-5357] {what} has {bytes} bytes; write 1 to {max}")]
+    Text {
+        /// What it is.
+        what: &'static str,
+        /// Its length.
+        bytes: usize,
+        /// The most.
+        max: usize,
+    },
+    /// An event whose parts do not add up or that is out of order.
+    #[error("[WB-5358] {id} does not follow from the ledger: {detail}; let it be decided again")]
+    DoesNotFollow {
+        /// What it is of.
+        id: String,
+        /// What does not fit.
+        detail: String,
+    },
+}
+
+impl Refusal {
+    /// The stable code of this error.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::AlreadyClosed { .. } => "WB-5340",
+            Self::NotClosed { .. } => "WB-5341",
+            Self::OtherClose { .. } => "WB-5342",
+            Self::AlreadyIssued { .. } => "WB-5343",
+            Self::NoSuch { .. } => "WB-5344",
+            Self::WrongState { .. } => "WB-5345",
+            Self::SamePerson { .. } => "WB-5346",
+            Self::Amount { .. } => "WB-5347",
+            Self::OverCredited { .. } => "WB-5348",
+            Self::OlderCut { .. } => "WB-5349",
+            Self::ReferenceReused { .. } => "WB-5351",
+            Self::AlreadyRecorded { .. } => "WB-5352",
+            Self::OverAllocated { .. } => "WB-5353",
+            Self::OtherOwner { .. } => "WB-5354",
+            Self::NoSuchLine { .. } => "WB-5355",
+            Self::NotDue { .. } => "WB-5356",
+            Self::Text { .. } => "WB-5357",
+            Self::DoesNotFollow { .. } => "WB-5358",
+        }
+    }
+
+    pub(crate) fn mismatch(id: &str, detail: impl Into<String>) -> Self {
+        Self::DoesNotFollow { id: id.to_owned(), detail: detail.into() }
+    }
+}
+
+/// The longest text that a person gives, in bytes.
+const TEXT_BYTES_MAX: usize = 2_000;
+
+/// The longest name, reference or id, in bytes.
+const NAME_BYTES_MAX: usize = 200;
+
+/// That a text was given and is not too long.
+pub(crate) fn check_text(what: &'static str, text: &str) -> Result<(), Refusal> {
+    check_length(what, text, TEXT_BYTES_MAX)
+}
+
+/// That a name was given and is not too long.
+pub(crate) fn check_name(what: &'static str, text: &str) -> Result<(), Refusal> {
+    check_length(what, text, NAME_BYTES_MAX)
+}
+
+fn check_length(what: &'static str, text: &str, max: usize) -> Result<(), Refusal> {
+    let bytes = text.trim().len();
+    if (1..=max).contains(&bytes) { Ok(()) } else { Err(Refusal::Text { what, bytes, max }) }
+}
