@@ -28,10 +28,10 @@ pub struct Control {
     pub customer_id: Option<String>,
     /// The file holds what the ledger holds below this offset.
     pub ledger_end: u64,
-    /// The record of the last invoice in it, and where it lies.
+    /// The last record with rows in it, and where it lies.
     pub last_record: Option<LastRecord>,
-    /// Invoices that it holds.
-    pub invoices: u64,
+    /// Records of the ledger that it has rows of.
+    pub records: u64,
     /// Rows that it holds, without a header.
     pub rows: u64,
     /// Sums of money by column and currency.
@@ -125,7 +125,7 @@ impl Control {
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
     rows: u64,
-    invoices: u64,
+    records: u64,
     last_record: Option<LastRecord>,
     money: BTreeMap<(&'static str, &'static str), (MaybeCurrency, i128)>,
     quantities: BTreeMap<String, (i128, u64)>,
@@ -140,8 +140,8 @@ impl Totals {
         self.rows = self.rows.saturating_add(1);
     }
 
-    pub(crate) fn invoice(&mut self, ledger_offset: u64, record_hash: Hash) {
-        self.invoices = self.invoices.saturating_add(1);
+    pub(crate) fn record(&mut self, ledger_offset: u64, record_hash: Hash) {
+        self.records = self.records.saturating_add(1);
         self.last_record = Some(LastRecord { ledger_offset, record_hash });
     }
 
@@ -217,7 +217,7 @@ impl Totals {
             customer_id: request.customer().map(str::to_owned),
             ledger_end,
             last_record: self.last_record,
-            invoices: self.invoices,
+            records: self.records,
             rows: self.rows,
             sums,
             quantities: self.quantities.into_iter().map(quantity).collect(),

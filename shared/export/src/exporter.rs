@@ -1,7 +1,7 @@
 //! Invoices in, bytes and control totals out.
 
 use sha2::{Digest, Sha256};
-use wb_ledger::{Hash, Invoice};
+use wb_ledger::{Event, Hash};
 
 use crate::cell::{Cell, Column};
 use crate::control::{Control, ControlFile, Totals};
@@ -10,17 +10,15 @@ use crate::request::Request;
 use crate::rows::{self, Context};
 use crate::sink::Sink;
 
-/// An invoice as the ledger has it.
+/// A winning record of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IssuedInvoice<'a> {
+pub struct Entry<'a> {
     /// The offset of its record.
     pub ledger_offset: u64,
     /// The SHA-256 of its record.
     pub record_hash: Hash,
-    /// When it was issued, by the clerk's clock: UTC microseconds.
-    pub issued_at_us: i64,
-    /// The document.
-    pub invoice: &'a Invoice,
+    /// What was decided.
+    pub event: &'a Event,
 }
 
 /// A file under way. Its bytes are taken piece by piece, so that no more than one invoice's rows and one row
@@ -69,33 +67,26 @@ impl Exporter {
         &self.request
     }
 
-    /// Adds an invoice's rows. Invoices of another period or customer give none, so that every caller
-    /// exports the same of the same ledger.
+    /// Adds a record's rows. Records that are none of the table's, of the period's or of the customer's give
+    /// none, so that every caller exports the same of the same ledger.
     ///
     /// # Errors
-    /// [`ExportError`] where the invoice is out of order, does not add up or cannot be written. The file is
-    /// of no use then.
-    pub fn push(&mut self, issued: &IssuedInvoice<'_>) -> Result<(), ExportError> {
-        if let Some(last) = self.last_offset.filter(|last| *last >= issued.ledger_offset) {
-            return Err(ExportError::Order { offset: issued.ledger_offset, last });
+    /// [`ExportError`] where the record is out of order, does not add up or cannot be written. The file is of
+    /// no use then.
+    pub fn push(&mut self, entry: &Entry<'_>) -> Result<(), ExportError> {
+        if let Some(last) = self.last_offset.filter(|last| *last >= entry.ledger_offset) {
+            return Err(ExportError::Order { offset: entry.ledger_offset, last });
         }
-        self.last_offset = Some(issued.ledger_offset);
-        let invoice = issued.invoice;
-        let other_customer = self.request.customer().is_some_and(|id| id != invoice.customer_id);
-        if invoice.period.text != self.request.period() || other_customer {
+        self.last_offset = Some(entry.ledger_offset);
+        let Self { request, columns, sink, totals, .. } = self;
+        if request.customer().is_some_and(|id| id != entry.event.customer_id()) {
             return Ok(());
         }
-        let Self { request, columns, sink, totals, .. } = self;
-        rows::check_sums(invoice)?;
-        totals.invoice(issued.ledger_offset, issued.record_hash);
-        let mut context = Context {
-            totals,
-            emit: &mut |totals: &mut Totals, cells: Vec<Cell>| {
-                totals.row();
-                sink.push(columns, cells)
-            },
+        let mut emit = |totals: &mut Totals, cells: Vec<Cell>| {
+            totals.row();
+            sink.push(columns, cells)
         };
-        rows::write(request, issued, &mut context)
+        rows::write(request, entry, &mut Context { totals, emit: &mut emit })
     }
 
     /// The bytes written since the last call.

@@ -1,15 +1,15 @@
 //! Exports for finance: what was invoiced, as rows that accounting systems and warehouses read.
 //!
 //! ```text
-//! issued invoices, in the order of the ledger
+//! winning records of the ledger, in their order
 //!     -> rows of one table (`invoices`, `lines`, `usage`, `journal`, `focus`)
 //!     -> bytes of one format (CSV, JSON lines, Parquet), piece by piece
 //!     -> control totals: rows, sums, bytes and SHA-256 of exactly those bytes
 //! ```
 //!
 //! - [`Request`]: which table, of which period and customer, in which format.
-//! - [`Exporter`]: takes invoices one at a time and gives bytes piece by piece; what it holds is bounded by
-//!   one invoice and [`ROW_GROUP_ROWS_MAX`] rows.
+//! - [`Exporter`]: takes records one at a time and gives bytes piece by piece; what it holds is bounded by
+//!   one record and [`ROW_GROUP_ROWS_MAX`] rows.
 //! - [`Control`]: what whoever loads a file compares it with.
 //!
 //! Nothing here reads a clock, draws a number or opens a file: the same invoices give the same bytes,
@@ -34,7 +34,7 @@ mod error;
 mod exporter;
 mod jsonl;
 mod parquet_file;
-pub mod postings;
+mod postings;
 mod request;
 mod rows;
 mod sink;
@@ -42,7 +42,7 @@ mod sink;
 pub use cell::{Cell, Column, Kind};
 pub use control::{Control, ControlColumn, ControlFile, LeftOut, Sum};
 pub use error::ExportError;
-pub use exporter::{Exporter, Finished, IssuedInvoice};
+pub use exporter::{Entry, Exporter, Finished};
 pub use parquet_file::{ROW_GROUP_BYTES_MAX, ROW_GROUP_ROWS_MAX};
 pub use request::{Format, Profile, Request, Table};
 pub use rows::columns;

@@ -1,5 +1,6 @@
 //! What is asked for.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -104,6 +105,7 @@ pub struct Request {
     profile: Option<Profile>,
     period: String,
     customer: Option<String>,
+    accounts: BTreeMap<String, String>,
 }
 
 impl Request {
@@ -128,7 +130,14 @@ impl Request {
             return Err(ExportError::Request { problem });
         }
         let customer = customer.map(str::to_owned);
-        Ok(Self { table, format, profile: None, period: period.to_owned(), customer })
+        Ok(Self {
+            table,
+            format,
+            profile: None,
+            period: period.to_owned(),
+            customer,
+            accounts: BTreeMap::new(),
+        })
     }
 
     /// The journal in the columns of an accounting system.
@@ -142,6 +151,21 @@ impl Request {
         }
         self.profile = Some(profile);
         Ok(self)
+    }
+
+    /// The journal with an account under another name: the name or number that it has in the accounting
+    /// system. Our names are those of [`wb_ledger::Account::name`], such as `accounts_receivable`; for
+    /// `revenue` alone all accounts `revenue:KIND` that have no name of their own are meant.
+    #[must_use]
+    pub fn with_account(mut self, ours: &str, theirs: &str) -> Self {
+        self.accounts.insert(ours.to_owned(), theirs.to_owned());
+        self
+    }
+
+    /// The name of one of our accounts in the accounting system.
+    pub(crate) fn account<'a>(&'a self, ours: &'a str) -> &'a str {
+        let group = ours.split_once(':').map_or(ours, |(group, _)| group);
+        self.accounts.get(ours).or_else(|| self.accounts.get(group)).map_or(ours, String::as_str)
     }
 
     /// What the rows are of.

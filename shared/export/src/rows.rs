@@ -10,13 +10,13 @@ mod usage;
 
 use std::collections::BTreeMap;
 
-use wb_ledger::{Invoice, InvoiceLine};
+use wb_ledger::{Event, Hash, Invoice, InvoiceLine};
 use wb_units::Currency;
 
 use crate::cell::{Cell, Column};
 use crate::control::Totals;
 use crate::error::ExportError;
-use crate::exporter::IssuedInvoice;
+use crate::exporter::Entry;
 use crate::request::{Request, Table};
 
 /// Where rows go.
@@ -43,19 +43,34 @@ pub fn columns(request: &Request) -> Vec<Column> {
     }
 }
 
-pub(crate) use classes::is_tax;
+/// An issued invoice and its record.
+pub(crate) struct Issued<'a> {
+    pub(crate) ledger_offset: u64,
+    pub(crate) record_hash: Hash,
+    pub(crate) invoice: &'a Invoice,
+}
 
 pub(crate) fn write(
     request: &Request,
-    issued: &IssuedInvoice<'_>,
+    entry: &Entry<'_>,
     context: &mut Context<'_>,
 ) -> Result<(), ExportError> {
+    if request.table() == Table::Journal {
+        return journal::write(entry, request, context);
+    }
+    let Event::InvoiceIssued(invoice) = entry.event else { return Ok(()) };
+    if invoice.period.text != request.period() {
+        return Ok(());
+    }
+    check_sums(invoice)?;
+    context.totals.record(entry.ledger_offset, entry.record_hash);
+    let issued = Issued { ledger_offset: entry.ledger_offset, record_hash: entry.record_hash, invoice };
     match request.table() {
-        Table::Invoices => invoices::write(issued, context),
-        Table::Lines => lines::write(issued, context),
-        Table::Usage => usage::write(issued, context),
-        Table::Journal => journal::write(issued, request.profile(), context),
-        Table::Focus => focus::write(issued, context),
+        Table::Invoices => invoices::write(&issued, context),
+        Table::Lines => lines::write(&issued, context),
+        Table::Usage => usage::write(&issued, context),
+        Table::Focus => focus::write(&issued, context),
+        Table::Journal => Ok(()),
     }
 }
 

@@ -426,6 +426,7 @@ fn invoices() -> Vec<Row> {
                amount_minor: &str,
                amount: &str|
      -> Row {
+        let digest = |of: &str| wb_ledger::Hash::of(format!("{of} {mark}").as_bytes());
         let invoice = json!({
             "invoice_id": format!("inv-{mark}"), "number": number, "customer_id": customer,
             "contract_id": format!("contract-{mark}"), "legal_entity": "GEN",
@@ -433,9 +434,10 @@ fn invoices() -> Vec<Row> {
             "lines": [{"id": format!("contract-{mark}/power"), "component": "power", "kind": "metered_energy",
                 "description": format!("Power for {}", &mark[..1].to_uppercase()), "quantity": "3.217", "unit": "kWh",
                 "unit_price": "0.0725", "formula": "quantity x unit price, half even", "amount_minor": amount_minor,
-                "currency": "USD", "inputs_count": 2, "inputs_digest": format!("i1-{mark}"), "inputs": []}],
+                "currency": "USD", "inputs_count": 2, "inputs_digest": digest("inputs"),
+                "amount": amount, "inputs": [{"machine_id": format!("machine-{mark}"), "energy_kwh": "3.217"}]}],
             "totals": [{"currency": "USD", "amount": amount, "amount_minor": amount_minor}],
-            "bill_digest": format!("b1-{mark}"), "evidence_digest": format!("e1-{mark}"),
+            "contract_versions": [], "bill_digest": digest("bill"), "evidence_digest": digest("evidence"),
             "evidence": {"cut": 42, "blocks_count": 1, "blocks": [], "chain_heads": []},
         });
         let columns = "ledger_offset, kind, customer_id, invoice_id, body";

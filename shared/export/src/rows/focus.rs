@@ -21,10 +21,9 @@ use wb_units::rounding::div_half_even_i128;
 
 use super::classes::{Category, Class, class_of};
 use super::quantity::{self, Rounded};
-use super::{Context, amount, line_place};
+use super::{Context, Issued, amount, line_place};
 use crate::cell::{Cell, Column, Kind, NUMBER_PLACES};
 use crate::error::ExportError;
-use crate::exporter::IssuedInvoice;
 
 pub(super) const COLUMNS: &[Column] = &[
     Column::new("BilledCost", Kind::Money),
@@ -80,7 +79,7 @@ const NO_NATIONAL_CURRENCY: &str = "FOCUS takes national currencies only";
 /// The unit of a price that is not one of quantity times price.
 const CHARGE: &str = "Charges";
 
-pub(super) fn write(issued: &IssuedInvoice<'_>, context: &mut Context<'_>) -> Result<(), ExportError> {
+pub(super) fn write(issued: &Issued<'_>, context: &mut Context<'_>) -> Result<(), ExportError> {
     for line in &issued.invoice.lines {
         let (currency, minor) = amount(issued.invoice, line)?;
         if currency == Currency::BTC {
@@ -96,7 +95,7 @@ pub(super) fn write(issued: &IssuedInvoice<'_>, context: &mut Context<'_>) -> Re
 }
 
 fn cells(
-    issued: &IssuedInvoice<'_>,
+    issued: &Issued<'_>,
     line: &InvoiceLine,
     currency: Currency,
     minor: i128,

@@ -3,10 +3,9 @@
 
 use wb_ledger::Total;
 
-use super::{Context, currency_of, minor_of, place};
+use super::{Context, Issued, currency_of, minor_of, place};
 use crate::cell::{Cell, Column, Kind};
 use crate::error::ExportError;
-use crate::exporter::IssuedInvoice;
 
 pub(super) const COLUMNS: &[Column] = &[
     Column::new("ledger_offset", Kind::Count),
@@ -14,6 +13,7 @@ pub(super) const COLUMNS: &[Column] = &[
     Column::new("invoice_id", Kind::Text),
     Column::new("state", Kind::Word),
     Column::new("issued_at", Kind::Instant),
+    Column::or_null("due_at", Kind::Instant),
     Column::new("period", Kind::Word),
     Column::new("period_start", Kind::Instant),
     Column::new("period_end", Kind::Instant),
@@ -39,7 +39,7 @@ pub(super) const COLUMNS: &[Column] = &[
 /// of their own.
 const ISSUED: &str = "issued";
 
-pub(super) fn write(issued: &IssuedInvoice<'_>, context: &mut Context<'_>) -> Result<(), ExportError> {
+pub(super) fn write(issued: &Issued<'_>, context: &mut Context<'_>) -> Result<(), ExportError> {
     if issued.invoice.totals.is_empty() {
         return row(issued, None, context);
     }
@@ -48,11 +48,7 @@ pub(super) fn write(issued: &IssuedInvoice<'_>, context: &mut Context<'_>) -> Re
     totals.into_iter().try_for_each(|total| row(issued, Some(total), context))
 }
 
-fn row(
-    issued: &IssuedInvoice<'_>,
-    total: Option<&Total>,
-    context: &mut Context<'_>,
-) -> Result<(), ExportError> {
+fn row(issued: &Issued<'_>, total: Option<&Total>, context: &mut Context<'_>) -> Result<(), ExportError> {
     let invoice = issued.invoice;
     let place = || place(invoice);
     let of_currency =
@@ -85,7 +81,8 @@ fn row(
         Cell::text(&invoice.number),
         Cell::text(&invoice.invoice_id),
         Cell::text(ISSUED),
-        Cell::Instant(issued.issued_at_us),
+        Cell::Instant(invoice.issued_us()),
+        invoice.dates.as_ref().map_or(Cell::Null, |dates| Cell::Instant(dates.due_us)),
         Cell::text(&invoice.period.text),
         Cell::Instant(invoice.period.start_us),
         Cell::Instant(invoice.period.end_us),

@@ -1,13 +1,14 @@
-//! `journal`: a row for each posting, in the order of issue, then of currencies, what is owed first and then
-//! the lines; as our own columns, or in those of an accounting system (`docs` in the example configuration's
-//! folder name the sources of the mappings).
+//! `journal`: a row for each account that a record posts to, in the order of the ledger, then of currencies,
+//! then of the accounts' first posting; as our own columns, or in those of an accounting system. Its period is
+//! the month in UTC that the record is dated in: what was invoiced for October on the first of November is
+//! of November's journal. `schemas/exports/README.md` names the sources of the mappings.
 
 use super::Context;
-use crate::cell::{Cell, Column, Kind, day_text};
+use crate::cell::{Cell, Column, Kind, day_of, day_text};
 use crate::error::ExportError;
-use crate::exporter::IssuedInvoice;
-use crate::postings::{self, Posting};
-use crate::request::Profile;
+use crate::exporter::Entry;
+use crate::postings::{Posted, dated, posted};
+use crate::request::{Profile, Request};
 
 const OWN: &[Column] = &[
     Column::new("ledger_offset", Kind::Count),
@@ -80,20 +81,29 @@ pub(super) fn columns(profile: Option<Profile>) -> Vec<Column> {
 }
 
 pub(super) fn write(
-    issued: &IssuedInvoice<'_>,
-    profile: Option<Profile>,
+    entry: &Entry<'_>,
+    request: &Request,
     context: &mut Context<'_>,
 ) -> Result<(), ExportError> {
-    for (number, posting) in (1..).zip(postings::of_invoice(issued)?) {
+    let month = |at_us| day_text(day_of(at_us)).chars().take(7).collect::<String>();
+    if dated(entry.event).is_none_or(|(at_us, _)| month(at_us) != request.period()) {
+        return Ok(());
+    }
+    let postings = posted(entry)?;
+    if !postings.is_empty() {
+        context.totals.record(entry.ledger_offset, entry.record_hash);
+    }
+    for (number, mut posting) in (1..).zip(postings) {
         let currency = posting.currency;
-        if profile.is_some() && currency.scale() > PLACES_MAX {
+        if request.profile().is_some() && currency.scale() > PLACES_MAX {
             context.totals.left_out(TOO_FINE, currency, posting.debit_minor)?;
             continue;
         }
+        posting.account = request.account(&posting.account).to_owned();
         context.totals.money("debit", currency, posting.debit_minor)?;
         context.totals.money("credit", currency, posting.credit_minor)?;
-        context.row(match profile {
-            None => own(issued.ledger_offset, number, &posting),
+        context.row(match request.profile() {
+            None => own(entry.ledger_offset, number, &posting),
             Some(Profile::Quickbooks) => quickbooks(&posting),
             Some(Profile::Xero) => xero(&posting),
             Some(Profile::Netsuite) => netsuite(&posting),
@@ -102,7 +112,7 @@ pub(super) fn write(
     Ok(())
 }
 
-fn own(ledger_offset: u64, number: u64, posting: &Posting) -> Vec<Cell> {
+fn own(ledger_offset: u64, number: u64, posting: &Posted) -> Vec<Cell> {
     vec![
         Cell::Count(ledger_offset),
         Cell::Count(number),
@@ -121,18 +131,18 @@ fn own(ledger_offset: u64, number: u64, posting: &Posting) -> Vec<Cell> {
 }
 
 /// A side as these systems want it: empty where the other one is meant.
-fn side(minor: i128, posting: &Posting) -> Cell {
+fn side(minor: i128, posting: &Posted) -> Cell {
     if minor == 0 { Cell::Null } else { Cell::money(minor, posting.currency) }
 }
 
 /// Year, month and day of a posting.
-fn date(posting: &Posting) -> (String, String, String) {
+fn date(posting: &Posted) -> (String, String, String) {
     let text = day_text(posting.day);
     let mut parts = text.splitn(3, '-').map(str::to_owned);
     (parts.next().unwrap_or_default(), parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
 }
 
-fn quickbooks(posting: &Posting) -> Vec<Cell> {
+fn quickbooks(posting: &Posted) -> Vec<Cell> {
     let (year, month, day) = date(posting);
     vec![
         Cell::text(&posting.entry_id),
@@ -146,7 +156,7 @@ fn quickbooks(posting: &Posting) -> Vec<Cell> {
     ]
 }
 
-fn xero(posting: &Posting) -> Vec<Cell> {
+fn xero(posting: &Posted) -> Vec<Cell> {
     let (year, month, day) = date(posting);
     vec![
         Cell::Text(format!("{} {}", posting.entry_id, posting.customer_id)),
@@ -162,7 +172,7 @@ fn xero(posting: &Posting) -> Vec<Cell> {
     ]
 }
 
-fn netsuite(posting: &Posting) -> Vec<Cell> {
+fn netsuite(posting: &Posted) -> Vec<Cell> {
     let (year, month, day) = date(posting);
     vec![
         Cell::text(&posting.entry_id),

@@ -1,10 +1,9 @@
 //! `lines`: a row for each line, in the order of issue, then of the invoice.
 
 use super::invoices::count;
-use super::{Context, amount, classes, quantity};
+use super::{Context, Issued, amount, classes, quantity};
 use crate::cell::{Cell, Column, Kind};
 use crate::error::ExportError;
-use crate::exporter::IssuedInvoice;
 
 pub(super) const COLUMNS: &[Column] = &[
     Column::new("ledger_offset", Kind::Count),
@@ -32,7 +31,7 @@ pub(super) const COLUMNS: &[Column] = &[
     Column::new("bill_digest", Kind::Text),
 ];
 
-pub(super) fn write(issued: &IssuedInvoice<'_>, context: &mut Context<'_>) -> Result<(), ExportError> {
+pub(super) fn write(issued: &Issued<'_>, context: &mut Context<'_>) -> Result<(), ExportError> {
     let invoice = issued.invoice;
     for (index, line) in invoice.lines.iter().enumerate() {
         let (currency, minor) = amount(invoice, line)?;

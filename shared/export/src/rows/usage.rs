@@ -6,11 +6,10 @@
 
 use serde_json::Value;
 
-use super::Context;
 use super::invoices::count;
+use super::{Context, Issued};
 use crate::cell::{Cell, Column, Kind};
 use crate::error::ExportError;
-use crate::exporter::IssuedInvoice;
 
 pub(super) const COLUMNS: &[Column] = &[
     Column::new("ledger_offset", Kind::Count),
@@ -33,7 +32,7 @@ pub(super) const COLUMNS: &[Column] = &[
     Column::new("inputs_digest", Kind::Text),
 ];
 
-pub(super) fn write(issued: &IssuedInvoice<'_>, context: &mut Context<'_>) -> Result<(), ExportError> {
+pub(super) fn write(issued: &Issued<'_>, context: &mut Context<'_>) -> Result<(), ExportError> {
     let invoice = issued.invoice;
     for (line_index, line) in invoice.lines.iter().enumerate() {
         for (index, input) in line.inputs.iter().enumerate() {

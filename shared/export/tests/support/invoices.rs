@@ -3,8 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use wb_export::{Exporter, Finished, Format, IssuedInvoice, Request, Table};
-use wb_ledger::{Billed, ChainHead, ContractVersion, Draft, EvidenceBlock, Hash, Invoice, PeriodDocument};
+use wb_export::{Entry, Exporter, Finished, Format, Request, Table};
+use wb_ledger::{
+    Billed, ChainHead, ContractVersion, Draft, Event, EvidenceBlock, Hash, Invoice, InvoiceDates,
+    PeriodDocument,
+};
 use wb_rating::Line;
 use wb_units::{Currency, Money};
 
@@ -71,7 +74,8 @@ pub(crate) fn invoice(number: &str, customer: &str, period: &str, lines: Vec<Lin
         }],
     })
     .unwrap();
-    Invoice { number: number.to_owned(), ..draft.document().clone() }
+    let dates = InvoiceDates { issued_us: END_US - 3_600_000_000, due_us: END_US + 14 * 86_400_000_000 };
+    Invoice { number: number.to_owned(), dates: Some(dates), ..draft.document().clone() }
 }
 
 /// A ledger with everything that exports have to tell apart.
@@ -99,13 +103,12 @@ pub(crate) fn ledger() -> Vec<(u64, Invoice)> {
     ]
 }
 
-pub(crate) fn issued(offset: u64, invoice: &Invoice) -> IssuedInvoice<'_> {
-    IssuedInvoice {
-        ledger_offset: offset,
-        record_hash: Hash::of(&offset.to_be_bytes()),
-        issued_at_us: END_US + 3_600_000_000,
-        invoice,
-    }
+pub(crate) fn issued(invoice: &Invoice) -> Event {
+    Event::InvoiceIssued(Box::new(invoice.clone()))
+}
+
+pub(crate) fn entry(offset: u64, event: &Event) -> Entry<'_> {
+    Entry { ledger_offset: offset, record_hash: Hash::of(&offset.to_be_bytes()), event }
 }
 
 /// The whole file and its totals, the bytes taken after every invoice.
@@ -113,7 +116,7 @@ pub(crate) fn export_of(request: Request, ledger: &[(u64, Invoice)]) -> Finished
     let mut exporter = Exporter::new(request).unwrap();
     let mut bytes = Vec::new();
     for (offset, invoice) in ledger {
-        exporter.push(&issued(*offset, invoice)).unwrap();
+        exporter.push(&entry(*offset, &issued(invoice))).unwrap();
         bytes.extend(exporter.take());
     }
     let mut done = exporter.finish(13).unwrap();
