@@ -1,19 +1,26 @@
 //! The clerk.
 
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
-use tracing::{info, warn};
-use wb_ledger::{Command, Draft, Hash, PeriodClosed, Refusal};
+use wb_ledger::{Draft, Hash, InvoiceDates};
 use wb_rating::Period;
 
 use crate::bill::bill;
-use crate::error::{ClerkError, ContractFailure};
+use crate::error::ClerkError;
 use crate::journal::{IssuedDocument, Journal};
 use crate::ports::{Clock, CutSource, LedgerLog, UsageStore};
 use crate::reference::Reference;
+
+mod act;
+mod adjust;
+mod close;
+
+pub use act::Done;
+pub use adjust::Adjusted;
+pub use close::{CloseRequest, Progress};
 
 /// Closes periods and issues invoices.
 ///
@@ -25,7 +32,55 @@ pub struct Clerk<L, S, C, K> {
     cuts: C,
     clock: K,
     who: String,
+    policy: Policy,
     journal: Mutex<Journal>,
+}
+
+/// How complete a draft's period is, in parts per million of what was expected.
+pub type CompletenessFn = Arc<dyn Fn(&Draft) -> u32 + Send + Sync>;
+
+/// What holds where a contract says nothing.
+#[derive(Clone)]
+pub struct Policy {
+    /// How many persons approve a draft before it is issued; 0 issues at the close.
+    pub approvals: u32,
+    /// Days from issue until an invoice is due, where the contract does not say it.
+    pub payment_terms_days: u64,
+    /// How complete a period must be to be closed, in parts per million of what was expected.
+    pub completeness_threshold_ppm: u32,
+    /// What tells how complete a period is; without it every period is taken to be complete.
+    pub completeness: Option<CompletenessFn>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            approvals: 0,
+            payment_terms_days: 30,
+            completeness_threshold_ppm: 1_000_000,
+            completeness: None,
+        }
+    }
+}
+
+/// Who does something, and why; both go into the record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signature {
+    /// Who.
+    pub who: String,
+    /// Why.
+    pub why: String,
+}
+
+/// What a close made of a contract's period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IssuedAs {
+    /// An invoice with its number.
+    Invoice,
+    /// A draft that lies in review.
+    Draft,
+    /// Nothing yet: a dry run.
+    WouldBe,
 }
 
 /// An invoice that exists after a close.
@@ -43,8 +98,12 @@ pub struct Issued {
     pub bill_digest: Hash,
     /// The digest of what it was computed from.
     pub evidence_digest: Hash,
-    /// Whether this close issued it; otherwise it existed.
+    /// Whether this close made it; otherwise it existed.
     pub new: bool,
+    /// What it is.
+    pub issued_as: IssuedAs,
+    /// The sums, one per currency.
+    pub totals: Vec<wb_ledger::Total>,
 }
 
 /// An invoice computed again at its cut.
@@ -63,135 +122,15 @@ pub struct Recomputed {
 impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
     /// A clerk that signs its records with `who`.
     pub fn new(log: L, store: S, cuts: C, clock: K, who: impl Into<String>) -> Self {
-        Self { log, store, cuts, clock, who: who.into(), journal: Mutex::new(Journal::default()) }
+        let policy = Policy::default();
+        Self { log, store, cuts, clock, who: who.into(), policy, journal: Mutex::new(Journal::default()) }
     }
 
-    /// Closes a month for every contract in effect in it, or for those of one customer, and issues
-    /// what is not issued yet. A contract without any usage or charge is closed without an invoice.
-    ///
-    /// Returns all invoices of the month, also those that existed; sorted by contract.
-    ///
-    /// # Errors
-    /// [`ClerkError::Some`] where contracts failed while others were billed; anything else stopped
-    /// the close. A repeat goes on where this one ended.
-    pub async fn close(&self, period: &str, customer: Option<&str>) -> Result<Vec<Issued>, ClerkError> {
-        let settled = self.cuts.settled_cut().await?;
-        let cut = self.store.named_cut(settled).await?;
-        self.cuts.check_conserved(utc_days(period)?, cut).await?;
-        let mut at_cuts = BTreeMap::from([(cut, Reference::load(&self.store, cut).await?)]);
-        let mut journal = self.journal.lock().await;
-        journal.refresh(&self.log).await?;
-        let mut contracts: BTreeSet<(String, Option<String>)> = BTreeSet::new();
-        for reference in at_cuts.values() {
-            for contract_id in reference.contract_ids() {
-                contracts.insert((contract_id.clone(), reference.customer_of(contract_id)));
-            }
-        }
-        contracts.retain(|(_, owner)| customer.is_none() || owner.as_deref() == customer);
-        let mut issued = Vec::new();
-        let mut failures = Vec::new();
-        for (contract_id, _) in contracts {
-            match self.close_contract(&mut journal, &mut at_cuts, cut, &contract_id, period).await {
-                Ok(invoice) => issued.extend(invoice),
-                // The log, the tables or the ledger itself: the next contract would meet the same.
-                Err(
-                    error @ (ClerkError::Port(_)
-                    | ClerkError::Event { .. }
-                    | ClerkError::Inconsistent { .. }
-                    | ClerkError::LostTail { .. }
-                    | ClerkError::Crowded { .. }),
-                ) => return Err(error),
-                Err(error) => {
-                    warn!(%contract_id, period, code = error.code(), %error, "a contract could not be billed");
-                    failures.push(ContractFailure { contract_id, error });
-                }
-            }
-        }
-        if failures.is_empty() { Ok(issued) } else { Err(ClerkError::Some { failures, issued }) }
-    }
-
-    async fn close_contract(
-        &self,
-        journal: &mut Journal,
-        at_cuts: &mut BTreeMap<u64, Reference>,
-        cut: u64,
-        contract_id: &str,
-        period: &str,
-    ) -> Result<Option<Issued>, ClerkError> {
-        if journal.state().closed(contract_id, period).is_none() {
-            // Computed before the close, so that a mistake in the facts can still be corrected.
-            let Some(draft) = self.draft(at_cuts, contract_id, period, cut).await? else { return Ok(None) };
-            let document = draft.document();
-            let now_us = self.clock.now_us();
-            if now_us < document.period.end_us {
-                return Err(ClerkError::NotOver {
-                    contract_id: contract_id.to_owned(),
-                    period: period.to_owned(),
-                    end_us: document.period.end_us,
-                    now_us,
-                });
-            }
-            let close = Command::ClosePeriod(PeriodClosed {
-                contract_id: contract_id.to_owned(),
-                customer_id: document.customer_id.clone(),
-                period: document.period.clone(),
-                cut,
-            });
-            match self.execute(journal, &close, period).await {
-                Ok(()) => return self.issue(journal, draft, period).await,
-                // Another clerk closed it meanwhile: its cut stands.
-                Err(ClerkError::Refused(Refusal::AlreadyClosed { .. })) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        let closed_cut = journal.state().closed(contract_id, period).map_or(cut, |close| close.cut);
-        if let Some(existing) = journal.invoices().find(|document| {
-            document.invoice.contract_id == contract_id && document.invoice.period.text == period
-        }) {
-            return Ok(Some(summary(existing, false)));
-        }
-        let draft = self.draft(at_cuts, contract_id, period, closed_cut).await?.ok_or_else(|| {
-            ClerkError::NoTerms {
-                contract_id: contract_id.to_owned(),
-                period: period.to_owned(),
-                cut: closed_cut,
-            }
-        })?;
-        self.issue(journal, draft, period).await
-    }
-
-    async fn issue(
-        &self,
-        journal: &mut Journal,
-        draft: Draft,
-        period: &str,
-    ) -> Result<Option<Issued>, ClerkError> {
-        if draft.is_empty() {
-            return Ok(None);
-        }
-        let invoice_id = draft.document().invoice_id.clone();
-        let new = match self.execute(journal, &Command::IssueInvoice(Box::new(draft)), period).await {
-            Ok(()) => true,
-            Err(ClerkError::Refused(Refusal::AlreadyIssued { .. })) => false,
-            Err(error) => return Err(error),
-        };
-        let document = journal.invoice(&invoice_id).ok_or(ClerkError::NoSuchInvoice { invoice_id })?;
-        if new {
-            let invoice = &document.invoice;
-            info!(invoice_id = %invoice.invoice_id, number = %invoice.number, customer_id = %invoice.customer_id,
-                contract_id = %invoice.contract_id, period, bill_digest = %invoice.bill_digest, "invoice issued");
-        }
-        Ok(Some(summary(document, new)))
-    }
-
-    async fn execute(
-        &self,
-        journal: &mut Journal,
-        command: &Command,
-        period: &str,
-    ) -> Result<(), ClerkError> {
-        let why = format!("close of {period}");
-        journal.execute(&self.log, command, (&self.who, &why, self.clock.now_us())).await
+    /// The same clerk by another policy.
+    #[must_use]
+    pub fn with_policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
     }
 
     async fn draft(
@@ -201,13 +140,34 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
         period: &str,
         cut: u64,
     ) -> Result<Option<Draft>, ClerkError> {
+        Ok(self.drafted(at_cuts, contract_id, period, cut).await?.map(|(draft, _)| draft))
+    }
+
+    /// The draft, and the days until it is due.
+    async fn drafted(
+        &self,
+        at_cuts: &mut BTreeMap<u64, Reference>,
+        contract_id: &str,
+        period: &str,
+        cut: u64,
+    ) -> Result<Option<(Draft, u64)>, ClerkError> {
         self.check_reached(cut).await?;
         let reference = match at_cuts.entry(cut) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => entry.insert(Reference::load(&self.store, cut).await?),
         };
         let Some(period_terms) = reference.terms_of(contract_id, period)? else { return Ok(None) };
-        Ok(Some(Draft::new(bill(&self.store, reference, period_terms, cut).await?)?))
+        let days = period_terms.terms.last().and_then(|terms| terms.contract.payment_terms_days);
+        let draft = Draft::new(bill(&self.store, reference, period_terms, cut).await?)?;
+        Ok(Some((draft, days.unwrap_or(self.policy.payment_terms_days))))
+    }
+
+    /// Issued now, and due that many days later.
+    fn dates(&self, days: u64) -> InvoiceDates {
+        const DAY_US: i64 = 86_400_000_000;
+        let issued_us = self.clock.now_us();
+        let terms_us = i64::try_from(days).unwrap_or(i64::MAX).saturating_mul(DAY_US);
+        InvoiceDates { issued_us, due_us: issued_us.saturating_add(terms_us) }
     }
 
     /// A bill over tables that lag behind the cut would be too small, silently.
@@ -286,5 +246,7 @@ fn summary(document: &IssuedDocument, new: bool) -> Issued {
         bill_digest: invoice.bill_digest,
         evidence_digest: invoice.evidence_digest,
         new,
+        issued_as: IssuedAs::Invoice,
+        totals: invoice.totals.clone(),
     }
 }

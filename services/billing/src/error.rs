@@ -189,6 +189,21 @@ pub enum ClerkError {
         /// The cut.
         cut: u64,
     },
+    /// Usage is missing, and nobody answers for it.
+    #[error(
+        "[WB-5413] period {period} of contract {contract_id} is complete to {completeness_ppm} parts per million, and \
+         {threshold_ppm} are asked for; wait for what is missing, or close it by name with a reason"
+    )]
+    Incomplete {
+        /// The contract.
+        contract_id: String,
+        /// The month.
+        period: String,
+        /// What is there.
+        completeness_ppm: u32,
+        /// What is asked for.
+        threshold_ppm: u32,
+    },
     /// Some contracts could not be billed. The others were; a second close goes on with the rest.
     #[error("[WB-5412] {} of {} contracts could not be billed: {}", failures.len(), failures.len() + issued.len(), list(failures))]
     Some {
@@ -224,7 +239,22 @@ impl ClerkError {
             Self::NoSuchInvoice { .. } => "WB-5410",
             Self::NoTerms { .. } => "WB-5411",
             Self::Some { .. } => "WB-5412",
+            Self::Incomplete { .. } => "WB-5413",
         }
+    }
+}
+
+impl ClerkError {
+    /// Whether the log, the tables or the ledger itself are to blame: the next contract would meet the same.
+    pub(crate) fn stops_everything(&self) -> bool {
+        matches!(
+            self,
+            Self::Port(_)
+                | Self::Event { .. }
+                | Self::Inconsistent { .. }
+                | Self::LostTail { .. }
+                | Self::Crowded { .. }
+        )
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tracing::{info, warn};
-use wb_ledger::{Applied, Chain, Command, Event, Hash, Invoice, LedgerRecord, State, decide};
+use wb_ledger::{Applied, Chain, Command, Event, Invoice, LedgerRecord, Note, State, decide};
 
 use crate::error::ClerkError;
 use crate::ports::LedgerLog;
@@ -22,12 +22,38 @@ pub struct IssuedDocument {
     pub invoice: Invoice,
 }
 
+/// A credit or debit note with where it lies in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoteDocument {
+    /// The offset of its record in the ledger.
+    pub ledger_offset: u64,
+    /// The document.
+    pub note: Note,
+}
+
+/// A record of the ledger as its readers see it: what happened to an invoice, by whom, why and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryEntry {
+    /// The offset of the record.
+    pub ledger_offset: u64,
+    /// The kind of event.
+    pub kind: &'static str,
+    /// Who decided it.
+    pub who: String,
+    /// Why.
+    pub why: String,
+    /// When it was written, UTC microseconds.
+    pub at_us: i64,
+}
+
 /// Chain, state and documents, folded from the log in offset order.
 #[derive(Default)]
 pub(crate) struct Journal {
     chain: Chain,
     state: State,
     invoices: BTreeMap<String, Arc<IssuedDocument>>,
+    notes: BTreeMap<String, Arc<NoteDocument>>,
+    histories: BTreeMap<String, Vec<HistoryEntry>>,
 }
 
 impl Journal {
@@ -43,17 +69,30 @@ impl Journal {
         self.invoices.values()
     }
 
-    /// Reads the log to its end. Returns the hashes of the records that won on the way.
+    /// A note by its number or id.
+    pub(crate) fn note(&self, name: &str) -> Option<&Arc<NoteDocument>> {
+        self.notes.get(name).or_else(|| self.notes.values().find(|document| document.note.note_id == name))
+    }
+
+    pub(crate) fn notes(&self) -> impl Iterator<Item = &Arc<NoteDocument>> {
+        self.notes.values()
+    }
+
+    pub(crate) fn history(&self, invoice_id: &str) -> &[HistoryEntry] {
+        self.histories.get(invoice_id).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Reads the log to its end. Returns the offsets of the records that won on the way.
     ///
     /// A record that stops the fold is met again by the next call: nothing is applied by halves.
-    pub(crate) async fn refresh<L: LedgerLog>(&mut self, log: &L) -> Result<BTreeSet<Hash>, ClerkError> {
+    pub(crate) async fn refresh<L: LedgerLog>(&mut self, log: &L) -> Result<BTreeSet<u64>, ClerkError> {
         let mut won = BTreeSet::new();
         for (offset, bytes) in log.read_all_from(self.chain.next_offset()).await? {
             let mut chain = self.chain.clone();
             match chain.apply(offset, &bytes) {
-                Applied::Won { hash, record } => {
+                Applied::Won { record, .. } => {
                     self.take(offset, &record)?;
-                    won.insert(hash);
+                    won.insert(offset);
                 }
                 Applied::Lost { hash, predecessor } => {
                     info!(offset, %hash, %predecessor, "a ledger record lost: it follows a record that is not the head");
@@ -71,22 +110,39 @@ impl Journal {
         let event =
             Event::read(&record.kind, &record.body).map_err(|source| ClerkError::Event { offset, source })?;
         self.state.apply(&event).map_err(|source| ClerkError::Inconsistent { offset, source })?;
-        if let Event::InvoiceIssued(invoice) = event {
-            let document = IssuedDocument { ledger_offset: offset, invoice: *invoice };
-            self.invoices.insert(document.invoice.invoice_id.clone(), Arc::new(document));
+        if let Some(invoice_id) = event.invoice_id() {
+            self.histories.entry(invoice_id.to_owned()).or_default().push(HistoryEntry {
+                ledger_offset: offset,
+                kind: event.kind(),
+                who: record.who.clone(),
+                why: record.why.clone(),
+                at_us: record.at_us,
+            });
+        }
+        match event {
+            Event::InvoiceIssued(invoice) => {
+                let document = IssuedDocument { ledger_offset: offset, invoice: *invoice };
+                self.invoices.insert(document.invoice.invoice_id.clone(), Arc::new(document));
+            }
+            Event::CreditNoteIssued(note) | Event::DebitNoteIssued(note) => {
+                let document = NoteDocument { ledger_offset: offset, note: *note };
+                self.notes.insert(document.note.number.clone(), Arc::new(document));
+            }
+            _ => {}
         }
         Ok(())
     }
 
     /// Decides a command on the newest state and appends what was decided, until it has won or is
-    /// refused.
+    /// refused. Returns the events that won; none where nothing was left to be done.
     pub(crate) async fn execute<L: LedgerLog>(
         &mut self,
         log: &L,
         command: &Command,
         (who, why, at_us): (&str, &str, i64),
-    ) -> Result<(), ClerkError> {
+    ) -> Result<Vec<Event>, ClerkError> {
         let mut lost = 0;
+        let mut done = Vec::new();
         self.refresh(log).await?;
         'again: while lost < ATTEMPTS_MAX {
             for event in decide(&self.state, command)? {
@@ -95,18 +151,19 @@ impl Journal {
                     .map_err(|source| ClerkError::Event { offset: self.chain.next_offset(), source })?;
                 let record = LedgerRecord::new(self.chain.head(), event.kind(), body, who, why, at_us);
                 let bytes = record.to_bytes()?;
-                let hash = Hash::of(&bytes);
                 let offset = log.append(bytes).await?;
                 let won = self.refresh(log).await?;
                 if self.chain.next_offset() <= offset {
                     return Err(ClerkError::LostTail { offset });
                 }
-                if !won.contains(&hash) {
+                // By its offset: another writer may have appended the very same bytes, and one of them won.
+                if !won.contains(&offset) {
                     lost += 1;
                     continue 'again;
                 }
+                done.push(event);
             }
-            return Ok(());
+            return Ok(done);
         }
         Err(ClerkError::Crowded { attempts: lost })
     }

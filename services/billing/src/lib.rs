@@ -6,7 +6,8 @@
 //! ```
 //!
 //! - [`ports`]: what the clerk needs from outside, as traits it owns.
-//! - [`Clerk`]: closes periods, issues invoices, computes them again.
+//! - [`Clerk`]: closes periods, issues invoices, adjusts and computes them again, and records all that happens to
+//!   them: reviews, notes, payments, disputes.
 //! - [`ClickHouseUsage`]: usage and facts as ClickHouse holds them, at a cut.
 //! - [`Projector`]: winning ledger records into ClickHouse's table `ledger`.
 //!
@@ -24,8 +25,11 @@ mod projector;
 mod reference;
 pub mod timeline;
 
-pub use clerk::{Clerk, Issued, Recomputed};
+pub use clerk::{
+    Adjusted, Clerk, CloseRequest, CompletenessFn, Done, Issued, IssuedAs, Policy, Progress, Recomputed,
+    Signature,
+};
 pub use clickhouse_usage::ClickHouseUsage;
 pub use error::{ClerkError, ContractFailure, PortError};
-pub use journal::IssuedDocument;
+pub use journal::{HistoryEntry, IssuedDocument, NoteDocument};
 pub use projector::Projector;

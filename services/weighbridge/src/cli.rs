@@ -65,17 +65,27 @@ enum Command {
         roles: Vec<String>,
     },
     /// Close a month and issue its invoices.
-    Close {
-        /// The month, such as 2026-10.
-        #[arg(long)]
-        period: String,
-        /// Only this customer.
-        #[arg(long)]
-        customer: Option<String>,
-    },
-    /// Look at invoices.
+    Close(bill::CloseArguments),
+    /// Bill what came late for a closed month: credit and debit notes of its invoices.
+    Adjust(bill::AdjustArguments),
+    /// Record what is overdue at an instant, and charge late fees.
+    Overdue(bill::OverdueArguments),
+    /// Look at invoices, and take them through their review.
     #[command(subcommand)]
     Invoice(bill::InvoiceCommand),
+    /// Record payments, what they settle, and what becomes of them.
+    #[command(subcommand)]
+    Payment(bill::account::PaymentCommand),
+    /// Credit and debit notes.
+    #[command(subcommand)]
+    Note(bill::account::NoteCommand),
+    /// Disputes of a line, from the customer's words to their end.
+    #[command(subcommand)]
+    Dispute(bill::account::DisputeCommand),
+    /// Take over what a customer owed before this ledger began.
+    Opening(bill::account::OpeningArguments),
+    /// A customer's statement of account: what was booked, what is open, and how old it is.
+    Statement(bill::account::StatementArguments),
     /// Check everything that was named against the manifest, the tables, the archive and the log, and repair it.
     Scrub(audit::ScrubArguments),
     /// By which rules the log is folded. An upgrade that changes them is switched on in the log, so that it replays
@@ -183,7 +193,14 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
                 roles.join(", ")
             ))?;
         }
-        Command::Close { period, customer } => bill::close(&config, &period, customer.as_deref()).await?,
+        Command::Close(close) => bill::close(&config, close).await?,
+        Command::Adjust(adjust) => bill::adjust(&config, adjust).await?,
+        Command::Overdue(overdue) => bill::overdue(&config, overdue).await?,
+        Command::Payment(command) => bill::account::payment(&config, command).await?,
+        Command::Note(command) => bill::account::note(&config, command).await?,
+        Command::Dispute(command) => bill::account::dispute(&config, command).await?,
+        Command::Opening(opening) => bill::account::opening(&config, opening).await?,
+        Command::Statement(statement) => bill::account::statement(&config, statement).await?,
         Command::Invoice(command) => bill::run(&config, command).await?,
         Command::Rules { switch } => rules::run(&config, switch).await?,
         Command::Alarm(command) => return alarm::run(&config, command).await,

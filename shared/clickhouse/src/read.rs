@@ -16,6 +16,7 @@ mod parts;
 mod range;
 mod recent;
 mod report;
+mod standing;
 mod verdicts;
 mod workers;
 
@@ -32,12 +33,13 @@ pub(crate) use parts::{NAMED, boundary as settlement_boundary};
 pub use energy::{ENERGY_GAP_MAX_US, EnergyPoint};
 pub use facts::{Customer, Machine, Site};
 pub use hashrate::{HashratePoint, hashes_per_second};
-pub use invoice_body::{Invoice, InvoiceEvidence, InvoiceLine, InvoicePeriod, InvoiceTotal};
+pub use invoice_body::{Invoice, InvoiceDates, InvoiceEvidence, InvoiceLine, InvoicePeriod, InvoiceTotal};
 pub use ledger::{LedgerBody, RecordPlace};
 pub use luck::WorkUnderTarget;
 pub use range::{Bucket, MAX_BUCKETS, PAGE_MAX_ROWS, Page, PageRequest, STATISTICS_MAX_US, SeriesRange};
 pub use recent::RecentWork;
 pub use report::{PeriodReport, PeriodRequest, ReportRead, ReportRequest};
+pub use standing::{InvoiceNote, InvoiceNoteLine, InvoiceStanding};
 pub use verdicts::VerdictCount;
 pub use workers::{Assigned, ChainWork, POSITION_MAX_SHARES, WORKERS_PAGE_MAX_ROWS, Worker};
 

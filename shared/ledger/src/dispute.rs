@@ -113,6 +113,8 @@ pub struct Dispute {
     pub opened: DisputeOpened,
     /// Where it stands.
     pub state: DisputeState,
+    /// Who answered what, in order.
+    pub answers: Vec<(String, String)>,
 }
 
 /// A dispute as it is asked to be opened.
@@ -223,7 +225,7 @@ impl State {
     }
 
     pub(crate) fn apply_dispute(&mut self, event: &DisputeOpened) {
-        let dispute = Dispute { opened: event.clone(), state: DisputeState::Open };
+        let dispute = Dispute { opened: event.clone(), state: DisputeState::Open, answers: Vec::new() };
         self.disputes.insert(event.dispute_id.clone(), dispute);
     }
 
@@ -237,12 +239,26 @@ impl State {
             by: words.by.clone(),
             at_us: words.at_us,
         };
-        self.check_words(
-            &event.dispute_id,
-            (&event.invoice_id, &event.customer_id),
-            (&event.text, &event.by),
-        )?;
+        self.check_answer(&event)?;
         Ok(vec![Event::DisputeAnswered(event)])
+    }
+
+    pub(crate) fn check_answer(&self, event: &DisputeAnswered) -> Result<(), Refusal> {
+        let of = (event.invoice_id.as_str(), event.customer_id.as_str());
+        self.check_words(&event.dispute_id, of, (&event.text, &event.by))?;
+        let last = self.open_dispute(&event.dispute_id)?.answers.last();
+        // The same words again are the same answer, sent twice.
+        if last.is_some_and(|(by, text)| *by == event.by && *text == event.text) {
+            return Err(Refusal::AlreadyRecorded { id: event.dispute_id.clone() });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn apply_answer(&mut self, event: &DisputeAnswered) {
+        if let Some(dispute) = self.disputes.get_mut(&event.dispute_id) {
+            dispute.state = DisputeState::Answered;
+            dispute.answers.push((event.by.clone(), event.text.clone()));
+        }
     }
 
     pub(crate) fn decide_reject_dispute(&self, words: &DisputeWords) -> Result<Vec<Event>, Refusal> {

@@ -35,7 +35,8 @@ pub struct Note {
     pub reason: NoteReason,
     /// What it corrects.
     pub lines: Vec<NoteLine>,
-    /// The sums of the lines, one per currency, sorted; negative where credited.
+    /// The sums of the lines, one per currency, sorted; negative where credited. Lines of mined bitcoin, which
+    /// are owed to the customer, have the other sign.
     pub totals: Vec<Total>,
     /// Parts of payments that the credit set free, to be allocated or refunded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

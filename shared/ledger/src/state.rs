@@ -331,9 +331,7 @@ impl State {
             Event::InvoiceOverdue(event) => self.check_overdue(event),
             Event::InvoiceWrittenOff(event) => self.check_write_off(event),
             Event::DisputeOpened(event) => self.check_dispute(event),
-            Event::DisputeAnswered(e) => {
-                self.check_words(&e.dispute_id, (&e.invoice_id, &e.customer_id), (&e.text, &e.by))
-            }
+            Event::DisputeAnswered(event) => self.check_answer(event),
             Event::DisputeRejected(e) => {
                 self.check_words(&e.dispute_id, (&e.invoice_id, &e.customer_id), (&e.text, &e.by))
             }
@@ -363,7 +361,7 @@ impl State {
             Event::InvoiceOverdue(event) => self.apply_overdue(event),
             Event::InvoiceWrittenOff(event) => self.apply_write_off(event),
             Event::DisputeOpened(event) => self.apply_dispute(event),
-            Event::DisputeAnswered(event) => self.set_dispute(&event.dispute_id, DisputeState::Answered),
+            Event::DisputeAnswered(event) => self.apply_answer(event),
             Event::DisputeRejected(event) => self.set_dispute(&event.dispute_id, DisputeState::Rejected),
             Event::OpeningRecorded(event) => self.apply_opening(event),
         }

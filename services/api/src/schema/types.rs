@@ -244,6 +244,50 @@ pub(crate) struct Invoice {
     pub(crate) evidence_cut: Option<String>,
     /// Named blocks behind its lines.
     pub(crate) evidence_blocks: Option<String>,
+    /// When it was issued, where its record says it.
+    pub(crate) issued_at: Option<Time>,
+    /// When it is due, where its record says it.
+    pub(crate) due_at: Option<Time>,
+    /// Where it stands: `issued`, `partially_paid`, `paid`, `overdue`, `void` or `written_off`.
+    pub(crate) state: String,
+    /// What payments settled, one per currency.
+    pub(crate) paid: Vec<InvoiceTotal>,
+    /// What is left to be paid, one per currency; negative where the customer has something to its credit.
+    pub(crate) open: Vec<InvoiceTotal>,
+    /// Its credit and debit notes, in order.
+    pub(crate) notes: Vec<InvoiceNote>,
+}
+
+/// A credit or debit note of an invoice.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct InvoiceNote {
+    /// Its number, gapless per legal entity.
+    pub(crate) number: String,
+    /// `credit` or `debit`.
+    pub(crate) kind: String,
+    /// Why it was issued: `adjustment`, `dispute`, `by_hand`, `late_fee` or `void`.
+    pub(crate) reason: String,
+    /// When it was issued.
+    pub(crate) issued_at: Time,
+    /// The lines that it corrects.
+    pub(crate) lines: Vec<InvoiceNoteLine>,
+    /// Its sums, one per currency; negative where credited.
+    pub(crate) totals: Vec<InvoiceTotal>,
+}
+
+/// A line of a credit or debit note.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct InvoiceNoteLine {
+    /// The invoice's line that it corrects.
+    pub(crate) line_id: String,
+    /// What it says.
+    pub(crate) description: String,
+    /// What it adds in minor units: cents, satoshi; negative where it credits.
+    pub(crate) amount_minor: String,
+    /// The line in minor units as it stands with it.
+    pub(crate) after_minor: String,
+    /// The currency's code.
+    pub(crate) currency: String,
 }
 
 /// One line of an invoice.
@@ -305,6 +349,12 @@ impl From<read::Invoice> for Invoice {
             evidence_digest: invoice.evidence_digest,
             evidence_cut: invoice.evidence.cut.map(|cut| cut.to_string()),
             evidence_blocks: invoice.evidence.blocks_count.map(|blocks| blocks.to_string()),
+            issued_at: invoice.dates.as_ref().map(|dates| Time(dates.issued_us)),
+            due_at: invoice.dates.as_ref().map(|dates| Time(dates.due_us)),
+            state: invoice.standing.state,
+            paid: invoice.standing.paid.into_iter().map(InvoiceTotal::from).collect(),
+            open: invoice.standing.open.into_iter().map(InvoiceTotal::from).collect(),
+            notes: invoice.standing.notes.into_iter().map(InvoiceNote::from).collect(),
         }
     }
 }
@@ -333,6 +383,31 @@ impl From<read::InvoiceLine> for InvoiceLine {
 impl From<read::InvoiceTotal> for InvoiceTotal {
     fn from(total: read::InvoiceTotal) -> Self {
         Self { currency: total.currency, amount: total.amount, amount_minor: total.amount_minor }
+    }
+}
+
+impl From<read::InvoiceNote> for InvoiceNote {
+    fn from(note: read::InvoiceNote) -> Self {
+        Self {
+            number: note.number,
+            kind: note.kind.trim_end_matches("_note_issued").to_owned(),
+            reason: note.reason,
+            issued_at: Time(note.issued_us),
+            lines: note.lines.into_iter().map(InvoiceNoteLine::from).collect(),
+            totals: note.totals.into_iter().map(InvoiceTotal::from).collect(),
+        }
+    }
+}
+
+impl From<read::InvoiceNoteLine> for InvoiceNoteLine {
+    fn from(line: read::InvoiceNoteLine) -> Self {
+        Self {
+            line_id: line.line_id,
+            description: line.description,
+            amount_minor: line.amount_minor,
+            after_minor: line.after_minor,
+            currency: line.currency,
+        }
     }
 }
 

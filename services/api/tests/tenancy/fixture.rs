@@ -439,12 +439,37 @@ fn invoices() -> Vec<Row> {
             "totals": [{"currency": "USD", "amount": amount, "amount_minor": amount_minor}],
             "contract_versions": [], "bill_digest": digest("bill"), "evidence_digest": digest("evidence"),
             "evidence": {"cut": 42, "blocks_count": 1, "blocks": [], "chain_heads": []},
+            "dates": {"issued_us": DAY_US, "due_us": DAY_US + 43_200 * MINUTE_US},
         });
         let columns = "ledger_offset, kind, customer_id, invoice_id, body";
         let values = format!("{offset}, 'invoice_issued', '{customer}', 'inv-{mark}', '{}'", invoice);
         (owner, "ledger", columns, values)
     };
+    // Each customer's own note and payment, which change what its invoice has open.
+    let later =
+        |owner, offset: u64, customer: &str, mark: &str, kind: &str, body: serde_json::Value| -> Row {
+            let columns = "ledger_offset, kind, customer_id, invoice_id, body";
+            (owner, "ledger", columns, format!("{offset}, '{kind}', '{customer}', 'inv-{mark}', '{body}'"))
+        };
+    let note = |mark: &str, amount_minor: &str, amount: &str| {
+        json!({"number": format!("GEN-CN-{mark}"), "invoice_id": format!("inv-{mark}"), "at_us": DAY_US,
+            "reason": {"kind": "adjustment", "cut": 43}, "released": [],
+            "lines": [{"line_id": format!("contract-{mark}/power"), "kind": "metered_energy",
+                "description": format!("Credit for {mark}"), "amount_minor": amount_minor, "after_minor": "3",
+                "currency": "USD"}],
+            "totals": [{"currency": "USD", "amount": amount, "amount_minor": amount_minor}]})
+    };
+    // Both payments name both invoices: what is another's settles nothing.
+    let paid = |amount_minor: &str| {
+        json!({"amount": {"amount_minor": "99999", "currency": "USD"}, "allocations": [
+            {"invoice_id": "inv-aaa", "amount_minor": amount_minor}, {"invoice_id": "inv-bbb", "amount_minor": amount_minor}]})
+    };
     vec![
+        later(Owner::A, 2, CUSTOMER_A, "aaa", "credit_note_issued", note("aaa", "-5", "-0.05")),
+        later(Owner::B, 3, CUSTOMER_B, "bbb", "credit_note_issued", note("bbb", "-907", "-9.07")),
+        later(Owner::A, 4, CUSTOMER_A, "", "payment_received", paid("11")),
+        later(Owner::B, 5, CUSTOMER_B, "", "payment_received", paid("4000")),
+        later(Owner::B, 5, CUSTOMER_B, "", "payment_received", paid("4000")),
         row(Owner::A, 0, CUSTOMER_A, "aaa", "GEN-000001", "23", "0.23"),
         row(Owner::B, 1, CUSTOMER_B, "bbb", "GEN-000002", "9907", "99.07"),
         // Two projectors wrote the same record.

@@ -6,6 +6,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::standing::InvoiceStanding;
 use crate::error::StoreError;
 
 /// An issued invoice.
@@ -35,6 +36,21 @@ pub struct Invoice {
     pub evidence_digest: String,
     /// What it was computed from.
     pub evidence: InvoiceEvidence,
+    /// When it was issued and is due, where the record says it.
+    pub dates: Option<InvoiceDates>,
+    /// Where it stands; not of its own record.
+    #[serde(skip)]
+    pub standing: InvoiceStanding,
+}
+
+/// When an invoice was issued and is due.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default)]
+pub struct InvoiceDates {
+    /// When it was issued, UTC microseconds.
+    pub issued_us: i64,
+    /// When it is due, UTC microseconds.
+    pub due_us: i64,
 }
 
 /// The period of an invoice.

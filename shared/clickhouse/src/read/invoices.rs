@@ -49,7 +49,8 @@ impl Read {
             .map(|row| Ok((row.ledger_offset, self.if_own(invoice_body::parse(&row.body)?))))
             .collect();
         let page = page.page(parsed?, |(offset, _)| offset.saturating_add(1).to_string());
-        let rows = page.rows.into_iter().filter_map(|(_, invoice)| invoice).collect();
+        let mut rows: Vec<Invoice> = page.rows.into_iter().filter_map(|(_, invoice)| invoice).collect();
+        self.stand(&mut rows).await?;
         Ok(Page { rows, end_cursor: page.end_cursor, has_next: page.has_next })
     }
 
@@ -61,10 +62,10 @@ impl Read {
         let sql = self.issued("invoice_id = {invoice_id:String}");
         let query = self.query(&sql).param("invoice_id", invoice_id).param("limit", 1_u32);
         let rows: Vec<Row> = self.fetch("find the invoice", query).await?;
-        match rows.first() {
-            Some(row) => Ok(self.if_own(invoice_body::parse(&row.body)?)),
-            None => Ok(None),
-        }
+        let Some(row) = rows.first() else { return Ok(None) };
+        let mut own: Vec<Invoice> = self.if_own(invoice_body::parse(&row.body)?).into_iter().collect();
+        self.stand(&mut own).await?;
+        Ok(own.pop())
     }
 
     /// Two projectors may have written one record: it is one row per offset.

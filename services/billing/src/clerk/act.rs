@@ -1,0 +1,237 @@
+//! What people do with invoices: review, issue, pay, dispute, void; and what runs do over all of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use wb_ledger::{Command, Event, InvoiceDates, Item, Refusal, State, Statement, StepFailed};
+use wb_units::Micros;
+
+use super::{Clerk, Signature};
+use crate::error::ClerkError;
+use crate::journal::{HistoryEntry, Journal, NoteDocument};
+use crate::ports::{Clock, CutSource, LedgerLog, UsageStore};
+use crate::reference::Reference;
+
+/// What came of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Done {
+    /// These events were recorded, read back and won.
+    Recorded(Vec<Event>),
+    /// It had been done before, under this id.
+    Existed(String),
+}
+
+impl Done {
+    /// The events that were recorded by this command.
+    #[must_use]
+    pub fn events(&self) -> &[Event] {
+        match self {
+            Self::Recorded(events) => events,
+            Self::Existed(_) => &[],
+        }
+    }
+}
+
+impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
+    /// Now, by the clerk's clock.
+    pub fn now_us(&self) -> Micros {
+        self.clock.now_us()
+    }
+
+    /// Does a command: decides it on the newest state, appends, reads back, until it has won. What was
+    /// done before is not done again, so that a command whose answer was lost may be repeated.
+    ///
+    /// # Errors
+    /// [`ClerkError::Refused`], or what stopped the reading or writing of the ledger.
+    pub async fn act(&self, command: &Command, by: &Signature) -> Result<Done, ClerkError> {
+        let mut journal = self.journal.lock().await;
+        self.act_in(&mut journal, command, by).await
+    }
+
+    async fn act_in(
+        &self,
+        journal: &mut Journal,
+        command: &Command,
+        by: &Signature,
+    ) -> Result<Done, ClerkError> {
+        match journal.execute(&self.log, command, (&by.who, &by.why, self.clock.now_us())).await {
+            Ok(events) => Ok(Done::Recorded(events)),
+            Err(ClerkError::Refused(Refusal::AlreadyRecorded { id })) => Ok(Done::Existed(id)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Gives an approved draft its number. Where that cannot be done, the failure is recorded and the
+    /// step can be tried again.
+    ///
+    /// # Errors
+    /// As [`Self::act`].
+    pub async fn issue(&self, invoice_id: &str, by: &Signature) -> Result<Done, ClerkError> {
+        let mut journal = self.journal.lock().await;
+        journal.refresh(&self.log).await?;
+        let dates = match journal.state().review(invoice_id) {
+            Some(review) => {
+                let draft = review.draft.clone();
+                match self.due_dates(&draft).await {
+                    Ok(dates) => Some(dates),
+                    Err(error) => return self.failed_to_issue(&mut journal, &draft, by, error).await,
+                }
+            }
+            // Issued already, or nothing of that id: decided below.
+            None => None,
+        };
+        let command = Command::IssueApproved { invoice_id: invoice_id.to_owned(), dates };
+        match self.act_in(&mut journal, &command, by).await {
+            Err(ClerkError::Refused(Refusal::AlreadyIssued { number, .. })) => Ok(Done::Existed(number)),
+            Err(error @ ClerkError::Record(_)) => {
+                let draft = journal.state().review(invoice_id).map(|review| review.draft.clone());
+                match draft {
+                    Some(draft) => self.failed_to_issue(&mut journal, &draft, by, error).await,
+                    None => Err(error),
+                }
+            }
+            other => other,
+        }
+    }
+
+    async fn due_dates(&self, draft: &wb_ledger::Invoice) -> Result<InvoiceDates, ClerkError> {
+        let cut = draft.evidence.cut;
+        self.check_reached(cut).await?;
+        let reference = Reference::load(&self.store, cut).await?;
+        let terms = reference.terms_of(&draft.contract_id, &draft.period.text)?;
+        let days = terms.and_then(|terms| terms.terms.last()?.contract.payment_terms_days);
+        Ok(self.dates(days.unwrap_or(self.policy.payment_terms_days)))
+    }
+
+    /// Records why issuing failed, and passes it on.
+    async fn failed_to_issue(
+        &self,
+        journal: &mut Journal,
+        draft: &wb_ledger::Invoice,
+        by: &Signature,
+        error: ClerkError,
+    ) -> Result<Done, ClerkError> {
+        let failed = StepFailed {
+            invoice_id: draft.invoice_id.clone(),
+            customer_id: draft.customer_id.clone(),
+            code: error.code().to_owned(),
+            detail: error.to_string(),
+            at_us: self.clock.now_us(),
+        };
+        // A draft that is not approved has no failed issue; the first error tells what is wrong.
+        match self.act_in(journal, &Command::IssueFailed(failed), by).await {
+            Ok(_) | Err(ClerkError::Refused(_)) => Err(error),
+            Err(worse) => Err(worse),
+        }
+    }
+
+    /// Records what is overdue at an instant. The same instant over the same ledger gives the same
+    /// records; a repeat finds nothing new. Returns the invoices that became overdue.
+    ///
+    /// # Errors
+    /// As [`Self::act`].
+    pub async fn overdue(&self, at_us: Micros, by: &Signature) -> Result<Vec<Item>, ClerkError> {
+        let mut journal = self.journal.lock().await;
+        journal.refresh(&self.log).await?;
+        let ids: Vec<String> =
+            journal.state().newly_overdue(at_us).into_iter().map(|item| item.id.clone()).collect();
+        let mut overdue = Vec::new();
+        for invoice_id in ids {
+            let command = Command::MarkOverdue { invoice_id: invoice_id.clone(), at_us };
+            match self.act_in(&mut journal, &command, by).await {
+                Ok(done) if !done.events().is_empty() => {
+                    overdue.extend(journal.state().item(&invoice_id).cloned());
+                }
+                // Another run was first, or a payment came in between.
+                Ok(_) | Err(ClerkError::Refused(Refusal::NotDue { .. } | Refusal::WrongState { .. })) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(overdue)
+    }
+
+    /// Charges interest up to an instant on everything that is overdue then. Returns the debit notes.
+    ///
+    /// # Errors
+    /// As [`Self::act`].
+    pub async fn late_fees(
+        &self,
+        at_us: Micros,
+        ppm_per_month: u32,
+        by: &Signature,
+    ) -> Result<Vec<Event>, ClerkError> {
+        let mut journal = self.journal.lock().await;
+        journal.refresh(&self.log).await?;
+        let due = |item: &&Item| item.is_open() && item.overdue_us.is_some();
+        let ids: Vec<String> = journal.state().items().filter(due).map(|item| item.id.clone()).collect();
+        let mut notes = Vec::new();
+        for invoice_id in ids {
+            let command = Command::ChargeLateFee { invoice_id, ppm_per_month, at_us };
+            match self.act_in(&mut journal, &command, by).await {
+                Ok(done) => notes.extend_from_slice(done.events()),
+                // Charged up to then already, or void.
+                Err(ClerkError::Refused(Refusal::NotDue { .. } | Refusal::WrongState { .. })) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(notes)
+    }
+
+    /// The statements of a customer at an instant, one per currency.
+    ///
+    /// # Errors
+    /// What stopped the reading of the ledger.
+    pub async fn statements(&self, customer_id: &str, at_us: Micros) -> Result<Vec<Statement>, ClerkError> {
+        self.read(|journal| journal.state().statements(customer_id, at_us)).await
+    }
+
+    /// What is owed or was, by ids.
+    ///
+    /// # Errors
+    /// What stopped the reading of the ledger.
+    pub async fn items(&self) -> Result<BTreeMap<String, Item>, ClerkError> {
+        self.read(|journal| journal.state().items().map(|item| (item.id.clone(), item.clone())).collect())
+            .await
+    }
+
+    /// The whole state of the ledger as it stands.
+    ///
+    /// # Errors
+    /// What stopped the reading of the ledger.
+    pub async fn state(&self) -> Result<State, ClerkError> {
+        self.read(|journal| journal.state().clone()).await
+    }
+
+    /// A credit or debit note by its number or id.
+    ///
+    /// # Errors
+    /// [`Refusal::NoSuch`], or what stopped the reading of the ledger.
+    pub async fn note(&self, name: &str) -> Result<Arc<NoteDocument>, ClerkError> {
+        let found = self.read(|journal| journal.note(name).cloned()).await?;
+        found.ok_or_else(|| Refusal::NoSuch { what: "note", id: name.chars().take(64).collect() }.into())
+    }
+
+    /// All credit and debit notes, in the order of the ledger.
+    ///
+    /// # Errors
+    /// What stopped the reading of the ledger.
+    pub async fn notes(&self) -> Result<Vec<Arc<NoteDocument>>, ClerkError> {
+        let mut notes: Vec<_> = self.read(|journal| journal.notes().cloned().collect()).await?;
+        notes.sort_by_key(|document| document.ledger_offset);
+        Ok(notes)
+    }
+
+    /// What happened to an invoice, by whom, why and when.
+    ///
+    /// # Errors
+    /// What stopped the reading of the ledger.
+    pub async fn history(&self, invoice_id: &str) -> Result<Vec<HistoryEntry>, ClerkError> {
+        self.read(|journal| journal.history(invoice_id).to_vec()).await
+    }
+
+    async fn read<T>(&self, read: impl FnOnce(&Journal) -> T) -> Result<T, ClerkError> {
+        let mut journal = self.journal.lock().await;
+        journal.refresh(&self.log).await?;
+        Ok(read(&journal))
+    }
+}

@@ -1,0 +1,131 @@
+//! Late data, corrections and late assignments: a closed period computed again, beside what was billed.
+
+use std::collections::BTreeMap;
+
+use tracing::{info, warn};
+use wb_ledger::{Command, Event, Refusal, Total};
+
+use super::{Clerk, Signature, utc_days};
+use crate::error::{ClerkError, ContractFailure};
+use crate::journal::Journal;
+use crate::ports::{Clock, CutSource, LedgerLog, UsageStore};
+use crate::reference::Reference;
+
+/// More than the documents of one adjustment: an invoice, or one note each way.
+const DOCUMENTS_MAX: usize = 4;
+
+/// A document that an adjustment issued.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adjusted {
+    /// `invoice_issued`, `credit_note_issued` or `debit_note_issued`.
+    pub kind: &'static str,
+    /// The document's number.
+    pub number: String,
+    /// The invoice it belongs to, or is.
+    pub invoice_id: String,
+    /// The customer.
+    pub customer_id: String,
+    /// The sums, negative where credited.
+    pub totals: Vec<Total>,
+}
+
+impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
+    /// Computes every closed contract of a month again at the newest cut, in the terms of that month, and
+    /// compares it line by line with what was billed. Differences become a credit or a debit note of the
+    /// invoice, or its invoice where nothing had been used at the close. A second run at the same cut
+    /// finds no difference. Void invoices and drafts in review are left alone.
+    ///
+    /// Returns what was issued, sorted by contract.
+    ///
+    /// # Errors
+    /// [`ClerkError::Some`] where contracts failed while others were adjusted; anything else stopped it.
+    pub async fn adjust(
+        &self,
+        period: &str,
+        customer: Option<&str>,
+        by: &Signature,
+    ) -> Result<Vec<Adjusted>, ClerkError> {
+        let settled = self.cuts.settled_cut().await?;
+        let cut = self.store.named_cut(settled).await?;
+        self.cuts.check_conserved(utc_days(period)?, cut).await?;
+        let mut at_cuts = BTreeMap::new();
+        let mut journal = self.journal.lock().await;
+        journal.refresh(&self.log).await?;
+        let closed: Vec<String> = journal
+            .state()
+            .closed_in(period)
+            .filter(|close| customer.is_none_or(|customer| close.customer_id == customer))
+            .map(|close| close.contract_id.clone())
+            .collect();
+        let mut adjusted = Vec::new();
+        let mut failures = Vec::new();
+        for contract_id in closed {
+            match self.adjust_contract(&mut journal, &mut at_cuts, (cut, &contract_id, period), by).await {
+                Ok(documents) => adjusted.extend(documents),
+                Err(error) if error.stops_everything() => return Err(error),
+                Err(error) => {
+                    warn!(%contract_id, period, code = error.code(), %error, "a contract could not be adjusted");
+                    failures.push(ContractFailure { contract_id, error });
+                }
+            }
+        }
+        if failures.is_empty() {
+            Ok(adjusted)
+        } else {
+            Err(ClerkError::Some { failures, issued: Vec::new() })
+        }
+    }
+
+    async fn adjust_contract(
+        &self,
+        journal: &mut Journal,
+        at_cuts: &mut BTreeMap<u64, Reference>,
+        (cut, contract_id, period): (u64, &str, &str),
+        by: &Signature,
+    ) -> Result<Vec<Adjusted>, ClerkError> {
+        // A close that was killed after it recorded its cut: its invoice comes first, at that cut.
+        self.finish_close(journal, at_cuts, contract_id, period, false).await?;
+        let closed_cut = journal.state().closed(contract_id, period).map_or(cut, |close| close.cut);
+        if cut <= closed_cut {
+            return Ok(Vec::new());
+        }
+        let (draft, days) = self.drafted(at_cuts, contract_id, period, cut).await?.ok_or_else(|| {
+            ClerkError::NoTerms { contract_id: contract_id.to_owned(), period: period.to_owned(), cut }
+        })?;
+        let draft = Box::new(draft.dated(self.dates(days)));
+        let command = Command::Adjust { draft, at_us: self.clock.now_us() };
+        let mut documents = Vec::new();
+        for _ in 0..DOCUMENTS_MAX {
+            let signed = (by.who.as_str(), by.why.as_str(), self.clock.now_us());
+            let events = match journal.execute(&self.log, &command, signed).await {
+                Ok(events) => events,
+                // Void or given up: nothing more is billed on it. An older cut: a newer adjustment won.
+                Err(ClerkError::Refused(Refusal::WrongState { .. } | Refusal::OlderCut { .. })) => break,
+                Err(error) => return Err(error),
+            };
+            if events.is_empty() {
+                break;
+            }
+            documents.extend(events.iter().filter_map(document_of));
+        }
+        for document in &documents {
+            info!(kind = document.kind, number = %document.number, %contract_id, period, cut, "a closed period was adjusted");
+        }
+        Ok(documents)
+    }
+}
+
+fn document_of(event: &Event) -> Option<Adjusted> {
+    let (number, totals) = match event {
+        Event::InvoiceIssued(invoice) => (&invoice.number, &invoice.totals),
+        Event::CreditNoteIssued(note) | Event::DebitNoteIssued(note) => (&note.number, &note.totals),
+        _ => return None,
+    };
+    Some(Adjusted {
+        kind: event.kind(),
+        number: number.clone(),
+        invoice_id: event.invoice_id().unwrap_or_default().to_owned(),
+        customer_id: event.customer_id().to_owned(),
+        totals: totals.clone(),
+    })
+}

@@ -1,0 +1,314 @@
+//! The close of a month.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tracing::{info, warn};
+use wb_ledger::{Command, Draft, Override, PeriodClosed, Refusal};
+
+use super::{Clerk, Issued, IssuedAs, Signature, summary, utc_days};
+use crate::error::{ClerkError, ContractFailure};
+use crate::journal::Journal;
+use crate::ports::{Clock, CutSource, LedgerLog, UsageStore};
+use crate::reference::Reference;
+
+/// Parts per million of everything.
+const WHOLE_PPM: u32 = 1_000_000;
+
+/// A close as it is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CloseRequest {
+    /// The month, such as `2026-10`.
+    pub period: String,
+    /// Only this customer.
+    pub customer: Option<String>,
+    /// Compute what would be issued and append nothing.
+    pub dry_run: bool,
+    /// Who answers for periods that are not complete, and why.
+    pub incomplete: Option<Signature>,
+}
+
+/// How far a close has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// Everything recorded is named and counted.
+    Settled {
+        /// The cut that new closes take.
+        cut: u64,
+        /// How many contracts there are to close.
+        contracts: usize,
+    },
+    /// A contract is done.
+    Contract {
+        /// How many are done.
+        done: usize,
+        /// Of how many.
+        of: usize,
+        /// Which.
+        contract_id: String,
+        /// What became of it: `issued`, `drafted`, `existed`, `empty`, `failed` or `would be issued`.
+        outcome: &'static str,
+    },
+}
+
+impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
+    /// Closes a month for every contract in effect in it, or for those of one customer, and issues
+    /// what is not issued yet. A contract without any usage or charge is closed without an invoice.
+    ///
+    /// Returns all invoices of the month, also those that existed; sorted by contract.
+    ///
+    /// # Errors
+    /// [`ClerkError::Some`] where contracts failed while others were billed; anything else stopped
+    /// the close. A repeat goes on where this one ended.
+    pub async fn close(&self, period: &str, customer: Option<&str>) -> Result<Vec<Issued>, ClerkError> {
+        let request = CloseRequest {
+            period: period.to_owned(),
+            customer: customer.map(str::to_owned),
+            ..CloseRequest::default()
+        };
+        self.close_with(&request, &mut |_| {}).await
+    }
+
+    /// [`Self::close`] with all its choices, telling how far it is.
+    ///
+    /// # Errors
+    /// As [`Self::close`]; [`ClerkError::Incomplete`] for each contract whose period lacks usage and that
+    /// nobody answers for.
+    pub async fn close_with(
+        &self,
+        request: &CloseRequest,
+        progress: &mut (dyn FnMut(&Progress) + Send),
+    ) -> Result<Vec<Issued>, ClerkError> {
+        let settled = self.cuts.settled_cut().await?;
+        let cut = self.store.named_cut(settled).await?;
+        self.cuts.check_conserved(utc_days(&request.period)?, cut).await?;
+        let reference = Reference::load(&self.store, cut).await?;
+        let mut contracts: BTreeSet<(String, Option<String>)> = BTreeSet::new();
+        for contract_id in reference.contract_ids() {
+            contracts.insert((contract_id.clone(), reference.customer_of(contract_id)));
+        }
+        let wanted = request.customer.as_deref();
+        contracts.retain(|(_, owner)| wanted.is_none() || owner.as_deref() == wanted);
+        let mut at_cuts = BTreeMap::from([(cut, reference)]);
+        let mut journal = self.journal.lock().await;
+        journal.refresh(&self.log).await?;
+        let of = contracts.len();
+        progress(&Progress::Settled { cut, contracts: of });
+        let mut issued = Vec::new();
+        let mut failures = Vec::new();
+        for (index, (contract_id, _)) in contracts.into_iter().enumerate() {
+            let outcome = match self
+                .close_contract(&mut journal, &mut at_cuts, cut, &contract_id, request)
+                .await
+            {
+                Ok(invoice) => {
+                    let outcome = invoice.as_ref().map_or("empty", outcome_of);
+                    issued.extend(invoice);
+                    outcome
+                }
+                // The log, the tables or the ledger itself: the next contract would meet the same.
+                Err(error) if error.stops_everything() => return Err(error),
+                Err(error) => {
+                    let period = &request.period;
+                    warn!(%contract_id, period, code = error.code(), %error, "a contract could not be billed");
+                    failures.push(ContractFailure { contract_id: contract_id.clone(), error });
+                    "failed"
+                }
+            };
+            progress(&Progress::Contract { done: index + 1, of, contract_id, outcome });
+        }
+        if failures.is_empty() { Ok(issued) } else { Err(ClerkError::Some { failures, issued }) }
+    }
+
+    async fn close_contract(
+        &self,
+        journal: &mut Journal,
+        at_cuts: &mut BTreeMap<u64, Reference>,
+        cut: u64,
+        contract_id: &str,
+        request: &CloseRequest,
+    ) -> Result<Option<Issued>, ClerkError> {
+        let period = request.period.as_str();
+        if journal.state().closed(contract_id, period).is_none() {
+            // Computed before the close, so that a mistake in the facts can still be corrected.
+            let Some((draft, days)) = self.drafted(at_cuts, contract_id, period, cut).await? else {
+                return Ok(None);
+            };
+            let document = draft.document();
+            let now_us = self.clock.now_us();
+            if now_us < document.period.end_us {
+                return Err(ClerkError::NotOver {
+                    contract_id: contract_id.to_owned(),
+                    period: period.to_owned(),
+                    end_us: document.period.end_us,
+                    now_us,
+                });
+            }
+            let close = PeriodClosed {
+                contract_id: contract_id.to_owned(),
+                customer_id: document.customer_id.clone(),
+                period: document.period.clone(),
+                cut,
+                incomplete: self.completeness_gate(&draft, request)?,
+            };
+            if request.dry_run {
+                return Ok((!draft.is_empty()).then(|| of_draft(&draft, IssuedAs::WouldBe, true)));
+            }
+            match self.execute(journal, &Command::ClosePeriod(close), period).await {
+                Ok(_) => return self.issue_or_lay_down(journal, draft, days, period).await,
+                // Another clerk closed it meanwhile: its cut stands.
+                Err(ClerkError::Refused(Refusal::AlreadyClosed { .. })) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.finish_close(journal, at_cuts, contract_id, period, request.dry_run).await
+    }
+
+    /// What a closed period has, made where a close ended before it.
+    pub(super) async fn finish_close(
+        &self,
+        journal: &mut Journal,
+        at_cuts: &mut BTreeMap<u64, Reference>,
+        contract_id: &str,
+        period: &str,
+        dry_run: bool,
+    ) -> Result<Option<Issued>, ClerkError> {
+        let Some(cut) = journal.state().closed(contract_id, period).map(|close| close.cut) else {
+            return Ok(None);
+        };
+        if let Some(existing) = journal.invoices().find(|document| {
+            document.invoice.contract_id == contract_id && document.invoice.period.text == period
+        }) {
+            return Ok(Some(summary(existing, false)));
+        }
+        let of_contract = |document: &wb_ledger::Invoice| {
+            document.contract_id == contract_id && document.period.text == period
+        };
+        // A rejected draft is computed again, where corrections count: at the newest cut.
+        let cut = match journal.state().reviews().find(|review| of_contract(&review.draft)) {
+            Some(review) if review.stage == wb_ledger::Stage::Rejected => {
+                let newest = at_cuts.keys().next_back().copied().unwrap_or(cut);
+                if newest <= review.draft.evidence.cut {
+                    return Ok(Some(of_document(&review.draft, IssuedAs::Draft, false)));
+                }
+                newest
+            }
+            Some(review) => return Ok(Some(of_document(&review.draft, IssuedAs::Draft, false))),
+            None => cut,
+        };
+        let (draft, days) = self.drafted(at_cuts, contract_id, period, cut).await?.ok_or_else(|| {
+            ClerkError::NoTerms { contract_id: contract_id.to_owned(), period: period.to_owned(), cut }
+        })?;
+        if dry_run {
+            return Ok((!draft.is_empty()).then(|| of_draft(&draft, IssuedAs::WouldBe, true)));
+        }
+        self.issue_or_lay_down(journal, draft, days, period).await
+    }
+
+    fn completeness_gate(
+        &self,
+        draft: &Draft,
+        request: &CloseRequest,
+    ) -> Result<Option<Override>, ClerkError> {
+        let completeness_ppm =
+            self.policy.completeness.as_ref().map_or(WHOLE_PPM, |complete| complete(draft));
+        let threshold_ppm = self.policy.completeness_threshold_ppm;
+        if completeness_ppm >= threshold_ppm {
+            return Ok(None);
+        }
+        match &request.incomplete {
+            Some(Signature { who, why }) => {
+                Ok(Some(Override { completeness_ppm, threshold_ppm, by: who.clone(), reason: why.clone() }))
+            }
+            None => Err(ClerkError::Incomplete {
+                contract_id: draft.document().contract_id.clone(),
+                period: request.period.clone(),
+                completeness_ppm,
+                threshold_ppm,
+            }),
+        }
+    }
+
+    async fn issue_or_lay_down(
+        &self,
+        journal: &mut Journal,
+        draft: Draft,
+        days: u64,
+        period: &str,
+    ) -> Result<Option<Issued>, ClerkError> {
+        if draft.is_empty() {
+            return Ok(None);
+        }
+        let invoice_id = draft.document().invoice_id.clone();
+        let reviewed = self.policy.approvals > 0 || journal.state().review(&invoice_id).is_some();
+        if reviewed {
+            let command = Command::MakeDraft {
+                draft: Box::new(draft.clone()),
+                approvals_needed: self.policy.approvals,
+                at_us: self.clock.now_us(),
+            };
+            let new = match self.execute(journal, &command, period).await {
+                Ok(_) => true,
+                Err(ClerkError::Refused(
+                    Refusal::AlreadyRecorded { .. }
+                    | Refusal::AlreadyIssued { .. }
+                    | Refusal::WrongState { .. },
+                )) => false,
+                Err(error) => return Err(error),
+            };
+            return Ok(Some(match journal.invoice(&invoice_id) {
+                Some(document) => summary(document, false),
+                None => of_draft(&draft, IssuedAs::Draft, new),
+            }));
+        }
+        let command = Command::IssueInvoice(Box::new(draft.dated(self.dates(days))));
+        let new = match self.execute(journal, &command, period).await {
+            Ok(_) => true,
+            Err(ClerkError::Refused(Refusal::AlreadyIssued { .. })) => false,
+            Err(error) => return Err(error),
+        };
+        let document = journal.invoice(&invoice_id).ok_or(ClerkError::NoSuchInvoice { invoice_id })?;
+        if new {
+            let invoice = &document.invoice;
+            info!(invoice_id = %invoice.invoice_id, number = %invoice.number, customer_id = %invoice.customer_id,
+                contract_id = %invoice.contract_id, period, bill_digest = %invoice.bill_digest, "invoice issued");
+        }
+        Ok(Some(summary(document, new)))
+    }
+
+    async fn execute(
+        &self,
+        journal: &mut Journal,
+        command: &Command,
+        period: &str,
+    ) -> Result<Vec<wb_ledger::Event>, ClerkError> {
+        let why = format!("close of {period}");
+        journal.execute(&self.log, command, (&self.who, &why, self.clock.now_us())).await
+    }
+}
+
+fn outcome_of(issued: &Issued) -> &'static str {
+    match (issued.issued_as, issued.new) {
+        (IssuedAs::WouldBe, _) => "would be issued",
+        (_, false) => "existed",
+        (IssuedAs::Invoice, true) => "issued",
+        (IssuedAs::Draft, true) => "drafted",
+    }
+}
+
+fn of_draft(draft: &Draft, issued_as: IssuedAs, new: bool) -> Issued {
+    of_document(draft.document(), issued_as, new)
+}
+
+fn of_document(document: &wb_ledger::Invoice, issued_as: IssuedAs, new: bool) -> Issued {
+    Issued {
+        invoice_id: document.invoice_id.clone(),
+        number: document.number.clone(),
+        customer_id: document.customer_id.clone(),
+        contract_id: document.contract_id.clone(),
+        bill_digest: document.bill_digest,
+        evidence_digest: document.evidence_digest,
+        new,
+        issued_as,
+        totals: document.totals.clone(),
+    }
+}
