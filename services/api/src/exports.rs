@@ -32,9 +32,6 @@ use crate::error::ApiError;
 /// What follows the name of a table where its control totals are wanted.
 const CONTROL: &str = ".control.json";
 
-/// The kind of record that exports over HTTP are made of.
-const INVOICE_ISSUED: &str = "invoice_issued";
-
 /// Pieces of a file that wait for a slow reader.
 const PIECES_WAITING_MAX: usize = 2;
 
@@ -159,7 +156,7 @@ impl Export {
         let refuse = |problem: String| StoreError::Row { table: "ledger", problem };
         let body = serde_json::from_str(&record.body)
             .map_err(|error| refuse(format!("offset {} holds no JSON: {error}", record.ledger_offset)))?;
-        let event = Event::read(INVOICE_ISSUED, &body)
+        let event = Event::read(&record.kind, &body)
             .map_err(|error| refuse(format!("offset {}: {error}", record.ledger_offset)))?;
         // The second wall: the column decided which rows are read, the document decides again.
         let own =

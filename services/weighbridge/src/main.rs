@@ -8,6 +8,7 @@ mod bill;
 mod cli;
 mod connect;
 mod demo;
+mod export;
 mod keys;
 mod quarantine;
 mod report;
@@ -15,6 +16,7 @@ mod rules;
 mod services;
 mod share;
 mod up;
+mod webhooks;
 
 use std::process::ExitCode;
 

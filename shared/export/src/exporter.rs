@@ -1,12 +1,15 @@
 //! Invoices in, bytes and control totals out.
 
+use std::collections::BTreeMap;
+
 use sha2::{Digest, Sha256};
 use wb_ledger::{Event, Hash};
 
 use crate::cell::{Cell, Column};
 use crate::control::{Control, ControlFile, Totals};
+use crate::document::{Corrected, Document};
 use crate::error::ExportError;
-use crate::request::Request;
+use crate::request::{Request, Table};
 use crate::rows::{self, Context};
 use crate::sink::Sink;
 
@@ -21,8 +24,8 @@ pub struct Entry<'a> {
     pub event: &'a Event,
 }
 
-/// A file under way. Its bytes are taken piece by piece, so that no more than one invoice's rows and one row
-/// group are held.
+/// A file under way. Its bytes are taken piece by piece, so that no more than one record's rows and one row
+/// group are held, and of each invoice its id and period, for its notes.
 pub struct Exporter {
     request: Request,
     columns: Vec<Column>,
@@ -31,6 +34,8 @@ pub struct Exporter {
     hasher: Sha256,
     bytes: u64,
     last_offset: Option<u64>,
+    /// The invoices that notes may correct, by id.
+    invoices: BTreeMap<String, Corrected>,
 }
 
 /// The end of a file.
@@ -58,6 +63,7 @@ impl Exporter {
             hasher: Sha256::new(),
             bytes: 0,
             last_offset: None,
+            invoices: BTreeMap::new(),
         })
     }
 
@@ -78,7 +84,7 @@ impl Exporter {
             return Err(ExportError::Order { offset: entry.ledger_offset, last });
         }
         self.last_offset = Some(entry.ledger_offset);
-        let Self { request, columns, sink, totals, .. } = self;
+        let Self { request, columns, sink, totals, invoices, .. } = self;
         if request.customer().is_some_and(|id| id != entry.event.customer_id()) {
             return Ok(());
         }
@@ -86,7 +92,31 @@ impl Exporter {
             totals.row();
             sink.push(columns, cells)
         };
-        rows::write(request, entry, &mut Context { totals, emit: &mut emit })
+        let context = &mut Context { totals, emit: &mut emit };
+        if request.table() == Table::Journal {
+            return rows::write_journal(entry, request, context);
+        }
+        match entry.event {
+            Event::InvoiceIssued(invoice) if invoice.period.text == request.period() => {
+                let head =
+                    Corrected { contract_id: invoice.contract_id.clone(), period: invoice.period.clone() };
+                invoices.insert(invoice.invoice_id.clone(), head);
+                rows::write(request, &Document::of_invoice(entry, invoice)?, context)
+            }
+            Event::CreditNoteIssued(note) => match invoices.get(&note.invoice_id) {
+                Some(head) => {
+                    rows::write(request, &Document::of_note(entry, "credit_note", note, head)?, context)
+                }
+                None => Ok(()),
+            },
+            Event::DebitNoteIssued(note) => match invoices.get(&note.invoice_id) {
+                Some(head) => {
+                    rows::write(request, &Document::of_note(entry, "debit_note", note, head)?, context)
+                }
+                None => Ok(()),
+            },
+            _ => Ok(()),
+        }
     }
 
     /// The bytes written since the last call.

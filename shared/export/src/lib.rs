@@ -30,6 +30,7 @@
 mod cell;
 mod control;
 mod csv;
+mod document;
 mod error;
 mod exporter;
 mod jsonl;

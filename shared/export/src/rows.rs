@@ -8,15 +8,12 @@ mod lines;
 mod quantity;
 mod usage;
 
-use std::collections::BTreeMap;
-
-use wb_ledger::{Event, Hash, Invoice, InvoiceLine};
 use wb_units::Currency;
 
 use crate::cell::{Cell, Column};
 use crate::control::Totals;
+use crate::document::Document;
 use crate::error::ExportError;
-use crate::exporter::Entry;
 use crate::request::{Request, Table};
 
 /// Where rows go.
@@ -43,47 +40,28 @@ pub fn columns(request: &Request) -> Vec<Column> {
     }
 }
 
-/// An issued invoice and its record.
-pub(crate) struct Issued<'a> {
-    pub(crate) ledger_offset: u64,
-    pub(crate) record_hash: Hash,
-    pub(crate) invoice: &'a Invoice,
-}
-
 pub(crate) fn write(
     request: &Request,
-    entry: &Entry<'_>,
+    document: &Document<'_>,
     context: &mut Context<'_>,
 ) -> Result<(), ExportError> {
-    if request.table() == Table::Journal {
-        return journal::write(entry, request, context);
-    }
-    let Event::InvoiceIssued(invoice) = entry.event else { return Ok(()) };
-    if invoice.period.text != request.period() {
+    document.check_sums()?;
+    if request.table() == Table::Usage && document.invoice.is_none() {
         return Ok(());
     }
-    check_sums(invoice)?;
-    context.totals.record(entry.ledger_offset, entry.record_hash);
-    let issued = Issued { ledger_offset: entry.ledger_offset, record_hash: entry.record_hash, invoice };
+    context.totals.record(document.ledger_offset, document.record_hash);
     match request.table() {
-        Table::Invoices => invoices::write(&issued, context),
-        Table::Lines => lines::write(&issued, context),
-        Table::Usage => usage::write(&issued, context),
-        Table::Focus => focus::write(&issued, context),
+        Table::Invoices => invoices::write(document, context),
+        Table::Lines => lines::write(document, context),
+        Table::Usage => usage::write(document, context),
+        Table::Focus => focus::write(document, context),
         Table::Journal => Ok(()),
     }
 }
 
-/// How an invoice is named in errors.
-fn place(invoice: &Invoice) -> String {
-    format!("invoice {} ({})", invoice.number, invoice.invoice_id)
-}
+pub(crate) use journal::write as write_journal;
 
-fn line_place(invoice: &Invoice, line: &InvoiceLine) -> String {
-    format!("line {} of {}", line.id, place(invoice))
-}
-
-fn currency_of(code: &str, place: impl Fn() -> String) -> Result<Currency, ExportError> {
+pub(crate) fn currency_of(code: &str, place: impl Fn() -> String) -> Result<Currency, ExportError> {
     Currency::from_code(code).map_err(|_| ExportError::Number {
         place: place(),
         field: "currency",
@@ -92,47 +70,11 @@ fn currency_of(code: &str, place: impl Fn() -> String) -> Result<Currency, Expor
     })
 }
 
-fn minor_of(text: &str, place: impl Fn() -> String) -> Result<i128, ExportError> {
+pub(crate) fn minor_of(text: &str, place: impl Fn() -> String) -> Result<i128, ExportError> {
     text.parse().map_err(|_| ExportError::Number {
         place: place(),
         field: "amount_minor",
         given: text.to_owned(),
         wanted: "whole number of 128 bits",
     })
-}
-
-/// A line's amount.
-pub(crate) fn amount(invoice: &Invoice, line: &InvoiceLine) -> Result<(Currency, i128), ExportError> {
-    let place = || line_place(invoice, line);
-    Ok((currency_of(&line.currency, place)?, minor_of(&line.amount_minor, place)?))
-}
-
-/// The lines of every currency must give its total: an export is not the place where a difference appears.
-pub(crate) fn check_sums(invoice: &Invoice) -> Result<(), ExportError> {
-    let mut sums: BTreeMap<&str, (i128, i128)> = BTreeMap::new();
-    for line in &invoice.lines {
-        let (currency, minor) = amount(invoice, line)?;
-        let sum = sums.entry(currency.code()).or_default();
-        sum.0 = sum.0.checked_add(minor).ok_or_else(|| ExportError::Width {
-            place: place(invoice),
-            field: "the sum of the lines",
-            given: format!("{} + {minor}", sum.0),
-            kind: "128 bits",
-        })?;
-    }
-    for total in &invoice.totals {
-        let currency = currency_of(&total.currency, || place(invoice))?;
-        sums.entry(currency.code()).or_default().1 = minor_of(&total.amount_minor, || place(invoice))?;
-    }
-    match sums.into_iter().find(|(_, (lines, total))| lines != total) {
-        None => Ok(()),
-        Some((code, (lines, total))) => Err(ExportError::Unbalanced {
-            place: place(invoice),
-            currency: code.to_owned(),
-            left_name: "its lines are",
-            left: lines,
-            right_name: "its total is",
-            right: total,
-        }),
-    }
 }

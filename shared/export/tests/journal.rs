@@ -7,7 +7,7 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use support::{END_US, START_US, csv_rows, entry, issued, ledger, read_csv};
+use support::{END_US, START_US, csv_rows, entry, ledger, read_csv};
 use wb_export::{Exporter, Finished, Format, Profile, Request, Table};
 use wb_ledger::{Amount, Event, Minor, PaymentReceived};
 
@@ -25,8 +25,8 @@ fn payment(received_us: i64) -> Event {
 
 fn journal(request: Request) -> Finished {
     let mut exporter = Exporter::new(request).unwrap();
-    for (offset, invoice) in ledger() {
-        exporter.push(&entry(offset, &issued(&invoice))).unwrap();
+    for (offset, event) in ledger() {
+        exporter.push(&entry(offset, &event)).unwrap();
     }
     exporter.push(&entry(20, &payment(START_US))).unwrap();
     exporter.push(&entry(21, &payment(END_US))).unwrap();

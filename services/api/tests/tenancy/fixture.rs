@@ -452,9 +452,14 @@ fn invoices() -> Vec<Row> {
             (owner, "ledger", columns, format!("{offset}, '{kind}', '{customer}', 'inv-{mark}', '{body}'"))
         };
     let note = |mark: &str, amount_minor: &str, amount: &str| {
+        let digest = |of: &str| wb_ledger::Hash::of(format!("{of} {mark}").as_bytes());
         json!({"number": format!("GEN-CN-{mark}"), "invoice_id": format!("inv-{mark}"), "at_us": DAY_US,
-            "reason": {"kind": "adjustment", "cut": 43}, "released": [],
-            "lines": [{"line_id": format!("contract-{mark}/power"), "kind": "metered_energy",
+            "note_id": format!("note-{mark}"), "legal_entity": "GEN", "invoice_number": format!("GEN-{mark}"),
+            "customer_id": if mark == "aaa" { CUSTOMER_A } else { CUSTOMER_B },
+            "reason": {"kind": "adjustment", "cut": 43, "bill_digest": digest("bill again"),
+                "evidence_digest": digest("evidence again")},
+            "released": [],
+            "lines": [{"quantity": "3.217", "unit": "kWh", "before_minor": "8", "line_id": format!("contract-{mark}/power"), "kind": "metered_energy",
                 "description": format!("Credit for {mark}"), "amount_minor": amount_minor, "after_minor": "3",
                 "currency": "USD"}],
             "totals": [{"currency": "USD", "amount": amount, "amount_minor": amount_minor}]})

@@ -1,4 +1,4 @@
-//! Winning records of issued invoices as the ledger holds them, for exports.
+//! Winning records of issued invoices and of their notes as the ledger holds them, for exports.
 
 use serde::Deserialize;
 
@@ -6,6 +6,9 @@ use super::Read;
 use super::invoices::PERIOD_OF_BODY;
 use crate::error::StoreError;
 use crate::tenant::only_own;
+
+/// The kinds of records that are exported, as SQL.
+const DOCUMENTS: &str = "'invoice_issued', 'credit_note_issued', 'debit_note_issued'";
 
 /// The most bytes of records that are read at once; one record alone may be larger.
 const BATCH_BYTES_MAX: u64 = 8 * 1024 * 1024;
@@ -22,13 +25,15 @@ pub struct RecordPlace {
     pub bytes: u64,
 }
 
-/// A record of an issued invoice.
+/// A record of an issued invoice, or of a credit or debit note.
 #[derive(Debug, Clone, PartialEq, Eq, clickhouse::Row, Deserialize)]
 pub struct LedgerBody {
     /// Its offset in the ledger.
     pub ledger_offset: u64,
     /// The SHA-256 of the record.
     pub record_hash: [u8; 32],
+    /// The kind of event.
+    pub kind: String,
     /// Whose it is.
     pub customer_id: String,
     /// Its body, canonical JSON.
@@ -47,7 +52,7 @@ impl Read {
         Ok(rows.first().copied().unwrap_or(0))
     }
 
-    /// Where the scope's invoices of a period lie below an offset, in the order of the ledger.
+    /// Where the scope's invoices of a period and their notes lie below an offset, in the order of the ledger.
     ///
     /// # Errors
     /// [`StoreError::Query`].
@@ -57,13 +62,16 @@ impl Read {
         customer: Option<&str>,
         ledger_end: u64,
     ) -> Result<Vec<RecordPlace>, StoreError> {
+        let own = only_own(&self.scope, "customer_id");
         let sql = format!(
             "SELECT ledger_offset, max(toUInt64(length(body))) AS bytes FROM ledger
-             WHERE kind = 'invoice_issued' AND {} AND ledger_offset < {{ledger_end:UInt64}}
-               AND has({PERIOD_OF_BODY}, {{period:String}})
+             WHERE kind IN ({DOCUMENTS}) AND {own} AND ledger_offset < {{ledger_end:UInt64}}
                AND ({{customer:String}} = '' OR customer_id = {{customer:String}})
-             GROUP BY ledger_offset ORDER BY ledger_offset",
-            only_own(&self.scope, "customer_id")
+               AND invoice_id IN (
+                 SELECT invoice_id FROM ledger
+                 WHERE kind = 'invoice_issued' AND {own} AND has({PERIOD_OF_BODY}, {{period:String}})
+               )
+             GROUP BY ledger_offset ORDER BY ledger_offset"
         );
         let query = self.query(&sql).param("period", period).param("ledger_end", ledger_end);
         self.fetch("find the invoices of a period", query.param("customer", customer.unwrap_or_default()))
@@ -87,8 +95,8 @@ impl Read {
         // Numbers of our own, no text of a caller's.
         let offsets: Vec<String> = batch.iter().map(|place| place.ledger_offset.to_string()).collect();
         let sql = format!(
-            "SELECT ledger_offset, record_hash, customer_id, body FROM ledger
-             WHERE kind = 'invoice_issued' AND {} AND ledger_offset BETWEEN {{first:UInt64}} AND {{last:UInt64}}
+            "SELECT ledger_offset, record_hash, kind, customer_id, body FROM ledger
+             WHERE kind IN ({DOCUMENTS}) AND {} AND ledger_offset BETWEEN {{first:UInt64}} AND {{last:UInt64}}
                AND ledger_offset IN ({})
              ORDER BY ledger_offset LIMIT 1 BY ledger_offset",
             only_own(&self.scope, "customer_id"),

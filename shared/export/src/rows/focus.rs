@@ -1,4 +1,4 @@
-//! `focus`: a row for each line, by the FinOps Open Cost and Usage Specification, version 1.2.
+//! `focus`: a row for each line of an invoice of the period and of the notes of such invoices, by the FinOps Open Cost and Usage Specification, version 1.2.
 //!
 //! Where our lines and the specification meet:
 //!
@@ -8,21 +8,23 @@
 //!   one `Charge` at the line's amount; the formula stands in `SkuPriceDetails`.
 //! - There is no list price beside the contract's, so the list columns repeat the contracted ones.
 //! - Costs are in a national currency: lines in bitcoin are left out, and the control totals say which sums.
-//! - A charge's period is that of its invoice. Commitment discounts, capacity reservations, regions, zones,
+//! - A charge's period is that of its invoice. A note's line is a correction in its invoice's period: its cost
+//!   alone, as no price or quantity of its own stands behind it. Commitment discounts, capacity reservations, regions, zones,
 //!   tags and foreign pricing currencies do not exist here, so their conditional columns are not there.
 
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use wb_ledger::{Invoice, InvoiceLine};
+use wb_ledger::InvoiceLine;
 use wb_units::Currency;
 use wb_units::decimal::{self, Excess};
 use wb_units::rounding::div_half_even_i128;
 
+use super::Context;
 use super::classes::{Category, Class, class_of};
 use super::quantity::{self, Rounded};
-use super::{Context, Issued, amount, line_place};
 use crate::cell::{Cell, Column, Kind, NUMBER_PLACES};
+use crate::document::{Document, Line};
 use crate::error::ExportError;
 
 pub(super) const COLUMNS: &[Column] = &[
@@ -66,9 +68,10 @@ pub(super) const COLUMNS: &[Column] = &[
     Column::or_null("SubAccountId", Kind::Text),
     Column::or_null("SubAccountName", Kind::Text),
     Column::or_null("SubAccountType", Kind::Word),
-    Column::new("x_BillDigest", Kind::Text),
-    Column::new("x_InputsDigest", Kind::Text),
-    Column::new("x_InvoiceDocumentId", Kind::Text),
+    Column::or_null("x_BillDigest", Kind::Text),
+    Column::or_null("x_CorrectsInvoiceId", Kind::Text),
+    Column::new("x_DocumentId", Kind::Text),
+    Column::or_null("x_InputsDigest", Kind::Text),
     Column::new("x_LedgerOffset", Kind::Count),
     Column::new("x_LineId", Kind::Text),
 ];
@@ -79,86 +82,92 @@ const NO_NATIONAL_CURRENCY: &str = "FOCUS takes national currencies only";
 /// The unit of a price that is not one of quantity times price.
 const CHARGE: &str = "Charges";
 
-pub(super) fn write(issued: &Issued<'_>, context: &mut Context<'_>) -> Result<(), ExportError> {
-    for line in &issued.invoice.lines {
-        let (currency, minor) = amount(issued.invoice, line)?;
-        if currency == Currency::BTC {
-            context.totals.left_out(NO_NATIONAL_CURRENCY, currency, minor)?;
+pub(super) fn write(document: &Document<'_>, context: &mut Context<'_>) -> Result<(), ExportError> {
+    for line in &document.lines {
+        if line.currency == Currency::BTC {
+            context.totals.left_out(NO_NATIONAL_CURRENCY, line.currency, line.minor)?;
             continue;
         }
-        context.totals.money("BilledCost", currency, minor)?;
-        let mut cells = cells(issued, line, currency, minor)?;
+        context.totals.money("BilledCost", line.currency, line.minor)?;
+        let mut cells = cells(document, line)?;
         let row = COLUMNS.iter().map(|column| cells.remove(column.name).unwrap_or(Cell::Null)).collect();
         context.row(row)?;
     }
     Ok(())
 }
 
-fn cells(
-    issued: &Issued<'_>,
-    line: &InvoiceLine,
-    currency: Currency,
-    minor: i128,
-) -> Result<BTreeMap<&'static str, Cell>, ExportError> {
-    let invoice = issued.invoice;
-    let class = class_of(&line.kind);
+fn cells(document: &Document<'_>, line: &Line<'_>) -> Result<BTreeMap<&'static str, Cell>, ExportError> {
+    let class = class_of(line.kind);
     let word = |text: &str| Cell::text(text);
-    let period = &invoice.period;
+    let period = document.period;
+    let cost = Cell::money(line.minor, line.currency);
     let (category, subcategory) =
         if class.is_compute { ("Compute", "Other (Compute)") } else { ("Other", "Other (Other)") };
     let mut cells = BTreeMap::from([
-        ("BilledCost", Cell::money(minor, currency)),
-        ("BillingAccountId", word(&invoice.customer_id)),
+        ("BilledCost", cost.clone()),
+        ("BillingAccountId", word(document.customer_id)),
         ("BillingAccountType", word("Customer")),
-        ("BillingCurrency", word(currency.code())),
+        ("BillingCurrency", word(line.currency.code())),
         ("BillingPeriodEnd", Cell::Instant(period.end_us)),
         ("BillingPeriodStart", Cell::Instant(period.start_us)),
         ("ChargeCategory", word(class.category.as_str())),
-        ("ChargeDescription", Cell::or_null(&line.description)),
+        ("ChargeDescription", Cell::or_null(line.description)),
         ("ChargeFrequency", word(class.frequency.as_str())),
         ("ChargePeriodEnd", Cell::Instant(period.end_us)),
         ("ChargePeriodStart", Cell::Instant(period.start_us)),
-        ("EffectiveCost", Cell::money(minor, currency)),
-        ("InvoiceId", Cell::or_null(&invoice.number)),
-        ("InvoiceIssuerName", word(&invoice.legal_entity)),
-        ("ProviderName", word(&invoice.legal_entity)),
-        ("PublisherName", word(&invoice.legal_entity)),
+        ("EffectiveCost", cost),
+        ("InvoiceId", Cell::or_null(document.number)),
+        ("InvoiceIssuerName", word(document.legal_entity)),
+        ("ProviderName", word(document.legal_entity)),
+        ("PublisherName", word(document.legal_entity)),
         ("ServiceCategory", word(category)),
         ("ServiceName", word(class.service)),
         ("ServiceSubcategory", word(subcategory)),
-        ("SubAccountId", word(&invoice.contract_id)),
-        ("SubAccountName", word(&invoice.contract_id)),
+        ("SubAccountId", word(document.contract_id)),
+        ("SubAccountName", word(document.contract_id)),
         ("SubAccountType", word("Contract")),
-        ("x_BillDigest", word(&invoice.bill_digest.to_string())),
-        ("x_InputsDigest", word(&line.inputs_digest.to_string())),
-        ("x_InvoiceDocumentId", word(&invoice.invoice_id)),
-        ("x_LedgerOffset", Cell::Count(issued.ledger_offset)),
-        ("x_LineId", word(&line.id)),
+        ("x_DocumentId", word(document.id)),
+        ("x_LedgerOffset", Cell::Count(document.ledger_offset)),
+        ("x_LineId", word(line.id)),
     ]);
-    if class.category == Category::Usage {
-        cells.insert("ConsumedQuantity", consumed(invoice, line)?);
-        cells.insert("ConsumedUnit", word(&line.unit));
+    if let Some(invoice) = document.invoice {
+        cells.insert("x_BillDigest", Cell::Text(invoice.bill_digest.to_string()));
     }
-    let exact_cost = Cell::number(minor, currency.scale());
-    if class.category.is_priced() {
-        cells.extend(priced(line, class, currency, minor));
-    } else {
-        cells.insert("ContractedCost", exact_cost.clone());
-        cells.insert("ListCost", exact_cost);
+    if let Some(corrects) = document.corrects {
+        cells.insert("ChargeClass", word("Correction"));
+        cells.insert("x_CorrectsInvoiceId", word(corrects));
+    }
+    match line.invoiced {
+        Some(invoiced) if class.category.is_priced() => {
+            cells.extend(priced(invoiced, class, line.currency, line.minor));
+        }
+        // What is not bought by quantity, and what corrects something: the cost alone.
+        _ => {
+            let exact = Cell::number(line.minor, line.currency.scale());
+            cells.insert("ContractedCost", exact.clone());
+            cells.insert("ListCost", exact);
+        }
+    }
+    if let Some(invoiced) = line.invoiced {
+        cells.insert("x_InputsDigest", Cell::Text(invoiced.inputs_digest.to_string()));
+        if class.category == Category::Usage {
+            cells.insert("ConsumedQuantity", consumed(document, line)?);
+            cells.insert("ConsumedUnit", word(line.unit));
+        }
     }
     Ok(cells)
 }
 
 /// The quantity of what was used. Where its digits do not end it is rounded, as the specification wants a
 /// decimal; nothing is computed from it.
-fn consumed(invoice: &Invoice, line: &InvoiceLine) -> Result<Cell, ExportError> {
+fn consumed(document: &Document<'_>, line: &Line<'_>) -> Result<Cell, ExportError> {
     let wrong = || ExportError::Number {
-        place: line_place(invoice, line),
+        place: format!("line {} of {}", line.id, document.place()),
         field: "quantity",
-        given: line.quantity.clone(),
+        given: line.quantity.to_owned(),
         wanted: "decimal or fraction of at most 26 digits before its point",
     };
-    let read = quantity::read(&line.quantity).ok_or_else(wrong)?;
+    let read = quantity::read(line.quantity).ok_or_else(wrong)?;
     Ok(Cell::number(read.unscaled, NUMBER_PLACES))
 }
 

@@ -1,17 +1,21 @@
-//! `invoices`: a row for each invoice and each of its currencies, in the order of issue, then of currencies.
-//! Nearly every invoice has one currency; one without any line has one row without amounts.
+//! `invoices`: a row for each document (an invoice of the period, or a note of one) and each of its
+//! currencies, in the order of issue, then of currencies. Nearly every document has one currency; one without
+//! any line has one row without amounts.
 
-use wb_ledger::Total;
+use wb_units::Currency;
 
-use super::{Context, Issued, currency_of, minor_of, place};
+use super::Context;
+use super::classes::is_tax;
 use crate::cell::{Cell, Column, Kind};
+use crate::document::Document;
 use crate::error::ExportError;
 
 pub(super) const COLUMNS: &[Column] = &[
     Column::new("ledger_offset", Kind::Count),
-    Column::new("invoice_number", Kind::Text),
-    Column::new("invoice_id", Kind::Text),
-    Column::new("state", Kind::Word),
+    Column::new("document", Kind::Word),
+    Column::new("document_number", Kind::Text),
+    Column::new("document_id", Kind::Text),
+    Column::or_null("corrects", Kind::Text),
     Column::new("issued_at", Kind::Instant),
     Column::or_null("due_at", Kind::Instant),
     Column::new("period", Kind::Word),
@@ -20,7 +24,7 @@ pub(super) const COLUMNS: &[Column] = &[
     Column::new("customer_id", Kind::Text),
     Column::new("legal_entity", Kind::Text),
     Column::new("contract_id", Kind::Text),
-    Column::new("contract_versions", Kind::Count),
+    Column::or_null("contract_versions", Kind::Count),
     Column::new("currencies", Kind::Count),
     Column::or_null("currency", Kind::Word),
     Column::or_null("total", Kind::Money),
@@ -28,43 +32,36 @@ pub(super) const COLUMNS: &[Column] = &[
     Column::or_null("tax", Kind::Money),
     Column::or_null("tax_minor", Kind::Minor),
     Column::new("lines", Kind::Count),
-    Column::new("names_cut", Kind::Count),
-    Column::new("blocks", Kind::Count),
-    Column::new("bill_digest", Kind::Text),
-    Column::new("evidence_digest", Kind::Text),
+    Column::or_null("names_cut", Kind::Count),
+    Column::or_null("blocks", Kind::Count),
+    Column::or_null("bill_digest", Kind::Text),
+    Column::or_null("evidence_digest", Kind::Text),
     Column::new("record_hash", Kind::Text),
 ];
 
-/// What a record of an issued invoice says of its state. It never changes: payments and notes are records
-/// of their own.
-const ISSUED: &str = "issued";
-
-pub(super) fn write(issued: &Issued<'_>, context: &mut Context<'_>) -> Result<(), ExportError> {
-    if issued.invoice.totals.is_empty() {
-        return row(issued, None, context);
+pub(super) fn write(document: &Document<'_>, context: &mut Context<'_>) -> Result<(), ExportError> {
+    let sums = document.sums()?;
+    if sums.is_empty() {
+        return row(document, 0, None, context);
     }
-    let mut totals: Vec<&Total> = issued.invoice.totals.iter().collect();
-    totals.sort_by(|left, right| left.currency.cmp(&right.currency));
-    totals.into_iter().try_for_each(|total| row(issued, Some(total), context))
+    let currencies = count(sums.len());
+    sums.into_values().try_for_each(|sum| row(document, currencies, Some(sum), context))
 }
 
-fn row(issued: &Issued<'_>, total: Option<&Total>, context: &mut Context<'_>) -> Result<(), ExportError> {
-    let invoice = issued.invoice;
-    let place = || place(invoice);
+fn row(
+    document: &Document<'_>,
+    currencies: u64,
+    sum: Option<(Currency, i128)>,
+    context: &mut Context<'_>,
+) -> Result<(), ExportError> {
     let of_currency =
-        |line: &&wb_ledger::InvoiceLine| total.is_none_or(|total| line.currency == total.currency);
-    let lines = count(invoice.lines.iter().filter(of_currency).count());
-    let money = match total {
+        |line: &&crate::document::Line<'_>| sum.is_none_or(|(currency, _)| line.currency == currency);
+    let lines = document.lines.iter().filter(of_currency);
+    let money = match sum {
         None => [Cell::Null, Cell::Null, Cell::Null, Cell::Null, Cell::Null],
-        Some(total) => {
-            let currency = currency_of(&total.currency, place)?;
-            let minor = minor_of(&total.amount_minor, place)?;
-            let mut tax = 0_i128;
-            for line in
-                invoice.lines.iter().filter(of_currency).filter(|line| super::classes::is_tax(&line.kind))
-            {
-                tax = tax.saturating_add(super::amount(invoice, line)?.1);
-            }
+        Some((currency, minor)) => {
+            let taxes = lines.clone().filter(|line| is_tax(line.kind)).map(|line| line.minor);
+            let tax = taxes.fold(0, i128::saturating_add);
             context.totals.money("total", currency, minor)?;
             context.totals.money("tax", currency, tax)?;
             [
@@ -76,30 +73,35 @@ fn row(issued: &Issued<'_>, total: Option<&Total>, context: &mut Context<'_>) ->
             ]
         }
     };
+    let invoice = document.invoice;
+    let of_invoice = |value: Option<u64>| value.map_or(Cell::Null, Cell::Count);
+    let digest =
+        |value: Option<wb_ledger::Hash>| value.map_or(Cell::Null, |hash| Cell::Text(hash.to_string()));
     let mut cells = vec![
-        Cell::Count(issued.ledger_offset),
-        Cell::text(&invoice.number),
-        Cell::text(&invoice.invoice_id),
-        Cell::text(ISSUED),
-        Cell::Instant(invoice.issued_us()),
-        invoice.dates.as_ref().map_or(Cell::Null, |dates| Cell::Instant(dates.due_us)),
-        Cell::text(&invoice.period.text),
-        Cell::Instant(invoice.period.start_us),
-        Cell::Instant(invoice.period.end_us),
-        Cell::text(&invoice.customer_id),
-        Cell::text(&invoice.legal_entity),
-        Cell::text(&invoice.contract_id),
-        Cell::Count(count(invoice.contract_versions.len())),
-        Cell::Count(count(invoice.totals.len())),
+        Cell::Count(document.ledger_offset),
+        Cell::text(document.kind),
+        Cell::text(document.number),
+        Cell::text(document.id),
+        document.corrects.map_or(Cell::Null, Cell::text),
+        Cell::Instant(document.issued_us),
+        document.due_us.map_or(Cell::Null, Cell::Instant),
+        Cell::text(&document.period.text),
+        Cell::Instant(document.period.start_us),
+        Cell::Instant(document.period.end_us),
+        Cell::text(document.customer_id),
+        Cell::text(document.legal_entity),
+        Cell::text(document.contract_id),
+        of_invoice(invoice.map(|invoice| count(invoice.contract_versions.len()))),
+        Cell::Count(currencies),
     ];
     cells.extend(money);
     cells.extend([
-        Cell::Count(lines),
-        Cell::Count(invoice.evidence.cut),
-        Cell::Count(invoice.evidence.blocks_count),
-        Cell::text(invoice.bill_digest.to_string()),
-        Cell::text(invoice.evidence_digest.to_string()),
-        Cell::text(issued.record_hash.to_string()),
+        Cell::Count(count(lines.count())),
+        of_invoice(invoice.map(|invoice| invoice.evidence.cut)),
+        of_invoice(invoice.map(|invoice| invoice.evidence.blocks_count)),
+        digest(invoice.map(|invoice| invoice.bill_digest)),
+        digest(invoice.map(|invoice| invoice.evidence_digest)),
+        Cell::text(document.record_hash.to_string()),
     ]);
     context.row(cells)
 }

@@ -80,7 +80,7 @@ pub(super) fn columns(profile: Option<Profile>) -> Vec<Column> {
     .to_vec()
 }
 
-pub(super) fn write(
+pub(crate) fn write(
     entry: &Entry<'_>,
     request: &Request,
     context: &mut Context<'_>,

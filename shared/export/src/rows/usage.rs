@@ -6,9 +6,10 @@
 
 use serde_json::Value;
 
+use super::Context;
 use super::invoices::count;
-use super::{Context, Issued};
 use crate::cell::{Cell, Column, Kind};
+use crate::document::Document;
 use crate::error::ExportError;
 
 pub(super) const COLUMNS: &[Column] = &[
@@ -32,14 +33,14 @@ pub(super) const COLUMNS: &[Column] = &[
     Column::new("inputs_digest", Kind::Text),
 ];
 
-pub(super) fn write(issued: &Issued<'_>, context: &mut Context<'_>) -> Result<(), ExportError> {
-    let invoice = issued.invoice;
+pub(super) fn write(document: &Document<'_>, context: &mut Context<'_>) -> Result<(), ExportError> {
+    let Some(invoice) = document.invoice else { return Ok(()) };
     for (line_index, line) in invoice.lines.iter().enumerate() {
         for (index, input) in line.inputs.iter().enumerate() {
             let field = |name: &str| input.get(name).map_or(Cell::Null, |text| Cell::or_null(text));
             let whole = input.iter().map(|(name, text)| (name.clone(), Value::from(text.clone())));
             context.row(vec![
-                Cell::Count(issued.ledger_offset),
+                Cell::Count(document.ledger_offset),
                 Cell::Count(count(line_index + 1)),
                 Cell::Count(count(index + 1)),
                 Cell::text(&invoice.number),

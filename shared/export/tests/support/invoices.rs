@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use wb_export::{Entry, Exporter, Finished, Format, Request, Table};
 use wb_ledger::{
-    Billed, ChainHead, ContractVersion, Draft, Event, EvidenceBlock, Hash, Invoice, InvoiceDates,
-    PeriodDocument,
+    Billed, ChainHead, ContractVersion, Draft, Event, EvidenceBlock, Hash, Invoice, InvoiceDates, Minor,
+    Note, NoteLine, NoteReason, PeriodDocument, Total,
 };
 use wb_rating::Line;
 use wb_units::{Currency, Money};
@@ -79,7 +79,7 @@ pub(crate) fn invoice(number: &str, customer: &str, period: &str, lines: Vec<Lin
 }
 
 /// A ledger with everything that exports have to tell apart.
-pub(crate) fn ledger() -> Vec<(u64, Invoice)> {
+pub(crate) fn ledger() -> Vec<(u64, Event)> {
     let hosting = vec![
         line("metered_energy", "USD", "2410387.2", "kWh", "0.0725 USD/kWh", "174753.07"),
         line("management_fee", "USD", "3531", "kW-month", "3.50 USD/kW-month", "12358.50"),
@@ -94,13 +94,63 @@ pub(crate) fn ledger() -> Vec<(u64, Invoice)> {
     ];
     let yen = vec![line("indexed_energy", "JPY", "1000.5", "kWh", "12.25 JPY/kWh", "12256")];
     let dinar = vec![line("one_off", "KWD", "1", "charge", "2.125 KWD/charge", "2.125")];
-    vec![
-        (3, invoice("INV-000001", "acme", "2026-10", hosting)),
-        (5, invoice("INV-000002", "=cmd|birch", "2026-10", gpus)),
-        (6, invoice("INV-000003", "acme", "2026-09", yen.clone())),
-        (9, invoice("INV-000004", "cedar", "2026-10", yen)),
-        (12, invoice("INV-000005", "acme", "2026-10", dinar)),
-    ]
+    let all = [
+        (3, "INV-000001", "acme", "2026-10", hosting),
+        (5, "INV-000002", "=cmd|birch", "2026-10", gpus),
+        (6, "INV-000003", "acme", "2026-09", yen.clone()),
+        (9, "INV-000004", "cedar", "2026-10", yen),
+        (12, "INV-000005", "acme", "2026-10", dinar),
+    ];
+    let mut ledger: Vec<(u64, Event)> = Vec::new();
+    let (mut first_id, mut second_id) = (String::new(), String::new());
+    for (offset, number, customer, period, lines) in all {
+        let mut made = invoice(number, customer, period, lines);
+        // The contract has one invoice a month; these are of several contracts.
+        made.invoice_id = format!("inv_{number}");
+        match offset {
+            3 => first_id.clone_from(&made.invoice_id),
+            6 => second_id.clone_from(&made.invoice_id),
+            _ => {}
+        }
+        ledger.push((offset, issued(&made)));
+    }
+    ledger.push((14, credit_note("CN-000001", &first_id, "INV-000001")));
+    // Of an invoice of another month.
+    ledger.push((15, credit_note("CN-000002", &second_id, "INV-000003")));
+    ledger
+}
+
+/// A note that credits 500.25 dollars of an invoice of Acme's.
+pub(crate) fn credit_note(number: &str, invoice_id: &str, invoice_number: &str) -> Event {
+    let line = NoteLine {
+        line_id: "contract-1/metered_energy".to_owned(),
+        kind: "metered_energy".to_owned(),
+        description: "Metered energy, corrected".to_owned(),
+        quantity: "2403487.2".to_owned(),
+        unit: "kWh".to_owned(),
+        before_minor: Minor(17_475_307),
+        amount_minor: Minor(-50_025),
+        after_minor: Minor(17_425_282),
+        computed_minor: None,
+        currency: "USD".to_owned(),
+    };
+    Event::CreditNoteIssued(Box::new(Note {
+        note_id: format!("note_{number}"),
+        number: number.to_owned(),
+        legal_entity: "Weigh AS".to_owned(),
+        customer_id: "acme".to_owned(),
+        invoice_id: invoice_id.to_owned(),
+        invoice_number: invoice_number.to_owned(),
+        reason: NoteReason::ByHand { reference: "r-1".to_owned(), text: "a wrong meter".to_owned() },
+        lines: vec![line],
+        totals: vec![Total {
+            currency: "USD".to_owned(),
+            amount: "-500.25".to_owned(),
+            amount_minor: "-50025".to_owned(),
+        }],
+        released: Vec::new(),
+        at_us: END_US + 86_400_000_000,
+    }))
 }
 
 pub(crate) fn issued(invoice: &Invoice) -> Event {
@@ -112,14 +162,14 @@ pub(crate) fn entry(offset: u64, event: &Event) -> Entry<'_> {
 }
 
 /// The whole file and its totals, the bytes taken after every invoice.
-pub(crate) fn export_of(request: Request, ledger: &[(u64, Invoice)]) -> Finished {
+pub(crate) fn export_of(request: Request, ledger: &[(u64, Event)]) -> Finished {
     let mut exporter = Exporter::new(request).unwrap();
     let mut bytes = Vec::new();
-    for (offset, invoice) in ledger {
-        exporter.push(&entry(*offset, &issued(invoice))).unwrap();
+    for (offset, event) in ledger {
+        exporter.push(&entry(*offset, event)).unwrap();
         bytes.extend(exporter.take());
     }
-    let mut done = exporter.finish(13).unwrap();
+    let mut done = exporter.finish(16).unwrap();
     bytes.append(&mut done.bytes);
     Finished { bytes, ..done }
 }
