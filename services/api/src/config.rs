@@ -55,6 +55,10 @@ pub struct Limits {
     pub time_ms: u64,
     /// Requests at work at once; one more is asked to come back.
     pub concurrent_requests: usize,
+    /// Exports at work at once; one more is asked to come back.
+    pub concurrent_exports: usize,
+    /// Milliseconds from an export's head to its last byte, however slowly it is read.
+    pub export_time_ms: u64,
 }
 
 impl Default for Limits {
@@ -72,6 +76,8 @@ impl Default for Limits {
             directives: 4,
             time_ms: 30_000,
             concurrent_requests: 64,
+            concurrent_exports: 4,
+            export_time_ms: 600_000,
         }
     }
 }

@@ -4,6 +4,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use wb_auth::AuthError;
 use wb_clickhouse::StoreError;
+use wb_export::ExportError;
 
 /// Seconds after which a refused caller may come back.
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
@@ -62,6 +63,9 @@ pub enum ApiError {
     /// The store failed.
     #[error("the store cannot answer at the moment; the cause is in the log")]
     Store(#[source] StoreError),
+    /// An export that cannot be made.
+    #[error(transparent)]
+    Export(#[from] ExportError),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -90,6 +94,7 @@ impl ApiError {
             Self::Time { .. } => "WB-3308",
             Self::Busy => "WB-3309",
             Self::Store(failure) => failure.code(),
+            Self::Export(failure) => failure.code(),
             Self::Listen { .. } => "WB-3310",
             Self::Serve(_) => "WB-3311",
         }
@@ -103,9 +108,11 @@ impl ApiError {
             Self::Form | Self::QueryText { .. } | Self::QueryShape { .. } | Self::Arguments { .. } => {
                 StatusCode::BAD_REQUEST
             }
+            Self::Export(failure) if failure.is_request() => StatusCode::BAD_REQUEST,
+            Self::Export(failure) if failure.is_request() => StatusCode::BAD_REQUEST,
             Self::Time { .. } => StatusCode::GATEWAY_TIMEOUT,
             Self::Busy | Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Listen { .. } | Self::Serve(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Export(_) | Self::Listen { .. } | Self::Serve(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 }

@@ -19,6 +19,7 @@ use wb_clickhouse::Store;
 
 use crate::config::{ApiConfig, Limits};
 use crate::error::{ApiError, CODE_COST, CODE_QUERY};
+use crate::exports;
 use crate::limits::check_text;
 use crate::schema::{ApiSchema, Reading, schema};
 
@@ -31,16 +32,18 @@ struct Api {
     places: Semaphore,
 }
 
-/// The routes: `POST /graphql`, `GET /graphql` where GraphiQL is on, and `GET /health`.
+/// The routes: `POST /graphql`, `GET /graphql` where GraphiQL is on, `GET /v1/exports/NAME`, and
+/// `GET /health`.
 pub fn router(config: &ApiConfig, store: Store, verifier: Verifier) -> Router {
     let limits = config.limits.clone();
     let places = Semaphore::new(limits.concurrent_requests);
+    let exports = exports::router(&limits, store.clone(), verifier.clone());
     let api = Arc::new(Api { schema: schema(&limits), store, verifier, limits, places });
     let mut graphql = post(answer);
     if config.graphiql {
         graphql = graphql.get(graphiql);
     }
-    Router::new().route("/graphql", graphql).route("/health", get(health)).with_state(api)
+    Router::new().route("/graphql", graphql).route("/health", get(health)).with_state(api).merge(exports)
 }
 
 /// Listens on the configured address until `shutdown` completes; requests at work are finished.

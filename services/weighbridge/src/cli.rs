@@ -14,8 +14,8 @@ use wb_config::{Config, ProcessEnvironment};
 use crate::keys::Keys;
 use crate::services::Service;
 use crate::{
-    alarm, audit, backends, bill, connect, contract, correct, demo, import, quarantine, report, rules, share,
-    up,
+    alarm, audit, backends, bill, connect, contract, correct, demo, export, import, quarantine, report,
+    rules, share, up, webhooks,
 };
 
 /// Weighbridge: counts hashes, kilowatt-hours and GPU-hours once, proves them, and bills them.
@@ -89,6 +89,11 @@ enum Command {
     Opening(bill::account::OpeningArguments),
     /// A customer's statement of account: what was booked, what is open, and how old it is.
     Statement(bill::account::StatementArguments),
+    /// Write what was billed as files for finance, each with its control totals.
+    Export(export::ExportArguments),
+    /// Who is told of what the ledger decides, and how far they are.
+    #[command(subcommand)]
+    Webhooks(webhooks::WebhooksCommand),
     /// Check everything that was named against the manifest, the tables, the archive and the log, and repair it.
     Scrub(audit::ScrubArguments),
     /// By which rules the log is folded. An upgrade that changes them is switched on in the log, so that it replays
@@ -231,6 +236,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Dispute(command) => bill::account::dispute(&config, command).await?,
         Command::Opening(opening) => bill::account::opening(&config, opening).await?,
         Command::Statement(statement) => bill::account::statement(&config, statement).await?,
+        Command::Export(arguments) => export::run(&config, arguments).await?,
+        Command::Webhooks(command) => webhooks::run(&config, &command)?,
         Command::Invoice(command) => bill::run(&config, command).await?,
         Command::Rules { switch } => rules::run(&config, switch).await?,
         Command::Alarm(command) => return alarm::run(&config, command).await,

@@ -10,6 +10,7 @@ mod connect;
 mod contract;
 mod correct;
 mod demo;
+mod export;
 mod import;
 mod keys;
 mod paper;
@@ -19,6 +20,7 @@ mod rules;
 mod services;
 mod share;
 mod up;
+mod webhooks;
 
 use std::process::ExitCode;
 

@@ -20,6 +20,7 @@ use wb_kafka::{Log, NamesView, TopicPlan};
 use crate::adapters::{LedgerTopic, NamedCuts};
 use crate::backends::{ClickHouseAccess, clickhouse_access, log_settings};
 use crate::keys::Keys;
+use crate::webhooks;
 
 /// How long the backends may take to answer when services start.
 const BACKENDS_TIMEOUT: Duration = Duration::from_secs(60);
@@ -250,6 +251,14 @@ impl Running {
         if wanted.contains(&Service::Billing) {
             let projector = Projector::new(connected.store.client().clone());
             let ledger = LedgerTopic(connected.log.clone());
+            // Who is told what the ledger decides is told by whoever bills.
+            if let Some(messenger) = webhooks::messenger(config, ledger.clone())? {
+                let stopping = stopping.clone();
+                tasks.spawn(async move {
+                    messenger.run(stopping).await;
+                    Ok(())
+                });
+            }
             tasks.spawn(project_ledger(projector, ledger, stopping.clone()));
         }
         Ok(Self { stop, tasks })

@@ -19,6 +19,7 @@ mod reader;
 mod secret;
 mod settings;
 mod sources;
+mod webhooks;
 
 use std::fs::File;
 use std::io::Read;
@@ -29,6 +30,7 @@ pub use mistake::{ConfigErrors, Mistake, MistakeKind};
 pub use secret::Secret;
 pub use settings::{
     AggregatorConfig, ApiConfig, ClickhouseConfig, Config, IngestConfig, KafkaConfig, PartitionsConfig,
+    WebhookEndpoint, WebhooksConfig,
 };
 
 use reader::Reader;

@@ -33,6 +33,8 @@ pub enum MistakeKind {
     KafkaProperty,
     /// Two settings that contradict each other.
     Contradiction,
+    /// A webhook endpoint that cannot be used.
+    Webhook,
     /// A text that is empty or holds characters it cannot hold.
     Text,
 }
@@ -57,6 +59,7 @@ impl MistakeKind {
             Self::KafkaProperty => "WB-6013",
             Self::Contradiction => "WB-6014",
             Self::Text => "WB-6015",
+            Self::Webhook => "WB-6021",
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::form;
 use crate::reader::{Reader, Section, field};
 use crate::secret::Secret;
 use crate::sources;
+use crate::webhooks;
 
 /// The whole configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct Config {
     pub aggregator: AggregatorConfig,
     /// The window for readers.
     pub api: ApiConfig,
+    /// Who is told what the ledger decides.
+    pub webhooks: WebhooksConfig,
     /// Where the figures for Prometheus are served, one address a process. Default nowhere.
     /// `WEIGHBRIDGE_METRICS_LISTEN`.
     pub metrics_listen: Option<SocketAddr>,
@@ -139,6 +142,28 @@ pub struct ApiConfig {
     pub graphiql: bool,
 }
 
+/// Who is told what the ledger decides.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct WebhooksConfig {
+    /// The endpoints. Default none.
+    pub endpoints: Vec<WebhookEndpoint>,
+}
+
+/// One of those who are told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookEndpoint {
+    /// Its name, 1 to 64 of `a-z`, `0-9`, `-` and `_`; how far it is, is kept under it.
+    pub id: String,
+    /// Where messages go: https, or http on this machine.
+    pub url: String,
+    /// What they are signed with: `whsec_` and base64 of 24 to 64 bytes.
+    pub secret: Secret,
+    /// The types that it is told, such as `invoice.issued` or `payment.*`. Default all.
+    pub events: Vec<String>,
+    /// The only customer that it is told of. Default all.
+    pub customer: Option<String>,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -170,6 +195,7 @@ impl Default for Config {
             },
             aggregator: AggregatorConfig { state_dir: None, session_timeout_ms: 10_000 },
             api: ApiConfig { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8802)), graphiql: true },
+            webhooks: WebhooksConfig::default(),
             metrics_listen: None,
         }
     }
@@ -220,12 +246,15 @@ pub(crate) fn read(reader: &mut Reader<'_>, table: Table) -> Config {
         graphiql: section.flag(reader, "graphiql", default.api.graphiql),
     };
     section.close(reader);
+    let mut section = root.section(reader, "webhooks");
+    let webhooks = WebhooksConfig { endpoints: webhooks::read(reader, &mut section) };
+    section.close(reader);
     let mut section = root.section(reader, "observe");
     let listen = field("metrics_listen").or(variable::METRICS_LISTEN);
     let metrics_listen = section.text(reader, listen, None, |text| form::listen(text).map(Some));
     section.close(reader);
     root.close(reader);
-    Config { data_dir, kafka, clickhouse, archive, ingest, aggregator, api, metrics_listen }
+    Config { data_dir, kafka, clickhouse, archive, ingest, aggregator, api, webhooks, metrics_listen }
 }
 
 fn kafka(reader: &mut Reader<'_>, section: &mut Section, default: KafkaConfig) -> KafkaConfig {

@@ -51,6 +51,18 @@ fn every_mistake_is_reported_alone_with_its_field_and_advice() {
     let same_id = source("a", HASH, "\"pool\"") + &source("a", &other_hash, "\"pool\"");
     let same_key = source("a", HASH, "\"pool\"") + &source("b", HASH, "\"pool\"");
     let extra = source("a", HASH, "\"pool\"") + "colour = 1\n";
+    let hook = |id: &str, url: &str, secret: &str| {
+        format!("[[webhooks.endpoints]]\nid = \"{id}\"\nurl = \"{url}\"\nsecret = \"{secret}\"\n")
+    };
+    let good_hook = hook("books", "https://b.example", "whsec_x");
+    let same_hook = good_hook.clone() + &good_hook;
+    let bad_hook_id = hook("../x", "https://b.example", "whsec_x");
+    let bad_hook_url = hook("books", "b.example", "whsec_x");
+    let bad_hook_secret = hook("books", "https://b.example", "word");
+    let bad_hook_event = good_hook.clone() + "events = [\"issued\"]\n";
+    let hook_without_secret =
+        "[[webhooks.endpoints]]\nid = \"books\"\nurl = \"https://b.example\"\n".to_owned();
+    let hook_with_more = good_hook.clone() + "colour = 1\n";
     let long_name = format!("[clickhouse]\ndatabase = \"{}\"", "a".repeat(64));
     let cases: &[Case<'_>] = &[
         ("data_dir = ", &[], "WB-6002", "line 1, column 12", "not TOML"),
@@ -175,6 +187,13 @@ fn every_mistake_is_reported_alone_with_its_field_and_advice() {
         ),
         ("[kafka]\nreplication = 3", &[], "WB-6014", "kafka.replication", "write 1"),
         ("[clickhouse]\npassword = \"word\"", &[], "WB-6014", "clickhouse.password", "set clickhouse.user"),
+        (&same_hook, &[], "WB-6021", "webhooks.endpoints[1]", "has this id"),
+        (&bad_hook_id, &[], "WB-6021", "webhooks.endpoints[0]", "a-z, 0-9, - and _"),
+        (&bad_hook_url, &[], "WB-6021", "webhooks.endpoints[0]", "https://"),
+        (&bad_hook_secret, &[], "WB-6021", "webhooks.endpoints[0]", "whsec_"),
+        (&bad_hook_event, &[], "WB-6021", "webhooks.endpoints[0]", "invoice.*"),
+        (&hook_without_secret, &[], "WB-6021", "webhooks.endpoints[0]", "secret is needed"),
+        (&hook_with_more, &[], "WB-6021", "webhooks.endpoints[0]", "known here are id, url"),
         ("data_dir = \"\"", &[], "WB-6015", "data_dir", "not empty"),
         ("[clickhouse]\nuser = \"a\\u0000b\"", &[], "WB-6015", "clickhouse.user", "control characters"),
         ("", &[("WEIGHBRIDGE_DATA_DIR", "a\u{fffd}b")], "WB-6015", "WEIGHBRIDGE_DATA_DIR", "UTF-8"),
@@ -190,7 +209,7 @@ fn every_mistake_is_reported_alone_with_its_field_and_advice() {
     }
     let codes: BTreeSet<&str> = cases.iter().map(|case| case.2).collect();
     // WB-6001 has a test of its own.
-    assert_eq!(codes.len(), 14, "every code is in the table");
+    assert_eq!(codes.len(), 15, "every code is in the table");
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn the_example_holds_the_defaults() {
 fn the_example_is_right_with_every_field_in_use() {
     let text = std::fs::read_to_string(example_path()).unwrap();
     let options = |line: &&str| line.starts_with('#') && !line.starts_with("# ") && *line != "#";
-    assert_eq!(text.lines().filter(options).count(), 15);
+    assert_eq!(text.lines().filter(options).count(), 21);
     let whole: Vec<&str> =
         text.lines().map(|line| if options(&line) { line.trim_start_matches('#') } else { line }).collect();
     let config = load(&whole.join("\n"), nothing);
@@ -55,6 +55,12 @@ fn the_example_is_right_with_every_field_in_use() {
     assert_eq!(config.clickhouse.password.as_ref().map(|password| password.reveal()), Some("change-me"));
     assert_eq!(config.ingest.sources.len(), 1);
     assert_eq!(config.ingest.sources[0].roles, [Role::Pool, Role::Telemetry]);
+    let endpoint = &config.webhooks.endpoints[0];
+    assert_eq!(
+        (endpoint.id.as_str(), endpoint.events.len(), endpoint.customer.as_deref()),
+        ("books", 2, Some("acme"))
+    );
+    assert_eq!(format!("{:?}", endpoint.secret), "(hidden)");
     assert_eq!((config.kafka.port, config.api), (default.kafka.port, default.api));
 }
 

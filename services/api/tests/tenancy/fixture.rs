@@ -460,6 +460,7 @@ fn invoices() -> Vec<Row> {
                amount_minor: &str,
                amount: &str|
      -> Row {
+        let digest = |of: &str| wb_ledger::Hash::of(format!("{of} {mark}").as_bytes());
         let invoice = json!({
             "invoice_id": format!("inv-{mark}"), "number": number, "customer_id": customer,
             "contract_id": format!("contract-{mark}"), "legal_entity": "GEN",
@@ -467,9 +468,10 @@ fn invoices() -> Vec<Row> {
             "lines": [{"id": format!("contract-{mark}/power"), "component": "power", "kind": "metered_energy",
                 "description": format!("Power for {}", &mark[..1].to_uppercase()), "quantity": "3.217", "unit": "kWh",
                 "unit_price": "0.0725", "formula": "quantity x unit price, half even", "amount_minor": amount_minor,
-                "currency": "USD", "inputs_count": 2, "inputs_digest": format!("i1-{mark}"), "inputs": []}],
+                "currency": "USD", "inputs_count": 2, "inputs_digest": digest("inputs"),
+                "amount": amount, "inputs": [{"machine_id": format!("machine-{mark}"), "energy_kwh": "3.217"}]}],
             "totals": [{"currency": "USD", "amount": amount, "amount_minor": amount_minor}],
-            "bill_digest": format!("b1-{mark}"), "evidence_digest": format!("e1-{mark}"),
+            "contract_versions": [], "bill_digest": digest("bill"), "evidence_digest": digest("evidence"),
             "evidence": {"cut": 42, "blocks_count": 1, "blocks": [], "chain_heads": []},
             "dates": {"issued_us": DAY_US, "due_us": DAY_US + 43_200 * MINUTE_US},
         });
@@ -484,9 +486,14 @@ fn invoices() -> Vec<Row> {
             (owner, "ledger", columns, format!("{offset}, '{kind}', '{customer}', 'inv-{mark}', '{body}'"))
         };
     let note = |mark: &str, amount_minor: &str, amount: &str| {
+        let digest = |of: &str| wb_ledger::Hash::of(format!("{of} {mark}").as_bytes());
         json!({"number": format!("GEN-CN-{mark}"), "invoice_id": format!("inv-{mark}"), "at_us": DAY_US,
-            "reason": {"kind": "adjustment", "cut": 43}, "released": [],
-            "lines": [{"line_id": format!("contract-{mark}/power"), "kind": "metered_energy",
+            "note_id": format!("note-{mark}"), "legal_entity": "GEN", "invoice_number": format!("GEN-{mark}"),
+            "customer_id": if mark == "aaa" { CUSTOMER_A } else { CUSTOMER_B },
+            "reason": {"kind": "adjustment", "cut": 43, "bill_digest": digest("bill again"),
+                "evidence_digest": digest("evidence again")},
+            "released": [],
+            "lines": [{"quantity": "3.217", "unit": "kWh", "before_minor": "8", "line_id": format!("contract-{mark}/power"), "kind": "metered_energy",
                 "description": format!("Credit for {mark}"), "amount_minor": amount_minor, "after_minor": "3",
                 "currency": "USD"}],
             "totals": [{"currency": "USD", "amount": amount, "amount_minor": amount_minor}]})

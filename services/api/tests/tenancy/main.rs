@@ -7,6 +7,7 @@
 //! know, fails the test: a new field cannot be added without being covered.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod exports;
 mod fixture;
 mod generate;
 mod server;
@@ -97,6 +98,7 @@ async fn no_field_shows_a_customer_what_is_anothers() {
     let customer_only = ["Viewer.customer".to_owned()].into();
     assert_eq!(beyond, customer_only, "the operator is shown everything but a customer of its own");
     work_adds_up(&both).await;
+    exports::keep_to_the_scope(&both, &only_a, &only_b).await;
     world.stop().await;
 }
 

@@ -94,12 +94,27 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    pub(crate) async fn ask(&self, reader: Reader, query: &str) -> Value {
-        let token = match reader {
+    fn token(&self, reader: Reader) -> &str {
+        match reader {
             Reader::CustomerA => &self.tokens[0],
             Reader::CustomerB => &self.tokens[1],
             Reader::Operator => &self.tokens[2],
-        };
+        }
+    }
+
+    /// The answer to `GET /v1/exports/` and what follows.
+    pub(crate) async fn export(&self, reader: Reader, rest: &str) -> reqwest::Response {
+        let request = self.client.get(format!("http://{}/v1/exports/{rest}", self.address));
+        request.bearer_auth(self.token(reader)).send().await.unwrap()
+    }
+
+    /// The same without a token.
+    pub(crate) async fn export_of_nobody(&self, rest: &str) -> reqwest::Response {
+        self.client.get(format!("http://{}/v1/exports/{rest}", self.address)).send().await.unwrap()
+    }
+
+    pub(crate) async fn ask(&self, reader: Reader, query: &str) -> Value {
+        let token = self.token(reader);
         let request = self.client.post(format!("http://{}/graphql", self.address)).bearer_auth(token);
         let response = request.json(&json!({ "query": query })).send().await.unwrap();
         let status = response.status();

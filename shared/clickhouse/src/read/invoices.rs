@@ -8,7 +8,8 @@ use crate::error::StoreError;
 use crate::tenant::only_own;
 
 /// SQL for the period of a record: the text of a period that also has its bounds, or plain text.
-const PERIOD_OF_BODY: &str = "[JSONExtractString(body, 'period', 'text'), JSONExtractString(body, 'period'),
+pub(super) const PERIOD_OF_BODY: &str =
+    "[JSONExtractString(body, 'period', 'text'), JSONExtractString(body, 'period'),
       JSONExtractString(body, 'invoice', 'period', 'text'), JSONExtractString(body, 'invoice', 'period')]";
 
 #[derive(Debug, clickhouse::Row, Deserialize)]

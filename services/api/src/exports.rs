@@ -1,0 +1,246 @@
+//! `GET /v1/exports/NAME?period=2026-10&format=csv`: what was billed in a month, as a file.
+//!
+//! The bytes are those of `weighbridge export` over the same ledger: both go through `wb_export`. A customer's
+//! token gets the customer's own rows, as the command gives them with `--customer`. The control totals stand
+//! at `/v1/exports/NAME.control.json`, with the same parameters; the header `weighbridge-ledger-end` of a file
+//! is the `ledger_end` to ask them at, so that both are of one ledger.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use bytes::Bytes;
+use serde::Deserialize;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::Instant;
+use wb_auth::{TenantScope, Verifier};
+use wb_clickhouse::read::{LedgerBody, RecordPlace};
+use wb_clickhouse::{Cut, Read, Store, StoreError};
+use wb_export::{Control, Entry, ExportError, Exporter, Format, Request, Table};
+use wb_ledger::{Event, Hash};
+
+use crate::config::Limits;
+use crate::error::ApiError;
+
+/// What follows the name of a table where its control totals are wanted.
+const CONTROL: &str = ".control.json";
+
+/// Pieces of a file that wait for a slow reader.
+const PIECES_WAITING_MAX: usize = 2;
+
+/// Bytes that are collected before a piece is sent.
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// The offset up to which a file holds the ledger.
+const LEDGER_END: &str = "weighbridge-ledger-end";
+
+struct Exports {
+    store: Store,
+    verifier: Verifier,
+    places: Arc<Semaphore>,
+    time_ms: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Parameters {
+    period: String,
+    format: Option<String>,
+    customer: Option<String>,
+    ledger_end: Option<u64>,
+}
+
+pub(crate) fn router(limits: &Limits, store: Store, verifier: Verifier) -> Router {
+    let places = Arc::new(Semaphore::new(limits.concurrent_exports));
+    let exports = Exports { store, verifier, places, time_ms: limits.export_time_ms };
+    Router::new().route("/v1/exports/{name}", get(answer)).with_state(Arc::new(exports))
+}
+
+async fn answer(
+    State(exports): State<Arc<Exports>>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    parameters: Result<Query<Parameters>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let authorization = headers.get(header::AUTHORIZATION).map(|value| value.to_str().unwrap_or_default());
+    let principal = exports.verifier.authenticate(authorization)?;
+    let Query(parameters) =
+        parameters.map_err(|refused| ExportError::Request { problem: refused.body_text() })?;
+    let (table, is_control) = match name.strip_suffix(CONTROL) {
+        Some(table) => (table, true),
+        None => (name.as_str(), false),
+    };
+    let request = request_of(table, &parameters, &principal.scope)?;
+    let place = Arc::clone(&exports.places).try_acquire_owned().map_err(|_| ApiError::Busy)?;
+    let limit_ms = exports.time_ms;
+    let deadline = Instant::now() + Duration::from_millis(limit_ms);
+    let begin = Export::begin(&exports.store, principal.scope, request, parameters.ledger_end);
+    let late = |_| ApiError::Time { limit_ms };
+    let export = tokio::time::timeout_at(deadline, begin).await.map_err(late)??;
+    if is_control {
+        let control = tokio::time::timeout_at(deadline, export.control()).await.map_err(late)??;
+        return Ok(control_response(&control)?);
+    }
+    Ok(file_response(export, place, deadline))
+}
+
+/// What is asked for, kept to what the scope may see.
+fn request_of(table: &str, parameters: &Parameters, scope: &TenantScope) -> Result<Request, ExportError> {
+    let table: Table = table.parse()?;
+    if table == Table::Journal {
+        let problem = "the journal is exported by the command `weighbridge export journal`; over HTTP there are \
+                       invoices, lines, usage and focus";
+        return Err(ExportError::Request { problem: problem.to_owned() });
+    }
+    let format: Format = parameters.format.as_deref().unwrap_or("csv").parse()?;
+    let customer = match (scope.customer(), parameters.customer.as_deref()) {
+        (None, asked) => asked,
+        (Some(own), None) => Some(own.as_str()),
+        (Some(own), Some(asked)) if own.as_str() == asked => Some(asked),
+        (Some(_), Some(_)) => {
+            let problem = "this token is a customer's: leave the parameter customer out";
+            return Err(ExportError::Request { problem: problem.to_owned() });
+        }
+    };
+    Request::new(table, format, &parameters.period, customer)
+}
+
+/// An export that has found its records.
+struct Export {
+    read: Read,
+    exporter: Exporter,
+    places: Vec<RecordPlace>,
+    ledger_end: u64,
+}
+
+impl Export {
+    async fn begin(
+        store: &Store,
+        scope: TenantScope,
+        request: Request,
+        ledger_end: Option<u64>,
+    ) -> Result<Self, ApiError> {
+        // The ledger has its own end; the cut is of what is counted.
+        let read = store.read(scope, Cut(0));
+        let held = read.ledger_end().await?;
+        let ledger_end = ledger_end.unwrap_or(held);
+        if ledger_end > held {
+            let problem = format!("ledger_end is {ledger_end}, and the ledger is known below {held} only");
+            return Err(ExportError::Request { problem }.into());
+        }
+        let places = read.invoice_places(request.period(), request.customer(), ledger_end).await?;
+        Ok(Self { read, exporter: Exporter::new(request)?, places, ledger_end })
+    }
+
+    /// Reads the next records and writes their rows; false where there are no more.
+    async fn step(&mut self) -> Result<bool, ApiError> {
+        if self.places.is_empty() {
+            return Ok(false);
+        }
+        let records = self.read.invoice_records(&self.places).await?;
+        self.places.drain(..records.len());
+        for record in &records {
+            self.push(record)?;
+        }
+        Ok(true)
+    }
+
+    fn push(&mut self, record: &LedgerBody) -> Result<(), ApiError> {
+        let refuse = |problem: String| StoreError::Row { table: "ledger", problem };
+        let body = serde_json::from_str(&record.body)
+            .map_err(|error| refuse(format!("offset {} holds no JSON: {error}", record.ledger_offset)))?;
+        let event = Event::read(&record.kind, &body)
+            .map_err(|error| refuse(format!("offset {}: {error}", record.ledger_offset)))?;
+        // The second wall: the column decided which rows are read, the document decides again.
+        let own =
+            self.read.scope().customer().is_none_or(|customer| customer.as_str() == event.customer_id());
+        if own {
+            let record_hash = Hash::from_bytes(record.record_hash);
+            self.exporter.push(&Entry { ledger_offset: record.ledger_offset, record_hash, event: &event })?;
+        }
+        Ok(())
+    }
+
+    async fn control(mut self) -> Result<Control, ApiError> {
+        while self.step().await? {
+            self.exporter.take();
+        }
+        Ok(self.exporter.finish(self.ledger_end)?.control)
+    }
+
+    /// Sends the file; who reads it slowly is waited for, who is gone ends it.
+    async fn send(mut self, pieces: &mpsc::Sender<Piece>) -> Result<(), ApiError> {
+        let mut piece = Vec::new();
+        while self.step().await? {
+            piece.append(&mut self.exporter.take());
+            if piece.len() >= PIECE_BYTES && pieces.send(std::mem::take(&mut piece).into()).await.is_err() {
+                return Ok(());
+            }
+        }
+        piece.append(&mut self.exporter.finish(self.ledger_end)?.bytes);
+        let _ = pieces.send(piece.into()).await;
+        Ok(())
+    }
+}
+
+type Piece = Bytes;
+
+/// The file, streamed. What fails on the way breaks the connection off, so that no reader takes a part for the
+/// whole.
+fn file_response(export: Export, place: OwnedSemaphorePermit, deadline: Instant) -> Response {
+    let request = export.exporter.request();
+    let media_type = HeaderValue::from_static(request.format().media_type());
+    let disposition = format!("attachment; filename=\"{}\"", request.file_name());
+    let ledger_end = HeaderValue::from(export.ledger_end);
+    let (sender, receiver) = mpsc::channel::<Piece>(PIECES_WAITING_MAX);
+    let is_whole = Arc::new(AtomicBool::new(false));
+    let sent_whole = Arc::clone(&is_whole);
+    tokio::spawn(async move {
+        match tokio::time::timeout_at(deadline, export.send(&sender)).await {
+            Ok(Ok(())) => sent_whole.store(true, Ordering::Release),
+            Ok(Err(error)) => tracing::error!(code = error.code(), %error, "an export broke off"),
+            Err(_) => tracing::warn!("an export was read too slowly and broke off"),
+        }
+        drop(place);
+    });
+    let body =
+        futures_util::stream::unfold((receiver, is_whole, false), async |(mut receiver, is_whole, ended)| {
+            if ended {
+                return None;
+            }
+            let piece = match receiver.recv().await {
+                Some(piece) => Ok(piece),
+                None if is_whole.load(Ordering::Acquire) => return None,
+                None => Err(std::io::Error::other("the export broke off")),
+            };
+            let ended = piece.is_err();
+            Some((piece, (receiver, is_whole, ended)))
+        });
+    let mut response = Body::from_stream(body).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, media_type);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(LEDGER_END, ledger_end);
+    // A name of letters, digits, `-`, `_` and `.` is a header's value.
+    if let Ok(disposition) = HeaderValue::from_str(&disposition) {
+        headers.insert(header::CONTENT_DISPOSITION, disposition);
+    }
+    response
+}
+
+fn control_response(control: &Control) -> Result<Response, ExportError> {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    let mut response = (headers, control.to_text()?).into_response();
+    response.headers_mut().insert(LEDGER_END, HeaderValue::from(control.ledger_end));
+    Ok(response)
+}

@@ -1,0 +1,161 @@
+//! A ledger in a file, a receiver in Python, and a messenger between them.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+use wb_ledger::{Hash, LedgerRecord};
+use wb_webhooks::ports::{Clock, Jitter, LedgerSource, Records};
+use wb_webhooks::{Endpoint, EndpointConfig, Messenger, Pace, Post, StateDir};
+
+pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+/// A ledger as lines of hex, each a record at the offset of its line.
+#[derive(Clone)]
+pub(crate) struct FileLedger(pub(crate) PathBuf);
+
+impl LedgerSource for FileLedger {
+    async fn read_from(&self, offset: u64) -> Result<Records, Box<dyn std::error::Error + Send + Sync>> {
+        let text = std::fs::read_to_string(&self.0)?;
+        let records = (0_u64..).zip(text.lines()).map(|(at, line)| (at, line.as_bytes().to_vec()));
+        Ok(records.filter(|(at, _)| *at >= offset).collect())
+    }
+}
+
+pub(crate) struct WallClock;
+
+impl Clock for WallClock {
+    fn now_us(&self) -> i64 {
+        i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros()).unwrap()
+    }
+}
+
+pub(crate) struct NoJitter;
+
+impl Jitter for NoJitter {
+    fn ppm(&self) -> u32 {
+        0
+    }
+}
+
+/// Writes a ledger of closes, of two customers in turn, with a record that loses after every second one.
+/// Returns the offsets of the winners.
+pub(crate) fn write_ledger(path: &Path, records: u32) -> Vec<u64> {
+    let (mut head, mut winners, mut text) = (Hash::ZERO, Vec::new(), String::new());
+    let mut offset = 0;
+    for index in 0..records {
+        let record = |contract: String| {
+            let customer = if index % 2 == 0 { "acme" } else { "birch" };
+            let body = json!({"contract_id": contract, "customer_id": customer, "cut": index,
+                "period": {"text": "2026-10", "start_us": 0, "end_us": 1}});
+            LedgerRecord::new(head, "period_closed", body, "clerk", "close", 1_793_491_200_000_000)
+                .to_bytes()
+                .unwrap()
+        };
+        let bytes = record(format!("contract-{index}"));
+        text.push_str(std::str::from_utf8(&bytes).unwrap());
+        text.push('\n');
+        winners.push(offset);
+        offset += 1;
+        if index % 2 == 1 {
+            text.push_str(std::str::from_utf8(&record(format!("late-{index}"))).unwrap());
+            text.push('\n');
+            offset += 1;
+        }
+        head = Hash::of(&bytes);
+    }
+    std::fs::write(path, text).unwrap();
+    winners
+}
+
+/// A receiver, ended with the test.
+pub(crate) struct Receiver {
+    process: Child,
+    pub(crate) port: u16,
+    folder: PathBuf,
+}
+
+impl Receiver {
+    pub(crate) fn start(folder: &Path, plan: &str) -> Self {
+        std::fs::create_dir_all(folder).unwrap();
+        std::fs::write(folder.join("plan"), plan).unwrap();
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/receiver.py");
+        let mut process = Command::new("python3")
+            .arg(script)
+            .arg(SECRET)
+            .args([folder.join("plan"), folder.join("log")])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Self { process, port: line.trim().parse().unwrap(), folder: folder.to_owned() }
+    }
+
+    /// What it answers from now on.
+    pub(crate) fn plan(&self, plan: &str) {
+        let aside = self.folder.join("plan.new");
+        let mut file = std::fs::File::create(&aside).unwrap();
+        file.write_all(plan.as_bytes()).unwrap();
+        std::fs::rename(aside, self.folder.join("plan")).unwrap();
+    }
+
+    pub(crate) fn received(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+        // A line that is being written is not there yet.
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    pub(crate) fn offsets(&self) -> Vec<u64> {
+        self.received().iter().map(|entry| entry["body"]["data"]["ledger_offset"].as_u64().unwrap()).collect()
+    }
+
+    pub(crate) fn config(&self, id: &str) -> EndpointConfig {
+        EndpointConfig {
+            id: id.to_owned(),
+            url: format!("http://127.0.0.1:{}/hook", self.port),
+            secret: SECRET.to_owned(),
+            events: Vec::new(),
+            customer: None,
+        }
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+pub(crate) fn pace() -> Pace {
+    Pace {
+        look_every: Duration::from_millis(10),
+        retry_first: Duration::from_millis(20),
+        retry_most: Duration::from_millis(80),
+    }
+}
+
+pub(crate) fn messenger(
+    folder: &Path,
+    configs: Vec<EndpointConfig>,
+) -> Messenger<FileLedger, WallClock, NoJitter> {
+    let endpoints = configs.into_iter().map(|config| Endpoint::new(config).unwrap()).collect();
+    let states = StateDir::open(&folder.join("states")).unwrap();
+    let post = Post::with_timeout(Duration::from_millis(700)).unwrap();
+    Messenger::new(endpoints, states, post, pace(), (FileLedger(folder.join("ledger")), WallClock, NoJitter))
+        .unwrap()
+}
+
+/// Waits until something holds.
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !holds() {
+        assert!(Instant::now() < deadline, "not within a minute: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}

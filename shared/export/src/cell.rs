@@ -1,0 +1,198 @@
+//! Columns and the values in them.
+
+use jiff::Timestamp;
+use serde_json::Value;
+use wb_units::{Currency, Money, decimal};
+
+/// Digits of the decimals of a Parquet file, the most that readers take.
+pub(crate) const DECIMAL_DIGITS: u32 = 38;
+/// Places of money in a Parquet file: as many as the finest currency has, bitcoin with 8.
+pub(crate) const MONEY_PLACES: u32 = 8;
+/// Places of other decimals in a Parquet file, and the most that a division is written with.
+pub(crate) const NUMBER_PLACES: u32 = 12;
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Text.
+    Text,
+    /// One of few texts.
+    Word,
+    /// JSON: text in CSV and Parquet, the value itself in JSON lines.
+    Json,
+    /// A count or an offset, up to 2^53 - 1.
+    Count,
+    /// Minor units of the row's currency: cents, satoshi.
+    Minor,
+    /// Money, as decimal text with all places of its currency; `DECIMAL(38, 8)` in Parquet.
+    Money,
+    /// Another exact decimal; `DECIMAL(38, 12)` in Parquet.
+    Number,
+    /// An instant: ISO 8601 in UTC; microseconds in Parquet.
+    Instant,
+    /// A calendar day in UTC, as days since 1970-01-01.
+    Day,
+    /// Yes or no.
+    Flag,
+}
+
+impl Kind {
+    /// Its name in the control totals.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Text | Self::Word => "text",
+            Self::Json => "json",
+            Self::Count => "integer",
+            Self::Minor => "integer minor units",
+            Self::Money | Self::Number => "decimal",
+            Self::Instant => "instant, ISO 8601 UTC",
+            Self::Day => "date",
+            Self::Flag => "boolean",
+        }
+    }
+}
+
+/// A column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: &'static str,
+    /// What it holds.
+    pub kind: Kind,
+    /// Whether it may be empty.
+    pub nullable: bool,
+}
+
+impl Column {
+    pub(crate) const fn new(name: &'static str, kind: Kind) -> Self {
+        Self { name, kind, nullable: false }
+    }
+
+    pub(crate) const fn or_null(name: &'static str, kind: Kind) -> Self {
+        Self { name, kind, nullable: true }
+    }
+}
+
+/// A value of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cell {
+    /// Nothing.
+    Null,
+    /// Text, of a column of text or words.
+    Text(String),
+    /// JSON.
+    Json(Value),
+    /// A count.
+    Count(u64),
+    /// Minor units.
+    Minor(i128),
+    /// Money.
+    Money(Money),
+    /// A decimal: `unscaled` in units of 10^-`places`.
+    Number {
+        /// The digits.
+        unscaled: i128,
+        /// The places.
+        places: u32,
+    },
+    /// An instant, UTC microseconds.
+    Instant(i64),
+    /// Days since 1970-01-01.
+    Day(i32),
+    /// Yes or no.
+    Flag(bool),
+}
+
+impl Cell {
+    pub(crate) fn text(text: impl Into<String>) -> Self {
+        Self::Text(text.into())
+    }
+
+    pub(crate) fn or_null(text: &str) -> Self {
+        if text.is_empty() { Self::Null } else { Self::Text(text.to_owned()) }
+    }
+
+    pub(crate) fn money(minor: i128, currency: Currency) -> Self {
+        Self::Money(Money { minor, currency })
+    }
+
+    /// A number without zeros at its end.
+    pub(crate) fn number(mut unscaled: i128, mut places: u32) -> Self {
+        while places > 0 && unscaled % 10 == 0 {
+            unscaled /= 10;
+            places -= 1;
+        }
+        Self::Number { unscaled, places }
+    }
+
+    /// The value as CSV has it before quoting, and as JSON has it where it is text there.
+    pub(crate) fn plain(&self) -> String {
+        match self {
+            Self::Null => String::new(),
+            Self::Text(text) => text.clone(),
+            Self::Json(value) => value.to_string(),
+            Self::Count(count) => count.to_string(),
+            Self::Minor(minor) => minor.to_string(),
+            Self::Money(money) => money.decimal_text(),
+            Self::Number { unscaled, places } => decimal::format(*unscaled, *places),
+            Self::Instant(at_us) => instant_text(*at_us),
+            Self::Day(day) => day_text(*day),
+            Self::Flag(flag) => flag.to_string(),
+        }
+    }
+
+    /// An upper bound of the bytes that the value takes while it waits.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len() + 32,
+            Self::Json(value) => value.to_string().len() + 32,
+            _ => 32,
+        }
+    }
+}
+
+/// An instant by ISO 8601, with fractions only where there are any. The calendar reaches from year -9999 to
+/// 9999; what lies outside is shown in microseconds.
+pub(crate) fn instant_text(at_us: i64) -> String {
+    Timestamp::from_microsecond(at_us).map_or_else(|_| format!("{at_us} us"), |at| at.to_string())
+}
+
+/// The UTC day of an instant.
+pub(crate) fn day_of(at_us: i64) -> i32 {
+    const DAY_US: i64 = 86_400_000_000;
+    i32::try_from(at_us.div_euclid(DAY_US)).unwrap_or(i32::MAX)
+}
+
+/// A day by ISO 8601.
+pub(crate) fn day_text(day: i32) -> String {
+    instant_text(i64::from(day).saturating_mul(86_400_000_000)).chars().take(10).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_have_one_spelling() {
+        let btc = Currency::from_code("BTC").unwrap();
+        let jpy = Currency::from_code("JPY").unwrap();
+        for (cell, expected) in [
+            (Cell::money(-17_475_307, Currency::USD), "-174753.07"),
+            (Cell::money(5, Currency::USD), "0.05"),
+            (Cell::money(1, btc), "0.00000001"),
+            (Cell::money(-9, jpy), "-9"),
+            (Cell::number(2_410_387_200, 3), "2410387.2"),
+            (Cell::number(-1_000, 3), "-1"),
+            (Cell::number(0, 3), "0"),
+            (Cell::Instant(1_790_812_800_000_000), "2026-10-01T00:00:00Z"),
+            (Cell::Instant(1_790_812_800_000_001), "2026-10-01T00:00:00.000001Z"),
+            (Cell::Day(20_727), "2026-10-01"),
+            (Cell::Day(day_of(-1)), "1969-12-31"),
+            (Cell::Flag(true), "true"),
+            (Cell::Minor(i128::MIN), "-170141183460469231731687303715884105728"),
+        ] {
+            assert_eq!(cell.plain(), expected);
+        }
+    }
+}

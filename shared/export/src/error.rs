@@ -1,0 +1,99 @@
+//! Why an export stopped; each with a stable code. A file whose export stopped is not whole.
+
+use wb_ledger::CanonicalError;
+
+/// Why an export stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// Something was asked for that does not exist.
+    #[error("[WB-5821] the export cannot be made: {problem}")]
+    Request {
+        /// What is wrong and what would be right.
+        problem: String,
+    },
+    /// A number of an invoice is not of its form.
+    #[error("[WB-5822] {place} has {field} {given:?}, which is no {wanted}; the invoice cannot be exported")]
+    Number {
+        /// The invoice, and the line where there is one.
+        place: String,
+        /// The field.
+        field: &'static str,
+        /// What it holds.
+        given: String,
+        /// What would be right.
+        wanted: &'static str,
+    },
+    /// A value is too large for its column.
+    #[error(
+        "[WB-5823] {place} has {field} {given}, which does not fit {kind}; export it as csv or jsonl, which hold it"
+    )]
+    Width {
+        /// The row's place in the table.
+        place: String,
+        /// The column.
+        field: &'static str,
+        /// The value.
+        given: String,
+        /// What the column holds.
+        kind: &'static str,
+    },
+    /// What must be equal is not.
+    #[error(
+        "[WB-5824] {place} does not add up in {currency}: {left_name} {left}, {right_name} {right} minor units"
+    )]
+    Unbalanced {
+        /// The invoice or journal entry.
+        place: String,
+        /// The currency.
+        currency: String,
+        /// What the first sum is of.
+        left_name: &'static str,
+        /// The first sum.
+        left: i128,
+        /// What the second is of.
+        right_name: &'static str,
+        /// The second sum.
+        right: i128,
+    },
+    /// An invoice came out of order.
+    #[error(
+        "[WB-5825] ledger offset {offset} was given after {last}; exports are in the order of the ledger, each record once"
+    )]
+    Order {
+        /// The offset given.
+        offset: u64,
+        /// The one before it.
+        last: u64,
+    },
+    /// Parquet could not be written.
+    #[error("[WB-5826] the Parquet file cannot be written: {detail}")]
+    Parquet {
+        /// What the writer says.
+        detail: String,
+    },
+    /// A value has no canonical JSON.
+    #[error("[WB-5827] a row has no canonical form")]
+    Canonical(#[source] CanonicalError),
+}
+
+impl ExportError {
+    /// The stable code of this error.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Request { .. } => "WB-5821",
+            Self::Number { .. } => "WB-5822",
+            Self::Width { .. } => "WB-5823",
+            Self::Unbalanced { .. } => "WB-5824",
+            Self::Order { .. } => "WB-5825",
+            Self::Parquet { .. } => "WB-5826",
+            Self::Canonical(_) => "WB-5827",
+        }
+    }
+
+    /// Whether the request is at fault, and not what was to be exported.
+    #[must_use]
+    pub fn is_request(&self) -> bool {
+        matches!(self, Self::Request { .. })
+    }
+}

@@ -1,0 +1,153 @@
+//! Invoices in, bytes and control totals out.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+use wb_ledger::{Event, Hash};
+
+use crate::cell::{Cell, Column};
+use crate::control::{Control, ControlFile, Totals};
+use crate::document::{Corrected, Document};
+use crate::error::ExportError;
+use crate::request::{Request, Table};
+use crate::rows::{self, Context};
+use crate::sink::Sink;
+
+/// A winning record of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// The offset of its record.
+    pub ledger_offset: u64,
+    /// The SHA-256 of its record.
+    pub record_hash: Hash,
+    /// What was decided.
+    pub event: &'a Event,
+}
+
+/// A file under way. Its bytes are taken piece by piece, so that no more than one record's rows and one row
+/// group are held, and of each invoice its id and period, for its notes.
+pub struct Exporter {
+    request: Request,
+    columns: Vec<Column>,
+    sink: Sink,
+    totals: Totals,
+    hasher: Sha256,
+    bytes: u64,
+    last_offset: Option<u64>,
+    /// The invoices that notes may correct, by id.
+    invoices: BTreeMap<String, Corrected>,
+}
+
+/// The end of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finished {
+    /// What was not taken yet.
+    pub bytes: Vec<u8>,
+    /// The control totals of the whole file.
+    pub control: Control,
+}
+
+impl Exporter {
+    /// Begins a file.
+    ///
+    /// # Errors
+    /// [`ExportError::Parquet`] where the file cannot be begun.
+    pub fn new(request: Request) -> Result<Self, ExportError> {
+        let columns = rows::columns(&request);
+        let sink = Sink::new(&columns, &request)?;
+        Ok(Self {
+            request,
+            columns,
+            sink,
+            totals: Totals::default(),
+            hasher: Sha256::new(),
+            bytes: 0,
+            last_offset: None,
+            invoices: BTreeMap::new(),
+        })
+    }
+
+    /// What was asked for.
+    #[must_use]
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// Adds a record's rows. Records that are none of the table's, of the period's or of the customer's give
+    /// none, so that every caller exports the same of the same ledger.
+    ///
+    /// # Errors
+    /// [`ExportError`] where the record is out of order, does not add up or cannot be written. The file is of
+    /// no use then.
+    pub fn push(&mut self, entry: &Entry<'_>) -> Result<(), ExportError> {
+        if let Some(last) = self.last_offset.filter(|last| *last >= entry.ledger_offset) {
+            return Err(ExportError::Order { offset: entry.ledger_offset, last });
+        }
+        self.last_offset = Some(entry.ledger_offset);
+        let Self { request, columns, sink, totals, invoices, .. } = self;
+        if request.customer().is_some_and(|id| id != entry.event.customer_id()) {
+            return Ok(());
+        }
+        let mut emit = |totals: &mut Totals, cells: Vec<Cell>| {
+            totals.row();
+            sink.push(columns, cells)
+        };
+        let context = &mut Context { totals, emit: &mut emit };
+        if request.table() == Table::Journal {
+            return rows::write_journal(entry, request, context);
+        }
+        match entry.event {
+            Event::InvoiceIssued(invoice) if invoice.period.text == request.period() => {
+                let head =
+                    Corrected { contract_id: invoice.contract_id.clone(), period: invoice.period.clone() };
+                invoices.insert(invoice.invoice_id.clone(), head);
+                rows::write(request, &Document::of_invoice(entry, invoice)?, context)
+            }
+            Event::CreditNoteIssued(note) => match invoices.get(&note.invoice_id) {
+                Some(head) => {
+                    rows::write(request, &Document::of_note(entry, "credit_note", note, head)?, context)
+                }
+                None => Ok(()),
+            },
+            Event::DebitNoteIssued(note) => match invoices.get(&note.invoice_id) {
+                Some(head) => {
+                    rows::write(request, &Document::of_note(entry, "debit_note", note, head)?, context)
+                }
+                None => Ok(()),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    /// The bytes written since the last call.
+    pub fn take(&mut self) -> Vec<u8> {
+        let bytes = self.sink.take();
+        self.count(&bytes);
+        bytes
+    }
+
+    /// Ends the file: it holds what the ledger holds below `ledger_end`.
+    ///
+    /// # Errors
+    /// [`ExportError::Parquet`] where the end cannot be written.
+    pub fn finish(mut self, ledger_end: u64) -> Result<Finished, ExportError> {
+        // What is taken before the sink ends and what it gives at its end are one stretch of the file.
+        let mut bytes = self.take();
+        let rest = self.sink.finish()?;
+        self.hasher.update(&rest);
+        self.bytes = self.bytes.saturating_add(u64::try_from(rest.len()).unwrap_or(u64::MAX));
+        bytes.extend_from_slice(&rest);
+        let file = ControlFile {
+            name: self.request.file_name(),
+            bytes: self.bytes,
+            sha256: Hash::from_bytes(self.hasher.finalize().into()),
+        };
+        let control = self.totals.into_control(&self.request, &self.columns, ledger_end, file);
+        Ok(Finished { bytes, control })
+    }
+
+    fn count(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+        self.bytes = self.bytes.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+    }
+}

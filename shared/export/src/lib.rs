@@ -1,0 +1,53 @@
+//! Exports for finance: what was invoiced, as rows that accounting systems and warehouses read.
+//!
+//! ```text
+//! winning records of the ledger, in their order
+//!     -> rows of one table (`invoices`, `lines`, `usage`, `journal`, `focus`)
+//!     -> bytes of one format (CSV, JSON lines, Parquet), piece by piece
+//!     -> control totals: rows, sums, bytes and SHA-256 of exactly those bytes
+//! ```
+//!
+//! - [`Request`]: which table, of which period and customer, in which format.
+//! - [`Exporter`]: takes records one at a time and gives bytes piece by piece; what it holds is bounded by
+//!   one record and [`ROW_GROUP_ROWS_MAX`] rows.
+//! - [`Control`]: what whoever loads a file compares it with.
+//!
+//! Nothing here reads a clock, draws a number or opens a file: the same invoices give the same bytes,
+//! whoever asks for them. The command line and the HTTP interface both go through this crate.
+//!
+//! ```
+//! use wb_export::{Exporter, Format, Request, Table};
+//!
+//! let request = Request::new(Table::Lines, Format::Csv, "2026-10", None)?;
+//! let exporter = Exporter::new(request)?;
+//! let done = exporter.finish(0)?;
+//! assert_eq!(done.control.rows, 0);
+//! assert!(done.bytes.starts_with(b"ledger_offset,"));
+//! # Ok::<(), wb_export::ExportError>(())
+//! ```
+#![deny(clippy::float_arithmetic)]
+
+mod cell;
+mod control;
+mod csv;
+mod document;
+mod error;
+mod exporter;
+mod jsonl;
+mod parquet_file;
+mod postings;
+mod request;
+mod rows;
+mod sink;
+
+pub use cell::{Cell, Column, Kind};
+pub use control::{Control, ControlColumn, ControlFile, LeftOut, Sum};
+pub use error::ExportError;
+pub use exporter::{Entry, Exporter, Finished};
+pub use parquet_file::{ROW_GROUP_BYTES_MAX, ROW_GROUP_ROWS_MAX};
+pub use request::{Format, Profile, Request, Table};
+pub use rows::columns;
+
+/// The form of the files. A change of columns, order or spelling makes another form, and is said in the
+/// control totals and in the metadata of a Parquet file.
+pub const FORM: u32 = 1;

@@ -1,0 +1,116 @@
+//! The journal: what an event of the ledger posts, with its day and its document.
+
+use std::collections::BTreeMap;
+
+use wb_ledger::{Event, postings};
+use wb_units::Currency;
+
+use crate::cell::day_of;
+use crate::error::ExportError;
+use crate::exporter::Entry;
+
+/// What an entry puts into one account in one currency.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Posted {
+    /// The entry: its record's offset and the currency. All of one id balance.
+    pub(crate) entry_id: String,
+    /// The day, since 1970-01-01 in UTC.
+    pub(crate) day: i32,
+    /// The account by our name.
+    pub(crate) account: String,
+    /// What is debited, in minor units; never negative.
+    pub(crate) debit_minor: i128,
+    /// What is credited, in minor units; never negative.
+    pub(crate) credit_minor: i128,
+    /// Of which currency.
+    pub(crate) currency: Currency,
+    /// The document's number, or the reference of a payment.
+    pub(crate) document: String,
+    /// Whose it is.
+    pub(crate) customer_id: String,
+    /// What it is for.
+    pub(crate) memo: String,
+}
+
+/// The instant and the document of an event that posts something.
+pub(crate) fn dated(event: &Event) -> Option<(i64, &str)> {
+    Some(match event {
+        Event::InvoiceIssued(invoice) => (invoice.issued_us(), &invoice.number),
+        Event::CreditNoteIssued(note) | Event::DebitNoteIssued(note) => (note.at_us, &note.number),
+        Event::PaymentReceived(event) => (event.received_us, &event.reference),
+        Event::PaymentAllocated(event) => (event.at_us, &event.payment_id),
+        Event::PaymentReversed(event) => (event.at_us, &event.payment_id),
+        Event::RefundPaid(event) => (event.at_us, &event.reference),
+        Event::InvoiceWrittenOff(event) => (event.at_us, &event.invoice_id),
+        Event::OpeningRecorded(event) => (event.issued_us, &event.reference),
+        _ => return None,
+    })
+}
+
+/// What a record posts: added up by currency and account, in the order of currencies and, within one, of the
+/// accounts' first posting. What comes to nothing has no row.
+///
+/// # Errors
+/// [`ExportError`] for a currency that is not known, and [`ExportError::Unbalanced`] where a currency does not
+/// balance.
+pub(crate) fn posted(entry: &Entry<'_>) -> Result<Vec<Posted>, ExportError> {
+    let Some((at_us, document)) = dated(entry.event) else { return Ok(Vec::new()) };
+    let place = format!("the {} at ledger offset {}", entry.event.kind(), entry.ledger_offset);
+    let mut by_currency: BTreeMap<String, Vec<(String, i128)>> = BTreeMap::new();
+    for posting in postings(entry.event) {
+        let accounts = by_currency.entry(posting.currency).or_default();
+        let name = posting.account.name();
+        let index = accounts.iter().position(|(account, _)| *account == name).unwrap_or_else(|| {
+            accounts.push((name, 0));
+            accounts.len() - 1
+        });
+        let sum = &mut accounts[index].1;
+        *sum = sum.checked_add(posting.amount_minor).ok_or_else(|| ExportError::Width {
+            place: place.clone(),
+            field: "the sum of its postings",
+            given: format!("{sum} + {}", posting.amount_minor),
+            kind: "128 bits",
+        })?;
+    }
+    let mut rows = Vec::new();
+    for (code, accounts) in by_currency {
+        let currency = Currency::from_code(&code).map_err(|_| ExportError::Number {
+            place: place.clone(),
+            field: "currency",
+            given: code.clone(),
+            wanted: "currency of the table of currencies",
+        })?;
+        check_balance(&place, currency, &accounts)?;
+        rows.extend(accounts.into_iter().filter(|(_, minor)| *minor != 0).map(|(account, minor)| Posted {
+            entry_id: format!("L{}-{code}", entry.ledger_offset),
+            day: day_of(at_us),
+            account,
+            debit_minor: minor.max(0),
+            credit_minor: minor.min(0).saturating_neg(),
+            currency,
+            document: document.to_owned(),
+            customer_id: entry.event.customer_id().to_owned(),
+            memo: format!("{} {document}", entry.event.kind().replace('_', " ")),
+        }));
+    }
+    Ok(rows)
+}
+
+fn check_balance(place: &str, currency: Currency, accounts: &[(String, i128)]) -> Result<(), ExportError> {
+    let side = |debits: bool| {
+        let of_side = accounts.iter().map(|(_, minor)| *minor).filter(|minor| (*minor > 0) == debits);
+        of_side.fold(0_i128, i128::saturating_add)
+    };
+    let (debits, credits) = (side(true), side(false).saturating_neg());
+    if debits == credits {
+        return Ok(());
+    }
+    Err(ExportError::Unbalanced {
+        place: place.to_owned(),
+        currency: currency.code().to_owned(),
+        left_name: "debits are",
+        left: debits,
+        right_name: "credits are",
+        right: credits,
+    })
+}

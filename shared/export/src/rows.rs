@@ -1,0 +1,80 @@
+//! The tables: their columns, and the rows that an invoice gives.
+
+mod classes;
+mod focus;
+mod invoices;
+mod journal;
+mod lines;
+mod quantity;
+mod usage;
+
+use wb_units::Currency;
+
+use crate::cell::{Cell, Column};
+use crate::control::Totals;
+use crate::document::Document;
+use crate::error::ExportError;
+use crate::request::{Request, Table};
+
+/// Where rows go.
+pub(crate) struct Context<'a> {
+    pub(crate) totals: &'a mut Totals,
+    pub(crate) emit: &'a mut dyn FnMut(&mut Totals, Vec<Cell>) -> Result<(), ExportError>,
+}
+
+impl Context<'_> {
+    fn row(&mut self, cells: Vec<Cell>) -> Result<(), ExportError> {
+        (self.emit)(self.totals, cells)
+    }
+}
+
+/// The columns of an export, in order.
+#[must_use]
+pub fn columns(request: &Request) -> Vec<Column> {
+    match request.table() {
+        Table::Invoices => invoices::COLUMNS.to_vec(),
+        Table::Lines => lines::COLUMNS.to_vec(),
+        Table::Usage => usage::COLUMNS.to_vec(),
+        Table::Journal => journal::columns(request.profile()),
+        Table::Focus => focus::COLUMNS.to_vec(),
+    }
+}
+
+pub(crate) fn write(
+    request: &Request,
+    document: &Document<'_>,
+    context: &mut Context<'_>,
+) -> Result<(), ExportError> {
+    document.check_sums()?;
+    if request.table() == Table::Usage && document.invoice.is_none() {
+        return Ok(());
+    }
+    context.totals.record(document.ledger_offset, document.record_hash);
+    match request.table() {
+        Table::Invoices => invoices::write(document, context),
+        Table::Lines => lines::write(document, context),
+        Table::Usage => usage::write(document, context),
+        Table::Focus => focus::write(document, context),
+        Table::Journal => Ok(()),
+    }
+}
+
+pub(crate) use journal::write as write_journal;
+
+pub(crate) fn currency_of(code: &str, place: impl Fn() -> String) -> Result<Currency, ExportError> {
+    Currency::from_code(code).map_err(|_| ExportError::Number {
+        place: place(),
+        field: "currency",
+        given: code.to_owned(),
+        wanted: "currency of the table of currencies",
+    })
+}
+
+pub(crate) fn minor_of(text: &str, place: impl Fn() -> String) -> Result<i128, ExportError> {
+    text.parse().map_err(|_| ExportError::Number {
+        place: place(),
+        field: "amount_minor",
+        given: text.to_owned(),
+        wanted: "whole number of 128 bits",
+    })
+}
