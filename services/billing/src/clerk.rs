@@ -1,8 +1,10 @@
 //! The clerk.
 
 mod backtest;
+mod evidence;
 
 pub use backtest::{Backtest, ComponentAmounts};
+pub use evidence::InvoiceEvidence;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};

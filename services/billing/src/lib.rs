@@ -26,7 +26,7 @@ pub mod timeline;
 mod usage;
 
 pub use bill::{Bill, Completeness};
-pub use clerk::{Backtest, Clerk, ComponentAmounts, Issued, Recomputed};
+pub use clerk::{Backtest, Clerk, ComponentAmounts, InvoiceEvidence, Issued, Recomputed};
 pub use clickhouse_usage::ClickHouseUsage;
 pub use error::{ClerkError, ContractFailure, PortError};
 pub use journal::IssuedDocument;

@@ -5,6 +5,7 @@ use clap::Subcommand;
 use wb_config::Config;
 
 use crate::cli::{print, tell};
+use crate::evidence;
 use crate::services::connect;
 
 #[derive(Debug, Subcommand)]
@@ -19,6 +20,10 @@ pub(crate) enum InvoiceCommand {
         #[arg(long)]
         recompute: bool,
     },
+    /// Write all that an invoice follows from into one file, which anybody can verify.
+    Bundle(evidence::BundleArguments),
+    /// Verify such a file, with nothing else: no stack, no configuration, no network.
+    Verify(evidence::VerifyArguments),
 }
 
 const WHO: &str = "weighbridge-cli";
@@ -46,8 +51,12 @@ pub(crate) async fn close(config: &Config, period: &str, customer: Option<&str>)
 
 /// Shows invoices of the running stack.
 pub(crate) async fn run(config: &Config, command: InvoiceCommand) -> Result<()> {
+    if let InvoiceCommand::Bundle(arguments) = &command {
+        return evidence::bundle(config, arguments).await;
+    }
     let clerk = connect(config).await?.clerk(WHO).await?;
     match command {
+        InvoiceCommand::Bundle(_) | InvoiceCommand::Verify(_) => {}
         InvoiceCommand::List => {
             for document in clerk.invoices().await? {
                 let invoice = &document.invoice;

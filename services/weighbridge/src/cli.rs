@@ -13,7 +13,7 @@ use wb_config::{Config, ProcessEnvironment};
 
 use crate::keys::Keys;
 use crate::services::Service;
-use crate::{alarm, audit, backends, bill, connect, demo, quarantine, report, rules, share, up};
+use crate::{alarm, audit, backends, bill, connect, demo, evidence, quarantine, report, rules, share, up};
 
 /// Weighbridge: counts hashes, kilowatt-hours and GPU-hours once, proves them, and bills them.
 #[derive(Debug, Parser)]
@@ -148,6 +148,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
     let child_arguments = arguments.child_arguments();
     if let Command::Share(command) = &arguments.command {
         return share::run(command);
+    }
+    if let Command::Invoice(bill::InvoiceCommand::Verify(verify)) = &arguments.command {
+        return evidence::verify(verify);
     }
     if let Command::Connect(connect_arguments) = arguments.command {
         return connect::run(connect_arguments).await;

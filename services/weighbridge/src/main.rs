@@ -8,6 +8,7 @@ mod bill;
 mod cli;
 mod connect;
 mod demo;
+mod evidence;
 mod keys;
 mod quarantine;
 mod report;

@@ -62,7 +62,9 @@ pub enum BuildError {
     )]
     TooMany,
     /// A block that was asked for did not come.
-    #[error("[WB-5943] {place} stands behind the invoice, but its name was not found below the invoice's cut")]
+    #[error(
+        "[WB-5943] {place} stands behind the invoice, but its name was not found below the invoice's cut"
+    )]
     NoBlock {
         /// The block.
         place: String,
@@ -214,9 +216,9 @@ impl Builder {
         if let Some(((topic, partition, block), _)) = self.wanted.pop_first() {
             return Err(BuildError::NoBlock { place: words((&topic, partition, block)) });
         }
-        self.bundle.events.sort_by(|left, right| {
-            (left.place(), left.index).cmp(&(right.place(), right.index))
-        });
+        self.bundle
+            .events
+            .sort_by(|left, right| (left.place(), left.index).cmp(&(right.place(), right.index)));
         self.bundle.names.sort_by_cached_key(|name| {
             let key = name_of(&name.record.0).map(|name| (name.topic, name.partition, name.block));
             (key, name.names_offset)

@@ -309,8 +309,8 @@ impl Parts {
 }
 
 fn push(text: &mut Vec<u8>, part: &Part) -> Result<(), BundleError> {
-    let line = canonical::write_document(part)
-        .map_err(|error| BundleError::Write { detail: error.to_string() })?;
+    let line =
+        canonical::write_document(part).map_err(|error| BundleError::Write { detail: error.to_string() })?;
     if line.len() > LINE_BYTES_MAX {
         return Err(BundleError::TooLarge { bytes_max: LINE_BYTES_MAX, what: "in one line" });
     }
@@ -337,7 +337,8 @@ fn unpack(packed: &[u8]) -> Result<Vec<u8>, BundleError> {
     if packed.len() > PACKED_BYTES_MAX {
         return Err(BundleError::TooLarge { bytes_max: PACKED_BYTES_MAX, what: "packed" });
     }
-    let unpacked = |error: std::io::Error| BundleError::Form { detail: format!("it cannot be unpacked: {error}") };
+    let unpacked =
+        |error: std::io::Error| BundleError::Form { detail: format!("it cannot be unpacked: {error}") };
     let decoder = zstd::stream::read::Decoder::with_buffer(packed).map_err(unpacked)?;
     let bound = u64::try_from(UNPACKED_BYTES_MAX).unwrap_or(u64::MAX);
     let mut text = Vec::new();

@@ -12,6 +12,8 @@ pub enum StepName {
     Form,
     /// The ledger's record, its invoice and both digests.
     Invoice,
+    /// It is the very invoice that somebody got.
+    Held,
     /// The texts of the contract are those that the invoice names.
     Contracts,
     /// Every line and total follows from contract, prices and usage.
@@ -33,6 +35,7 @@ impl StepName {
         match self {
             Self::Form => "file",
             Self::Invoice => "invoice",
+            Self::Held => "document",
             Self::Contracts => "contract",
             Self::Lines => "lines",
             Self::Names => "blocks",

@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message as _;
 use serde::{Deserialize, Serialize};
-use wb_events::{Body, Event, Fact, Share, u128_bytes};
 use wb_events::wire::resolution::Outcome;
+use wb_events::{Body, Event, Fact, Share, u128_bytes};
 use wb_proof::{Header, ShareContext, ShareId, Verdict};
-use wb_units::{Interval, Micros};
 use wb_units::time::interval_start;
+use wb_units::{Interval, Micros};
 
 /// A machine or node, and a time for which it was under the contract.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -145,8 +145,10 @@ impl<'a> Scope<'a> {
                 credited_q32: assigned_q32,
             }),
             refused => Relation::NoWork(match refused.reason() {
-                Some(reason) => format!("its 80 bytes hash to {}, and that is refused: {reason}",
-                    wb_proof::display_hash(&judgement.hash)),
+                Some(reason) => format!(
+                    "its 80 bytes hash to {}, and that is refused: {reason}",
+                    wb_proof::display_hash(&judgement.hash)
+                ),
                 None => refused.as_str().to_owned(),
             }),
         }

@@ -27,13 +27,15 @@ pub(crate) mod code {
     pub(crate) const WORK: &str = "WB-5933";
     pub(crate) const SUMS: &str = "WB-5934";
     pub(crate) const SUBJECT: &str = "WB-5935";
+    pub(crate) const HELD: &str = "WB-5936";
 }
 
-/// Verifies the bytes of a file.
+/// Verifies the bytes of a file. `held` is the invoice's document as somebody got it before, JSON: then the
+/// bundle must be of that very invoice.
 #[must_use]
-pub fn verify(packed: &[u8]) -> Report {
+pub fn verify(packed: &[u8], held: Option<&str>) -> Report {
     match Bundle::read(packed) {
-        Ok(bundle) => verify_bundle(&bundle),
+        Ok(bundle) => verify_bundle(&bundle, held),
         Err(error) => {
             let mut findings = Findings::default();
             findings.fail(StepName::Form, error.code(), [], error.to_string());
@@ -43,9 +45,9 @@ pub fn verify(packed: &[u8]) -> Report {
     }
 }
 
-/// Verifies a bundle that was read, or made.
+/// Verifies a bundle that was read, or made; as [`verify`].
 #[must_use]
-pub fn verify_bundle(bundle: &Bundle) -> Report {
+pub fn verify_bundle(bundle: &Bundle, held: Option<&str>) -> Report {
     let mut findings = Findings::default();
     let sampling = match bundle.sampling {
         Sampling::All => "every event that is about the invoice".to_owned(),
@@ -53,6 +55,9 @@ pub fn verify_bundle(bundle: &Bundle) -> Report {
     };
     findings.end(StepName::Form, 1, format!("a bundle of form {}, with {sampling}", crate::form::FORM));
     let Some(invoice) = invoice::read(bundle, &mut findings) else { return findings.report(None) };
+    if let Some(held) = held {
+        invoice::is_held(&invoice, held, &mut findings);
+    }
     let index = LineIndex::new(&invoice, &bundle.stretches);
     invoice::contracts(bundle, &invoice, &index, &mut findings);
     lines::check(bundle, &invoice, &index, &mut findings);

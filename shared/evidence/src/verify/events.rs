@@ -53,8 +53,12 @@ pub(super) fn names(context: &Context<'_>, findings: &mut Findings) -> Names {
                 }
             }
         }
-        let counted = name.accepted.checked_add(name.duplicate).and_then(|sum| sum.checked_add(name.rejected));
-        if counted != Some(name.events) || name.version != NAMES_VERSION || name.end_offset <= name.first_offset {
+        let counted =
+            name.accepted.checked_add(name.duplicate).and_then(|sum| sum.checked_add(name.rejected));
+        if counted != Some(name.events)
+            || name.version != NAMES_VERSION
+            || name.end_offset <= name.first_offset
+        {
             fail(format!("the name of {} contradicts itself", words(place)));
         }
         // Decoders pass over what they do not know; a record of this form holds nothing else.
@@ -93,7 +97,8 @@ fn chains(context: &Context<'_>, names: &Names, findings: &mut Findings) {
             && (&other.0, other.1) == (&key.0, key.1)
         {
             let place = words((&key.0, key.1, key.2));
-            if earlier.names_offset >= named.names_offset || earlier.name.end_offset > named.name.first_offset {
+            if earlier.names_offset >= named.names_offset || earlier.name.end_offset > named.name.first_offset
+            {
                 fail(key, format!("the name of {place} does not come after those of earlier blocks"));
             }
             let is_next = other.2.checked_add(1) == Some(key.2);
@@ -108,13 +113,25 @@ fn chains(context: &Context<'_>, names: &Names, findings: &mut Findings) {
         let key = (head.topic.clone(), head.partition, head.block);
         let differs = names.get(&key).is_some_and(|named| named.hash != *head.name_hash.as_bytes());
         if differs {
-            fail(&key, format!("the name of {} is not the chain's head that the invoice names", words((&key.0, key.1, key.2))));
+            fail(
+                &key,
+                format!(
+                    "the name of {} is not the chain's head that the invoice names",
+                    words((&key.0, key.1, key.2))
+                ),
+            );
         }
     }
     for (key, named) in names {
         let head = heads.iter().find(|head| (&head.topic, head.partition) == (&key.0, key.1));
         if head.is_none_or(|head| head.block < named.name.block) {
-            fail(key, format!("{} lies beyond the chain's head that the invoice names", words((&key.0, key.1, key.2))));
+            fail(
+                key,
+                format!(
+                    "{} lies beyond the chain's head that the invoice names",
+                    words((&key.0, key.1, key.2))
+                ),
+            );
         }
     }
 }
@@ -156,12 +173,15 @@ pub(super) fn sample(context: &Context<'_>, names: &Names, findings: &mut Findin
         held.entry(event.place()).or_default().push(event.index);
     }
     let Sampling::Drawn(count) = context.bundle.sampling else {
-        let missing = context.bundle.blocks.iter().filter(|block| {
-            !names.contains_key(&(block.topic.clone(), block.partition, block.block))
-        });
+        let missing = context
+            .bundle
+            .blocks
+            .iter()
+            .filter(|block| !names.contains_key(&(block.topic.clone(), block.partition, block.block)));
         for block in missing {
             let lines = context.index.of_topic(&block.topic);
-            let text = format!("{} is said to be here whole, and its name is missing", words(place_of(block)));
+            let text =
+                format!("{} is said to be here whole, and its name is missing", words(place_of(block)));
             findings.fail(STEP, code::SAMPLE, lines, text);
         }
         let events: u64 = names.values().fold(0, |sum, named| sum.saturating_add(named.name.events));
@@ -202,7 +222,10 @@ pub(super) fn sample(context: &Context<'_>, names: &Names, findings: &mut Findin
                 none += 1;
                 if !may_hold_none(context, place.0) {
                     let lines = context.index.of_topic(place.0);
-                    let text = format!("event {at} of {} was drawn, and no event of that block is here", words(place));
+                    let text = format!(
+                        "event {at} of {} was drawn, and no event of that block is here",
+                        words(place)
+                    );
                     findings.fail(STEP, code::SAMPLE, lines, text);
                 }
             }
@@ -210,14 +233,17 @@ pub(super) fn sample(context: &Context<'_>, names: &Names, findings: &mut Findin
     }
     for (place, indexes) in &held {
         let of_block = wanted.get(place);
-        for index in indexes.iter().filter(|index| !of_block.is_some_and(|of_block| of_block.contains(*index))) {
+        for index in
+            indexes.iter().filter(|index| !of_block.is_some_and(|of_block| of_block.contains(*index)))
+        {
             let text = format!("event {index} of {} was not drawn", words(*place));
             findings.fail(STEP, code::SAMPLE, context.index.of_topic(place.0), text);
         }
     }
     for key in names.keys() {
         if !wanted.contains_key(&(key.0.as_str(), key.1, key.2)) {
-            let text = format!("nothing of {} was drawn, and its name is here", words((&key.0, key.1, key.2)));
+            let text =
+                format!("nothing of {} was drawn, and its name is here", words((&key.0, key.1, key.2)));
             findings.fail(STEP, code::SAMPLE, context.index.of_topic(&key.0), text);
         }
     }

@@ -56,6 +56,26 @@ fn record(bundle: &Bundle) -> Result<Invoice, String> {
     }
 }
 
+/// The invoice against the document that somebody holds.
+pub(super) fn is_held(invoice: &Invoice, held: &str, findings: &mut Findings) {
+    const STEP: StepName = StepName::Held;
+    let spelled = serde_json::from_str(held).ok().and_then(|value| canonical::write(&value).ok());
+    let document = canonical::write_document(invoice).ok();
+    if spelled.is_none() || spelled != document {
+        let other: Option<Invoice> = serde_json::from_str(held).ok();
+        let text = match &other {
+            None => "the document beside the bundle is no invoice".to_owned(),
+            Some(other) => format!(
+                "the bundle is of invoice {} with bill digest {}, and the document beside it is {} with {}",
+                invoice.number, invoice.bill_digest, other.number, other.bill_digest
+            ),
+        };
+        let lines = other.iter().flat_map(|other| &other.lines).filter(|line| !invoice.lines.contains(line));
+        findings.fail(STEP, code::HELD, lines.map(|line| line.id.clone()), text);
+    }
+    findings.end(STEP, 1, "the document beside the bundle, member by member".to_owned());
+}
+
 fn with_cause(error: &dyn std::error::Error) -> String {
     match error.source() {
         Some(cause) => format!("{error}: {cause}"),
@@ -122,11 +142,14 @@ pub(super) fn contracts(bundle: &Bundle, invoice: &Invoice, index: &LineIndex, f
     let versions = &invoice.contract_versions;
     if versions.len() != bundle.stretches.len() {
         let named = versions.len();
-        let text = format!("the invoice names {named} versions of the contract, and the bundle holds {}", bundle.stretches.len());
+        let text = format!(
+            "the invoice names {named} versions of the contract, and the bundle holds {}",
+            bundle.stretches.len()
+        );
         let lines = versions.iter().flat_map(|version| index.of_start(version.start_us).iter().cloned());
-        let missing = versions.iter().any(|version| {
-            !bundle.stretches.iter().any(|stretch| stretch.start_us == version.start_us)
-        });
+        let missing = versions
+            .iter()
+            .any(|version| !bundle.stretches.iter().any(|stretch| stretch.start_us == version.start_us));
         findings.fail(STEP, code::CONTRACT, lines.filter(|_| missing).collect::<Vec<_>>(), text);
     }
     for (position, stretch) in bundle.stretches.iter().enumerate() {
@@ -183,7 +206,10 @@ fn check_subject(bundle: &Bundle, invoice: &Invoice, findings: &mut Findings) {
         }
         for group in &stretch.usage.energy {
             if !subject.machines.iter().any(|held| held.machine_id == group.machine_id) {
-                fail(format!("energy of machine {} is billed, which was not under the contract", group.machine_id));
+                fail(format!(
+                    "energy of machine {} is billed, which was not under the contract",
+                    group.machine_id
+                ));
             }
         }
         for price in &stretch.prices {

@@ -42,7 +42,8 @@ impl LineIndex {
     pub(super) fn new(invoice: &Invoice, stretches: &[RatedStretch]) -> Self {
         let mut by_start: BTreeMap<i64, Vec<String>> = BTreeMap::new();
         let mut by_topic: BTreeMap<&'static str, BTreeSet<String>> = BTreeMap::new();
-        let starts: BTreeSet<i64> = invoice.contract_versions.iter().map(|version| version.start_us).collect();
+        let starts: BTreeSet<i64> =
+            invoice.contract_versions.iter().map(|version| version.start_us).collect();
         let start_of = |line: &InvoiceLine| {
             let said = line.id.rsplit_once('@').and_then(|(_, start)| start.parse().ok());
             said.filter(|start| starts.contains(start)).unwrap_or(invoice.period.start_us)
@@ -110,7 +111,8 @@ pub(super) fn check(bundle: &Bundle, invoice: &Invoice, index: &LineIndex, findi
         if without.contains(line.id.as_str()) {
             continue;
         }
-        let found = by_id.get_mut(line.id.as_str()).filter(|lines| !lines.is_empty()).map(|lines| lines.remove(0));
+        let found =
+            by_id.get_mut(line.id.as_str()).filter(|lines| !lines.is_empty()).map(|lines| lines.remove(0));
         match found {
             None => fail(&line.id, format!("line {}: nothing in contract and usage makes it", line.id)),
             Some(expected) => {
@@ -233,18 +235,26 @@ fn totals(invoice: &Invoice, index: &LineIndex, findings: &mut Findings) {
         if sum.map(|sum| sum.to_string()).as_deref() != Some(total.amount_minor.as_str())
             || written.as_deref() != Some(total.amount.as_str())
         {
-            fail(currency, format!(
-                "the total is {} {currency} ({} minor units) on the invoice, and its lines add up to {}",
-                total.amount,
-                total.amount_minor,
-                written.unwrap_or_else(|| "nothing that can be added".to_owned())
-            ));
+            fail(
+                currency,
+                format!(
+                    "the total is {} {currency} ({} minor units) on the invoice, and its lines add up to {}",
+                    total.amount,
+                    total.amount_minor,
+                    written.unwrap_or_else(|| "nothing that can be added".to_owned())
+                ),
+            );
         }
     }
     for currency in sums.keys().filter(|currency| !told.contains(*currency)) {
         fail(currency, format!("the invoice has lines in {currency} and no total of them"));
     }
     if !invoice.totals.is_sorted_by(|left, right| left.currency < right.currency) {
-        findings.fail(STEP, code::TOTAL, index.all.iter().cloned(), "the totals are not sorted by currency".to_owned());
+        findings.fail(
+            STEP,
+            code::TOTAL,
+            index.all.iter().cloned(),
+            "the totals are not sorted by currency".to_owned(),
+        );
     }
 }

@@ -52,7 +52,8 @@ pub(super) fn work(context: &Context<'_>, findings: &mut Findings) -> Vec<Proven
                 findings.fail(STEP, code::WORK, lines.iter().cloned(), text);
             }
             Relation::Own | Relation::Foreign => {
-                let text = format!("event {} of {} is no share of the invoice", event.index, words(event.place()));
+                let text =
+                    format!("event {} of {} is no share of the invoice", event.index, words(event.place()));
                 findings.fail(STEP, code::WORK, lines.iter().cloned(), text);
             }
         }
@@ -105,9 +106,7 @@ fn proven_in(stretch: &RatedStretch, proven: &[Proven]) -> BTreeMap<Group, (u128
 fn billed(stretch: &RatedStretch) -> BTreeMap<Group, (Option<u128>, u64)> {
     let mut sums: BTreeMap<Group, (Option<u128>, u64)> = BTreeMap::new();
     for group in &stretch.usage.work {
-        let sum = sums
-            .entry((group.chain.clone(), group.nbits, group.subsidy_sat))
-            .or_insert((Some(0), 0));
+        let sum = sums.entry((group.chain.clone(), group.nbits, group.subsidy_sat)).or_insert((Some(0), 0));
         sum.0 = sum.0.and_then(|sum| sum.checked_add(group.credited_q32));
         sum.1 = sum.1.saturating_add(group.shares);
     }
