@@ -7,6 +7,7 @@
 )]
 
 #[path = "support/memory.rs"]
+#[allow(dead_code, reason = "samples and allocations are billed in other tests")]
 mod memory;
 
 use std::collections::BTreeSet;

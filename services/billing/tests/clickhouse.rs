@@ -24,6 +24,7 @@ use wb_clickhouse_embedded::EngineConfig;
 use wb_events::names::{ALL_DAYS, WonSeal};
 use wb_events::wire::Seal;
 use wb_ledger::Hash;
+use wb_metering::uptime::Found;
 use wb_rating::WorkGroup;
 use wb_units::Interval;
 
@@ -129,6 +130,29 @@ async fn fill(client: &Client) {
     }
     reading(client, 1, "gen-1", JANUARY_US + 2 * STEP_US, 7, 77_777).await;
     name(client, 5, "energy", 0, 1).await;
+    // Offsets 1, 2 and 4 are free: neither samples nor allocations nor prices change the heads that are asked for below.
+    for (block, at_us, state) in
+        [(0, JANUARY_US, "hashing"), (0, JANUARY_US + STEP_US, "curtailed"), (1, JANUARY_US, "idle")]
+    {
+        run(client, &format!(
+            "INSERT INTO miner_samples (topic, partition, block, attempt, source, source_epoch, source_key, sequence, \
+             append_time_us, event_time_us, machine_id, state, power_mw) VALUES \
+             ('telemetry', 0, {block}, 1, 'a', 1, 'gen-1', 7, {at_us}, {at_us}, 'gen-1', '{state}', 3000000)"
+        )).await;
+    }
+    name(client, 4, "telemetry", 0, 1).await;
+    let (open, closed) = ("NULL".to_owned(), (JANUARY_US + 5 * STEP_US).to_string());
+    for (allocation, start_us, end_us) in [
+        ("job-1", JANUARY_US - 50 * STEP_US, &open),
+        ("job-1", JANUARY_US - 50 * STEP_US, &closed),
+        ("job-2", JANUARY_US - 90 * STEP_US, &(JANUARY_US - 80 * STEP_US).to_string()),
+    ] {
+        run(client, &format!(
+            "INSERT INTO gpu_spans (topic, partition, block, attempt, event_time_us, node_id, allocation_id, state, gpus, \
+             start_us, end_us) VALUES ('gpu', 0, 0, 1, {JANUARY_US}, 'gen-1', '{allocation}', 'COMPLETED', 8, {start_us}, {end_us})"
+        )).await;
+    }
+    name(client, 2, "gpu", 0, 1).await;
 }
 
 struct FixedCut(u64);
@@ -201,7 +225,7 @@ async fn seal(store: &Store) {
 }
 
 async fn check_reads(store: &ClickHouseUsage) {
-    for (below, held) in [(0, 0), (1, 1), (3, 1), (4, 4), (100, 10)] {
+    for (below, held) in [(0, 0), (1, 1), (2, 1), (3, 3), (4, 4), (100, 10)] {
         assert_eq!(store.named_cut(below).await.unwrap(), held, "below {below}");
     }
     let interval = Interval::new(JANUARY_US, JANUARY_US + 20 * STEP_US).unwrap();
@@ -235,6 +259,31 @@ async fn check_reads(store: &ClickHouseUsage) {
     assert_eq!(store.facts("contract", 1).await.unwrap()[0].valid_to_us, None);
     assert!(store.facts("contract", 0).await.unwrap().is_empty());
 
+    assert_eq!(store.facts_of("contract", &["lab-1".to_owned()], 1).await.unwrap().len(), 1);
+    assert!(store.facts_of("contract", &["lab-2".to_owned()], 1).await.unwrap().is_empty());
+
+    // By interval the same work as by group.
+    let slices = store.work_slices(&holdings, 9).await.unwrap();
+    let shown: Vec<_> =
+        slices.iter().map(|s| ((s.start_us - JANUARY_US) / STEP_US, s.credited_q32)).collect();
+    assert_eq!(shown, [(0, 7 << 32), (19, WIDE_Q32)]);
+
+    // Only what is named, inside the window.
+    let ids = ["gen-1".to_owned(), "gen-8".to_owned()];
+    assert!(store.samples(&ids, month, 4).await.unwrap().is_empty());
+    let mut found: Vec<_> =
+        store.samples(&ids, month, 5).await.unwrap().into_iter().map(|row| row.sample.found).collect();
+    found.sort_unstable();
+    assert_eq!(found, [Found::Hashing, Found::Asleep], "and nothing of the block that no name names");
+    let first = Interval::new(JANUARY_US, JANUARY_US + 1).unwrap();
+    assert_eq!(store.samples(&ids, first, 5).await.unwrap().len(), 1);
+
+    // All rows of what touches the window, also those that do not.
+    let rows = store.allocations(&ids, month, 3).await.unwrap();
+    assert_eq!(rows.len(), 2);
+    assert!(rows.iter().all(|row| row.row.span.allocation_id == "job-1" && row.row.span.gpus == 8));
+    assert!(store.allocations(&ids, month, 2).await.unwrap().is_empty());
+
     let named = store.blocks(&BTreeSet::from([block("shares", 0), block("shares", 1)]), 9).await.unwrap();
     assert_eq!(named.len(), 1);
     assert_eq!(named[0].merkle_root, Hash::of(b"rootshares0"));
@@ -244,8 +293,10 @@ async fn check_reads(store: &ClickHouseUsage) {
         shown,
         [
             ("energy", 0, Hash::of(b"nameenergy0")),
+            ("gpu", 0, Hash::of(b"namegpu0")),
             ("reference", 0, Hash::of(b"namereference0")),
             ("shares", 1, Hash::of(b"nameshares1")),
+            ("telemetry", 0, Hash::of(b"nametelemetry0")),
         ]
     );
 }

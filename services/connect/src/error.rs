@@ -127,6 +127,14 @@ pub enum ConnectError {
     /// Accounting rows that cannot be read as a whole.
     #[error("[{}] the accounting rows cannot be read", .0.code())]
     Sacct(#[source] wb_metering::gpu::sacct::SacctError),
+    /// A file with rows that cannot be taken.
+    #[error("[WB-5717] {} rows cannot be taken, and nothing is sent before all can: {}", count, named.join("; "))]
+    Rows {
+        /// How many.
+        count: usize,
+        /// The first of them, in words.
+        named: Vec<String>,
+    },
 }
 
 impl ConnectError {
@@ -149,8 +157,14 @@ impl ConnectError {
             Self::Machines { .. } => "WB-5714",
             Self::NoRecordings { .. } => "WB-5715",
             Self::Urls { .. } => "WB-5716",
+            Self::Rows { .. } => "WB-5717",
             Self::Sacct(error) => error.code(),
         }
+    }
+
+    pub(crate) fn rows(bad: Vec<crate::import::BadRow>, named_max: usize) -> Self {
+        let named = bad.iter().take(named_max).map(ToString::to_string).collect();
+        Self::Rows { count: bad.len(), named }
     }
 
     pub(crate) fn file(

@@ -5,6 +5,7 @@
 //! - [`miners`]: machines' own answers, polled, become samples.
 //! - [`slurm`]: accounting rows become GPU spans.
 //! - [`dcgm`]: GPUs' energy counters become register readings.
+//! - [`import`]: files of prices and opening balances become facts.
 //!
 //! A connector is a client of the ingest API like any other: it holds an API key, sends JSON, and moves on only when it
 //! was told that what it sent is durable. Whatever it sends twice counts once.
@@ -13,6 +14,7 @@ pub mod bitcoind;
 pub mod ckpool;
 pub mod dcgm;
 mod error;
+pub mod import;
 mod ingest;
 pub mod miners;
 mod sent;

@@ -221,7 +221,12 @@ impl Reference {
             | FactBody::EnergyMix(_)
             | FactBody::Meter(_)
             | FactBody::PoolEarning(_)
-            | FactBody::PoolPayout(_) => {}
+            | FactBody::PoolPayout(_)
+            | FactBody::Outage(_)
+            | FactBody::Count(_)
+            | FactBody::PrepaidGrant(_)
+            | FactBody::DepositHeld(_)
+            | FactBody::PastInvoice(_) => {}
         }
     }
 

@@ -13,7 +13,10 @@ use wb_config::{Config, ProcessEnvironment};
 
 use crate::keys::Keys;
 use crate::services::Service;
-use crate::{alarm, audit, backends, bill, connect, demo, evidence, quarantine, report, rules, share, up};
+use crate::{
+    alarm, audit, backends, bill, connect, contract, demo, evidence, import, quarantine, report, rules,
+    share, up,
+};
 
 /// Weighbridge: counts hashes, kilowatt-hours and GPU-hours once, proves them, and bills them.
 #[derive(Debug, Parser)]
@@ -99,6 +102,15 @@ enum Command {
     /// Prove shares.
     #[command(subcommand)]
     Share(share::ShareCommand),
+    /// Check contract documents, compare them, and try them out on past months.
+    #[command(subcommand)]
+    Contract(contract::ContractCommand),
+    /// Record dated prices: spot power, hashprice, fixings.
+    #[command(subcommand)]
+    Prices(import::PricesCommand),
+    /// Record opening balances: prepaid grants, deposits, past invoices.
+    #[command(subcommand)]
+    Balances(import::BalancesCommand),
     /// Send what pools, nodes, miners, schedulers and exporters say to ingest.
     Connect(connect::ConnectArguments),
 }
@@ -155,8 +167,23 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
     if let Command::Connect(connect_arguments) = arguments.command {
         return connect::run(connect_arguments).await;
     }
-    let config = Config::load(arguments.config.as_deref(), ProcessEnvironment)?;
-    match arguments.command {
+    let load =
+        |path: Option<&std::path::Path>| -> Result<Config> { Ok(Config::load(path, ProcessEnvironment)?) };
+    // What needs no stack needs no configuration of one.
+    let command = match arguments.command {
+        Command::Contract(contract::ContractCommand::Check { files }) => return contract::check(&files),
+        Command::Contract(contract::ContractCommand::Diff { left, right }) => {
+            return contract::diff(|| load(arguments.config.as_deref()), &left, &right).await;
+        }
+        Command::Prices(command) => return import::prices(command).await.map(|()| ExitCode::SUCCESS),
+        Command::Balances(command) => return import::balances(command).await.map(|()| ExitCode::SUCCESS),
+        other => other,
+    };
+    let config = load(arguments.config.as_deref())?;
+    match command {
+        Command::Contract(contract::ContractCommand::Backtest(backtest)) => {
+            contract::backtest(&config, &backtest).await?;
+        }
         Command::Up => up::run(&config, &child_arguments).await?,
         Command::Serve { service: Service::Clickhouse, exit_with_stdin } => {
             let keys = Keys::open(&config.data_dir)?;
@@ -194,7 +221,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Replay(replay) => return audit::replay(&config, &replay).await,
         Command::Quarantine(command) => quarantine::run(&config, command).await?,
         Command::Report(command) => report::run(&config, &command).await?,
-        Command::Share(_) | Command::Connect(_) => {}
+        Command::Share(_)
+        | Command::Connect(_)
+        | Command::Contract(_)
+        | Command::Prices(_)
+        | Command::Balances(_) => {}
     }
     Ok(ExitCode::SUCCESS)
 }

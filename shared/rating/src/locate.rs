@@ -74,7 +74,7 @@ fn in_value(value: &Spanned<DeValue<'_>>, steps: &[Step<'_>]) -> Option<usize> {
     match (value.get_ref(), steps.first()?) {
         (DeValue::Table(table), _) => in_table(table, steps),
         (DeValue::Array(items), Step::Place(place)) => {
-            let item = items.iter().nth(*place)?;
+            let item = items.get(*place)?;
             Some(in_value(item, steps.get(1..)?).unwrap_or(item.span().start))
         }
         _ => None,
