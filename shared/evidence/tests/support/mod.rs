@@ -58,7 +58,7 @@ fn event(source: &str, key: &str, sequence: u64, event_time_us: i64, body: Body)
 
 fn contract(version: u64, price: &str) -> String {
     let document = json!({
-        "contract_id": "lab-1", "customer_id": "satoshi-lab", "legal_entity": "Weighbridge Hosting", "time_zone": "UTC",
+        "contract_id": "lab-1", "customer_id": "satoshi-lab", "legal_entity": "weighbridge-hosting", "time_zone": "UTC",
         "version": version,
         "components": [
             {"id": "earnings", "kind": "pool_earnings", "chain": "main", "currency": "BTC", "mean_fees_sat": "0"},
@@ -315,7 +315,7 @@ pub(crate) fn world(sampling: Sampling) -> World {
         digest: stretch.contract_digest.parse().unwrap(),
     };
     let (record, evidence_digest) = record_of(Billed {
-        legal_entity: "Weighbridge Hosting".to_owned(),
+        legal_entity: "weighbridge-hosting".to_owned(),
         customer_id: "satoshi-lab".to_owned(),
         contract_id: "lab-1".to_owned(),
         contract_versions: stretches.iter().map(version).collect(),
