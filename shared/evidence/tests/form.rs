@@ -9,8 +9,8 @@ use std::path::PathBuf;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use support::{drawn, whole};
-use wb_evidence::{Bundle, SAMPLES_MAX, Sampling, verify, verify_bundle};
+use support::{drawn, whole, world};
+use wb_evidence::{Builder, Bundle, NamedBlock, SAMPLES_MAX, Sampling, verify, verify_bundle};
 use wb_ledger::{Hash, canonical};
 
 #[test]
@@ -190,6 +190,25 @@ proptest! {
 
 static TEXT: std::sync::LazyLock<Vec<u8>> = std::sync::LazyLock::new(|| drawn().to_text().unwrap());
 static LINES: std::sync::LazyLock<Vec<Vec<u8>>> = std::sync::LazyLock::new(|| lines(&drawn()));
+
+#[test]
+fn a_block_that_is_not_the_invoices_own_makes_no_bundle() {
+    let world = world(Sampling::All);
+    let build = |change: &dyn Fn(&mut Vec<NamedBlock>)| {
+        let mut blocks = world.blocks.clone();
+        change(&mut blocks);
+        let mut builder = Builder::new(world.material.clone());
+        let taken = blocks.iter().try_for_each(|block| builder.take(block));
+        taken.and_then(|()| builder.finish()).map(|_| ()).map_err(|error| error.code())
+    };
+    assert_eq!(build(&|_| {}), Ok(()));
+    // A block that is not wanted is left out, and so is a second one of the same place.
+    assert_eq!(build(&|blocks| blocks.push(blocks[0].clone())), Ok(()));
+    assert_eq!(build(&|blocks| drop(blocks.pop())), Err("WB-5943"));
+    assert_eq!(build(&|blocks| blocks[0].stored[0][0] ^= 1), Err("WB-5941"));
+    assert_eq!(build(&|blocks| drop(blocks[0].stored.pop())), Err("WB-5941"));
+    assert_eq!(build(&|blocks| drop(blocks[0].name.pop())), Err("WB-5941"));
+}
 
 #[test]
 fn samplings_have_their_text() {

@@ -206,7 +206,7 @@ fn cases() -> Vec<Case> {
         (
             "energy by interval alone",
             |bundle| bundle.stretches[0].usage.energy_slices[0].energy_mwh += 1,
-            &["WB-5142"],
+            &["WB-5155"],
             of_energy(),
         ),
         (

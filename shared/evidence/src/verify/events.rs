@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use wb_events::names::{NAMES_VERSION, encode_name, name_hash};
+use wb_events::topics;
 use wb_events::wire::Name;
 use wb_fold::merkle;
+use wb_rating::{Contract, RatedStretch};
 
 use super::{Context, code};
 use crate::build::name_of;
@@ -139,9 +141,9 @@ fn chains(context: &Context<'_>, names: &Names, findings: &mut Findings) {
 /// Every event lies where it is said to lie, and is about the invoice.
 pub(super) fn inclusion(context: &Context<'_>, names: &Names, findings: &mut Findings) {
     const STEP: StepName = StepName::Events;
-    let mut topics: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for event in &context.bundle.events {
-        *topics.entry(&event.topic).or_default() += 1;
+        *counts.entry(&event.topic).or_default() += 1;
         let lines = context.index.of_topic(&event.topic);
         let mut fail = |text: String| findings.fail(STEP, code::EVENT, lines.iter().cloned(), text);
         let place = format!("event {} of {}", event.index, words(event.place()));
@@ -160,7 +162,7 @@ pub(super) fn inclusion(context: &Context<'_>, names: &Names, findings: &mut Fin
             fail(format!("{place} is not about this invoice"));
         }
     }
-    let parts: Vec<String> = topics.iter().map(|(topic, count)| format!("{count} of {topic}")).collect();
+    let parts: Vec<String> = counts.iter().map(|(topic, count)| format!("{count} of {topic}")).collect();
     let text = if parts.is_empty() { "none".to_owned() } else { parts.join(", ") };
     findings.end(STEP, context.bundle.events.len(), format!("in their blocks by their Merkle paths: {text}"));
 }
@@ -258,10 +260,14 @@ pub(super) fn sample(context: &Context<'_>, names: &Names, findings: &mut Findin
 }
 
 /// Whether a block may stand behind the invoice without an event that is about it: losses of a site are
-/// measured by the site's meters and by machines of everybody.
+/// measured by the site's meters and by machines of everybody, and a fact that a bill rests on may be of a
+/// kind that does not say whose it is.
 fn may_hold_none(context: &Context<'_>, topic: &str) -> bool {
-    topic != wb_events::topics::SHARES
-        && context.bundle.stretches.iter().any(|stretch| {
-            wb_rating::Contract::parse(&stretch.contract).is_ok_and(|contract| contract.needs().sites)
-        })
+    if topic == topics::SHARES {
+        return false;
+    }
+    let needs_sites = |stretch: &RatedStretch| {
+        Contract::parse(&stretch.contract).is_ok_and(|contract| contract.needs().sites)
+    };
+    topic == topics::REFERENCE || context.bundle.stretches.iter().any(needs_sites)
 }

@@ -5,7 +5,7 @@ use wb_ledger::{
 };
 
 use super::code;
-use super::lines::LineIndex;
+use super::lines::{LineIndex, with_causes};
 use crate::bundle::{Bundle, words};
 use crate::report::{Findings, StepName};
 
@@ -44,7 +44,7 @@ pub(super) fn read(bundle: &Bundle, findings: &mut Findings) -> Option<Invoice> 
 }
 
 fn record(bundle: &Bundle) -> Result<Invoice, String> {
-    let record = LedgerRecord::from_bytes(bundle.record.as_bytes()).map_err(|error| with_cause(&error))?;
+    let record = LedgerRecord::from_bytes(bundle.record.as_bytes()).map_err(|error| with_causes(&error))?;
     match Event::read(&record.kind, &record.body).map_err(|error| error.to_string())? {
         Event::InvoiceIssued(invoice) => {
             // Whatever the record holds is in the invoice that was read.
@@ -74,13 +74,6 @@ pub(super) fn is_held(invoice: &Invoice, held: &str, findings: &mut Findings) {
         findings.fail(STEP, code::HELD, lines.map(|line| line.id.clone()), text);
     }
     findings.end(STEP, 1, "the document beside the bundle, member by member".to_owned());
-}
-
-fn with_cause(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
-    }
 }
 
 /// The digest over all blocks of the bundle and the heads and cut of the invoice.

@@ -142,7 +142,7 @@ pub(super) fn check(bundle: &Bundle, invoice: &Invoice, index: &LineIndex, findi
 
 /// A stretch's lines as an invoice holds them; a code and why not.
 fn rated(invoice: &Invoice, stretch: &RatedStretch) -> Result<Vec<InvoiceLine>, (&'static str, String)> {
-    let lines = stretch.rate().map_err(|error| (error.code(), error.to_string()))?;
+    let lines = stretch.rate().map_err(|error| (error.code(), with_causes(&error)))?;
     let billed = Billed {
         legal_entity: invoice.legal_entity.clone(),
         customer_id: invoice.customer_id.clone(),
@@ -154,8 +154,19 @@ fn rated(invoice: &Invoice, stretch: &RatedStretch) -> Result<Vec<InvoiceLine>, 
         blocks: Vec::new(),
         chain_heads: Vec::new(),
     };
-    let draft = Draft::new(billed).map_err(|error| (error.code(), error.to_string()))?;
+    let draft = Draft::new(billed).map_err(|error| (error.code(), with_causes(&error)))?;
     Ok(draft.document().lines.clone())
+}
+
+/// An error with its causes in one line.
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(&format!(": {inner}"));
+        cause = inner.source();
+    }
+    text
 }
 
 /// What of a line is not as it follows.
