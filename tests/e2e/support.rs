@@ -10,6 +10,7 @@
     reason = "each test uses a part, and helpers of tests may fail loudly"
 )]
 
+pub(crate) mod bundles;
 pub(crate) mod curl;
 pub(crate) mod demo;
 pub(crate) mod events;

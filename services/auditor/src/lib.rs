@@ -10,12 +10,14 @@ mod refold;
 mod repair;
 mod replay;
 mod scrub;
+mod stored;
 mod tail;
 
 pub use error::AuditError;
 pub use finding::{Finding, Listener, Said};
 pub use replay::{ReplayReport, TableTotals};
 pub use scrub::{ScrubOptions, ScrubReport};
+pub use stored::{StoredBlock, StoredBlocks};
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use wb_metering::billable::Coverage;
 use wb_rating::RatedStretch;
 
 use crate::error::ClerkError;
-use crate::ports::{BlockId, UsageStore};
+use crate::ports::{BlockId, Holding, UsageStore};
 use crate::reference::{PeriodTerms, Reference};
 use crate::usage::{Balances, Counted, Reading};
 
@@ -19,6 +19,10 @@ pub struct Bill {
     /// What each version of the contract was rated from, in order of time: the lines follow from these
     /// alone, see [`wb_rating::rate_stretches`].
     pub stretches: Vec<RatedStretch>,
+    /// The machines under the contract, each with the times.
+    pub holdings: Vec<Holding>,
+    /// The sites where those machines stood, as far as facts say it.
+    pub site_ids: BTreeSet<String>,
     /// How much of what should have come has come.
     pub completeness: Completeness,
     /// How much of it must have come for a close, in parts per million, where the contract says it.
@@ -45,6 +49,8 @@ pub(crate) async fn bill<S: UsageStore>(
     let mut lines = Vec::new();
     let mut contract_versions = Vec::new();
     let mut stretches = Vec::new();
+    let mut holdings: Vec<Holding> = Vec::new();
+    let mut site_ids = BTreeSet::new();
     let mut completeness = Completeness::default();
     let mut parties = None;
     for part in terms {
@@ -52,6 +58,11 @@ pub(crate) async fn bill<S: UsageStore>(
         let Counted { usage, prices, grants, deposits, coverage } =
             reading.count(period.interval, &balances).await?;
         blocks.append(&mut reading.blocks);
+        for holding in reading.holdings {
+            let facts = reference.facts.machine(&holding.machine_id, holding.interval);
+            site_ids.extend(facts.map(|(_, fact)| fact.body.site_id.clone()));
+            holdings.push(holding);
+        }
         let stretch = RatedStretch {
             contract: part.body,
             contract_digest: part.digest.to_string(),
@@ -96,7 +107,15 @@ pub(crate) async fn bill<S: UsageStore>(
         blocks: named,
         chain_heads: store.chain_heads(cut).await?,
     };
-    Ok(Bill { billed, stretches, completeness, completeness_required_ppm, payment_terms_days })
+    Ok(Bill {
+        billed,
+        stretches,
+        holdings,
+        site_ids,
+        completeness,
+        completeness_required_ppm,
+        payment_terms_days,
+    })
 }
 
 fn check_all_named(

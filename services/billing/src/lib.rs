@@ -29,8 +29,8 @@ mod usage;
 
 pub use bill::{Bill, Completeness};
 pub use clerk::{
-    Adjusted, Backtest, Clerk, CloseRequest, ComponentAmounts, Done, Issued, IssuedAs, Policy, Progress,
-    Recomputed, Signature,
+    Adjusted, Backtest, Clerk, CloseRequest, ComponentAmounts, Done, InvoiceEvidence, Issued, IssuedAs,
+    Policy, Progress, Recomputed, Signature,
 };
 pub use clickhouse_usage::ClickHouseUsage;
 pub use error::{ClerkError, ContractFailure, PortError};

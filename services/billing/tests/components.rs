@@ -13,6 +13,7 @@ mod memory;
 use memory::{MemoryCuts, MemoryLog, MemoryStore, TestClock, World};
 use serde_json::{Value, json};
 use wb_billing::{Clerk, ClerkError};
+use wb_evidence::{Bundle, Held, Sampling, StepName, Subject, verify_bundle};
 use wb_ledger::{Invoice, InvoiceLine, canonical};
 use wb_metering::uptime::Found;
 use wb_rating::{RatedStretch, rate_stretches};
@@ -203,6 +204,40 @@ async fn everything_a_contract_asks_for_is_billed_and_what_was_rated_gives_the_b
     let kept = canonical::write_document(&bill.stretches).unwrap();
     let read: Vec<RatedStretch> = serde_json::from_str(&kept).unwrap();
     assert_eq!(rate_stretches(&read).unwrap(), bill.billed.lines);
+    proves_itself(&clerk, &invoice).await;
+}
+
+/// Record, contract, lines and evidence digest hold in a bundle, which here has no events.
+async fn proves_itself(clerk: &TestClerk, invoice: &Invoice) {
+    let evidence = clerk.evidence(&invoice.invoice_id).await.unwrap();
+    let bill = evidence.bill;
+    assert_eq!(bill.site_ids.iter().collect::<Vec<_>>(), ["s"]);
+    let held = |holding: wb_billing::ports::Holding| Held {
+        machine_id: holding.machine_id,
+        start_us: holding.interval.start_us,
+        end_us: holding.interval.end_us,
+    };
+    let mut blocks = bill.billed.blocks;
+    blocks.sort();
+    let bundle = Bundle {
+        record: evidence.record,
+        stretches: bill.stretches,
+        subject: Subject {
+            contract_id: invoice.contract_id.clone(),
+            machines: bill.holdings.into_iter().map(held).collect(),
+            series: vec!["btc".to_owned(), "spot".to_owned()],
+            sites: bill.site_ids.into_iter().collect(),
+        },
+        blocks,
+        sampling: Sampling::All,
+        names: Vec::new(),
+        events: Vec::new(),
+    };
+    let report = verify_bundle(&bundle, Some(&serde_json::to_string(invoice).unwrap()));
+    let step = |name| report.steps.iter().find(|step| step.step == name).unwrap();
+    assert_eq!(step(StepName::Lines).checked, 15);
+    let other = report.failures.iter().find(|failure| failure.step != StepName::Sample);
+    assert!(other.is_none(), "{report}");
 }
 
 #[tokio::test]

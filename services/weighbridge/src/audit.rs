@@ -40,7 +40,8 @@ pub(crate) struct ReplayArguments {
     json: bool,
 }
 
-fn auditor(config: &Config, connected: &Connected) -> Result<Auditor> {
+/// The auditor of this installation.
+pub(crate) fn auditor(config: &Config, connected: &Connected) -> Result<Auditor> {
     Ok(Auditor {
         log: connected.log.clone(),
         store: connected.store.clone(),

@@ -7,6 +7,7 @@ use wb_config::Config;
 use wb_ledger::{Command, Event, Step, Total};
 
 use crate::cli::{print, tell};
+use crate::evidence;
 use crate::paper::{self, PaperArguments, Shape};
 use crate::services::{RealClerk, connect};
 
@@ -123,6 +124,10 @@ pub(crate) enum InvoiceCommand {
     Void(StepArguments),
     /// Give up what is open of an invoice.
     WriteOff(StepArguments),
+    /// Write all that an invoice follows from into one file, which anybody can verify.
+    Bundle(evidence::BundleArguments),
+    /// Verify such a file, with nothing else: no stack, no configuration, no network.
+    Verify(evidence::VerifyArguments),
 }
 
 /// Closes a month on the running stack.
@@ -236,6 +241,9 @@ pub(crate) async fn overdue(config: &Config, arguments: OverdueArguments) -> Res
 
 /// Shows invoices of the running stack, and takes them through their review.
 pub(crate) async fn run(config: &Config, command: InvoiceCommand) -> Result<()> {
+    if let InvoiceCommand::Bundle(arguments) = &command {
+        return evidence::bundle(config, arguments).await;
+    }
     let clerk = connect(config).await?.clerk(WHO).await?;
     let step = |arguments: &StepArguments| Step {
         invoice_id: arguments.id.clone(),
@@ -243,6 +251,7 @@ pub(crate) async fn run(config: &Config, command: InvoiceCommand) -> Result<()> 
         at_us: clerk.now_us(),
     };
     match command {
+        InvoiceCommand::Bundle(_) | InvoiceCommand::Verify(_) => Ok(()),
         InvoiceCommand::List => list(&clerk).await,
         InvoiceCommand::Show { id, recompute } => show(&clerk, &id, recompute).await,
         InvoiceCommand::Pdf(arguments) => paper::write(&clerk, &arguments, Shape::Pdf).await,

@@ -14,8 +14,8 @@ use wb_config::{Config, ProcessEnvironment};
 use crate::keys::Keys;
 use crate::services::Service;
 use crate::{
-    alarm, audit, backends, bill, connect, contract, correct, demo, export, import, quarantine, report,
-    rules, share, up, webhooks,
+    alarm, audit, backends, bill, connect, contract, correct, demo, evidence, export, import, quarantine,
+    report, rules, share, up, webhooks,
 };
 
 /// Weighbridge: counts hashes, kilowatt-hours and GPU-hours once, proves them, and bills them.
@@ -177,6 +177,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
     let child_arguments = arguments.child_arguments();
     if let Command::Share(command) = &arguments.command {
         return share::run(command);
+    }
+    if let Command::Invoice(bill::InvoiceCommand::Verify(verify)) = &arguments.command {
+        return evidence::verify(verify);
     }
     if let Command::Connect(connect_arguments) = arguments.command {
         return connect::run(connect_arguments).await;

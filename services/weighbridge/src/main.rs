@@ -10,6 +10,7 @@ mod connect;
 mod contract;
 mod correct;
 mod demo;
+mod evidence;
 mod export;
 mod import;
 mod keys;

@@ -53,6 +53,15 @@ impl ClosedBlock {
     pub fn first_append_time_us(&self) -> Option<i64> {
         self.records.first().map(|record| record.append_time_us)
     }
+
+    /// The stored bytes of everything that counts as one event, in log order: the leaves of the block's
+    /// Merkle tree are over exactly these. A record that is no frame is one of them, whole.
+    pub fn stored(&self) -> impl Iterator<Item = &[u8]> {
+        self.records.iter().flat_map(|record| match &record.events {
+            Ok(events) => events.iter().map(Vec::as_slice).collect::<Vec<_>>(),
+            Err((_, original)) => vec![original.as_slice()],
+        })
+    }
 }
 
 /// Collects records until a block is closed.

@@ -1,0 +1,228 @@
+//! Putting a bundle together, a block at a time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use prost::Message as _;
+use wb_events::wire::Name;
+use wb_events::wire::NamesRecord;
+use wb_events::wire::names_record::Record;
+use wb_fold::merkle::{self, Tree};
+use wb_ledger::{EvidenceBlock, Hash};
+use wb_rating::RatedStretch;
+
+use crate::bundle::{Bundle, EventProof, NameRecord, Sampling, place_of, words};
+use crate::bytes::Bytes;
+use crate::form::EVENTS_MAX;
+use crate::sample::{draws, first_from};
+use crate::subject::{Scope, Subject};
+
+/// What the clerk knows of an invoice.
+#[derive(Debug, Clone)]
+pub struct Material {
+    /// The bytes of the ledger's record that issued it.
+    pub record: String,
+    /// What it was rated from, in order of time.
+    pub stretches: Vec<RatedStretch>,
+    /// Whose events it rests on.
+    pub subject: Subject,
+    /// All named blocks behind it.
+    pub blocks: Vec<EvidenceBlock>,
+    /// Its evidence digest, by which events are drawn.
+    pub evidence_digest: Hash,
+    /// Which events to take.
+    pub sampling: Sampling,
+}
+
+/// A block as the log holds it.
+#[derive(Debug, Clone)]
+pub struct NamedBlock {
+    /// The offset of its name in `names`.
+    pub names_offset: u64,
+    /// The bytes of its name.
+    pub name: Vec<u8>,
+    /// The stored bytes of its events, in log order.
+    pub stored: Vec<Vec<u8>>,
+}
+
+/// Why there is no bundle.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BuildError {
+    /// The log or archive holds something else than the invoice names.
+    #[error("[WB-5941] {place} is not what invoice and names say: {detail}; run `weighbridge scrub`")]
+    OtherBlock {
+        /// The block.
+        place: String,
+        /// What differs.
+        detail: &'static str,
+    },
+    /// Too many events.
+    #[error(
+        "[WB-5942] the blocks behind the invoice hold more than {EVENTS_MAX} events that are about it; draw some of them \
+         with --events N"
+    )]
+    TooMany,
+    /// A block that was asked for did not come.
+    #[error(
+        "[WB-5943] {place} stands behind the invoice, but its name was not found below the invoice's cut"
+    )]
+    NoBlock {
+        /// The block.
+        place: String,
+    },
+}
+
+impl BuildError {
+    /// The stable code of this error.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::OtherBlock { .. } => "WB-5941",
+            Self::TooMany => "WB-5942",
+            Self::NoBlock { .. } => "WB-5943",
+        }
+    }
+}
+
+/// The name in a record of `names`, if it is one.
+pub(crate) fn name_of(record: &[u8]) -> Option<Name> {
+    match NamesRecord::decode(record).ok()?.record? {
+        Record::Name(name) => Some(name),
+        _ => None,
+    }
+}
+
+/// A topic, a partition and a block.
+type Key = (String, u32, u64);
+
+fn key_of(block: &EvidenceBlock) -> Key {
+    (block.topic.clone(), block.partition, block.block)
+}
+
+/// A bundle that grows by its blocks.
+#[derive(Debug)]
+pub struct Builder {
+    bundle: Bundle,
+    /// Blocks that are still wanted, with their drawn numbers.
+    wanted: BTreeMap<Key, BTreeSet<u128>>,
+}
+
+impl Builder {
+    /// Begins with everything but names and events.
+    #[must_use]
+    pub fn new(material: Material) -> Self {
+        let mut blocks = material.blocks;
+        blocks.sort();
+        blocks.dedup();
+        let mut wanted: BTreeMap<Key, BTreeSet<u128>> = BTreeMap::new();
+        match material.sampling {
+            Sampling::All => wanted.extend(blocks.iter().map(|block| (key_of(block), BTreeSet::new()))),
+            Sampling::Drawn(count) => {
+                for draw in draws(&material.evidence_digest, &blocks, count) {
+                    wanted.entry(key_of(draw.block)).or_default().insert(draw.number());
+                }
+            }
+        }
+        let mut subject = material.subject;
+        subject.machines.sort();
+        subject.machines.dedup();
+        subject.series.sort();
+        subject.series.dedup();
+        subject.sites.sort();
+        subject.sites.dedup();
+        let bundle = Bundle {
+            record: material.record,
+            stretches: material.stretches,
+            subject,
+            blocks,
+            sampling: material.sampling,
+            names: Vec::new(),
+            events: Vec::new(),
+        };
+        Self { bundle, wanted }
+    }
+
+    /// The blocks that are still wanted: topic, partition and block, sorted.
+    pub fn wanted(&self) -> impl Iterator<Item = (&str, u32, u64)> {
+        self.wanted.keys().map(|(topic, partition, block)| (topic.as_str(), *partition, *block))
+    }
+
+    /// Takes a block; one that is not wanted is left out.
+    ///
+    /// # Errors
+    /// [`BuildError::OtherBlock`] where its records are not those that were named, [`BuildError::TooMany`].
+    pub fn take(&mut self, block: &NamedBlock) -> Result<(), BuildError> {
+        let Some(name) = name_of(&block.name) else {
+            let place = format!("record {} of names", block.names_offset);
+            return Err(BuildError::OtherBlock { place, detail: "it is no name" });
+        };
+        let key = (name.topic.clone(), name.partition, name.block);
+        let Some(numbers) = self.wanted.remove(&key) else { return Ok(()) };
+        let place = (key.0.as_str(), key.1, key.2);
+        let other = |detail| BuildError::OtherBlock { place: words(place), detail };
+        let tree = Tree::new(block.stored.iter().map(|stored| merkle::leaf(stored)).collect());
+        let found = self.bundle.blocks.binary_search_by(|evidence| place_of(evidence).cmp(&place));
+        let evidence = found.ok().and_then(|at| self.bundle.blocks.get(at));
+        if evidence.is_none_or(|evidence| {
+            evidence.merkle_root.as_bytes() != name.merkle_root.as_slice()
+                || evidence.content_hash.as_bytes() != name.content_hash.as_slice()
+        }) {
+            return Err(other("the invoice names another content"));
+        }
+        if tree.root().as_slice() != name.merkle_root.as_slice() {
+            return Err(other("its events make another Merkle root"));
+        }
+        if u64::try_from(block.stored.len()).ok() != Some(name.events) {
+            return Err(other("it has another number of events"));
+        }
+        let scope = Scope::new(&self.bundle.subject);
+        let own: Vec<u64> = (0_u64..)
+            .zip(&block.stored)
+            .filter(|(_, stored)| scope.relation(stored).is_own())
+            .map(|(index, _)| index)
+            .collect();
+        let chosen: BTreeSet<u64> = match self.bundle.sampling {
+            Sampling::All => own.into_iter().collect(),
+            Sampling::Drawn(_) => numbers
+                .iter()
+                .filter_map(|number| first_from(&own, crate::sample::place_of_number(*number, name.events)))
+                .collect(),
+        };
+        if self.bundle.events.len().saturating_add(chosen.len()) > EVENTS_MAX {
+            return Err(BuildError::TooMany);
+        }
+        for index in chosen {
+            let at = usize::try_from(index).unwrap_or(usize::MAX);
+            let (Some(stored), Some(path)) = (block.stored.get(at), tree.path(at)) else { continue };
+            self.bundle.events.push(EventProof {
+                topic: key.0.clone(),
+                partition: key.1,
+                block: key.2,
+                index,
+                event: Bytes(stored.clone()),
+                path: path.into_iter().map(Hash::from_bytes).collect(),
+            });
+        }
+        self.bundle
+            .names
+            .push(NameRecord { names_offset: block.names_offset, record: Bytes(block.name.clone()) });
+        Ok(())
+    }
+
+    /// The bundle.
+    ///
+    /// # Errors
+    /// [`BuildError::NoBlock`] where a wanted block did not come.
+    pub fn finish(mut self) -> Result<Bundle, BuildError> {
+        if let Some(((topic, partition, block), _)) = self.wanted.pop_first() {
+            return Err(BuildError::NoBlock { place: words((&topic, partition, block)) });
+        }
+        self.bundle
+            .events
+            .sort_by(|left, right| (left.place(), left.index).cmp(&(right.place(), right.index)));
+        self.bundle.names.sort_by_cached_key(|name| {
+            let key = name_of(&name.record.0).map(|name| (name.topic, name.partition, name.block));
+            (key, name.names_offset)
+        });
+        Ok(self.bundle)
+    }
+}

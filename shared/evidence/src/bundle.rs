@@ -1,0 +1,83 @@
+//! What a bundle holds.
+
+use serde::{Deserialize, Serialize};
+use wb_ledger::{EvidenceBlock, Hash};
+use wb_rating::RatedStretch;
+
+use crate::bytes::Bytes;
+use crate::subject::Subject;
+
+/// All that an invoice follows from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bundle {
+    /// The bytes of the ledger's record that issued the invoice: canonical JSON.
+    pub record: String,
+    /// What each version of the contract was rated from, in order of time.
+    pub stretches: Vec<RatedStretch>,
+    /// Whose events the bundle may hold.
+    pub subject: Subject,
+    /// Every named block behind the lines, sorted.
+    pub blocks: Vec<EvidenceBlock>,
+    /// Which events were taken.
+    pub sampling: Sampling,
+    /// The names of the blocks whose events are here, sorted by block.
+    pub names: Vec<NameRecord>,
+    /// The events, sorted by block and place.
+    pub events: Vec<EventProof>,
+}
+
+/// Which events of the blocks a bundle holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Sampling {
+    /// As many draws as this.
+    Drawn(u32),
+    /// Every event that is about the invoice.
+    All,
+}
+
+/// A name as its record lies in `names`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NameRecord {
+    /// The offset of the record.
+    pub names_offset: u64,
+    /// Its bytes.
+    pub record: Bytes,
+}
+
+/// An event with the proof that it lies in its block.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventProof {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: u32,
+    /// The block.
+    pub block: u64,
+    /// Its place among the block's events, from 0.
+    pub index: u64,
+    /// Its bytes as they are stored.
+    pub event: Bytes,
+    /// Its neighbours in the Merkle tree, from the leaves up.
+    pub path: Vec<Hash>,
+}
+
+/// Where a block lies.
+pub(crate) type Place<'a> = (&'a str, u32, u64);
+
+impl EventProof {
+    pub(crate) fn place(&self) -> Place<'_> {
+        (&self.topic, self.partition, self.block)
+    }
+}
+
+pub(crate) fn place_of(block: &EvidenceBlock) -> Place<'_> {
+    (&block.topic, block.partition, block.block)
+}
+
+/// A place in words, as commands take it.
+pub(crate) fn words((topic, partition, block): Place<'_>) -> String {
+    format!("block {block} of {topic}/{partition}")
+}

@@ -1,0 +1,34 @@
+//! Evidence bundles: one file that holds all an invoice follows from, and its verification, which needs
+//! nothing else: no network, no database, no trust in whoever made the file.
+//!
+//! - [`Bundle`]: what a bundle holds; [`Bundle::to_bytes`] and [`Bundle::read`]: its form, described in
+//!   `schemas/bundle/README.md`.
+//! - [`draws`]: which events of which blocks are sampled. That follows from the invoice's own evidence
+//!   digest, so that the issuer cannot choose.
+//! - [`Subject`]: which events are about the invoice; a bundle holds no others.
+//! - [`Builder`]: puts a bundle together from what the clerk and the log hold.
+//! - [`verify`]: the verification, as a [`Report`] of steps and failures that name the lines they touch.
+//!
+//! No I/O, clock, randomness or float.
+#![deny(clippy::float_arithmetic)]
+
+mod build;
+mod bundle;
+mod bytes;
+mod form;
+mod report;
+mod sample;
+mod subject;
+mod verify;
+
+pub use build::{BuildError, Builder, Material, NamedBlock};
+pub use bundle::{Bundle, EventProof, NameRecord, Sampling};
+pub use bytes::Bytes;
+pub use form::{
+    BundleError, EVENTS_MAX, FORM, LINE_BYTES_MAX, PACKED_BYTES_MAX, SAMPLES_DEFAULT, SAMPLES_MAX,
+    UNPACKED_BYTES_MAX,
+};
+pub use report::{Failure, InvoiceHead, Report, Step, StepName};
+pub use sample::{Draw, draws};
+pub use subject::{Held, Subject};
+pub use verify::{verify, verify_bundle};

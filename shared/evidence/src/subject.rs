@@ -1,0 +1,176 @@
+//! Which events are about an invoice.
+//!
+//! A block holds the events of many customers. A bundle goes to one of them, so it holds only what is
+//! about the invoice: shares that count for its machines, readings, samples and allocations of its
+//! machines, and the facts that say whose they are and what they are charged.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use prost::Message as _;
+use serde::{Deserialize, Serialize};
+use wb_events::wire::resolution::Outcome;
+use wb_events::{Body, Event, Fact, Share, u128_bytes};
+use wb_proof::{Header, ShareContext, ShareId, Verdict};
+use wb_units::time::interval_start;
+use wb_units::{Interval, Micros};
+
+/// A machine or node, and a time for which it was under the contract.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Held {
+    /// The machine.
+    pub machine_id: String,
+    /// The first instant.
+    pub start_us: Micros,
+    /// The first instant after it.
+    pub end_us: Micros,
+}
+
+/// Whose events a bundle may hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Subject {
+    /// The contract.
+    pub contract_id: String,
+    /// The machines under it in the period, sorted.
+    pub machines: Vec<Held>,
+    /// The series of prices that the contract names, sorted.
+    pub series: Vec<String>,
+    /// The sites where those machines stood, sorted.
+    pub sites: Vec<String>,
+}
+
+/// An accepted share, as its stored bytes prove it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Proven {
+    pub(crate) id: ShareId,
+    pub(crate) interval_start_us: Micros,
+    pub(crate) chain: String,
+    pub(crate) nbits: u32,
+    pub(crate) subsidy_sat: u64,
+    pub(crate) credited_q32: u128,
+}
+
+/// [`Subject`] in a form that is asked often.
+pub(crate) struct Scope<'a> {
+    contract_id: &'a str,
+    machines: BTreeMap<&'a str, Vec<Interval>>,
+    series: BTreeSet<&'a str>,
+    sites: BTreeSet<&'a str>,
+}
+
+/// What an event is to an invoice.
+pub(crate) enum Relation {
+    /// A share that counts for it.
+    Work(Proven),
+    /// Anything else that is about it.
+    Own,
+    /// A share of one of its machines that proves no work for it; the text says why.
+    NoWork(String),
+    /// Nothing that is about it.
+    Foreign,
+}
+
+impl Relation {
+    /// Whether a bundle of the invoice may hold the event.
+    pub(crate) fn is_own(&self) -> bool {
+        matches!(self, Self::Work(_) | Self::Own)
+    }
+}
+
+impl<'a> Scope<'a> {
+    pub(crate) fn new(subject: &'a Subject) -> Self {
+        let mut machines: BTreeMap<&str, Vec<Interval>> = BTreeMap::new();
+        for held in &subject.machines {
+            let interval = Interval { start_us: held.start_us, end_us: held.end_us };
+            machines.entry(&held.machine_id).or_default().push(interval);
+        }
+        Self {
+            contract_id: &subject.contract_id,
+            machines,
+            series: subject.series.iter().map(String::as_str).collect(),
+            sites: subject.sites.iter().map(String::as_str).collect(),
+        }
+    }
+
+    /// What stored bytes are to the invoice.
+    pub(crate) fn relation(&self, stored: &[u8]) -> Relation {
+        let Ok(event) = Event::decode(stored) else { return Relation::Foreign };
+        match &event.body {
+            Some(Body::Share(share)) => self.share(&event, share),
+            Some(Body::MinerSample(sample)) => self.machine(&sample.machine_id),
+            Some(Body::EnergyReading(reading)) => self.machine(&reading.machine_id),
+            Some(Body::GpuSpan(span)) => self.machine(&span.node_id),
+            Some(Body::Fact(fact)) if self.is_about(fact) => Relation::Own,
+            _ => Relation::Foreign,
+        }
+    }
+
+    fn machine(&self, machine_id: &str) -> Relation {
+        if self.machines.contains_key(machine_id) { Relation::Own } else { Relation::Foreign }
+    }
+
+    fn share(&self, event: &Event, share: &Share) -> Relation {
+        let Some(resolution) = &share.resolution else { return Relation::Foreign };
+        let Some(held) = self.machines.get(resolution.machine_id.as_str()) else { return Relation::Foreign };
+        let interval_start_us = interval_start(event.event_time_us);
+        if !held.iter().any(|held| held.contains(interval_start_us)) {
+            return Relation::Foreign;
+        }
+        if !matches!(resolution.outcome(), Outcome::Rebuilt | Outcome::Replayed) {
+            return Relation::NoWork("no header could be bound to a job".to_owned());
+        }
+        let Ok(header) = Header::from_slice(&share.header) else {
+            return Relation::NoWork(format!("its header has {} bytes instead of 80", share.header.len()));
+        };
+        let Some(assigned_q32) = u128_bytes::decode(&resolution.assigned_q32) else {
+            return Relation::NoWork("it has no assigned difficulty of 16 bytes".to_owned());
+        };
+        let context = ShareContext {
+            assigned_q32,
+            network_nbits: resolution.network_nbits,
+            job_ntime: resolution.job_ntime,
+            event_time_s: event.event_time_us.div_euclid(1_000_000),
+            stale: resolution.stale,
+        };
+        // The header is hashed here: whatever the event says of its hash is not asked.
+        let judgement = wb_proof::judge(&header, &context);
+        match judgement.verdict {
+            Verdict::Accepted => Relation::Work(Proven {
+                id: judgement.share_id,
+                interval_start_us,
+                chain: resolution.chain.clone(),
+                nbits: resolution.network_nbits,
+                subsidy_sat: resolution.subsidy_sat,
+                credited_q32: assigned_q32,
+            }),
+            refused => Relation::NoWork(match refused.reason() {
+                Some(reason) => format!(
+                    "its 80 bytes hash to {}, and that is refused: {reason}",
+                    wb_proof::display_hash(&judgement.hash)
+                ),
+                None => refused.as_str().to_owned(),
+            }),
+        }
+    }
+
+    /// Whether a fact is one that a bill of the contract may rest on, and of nobody else.
+    fn is_about(&self, fact: &Fact) -> bool {
+        let body: serde_json::Value = serde_json::from_str(&fact.body).unwrap_or_default();
+        let text = |name: &str| body.get(name).and_then(serde_json::Value::as_str);
+        let of_contract = text("contract_id").map(|contract_id| contract_id == self.contract_id);
+        let at_site = text("site_id").is_some_and(|site_id| self.sites.contains(site_id));
+        let of_machine = text("machine_id").map(|machine_id| self.machines.contains_key(machine_id));
+        match fact.kind.as_str() {
+            "contract" => fact.entity == self.contract_id,
+            "assignment" | "count" | "prepaid_grant" | "deposit_held" => of_contract == Some(true),
+            "machine" => self.machines.contains_key(fact.entity.as_str()),
+            "price" => text("series").is_some_and(|series| self.series.contains(series)),
+            "curtailment" | "maintenance" => at_site && of_machine.unwrap_or(true),
+            "outage" => of_machine == Some(true),
+            "meter" => at_site,
+            "pool_payout" | "pool_earning" => of_contract.unwrap_or(at_site),
+            _ => false,
+        }
+    }
+}

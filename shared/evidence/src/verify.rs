@@ -1,0 +1,99 @@
+//! The verification of a bundle. All failures are collected; a step that cannot be made for what an
+//! earlier one found is left out.
+
+mod events;
+mod invoice;
+mod lines;
+mod sums;
+
+use wb_ledger::{Hash, Invoice};
+
+use crate::bundle::{Bundle, Sampling};
+use crate::report::{Findings, InvoiceHead, Report, StepName};
+use crate::subject::Scope;
+
+use lines::LineIndex;
+
+/// Codes of what a verification finds.
+pub(crate) mod code {
+    pub(crate) const INVOICE: &str = "WB-5925";
+    pub(crate) const CONTRACT: &str = "WB-5926";
+    pub(crate) const LINE: &str = "WB-5927";
+    pub(crate) const TOTAL: &str = "WB-5928";
+    pub(crate) const EVIDENCE: &str = "WB-5929";
+    pub(crate) const NAME: &str = "WB-5930";
+    pub(crate) const EVENT: &str = "WB-5931";
+    pub(crate) const SAMPLE: &str = "WB-5932";
+    pub(crate) const WORK: &str = "WB-5933";
+    pub(crate) const SUMS: &str = "WB-5934";
+    pub(crate) const SUBJECT: &str = "WB-5935";
+    pub(crate) const HELD: &str = "WB-5936";
+}
+
+/// Verifies the bytes of a file. `held` is the invoice's document as somebody got it before, JSON: then the
+/// bundle must be of that very invoice.
+#[must_use]
+pub fn verify(packed: &[u8], held: Option<&str>) -> Report {
+    match Bundle::read(packed) {
+        Ok(bundle) => verify_bundle(&bundle, held),
+        Err(error) => {
+            let mut findings = Findings::default();
+            findings.fail(StepName::Form, error.code(), [], error.to_string());
+            findings.end(StepName::Form, 1, "not a bundle, or not as it was made".to_owned());
+            findings.report(None)
+        }
+    }
+}
+
+/// Verifies a bundle that was read, or made; as [`verify`].
+#[must_use]
+pub fn verify_bundle(bundle: &Bundle, held: Option<&str>) -> Report {
+    let mut findings = Findings::default();
+    let sampling = match bundle.sampling {
+        Sampling::All => "every event that is about the invoice".to_owned(),
+        Sampling::Drawn(draws) => format!("{draws} events drawn by the invoice's own evidence digest"),
+    };
+    findings.end(StepName::Form, 1, format!("a bundle of form {}, with {sampling}", crate::form::FORM));
+    let Some(invoice) = invoice::read(bundle, &mut findings) else { return findings.report(None) };
+    if let Some(held) = held {
+        invoice::is_held(&invoice, held, &mut findings);
+    }
+    let index = LineIndex::new(&invoice, &bundle.stretches);
+    invoice::contracts(bundle, &invoice, &index, &mut findings);
+    lines::check(bundle, &invoice, &index, &mut findings);
+    let scope = Scope::new(&bundle.subject);
+    let context = Context { bundle, invoice: &invoice, index: &index, scope: &scope };
+    let names = events::names(&context, &mut findings);
+    events::inclusion(&context, &names, &mut findings);
+    events::sample(&context, &names, &mut findings);
+    let proven = sums::work(&context, &mut findings);
+    sums::sums(&context, &proven, &mut findings);
+    findings.report(Some(head(bundle, &invoice)))
+}
+
+/// What the steps about events need.
+pub(crate) struct Context<'a> {
+    pub(crate) bundle: &'a Bundle,
+    pub(crate) invoice: &'a Invoice,
+    pub(crate) index: &'a LineIndex,
+    pub(crate) scope: &'a Scope<'a>,
+}
+
+fn head(bundle: &Bundle, invoice: &Invoice) -> InvoiceHead {
+    let totals = invoice.totals.iter().map(|total| format!("{} {}", total.amount, total.currency)).collect();
+    InvoiceHead {
+        invoice_id: invoice.invoice_id.clone(),
+        number: invoice.number.clone(),
+        legal_entity: invoice.legal_entity.clone(),
+        customer_id: invoice.customer_id.clone(),
+        contract_id: invoice.contract_id.clone(),
+        period: invoice.period.text.clone(),
+        totals,
+        lines: invoice.lines.len(),
+        bill_digest: invoice.compute_bill_digest().map(|digest| digest.to_string()).unwrap_or_default(),
+        evidence_digest: invoice::evidence_digest(bundle, invoice)
+            .map(|digest| digest.to_string())
+            .unwrap_or_default(),
+        record_hash: Hash::of(bundle.record.as_bytes()).to_string(),
+    }
+}
