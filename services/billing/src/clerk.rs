@@ -8,6 +8,7 @@ use tokio::sync::Mutex;
 use wb_ledger::{Draft, Hash, InvoiceDates};
 use wb_rating::Period;
 
+use crate::ahead::Ahead;
 use crate::bill::{Bill, Completeness, bill};
 use crate::error::ClerkError;
 use crate::journal::{IssuedDocument, Journal};
@@ -31,7 +32,7 @@ pub use close::{CloseRequest, Progress};
 /// them are a gigabyte.
 pub struct Clerk<L, S, C, K> {
     log: L,
-    store: S,
+    store: Ahead<S>,
     cuts: C,
     clock: K,
     who: String,
@@ -128,7 +129,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
     /// A clerk that signs its records with `who`.
     pub fn new(log: L, store: S, cuts: C, clock: K, who: impl Into<String>) -> Self {
         let policy = Policy::default();
-        Self { log, store, cuts, clock, who: who.into(), policy, journal: Mutex::new(Journal::default()) }
+        Self { log, store: Ahead::new(store), cuts, clock, who: who.into(), policy, journal: Mutex::new(Journal::default()) }
     }
 
     /// The same clerk by another policy.

@@ -5,6 +5,7 @@
 //! their order does not matter. Which blocks hold the work is asked of the blocks themselves: a seal
 //! adds them up and does not say.
 
+mod parties;
 mod telemetry;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -188,6 +189,10 @@ impl UsageStore for ClickHouseUsage {
             }
         }
         Ok(work)
+    }
+
+    async fn work_of_each(&self, parties: &[Vec<Holding>], cut: u64) -> Result<Vec<WorkRead>, PortError> {
+        self.read_work_of_each(parties, cut).await
     }
 
     async fn readings(

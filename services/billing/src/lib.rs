@@ -15,6 +15,7 @@
 //! in the ledger before anything is computed from it for good, an invoice's id follows from contract
 //! and period, and of two records that claim one predecessor the log's order picks the winner.
 
+mod ahead;
 mod bill;
 mod clerk;
 mod clickhouse_usage;

@@ -160,6 +160,21 @@ pub trait UsageStore: Send + Sync {
         cut: u64,
     ) -> impl Future<Output = Result<WorkRead, PortError>> + Send;
 
+    /// The work of several parties at once: for each what [`Self::work`] gives for it.
+    fn work_of_each(
+        &self,
+        parties: &[Vec<Holding>],
+        cut: u64,
+    ) -> impl Future<Output = Result<Vec<WorkRead>, PortError>> + Send {
+        async move {
+            let mut works = Vec::with_capacity(parties.len());
+            for holdings in parties {
+                works.push(self.work(holdings, cut).await?);
+            }
+            Ok(works)
+        }
+    }
+
     /// The same work by settlement interval and chain.
     fn work_slices(
         &self,
