@@ -4,6 +4,7 @@
 //! Everything below a cut stays as it is, so what was read at a cut is right for as long as it is kept. It is
 //! kept for the contracts at hand, so that memory is bounded by them.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -13,9 +14,9 @@ use wb_units::Interval;
 
 use crate::error::PortError;
 use crate::ports::{
-    AllocationRow, BlockId, FactRow, Holding, ReadingRow, SampleRow, UsageStore, WorkRead,
+    AllocationRow, BlockId, FactRow, Holding, ReadingRow, SampleRow, Touched, UsageStore, WorkRead,
 };
-use crate::reference::Reference;
+use crate::reference::{PeriodTerms, Reference};
 use crate::usage::Reading;
 
 /// Contracts that are read ahead at once: what is held is their work's blocks, some 40,000 a contract and month.
@@ -63,10 +64,8 @@ impl Asked {
         &mut self,
         store: &S,
         reference: &Reference,
-        (contract_id, period, cut): (&str, &str, u64),
+        (terms, cut): (&PeriodTerms, u64),
     ) -> bool {
-        // What is wrong with a contract is told when it is billed.
-        let Ok(Some(terms)) = reference.terms_of(contract_id, period) else { return true };
         let readings: Vec<_> =
             terms.terms.iter().filter_map(|part| Reading::new(store, reference, part, cut).ok()).collect();
         let machines: usize = readings.iter().map(|reading| reading.holdings.len()).sum();
@@ -104,18 +103,21 @@ impl<S: UsageStore> Ahead<S> {
         Self { store, held: Mutex::default() }
     }
 
-    /// Reads ahead for as many of the contracts, in their order, as may be held at once, and forgets the
+    /// Reads ahead for as many of the contracts by their terms, in their order, as may be held at once, and forgets the
     /// ones before. Returns for how many; at least one of them, if there is any.
     pub(crate) async fn read_ahead(
         &self,
         reference: &Reference,
-        contract_ids: &[&str],
-        (period, cut): (&str, u64),
+        contracts: impl Iterator<Item = Option<impl Borrow<PeriodTerms>>>,
+        cut: u64,
     ) -> Result<usize, PortError> {
         let mut asked = Asked::default();
-        let fitting = contract_ids
-            .iter()
-            .take_while(|contract_id| asked.add(&self.store, reference, (contract_id, period, cut)))
+        // What is wrong with a contract that has no terms is told when it is billed.
+        let fitting = contracts
+            .take_while(|terms| {
+                let terms = terms.as_ref().map(Borrow::borrow);
+                terms.is_none_or(|terms| asked.add(&self.store, reference, (terms, cut)))
+            })
             .count();
         let Asked { parties, registers, mut blocks, .. } = asked;
         let mut fresh = Held { cut, ..Held::default() };
@@ -188,6 +190,10 @@ impl<S: UsageStore> UsageStore for Ahead<S> {
 
     async fn facts_of(&self, kind: &str, entities: &[String], cut: u64) -> Result<Vec<FactRow>, PortError> {
         self.store.facts_of(kind, entities, cut).await
+    }
+
+    async fn touched(&self, from: u64, to: u64) -> Result<Option<Touched>, PortError> {
+        self.store.touched(from, to).await
     }
 
     async fn work(&self, holdings: &[Holding], cut: u64) -> Result<WorkRead, PortError> {

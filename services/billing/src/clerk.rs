@@ -20,11 +20,13 @@ mod act;
 mod adjust;
 mod backtest;
 mod close;
+mod running;
 
 pub use act::Done;
 pub use adjust::Adjusted;
 pub use backtest::{Backtest, ComponentAmounts};
 pub use close::{CloseRequest, Progress};
+pub use running::{RunningBill, RunningBills, RunningPace, RunningPass};
 
 /// Closes periods and issues invoices.
 ///

@@ -19,7 +19,9 @@ use wb_rating::{WorkGroup, WorkSlice};
 use wb_units::Interval;
 
 use crate::error::PortError;
-use crate::ports::{AllocationRow, BlockId, FactRow, Holding, ReadingRow, SampleRow, UsageStore, WorkRead};
+use crate::ports::{
+    AllocationRow, BlockId, FactRow, Holding, ReadingRow, SampleRow, Touched, UsageStore, WorkRead,
+};
 
 /// Machines of one query: their ids, up to 128 bytes each, go along as a parameter.
 const MACHINES_PER_QUERY: usize = 1_000;
@@ -139,6 +141,10 @@ impl UsageStore for ClickHouseUsage {
             .fetch_one::<u64>()
             .await
             .map_err(failed("the manifest's end"))
+    }
+
+    async fn touched(&self, from: u64, to: u64) -> Result<Option<Touched>, PortError> {
+        self.read_touched(from, to).await.map(Some)
     }
 
     async fn facts(&self, kind: &str, cut: u64) -> Result<Vec<FactRow>, PortError> {

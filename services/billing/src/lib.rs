@@ -24,15 +24,17 @@ mod journal;
 pub mod ports;
 mod projector;
 mod reference;
+mod running_table;
 pub mod timeline;
 mod usage;
 
 pub use bill::{Bill, Completeness};
 pub use clerk::{
     Adjusted, Backtest, Clerk, CloseRequest, ComponentAmounts, Done, Issued, IssuedAs, Policy, Progress,
-    Recomputed, Signature,
+    Recomputed, RunningBill, RunningBills, RunningPace, RunningPass, Signature,
 };
 pub use clickhouse_usage::ClickHouseUsage;
 pub use error::{ClerkError, ContractFailure, PortError};
 pub use journal::{HistoryEntry, IssuedDocument, NoteDocument};
 pub use projector::Projector;
+pub use running_table::RunningTable;

@@ -50,6 +50,7 @@ pub const MIGRATIONS: &[Migration] = &migrations![
     "0028_sealed_work_1h.sql",
     "0029_sealed_work_1d.sql",
     "0030_sealed_energy_readings.sql",
+    "0033_running_bills.sql",
 ];
 
 /// Where applied files are noted.

@@ -100,8 +100,9 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
                 let Some(reference) = at_cuts.get(&cut) else { continue };
                 let open = |id: &&String| journal.state().closed(id, &request.period).is_none();
                 let rest = contract_ids.get(index..).unwrap_or_default();
-                let ids: Vec<&str> = rest.iter().take_while(open).map(String::as_str).collect();
-                read_ahead = index + self.store.read_ahead(reference, &ids, (&request.period, cut)).await?;
+                let terms = |id: &String| reference.terms_of(id, &request.period).ok().flatten();
+                let rest = rest.iter().take_while(open).map(terms);
+                read_ahead = index + self.store.read_ahead(reference, rest, cut).await?;
             }
             let outcome = match self
                 .close_contract(&mut journal, &mut at_cuts, cut, contract_id, request)

@@ -1,4 +1,4 @@
-//! The work of many parties in one query each for sums and blocks.
+//! The work of many parties in one query each for sums and blocks, and which machines new rows are about.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use wb_units::Interval;
 
 use super::{ClickHouseUsage, MACHINES_PER_QUERY, NAMED, failed};
 use crate::error::PortError;
-use crate::ports::{BlockId, Holding, UsageStore, WorkRead};
+use crate::ports::{BlockId, Holding, Touched, UsageStore, WorkRead};
 
 #[derive(Row, Deserialize)]
 struct WorkColumns {
@@ -62,6 +62,34 @@ impl ClickHouseUsage {
             }
         }
         Ok(works)
+    }
+
+    /// See [`UsageStore::touched`].
+    pub(super) async fn read_touched(&self, from: u64, to: u64) -> Result<Touched, PortError> {
+        let named = |condition: &str| {
+            format!(
+                "(topic, partition, block, attempt) IN (SELECT topic, partition, block, attempt FROM manifest \
+                 WHERE names_offset >= {{from:UInt64}} AND names_offset < {{to:UInt64}}) AND {condition}"
+            )
+        };
+        // The block's number by itself is narrow and has an index: it leaves out nearly all old rows.
+        let new = named(
+            "block IN (SELECT block FROM manifest WHERE names_offset >= {from:UInt64} AND names_offset < {to:UInt64})",
+        );
+        let of = |column: &str, table: &str| format!("SELECT {column} AS id FROM {table} WHERE {new}");
+        let sql = format!(
+            "SELECT DISTINCT id FROM ({} UNION ALL {} UNION ALL {} UNION ALL {})",
+            of("machine_id", "work_5m"),
+            of("machine_id", "energy_readings"),
+            of("machine_id", "miner_samples"),
+            of("node_id", "gpu_spans"),
+        );
+        let query = self.client.query(&sql).param("from", from).param("to", to);
+        let ids = query.fetch_all::<String>().await.map_err(failed("what new blocks are about"))?;
+        let facts = self.client.query(&format!("SELECT count() FROM facts WHERE {new}"));
+        let facts = facts.param("from", from).param("to", to).fetch_one::<u64>();
+        let facts = facts.await.map_err(failed("whether facts are new"))?;
+        Ok(Touched { machine_ids: ids.into_iter().collect(), facts: facts > 0 })
     }
 
     async fn add_parties(
