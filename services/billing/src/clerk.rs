@@ -8,6 +8,7 @@ use tokio::sync::Mutex;
 use wb_ledger::{Draft, Hash, Invoice, InvoiceDates};
 use wb_rating::Period;
 
+use crate::ahead::Ahead;
 use crate::bill::{Bill, Completeness, bill};
 use crate::error::ClerkError;
 use crate::journal::{IssuedDocument, Journal};
@@ -21,12 +22,14 @@ mod adjust;
 mod backtest;
 mod close;
 mod evidence;
+mod running;
 
 pub use act::Done;
 pub use adjust::Adjusted;
 pub use backtest::{Backtest, ComponentAmounts};
 pub use close::{CloseRequest, Progress};
 pub use evidence::InvoiceEvidence;
+pub use running::{RunningBill, RunningBills, RunningPace, RunningPass};
 
 /// Closes periods and issues invoices.
 ///
@@ -34,7 +37,7 @@ pub use evidence::InvoiceEvidence;
 /// them are a gigabyte.
 pub struct Clerk<L, S, C, K> {
     log: L,
-    store: S,
+    store: Ahead<S>,
     cuts: C,
     clock: K,
     who: String,
@@ -131,7 +134,15 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
     /// A clerk that signs its records with `who`.
     pub fn new(log: L, store: S, cuts: C, clock: K, who: impl Into<String>) -> Self {
         let policy = Policy::default();
-        Self { log, store, cuts, clock, who: who.into(), policy, journal: Mutex::new(Journal::default()) }
+        Self {
+            log,
+            store: Ahead::new(store),
+            cuts,
+            clock,
+            who: who.into(),
+            policy,
+            journal: Mutex::new(Journal::default()),
+        }
     }
 
     /// The same clerk by another policy.

@@ -5,6 +5,7 @@
 //! their order does not matter. Which blocks hold the work is asked of the blocks themselves: a seal
 //! adds them up and does not say.
 
+mod parties;
 mod telemetry;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +21,8 @@ use wb_units::Interval;
 
 use crate::error::PortError;
 use crate::ports::{
-    AllocationRow, BlockId, CorrectionsRead, FactRow, Holding, ReadingRow, SampleRow, UsageStore, WorkRead,
+    AllocationRow, BlockId, CorrectionsRead, FactRow, Holding, ReadingRow, SampleRow, Touched, UsageStore,
+    WorkRead,
 };
 
 /// Machines of one query: their ids, up to 128 bytes each, go along as a parameter.
@@ -143,6 +145,10 @@ impl UsageStore for ClickHouseUsage {
             .map_err(failed("the manifest's end"))
     }
 
+    async fn touched(&self, from: u64, to: u64) -> Result<Option<Touched>, PortError> {
+        self.read_touched(from, to).await.map(Some)
+    }
+
     async fn facts(&self, kind: &str, cut: u64) -> Result<Vec<FactRow>, PortError> {
         self.read_facts(kind, None, cut).await
     }
@@ -197,6 +203,10 @@ impl UsageStore for ClickHouseUsage {
         let read = self.read_corrections(cut).await?;
         let block = |(topic, partition, block)| BlockId { topic, partition, block };
         Ok(CorrectionsRead { resolved: read.resolved, blocks: read.blocks.into_iter().map(block).collect() })
+    }
+
+    async fn work_of_each(&self, parties: &[Vec<Holding>], cut: u64) -> Result<Vec<WorkRead>, PortError> {
+        self.read_work_of_each(parties, cut).await
     }
 
     async fn readings(

@@ -15,6 +15,7 @@
 //! in the ledger before anything is computed from it for good, an invoice's id follows from contract
 //! and period, and of two records that claim one predecessor the log's order picks the winner.
 
+mod ahead;
 mod bill;
 mod clerk;
 mod clickhouse_usage;
@@ -24,16 +25,18 @@ mod parties;
 pub mod ports;
 mod projector;
 mod reference;
+mod running_table;
 pub mod timeline;
 mod usage;
 
 pub use bill::{Bill, Completeness};
 pub use clerk::{
     Adjusted, Backtest, Clerk, CloseRequest, ComponentAmounts, Done, InvoiceEvidence, Issued, IssuedAs,
-    Policy, Progress, Recomputed, Signature,
+    Policy, Progress, Recomputed, RunningBill, RunningBills, RunningPace, RunningPass, Signature,
 };
 pub use clickhouse_usage::ClickHouseUsage;
 pub use error::{ClerkError, ContractFailure, PortError};
 pub use journal::{HistoryEntry, IssuedDocument, NoteDocument};
 pub use parties::{CustomerName, IssuerName, Named};
 pub use projector::Projector;
+pub use running_table::RunningTable;

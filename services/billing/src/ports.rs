@@ -147,10 +147,29 @@ pub struct CorrectionsRead {
     pub blocks: BTreeSet<BlockId>,
 }
 
+/// What rows of newly named blocks are about.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Touched {
+    /// The machines, nodes and places of site meters with rows of any kind.
+    pub machine_ids: BTreeSet<String>,
+    /// Whether facts are among the rows.
+    pub facts: bool,
+}
+
 /// What was counted and recorded, as of a cut: only rows of blocks named before it.
 pub trait UsageStore: Send + Sync {
     /// One past the highest offset in `names`, below `below`, that the tables know; 0 for none.
     fn named_cut(&self, below: u64) -> impl Future<Output = Result<u64, PortError>> + Send;
+
+    /// What the rows of blocks named in `[from, to)` are about; `None` where that is not known, which is
+    /// taken for everything.
+    fn touched(
+        &self,
+        _from: u64,
+        _to: u64,
+    ) -> impl Future<Output = Result<Option<Touched>, PortError>> + Send {
+        std::future::ready(Ok(None))
+    }
 
     /// All facts of a kind, in any order.
     fn facts(&self, kind: &str, cut: u64) -> impl Future<Output = Result<Vec<FactRow>, PortError>> + Send;
@@ -169,6 +188,21 @@ pub trait UsageStore: Send + Sync {
         holdings: &[Holding],
         cut: u64,
     ) -> impl Future<Output = Result<WorkRead, PortError>> + Send;
+
+    /// The work of several parties at once: for each what [`Self::work`] gives for it.
+    fn work_of_each(
+        &self,
+        parties: &[Vec<Holding>],
+        cut: u64,
+    ) -> impl Future<Output = Result<Vec<WorkRead>, PortError>> + Send {
+        async move {
+            let mut works = Vec::with_capacity(parties.len());
+            for holdings in parties {
+                works.push(self.work(holdings, cut).await?);
+            }
+            Ok(works)
+        }
+    }
 
     /// The same work by settlement interval and chain.
     fn work_slices(

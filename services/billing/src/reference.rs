@@ -39,6 +39,7 @@ struct AssignmentBody {
 }
 
 /// One version of a contract and the part of the period it governs.
+#[derive(Clone)]
 pub(crate) struct Terms {
     pub(crate) contract: Contract,
     /// The document, as it was recorded.
@@ -49,6 +50,7 @@ pub(crate) struct Terms {
 }
 
 /// The period of a contract and its terms in it.
+#[derive(Clone)]
 pub(crate) struct PeriodTerms {
     pub(crate) period: Period,
     pub(crate) terms: Vec<Terms>,

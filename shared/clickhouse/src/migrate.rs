@@ -51,6 +51,7 @@ pub const MIGRATIONS: &[Migration] = &migrations![
     "0029_sealed_work_1d.sql",
     "0030_sealed_energy_readings.sql",
     "0031_gpu_samples.sql",
+    "0033_running_bills.sql",
 ];
 
 /// Where applied files are noted.

@@ -92,9 +92,20 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
         progress(&Progress::Settled { cut, contracts: of });
         let mut issued = Vec::new();
         let mut failures = Vec::new();
-        for (index, (contract_id, _)) in contracts.into_iter().enumerate() {
+        let contract_ids: Vec<String> = contracts.into_iter().map(|(contract_id, _)| contract_id).collect();
+        let mut read_ahead = 0;
+        for (index, contract_id) in contract_ids.iter().enumerate() {
+            let is_closed = journal.state().closed(contract_id, &request.period).is_some();
+            if index >= read_ahead && !is_closed {
+                let Some(reference) = at_cuts.get(&cut) else { continue };
+                let open = |id: &&String| journal.state().closed(id, &request.period).is_none();
+                let rest = contract_ids.get(index..).unwrap_or_default();
+                let terms = |id: &String| reference.terms_of(id, &request.period).ok().flatten();
+                let rest = rest.iter().take_while(open).map(terms);
+                read_ahead = index + self.store.read_ahead(reference, rest, cut).await?;
+            }
             let outcome = match self
-                .close_contract(&mut journal, &mut at_cuts, cut, &contract_id, request)
+                .close_contract(&mut journal, &mut at_cuts, cut, contract_id, request)
                 .await
             {
                 Ok(invoice) => {
@@ -111,8 +122,10 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
                     "failed"
                 }
             };
+            let contract_id = contract_id.clone();
             progress(&Progress::Contract { done: index + 1, of, contract_id, outcome });
         }
+        self.store.forget();
         if failures.is_empty() { Ok(issued) } else { Err(ClerkError::Some { failures, issued }) }
     }
 

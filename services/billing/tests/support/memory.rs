@@ -8,7 +8,7 @@ use serde_json::json;
 use wb_billing::PortError;
 use wb_billing::ports::{
     AllocationRow, BlockId, Clock, CorrectionsRead, CutSource, FactRow, Holding, LedgerLog, ReadingRow,
-    SampleRow, UsageStore, WorkRead,
+    SampleRow, Touched, UsageStore, WorkRead,
 };
 use wb_events::facts::{METER_RATIO, MeterRatio, VOID, Void};
 use wb_ledger::{ChainHead, EvidenceBlock, Hash};
@@ -100,6 +100,9 @@ pub(crate) struct World {
     pub(crate) allocations: Vec<(Place, AllocationRow)>,
     /// One past the last name that the tables hold.
     pub(crate) held: u64,
+    /// How often a machine's work or readings were asked for, and any facts.
+    pub(crate) machine_reads: BTreeMap<String, u64>,
+    pub(crate) fact_reads: u64,
     next: u64,
 }
 
@@ -288,7 +291,8 @@ impl UsageStore for MemoryStore {
 
     async fn facts(&self, kind: &str, cut: u64) -> Result<Vec<FactRow>, PortError> {
         tokio::task::yield_now().await;
-        let world = self.0.lock().unwrap();
+        let mut world = self.0.lock().unwrap();
+        world.fact_reads += 1;
         Ok(world
             .facts
             .iter()
@@ -297,9 +301,27 @@ impl UsageStore for MemoryStore {
             .collect())
     }
 
+    async fn touched(&self, from: u64, to: u64) -> Result<Option<Touched>, PortError> {
+        let world = self.0.lock().unwrap();
+        let is_new = |place: &Place| (from..to).contains(&place.names_offset);
+        let work = world.work.iter().filter(|(place, ..)| is_new(place)).map(|(_, id, ..)| id);
+        let readings = world.readings.iter().filter(|(place, _)| is_new(place));
+        let samples = world.samples.iter().filter(|(place, _)| is_new(place));
+        let allocations = world.allocations.iter().filter(|(place, _)| is_new(place));
+        let machine_ids = work
+            .chain(readings.map(|(_, row)| &row.machine_id))
+            .chain(samples.map(|(_, row)| &row.machine_id))
+            .chain(allocations.map(|(_, found)| &found.row.span.node_id));
+        let machine_ids = machine_ids.cloned().collect();
+        Ok(Some(Touched { machine_ids, facts: world.facts.iter().any(|(place, ..)| is_new(place)) }))
+    }
+
     async fn work(&self, holdings: &[Holding], cut: u64) -> Result<WorkRead, PortError> {
         tokio::task::yield_now().await;
-        let world = self.0.lock().unwrap();
+        let mut world = self.0.lock().unwrap();
+        for holding in holdings {
+            *world.machine_reads.entry(holding.machine_id.clone()).or_default() += 1;
+        }
         let mut read = WorkRead::default();
         for (place, machine_id, at_us, group) in &world.work {
             let held = holdings.iter().any(|h| h.machine_id == *machine_id && h.interval.contains(*at_us));
@@ -399,7 +421,10 @@ impl UsageStore for MemoryStore {
         cut: u64,
     ) -> Result<Vec<ReadingRow>, PortError> {
         let corrections = self.corrections(cut).await?.resolved;
-        let world = self.0.lock().unwrap();
+        let mut world = self.0.lock().unwrap();
+        for machine_id in machine_ids {
+            *world.machine_reads.entry(machine_id.clone()).or_default() += 1;
+        }
         Ok(world
             .readings
             .iter()

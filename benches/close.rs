@@ -1,0 +1,354 @@
+//! What the reads of a month's close cost, beside the same month's sums over raw events.
+//!
+//! `cargo bench -p wb-benches --bench close [-- EVENTS_PER_INTERVAL]` fills a month of 400 customers with
+//! 300,000 settlement intervals of work, each of 100 raw events unless said, 30 million in all, of which one
+//! in a hundred was sent twice. The same month lies there three times:
+//!
+//! - as the product holds it: rows of work in named blocks, and the days sealed as the product seals them;
+//! - *replacing*: the raw events in a table that drops repeats when it merges, read with `FINAL`;
+//! - *plain*: the raw events in an ordinary table, read with `LIMIT 1 BY event_id`.
+//!
+//! The close is the real clerk over the real store: facts, work, the blocks that hold it, their names and the
+//! heads of the chains, and 400 invoices into a ledger in memory. Its time in ClickHouse is the sum of all
+//! calls of the store, with sending, receiving and reading of the rows. The check of the conservation law
+//! before a close is not part of it. All three arms must come to the same sums, or the bench stops.
+//!
+//! The engine runs in this process; the variable `WEIGHBRIDGE_CHDB_LIB` names its library where it does not
+//! lie in `.stack`.
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a bench prints its figures and may stop at any fault"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use wb_billing::ports::{
+    AllocationRow, BlockId, Clock, CutSource, FactRow, Holding, LedgerLog, ReadingRow, SampleRow, UsageStore,
+    WorkRead,
+};
+use wb_billing::{Clerk, ClickHouseUsage, PortError};
+use wb_clickhouse::seal::{SealContent, SealOf};
+use wb_clickhouse::{Store, StoreConfig};
+use wb_clickhouse_embedded::EngineConfig;
+use wb_events::names::{ALL_DAYS, WonSeal};
+use wb_events::wire::Seal;
+use wb_ledger::{ChainHead, EvidenceBlock};
+use wb_rating::WorkSlice;
+use wb_units::Interval;
+
+/// 2026-10-01T00:00:00Z in microseconds; the month has 31 days, work lies in the first 30.
+const MONTH_US: i64 = 1_790_812_800_000_000;
+const MONTH_END_US: i64 = MONTH_US + 31 * 86_400_000_000;
+const CUSTOMERS: u64 = 400;
+/// Settlement intervals with work of each customer.
+const INTERVALS_EACH: u64 = 750;
+const INTERVALS: u64 = 30 * 288;
+const PARTITIONS: u64 = 4;
+/// What each event counts for.
+const CREDITED_Q32: u64 = 1 << 47;
+/// How often each arm is asked; the medians are compared.
+const ROUNDS: usize = 3;
+
+/// Time spent in a store, and how often it was asked.
+#[derive(Default)]
+struct Spent {
+    us: AtomicU64,
+    calls: AtomicU64,
+}
+
+#[derive(Clone)]
+struct Timed {
+    store: ClickHouseUsage,
+    spent: Arc<Spent>,
+}
+
+impl Timed {
+    async fn timed<T>(&self, call: impl Future<Output = T> + Send) -> T {
+        let began = Instant::now();
+        let answer = call.await;
+        self.spent.us.fetch_add(u64::try_from(began.elapsed().as_micros()).unwrap(), Ordering::Relaxed);
+        self.spent.calls.fetch_add(1, Ordering::Relaxed);
+        answer
+    }
+}
+
+type Answer<T> = Result<T, PortError>;
+
+impl UsageStore for Timed {
+    async fn named_cut(&self, below: u64) -> Answer<u64> {
+        self.timed(self.store.named_cut(below)).await
+    }
+    async fn facts(&self, kind: &str, cut: u64) -> Answer<Vec<FactRow>> {
+        self.timed(self.store.facts(kind, cut)).await
+    }
+    async fn facts_of(&self, kind: &str, entities: &[String], cut: u64) -> Answer<Vec<FactRow>> {
+        self.timed(self.store.facts_of(kind, entities, cut)).await
+    }
+    async fn work(&self, holdings: &[Holding], cut: u64) -> Answer<WorkRead> {
+        self.timed(self.store.work(holdings, cut)).await
+    }
+    async fn work_of_each(&self, parties: &[Vec<Holding>], cut: u64) -> Answer<Vec<WorkRead>> {
+        self.timed(self.store.work_of_each(parties, cut)).await
+    }
+    async fn work_slices(&self, holdings: &[Holding], cut: u64) -> Answer<Vec<WorkSlice>> {
+        self.timed(self.store.work_slices(holdings, cut)).await
+    }
+    async fn samples(&self, ids: &[String], window: Interval, cut: u64) -> Answer<Vec<SampleRow>> {
+        self.timed(self.store.samples(ids, window, cut)).await
+    }
+    async fn allocations(&self, ids: &[String], window: Interval, cut: u64) -> Answer<Vec<AllocationRow>> {
+        self.timed(self.store.allocations(ids, window, cut)).await
+    }
+    async fn readings(&self, ids: &[String], window: Interval, cut: u64) -> Answer<Vec<ReadingRow>> {
+        self.timed(self.store.readings(ids, window, cut)).await
+    }
+    async fn blocks(&self, ids: &BTreeSet<BlockId>, cut: u64) -> Answer<Vec<EvidenceBlock>> {
+        self.timed(self.store.blocks(ids, cut)).await
+    }
+    async fn chain_heads(&self, cut: u64) -> Answer<Vec<ChainHead>> {
+        self.timed(self.store.chain_heads(cut)).await
+    }
+}
+
+#[derive(Clone, Default)]
+struct MemoryLedger(Arc<Mutex<Vec<Vec<u8>>>>);
+
+impl LedgerLog for MemoryLedger {
+    async fn append(&self, bytes: Vec<u8>) -> Answer<u64> {
+        let mut records = self.0.lock().unwrap();
+        records.push(bytes);
+        Ok(u64::try_from(records.len() - 1).unwrap())
+    }
+    async fn read_all_from(&self, offset: u64) -> Answer<Vec<(u64, Vec<u8>)>> {
+        let from = usize::try_from(offset).unwrap();
+        let records = self.0.lock().unwrap();
+        Ok((offset..).zip(records.iter().skip(from).cloned()).collect())
+    }
+}
+
+struct AfterTheMonth;
+
+impl Clock for AfterTheMonth {
+    fn now_us(&self) -> i64 {
+        MONTH_END_US + 1
+    }
+}
+
+struct AllNamed;
+
+impl CutSource for AllNamed {
+    async fn settled_cut(&self) -> Answer<u64> {
+        Ok(u64::MAX)
+    }
+    async fn check_conserved(&self, _: std::ops::RangeInclusive<i32>, _: u64) -> Answer<()> {
+        Ok(())
+    }
+}
+
+async fn run(store: &Store, sql: &str) {
+    store.client().query(sql).with_setting("max_execution_time", "900").execute().await.unwrap();
+}
+
+/// Customers of a number, one machine each, and the interval of its n-th row: spread over the month.
+fn of_rows(first: u64, count: u64) -> String {
+    format!(
+        "SELECT intDiv(number, {INTERVALS_EACH}) + {first} AS customer, \
+           (number % {INTERVALS_EACH} * 11 + customer * 7) % {INTERVALS} AS interval, \
+           concat('machine-', leftPad(toString(customer), 4, '0')) AS machine, \
+           toInt64({MONTH_US}) + interval * 300000000 AS start_us FROM numbers({count} * {INTERVALS_EACH})"
+    )
+}
+
+/// Contracts, assignments and work in named blocks, sealed; returns the offset after the last name.
+async fn fill_named(store: &Store, events: u64) {
+    let contract = r#"{"contract_id":"contract-#","customer_id":"customer-#","legal_entity":"operator","time_zone":"UTC","components":[{"id":"earnings","kind":"pool_earnings","chain":"main","currency":"BTC","mean_fees_sat":"0"}]}"#;
+    let assignment = r#"{"contract_id":"contract-#","customer_id":"customer-#","machine_id":"machine-#"}"#;
+    for (kind, entity, body, offset) in
+        [("contract", "contract-", contract, 0), ("assignment", "machine-", assignment, 400)]
+    {
+        run(
+            store,
+            &format!(
+                "INSERT INTO facts (topic, partition, block, attempt, idx, kind, entity, valid_from_us, body) \
+                 SELECT 'reference', 0, 0, 0, {offset} + number, '{kind}', concat('{entity}', key), {MONTH_US}, \
+                   replaceAll('{body}', '#', key) \
+                 FROM (SELECT number, leftPad(toString(number), 4, '0') AS key FROM numbers({CUSTOMERS}))"
+            ),
+        )
+        .await;
+    }
+    run(
+        store,
+        &format!(
+            "INSERT INTO work_5m (topic, partition, block, attempt, idx, machine_id, interval_start_us, chain, \
+               nbits, subsidy_sat, verdict, shares, credited_q32) \
+             SELECT 'shares', customer % {PARTITIONS}, interval, interval, customer, machine, start_us, 'main', \
+               386000000, 312500000, 'accepted', {events}, toUInt128({CREDITED_Q32}) * {events} FROM ({})",
+            of_rows(0, CUSTOMERS)
+        ),
+    )
+    .await;
+    run(
+        store,
+        &format!(
+            "INSERT INTO manifest (names_offset, topic, partition, block, attempt) \
+             SELECT 1 + number, 'shares', number % {PARTITIONS}, intDiv(number, {PARTITIONS}) AS block, block \
+             FROM numbers({INTERVALS} * {PARTITIONS}) \
+             UNION ALL SELECT 0, 'reference', 0, 0, 0"
+        ),
+    )
+    .await;
+    seal(store, 1 + INTERVALS * PARTITIONS).await;
+}
+
+/// Seals all days below a cut and says so from that offset on.
+async fn seal(store: &Store, cut: u64) {
+    let mut seals = Vec::new();
+    let mut add = |day, tag, content: SealContent| {
+        let names_offset = cut + u64::try_from(seals.len()).unwrap();
+        let (rows, content_hash) = (content.rows, content.hash.to_vec());
+        let seal =
+            Seal { day, seal: tag, cut, rows, content_hash, predecessor: vec![0; 32], ..Seal::default() };
+        seals.push(WonSeal { names_offset, seal_hash: [0; 32], seal });
+    };
+    for (tag, touched) in (1..).zip(store.touched_days(0, cut).await.unwrap()) {
+        let seal = SealOf { day: touched.day, seal: tag, base: None, cut };
+        store.write_seal(&seal).await.unwrap();
+        add(touched.day, tag, store.stored_seal(touched.day, tag).await.unwrap());
+    }
+    add(ALL_DAYS, 0, SealContent { rows: 0, hash: [0; 32] });
+    store.project_seals(&seals).await.unwrap();
+}
+
+/// The raw events, as a biller without names would hold them: what came first, and then what came again.
+async fn fill_raw(store: &Store, events: u64) {
+    let columns = "event_id FixedString(16), customer_id String, machine_id String, event_time_us Int64, \
+         credited_q32 UInt64";
+    run(store, &format!("CREATE TABLE replacing ({columns}) ENGINE = ReplacingMergeTree ORDER BY (machine_id, event_time_us, event_id)")).await;
+    run(
+        store,
+        &format!("CREATE TABLE plain ({columns}) ENGINE = MergeTree ORDER BY (machine_id, event_time_us)"),
+    )
+    .await;
+    for (again, step) in [(false, 40), (true, 400)] {
+        for first in (0..CUSTOMERS).step_by(step) {
+            let which = if again { "WHERE event % 100 = 0" } else { "" };
+            let count = CUSTOMERS.min(u64::try_from(step).unwrap());
+            run(
+                store,
+                &format!(
+                    "INSERT INTO replacing SELECT sipHash128(customer, interval, event), \
+                       concat('customer-', toString(customer)), machine, start_us + event * 2900000, {CREDITED_Q32} \
+                     FROM ({}) ARRAY JOIN range({events}) AS event {which}",
+                    of_rows(first, count)
+                ),
+            )
+            .await;
+        }
+    }
+    run(store, "INSERT INTO plain SELECT * FROM replacing").await;
+}
+
+/// The sums of all machines, and how long they took.
+async fn raw_sums(store: &Store, from: &str) -> (u64, BTreeMap<String, u128>) {
+    let sql = format!(
+        "SELECT machine_id, sum(toUInt128(credited_q32)) AS credited FROM {from} GROUP BY machine_id"
+    );
+    let began = Instant::now();
+    let rows = store
+        .client()
+        .query(&sql)
+        .with_setting("max_execution_time", "900")
+        .with_setting("max_memory_usage", "0")
+        .with_setting("max_result_rows", "0")
+        .fetch_all::<(String, u128)>()
+        .await
+        .unwrap();
+    (u64::try_from(began.elapsed().as_micros()).unwrap(), rows.into_iter().collect())
+}
+
+fn median(mut times: Vec<u64>) -> u64 {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+fn times(left_us: u64, right_us: u64) -> String {
+    let tenths = left_us * 10 / right_us.max(1);
+    format!("{}.{}", tenths / 10, tenths % 10)
+}
+
+#[tokio::main]
+async fn main() {
+    let mut numbers = std::env::args().skip(1).filter_map(|argument| argument.parse::<u64>().ok());
+    let events = numbers.next().unwrap_or(100);
+    let folder = tempfile::tempdir().unwrap();
+    let library = std::env::var_os("WEIGHBRIDGE_CHDB_LIB").map_or_else(
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.stack/chdb/libchdb.so")),
+        PathBuf::from,
+    );
+    let engine = EngineConfig::new(library, folder.path().join("engine"));
+    let bound = wb_clickhouse_embedded::bind(engine).await.unwrap();
+    let url = format!("http://{}", bound.local_addr());
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let running = tokio::spawn(bound.run(async {
+        let _ = stopped.await;
+    }));
+    let mut config = StoreConfig::new(&url, "close");
+    config.max_execution_time_s = 900;
+    let store = Store::new(config).unwrap();
+    store.migrate().await.unwrap();
+
+    let began = Instant::now();
+    fill_named(&store, events).await;
+    println!(
+        "{} intervals written and sealed in {} s",
+        CUSTOMERS * INTERVALS_EACH,
+        began.elapsed().as_secs()
+    );
+    let began = Instant::now();
+    fill_raw(&store, events).await;
+    let raw = CUSTOMERS * INTERVALS_EACH * events;
+    println!("{raw} raw events and their repeats written in {} s", began.elapsed().as_secs());
+
+    let (mut closes, mut walls, mut finals, mut limits) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut calls = 0;
+    let where_month = format!("WHERE event_time_us >= {MONTH_US} AND event_time_us < {MONTH_END_US}");
+    for _ in 0..ROUNDS {
+        let spent = Arc::new(Spent::default());
+        let timed = Timed { store: ClickHouseUsage::new(store.client().clone()), spent: Arc::clone(&spent) };
+        let clerk = Clerk::new(MemoryLedger::default(), timed, AllNamed, AfterTheMonth, "bench");
+        let began = Instant::now();
+        let issued = clerk.close("2026-10", None).await.unwrap();
+        walls.push(u64::try_from(began.elapsed().as_micros()).unwrap());
+        closes.push(spent.us.load(Ordering::Relaxed));
+        calls = spent.calls.load(Ordering::Relaxed);
+        assert_eq!(u64::try_from(issued.len()).unwrap(), CUSTOMERS);
+        let shares = u128::from(INTERVALS_EACH * events);
+        for invoice in clerk.invoices().await.unwrap() {
+            let invoice = &invoice.invoice;
+            assert_eq!(invoice.evidence.blocks_count, INTERVALS_EACH + 1, "its blocks and its facts'");
+            assert_eq!(invoice.lines[0].inputs[0]["shares"], shares.to_string());
+        }
+        let (final_us, by_final) = raw_sums(&store, &format!("replacing FINAL {where_month}")).await;
+        let inner = format!("(SELECT machine_id, credited_q32 FROM plain {where_month} LIMIT 1 BY event_id)");
+        let (limit_us, by_limit) = raw_sums(&store, &inner).await;
+        assert_eq!(by_final, by_limit, "the arms differ");
+        assert!(by_final.values().all(|sum| *sum == shares * u128::from(CREDITED_Q32)), "the arms differ");
+        finals.push(final_us);
+        limits.push(limit_us);
+    }
+    let (close_us, wall_us) = (median(closes), median(walls));
+    let (final_us, limit_us) = (median(finals), median(limits));
+    println!("\nmedians of {ROUNDS} rounds, {CUSTOMERS} customers, {raw} events:");
+    println!("close, wall        {wall_us:>12} us");
+    println!("close, ClickHouse  {close_us:>12} us in {calls} calls");
+    println!("FINAL              {final_us:>12} us, {} times the close", times(final_us, close_us));
+    println!("LIMIT 1 BY         {limit_us:>12} us, {} times the close", times(limit_us, close_us));
+    stop.send(()).unwrap();
+    running.await.unwrap().unwrap();
+}

@@ -1,0 +1,285 @@
+//! The usage store with what the next contracts will ask for read ahead, for all of them at once: a close of
+//! four hundred contracts asks a few dozen questions and not thousands.
+//!
+//! Everything below a cut stays as it is, so what was read at a cut is right for as long as it is kept. It is
+//! kept for the contracts at hand, so that memory is bounded by them.
+
+use std::borrow::Borrow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use wb_ledger::{ChainHead, EvidenceBlock};
+use wb_rating::WorkSlice;
+use wb_units::Interval;
+
+use crate::error::PortError;
+use crate::ports::{
+    AllocationRow, BlockId, CorrectionsRead, FactRow, Holding, ReadingRow, SampleRow, Touched, UsageStore,
+    WorkRead,
+};
+use crate::reference::{PeriodTerms, Reference};
+use crate::usage::Reading;
+
+/// Contracts that are read ahead at once: what is held is their work's blocks, some 40,000 a contract and month.
+const CONTRACTS_AT_ONCE: usize = 100;
+/// Machines under them: their ids go along as a parameter.
+const MACHINES_AT_ONCE: usize = 1_000;
+/// Machines among them whose register readings are held.
+const METERED_AT_ONCE: usize = 64;
+
+/// Reads of one window, by machine.
+type Registers = BTreeMap<(Interval, String), Vec<ReadingRow>>;
+
+/// A usage store that remembers what was read ahead.
+pub(crate) struct Ahead<S> {
+    store: S,
+    held: Mutex<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    /// Cuts that the tables are known to have reached, which they then have for good.
+    reached: BTreeSet<u64>,
+    /// The cut of all that follows.
+    cut: u64,
+    work: BTreeMap<Vec<Holding>, WorkRead>,
+    registers: Registers,
+    names: BTreeMap<BlockId, EvidenceBlock>,
+    heads: Option<Vec<ChainHead>>,
+    corrections: Option<CorrectionsRead>,
+}
+
+/// What a few contracts will ask for.
+#[derive(Default)]
+struct Asked {
+    contracts: usize,
+    machines: usize,
+    metered: usize,
+    parties: Vec<Vec<Holding>>,
+    registers: BTreeMap<Interval, BTreeSet<String>>,
+    blocks: BTreeSet<BlockId>,
+}
+
+impl Asked {
+    /// Adds a contract, unless it is one too many.
+    fn add<S: UsageStore>(
+        &mut self,
+        store: &S,
+        reference: &Reference,
+        (terms, cut): (&PeriodTerms, u64),
+    ) -> bool {
+        let readings: Vec<_> =
+            terms.terms.iter().filter_map(|part| Reading::new(store, reference, part, cut).ok()).collect();
+        let machines: usize = readings.iter().map(|reading| reading.holdings.len()).sum();
+        let is_metered = |reading: &&Reading<'_, S>| reading.needs.energy || reading.needs.curtailed;
+        let metered: usize = readings.iter().filter(is_metered).map(|reading| reading.holdings.len()).sum();
+        let fits = self.contracts < CONTRACTS_AT_ONCE
+            && self.machines + machines <= MACHINES_AT_ONCE
+            && self.metered + metered <= METERED_AT_ONCE;
+        if self.contracts > 0 && !fits {
+            return false;
+        }
+        self.contracts += 1;
+        self.machines += machines;
+        self.metered += metered;
+        // One that is too large by itself is read as it is billed, a few machines at a time.
+        if !fits {
+            return true;
+        }
+        for reading in readings {
+            if is_metered(&&reading) {
+                let ids = reading.holdings.iter().map(|holding| holding.machine_id.clone());
+                self.registers.entry(reading.part.interval).or_default().extend(ids);
+            }
+            self.blocks.extend(reading.blocks);
+            if reading.needs.work && !reading.holdings.is_empty() {
+                self.parties.push(reading.holdings);
+            }
+        }
+        true
+    }
+}
+
+impl<S: UsageStore> Ahead<S> {
+    pub(crate) fn new(store: S) -> Self {
+        Self { store, held: Mutex::default() }
+    }
+
+    /// Reads ahead for as many of the contracts by their terms, in their order, as may be held at once, and forgets the
+    /// ones before. Returns for how many; at least one of them, if there is any.
+    pub(crate) async fn read_ahead(
+        &self,
+        reference: &Reference,
+        contracts: impl Iterator<Item = Option<impl Borrow<PeriodTerms>>>,
+        cut: u64,
+    ) -> Result<usize, PortError> {
+        let mut asked = Asked::default();
+        // What is wrong with a contract that has no terms is told when it is billed.
+        let fitting = contracts
+            .take_while(|terms| {
+                let terms = terms.as_ref().map(Borrow::borrow);
+                terms.is_none_or(|terms| asked.add(&self.store, reference, (terms, cut)))
+            })
+            .count();
+        let Asked { parties, registers, mut blocks, .. } = asked;
+        let mut fresh = Held { cut, ..Held::default() };
+        let works = self.store.work_of_each(&parties, cut).await?;
+        for (party, work) in parties.into_iter().zip(works) {
+            blocks.extend(work.blocks.iter().cloned());
+            fresh.work.insert(party, work);
+        }
+        for (window, machine_ids) in registers {
+            let machine_ids: Vec<String> = machine_ids.into_iter().collect();
+            let rows = self.store.readings(&machine_ids, window, cut).await?;
+            for machine_id in machine_ids {
+                fresh.registers.insert((window, machine_id), Vec::new());
+            }
+            for row in rows {
+                blocks.insert(row.block.clone());
+                if let Some(rows) = fresh.registers.get_mut(&(window, row.machine_id.clone())) {
+                    rows.push(row);
+                }
+            }
+        }
+        let names = self.store.blocks(&blocks, cut).await?;
+        fresh.names = names.into_iter().map(|named| (id_of(&named), named)).collect();
+        let mut held = self.held();
+        fresh.reached = std::mem::take(&mut held.reached);
+        if held.cut == cut {
+            fresh.heads = held.heads.take();
+            fresh.corrections = held.corrections.take();
+        }
+        *held = fresh;
+        Ok(fitting)
+    }
+
+    /// Forgets what was read ahead.
+    pub(crate) fn forget(&self) {
+        let mut held = self.held();
+        *held = Held { reached: std::mem::take(&mut held.reached), ..Held::default() };
+    }
+
+    /// What is held is whole after every statement, also where a thread died between two.
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is held of a cut.
+    fn at<T>(&self, cut: u64, find: impl FnOnce(&mut Held) -> Option<T>) -> Option<T> {
+        let mut held = self.held();
+        if held.cut == cut { find(&mut held) } else { None }
+    }
+}
+
+fn id_of(named: &EvidenceBlock) -> BlockId {
+    BlockId { topic: named.topic.clone(), partition: named.partition, block: named.block }
+}
+
+impl<S: UsageStore> UsageStore for Ahead<S> {
+    async fn named_cut(&self, below: u64) -> Result<u64, PortError> {
+        if self.held().reached.contains(&below) {
+            return Ok(below);
+        }
+        let held = self.store.named_cut(below).await?;
+        if held == below {
+            self.held().reached.insert(below);
+        }
+        Ok(held)
+    }
+
+    async fn facts(&self, kind: &str, cut: u64) -> Result<Vec<FactRow>, PortError> {
+        self.store.facts(kind, cut).await
+    }
+
+    async fn facts_of(&self, kind: &str, entities: &[String], cut: u64) -> Result<Vec<FactRow>, PortError> {
+        self.store.facts_of(kind, entities, cut).await
+    }
+
+    async fn corrections(&self, cut: u64) -> Result<CorrectionsRead, PortError> {
+        if let Some(corrections) = self.at(cut, |held| held.corrections.clone()) {
+            return Ok(corrections);
+        }
+        let corrections = self.store.corrections(cut).await?;
+        let kept = corrections.clone();
+        self.at(cut, |held| held.corrections.replace(kept));
+        Ok(corrections)
+    }
+
+    async fn touched(&self, from: u64, to: u64) -> Result<Option<Touched>, PortError> {
+        self.store.touched(from, to).await
+    }
+
+    async fn work(&self, holdings: &[Holding], cut: u64) -> Result<WorkRead, PortError> {
+        match self.at(cut, |held| held.work.remove(holdings)) {
+            Some(work) => Ok(work),
+            None => self.store.work(holdings, cut).await,
+        }
+    }
+
+    async fn work_of_each(&self, parties: &[Vec<Holding>], cut: u64) -> Result<Vec<WorkRead>, PortError> {
+        self.store.work_of_each(parties, cut).await
+    }
+
+    async fn work_slices(&self, holdings: &[Holding], cut: u64) -> Result<Vec<WorkSlice>, PortError> {
+        self.store.work_slices(holdings, cut).await
+    }
+
+    async fn samples(
+        &self,
+        machine_ids: &[String],
+        window: Interval,
+        cut: u64,
+    ) -> Result<Vec<SampleRow>, PortError> {
+        self.store.samples(machine_ids, window, cut).await
+    }
+
+    async fn allocations(
+        &self,
+        node_ids: &[String],
+        window: Interval,
+        cut: u64,
+    ) -> Result<Vec<AllocationRow>, PortError> {
+        self.store.allocations(node_ids, window, cut).await
+    }
+
+    async fn readings(
+        &self,
+        machine_ids: &[String],
+        window: Interval,
+        cut: u64,
+    ) -> Result<Vec<ReadingRow>, PortError> {
+        let found = self.at(cut, |held| {
+            let of = |machine_id: &String| held.registers.get(&(window, machine_id.clone())).cloned();
+            machine_ids.iter().map(of).collect::<Option<Vec<_>>>()
+        });
+        match found {
+            Some(rows) => Ok(rows.into_iter().flatten().collect()),
+            None => self.store.readings(machine_ids, window, cut).await,
+        }
+    }
+
+    async fn blocks(&self, ids: &BTreeSet<BlockId>, cut: u64) -> Result<Vec<EvidenceBlock>, PortError> {
+        let held = self.at(cut, |held| {
+            Some(ids.iter().filter_map(|id| held.names.get(id).cloned()).collect::<Vec<_>>())
+        });
+        let mut named = held.unwrap_or_default();
+        if named.len() < ids.len() {
+            let mut missing = ids.clone();
+            for found in &named {
+                missing.remove(&id_of(found));
+            }
+            named.extend(self.store.blocks(&missing, cut).await?);
+        }
+        Ok(named)
+    }
+
+    async fn chain_heads(&self, cut: u64) -> Result<Vec<ChainHead>, PortError> {
+        if let Some(heads) = self.at(cut, |held| held.heads.clone()) {
+            return Ok(heads);
+        }
+        let heads = self.store.chain_heads(cut).await?;
+        let kept = heads.clone();
+        self.at(cut, |held| held.heads.replace(kept));
+        Ok(heads)
+    }
+}
