@@ -16,10 +16,13 @@ use crate::document::Document;
 use crate::error::ExportError;
 use crate::request::{Request, Table};
 
+/// Takes a row.
+pub(crate) type Emit<'a> = dyn FnMut(&mut Totals, Vec<Cell>) -> Result<(), ExportError> + 'a;
+
 /// Where rows go.
 pub(crate) struct Context<'a> {
     pub(crate) totals: &'a mut Totals,
-    pub(crate) emit: &'a mut dyn FnMut(&mut Totals, Vec<Cell>) -> Result<(), ExportError>,
+    pub(crate) emit: &'a mut Emit<'a>,
 }
 
 impl Context<'_> {

@@ -150,7 +150,7 @@ fn breaches(row: &Row) -> Vec<String> {
         found.push("SubAccountType stands with SubAccountId".to_owned());
     }
     let category = text("ServiceCategory").unwrap_or_default();
-    if !text("ServiceSubcategory").is_some_and(|sub| sub == format!("Other ({category})")) {
+    if text("ServiceSubcategory").is_none_or(|sub| sub != format!("Other ({category})")) {
         found.push("the subcategory is of another category".to_owned());
     }
     let currency = text("BillingCurrency").unwrap_or_default();

@@ -13,7 +13,7 @@ use wb_webhooks::{Endpoint, EndpointConfig, Messenger, Pace, Post, StateDir};
 
 pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-/// A ledger as lines of hex, each a record at the offset of its line.
+/// A ledger as lines, each a record at the offset of its line.
 #[derive(Clone)]
 pub(crate) struct FileLedger(pub(crate) PathBuf);
 
