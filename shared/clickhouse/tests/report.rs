@@ -246,6 +246,7 @@ async fn a_site_is_the_sum_of_its_machines(store: &Store) {
             ("uptime_adjusted", Some(625_000)),
             ("gpu_hours_available", Some(8_000)),
             ("gpu_hours_sold", Some(2_000)),
+            ("gpu_hours_unassigned", Some(0)),
             ("gpu_hours_utilised", None),
             // 45 BTC at 60,000 USD over 12 kWh x 46/96; 5 USD over 12 kWh x 50/96.
             ("revenue_per_mwh_mining", Some(46_956_521_739)),

@@ -89,6 +89,8 @@ pub struct Aggregates {
     pub gpu_available: Option<u128>,
     /// GPU time that was allocated.
     pub gpu_sold: u128,
+    /// GPU time that was allocated on nodes that were nobody's at the time; part of the above.
+    pub suspense_gpu: u128,
     /// GPU time that was used.
     pub gpu_utilised: Option<u128>,
     /// Samples expected.
@@ -176,6 +178,7 @@ impl Aggregates {
         self.has_gpus |= other.has_gpus;
         self.gpu_available = both(self.gpu_available, other.gpu_available);
         self.gpu_sold += other.gpu_sold;
+        self.suspense_gpu += other.suspense_gpu;
         self.gpu_utilised = both(self.gpu_utilised, other.gpu_utilised);
         self.samples_expected = self.samples_expected.saturating_add(other.samples_expected);
         self.samples_received = self.samples_received.saturating_add(other.samples_received);
@@ -288,7 +291,7 @@ pub fn terms(of: &Aggregates, period: Interval) -> Vec<Term> {
     let seen = [Status::Hashing, Status::Reachable, Status::Offline];
     let is_seen = unknown_us == 0 || seen.into_iter().any(|status| of.uptime.in_status_us(status) > 0);
     let known_us = of.uptime.total_us() - unknown_us;
-    let rows: [(&str, Unit, Option<i128>); 33] = [
+    let rows: [(&str, Unit, Option<i128>); 34] = [
         ("machines", Unit::Count, Some(i128::from(of.machines))),
         ("btc_produced", Unit::Sat, int(of.produced_sat)),
         ("btc_expected", Unit::Sat, int(Some(of.expected_sat))),
@@ -325,6 +328,7 @@ pub fn terms(of: &Aggregates, period: Interval) -> Vec<Term> {
         ("uptime_known", Unit::Ppm, ratio(u128::from(known_us), u128::from(of.uptime.total_us()))),
         ("gpu_hours_available", Unit::MilliGpuHours, gpu_hours(of.gpu_available)),
         ("gpu_hours_sold", Unit::MilliGpuHours, gpu_hours(Some(of.gpu_sold))),
+        ("gpu_hours_unassigned", Unit::MilliGpuHours, gpu_hours(Some(of.suspense_gpu))),
         ("gpu_hours_utilised", Unit::MilliGpuHours, gpu_hours(of.gpu_utilised)),
         ("revenue_per_mwh_mining", Unit::MinorPerMwh, per_mwh(of.mining_revenue_minor, share(miners_nj))),
         ("revenue_per_mwh_gpu", Unit::MinorPerMwh, per_mwh(of.gpu_revenue_minor, share(gpus_nj))),

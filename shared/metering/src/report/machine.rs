@@ -249,7 +249,7 @@ pub fn figures(record: &Record, windows: &Windows, rules: &Rules, period: Interv
     for stand in &record.stands {
         let energy = best(&testimonies, &rules.order, stand.interval);
         if is_gpu_node {
-            add_gpu_stand(&mut found, stand, &allocations);
+            add_gpu_stand(&mut found, stand, &record.assigned, &allocations);
         } else {
             let stretches = timeline(&polls, windows, rules.speaks_us, stand.interval);
             let rated_hs = if record.is_other_algorithm { Some(0) } else { stand.rated_hashrate_hs };
@@ -344,7 +344,7 @@ fn add_energy(found: &mut Figures, record: &Record, energy: &[Witnessed], stand:
     found.energy.extend(by_interval(energy));
 }
 
-fn add_gpu_stand(found: &mut Figures, stand: &Stand, allocations: &[Allocation]) {
+fn add_gpu_stand(found: &mut Figures, stand: &Stand, assigned: &[Interval], allocations: &[Allocation]) {
     let whole = stand.gpus.map(|gpus| {
         u128::from(Share::Whole { gpus }.parts())
             * u128::from(stand.interval.end_us.abs_diff(stand.interval.start_us))
@@ -352,7 +352,11 @@ fn add_gpu_stand(found: &mut Figures, stand: &Stand, allocations: &[Allocation])
     found.sums.has_gpus = true;
     found.sums.gpu_available = super::both(found.sums.gpu_available, whole);
     for allocation in allocations {
-        found.sums.gpu_sold += allocation.held(stand.interval);
+        let sold = allocation.held(stand.interval);
+        let whose = assigned.iter().filter_map(|held| held.intersect(&stand.interval));
+        let somebodys: u128 = whose.map(|part| allocation.held(part)).sum();
+        found.sums.gpu_sold += sold;
+        found.sums.suspense_gpu += sold.saturating_sub(somebodys);
         let mut from_us = allocation.start_us.max(stand.interval.start_us);
         let to_us = allocation.end_us.unwrap_or(Micros::MAX).min(stand.interval.end_us);
         while from_us < to_us {
