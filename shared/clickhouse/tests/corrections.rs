@@ -201,6 +201,7 @@ async fn report(read: &Read) -> SiteReport {
 /// Whole blocks' worth of satoshi, energy in Wh, GPU minutes and samples.
 async fn figures(read: &Read) -> (u128, u128, u128, u64) {
     let sums = report(read).await.sums;
+    assert_eq!(sums.suspense_gpu, sums.gpu_sold, "the node is nobody's");
     let gpu_minutes = sums.gpu_sold / u128::from(wb_metering::gpu::allocation::WHOLE_GPU) / 60_000_000;
     let miners_wh = sums.miners_nj.unwrap() / 3_600_000_000_000;
     (sums.expected_sat, miners_wh, gpu_minutes, sums.samples_received)

@@ -282,6 +282,7 @@ async fn a_site_is_the_sum_of_its_machines(store: &Store) {
             ("uptime_adjusted", Some(625_000)),
             ("gpu_hours_available", Some(8_000)),
             ("gpu_hours_sold", Some(2_000)),
+            ("gpu_hours_unassigned", Some(0)),
             // Forty minutes of one at a half and of one whole; and five in which both said only that their engines
             // were active.
             ("gpu_hours_utilised", Some(1_167)),

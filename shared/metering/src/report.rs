@@ -89,6 +89,8 @@ pub struct Aggregates {
     pub gpu_available: Option<u128>,
     /// GPU time that was allocated.
     pub gpu_sold: u128,
+    /// GPU time that was allocated on nodes that were nobody's at the time; part of the above.
+    pub suspense_gpu: u128,
     /// GPU time that was used, as far as samples speak...
     pub gpu_utilised: Option<u128>,
     /// ...and the GPU time that they speak for.
@@ -179,6 +181,7 @@ impl Aggregates {
         self.has_gpus |= other.has_gpus;
         self.gpu_available = both(self.gpu_available, other.gpu_available);
         self.gpu_sold += other.gpu_sold;
+        self.suspense_gpu += other.suspense_gpu;
         self.gpu_utilised = either(self.gpu_utilised, other.gpu_utilised);
         self.gpu_sampled += other.gpu_sampled;
         self.gpu_faults = either(self.gpu_faults, other.gpu_faults);
@@ -293,7 +296,7 @@ pub fn terms(of: &Aggregates, period: Interval) -> Vec<Term> {
     let seen = [Status::Hashing, Status::Reachable, Status::Offline];
     let is_seen = unknown_us == 0 || seen.into_iter().any(|status| of.uptime.in_status_us(status) > 0);
     let known_us = of.uptime.total_us() - unknown_us;
-    let rows: [(&str, Unit, Option<i128>); 35] = [
+    let rows: [(&str, Unit, Option<i128>); 36] = [
         ("machines", Unit::Count, Some(i128::from(of.machines))),
         ("btc_produced", Unit::Sat, int(of.produced_sat)),
         ("btc_expected", Unit::Sat, int(Some(of.expected_sat))),
@@ -330,6 +333,7 @@ pub fn terms(of: &Aggregates, period: Interval) -> Vec<Term> {
         ("uptime_known", Unit::Ppm, ratio(u128::from(known_us), u128::from(of.uptime.total_us()))),
         ("gpu_hours_available", Unit::MilliGpuHours, gpu_hours(of.gpu_available)),
         ("gpu_hours_sold", Unit::MilliGpuHours, gpu_hours(Some(of.gpu_sold))),
+        ("gpu_hours_unassigned", Unit::MilliGpuHours, gpu_hours(Some(of.suspense_gpu))),
         ("gpu_hours_utilised", Unit::MilliGpuHours, gpu_hours(of.gpu_utilised)),
         ("gpu_time_sampled", Unit::Ppm, of.gpu_available.and_then(|all| ratio(of.gpu_sampled, all))),
         ("gpu_faults", Unit::Count, of.gpu_faults.map(i128::from)),

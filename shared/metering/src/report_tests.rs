@@ -35,6 +35,7 @@ fn site() -> Aggregates {
         has_gpus: true,
         gpu_available: Some(64 * u128::from(WHOLE_GPU) * day_us),
         gpu_sold: 48 * u128::from(WHOLE_GPU) * day_us,
+        suspense_gpu: 0,
         gpu_utilised: Some(24 * u128::from(WHOLE_GPU) * day_us),
         gpu_sampled: 32 * u128::from(WHOLE_GPU) * day_us,
         gpu_faults: Some(2),

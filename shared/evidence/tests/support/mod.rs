@@ -261,6 +261,7 @@ pub(crate) fn record_of(billed: Billed) -> (String, Hash) {
         customer_id: billed.customer_id.clone(),
         period: billed.period.clone(),
         cut: billed.cut,
+        incomplete: None,
     };
     let mut state = State::default();
     let mut act = |command: Command| {

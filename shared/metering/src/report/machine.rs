@@ -264,7 +264,7 @@ pub fn figures(record: &Record, windows: &Windows, rules: &Rules, period: Interv
     for stand in &record.stands {
         let energy = best(&testimonies, &rules.order, stand.interval);
         if is_gpu_node {
-            gpus::add_stand(&mut found, stand, allocations);
+            gpus::add_stand(&mut found, stand, &record.assigned, allocations);
             gpus::add_use(&mut found.sums, stand, &record.gpu_uses);
         } else {
             let stretches = timeline(&polls, windows, rules.speaks_us, stand.interval);

@@ -11,7 +11,12 @@ use crate::gpu::usage::{Use, faults, used};
 use crate::report::{Aggregates, both, either};
 
 /// What there was of a stand, and what was held of it.
-pub(super) fn add_stand(found: &mut Figures, stand: &Stand, allocations: &[Allocation]) {
+pub(super) fn add_stand(
+    found: &mut Figures,
+    stand: &Stand,
+    assigned: &[Interval],
+    allocations: &[Allocation],
+) {
     let whole = stand.gpus.map(|gpus| {
         u128::from(Share::Whole { gpus }.parts())
             * u128::from(stand.interval.end_us.abs_diff(stand.interval.start_us))
@@ -19,7 +24,11 @@ pub(super) fn add_stand(found: &mut Figures, stand: &Stand, allocations: &[Alloc
     found.sums.has_gpus = true;
     found.sums.gpu_available = both(found.sums.gpu_available, whole);
     for allocation in allocations {
-        found.sums.gpu_sold += allocation.held(stand.interval);
+        let sold = allocation.held(stand.interval);
+        let whose = assigned.iter().filter_map(|held| held.intersect(&stand.interval));
+        let somebodys: u128 = whose.map(|part| allocation.held(part)).sum();
+        found.sums.gpu_sold += sold;
+        found.sums.suspense_gpu += sold.saturating_sub(somebodys);
         let mut from_us = allocation.start_us.max(stand.interval.start_us);
         let to_us = allocation.end_us.unwrap_or(Micros::MAX).min(stand.interval.end_us);
         while from_us < to_us {
