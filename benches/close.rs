@@ -28,8 +28,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use wb_billing::ports::{
-    AllocationRow, BlockId, Clock, CutSource, FactRow, Holding, LedgerLog, ReadingRow, SampleRow, UsageStore,
-    WorkRead,
+    AllocationRow, BlockId, Clock, CorrectionsRead, CutSource, FactRow, Holding, LedgerLog, ReadingRow,
+    SampleRow, UsageStore, WorkRead,
 };
 use wb_billing::{Clerk, ClickHouseUsage, PortError};
 use wb_clickhouse::seal::{SealContent, SealOf};
@@ -85,6 +85,9 @@ impl UsageStore for Timed {
     }
     async fn facts(&self, kind: &str, cut: u64) -> Answer<Vec<FactRow>> {
         self.timed(self.store.facts(kind, cut)).await
+    }
+    async fn corrections(&self, cut: u64) -> Answer<CorrectionsRead> {
+        self.timed(self.store.corrections(cut)).await
     }
     async fn facts_of(&self, kind: &str, entities: &[String], cut: u64) -> Answer<Vec<FactRow>> {
         self.timed(self.store.facts_of(kind, entities, cut)).await

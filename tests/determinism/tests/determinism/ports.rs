@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use wb_billing::ports::{
-    AllocationRow, BlockId, Clock, CutSource, FactRow, Holding, LedgerLog, ReadingRow, SampleRow, UsageStore,
-    WorkRead,
+    AllocationRow, BlockId, Clock, CorrectionsRead, CutSource, FactRow, Holding, LedgerLog, ReadingRow,
+    SampleRow, UsageStore, WorkRead,
 };
 use wb_billing::{Clerk, PortError};
 use wb_ledger::{ChainHead, EvidenceBlock, Hash};
@@ -194,6 +194,11 @@ impl UsageStore for SealedStore {
             }
         }
         Ok(read)
+    }
+
+    // The logs of this test hold no corrections.
+    async fn corrections(&self, _: u64) -> Result<CorrectionsRead, PortError> {
+        Ok(CorrectionsRead::default())
     }
 
     async fn facts_of(&self, kind: &str, entities: &[String], cut: u64) -> Result<Vec<FactRow>, PortError> {
