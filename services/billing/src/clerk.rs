@@ -131,7 +131,15 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
     /// A clerk that signs its records with `who`.
     pub fn new(log: L, store: S, cuts: C, clock: K, who: impl Into<String>) -> Self {
         let policy = Policy::default();
-        Self { log, store: Ahead::new(store), cuts, clock, who: who.into(), policy, journal: Mutex::new(Journal::default()) }
+        Self {
+            log,
+            store: Ahead::new(store),
+            cuts,
+            clock,
+            who: who.into(),
+            policy,
+            journal: Mutex::new(Journal::default()),
+        }
     }
 
     /// The same clerk by another policy.
@@ -162,7 +170,9 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
         period: &str,
         cut: u64,
     ) -> Result<Option<Drafted>, ClerkError> {
-        let Some(bill) = self.bill(journal, at_cuts, contract_id, period, cut).await? else { return Ok(None) };
+        let Some(bill) = self.bill(journal, at_cuts, contract_id, period, cut).await? else {
+            return Ok(None);
+        };
         Ok(Some(Drafted {
             completeness: bill.completeness,
             completeness_required_ppm: bill
@@ -271,9 +281,10 @@ pub(crate) fn balances_before(
     });
     let is_before = |ledger_offset: u64| own.is_none_or(|own| ledger_offset < own.ledger_offset);
     let mut balances = Balances::default();
-    for document in journal.invoices().filter(|document| {
-        document.invoice.contract_id == contract_id && is_before(document.ledger_offset)
-    }) {
+    for document in journal
+        .invoices()
+        .filter(|document| document.invoice.contract_id == contract_id && is_before(document.ledger_offset))
+    {
         let invoice = &document.invoice;
         let notes = journal.notes_of(&invoice.invoice_id).filter(|note| is_before(note.ledger_offset));
         balances.add_invoice(invoice, notes.map(|document| &document.note))?;

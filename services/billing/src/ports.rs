@@ -153,7 +153,11 @@ pub trait UsageStore: Send + Sync {
 
     /// What the rows of blocks named in `[from, to)` are about; `None` where that is not known, which is
     /// taken for everything.
-    fn touched(&self, _from: u64, _to: u64) -> impl Future<Output = Result<Option<Touched>, PortError>> + Send {
+    fn touched(
+        &self,
+        _from: u64,
+        _to: u64,
+    ) -> impl Future<Output = Result<Option<Touched>, PortError>> + Send {
         std::future::ready(Ok(None))
     }
 

@@ -10,7 +10,6 @@
 #[path = "support/memory.rs"]
 mod memory;
 
-
 use memory::{Fault, MemoryCuts, MemoryLog, MemoryStore, TestClock, World};
 use wb_billing::{Adjusted, Clerk, ClerkError, CloseRequest, Done, Policy, Signature};
 use wb_ledger::{Amount, Command, Event, LineAmount, NoteByHand, PaymentRequest, Settle, State, Step};

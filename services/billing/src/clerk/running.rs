@@ -176,12 +176,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
         self.computed(&reference, &due, cut).await.map(Some)
     }
 
-    async fn computed(
-        &self,
-        reference: &Reference,
-        due: &Due,
-        cut: u64,
-    ) -> Result<RunningBill, ClerkError> {
+    async fn computed(&self, reference: &Reference, due: &Due, cut: u64) -> Result<RunningBill, ClerkError> {
         let bill = bill(&self.store, reference, due.terms.clone(), due.balances.clone(), cut).await?;
         let document = Draft::new(bill.billed)?.document().clone();
         Ok(RunningBill { cut, until_us: due.until_us, document, completeness: bill.completeness })
