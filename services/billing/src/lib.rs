@@ -37,4 +37,4 @@ pub use clickhouse_usage::ClickHouseUsage;
 pub use error::{ClerkError, ContractFailure, PortError};
 pub use journal::{HistoryEntry, IssuedDocument, NoteDocument};
 pub use projector::Projector;
-pub use running_table::RunningTable;
+pub use running_table::{KeptBill, RunningTable};
