@@ -59,6 +59,7 @@ const ROUNDS: usize = 3;
 struct Spent {
     us: AtomicU64,
     calls: AtomicU64,
+    by_call: Mutex<BTreeMap<&'static str, u64>>,
 }
 
 #[derive(Clone)]
@@ -68,10 +69,12 @@ struct Timed {
 }
 
 impl Timed {
-    async fn timed<T>(&self, call: impl Future<Output = T> + Send) -> T {
+    async fn timed<T>(&self, name: &'static str, call: impl Future<Output = T> + Send) -> T {
         let began = Instant::now();
         let answer = call.await;
-        self.spent.us.fetch_add(u64::try_from(began.elapsed().as_micros()).unwrap(), Ordering::Relaxed);
+        let took_us = u64::try_from(began.elapsed().as_micros()).unwrap();
+        self.spent.us.fetch_add(took_us, Ordering::Relaxed);
+        *self.spent.by_call.lock().unwrap().entry(name).or_default() += took_us;
         self.spent.calls.fetch_add(1, Ordering::Relaxed);
         answer
     }
@@ -81,40 +84,40 @@ type Answer<T> = Result<T, PortError>;
 
 impl UsageStore for Timed {
     async fn named_cut(&self, below: u64) -> Answer<u64> {
-        self.timed(self.store.named_cut(below)).await
+        self.timed("named_cut", self.store.named_cut(below)).await
     }
     async fn facts(&self, kind: &str, cut: u64) -> Answer<Vec<FactRow>> {
-        self.timed(self.store.facts(kind, cut)).await
+        self.timed("facts", self.store.facts(kind, cut)).await
     }
     async fn corrections(&self, cut: u64) -> Answer<CorrectionsRead> {
         self.timed(self.store.corrections(cut)).await
     }
     async fn facts_of(&self, kind: &str, entities: &[String], cut: u64) -> Answer<Vec<FactRow>> {
-        self.timed(self.store.facts_of(kind, entities, cut)).await
+        self.timed("facts_of", self.store.facts_of(kind, entities, cut)).await
     }
     async fn work(&self, holdings: &[Holding], cut: u64) -> Answer<WorkRead> {
-        self.timed(self.store.work(holdings, cut)).await
+        self.timed("work", self.store.work(holdings, cut)).await
     }
     async fn work_of_each(&self, parties: &[Vec<Holding>], cut: u64) -> Answer<Vec<WorkRead>> {
-        self.timed(self.store.work_of_each(parties, cut)).await
+        self.timed("work_of_each", self.store.work_of_each(parties, cut)).await
     }
     async fn work_slices(&self, holdings: &[Holding], cut: u64) -> Answer<Vec<WorkSlice>> {
-        self.timed(self.store.work_slices(holdings, cut)).await
+        self.timed("work_slices", self.store.work_slices(holdings, cut)).await
     }
     async fn samples(&self, ids: &[String], window: Interval, cut: u64) -> Answer<Vec<SampleRow>> {
-        self.timed(self.store.samples(ids, window, cut)).await
+        self.timed("samples", self.store.samples(ids, window, cut)).await
     }
     async fn allocations(&self, ids: &[String], window: Interval, cut: u64) -> Answer<Vec<AllocationRow>> {
-        self.timed(self.store.allocations(ids, window, cut)).await
+        self.timed("allocations", self.store.allocations(ids, window, cut)).await
     }
     async fn readings(&self, ids: &[String], window: Interval, cut: u64) -> Answer<Vec<ReadingRow>> {
-        self.timed(self.store.readings(ids, window, cut)).await
+        self.timed("readings", self.store.readings(ids, window, cut)).await
     }
     async fn blocks(&self, ids: &BTreeSet<BlockId>, cut: u64) -> Answer<Vec<EvidenceBlock>> {
-        self.timed(self.store.blocks(ids, cut)).await
+        self.timed("blocks", self.store.blocks(ids, cut)).await
     }
     async fn chain_heads(&self, cut: u64) -> Answer<Vec<ChainHead>> {
-        self.timed(self.store.chain_heads(cut)).await
+        self.timed("chain_heads", self.store.chain_heads(cut)).await
     }
 }
 
@@ -320,6 +323,7 @@ async fn main() {
 
     let (mut closes, mut walls, mut finals, mut limits) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut calls = 0;
+    let mut by_call = BTreeMap::new();
     let where_month = format!("WHERE event_time_us >= {MONTH_US} AND event_time_us < {MONTH_END_US}");
     for _ in 0..ROUNDS {
         let spent = Arc::new(Spent::default());
@@ -330,12 +334,15 @@ async fn main() {
         walls.push(u64::try_from(began.elapsed().as_micros()).unwrap());
         closes.push(spent.us.load(Ordering::Relaxed));
         calls = spent.calls.load(Ordering::Relaxed);
+        by_call = std::mem::take(&mut *spent.by_call.lock().unwrap());
         assert_eq!(u64::try_from(issued.len()).unwrap(), CUSTOMERS);
         let shares = u128::from(INTERVALS_EACH * events);
         for invoice in clerk.invoices().await.unwrap() {
             let invoice = &invoice.invoice;
             assert_eq!(invoice.evidence.blocks_count, INTERVALS_EACH + 1, "its blocks and its facts'");
-            assert_eq!(invoice.lines[0].inputs[0]["shares"], shares.to_string());
+            let mut inputs = invoice.lines[0].inputs.iter();
+            let billed = inputs.find_map(|input| input.get("shares")).unwrap();
+            assert_eq!(*billed, shares.to_string());
         }
         let (final_us, by_final) = raw_sums(&store, &format!("replacing FINAL {where_month}")).await;
         let inner = format!("(SELECT machine_id, credited_q32 FROM plain {where_month} LIMIT 1 BY event_id)");
@@ -350,6 +357,9 @@ async fn main() {
     println!("\nmedians of {ROUNDS} rounds, {CUSTOMERS} customers, {raw} events:");
     println!("close, wall        {wall_us:>12} us");
     println!("close, ClickHouse  {close_us:>12} us in {calls} calls");
+    for (name, took_us) in by_call {
+        println!("  of it {name:<12} {took_us:>10} us in the last round");
+    }
     println!("FINAL              {final_us:>12} us, {} times the close", times(final_us, close_us));
     println!("LIMIT 1 BY         {limit_us:>12} us, {} times the close", times(limit_us, close_us));
     stop.send(()).unwrap();

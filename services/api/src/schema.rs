@@ -6,6 +6,7 @@ mod luck;
 mod pages;
 mod query;
 mod report;
+mod running;
 mod series;
 mod statistics;
 mod time;

@@ -20,8 +20,8 @@ use crate::ports::{
 use crate::reference::{PeriodTerms, Reference};
 use crate::usage::Reading;
 
-/// Contracts that are read ahead at once: what is held is their work's blocks, some 40,000 a contract and month.
-const CONTRACTS_AT_ONCE: usize = 100;
+/// Contracts that are read ahead at once: what is held is mostly the names of their work's blocks.
+const CONTRACTS_AT_ONCE: usize = 500;
 /// Machines under them: their ids go along as a parameter.
 const MACHINES_AT_ONCE: usize = 1_000;
 /// Machines among them whose register readings are held.

@@ -265,35 +265,40 @@ impl UsageStore for ClickHouseUsage {
             let range = ranges.entry((&id.topic, id.partition)).or_insert((id.block, id.block));
             *range = (range.0.min(id.block), range.1.max(id.block));
         }
-        let mut named = Vec::with_capacity(ids.len());
-        for ((topic, partition), (first, last)) in ranges {
-            let rows = self
-                .client
-                .query(
-                    "SELECT DISTINCT topic, partition, block, content_hash, merkle_root FROM manifest \
-                     WHERE topic = {topic:String} AND partition = {partition:UInt32} \
-                     AND block BETWEEN {first:UInt64} AND {last:UInt64} AND names_offset < {cut:UInt64}",
-                )
-                .param("topic", topic)
-                .param("partition", partition)
-                .param("first", first)
-                .param("last", last)
-                .param("cut", cut)
-                .fetch_all::<NameColumns>()
-                .await
-                .map_err(failed("the names of blocks"))?;
-            named.extend(rows.into_iter().filter_map(|row| {
-                let id = BlockId { topic: row.topic, partition: row.partition, block: row.block };
-                ids.contains(&id).then(|| EvidenceBlock {
-                    topic: id.topic,
-                    partition: id.partition,
-                    block: id.block,
-                    content_hash: Hash::from_bytes(row.content_hash),
-                    merkle_root: Hash::from_bytes(row.merkle_root),
-                })
-            }));
+        if ranges.is_empty() {
+            return Ok(Vec::new());
         }
-        Ok(named)
+        let range = |index: usize| {
+            format!(
+                "(topic = {{topic{index}:String}} AND partition = {{partition{index}:UInt32}} \
+                 AND block BETWEEN {{first{index}:UInt64}} AND {{last{index}:UInt64}})"
+            )
+        };
+        let sql = format!(
+            "SELECT DISTINCT topic, partition, block, content_hash, merkle_root FROM manifest \
+             WHERE ({}) AND names_offset < {{cut:UInt64}}",
+            (0..ranges.len()).map(range).collect::<Vec<_>>().join(" OR ")
+        );
+        let mut query = self.client.query(&sql).param("cut", cut);
+        for (index, ((topic, partition), (first, last))) in ranges.into_iter().enumerate() {
+            query = query
+                .param(&format!("topic{index}"), topic)
+                .param(&format!("partition{index}"), partition)
+                .param(&format!("first{index}"), first)
+                .param(&format!("last{index}"), last);
+        }
+        let rows = query.fetch_all::<NameColumns>().await.map_err(failed("the names of blocks"))?;
+        let named = rows.into_iter().filter_map(|row| {
+            let id = BlockId { topic: row.topic, partition: row.partition, block: row.block };
+            ids.contains(&id).then(|| EvidenceBlock {
+                topic: id.topic,
+                partition: id.partition,
+                block: id.block,
+                content_hash: Hash::from_bytes(row.content_hash),
+                merkle_root: Hash::from_bytes(row.merkle_root),
+            })
+        });
+        Ok(named.collect())
     }
 
     async fn chain_heads(&self, cut: u64) -> Result<Vec<ChainHead>, PortError> {

@@ -39,4 +39,4 @@ pub use error::{ClerkError, ContractFailure, PortError};
 pub use journal::{HistoryEntry, IssuedDocument, NoteDocument};
 pub use parties::{CustomerName, IssuerName, Named};
 pub use projector::Projector;
-pub use running_table::RunningTable;
+pub use running_table::{KeptBill, RunningTable};

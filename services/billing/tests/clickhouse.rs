@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use clickhouse::Client;
 use memory::{MemoryLog, TestClock, contract_body};
 use wb_billing::ports::{BlockId, CutSource, Holding, UsageStore};
-use wb_billing::{Clerk, ClickHouseUsage, PortError, Projector};
+use wb_billing::{Clerk, ClickHouseUsage, PortError, Projector, RunningTable};
 use wb_clickhouse::seal::{SealContent, SealOf};
 use wb_clickhouse::{Store, StoreConfig};
 use wb_clickhouse_embedded::EngineConfig;
@@ -246,6 +246,23 @@ async fn check_reads(store: &ClickHouseUsage) {
     assert_eq!(read.groups, [group((8 << 32) + WIDE_Q32, 3)]);
     assert_eq!(read.blocks, BTreeSet::from([block("shares", 0), block("shares", 1)]));
     assert!(store.work(&[], 10).await.unwrap().groups.is_empty());
+    // The same for several parties at once, also where two claim one machine.
+    let held = |machine: &str| vec![Holding { interval, machine_id: machine.to_owned() }];
+    let parties = [held("gen-1"), held("gen-2"), held("gen-1"), Vec::new(), held("gen-8")];
+    for cut in [3, 9, 10] {
+        let each = store.work_of_each(&parties, cut).await.unwrap();
+        for (party, work) in parties.iter().zip(each) {
+            assert_eq!(work, store.work(party, cut).await.unwrap(), "{party:?} at {cut}");
+        }
+    }
+    let touched = async |from, to| {
+        let touched = store.touched(from, to).await.unwrap().unwrap();
+        (touched.machine_ids.into_iter().collect::<Vec<_>>().join(" "), touched.facts)
+    };
+    assert_eq!(touched(0, 1).await, (String::new(), true));
+    assert_eq!(touched(1, 5).await, ("gen-1 gen-2".to_owned(), false));
+    assert_eq!(touched(5, 10).await, ("gen-1".to_owned(), false));
+    assert_eq!(touched(6, 9).await, (String::new(), false));
 
     let month = Interval::new(JANUARY_US, JANUARY_US + 8_928 * STEP_US).unwrap();
     let rows = store.readings(&["gen-1".to_owned(), "gen-8".to_owned()], month, 9).await.unwrap();
@@ -315,6 +332,20 @@ async fn check_close_and_projection(client: &Client, store: ClickHouseUsage) {
     assert_eq!(invoice.lines[1].quantity, "0.50741");
     let again = clerk.recompute(&invoice.invoice_id).await.unwrap();
     assert!(again.bill_matches && again.evidence_matches);
+
+    let table = RunningTable::new(client.clone());
+    let month_end_us = JANUARY_US + 8_928 * STEP_US;
+    let bill_at =
+        async |cut, until_us| clerk.running_bill("lab-1", "2009-01", (cut, until_us)).await.unwrap().unwrap();
+    let last = bill_at(9, month_end_us).await;
+    assert_eq!(last.document.bill_digest, invoice.bill_digest);
+    let earlier = bill_at(6, JANUARY_US + 10 * STEP_US).await;
+    assert_ne!(earlier.document.bill_digest, invoice.bill_digest);
+    table.write(&[earlier]).await.unwrap();
+    table.write(std::slice::from_ref(&last)).await.unwrap();
+    let kept = table.read(Some("satoshi-lab")).await.unwrap();
+    assert_eq!((kept.len(), kept[0].cut, &kept[0].document), (1, 9, &last.document));
+    assert!(table.read(Some("hal-desk")).await.unwrap().is_empty());
 
     let mut projector = Projector::new(client.clone());
     assert_eq!(projector.project(&log).await.unwrap(), 2);

@@ -73,6 +73,9 @@ enum Command {
     Adjust(bill::AdjustArguments),
     /// Record what is overdue at an instant, and charge late fees.
     Overdue(bill::OverdueArguments),
+    /// Look at what open months come to so far.
+    #[command(subcommand)]
+    Bill(bill::account::BillCommand),
     /// Look at invoices, and take them through their review.
     #[command(subcommand)]
     Invoice(bill::InvoiceCommand),
@@ -238,6 +241,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Note(command) => bill::account::note(&config, command).await?,
         Command::Dispute(command) => bill::account::dispute(&config, command).await?,
         Command::Opening(opening) => bill::account::opening(&config, opening).await?,
+        Command::Bill(command) => bill::account::bill(&config, command).await?,
         Command::Statement(statement) => bill::account::statement(&config, statement).await?,
         Command::Export(arguments) => export::run(&config, arguments).await?,
         Command::Webhooks(command) => webhooks::run(&config, &command)?,

@@ -9,7 +9,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use wb_auth::SourceKeys;
-use wb_billing::{Clerk, ClickHouseUsage, Projector, ports::SystemClock};
+use wb_billing::{
+    Clerk, ClickHouseUsage, Projector, RunningBills, RunningPace, RunningTable, ports::SystemClock,
+};
 use wb_clickhouse::Store;
 use wb_config::Config;
 use wb_framearchive::{FolderArchive, FrameArchive};
@@ -28,6 +30,8 @@ const BACKENDS_TIMEOUT: Duration = Duration::from_secs(60);
 const BACKENDS_PAUSE: Duration = Duration::from_millis(250);
 /// How often new ledger records are looked for.
 const PROJECT_EVERY: Duration = Duration::from_millis(250);
+/// How often running bills are looked after.
+const RUNNING_EVERY: Duration = Duration::from_secs(5);
 /// How long services may take to end once they are told to.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -260,6 +264,9 @@ impl Running {
                 });
             }
             tasks.spawn(project_ledger(projector, ledger, stopping.clone()));
+            let clerk = connected.clerk("weighbridge-billing").await?;
+            let table = RunningTable::new(connected.store.client().clone());
+            tasks.spawn(run_bills(clerk, table, stopping.clone()));
         }
         Ok(Self { stop, tasks })
     }
@@ -285,6 +292,29 @@ impl Running {
         };
         if tokio::time::timeout(STOP_TIMEOUT, all).await.is_err() {
             tracing::warn!("services did not end in time and are left");
+        }
+    }
+}
+
+/// Keeps the running bills of all contracts up with what is named.
+async fn run_bills(clerk: RealClerk, table: RunningTable, stopping: watch::Receiver<bool>) -> Result<()> {
+    let mut bills = RunningBills::default();
+    loop {
+        let pass = clerk.run_bills(&mut bills, RunningPace::default()).await;
+        let written = match &pass {
+            Ok(pass) => table.write(&pass.bills).await,
+            Err(_) => Ok(()),
+        };
+        let left = pass.as_ref().map_or(0, |pass| pass.left);
+        if let Some(error) = pass.err().or(written.err()) {
+            tracing::warn!(error = wb_observe::chain(&error), "running bills are not brought up to date yet");
+            // What was computed and not written is computed again.
+            bills = RunningBills::default();
+        }
+        let pause = if left > 0 { PROJECT_EVERY } else { RUNNING_EVERY };
+        tokio::select! {
+            () = stopped(stopping.clone()) => return Ok(()),
+            () = tokio::time::sleep(pause) => {}
         }
     }
 }

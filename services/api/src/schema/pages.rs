@@ -3,6 +3,7 @@
 use async_graphql::SimpleObject;
 use wb_clickhouse::read::{self, PAGE_MAX_ROWS, PageRequest};
 
+use super::running::RunningBill;
 use super::statistics::WorkerStatistics;
 use super::types::{Customer, Invoice, Machine, Site};
 use crate::error::{ApiError, graphql};
@@ -63,6 +64,10 @@ page! {
 page! {
     /// A page of invoices, in the order of their issue.
     InvoicePage of Invoice
+}
+page! {
+    /// A page of running bills, in order of contract and month.
+    RunningBillPage of RunningBill
 }
 
 /// A page of machines' statistics.

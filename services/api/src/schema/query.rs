@@ -1,16 +1,18 @@
 //! The root of all queries.
 
 use async_graphql::{Context, Object};
-use wb_clickhouse::read::{PageRequest, PeriodRequest};
+use wb_clickhouse::read::{PAGE_MAX_ROWS, PageRequest, PeriodRequest};
 use wb_metering::report::period::ReportPeriod;
 
 use super::averages::{HashrateAverages, averages_cost};
 use super::context::Reading;
 use super::luck::{self, ChainLuck};
 use super::pages::{
-    CustomerPage, InvoicePage, MachinePage, SitePage, WorkerStatisticsPage, page_cost, page_request,
+    CustomerPage, InvoicePage, MachinePage, RunningBillPage, SitePage, WorkerStatisticsPage, page_cost,
+    page_request,
 };
 use super::report::{self, Report};
+use super::running::RunningBill;
 use super::series::{buckets, selection, series_cost, whole};
 use super::time::Time;
 use super::types::{Customer, EnergyPoint, HashratePoint, Invoice, VerdictCount, Viewer};
@@ -253,6 +255,33 @@ impl Query {
     ) -> async_graphql::Result<Option<Invoice>> {
         let found = reading(context)?.read().await?.invoice(&id).await.map_err(failed)?;
         Ok(found.map(Invoice::from))
+    }
+
+    /// What your contracts would be billed for their open months so far; all contracts for an operator.
+    #[graphql(complexity = "page_cost(first, child_complexity)")]
+    async fn running_bills(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "Only this customer's contracts.")] customer_id: Option<String>,
+        #[graphql(desc = "1 to 1000 rows, 100 unless said.")] first: Option<i32>,
+        #[graphql(desc = "The endCursor of the page before.")] after: Option<String>,
+    ) -> async_graphql::Result<RunningBillPage> {
+        let page = page_request(first, after)?;
+        let read = reading(context)?.read().await?;
+        Ok(read.running_bills(&page, customer_id.as_deref(), None).await.map_err(failed)?.into())
+    }
+
+    /// What a contract would be billed for its latest open month so far; null where you have none of that id.
+    async fn running_bill(
+        &self,
+        context: &Context<'_>,
+        #[graphql(desc = "The contract's id.")] contract_id: String,
+    ) -> async_graphql::Result<Option<RunningBill>> {
+        // A contract has two open months at most, and rows of those it had before.
+        let page = PageRequest::new(PAGE_MAX_ROWS, None).map_err(failed)?;
+        let read = reading(context)?.read().await?;
+        let found = read.running_bills(&page, None, Some(&contract_id)).await.map_err(failed)?;
+        Ok(found.rows.into_iter().next_back().map(RunningBill::from))
     }
 }
 

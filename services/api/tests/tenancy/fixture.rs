@@ -106,6 +106,7 @@ pub(crate) async fn fill(store: &Store, contents: Contents) {
         spans(),
         gpu_samples(),
         invoices(),
+        running(),
     ]
     .concat();
     insert(store, "manifest", "names_offset, topic, partition, block, attempt", "41, 'shares', 0, 1, 1")
@@ -448,6 +449,34 @@ fn energy() -> Vec<Row> {
         row(Others, NAMED, "suspense-site", "suspense-machine", 0, "meter", 0),
         row(Others, NAMED, "suspense-site", "suspense-machine", 60, "meter", 977_777),
         row(Others, UNNAMED, "site-a", "machine-aaa", 30, "meter", 5_001),
+    ]
+}
+
+/// Each customer's running bill, and one that a computation at a newer cut took the place of.
+fn running() -> Vec<Row> {
+    let row = |owner, customer: &str, mark: &str, cut: u64, amount_minor: &str, amount: &str| -> Row {
+        let document = json!({
+            "invoice_id": format!("run-{mark}"), "number": "", "customer_id": customer,
+            "contract_id": format!("contract-{mark}"), "legal_entity": "GEN",
+            "period": {"text": "2026-11", "start_us": DAY_US, "end_us": DAY_US + 43_200 * MINUTE_US},
+            "lines": [{"id": format!("contract-{mark}/power"), "component": "power", "kind": "metered_energy",
+                "description": format!("Power so far for {mark}"), "quantity": "1.5", "unit": "kWh",
+                "unit_price": "0.0725", "formula": "quantity x unit price, half even", "amount_minor": amount_minor,
+                "currency": "USD", "inputs_count": 1, "inputs_digest": format!("r1-{mark}"), "inputs": []}],
+            "totals": [{"currency": "USD", "amount": amount, "amount_minor": amount_minor}],
+            "bill_digest": format!("rb-{mark}"), "evidence_digest": format!("re-{mark}"),
+            "evidence": {"cut": cut, "blocks_count": 1, "blocks": [], "chain_heads": []},
+        });
+        let columns = "contract_id, customer_id, period, cut, until_us, completeness_ppm, body";
+        let until_us = DAY_US + 60 * MINUTE_US;
+        let values =
+            format!("'contract-{mark}', '{customer}', '2026-11', {cut}, {until_us}, 998877, '{document}'");
+        (owner, "running_bills", columns, values)
+    };
+    vec![
+        row(Owner::A, CUSTOMER_A, "aaa", 41, "11", "0.11"),
+        row(Owner::A, CUSTOMER_A, "aaa", 40, "7", "0.07"),
+        row(Owner::B, CUSTOMER_B, "bbb", 41, "8888", "88.88"),
     ]
 }
 

@@ -186,6 +186,7 @@ fn values(argument: &str) -> Vec<String> {
         "zone" => quoted(&["UTC", "America/Chicago"]),
         "period" => quoted(&["2026-10", "2026-11"]),
         "id" => quoted(&["inv-aaa", "inv-bbb"]),
+        "contractId" => quoted(&["contract-aaa", "contract-bbb"]),
         other => panic!("the test knows no values for the argument {other}: add some, of both customers"),
     }
 }

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
+use wb_billing::RunningTable;
 use wb_config::Config;
 use wb_ledger::{
     Allocation, Amount, Command, DisputeRequest, DisputeWords, LineAmount, Minor, NoteByHand, OpeningKind,
@@ -211,6 +212,20 @@ pub(crate) struct StatementArguments {
     at: Option<jiff::Timestamp>,
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum BillCommand {
+    /// List what open months come to so far, as the running services computed them last: contract, customer,
+    /// month, up to when, cut, completeness, total.
+    Running {
+        /// Only this customer.
+        #[arg(long)]
+        customer: Option<String>,
+        /// Every bill as its canonical JSON instead.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
 /// What `invoice=amount` texts say; the oldest first where there are none.
 fn settle(texts: &[String], currency: &str) -> Result<Settle> {
     if texts.is_empty() {
@@ -406,5 +421,32 @@ pub(crate) async fn statement(config: &Config, arguments: StatementArguments) ->
         print(&serde_json::to_string(statement).context("the statement cannot be written")?)?;
     }
     tell(&format!("{} currencies at {}", statements.len(), super::instant_text(at_us)));
+    Ok(())
+}
+
+/// Shows running bills.
+pub(crate) async fn bill(config: &Config, command: BillCommand) -> Result<()> {
+    let BillCommand::Running { customer, json } = command;
+    let table = RunningTable::new(connect(config).await?.store.client().clone());
+    let bills = table.read(customer.as_deref()).await?;
+    for bill in &bills {
+        let document = &bill.document;
+        if json {
+            print(&wb_ledger::canonical::write_document(document).context("the bill cannot be written")?)?;
+            continue;
+        }
+        print(&format!(
+            "{} {} {} until {} cut {} complete {} ppm total {} bill {}",
+            document.contract_id,
+            document.customer_id,
+            document.period.text,
+            super::instant_text(bill.until_us),
+            bill.cut,
+            bill.completeness_ppm,
+            super::amounts(&document.totals),
+            document.bill_digest
+        ))?;
+    }
+    tell(&format!("{} running bills", bills.len()));
     Ok(())
 }

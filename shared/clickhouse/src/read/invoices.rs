@@ -81,7 +81,7 @@ impl Read {
     }
 
     /// The second wall: the column decides which rows are read, the document decides again.
-    fn if_own(&self, invoice: Invoice) -> Option<Invoice> {
+    pub(super) fn if_own(&self, invoice: Invoice) -> Option<Invoice> {
         match self.scope.customer() {
             Some(customer) if customer.as_str() != invoice.customer_id => None,
             _ => Some(invoice),

@@ -1,0 +1,83 @@
+//! Running bills: what open months come to so far.
+
+use serde::Deserialize;
+
+use super::invoice_body::{self, Invoice};
+use super::{Page, PageRequest, Read};
+use crate::error::StoreError;
+use crate::tenant::only_own;
+
+/// What a contract would be billed for a month so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunningBill {
+    /// The cut it was computed at.
+    pub cut: u64,
+    /// Up to where the month was computed, UTC microseconds.
+    pub until_us: i64,
+    /// How much of what should have come is known, in parts per million.
+    pub completeness_ppm: u32,
+    /// The bill in the form of an invoice without a number.
+    pub document: Invoice,
+}
+
+#[derive(Debug, clickhouse::Row, Deserialize)]
+struct Row {
+    contract_id: String,
+    period: String,
+    cut: u64,
+    until_us: i64,
+    completeness_ppm: u32,
+    body: String,
+}
+
+impl Read {
+    /// The scope's running bills in order of contract and month, the latest of each; of one customer or
+    /// contract where they are given. They have cuts of their own: each is as of the cut it names.
+    ///
+    /// # Errors
+    /// [`StoreError::Query`], [`StoreError::Row`], or [`StoreError::Range`] for a cursor that no page
+    /// ended with.
+    pub async fn running_bills(
+        &self,
+        page: &PageRequest,
+        customer_id: Option<&str>,
+        contract_id: Option<&str>,
+    ) -> Result<Page<RunningBill>, StoreError> {
+        let (after_contract, after_period) = match page.after() {
+            "" => ("", ""),
+            cursor => cursor.rsplit_once('/').ok_or_else(|| StoreError::Range {
+                problem: "after must be the endCursor of a page".into(),
+            })?,
+        };
+        // Rows of one contract and month may not be merged yet.
+        let sql = format!(
+            "SELECT contract_id, period, cut, until_us, completeness_ppm, body FROM running_bills
+             WHERE {} AND (contract_id, period) > ({{after_contract:String}}, {{after_period:String}})
+               AND ({{customer:String}} = '' OR customer_id = {{customer:String}})
+               AND ({{contract:String}} = '' OR contract_id = {{contract:String}})
+             ORDER BY contract_id, period, cut DESC, until_us DESC
+             LIMIT 1 BY contract_id, period LIMIT {{limit:UInt32}}",
+            only_own(&self.scope, "customer_id")
+        );
+        let query = self
+            .query(&sql)
+            .param("after_contract", after_contract)
+            .param("after_period", after_period)
+            .param("customer", customer_id.unwrap_or_default())
+            .param("contract", contract_id.unwrap_or_default())
+            .param("limit", page.limit());
+        let rows: Vec<Row> = self.fetch("list the running bills", query).await?;
+        let parsed: Result<Vec<(String, Option<RunningBill>)>, StoreError> = rows
+            .into_iter()
+            .map(|row| {
+                let cursor = format!("{}/{}", row.contract_id, row.period);
+                let own = self.if_own(invoice_body::parse(&row.body)?);
+                let (cut, until_us, completeness_ppm) = (row.cut, row.until_us, row.completeness_ppm);
+                Ok((cursor, own.map(|document| RunningBill { cut, until_us, completeness_ppm, document })))
+            })
+            .collect();
+        let page = page.page(parsed?, |(cursor, _)| cursor.clone());
+        let rows = page.rows.into_iter().filter_map(|(_, bill)| bill).collect();
+        Ok(Page { rows, end_cursor: page.end_cursor, has_next: page.has_next })
+    }
+}
