@@ -90,7 +90,7 @@ impl UsageStore for Timed {
         self.timed("facts", self.store.facts(kind, cut)).await
     }
     async fn corrections(&self, cut: u64) -> Answer<CorrectionsRead> {
-        self.timed(self.store.corrections(cut)).await
+        self.timed("corrections", self.store.corrections(cut)).await
     }
     async fn facts_of(&self, kind: &str, entities: &[String], cut: u64) -> Answer<Vec<FactRow>> {
         self.timed("facts_of", self.store.facts_of(kind, entities, cut)).await
