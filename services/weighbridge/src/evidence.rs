@@ -9,7 +9,9 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use wb_billing::InvoiceEvidence;
 use wb_config::Config;
-use wb_evidence::{Builder, Held, Material, NamedBlock, PACKED_BYTES_MAX, SAMPLES_MAX, Sampling, Subject};
+use wb_evidence::{
+    Builder, Held, Material, NamedBlock, PACKED_BYTES_MAX, SAMPLES_DEFAULT, SAMPLES_MAX, Sampling, Subject,
+};
 use wb_rating::Contract;
 
 use crate::audit::auditor;
@@ -27,7 +29,7 @@ pub(crate) struct BundleArguments {
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// How many events to draw, or `all` for every event that is about the invoice.
-    #[arg(long, value_name = "N", default_value = "256")]
+    #[arg(long, value_name = "N", default_value_t = Events(Sampling::Drawn(SAMPLES_DEFAULT)))]
     events: Events,
 }
 
@@ -58,6 +60,15 @@ impl FromStr for Events {
         count
             .map(|count| Self(Sampling::Drawn(count)))
             .ok_or_else(|| format!("write 1 to {SAMPLES_MAX}, or all"))
+    }
+}
+
+impl std::fmt::Display for Events {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Sampling::All => f.write_str("all"),
+            Sampling::Drawn(count) => write!(f, "{count}"),
+        }
     }
 }
 
