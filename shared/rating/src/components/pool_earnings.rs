@@ -213,6 +213,24 @@ mod tests {
         }
     }
 
+    /// The figures are those of Python's fractions: q32 x T x reward / (D1 x 2^32), rounded half to even.
+    #[test]
+    fn sums_of_two_to_the_96_are_exact_however_they_are_cut() {
+        const REWARD_SAT: u64 = 312_500_000 + 1_234_567;
+        let whole = 1_u128 << 96;
+        for (nbits, expected_sat) in
+            [(0x1d00_ffff, 5_787_381_264_525_082_260_009_910_272), (0x1702_1e00, 43_531_962_885_423)]
+        {
+            let seventh = whole / 7;
+            for pieces in
+                [vec![whole], vec![whole - 1, 1], [vec![seventh; 7], vec![whole - 7 * seventh]].concat()]
+            {
+                let work: Vec<_> =
+                    pieces.iter().map(|q32| group("main", nbits, REWARD_SAT - 1_234_567, *q32)).collect();
+                assert_eq!(line(1_234_567, &work).unwrap().amount.minor, expected_sat, "{nbits:08x}");
+            }
+        }
+    }
     #[test]
     fn only_the_main_chain_earns_and_the_rest_is_listed() {
         let work = [
