@@ -130,11 +130,15 @@ impl ClickHouseUsage {
             };
             add(works, index(row.party), WorkRead { groups: vec![group], ..WorkRead::default() });
         }
+        // Whether a block is named is asked once for each block, after its rows are one, and not for each row.
         let sources = ask(&format!(
-            "SELECT topic, partition, block, groupUniqArray({PARTY}) AS parties FROM work_5m WHERE {accepted} \
-             AND interval_start_us >= {{start:Int64}} AND interval_start_us < {{end:Int64}} AND {NAMED} \
-             GROUP BY topic, partition, block"
-        ));
+            "SELECT topic, partition, block, groupUniqArrayArray(of_attempt) AS parties FROM (\
+               SELECT topic, partition, block, attempt, groupUniqArray({PARTY}) AS of_attempt \
+               FROM work_5m WHERE {accepted} AND interval_start_us >= {{start:Int64}} \
+               AND interval_start_us < {{end:Int64}} GROUP BY topic, partition, block, attempt) \
+             WHERE {NAMED} GROUP BY topic, partition, block"
+        ))
+        .with_setting("enable_optimize_predicate_expression", "0");
         for row in sources.fetch_all::<BlockColumns>().await.map_err(failed("the blocks of work"))? {
             let id = BlockId { topic: row.topic, partition: row.partition, block: row.block };
             for party in row.parties {

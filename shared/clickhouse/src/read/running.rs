@@ -35,20 +35,15 @@ impl Read {
     /// contract where they are given. They have cuts of their own: each is as of the cut it names.
     ///
     /// # Errors
-    /// [`StoreError::Query`], [`StoreError::Row`], or [`StoreError::Range`] for a cursor that no page
-    /// ended with.
+    /// [`StoreError::Query`] or [`StoreError::Row`].
     pub async fn running_bills(
         &self,
         page: &PageRequest,
         customer_id: Option<&str>,
         contract_id: Option<&str>,
     ) -> Result<Page<RunningBill>, StoreError> {
-        let (after_contract, after_period) = match page.after() {
-            "" => ("", ""),
-            cursor => cursor.rsplit_once('/').ok_or_else(|| StoreError::Range {
-                problem: "after must be the endCursor of a page".into(),
-            })?,
-        };
+        // The contract and month of the last row; a contract alone stands before all of its months.
+        let (after_contract, after_period) = page.after().rsplit_once('/').unwrap_or((page.after(), ""));
         // Rows of one contract and month may not be merged yet.
         let sql = format!(
             "SELECT contract_id, period, cut, until_us, completeness_ppm, body FROM running_bills
