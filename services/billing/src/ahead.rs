@@ -38,10 +38,10 @@ pub(crate) struct Ahead<S> {
 
 #[derive(Default)]
 struct Held {
-    /// Cuts that the tables are known to have reached, which they then have for good.
-    reached: BTreeSet<u64>,
-    /// The cut of all that follows.
+    /// The cut of all that follows; 0 while nothing is held.
     cut: u64,
+    /// Whether the tables are known to have reached it.
+    reached: bool,
     work: BTreeMap<Vec<Holding>, WorkRead>,
     registers: Registers,
     names: BTreeMap<BlockId, EvidenceBlock>,
@@ -144,8 +144,8 @@ impl<S: UsageStore> Ahead<S> {
         let names = self.store.blocks(&blocks, cut).await?;
         fresh.names = names.into_iter().map(|named| (id_of(&named), named)).collect();
         let mut held = self.held();
-        fresh.reached = std::mem::take(&mut held.reached);
         if held.cut == cut {
+            fresh.reached = held.reached;
             fresh.heads = held.heads.take();
             fresh.corrections = held.corrections.take();
         }
@@ -155,8 +155,7 @@ impl<S: UsageStore> Ahead<S> {
 
     /// Forgets what was read ahead.
     pub(crate) fn forget(&self) {
-        let mut held = self.held();
-        *held = Held { reached: std::mem::take(&mut held.reached), ..Held::default() };
+        *self.held() = Held::default();
     }
 
     /// What is held is whole after every statement, also where a thread died between two.
@@ -177,14 +176,18 @@ fn id_of(named: &EvidenceBlock) -> BlockId {
 
 impl<S: UsageStore> UsageStore for Ahead<S> {
     async fn named_cut(&self, below: u64) -> Result<u64, PortError> {
-        if self.held().reached.contains(&below) {
+        // Kept for one close and no longer: tables may be lost and built again.
+        if self.at(below, |held| held.reached.then_some(())).is_some() {
             return Ok(below);
         }
-        let held = self.store.named_cut(below).await?;
-        if held == below {
-            self.held().reached.insert(below);
+        let found = self.store.named_cut(below).await?;
+        if found == below {
+            self.at(below, |held| {
+                held.reached = held.cut > 0;
+                Some(())
+            });
         }
-        Ok(held)
+        Ok(found)
     }
 
     async fn facts(&self, kind: &str, cut: u64) -> Result<Vec<FactRow>, PortError> {

@@ -114,7 +114,10 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
                     outcome
                 }
                 // The log, the tables or the ledger itself: the next contract would meet the same.
-                Err(error) if error.stops_everything() => return Err(error),
+                Err(error) if error.stops_everything() => {
+                    self.store.forget();
+                    return Err(error);
+                }
                 Err(error) => {
                     let period = &request.period;
                     warn!(%contract_id, period, code = error.code(), %error, "a contract could not be billed");

@@ -139,7 +139,10 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
             let key = (item.contract_id.clone(), item.terms.period.text.clone());
             match self.computed(reference, item, cut).await {
                 Ok(running) => pass.bills.push(running),
-                Err(error) if error.stops_everything() => return Err(error),
+                Err(error) if error.stops_everything() => {
+                    self.store.forget();
+                    return Err(error);
+                }
                 Err(error) => {
                     warn!(contract_id = %item.contract_id, code = error.code(), %error, "no running bill");
                     pass.failed.push((item.contract_id.clone(), error.code()));
