@@ -227,6 +227,7 @@ async fn proves_itself(clerk: &TestClerk, invoice: &Invoice) {
             machines: bill.holdings.into_iter().map(held).collect(),
             series: vec!["btc".to_owned(), "spot".to_owned()],
             sites: bill.site_ids.into_iter().collect(),
+            voided: Vec::new(),
         },
         blocks,
         sampling: Sampling::All,

@@ -121,6 +121,7 @@ fn material(evidence: InvoiceEvidence, evidence_digest: wb_ledger::Hash, samplin
         series: contracts.flat_map(|contract| contract.needs().series).collect(),
         machines: bill.holdings.into_iter().map(held).collect(),
         sites: bill.site_ids.into_iter().collect(),
+        voided: Vec::new(),
     };
     Material {
         record: evidence.record,
@@ -129,6 +130,7 @@ fn material(evidence: InvoiceEvidence, evidence_digest: wb_ledger::Hash, samplin
         blocks: bill.billed.blocks,
         evidence_digest,
         sampling,
+        voided: evidence.voided,
     }
 }
 

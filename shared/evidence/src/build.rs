@@ -14,7 +14,7 @@ use crate::bundle::{Bundle, EventProof, NameRecord, Sampling, place_of, words};
 use crate::bytes::Bytes;
 use crate::form::EVENTS_MAX;
 use crate::sample::{draws, first_from};
-use crate::subject::{Scope, Subject};
+use crate::subject::{Relation, Scope, Subject};
 
 /// What the clerk knows of an invoice.
 #[derive(Debug, Clone)]
@@ -31,6 +31,8 @@ pub struct Material {
     pub evidence_digest: Hash,
     /// Which events to take.
     pub sampling: Sampling,
+    /// The ids of all events that corrections void at the invoice's cut, whosever they are.
+    pub voided: BTreeSet<[u8; 16]>,
 }
 
 /// A block as the log holds it.
@@ -104,6 +106,8 @@ pub struct Builder {
     bundle: Bundle,
     /// Blocks that are still wanted, with their drawn numbers.
     wanted: BTreeMap<Key, BTreeSet<u128>>,
+    /// What corrections void, hex.
+    voided: BTreeSet<String>,
 }
 
 impl Builder {
@@ -129,6 +133,9 @@ impl Builder {
         subject.series.dedup();
         subject.sites.sort();
         subject.sites.dedup();
+        // Which of them the bundle may say is seen as its events come.
+        subject.voided.clear();
+        let voided = material.voided.iter().map(|id| wb_proof::hex::encode(id)).collect();
         let bundle = Bundle {
             record: material.record,
             stretches: material.stretches,
@@ -138,7 +145,7 @@ impl Builder {
             names: Vec::new(),
             events: Vec::new(),
         };
-        Self { bundle, wanted }
+        Self { bundle, wanted, voided }
     }
 
     /// The blocks that are still wanted: topic, partition and block, sorted.
@@ -174,6 +181,7 @@ impl Builder {
         if u64::try_from(block.stored.len()).ok() != Some(name.events) {
             return Err(other("it has another number of events"));
         }
+        let mut void_names = BTreeSet::new();
         let scope = Scope::new(&self.bundle.subject);
         let own: Vec<u64> = (0_u64..)
             .zip(&block.stored)
@@ -193,6 +201,11 @@ impl Builder {
         for index in chosen {
             let at = usize::try_from(index).unwrap_or(usize::MAX);
             let (Some(stored), Some(path)) = (block.stored.get(at), tree.path(at)) else { continue };
+            if !self.voided.is_empty()
+                && let Relation::Work(share) = scope.relation(stored)
+            {
+                void_names.extend(share.names().into_iter().filter(|name| self.voided.contains(name)));
+            }
             self.bundle.events.push(EventProof {
                 topic: key.0.clone(),
                 partition: key.1,
@@ -202,6 +215,7 @@ impl Builder {
                 path: path.into_iter().map(Hash::from_bytes).collect(),
             });
         }
+        self.bundle.subject.voided.extend(void_names);
         self.bundle
             .names
             .push(NameRecord { names_offset: block.names_offset, record: Bytes(block.name.clone()) });
@@ -219,6 +233,8 @@ impl Builder {
         self.bundle
             .events
             .sort_by(|left, right| (left.place(), left.index).cmp(&(right.place(), right.index)));
+        self.bundle.subject.voided.sort();
+        self.bundle.subject.voided.dedup();
         self.bundle.names.sort_by_cached_key(|name| {
             let key = name_of(&name.record.0).map(|name| (name.topic, name.partition, name.block));
             (key, name.names_offset)

@@ -218,6 +218,9 @@ impl Bundle {
         if !self.events.is_sorted_by(|left, right| key(left) < key(right)) {
             return Err("its events are not sorted, or one stands there twice");
         }
+        if !self.subject.voided.is_sorted_by(|left, right| left < right) {
+            return Err("what is voided is not sorted, or stands there twice");
+        }
         if self.events.len() > EVENTS_MAX {
             return Err("it holds more events than a bundle may");
         }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message as _;
 use serde::{Deserialize, Serialize};
+use wb_events::identity::{EventId, event_id};
 use wb_events::wire::resolution::Outcome;
 use wb_events::{Body, Event, Fact, Share, u128_bytes};
 use wb_proof::{Header, ShareContext, ShareId, Verdict};
@@ -38,12 +39,18 @@ pub struct Subject {
     pub series: Vec<String>,
     /// The sites where those machines stood, sorted.
     pub sites: Vec<String>,
+    /// The ids of the bundle's events that corrections void, hex, sorted: they lie in the log and count no more.
+    /// Who voided them is the issuer's word; that they are not billed is what the sums show.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub voided: Vec<String>,
 }
 
 /// An accepted share, as its stored bytes prove it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Proven {
     pub(crate) id: ShareId,
+    /// Its identity by its sender's count.
+    pub(crate) counted_id: EventId,
     pub(crate) interval_start_us: Micros,
     pub(crate) chain: String,
     pub(crate) nbits: u32,
@@ -75,6 +82,19 @@ impl Relation {
     /// Whether a bundle of the invoice may hold the event.
     pub(crate) fn is_own(&self) -> bool {
         matches!(self, Self::Work(_) | Self::Own)
+    }
+}
+
+impl Proven {
+    /// The ids that a correction may name it by, as bundles write them: its proof, and its sender's count.
+    pub(crate) fn names(&self) -> [String; 2] {
+        let hex = |bytes: &[u8]| wb_proof::hex::encode(bytes);
+        [hex(self.id.as_bytes()), hex(&self.counted_id)]
+    }
+
+    /// Whether one of these voids it.
+    pub(crate) fn is_voided(&self, voided: &[String]) -> bool {
+        !voided.is_empty() && self.names().iter().any(|name| voided.binary_search(name).is_ok())
     }
 }
 
@@ -138,6 +158,7 @@ impl<'a> Scope<'a> {
         match judgement.verdict {
             Verdict::Accepted => Relation::Work(Proven {
                 id: judgement.share_id,
+                counted_id: event_id(event),
                 interval_start_us,
                 chain: resolution.chain.clone(),
                 nbits: resolution.network_nbits,

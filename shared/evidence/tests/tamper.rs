@@ -388,6 +388,24 @@ fn work_that_the_events_do_not_add_up_to_is_found_where_all_are_there() {
 }
 
 #[test]
+fn voided_shares_are_told_and_left_out_of_the_sums() {
+    // The third is another customer's: nothing of it is in the bundle.
+    let bundle = support::world_without(Sampling::All, &[1, 2, 3]).bundle();
+    assert_eq!(bundle.subject.voided.len(), 2);
+    let fine = report(&bundle);
+    assert!(fine.valid && fine.to_string().contains("2 voided by corrections"), "{fine}");
+    // One that is not told makes the events more than what was billed; one too many makes them less.
+    let mut untold = bundle.clone();
+    untold.subject.voided.remove(0);
+    let mut invented = whole();
+    invented.subject.voided = bundle.subject.voided;
+    for wrong in [untold, invented] {
+        let found = report(&wrong);
+        assert!(found.failures.iter().any(|failure| failure.code == "WB-5934"), "{found}");
+    }
+}
+
+#[test]
 fn the_document_that_somebody_holds_must_be_the_bundles_own() {
     let bundle = drawn();
     let record: Value = serde_json::from_str(&bundle.record).unwrap();

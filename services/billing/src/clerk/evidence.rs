@@ -1,5 +1,7 @@
 //! What an issued invoice follows from, for a bundle that proves it.
 
+use std::collections::BTreeSet;
+
 use wb_ledger::canonical;
 
 use super::Clerk;
@@ -14,6 +16,8 @@ pub struct InvoiceEvidence {
     pub record: String,
     /// What it is made from, computed again at its cut. The texts of the contract are canonical.
     pub bill: Bill,
+    /// The ids of all events that corrections void at its cut.
+    pub voided: BTreeSet<[u8; 16]>,
 }
 
 /// The ledger gave another record than the one that was asked for.
@@ -40,7 +44,9 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
         let found = records.into_iter().find(|(at, _)| *at == offset);
         let record = found.and_then(|(_, bytes)| String::from_utf8(bytes).ok());
         let record = record.ok_or_else(|| PortError::new("reading the ledger", NoRecord(offset)))?;
-        Ok(InvoiceEvidence { record, bill })
+        let corrections = self.store.corrections(bill.billed.cut).await?.resolved;
+        let voided = corrections.voided().copied().collect();
+        Ok(InvoiceEvidence { record, bill, voided })
     }
 }
 

@@ -36,15 +36,18 @@ pub(super) fn work(context: &Context<'_>, findings: &mut Findings) -> Vec<Proven
     let mut shares = 0_usize;
     let mut seen = BTreeSet::new();
     let mut repeats = 0_usize;
+    let mut voided = 0_usize;
     for event in context.bundle.events.iter().filter(|event| event.topic == topics::SHARES) {
         shares += 1;
         match context.scope.relation(&event.event.0) {
             Relation::Work(share) => {
                 // One proof counts once, the first in its partition.
-                if seen.insert(*share.id.as_bytes()) {
-                    proven.push(share);
-                } else {
+                if !seen.insert(*share.id.as_bytes()) {
                     repeats += 1;
+                } else if share.is_voided(&context.bundle.subject.voided) {
+                    voided += 1;
+                } else {
+                    proven.push(share);
                 }
             }
             Relation::NoWork(why) => {
@@ -66,6 +69,9 @@ pub(super) fn work(context: &Context<'_>, findings: &mut Findings) -> Vec<Proven
     );
     if repeats > 0 {
         text.push_str(&format!(" ({repeats} repeats left out)"));
+    }
+    if voided > 0 {
+        text.push_str(&format!(" ({voided} voided by corrections, and not counted)"));
     }
     findings.end(STEP, shares, text);
     proven

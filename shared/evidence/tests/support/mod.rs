@@ -1,10 +1,11 @@
 //! A small world with an invoice in it: forty real proofs of work of January 2009, meters, prices and two
 //! versions of a contract, in blocks that hold another customer's events too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message as _;
 use serde_json::{Value, json};
+use wb_events::identity::event_id;
 use wb_events::names::{CHAIN_START, NAMES_VERSION, encode_name, name_hash};
 use wb_events::wire::resolution::Outcome;
 use wb_events::wire::{EnergyReading, Name, Resolution};
@@ -283,14 +284,22 @@ pub(crate) fn record_of(billed: Billed) -> (String, Hash) {
 
 /// The world.
 pub(crate) fn world(sampling: Sampling) -> World {
+    world_without(sampling, &[])
+}
+
+/// The world in which corrections void the shares of these sequences.
+pub(crate) fn world_without(sampling: Sampling, sequences: &[u64]) -> World {
     let period = Period::month("2009-01", "UTC").unwrap();
     let mut shares = Vec::new();
     let mut work = [(0_u64, 0_u128), (0, 0)];
+    let mut voided = BTreeSet::new();
     for (sequence, header) in (1_u64..).zip(headers()) {
         // Every third share is another customer's.
         let machine_id = if sequence % 3 == 0 { "gen-9" } else { "gen-1" };
         let (at_us, stored) = share(machine_id, header, sequence);
-        if machine_id == "gen-1" {
+        if sequences.contains(&sequence) {
+            voided.insert(event_id(&Event::decode(stored.as_slice()).unwrap()));
+        } else if machine_id == "gen-1" {
             let sum = &mut work[usize::from(interval_start(at_us) >= SECOND_US)];
             *sum = (sum.0 + 1, sum.1 + ONE_Q32);
         }
@@ -331,8 +340,10 @@ pub(crate) fn world(sampling: Sampling) -> World {
         machines: vec![Held { machine_id: "gen-1".to_owned(), start_us, end_us }],
         series: vec!["north-spot".to_owned()],
         sites: vec!["north".to_owned()],
+        voided: Vec::new(),
     };
-    let material = Material { record, stretches, subject, blocks: evidence, evidence_digest, sampling };
+    let material =
+        Material { record, stretches, subject, blocks: evidence, evidence_digest, sampling, voided };
     World { material, blocks: named }
 }
 
