@@ -16,7 +16,7 @@ pub enum Language {
 
 /// A language that there are no words for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("[WB-5701] no documents are written in {language:?}; there are en (English) and es (Spanish)")]
+#[error("[WB-5751] no documents are written in {language:?}; there are en (English) and es (Spanish)")]
 pub struct LanguageError {
     /// What was asked for.
     pub language: String,
@@ -26,7 +26,7 @@ impl LanguageError {
     /// The stable code of this error.
     #[must_use]
     pub fn code(&self) -> &'static str {
-        "WB-5701"
+        "WB-5751"
     }
 }
 
@@ -276,7 +276,7 @@ mod tests {
             assert_eq!(Language::of_tag(tag).unwrap(), language);
         }
         for tag in ["", "de", "e", "english"] {
-            assert_eq!(Language::of_tag(tag).unwrap_err().code(), "WB-5701");
+            assert_eq!(Language::of_tag(tag).unwrap_err().code(), "WB-5751");
         }
         assert_eq!(Language::English.month("2026-10"), "October 2026");
         assert_eq!(Language::Spanish.month("2026-01"), "enero de 2026");

@@ -20,7 +20,7 @@ const TEMPLATE: &str = include_str!("../templates/invoice.typ");
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PdfError {
     /// The sheet could not be handed over to typst.
-    #[error("[WB-5702] document {id} cannot be set: {detail}")]
+    #[error("[WB-5752] document {id} cannot be set: {detail}")]
     Sheet {
         /// The document.
         id: String,
@@ -28,7 +28,7 @@ pub enum PdfError {
         detail: String,
     },
     /// The typesetter refused it.
-    #[error("[WB-5703] document {id} cannot be set as PDF: {detail}; its HTML can still be had")]
+    #[error("[WB-5753] document {id} cannot be set as PDF: {detail}; its HTML can still be had")]
     Set {
         /// The document.
         id: String,
@@ -42,8 +42,8 @@ impl PdfError {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Sheet { .. } => "WB-5702",
-            Self::Set { .. } => "WB-5703",
+            Self::Sheet { .. } => "WB-5752",
+            Self::Set { .. } => "WB-5753",
         }
     }
 }

@@ -184,8 +184,8 @@ fn values(argument: &str) -> Vec<String> {
         "machineId" => quoted(fixture::MACHINES),
         "customerId" => quoted(&[fixture::CUSTOMER_A, fixture::CUSTOMER_B]),
         "zone" => quoted(&["UTC", "America/Chicago"]),
-        // Months that are over: what is known of an open one grows between two questions.
-        "period" => quoted(&["2026-10", "2026-09"]),
+        // Periods that are over: what is known of an open one grows between two questions.
+        "period" => quoted(&["2026-10", "2026-11-01"]),
         "id" => quoted(&["inv-aaa", "inv-bbb"]),
         "contractId" => quoted(&["contract-aaa", "contract-bbb"]),
         other => panic!("the test knows no values for the argument {other}: add some, of both customers"),
