@@ -12,7 +12,7 @@ use support::curl::{graphql, graphql_data, request};
 use support::demo::{DONE, Summary};
 use support::place::Place;
 use support::running::Running;
-use support::{DEMO_LIMIT, END_LIMIT, bundles, reports, root, tables};
+use support::{DEMO_LIMIT, END_LIMIT, bundles, papers, reports, root, tables};
 
 /// Difficulty 1 in units of 2^-32.
 const ONE_Q32: u128 = 1 << 32;
@@ -32,6 +32,7 @@ fn the_demonstration_shows_what_it_must() {
     customers_see_their_own(&place, &summary);
     the_clerk_answers(&place, &summary);
     bundles::assert_bundles(&place, &summary);
+    papers::assert_papers(&place, &summary);
     reports::assert_golden(&summary);
     reports::assert_commands(&place, &summary);
     assert!(tables::refuses_strangers(&place), "the engine answers without its password");

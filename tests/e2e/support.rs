@@ -14,6 +14,7 @@ pub(crate) mod bundles;
 pub(crate) mod curl;
 pub(crate) mod demo;
 pub(crate) mod events;
+pub(crate) mod papers;
 pub(crate) mod place;
 pub(crate) mod random;
 pub(crate) mod reports;

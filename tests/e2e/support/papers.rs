@@ -1,0 +1,37 @@
+//! Documents and the books of the demonstration's invoices, by the commands.
+
+use super::END_LIMIT;
+use super::demo::Summary;
+use super::place::Place;
+
+/// Writes the first invoice as PDF and HTML in both languages, twice each, and asks for its customer's account.
+pub(crate) fn assert_papers(place: &Place, summary: &Summary) {
+    let invoice = &summary.invoices[0];
+    for (shape, language, begins) in [
+        ("pdf", "en", "%PDF-1."),
+        ("pdf", "es", "%PDF-1."),
+        ("html", "en", "<!doctype html>"),
+        ("html", "es", "<!doctype html>"),
+    ] {
+        let written = ["first", "second"].map(|name| {
+            let file = place.folder().join(format!("{name}.{language}.{shape}"));
+            let arguments =
+                ["invoice", shape, &invoice.id, "--language", language, "--out", file.to_str().unwrap()];
+            place.run("paper", &arguments, END_LIMIT).success("invoice as a document");
+            std::fs::read(file).unwrap()
+        });
+        assert!(written[0].starts_with(begins.as_bytes()), "{shape} {language}");
+        assert!(written[0] == written[1], "{shape} {language} differs from one time to the next");
+    }
+    let page = std::fs::read_to_string(place.folder().join("first.es.html")).unwrap();
+    assert!(page.contains(&format!("Factura {}", invoice.number)), "{page}");
+    let refused = place.run("paper", &["invoice", "pdf", &invoice.id, "--language", "de"], END_LIMIT);
+    assert!(refused.code == Some(1) && refused.stderr.contains("WB-5751"), "{}", refused.stderr);
+
+    let account = place.run("statement", &["statement", "--customer", &invoice.customer_id], END_LIMIT);
+    let account = account.success("statement").stdout;
+    assert!(account.contains(&invoice.number), "{account}");
+    let trial = ["adjust", "--period", &invoice.period, "--who", "ana", "--why", "nothing came late"];
+    let adjusted = place.run("adjust", &trial, END_LIMIT).success("adjust").stdout;
+    assert!(adjusted.trim().is_empty(), "nothing came late, and yet: {adjusted}");
+}
