@@ -8,13 +8,19 @@
 //! - *replacing*: the raw events in a table that drops repeats when it merges, read with `FINAL`;
 //! - *plain*: the raw events in an ordinary table, read with `LIMIT 1 BY event_id`.
 //!
+//! Raw events come day by day, each day's repeats a day later, and merges are let to their end before anything is
+//! measured. Each raw arm answers with the sums that a bill needs, in groups of equal worth.
+//!
 //! The close is the real clerk over the real store: facts, work, the blocks that hold it, their names and the
-//! heads of the chains, and 400 invoices into a ledger in memory. Its time in ClickHouse is the sum of all
-//! calls of the store, with sending, receiving and reading of the rows. The check of the conservation law
-//! before a close is not part of it. All three arms must come to the same sums, or the bench stops.
+//! heads of the chains, and 400 invoices into a ledger in memory. The check of the conservation law before a
+//! close is not part of it. All three arms must come to the same sums, or the bench stops.
+//!
+//! Time in ClickHouse is what the engine itself counts for queries that select (`SelectQueryTimeMicroseconds` of
+//! `system.events`), and the CPU time of all its threads meanwhile; beside it the time of the store's calls as the
+//! clerk waits for them, with sending and decoding.
 //!
 //! The engine runs in this process; the variable `WEIGHBRIDGE_CHDB_LIB` names its library where it does not
-//! lie in `.stack`.
+//! lie in `.stack`. With `WEIGHBRIDGE_BENCH_FOLDER` the month is kept in that folder for the next run.
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -35,7 +41,7 @@ use wb_billing::{Clerk, ClickHouseUsage, PortError};
 use wb_clickhouse::seal::{SealContent, SealOf};
 use wb_clickhouse::{Store, StoreConfig};
 use wb_clickhouse_embedded::EngineConfig;
-use wb_events::names::{ALL_DAYS, WonSeal};
+use wb_events::names::{ALL_DAYS, SEAL_VERSION, WonSeal};
 use wb_events::wire::Seal;
 use wb_ledger::{ChainHead, EvidenceBlock};
 use wb_rating::WorkSlice;
@@ -98,8 +104,20 @@ impl UsageStore for Timed {
     async fn work(&self, holdings: &[Holding], cut: u64) -> Answer<WorkRead> {
         self.timed("work", self.store.work(holdings, cut)).await
     }
-    async fn work_of_each(&self, parties: &[Vec<Holding>], cut: u64) -> Answer<Vec<WorkRead>> {
-        self.timed("work_of_each", self.store.work_of_each(parties, cut)).await
+    async fn facts_of_kinds(
+        &self,
+        kinds: &[&'static str],
+        cut: u64,
+    ) -> Answer<BTreeMap<String, Vec<FactRow>>> {
+        self.timed("facts_of_kinds", self.store.facts_of_kinds(kinds, cut)).await
+    }
+    async fn work_of_each(
+        &self,
+        parties: &[Vec<Holding>],
+        corrections: &CorrectionsRead,
+        cut: u64,
+    ) -> Answer<Vec<WorkRead>> {
+        self.timed("work_of_each", self.store.work_of_each(parties, corrections, cut)).await
     }
     async fn work_slices(&self, holdings: &[Holding], cut: u64) -> Answer<Vec<WorkSlice>> {
         self.timed("work_slices", self.store.work_slices(holdings, cut)).await
@@ -161,12 +179,12 @@ async fn run(store: &Store, sql: &str) {
 }
 
 /// Customers of a number, one machine each, and the interval of its n-th row: spread over the month.
-fn of_rows(first: u64, count: u64) -> String {
+fn of_rows() -> String {
     format!(
-        "SELECT intDiv(number, {INTERVALS_EACH}) + {first} AS customer, \
+        "SELECT intDiv(number, {INTERVALS_EACH}) AS customer, \
            (number % {INTERVALS_EACH} * 11 + customer * 7) % {INTERVALS} AS interval, \
            concat('machine-', leftPad(toString(customer), 4, '0')) AS machine, \
-           toInt64({MONTH_US}) + interval * 300000000 AS start_us FROM numbers({count} * {INTERVALS_EACH})"
+           toInt64({MONTH_US}) + interval * 300000000 AS start_us FROM numbers({CUSTOMERS} * {INTERVALS_EACH})"
     )
 }
 
@@ -195,17 +213,19 @@ async fn fill_named(store: &Store, events: u64) {
                nbits, subsidy_sat, verdict, shares, credited_q32) \
              SELECT 'shares', customer % {PARTITIONS}, interval, interval, customer, machine, start_us, 'main', \
                386000000, 312500000, 'accepted', {events}, toUInt128({CREDITED_Q32}) * {events} FROM ({})",
-            of_rows(0, CUSTOMERS)
+            of_rows()
         ),
     )
     .await;
     run(
         store,
         &format!(
-            "INSERT INTO manifest (names_offset, topic, partition, block, attempt) \
-             SELECT 1 + number, 'shares', number % {PARTITIONS}, intDiv(number, {PARTITIONS}) AS block, block \
+            "INSERT INTO manifest (names_offset, topic, partition, block, attempt, content_hash, merkle_root, name_hash) \
+             SELECT 1 + number, 'shares', number % {PARTITIONS}, intDiv(number, {PARTITIONS}) AS block, block, \
+               SHA256(concat('content', toString(number))), SHA256(concat('events', toString(number))), \
+               SHA256(concat('name', toString(number))) \
              FROM numbers({INTERVALS} * {PARTITIONS}) \
-             UNION ALL SELECT 0, 'reference', 0, 0, 0"
+             UNION ALL SELECT 0, 'reference', 0, 0, 0, SHA256('content'), SHA256('events'), SHA256('name')"
         ),
     )
     .await;
@@ -218,8 +238,16 @@ async fn seal(store: &Store, cut: u64) {
     let mut add = |day, tag, content: SealContent| {
         let names_offset = cut + u64::try_from(seals.len()).unwrap();
         let (rows, content_hash) = (content.rows, content.hash.to_vec());
-        let seal =
-            Seal { day, seal: tag, cut, rows, content_hash, predecessor: vec![0; 32], ..Seal::default() };
+        let seal = Seal {
+            version: SEAL_VERSION,
+            day,
+            seal: tag,
+            cut,
+            rows,
+            content_hash,
+            predecessor: vec![0; 32],
+            ..Seal::default()
+        };
         seals.push(WonSeal { names_offset, seal_hash: [0; 32], seal });
     };
     for (tag, touched) in (1..).zip(store.touched_days(0, cut).await.unwrap()) {
@@ -231,9 +259,11 @@ async fn seal(store: &Store, cut: u64) {
     store.project_seals(&seals).await.unwrap();
 }
 
-/// The raw events, as a biller without names would hold them: what came first, and then what came again.
+/// The raw events, as a biller without names would hold them: day by day, and of each day some once more the day
+/// after.
 async fn fill_raw(store: &Store, events: u64) {
     let columns = "event_id FixedString(16), customer_id String, machine_id String, event_time_us Int64, \
+         chain LowCardinality(String), nbits UInt32, subsidy_sat UInt64, verdict LowCardinality(String), \
          credited_q32 UInt64";
     run(store, &format!("CREATE TABLE replacing ({columns}) ENGINE = ReplacingMergeTree ORDER BY (machine_id, event_time_us, event_id)")).await;
     run(
@@ -241,41 +271,84 @@ async fn fill_raw(store: &Store, events: u64) {
         &format!("CREATE TABLE plain ({columns}) ENGINE = MergeTree ORDER BY (machine_id, event_time_us)"),
     )
     .await;
-    for (again, step) in [(false, 40), (true, 400)] {
-        for first in (0..CUSTOMERS).step_by(step) {
-            let which = if again { "WHERE event % 100 = 0" } else { "" };
-            let count = CUSTOMERS.min(u64::try_from(step).unwrap());
-            run(
-                store,
-                &format!(
-                    "INSERT INTO replacing SELECT sipHash128(customer, interval, event), \
-                       concat('customer-', toString(customer)), machine, start_us + event * 2900000, {CREDITED_Q32} \
-                     FROM ({}) ARRAY JOIN range({events}) AS event {which}",
-                    of_rows(first, count)
-                ),
-            )
-            .await;
-        }
+    let rows = |day: u64, which: &str| {
+        format!(
+            "SELECT sipHash128(customer, interval, event), concat('customer-', toString(customer)), machine, \
+               start_us + event * 2900000, 'main', 386000000, 312500000, 'accepted', {CREDITED_Q32} \
+             FROM (SELECT * FROM ({}) WHERE intDiv(interval, 288) = {day}) ARRAY JOIN range({events}) AS event \
+             WHERE {which}",
+            of_rows()
+        )
+    };
+    for day in 0..=INTERVALS / 288 {
+        let again = rows(day.wrapping_sub(1), "event % 100 = 0");
+        let sql = format!("{} UNION ALL {again}", rows(day, "1"));
+        run(store, &format!("INSERT INTO plain {sql}")).await;
+        run(store, &format!("INSERT INTO replacing {sql}")).await;
     }
-    run(store, "INSERT INTO plain SELECT * FROM replacing").await;
 }
 
-/// The sums of all machines, and how long they took.
-async fn raw_sums(store: &Store, from: &str) -> (u64, BTreeMap<String, u128>) {
+/// Waits until nothing is merged any more, two minutes at most; gives how many parts the raw tables have.
+async fn settle(store: &Store) -> Vec<(String, u64, u64)> {
+    for _ in 0..120 {
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        let merges =
+            store.client().query("SELECT count() FROM system.merges").fetch_one::<u64>().await.unwrap();
+        if merges == 0 {
+            break;
+        }
+    }
+    let sql = "SELECT toString(table), count(), sum(rows) FROM system.parts \
+         WHERE active AND database = currentDatabase() AND table IN ('plain', 'replacing') GROUP BY table ORDER BY table";
+    store.client().query(sql).fetch_all().await.unwrap()
+}
+
+/// What the engine has spent on queries that select: its own time, and CPU time of all threads.
+#[derive(Clone, Copy)]
+struct Engine {
+    select_us: u64,
+    cpu_us: u64,
+}
+
+impl Engine {
+    async fn now(store: &Store) -> Self {
+        let of = |event: &str| format!("sumIf(value, event = '{event}')");
+        let sql = format!(
+            "SELECT {}, {} FROM system.events",
+            of("SelectQueryTimeMicroseconds"),
+            of("OSCPUVirtualTimeMicroseconds")
+        );
+        let (select_us, cpu_us) = store.client().query(&sql).fetch_one::<(u64, u64)>().await.unwrap();
+        Self { select_us, cpu_us }
+    }
+
+    async fn since(self, store: &Store) -> Self {
+        let now = Self::now(store).await;
+        Self { select_us: now.select_us - self.select_us, cpu_us: now.cpu_us - self.cpu_us }
+    }
+}
+
+type RawSums = BTreeMap<(String, String, u32, u64), (u128, u64)>;
+
+/// The sums of all machines in groups of equal worth, and what they took.
+async fn raw_sums(store: &Store, from: &str) -> (Engine, RawSums) {
     let sql = format!(
-        "SELECT machine_id, sum(toUInt128(credited_q32)) AS credited FROM {from} GROUP BY machine_id"
+        "SELECT machine_id, toString(chain), nbits, subsidy_sat, sum(toUInt128(credited_q32)) AS credited, \
+           count() AS shares FROM {from} GROUP BY machine_id, chain, nbits, subsidy_sat"
     );
-    let began = Instant::now();
+    let began = Engine::now(store).await;
     let rows = store
         .client()
         .query(&sql)
         .with_setting("max_execution_time", "900")
         .with_setting("max_memory_usage", "0")
         .with_setting("max_result_rows", "0")
-        .fetch_all::<(String, u128)>()
+        .fetch_all::<(String, String, u32, u64, u128, u64)>()
         .await
         .unwrap();
-    (u64::try_from(began.elapsed().as_micros()).unwrap(), rows.into_iter().collect())
+    let spent = began.since(store).await;
+    let key = |row: (String, String, u32, u64, u128, u64)| ((row.0, row.1, row.2, row.3), (row.4, row.5));
+    (spent, rows.into_iter().map(key).collect())
 }
 
 fn median(mut times: Vec<u64>) -> u64 {
@@ -292,12 +365,14 @@ fn times(left_us: u64, right_us: u64) -> String {
 async fn main() {
     let mut numbers = std::env::args().skip(1).filter_map(|argument| argument.parse::<u64>().ok());
     let events = numbers.next().unwrap_or(100);
-    let folder = tempfile::tempdir().unwrap();
+    let scratch = tempfile::tempdir().unwrap();
+    let kept = std::env::var_os("WEIGHBRIDGE_BENCH_FOLDER").map(PathBuf::from);
+    let folder = kept.as_deref().unwrap_or_else(|| scratch.path());
     let library = std::env::var_os("WEIGHBRIDGE_CHDB_LIB").map_or_else(
         || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.stack/chdb/libchdb.so")),
         PathBuf::from,
     );
-    let engine = EngineConfig::new(library, folder.path().join("engine"));
+    let engine = EngineConfig::new(library, folder.join("engine"));
     let bound = wb_clickhouse_embedded::bind(engine).await.unwrap();
     let url = format!("http://{}", bound.local_addr());
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -309,34 +384,51 @@ async fn main() {
     let store = Store::new(config).unwrap();
     store.migrate().await.unwrap();
 
-    let began = Instant::now();
-    fill_named(&store, events).await;
-    println!(
-        "{} intervals written and sealed in {} s",
-        CUSTOMERS * INTERVALS_EACH,
-        began.elapsed().as_secs()
-    );
-    let began = Instant::now();
-    fill_raw(&store, events).await;
+    let filled: u64 = store
+        .client()
+        .query("SELECT count() FROM system.tables WHERE database = currentDatabase() AND name = 'plain'")
+        .fetch_one()
+        .await
+        .unwrap();
+    if filled == 0 {
+        let began = Instant::now();
+        fill_named(&store, events).await;
+        println!(
+            "{} intervals written and sealed in {} s",
+            CUSTOMERS * INTERVALS_EACH,
+            began.elapsed().as_secs()
+        );
+        let began = Instant::now();
+        fill_raw(&store, events).await;
+        println!("raw events and their repeats written in {} s", began.elapsed().as_secs());
+    }
     let raw = CUSTOMERS * INTERVALS_EACH * events;
-    println!("{raw} raw events and their repeats written in {} s", began.elapsed().as_secs());
 
-    let (mut closes, mut walls, mut finals, mut limits) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (table, parts, rows) in settle(&store).await {
+        println!("{table}: {rows} rows in {parts} parts");
+    }
+
+    let (mut closes, mut calls_us, mut walls) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut finals, mut limits) = (Vec::new(), Vec::new());
     let mut calls = 0;
     let mut by_call = BTreeMap::new();
-    let where_month = format!("WHERE event_time_us >= {MONTH_US} AND event_time_us < {MONTH_END_US}");
+    let where_month = format!(
+        "WHERE event_time_us >= {MONTH_US} AND event_time_us < {MONTH_END_US} AND verdict = 'accepted'"
+    );
     for _ in 0..ROUNDS {
         let spent = Arc::new(Spent::default());
         let timed = Timed { store: ClickHouseUsage::new(store.client().clone()), spent: Arc::clone(&spent) };
         let clerk = Clerk::new(MemoryLedger::default(), timed, AllNamed, AfterTheMonth, "bench");
+        let engine = Engine::now(&store).await;
         let began = Instant::now();
         let issued = clerk.close("2026-10", None).await.unwrap();
         walls.push(u64::try_from(began.elapsed().as_micros()).unwrap());
-        closes.push(spent.us.load(Ordering::Relaxed));
+        closes.push(engine.since(&store).await);
+        calls_us.push(spent.us.load(Ordering::Relaxed));
         calls = spent.calls.load(Ordering::Relaxed);
         by_call = std::mem::take(&mut *spent.by_call.lock().unwrap());
         assert_eq!(u64::try_from(issued.len()).unwrap(), CUSTOMERS);
-        let shares = u128::from(INTERVALS_EACH * events);
+        let shares = INTERVALS_EACH * events;
         for invoice in clerk.invoices().await.unwrap() {
             let invoice = &invoice.invoice;
             assert_eq!(invoice.evidence.blocks_count, INTERVALS_EACH + 1, "its blocks and its facts'");
@@ -344,24 +436,38 @@ async fn main() {
             let billed = inputs.find_map(|input| input.get("shares")).unwrap();
             assert_eq!(*billed, shares.to_string());
         }
-        let (final_us, by_final) = raw_sums(&store, &format!("replacing FINAL {where_month}")).await;
-        let inner = format!("(SELECT machine_id, credited_q32 FROM plain {where_month} LIMIT 1 BY event_id)");
-        let (limit_us, by_limit) = raw_sums(&store, &inner).await;
+        let (final_spent, by_final) = raw_sums(&store, &format!("replacing FINAL {where_month}")).await;
+        let inner = format!(
+            "(SELECT machine_id, chain, nbits, subsidy_sat, credited_q32 FROM plain {where_month} LIMIT 1 BY event_id)"
+        );
+        let (limit_spent, by_limit) = raw_sums(&store, &inner).await;
         assert_eq!(by_final, by_limit, "the arms differ");
-        assert!(by_final.values().all(|sum| *sum == shares * u128::from(CREDITED_Q32)), "the arms differ");
-        finals.push(final_us);
-        limits.push(limit_us);
+        let each = (u128::from(shares) * u128::from(CREDITED_Q32), shares);
+        assert!(by_final.values().all(|sums| *sums == each), "the arms differ");
+        finals.push(final_spent);
+        limits.push(limit_spent);
     }
-    let (close_us, wall_us) = (median(closes), median(walls));
-    let (final_us, limit_us) = (median(finals), median(limits));
     println!("\nmedians of {ROUNDS} rounds, {CUSTOMERS} customers, {raw} events:");
-    println!("close, wall        {wall_us:>12} us");
-    println!("close, ClickHouse  {close_us:>12} us in {calls} calls");
+    println!("close, wall             {:>10} us", median(walls));
+    println!("  the store's calls     {:>10} us, {calls} of them", median(calls_us));
     for (name, took_us) in by_call {
-        println!("  of it {name:<12} {took_us:>10} us in the last round");
+        println!("    of it {name:<15} {took_us:>10} us in the last round");
     }
-    println!("FINAL              {final_us:>12} us, {} times the close", times(final_us, close_us));
-    println!("LIMIT 1 BY         {limit_us:>12} us, {} times the close", times(limit_us, close_us));
+    let medians = |spent: &[Engine]| {
+        let of = |figure: fn(&Engine) -> u64| median(spent.iter().map(figure).collect());
+        Engine { select_us: of(|engine| engine.select_us), cpu_us: of(|engine| engine.cpu_us) }
+    };
+    let close = medians(&closes);
+    println!("ClickHouse, the close   {:>10} us, {:>10} us of CPU", close.select_us, close.cpu_us);
+    for (name, spent) in [("FINAL", medians(&finals)), ("LIMIT 1 BY", medians(&limits))] {
+        println!(
+            "ClickHouse, {name:<12}{:>10} us, {:>10} us of CPU: {} and {} times the close",
+            spent.select_us,
+            spent.cpu_us,
+            times(spent.select_us, close.select_us),
+            times(spent.cpu_us, close.cpu_us)
+        );
+    }
     stop.send(()).unwrap();
     running.await.unwrap().unwrap();
 }

@@ -42,6 +42,8 @@ struct Held {
     cut: u64,
     /// Whether the tables are known to have reached it.
     reached: bool,
+    /// The cut that the tables were last found to have reached.
+    found: Option<u64>,
     work: BTreeMap<Vec<Holding>, WorkRead>,
     registers: Registers,
     names: BTreeMap<BlockId, EvidenceBlock>,
@@ -123,7 +125,8 @@ impl<S: UsageStore> Ahead<S> {
             .count();
         let Asked { parties, registers, mut blocks, .. } = asked;
         let mut fresh = Held { cut, ..Held::default() };
-        let works = self.store.work_of_each(&parties, cut).await?;
+        let corrections = self.corrections(cut).await?;
+        let works = self.store.work_of_each(&parties, &corrections, cut).await?;
         for (party, work) in parties.into_iter().zip(works) {
             blocks.extend(work.blocks.iter().cloned());
             fresh.work.insert(party, work);
@@ -144,11 +147,13 @@ impl<S: UsageStore> Ahead<S> {
         let names = self.store.blocks(&blocks, cut).await?;
         fresh.names = names.into_iter().map(|named| (id_of(&named), named)).collect();
         let mut held = self.held();
+        // What was found to be the end of the tables' names is a cut that they have reached.
+        fresh.reached = held.found == Some(cut);
         if held.cut == cut {
-            fresh.reached = held.reached;
+            fresh.reached |= held.reached;
             fresh.heads = held.heads.take();
-            fresh.corrections = held.corrections.take();
         }
+        fresh.corrections = Some(corrections);
         *held = fresh;
         Ok(fitting)
     }
@@ -181,17 +186,22 @@ impl<S: UsageStore> UsageStore for Ahead<S> {
             return Ok(below);
         }
         let found = self.store.named_cut(below).await?;
-        if found == below {
-            self.at(below, |held| {
-                held.reached = held.cut > 0;
-                Some(())
-            });
-        }
+        let mut held = self.held();
+        held.found = Some(found);
+        held.reached |= found == below && held.cut == below && held.cut > 0;
         Ok(found)
     }
 
     async fn facts(&self, kind: &str, cut: u64) -> Result<Vec<FactRow>, PortError> {
         self.store.facts(kind, cut).await
+    }
+
+    async fn facts_of_kinds(
+        &self,
+        kinds: &[&'static str],
+        cut: u64,
+    ) -> Result<BTreeMap<String, Vec<FactRow>>, PortError> {
+        self.store.facts_of_kinds(kinds, cut).await
     }
 
     async fn facts_of(&self, kind: &str, entities: &[String], cut: u64) -> Result<Vec<FactRow>, PortError> {
@@ -219,8 +229,13 @@ impl<S: UsageStore> UsageStore for Ahead<S> {
         }
     }
 
-    async fn work_of_each(&self, parties: &[Vec<Holding>], cut: u64) -> Result<Vec<WorkRead>, PortError> {
-        self.store.work_of_each(parties, cut).await
+    async fn work_of_each(
+        &self,
+        parties: &[Vec<Holding>],
+        corrections: &CorrectionsRead,
+        cut: u64,
+    ) -> Result<Vec<WorkRead>, PortError> {
+        self.store.work_of_each(parties, corrections, cut).await
     }
 
     async fn work_slices(&self, holdings: &[Holding], cut: u64) -> Result<Vec<WorkSlice>, PortError> {

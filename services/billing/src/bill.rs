@@ -105,6 +105,7 @@ pub(crate) async fn bill<S: UsageStore>(
         lines,
         cut,
         blocks: named,
+        days: Vec::new(),
         chain_heads: store.chain_heads(cut).await?,
     };
     Ok(Bill {

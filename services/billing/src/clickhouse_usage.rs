@@ -13,10 +13,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use clickhouse::{Client, Row};
 use serde::Deserialize;
 use wb_clickhouse::corrections::CorrectionsAt;
+use wb_clickhouse::read::FACT_NAMED;
 use wb_clickhouse::sealed::{reading_rows, sealed_cut_query, work_rows};
 use wb_ledger::{ChainHead, EvidenceBlock, Hash};
 use wb_metering::energy::RegisterReading;
-use wb_rating::{WorkGroup, WorkSlice};
+use wb_rating::WorkSlice;
 use wb_units::Interval;
 
 use crate::error::PortError;
@@ -47,6 +48,7 @@ pub struct ClickHouseUsage {
 
 #[derive(Row, Deserialize)]
 struct FactColumns {
+    kind: String,
     entity: String,
     valid_from_us: i64,
     valid_to_us: Option<i64>,
@@ -58,26 +60,10 @@ struct FactColumns {
 }
 
 #[derive(Row, Deserialize)]
-struct WorkColumns {
-    chain: String,
-    nbits: u32,
-    subsidy_sat: u64,
-    credited: u128,
-    share_count: u64,
-}
-
-#[derive(Row, Deserialize)]
 struct SliceColumns {
     interval_start_us: i64,
     chain: String,
     credited: u128,
-}
-
-#[derive(Row, Deserialize)]
-struct BlockColumns {
-    topic: String,
-    partition: u32,
-    block: u64,
 }
 
 #[derive(Row, Deserialize)]
@@ -150,11 +136,19 @@ impl UsageStore for ClickHouseUsage {
     }
 
     async fn facts(&self, kind: &str, cut: u64) -> Result<Vec<FactRow>, PortError> {
-        self.read_facts(kind, None, cut).await
+        Ok(self.read_facts(&[kind], None, cut).await?.into_values().flatten().collect())
+    }
+
+    async fn facts_of_kinds(
+        &self,
+        kinds: &[&'static str],
+        cut: u64,
+    ) -> Result<BTreeMap<String, Vec<FactRow>>, PortError> {
+        self.read_facts(kinds, None, cut).await
     }
 
     async fn facts_of(&self, kind: &str, entities: &[String], cut: u64) -> Result<Vec<FactRow>, PortError> {
-        self.read_facts(kind, Some(entities), cut).await
+        Ok(self.read_facts(&[kind], Some(entities), cut).await?.into_values().flatten().collect())
     }
 
     async fn work_slices(&self, holdings: &[Holding], cut: u64) -> Result<Vec<WorkSlice>, PortError> {
@@ -190,13 +184,9 @@ impl UsageStore for ClickHouseUsage {
     }
 
     async fn work(&self, holdings: &[Holding], cut: u64) -> Result<WorkRead, PortError> {
-        let mut work = WorkRead::default();
-        for (interval, machine_ids) in by_interval(holdings) {
-            for chunk in machine_ids.chunks(MACHINES_PER_QUERY) {
-                self.add_work(interval, chunk, cut, &mut work).await?;
-            }
-        }
-        Ok(work)
+        let corrections = self.corrections(cut).await?;
+        let mut works = self.read_work_of_each(&[holdings.to_vec()], &corrections, cut).await?;
+        Ok(works.pop().unwrap_or_default())
     }
 
     async fn corrections(&self, cut: u64) -> Result<CorrectionsRead, PortError> {
@@ -205,8 +195,13 @@ impl UsageStore for ClickHouseUsage {
         Ok(CorrectionsRead { resolved: read.resolved, blocks: read.blocks.into_iter().map(block).collect() })
     }
 
-    async fn work_of_each(&self, parties: &[Vec<Holding>], cut: u64) -> Result<Vec<WorkRead>, PortError> {
-        self.read_work_of_each(parties, cut).await
+    async fn work_of_each(
+        &self,
+        parties: &[Vec<Holding>],
+        corrections: &CorrectionsRead,
+        cut: u64,
+    ) -> Result<Vec<WorkRead>, PortError> {
+        self.read_work_of_each(parties, corrections, cut).await
     }
 
     async fn readings(
@@ -275,7 +270,7 @@ impl UsageStore for ClickHouseUsage {
             )
         };
         let sql = format!(
-            "SELECT DISTINCT topic, partition, block, content_hash, merkle_root FROM manifest \
+            "SELECT topic, partition, block, content_hash, merkle_root FROM manifest \
              WHERE ({}) AND names_offset < {{cut:UInt64}}",
             (0..ranges.len()).map(range).collect::<Vec<_>>().join(" OR ")
         );
@@ -288,15 +283,20 @@ impl UsageStore for ClickHouseUsage {
                 .param(&format!("last{index}"), last);
         }
         let rows = query.fetch_all::<NameColumns>().await.map_err(failed("the names of blocks"))?;
-        let named = rows.into_iter().filter_map(|row| {
+        // A name that was projected twice stands there twice.
+        let mut named = BTreeMap::new();
+        for row in rows {
             let id = BlockId { topic: row.topic, partition: row.partition, block: row.block };
-            ids.contains(&id).then(|| EvidenceBlock {
-                topic: id.topic,
-                partition: id.partition,
-                block: id.block,
-                content_hash: Hash::from_bytes(row.content_hash),
-                merkle_root: Hash::from_bytes(row.merkle_root),
-            })
+            if ids.contains(&id) {
+                named.insert(id, (row.content_hash, row.merkle_root));
+            }
+        }
+        let named = named.into_iter().map(|(id, (content_hash, merkle_root))| EvidenceBlock {
+            topic: id.topic,
+            partition: id.partition,
+            block: id.block,
+            content_hash: Hash::from_bytes(content_hash),
+            merkle_root: Hash::from_bytes(merkle_root),
         });
         Ok(named.collect())
     }
@@ -327,31 +327,32 @@ impl UsageStore for ClickHouseUsage {
 impl ClickHouseUsage {
     async fn read_facts(
         &self,
-        kind: &str,
+        kinds: &[&str],
         entities: Option<&[String]>,
         cut: u64,
-    ) -> Result<Vec<FactRow>, PortError> {
+    ) -> Result<BTreeMap<String, Vec<FactRow>>, PortError> {
         let of_entities = if entities.is_some() { "AND entity IN {entities:Array(String)} " } else { "" };
         let sql = format!(
-            "SELECT entity, valid_from_us, valid_to_us, topic, partition, block, idx, body \
-             FROM facts WHERE kind = {{kind:String}} {of_entities}AND {NAMED}"
+            "SELECT toString(kind) AS kind, entity, valid_from_us, valid_to_us, topic, partition, block, idx, body \
+             FROM facts WHERE facts.kind IN {{kinds:Array(String)}} {of_entities}AND {FACT_NAMED}"
         );
-        let mut query = self.client.query(&sql).param("kind", kind).param("cut", cut);
+        let mut query = self.client.query(&sql).param("kinds", kinds).param("cut", cut);
         if let Some(entities) = entities {
             query = query.param("entities", entities);
         }
         let rows = query.fetch_all::<FactColumns>().await.map_err(failed("facts"))?;
-        Ok(rows
-            .into_iter()
-            .map(|row| FactRow {
+        let mut facts: BTreeMap<String, Vec<FactRow>> = BTreeMap::new();
+        for row in rows {
+            facts.entry(row.kind).or_default().push(FactRow {
                 entity: row.entity,
                 valid_from_us: row.valid_from_us,
                 valid_to_us: row.valid_to_us,
                 block: BlockId { topic: row.topic, partition: row.partition, block: row.block },
                 idx: row.idx,
                 body: row.body,
-            })
-            .collect())
+            });
+        }
+        Ok(facts)
     }
 
     async fn read_slices(
@@ -384,49 +385,6 @@ impl ClickHouseUsage {
     async fn sealed_cut(&self, cut: u64) -> Result<u64, PortError> {
         let query = self.client.query(&sealed_cut_query()).param("cut", cut);
         query.fetch_one().await.map_err(failed("the latest seals"))
-    }
-
-    async fn add_work(
-        &self,
-        interval: Interval,
-        machine_ids: &[&str],
-        cut: u64,
-        work: &mut WorkRead,
-    ) -> Result<(), PortError> {
-        let accepted = "machine_id IN {machines:Array(String)} AND verdict = 'accepted'";
-        let corrections = self.read_corrections(cut).await?;
-        let ask = |sql: &str| {
-            corrections
-                .bind(self.client.query(sql))
-                .param("machines", machine_ids)
-                .param("start", interval.start_us)
-                .param("end", interval.end_us)
-                .param("cut", cut)
-        };
-        let sealed_cut = self.sealed_cut(cut).await?;
-        let sums = ask(&format!(
-            "SELECT chain, nbits, subsidy_sat, sum(credited_q32) AS credited, sum(shares) AS share_count \
-             FROM ({}) GROUP BY chain, nbits, subsidy_sat",
-            work_rows("{start:Int64}", "{end:Int64}", accepted)
-        ))
-        .param("sealed_cut", sealed_cut);
-        for row in sums.fetch_all::<WorkColumns>().await.map_err(failed("work"))? {
-            work.groups.push(WorkGroup {
-                chain: row.chain,
-                nbits: row.nbits,
-                subsidy_sat: row.subsidy_sat,
-                credited_q32: row.credited,
-                shares: row.share_count,
-            });
-        }
-        let sources = ask(&format!(
-            "SELECT DISTINCT topic, partition, block FROM work_5m WHERE {accepted} \
-             AND interval_start_us >= {{start:Int64}} AND interval_start_us < {{end:Int64}} AND {NAMED}"
-        ));
-        for row in sources.fetch_all::<BlockColumns>().await.map_err(failed("the blocks of work"))? {
-            work.blocks.insert(BlockId { topic: row.topic, partition: row.partition, block: row.block });
-        }
-        Ok(())
     }
 }
 

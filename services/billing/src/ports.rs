@@ -1,6 +1,6 @@
 //! What the clerk needs from outside. It owns these traits; adapters implement them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
 use wb_ledger::{ChainHead, EvidenceBlock};
@@ -174,6 +174,21 @@ pub trait UsageStore: Send + Sync {
     /// All facts of a kind, in any order.
     fn facts(&self, kind: &str, cut: u64) -> impl Future<Output = Result<Vec<FactRow>, PortError>> + Send;
 
+    /// All facts of some kinds, by their kind; a kind without any may be missing.
+    fn facts_of_kinds(
+        &self,
+        kinds: &[&'static str],
+        cut: u64,
+    ) -> impl Future<Output = Result<BTreeMap<String, Vec<FactRow>>, PortError>> + Send {
+        async move {
+            let mut facts = BTreeMap::new();
+            for kind in kinds {
+                facts.insert((*kind).to_owned(), self.facts(kind, cut).await?);
+            }
+            Ok(facts)
+        }
+    }
+
     /// Facts of a kind about some entities, in any order.
     fn facts_of(
         &self,
@@ -189,10 +204,12 @@ pub trait UsageStore: Send + Sync {
         cut: u64,
     ) -> impl Future<Output = Result<WorkRead, PortError>> + Send;
 
-    /// The work of several parties at once: for each what [`Self::work`] gives for it.
+    /// The work of several parties at once: for each what [`Self::work`] gives for it. `corrections` are
+    /// those of the cut.
     fn work_of_each(
         &self,
         parties: &[Vec<Holding>],
+        _corrections: &CorrectionsRead,
         cut: u64,
     ) -> impl Future<Output = Result<Vec<WorkRead>, PortError>> + Send {
         async move {

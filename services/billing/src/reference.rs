@@ -57,11 +57,15 @@ pub(crate) struct PeriodTerms {
 }
 
 impl Reference {
-    /// Reads all contracts and assignments.
+    /// Reads all contracts and assignments, and what else a bill may rest on.
     pub(crate) async fn load<S: UsageStore>(store: &S, cut: u64) -> Result<Self, ClerkError> {
-        let contracts = timelines(store.facts("contract", cut).await?);
+        let mut kinds = vec!["contract", "assignment"];
+        kinds.extend(facts::KINDS);
+        let mut rows = store.facts_of_kinds(&kinds, cut).await?;
+        let mut take = |kind: &str| rows.remove(kind).unwrap_or_default();
+        let contracts = timelines(take("contract"));
         let mut assignments: BTreeMap<String, Vec<Assignment>> = BTreeMap::new();
-        for (machine_id, spans) in timelines(store.facts("assignment", cut).await?) {
+        for (machine_id, spans) in timelines(take("assignment")) {
             for span in spans {
                 let body: AssignmentBody =
                     serde_json::from_str(&span.body).map_err(|error| ClerkError::Fact {
@@ -77,7 +81,7 @@ impl Reference {
                 });
             }
         }
-        Ok(Self { contracts, assignments, facts: Facts::load(store, cut).await? })
+        Ok(Self { contracts, assignments, facts: Facts::read(&mut take)? })
     }
 
     /// The ids of all contracts, sorted.

@@ -91,7 +91,27 @@ const RELIED_ON: &[(&str, &[Columns])] = &[
             ("block", "UInt64"),
         ]],
     ),
-    ("seals", &[&[("names_offset", "UInt64"), ("day", "Int32"), ("seal", "UInt64"), ("cut", "UInt64")]]),
+    (
+        "sealed_work_blocks",
+        &[&[
+            ("day", "Int32"),
+            ("seal", "UInt64"),
+            ("machine_id", "String"),
+            ("topic", "LowCardinality(String)"),
+            ("partition", "UInt32"),
+            ("blocks", "Array(UInt64)"),
+        ]],
+    ),
+    (
+        "seals",
+        &[&[
+            ("names_offset", "UInt64"),
+            ("day", "Int32"),
+            ("seal", "UInt64"),
+            ("cut", "UInt64"),
+            ("form", "UInt32"),
+        ]],
+    ),
     ("seal_floor", &[&[("names_offset", "UInt64")]]),
     (
         "shares",

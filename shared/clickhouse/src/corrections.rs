@@ -13,7 +13,7 @@ use wb_metering::corrections::{Corrections, EventId, RatioFact, Recorded, Transf
 use wb_units::{Interval, Micros};
 
 use crate::error::{StoreError, query_failed};
-use crate::read::NAMED;
+use crate::read::FACT_NAMED;
 
 /// The most voided events that a query takes along: their ids, 32 digits each, are a part of it.
 pub const VOIDED_MAX: usize = 20_000;
@@ -115,7 +115,7 @@ impl CorrectionsAt {
         let sql = format!(
             "SELECT toString(kind) AS kind, toString(source) AS source, source_epoch, source_key, sequence, \
                toString(topic) AS topic, partition, block, idx, entity, valid_from_us, valid_to_us, body \
-             FROM facts WHERE kind IN ('{VOID}', '{METER_RATIO}') AND {NAMED} \
+             FROM facts WHERE kind IN ('{VOID}', '{METER_RATIO}') AND {FACT_NAMED} \
              ORDER BY partition, block, idx"
         );
         let query = client.query_raw(&sql).param("cut", cut).with_setting("max_result_rows", "0");

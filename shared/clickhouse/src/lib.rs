@@ -20,6 +20,7 @@ pub mod read;
 pub mod seal;
 pub mod sealed;
 pub mod tenant;
+pub mod whole_days;
 
 pub use client::{Store, StoreConfig};
 pub use error::StoreError;

@@ -21,8 +21,11 @@ use crate::sealed::{
 pub use content::SealContent;
 
 /// The tables of a seal, in the order in which they are written and hashed.
-pub const TABLES: [&str; 4] =
-    ["sealed_work_5m", "sealed_work_1h", "sealed_work_1d", "sealed_energy_readings"];
+pub const TABLES: [&str; 5] =
+    ["sealed_work_5m", "sealed_work_1h", "sealed_work_1d", "sealed_energy_readings", "sealed_work_blocks"];
+
+/// What orders the lists of blocks, which is also what makes two of them one.
+const LIST_KEY: &str = "machine_id, topic, partition";
 
 /// What orders the rows of a seal, which is also what makes two of them one.
 const WORK_KEY: &str = "machine_id, interval_start_us, site_id, chain, nbits, subsidy_sat, verdict, reason";
@@ -80,6 +83,16 @@ impl SealOf {
     fn work(&self) -> String {
         let (sealed, blocks) = self.conditions("interval_start_us");
         work_source(&sealed, &blocks)
+    }
+
+    /// Rows of [`LIST_KEY`] and `blocks`, lists of blocks that hold accepted work.
+    fn block_lists(&self) -> String {
+        let (sealed, blocks) = self.conditions("interval_start_us");
+        format!(
+            "SELECT {LIST_KEY}, blocks FROM sealed_work_blocks WHERE {sealed} UNION ALL \
+             SELECT {LIST_KEY}, [block] AS blocks FROM (\
+               SELECT {LIST_KEY}, block FROM work_5m WHERE {blocks} AND verdict = 'accepted')"
+        )
     }
 
     fn readings(&self) -> String {
@@ -173,6 +186,14 @@ impl Store {
                 format!(
                     "SELECT toInt32({day}), toUInt64({tag}), {READING_COLUMNS} FROM ({})",
                     seal.readings()
+                ),
+            ),
+            (
+                "sealed_work_blocks",
+                format!(
+                    "SELECT toInt32({day}), toUInt64({tag}), {LIST_KEY}, arraySort(groupUniqArrayArray(blocks)) \
+                     FROM ({}) GROUP BY {LIST_KEY}",
+                    seal.block_lists()
                 ),
             ),
         ] {

@@ -115,7 +115,7 @@ pub fn work_rows(from: &str, to: &str, condition: &str) -> String {
 }
 
 /// What voided shares counted for, taken away.
-fn voided_work(from: &str, to: &str, condition: &str) -> String {
+pub(crate) fn voided_work(from: &str, to: &str, condition: &str) -> String {
     let q32 = "credited_q32";
     // Inside, the columns have the names that the condition goes by.
     let shares = format!(

@@ -14,6 +14,10 @@ use crate::wire::{Alarm, Name, NamesRecord, Pin, Seal};
 /// The form of records that this code writes.
 pub const NAMES_VERSION: u32 = 1;
 
+/// The form of seals that this code writes. From 2 on a seal says of how many blocks it is, with the root over them;
+/// one of form 1 does not.
+pub const SEAL_VERSION: u32 = 2;
+
 /// The predecessor of a chain's first name.
 pub const CHAIN_START: [u8; 32] = [0; 32];
 

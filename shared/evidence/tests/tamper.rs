@@ -308,6 +308,7 @@ fn cases() -> Vec<Case> {
                     lines: wb_rating::rate_stretches(&other.material.stretches).unwrap(),
                     cut: invoice.evidence.cut,
                     blocks: bundle.blocks.clone(),
+                    days: Vec::new(),
                     chain_heads: invoice.evidence.chain_heads,
                 });
                 bundle.record = record;

@@ -10,6 +10,30 @@ pub fn leaf(bytes: &[u8]) -> [u8; 32] {
     Sha256::new().chain_update([0]).chain_update(bytes).finalize().into()
 }
 
+/// The leaf of a named block in the tree over a sealed day's blocks: topic and partition, the block's number, the hash
+/// of its content and the root over its events.
+///
+/// ```text
+/// SHA-256(0x00 | topic | 0x00 | LE32(partition) | LE64(block) | content hash | Merkle root)
+/// ```
+#[must_use]
+pub fn block_leaf(
+    (topic, partition, block): (&str, u32, u64),
+    content_hash: &[u8; 32],
+    merkle_root: &[u8; 32],
+) -> [u8; 32] {
+    Sha256::new()
+        .chain_update([0])
+        .chain_update(topic)
+        .chain_update([0])
+        .chain_update(partition.to_le_bytes())
+        .chain_update(block.to_le_bytes())
+        .chain_update(content_hash)
+        .chain_update(merkle_root)
+        .finalize()
+        .into()
+}
+
 /// The node above two.
 #[must_use]
 pub fn node(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {

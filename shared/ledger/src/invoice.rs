@@ -147,8 +147,11 @@ pub struct Evidence {
     pub cut: u64,
     /// How many blocks stand behind the lines.
     pub blocks_count: u64,
-    /// The first [`BLOCKS_LISTED_MAX`] of them, sorted.
+    /// The first [`BLOCKS_LISTED_MAX`] of those that are named one by one, sorted.
     pub blocks: Vec<EvidenceBlock>,
+    /// The sealed days whose blocks are named by one root each, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub days: Vec<EvidenceDay>,
     /// The latest name of every partition at the cut, sorted.
     pub chain_heads: Vec<ChainHead>,
 }
@@ -167,6 +170,22 @@ pub struct EvidenceBlock {
     pub content_hash: Hash,
     /// The root over its events.
     pub merkle_root: Hash,
+}
+
+/// A sealed UTC day: all blocks with work or readings of it that were named before its seal's cut, whosever they are.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvidenceDay {
+    /// The day, counted since 1970-01-01.
+    pub day: i32,
+    /// The offset of its seal in `names`.
+    pub names_offset: u64,
+    /// The hash of its seal's record.
+    pub seal_hash: Hash,
+    /// How many blocks it has.
+    pub blocks_count: u64,
+    /// The root over them, sorted by topic, partition and number; each is a leaf as `wb_fold::merkle::block_leaf` makes it.
+    pub blocks_root: Hash,
 }
 
 /// The head of a partition's chain of names.
@@ -200,8 +219,10 @@ pub struct Billed {
     pub lines: Vec<Line>,
     /// The offset in `names`.
     pub cut: u64,
-    /// All blocks behind the lines, in any order.
+    /// All blocks behind the lines that are named one by one, in any order.
     pub blocks: Vec<EvidenceBlock>,
+    /// The sealed days behind the lines, in any order.
+    pub days: Vec<EvidenceDay>,
     /// The heads at the cut, in any order.
     pub chain_heads: Vec<ChainHead>,
 }
@@ -290,6 +311,8 @@ struct ChargedLine<'a> {
 struct EvidencePart<'a> {
     cut: u64,
     blocks: &'a [EvidenceBlock],
+    #[serde(skip_serializing_if = "<[EvidenceDay]>::is_empty")]
+    days: &'a [EvidenceDay],
     chain_heads: &'a [ChainHead],
 }
 
@@ -311,9 +334,14 @@ impl Draft {
         let mut chain_heads = billed.chain_heads;
         chain_heads.sort();
         chain_heads.dedup();
-        let evidence_part = EvidencePart { cut: billed.cut, blocks: &blocks, chain_heads: &chain_heads };
+        let mut days = billed.days;
+        days.sort();
+        days.dedup();
+        let evidence_part =
+            EvidencePart { cut: billed.cut, blocks: &blocks, days: &days, chain_heads: &chain_heads };
         let evidence_digest = canonical::digest(&evidence_part).map_err(canonical)?;
-        let blocks_count = length(blocks.len());
+        let of_days = days.iter().fold(0_u64, |sum, day| sum.saturating_add(day.blocks_count));
+        let blocks_count = length(blocks.len()).saturating_add(of_days);
         blocks.truncate(BLOCKS_LISTED_MAX);
         let mut invoice = Invoice {
             invoice_id: invoice_id(&billed.legal_entity, &contract_id, &billed.period.text)?,
@@ -325,7 +353,7 @@ impl Draft {
             period: billed.period,
             lines,
             totals,
-            evidence: Evidence { cut: billed.cut, blocks_count, blocks, chain_heads },
+            evidence: Evidence { cut: billed.cut, blocks_count, blocks, days, chain_heads },
             bill_digest: Hash::ZERO,
             evidence_digest,
             dates: None,

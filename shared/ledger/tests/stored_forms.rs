@@ -78,6 +78,7 @@ fn billed(contract_id: &str, entity: &str, cut: u64) -> Billed {
         lines: rate(&contract, &usage()).unwrap(),
         cut,
         blocks: vec![block("shares", 1), block("shares", 0), block("energy", 0), block("shares", 1)],
+        days: Vec::new(),
         chain_heads: vec![ChainHead {
             topic: "shares".to_owned(),
             partition: 3,

@@ -1,16 +1,16 @@
 //! The work of many parties in one query each for sums and blocks, and which machines new rows are about.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clickhouse::Row;
 use serde::Deserialize;
-use wb_clickhouse::sealed::work_rows;
+use wb_clickhouse::whole_days::StretchSeals;
 use wb_rating::WorkGroup;
 use wb_units::Interval;
 
-use super::{ClickHouseUsage, MACHINES_PER_QUERY, NAMED, failed};
+use super::{ClickHouseUsage, MACHINES_PER_QUERY, failed};
 use crate::error::PortError;
-use crate::ports::{BlockId, Holding, Touched, UsageStore, WorkRead};
+use crate::ports::{BlockId, CorrectionsRead, Holding, Touched, WorkRead};
 
 #[derive(Row, Deserialize)]
 struct WorkColumns {
@@ -24,10 +24,10 @@ struct WorkColumns {
 
 #[derive(Row, Deserialize)]
 struct BlockColumns {
+    party: u32,
     topic: String,
     partition: u32,
-    block: u64,
-    parties: Vec<u32>,
+    blocks: Vec<u64>,
 }
 
 /// Which party a row's machine belongs to.
@@ -38,11 +38,14 @@ impl ClickHouseUsage {
     pub(super) async fn read_work_of_each(
         &self,
         parties: &[Vec<Holding>],
+        corrections: &CorrectionsRead,
         cut: u64,
     ) -> Result<Vec<WorkRead>, PortError> {
+        let voids = corrections.resolved.voided().len() > 0;
         let mut works = vec![WorkRead::default(); parties.len()];
         // In a stretch a machine belongs to one party; whoever claims it too is asked about alone.
         let mut stretches: BTreeMap<Interval, BTreeMap<&str, usize>> = BTreeMap::new();
+        let mut claimed = Vec::new();
         for (party, holdings) in parties.iter().enumerate() {
             for holding in holdings {
                 let machines = stretches.entry(holding.interval).or_default();
@@ -51,15 +54,18 @@ impl ClickHouseUsage {
                         machines.insert(&holding.machine_id, party);
                     }
                     Some(of) if *of == party => {}
-                    Some(_) => add(&mut works, party, self.work(std::slice::from_ref(holding), cut).await?),
+                    Some(_) => claimed.push((holding.interval, [(holding.machine_id.as_str(), party)])),
                 }
             }
         }
         for (interval, machines) in stretches {
             let machines: Vec<(&str, usize)> = machines.into_iter().collect();
             for chunk in machines.chunks(MACHINES_PER_QUERY) {
-                self.add_parties(interval, chunk, cut, &mut works).await?;
+                self.add_parties(interval, chunk, (voids, cut), &mut works).await?;
             }
+        }
+        for (interval, machine) in claimed {
+            self.add_parties(interval, &machine, (voids, cut), &mut works).await?;
         }
         Ok(works)
     }
@@ -92,60 +98,60 @@ impl ClickHouseUsage {
         Ok(Touched { machine_ids: ids.into_iter().collect(), facts: facts > 0 })
     }
 
+    /// Adds the work of some machines, each of one party, in a stretch.
     async fn add_parties(
         &self,
         interval: Interval,
         machines: &[(&str, usize)],
-        cut: u64,
+        (voids, cut): (bool, u64),
         works: &mut [WorkRead],
     ) -> Result<(), PortError> {
         let ids: Vec<&str> = machines.iter().map(|(machine_id, _)| *machine_id).collect();
         let parties: Vec<u32> =
             machines.iter().map(|(_, party)| u32::try_from(*party).unwrap_or(u32::MAX)).collect();
-        let accepted = "machine_id IN {machines:Array(String)} AND verdict = 'accepted'";
-        let corrections = self.read_corrections(cut).await?;
+        let of_machines = "machine_id IN {machines:Array(String)}";
         let ask = |sql: &str| {
-            corrections
-                .bind(self.client.query(sql))
-                .param("machines", &ids)
-                .param("parties", &parties)
-                .param("start", interval.start_us)
-                .param("end", interval.end_us)
-                .param("cut", cut)
+            let query = self.client.query(sql).param("machines", &ids).param("parties", &parties);
+            query.param("cut", cut)
         };
-        let sealed_cut = self.sealed_cut(cut).await?;
+        let seals = StretchSeals::read(&self.client, interval, cut)
+            .await
+            .map_err(|error| PortError::new("reading the seals from ClickHouse", error))?;
         let sums = ask(&format!(
             "SELECT {PARTY} AS party, chain, nbits, subsidy_sat, sum(credited_q32) AS credited, \
                sum(shares) AS share_count FROM ({}) GROUP BY party, chain, nbits, subsidy_sat",
-            work_rows("{start:Int64}", "{end:Int64}", accepted)
-        ))
-        .param("sealed_cut", sealed_cut);
-        for row in sums.fetch_all::<WorkColumns>().await.map_err(failed("work"))? {
-            let group = WorkGroup {
+            seals.work_sums(&format!("{of_machines} AND verdict = 'accepted'"), voids)
+        ));
+        // Without voids the query has no parameter for them.
+        let sums = if voids { self.read_corrections(cut).await?.bind(sums) } else { sums };
+        // Lists of many machines are joined there, so that a block comes once and not once a machine.
+        let join = if parties.iter().collect::<BTreeSet<_>>().len() < parties.len() {
+            "groupUniqArrayArray"
+        } else {
+            "groupArrayArray"
+        };
+        let sources = ask(&format!(
+            "SELECT {PARTY} AS party, topic, partition, {join}(blocks) AS blocks FROM ({}) \
+             GROUP BY party, topic, partition",
+            seals.work_blocks(of_machines)
+        ));
+        // Both are asked at once, so that they go by the same seals.
+        let (sums, sources) =
+            tokio::join!(sums.fetch_all::<WorkColumns>(), sources.fetch_all::<BlockColumns>());
+        for row in sums.map_err(failed("work"))? {
+            let Some(work) = works.get_mut(index(row.party)) else { continue };
+            work.groups.push(WorkGroup {
                 chain: row.chain,
                 nbits: row.nbits,
                 subsidy_sat: row.subsidy_sat,
                 credited_q32: row.credited,
                 shares: row.share_count,
-            };
-            add(works, index(row.party), WorkRead { groups: vec![group], ..WorkRead::default() });
+            });
         }
-        // Whether a block is named is asked once for each block, after its rows are one, and not for each row.
-        let sources = ask(&format!(
-            "SELECT topic, partition, block, groupUniqArrayArray(of_attempt) AS parties FROM (\
-               SELECT topic, partition, block, attempt, groupUniqArray({PARTY}) AS of_attempt \
-               FROM work_5m WHERE {accepted} AND interval_start_us >= {{start:Int64}} \
-               AND interval_start_us < {{end:Int64}} GROUP BY topic, partition, block, attempt) \
-             WHERE {NAMED} GROUP BY topic, partition, block"
-        ))
-        .with_setting("enable_optimize_predicate_expression", "0");
-        for row in sources.fetch_all::<BlockColumns>().await.map_err(failed("the blocks of work"))? {
-            let id = BlockId { topic: row.topic, partition: row.partition, block: row.block };
-            for party in row.parties {
-                if let Some(work) = works.get_mut(index(party)) {
-                    work.blocks.insert(id.clone());
-                }
-            }
+        for row in sources.map_err(failed("the blocks of work"))? {
+            let Some(work) = works.get_mut(index(row.party)) else { continue };
+            let id = |block| BlockId { topic: row.topic.clone(), partition: row.partition, block };
+            work.blocks.extend(row.blocks.iter().copied().map(id));
         }
         Ok(())
     }
@@ -153,11 +159,4 @@ impl ClickHouseUsage {
 
 fn index(party: u32) -> usize {
     usize::try_from(party).unwrap_or(usize::MAX)
-}
-
-fn add(works: &mut [WorkRead], party: usize, read: WorkRead) {
-    if let Some(work) = works.get_mut(party) {
-        work.groups.extend(read.groups);
-        work.blocks.extend(read.blocks);
-    }
 }

@@ -7,7 +7,7 @@ use wb_events::facts;
 use wb_units::{Interval, Micros};
 
 use crate::error::ClerkError;
-use crate::ports::{BlockId, FactRow, UsageStore};
+use crate::ports::{BlockId, FactRow};
 use crate::timeline::timelines;
 
 /// A fact with the time for which it holds on the settlement grid.
@@ -42,24 +42,38 @@ pub(crate) struct Facts {
     pub(crate) deposits: Vec<Recorded<facts::DepositHeld>>,
 }
 
+/// The kinds of [`Facts`].
+pub(crate) const KINDS: [&str; 10] = [
+    "machine",
+    "curtailment",
+    "maintenance",
+    "outage",
+    "meter",
+    "pool_payout",
+    "pool_earning",
+    "count",
+    "prepaid_grant",
+    "deposit_held",
+];
+
 impl Facts {
-    /// Reads them all.
-    pub(crate) async fn load<S: UsageStore>(store: &S, cut: u64) -> Result<Self, ClerkError> {
+    /// Reads them out of the rows of each of [`KINDS`].
+    pub(crate) fn read(rows_of: &mut impl FnMut(&str) -> Vec<FactRow>) -> Result<Self, ClerkError> {
         let mut machines: BTreeMap<String, Vec<Dated<facts::Machine>>> = BTreeMap::new();
-        for machine in dated(store, "machine", cut).await? {
+        for machine in dated("machine", rows_of)? {
             machines.entry(machine.entity.clone()).or_default().push(machine);
         }
         Ok(Self {
             machines,
-            curtailments: dated(store, "curtailment", cut).await?,
-            maintenance: dated(store, "maintenance", cut).await?,
-            outages: dated(store, "outage", cut).await?,
-            meters: dated(store, "meter", cut).await?,
-            payouts: recorded(store, "pool_payout", cut, Same::Instant).await?,
-            earnings: recorded(store, "pool_earning", cut, Same::Instant).await?,
-            counts: recorded(store, "count", cut, Same::Instant).await?,
-            grants: recorded(store, "prepaid_grant", cut, Same::Entity).await?,
-            deposits: recorded(store, "deposit_held", cut, Same::Entity).await?,
+            curtailments: dated("curtailment", rows_of)?,
+            maintenance: dated("maintenance", rows_of)?,
+            outages: dated("outage", rows_of)?,
+            meters: dated("meter", rows_of)?,
+            payouts: recorded("pool_payout", rows_of, Same::Instant)?,
+            earnings: recorded("pool_earning", rows_of, Same::Instant)?,
+            counts: recorded("count", rows_of, Same::Instant)?,
+            grants: recorded("prepaid_grant", rows_of, Same::Entity)?,
+            deposits: recorded("deposit_held", rows_of, Same::Entity)?,
         })
     }
 
@@ -91,13 +105,12 @@ fn read<T: DeserializeOwned>(kind: &'static str, entity: &str, body: &str) -> Re
     })
 }
 
-async fn dated<S: UsageStore, T: DeserializeOwned>(
-    store: &S,
+fn dated<T: DeserializeOwned>(
     kind: &'static str,
-    cut: u64,
+    rows_of: &mut impl FnMut(&str) -> Vec<FactRow>,
 ) -> Result<Vec<Dated<T>>, ClerkError> {
     let mut found = Vec::new();
-    for (entity, spans) in timelines(store.facts(kind, cut).await?) {
+    for (entity, spans) in timelines(rows_of(kind)) {
         for span in spans {
             let body = read(kind, &entity, &span.body)?;
             found.push(Dated { entity: entity.clone(), interval: span.interval, body, block: span.block });
@@ -106,13 +119,12 @@ async fn dated<S: UsageStore, T: DeserializeOwned>(
     Ok(found)
 }
 
-async fn recorded<S: UsageStore, T: DeserializeOwned>(
-    store: &S,
+fn recorded<T: DeserializeOwned>(
     kind: &'static str,
-    cut: u64,
+    rows_of: &mut impl FnMut(&str) -> Vec<FactRow>,
     same: Same,
 ) -> Result<Vec<Recorded<T>>, ClerkError> {
-    let mut rows = store.facts(kind, cut).await?;
+    let mut rows = rows_of(kind);
     let order = |row: &FactRow| (row.block.partition, row.block.block, row.idx);
     rows.sort_by_key(order);
     let mut latest: BTreeMap<(String, Micros), FactRow> = BTreeMap::new();

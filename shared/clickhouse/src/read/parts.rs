@@ -18,6 +18,11 @@ pub(super) const FOREVER_US: i64 = i64::MAX;
 pub(crate) const NAMED: &str = "(topic, partition, block, attempt) IN (\
      SELECT topic, partition, block, attempt FROM manifest WHERE names_offset < {cut:UInt64})";
 
+/// As the other, for facts: they come by one topic, whose names are few.
+pub const FACT_NAMED: &str = "(topic, partition, block, attempt) IN (\
+     SELECT topic, partition, block, attempt FROM manifest WHERE topic = 'reference' \
+     AND names_offset < {cut:UInt64})";
+
 /// SQL for the first settlement boundary at or after an instant, as
 /// `wb_units::time::boundary_at_or_after` has it.
 pub(crate) fn boundary(column: &str) -> String {
@@ -41,7 +46,7 @@ pub(super) fn versions(kind: &'static str) -> String {
                leadInFrame({from}, 1, toInt64({FOREVER_US})) OVER in_order,
                if(isNull(valid_to_us), toInt64({FOREVER_US}), {to})
              ) AS end_us
-           FROM facts WHERE kind = '{kind}' AND {NAMED}
+           FROM facts WHERE kind = '{kind}' AND {FACT_NAMED}
            WINDOW in_order AS (PARTITION BY entity ORDER BY valid_from_us, partition, block, idx
              ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING)
          ) WHERE start_us < end_us"

@@ -1,13 +1,13 @@
 //! What the rows of a seal must be, added up here, and what they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ruint::aliases::U256;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use wb_fold::rowbinary::Row;
 
-use super::{HOUR_US, READING_COLUMNS, SealOf, TABLES, WORK_COLUMNS, WORK_KEY};
+use super::{HOUR_US, LIST_KEY, READING_COLUMNS, SealOf, TABLES, WORK_COLUMNS, WORK_KEY};
 use crate::client::Store;
 use crate::error::{StoreError, query_failed};
 use crate::sealed::DAY_US;
@@ -154,6 +154,43 @@ impl Adder {
     }
 }
 
+/// A list of blocks as it is read to be joined with others.
+#[derive(clickhouse::Row, Deserialize)]
+struct ListRow {
+    machine_id: String,
+    topic: String,
+    partition: u32,
+    blocks: Vec<u64>,
+}
+
+/// Joins lists of blocks, which come in the order of their machines, topics and partitions.
+#[derive(Default)]
+struct Lister {
+    of: Option<(String, String, u32)>,
+    blocks: BTreeSet<u64>,
+    hash: TableHash,
+}
+
+impl Lister {
+    fn add(&mut self, row: ListRow) {
+        let of = (row.machine_id, row.topic, row.partition);
+        if self.of.as_ref() != Some(&of) {
+            self.finish_list();
+            self.of = Some(of);
+        }
+        self.blocks.extend(row.blocks);
+    }
+
+    fn finish_list(&mut self) {
+        let Some((machine_id, topic, partition)) = self.of.take() else { return };
+        let mut row = Row::new();
+        row.text(&machine_id).text(&topic).u32(partition);
+        let blocks: Vec<u64> = std::mem::take(&mut self.blocks).into_iter().collect();
+        row.u64s(blocks.into_iter());
+        self.hash.row(&row);
+    }
+}
+
 impl Store {
     /// What the rows of a seal must be: the rows of its base and of the blocks above it, read again
     /// and added up here.
@@ -175,7 +212,20 @@ impl Store {
         adder.finish_machine();
         let readings = self.hash_rows(READING_COLUMNS, &format!("({})", seal.readings())).await?;
         let [by_interval, by_hour, by_day] = adder.hashes;
-        Ok(content([by_interval, by_hour, by_day, readings]))
+        let lists = self.expected_lists(seal).await?;
+        Ok(content([by_interval, by_hour, by_day, readings, lists]))
+    }
+
+    async fn expected_lists(&self, seal: &SealOf) -> Result<TableHash, StoreError> {
+        let failed = || query_failed("read the blocks of a day to be sealed");
+        let sql = format!("SELECT {LIST_KEY}, blocks FROM ({}) ORDER BY {LIST_KEY}", seal.block_lists());
+        let mut rows = self.sealing().query(&sql).fetch::<ListRow>().map_err(failed())?;
+        let mut lister = Lister::default();
+        while let Some(row) = rows.next().await.map_err(failed())? {
+            lister.add(row);
+        }
+        lister.finish_list();
+        Ok(lister.hash)
     }
 
     /// What the rows under a tag are.
@@ -185,9 +235,13 @@ impl Store {
     pub async fn stored_seal(&self, day: i32, seal: u64) -> Result<SealContent, StoreError> {
         let mut tables = <[TableHash; TABLES.len()]>::default();
         for (name, table) in TABLES.iter().zip(&mut tables) {
-            let columns = if *name == "sealed_energy_readings" { READING_COLUMNS } else { WORK_COLUMNS };
+            let columns = match *name {
+                "sealed_energy_readings" => READING_COLUMNS.to_owned(),
+                "sealed_work_blocks" => format!("{LIST_KEY}, blocks"),
+                _ => WORK_COLUMNS.to_owned(),
+            };
             let rows = format!("{name} WHERE day = {day} AND seal = {seal}");
-            *table = self.hash_rows(columns, &rows).await?;
+            *table = self.hash_rows(&columns, &rows).await?;
         }
         Ok(content(tables))
     }

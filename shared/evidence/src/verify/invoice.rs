@@ -87,6 +87,7 @@ pub(super) fn evidence_digest(bundle: &Bundle, invoice: &Invoice) -> Result<Hash
         lines: Vec::new(),
         cut: invoice.evidence.cut,
         blocks: bundle.blocks.clone(),
+        days: invoice.evidence.days.clone(),
         chain_heads: invoice.evidence.chain_heads.clone(),
     };
     Ok(Draft::new(billed)?.document().evidence_digest)

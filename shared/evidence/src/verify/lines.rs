@@ -152,6 +152,7 @@ fn rated(invoice: &Invoice, stretch: &RatedStretch) -> Result<Vec<InvoiceLine>, 
         lines,
         cut: invoice.evidence.cut,
         blocks: Vec::new(),
+        days: Vec::new(),
         chain_heads: Vec::new(),
     };
     let draft = Draft::new(billed).map_err(|error| (error.code(), with_causes(&error)))?;

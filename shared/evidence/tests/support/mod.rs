@@ -333,6 +333,7 @@ pub(crate) fn world_without(sampling: Sampling, sequences: &[u64]) -> World {
         lines: rate_stretches(&stretches).unwrap(),
         cut: 50,
         blocks: evidence.clone(),
+        days: Vec::new(),
         chain_heads,
     });
     let subject = Subject {

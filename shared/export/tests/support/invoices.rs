@@ -66,6 +66,7 @@ pub(crate) fn invoice(number: &str, customer: &str, period: &str, lines: Vec<Lin
             content_hash: Hash::of(b"content"),
             merkle_root: Hash::of(b"root"),
         }],
+        days: Vec::new(),
         chain_heads: vec![ChainHead {
             topic: "energy".to_owned(),
             partition: 0,

@@ -44,6 +44,7 @@ pub(crate) fn draft(contract_id: &str, customer_id: &str, cut: u64, parts: &[Par
         lines: lines.collect(),
         cut,
         blocks: Vec::new(),
+        days: Vec::new(),
         chain_heads: Vec::new(),
     })
     .unwrap()
