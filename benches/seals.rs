@@ -27,7 +27,7 @@ use wb_clickhouse::read::{HashratePoint, Selection, SeriesRange};
 use wb_clickhouse::seal::{SealBase, SealContent, SealOf};
 use wb_clickhouse::{Cut, Store, StoreConfig};
 use wb_clickhouse_embedded::EngineConfig;
-use wb_events::names::{ALL_DAYS, WonSeal};
+use wb_events::names::{ALL_DAYS, SEAL_VERSION, WonSeal};
 use wb_events::wire::Seal;
 
 /// 2026-10-01T00:00:00Z in microseconds.
@@ -104,17 +104,20 @@ impl Month {
             assert_eq!(stored, self.store.expected_seal(&seal).await.unwrap());
             offset = self.name(day, cut, offset, stored).await;
         }
-        self.name(ALL_DAYS, cut, offset, SealContent { rows: 0, hash: [0; 32] }).await
+        self.name(ALL_DAYS, cut, offset, SealContent::default()).await
     }
 
     async fn name(&mut self, day: i32, cut: u64, names_offset: u64, content: SealContent) -> u64 {
         let seal = Seal {
+            version: SEAL_VERSION,
             day,
             seal: cut,
             cut,
             rows: content.rows,
             content_hash: content.hash.to_vec(),
             predecessor: vec![0; 32],
+            blocks: content.blocks,
+            blocks_root: content.blocks_root.to_vec(),
             ..Seal::default()
         };
         self.store.project_seals(&[WonSeal { names_offset, seal_hash: [0; 32], seal }]).await.unwrap();

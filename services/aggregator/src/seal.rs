@@ -174,7 +174,7 @@ impl Sealer {
             hashes.extend_from_slice(&won.seal_hash);
         }
         // The seals that this one stands on, hashed.
-        let content = SealContent { rows: 0, hash: name_hash(&hashes) };
+        let content = SealContent { hash: name_hash(&hashes), ..SealContent::default() };
         match self.name(ALL_DAYS, 0, cut, content, before.as_ref()).await? {
             Named::Won(_) => Ok(Pass::Sealed { cut, days }),
             Named::Lost => Ok(Pass::Overtaken),
@@ -239,6 +239,8 @@ impl Sealer {
             content_hash: content.hash.to_vec(),
             predecessor: before.map_or(CHAIN_START, |won| won.seal_hash).to_vec(),
             log_id: self.names.pin().map(|pin| pin.log_id).unwrap_or_default(),
+            blocks: content.blocks,
+            blocks_root: content.blocks_root.to_vec(),
         });
         let key = format!("seal/{day}");
         let offset = self.log.append(topics::NAMES, 0, key.as_bytes(), &record, &[]).await;

@@ -12,7 +12,7 @@ use wb_auth::TenantScope;
 use wb_clickhouse::read::{Selection, SeriesRange};
 use wb_clickhouse::{Cut, Store};
 use wb_clickhouse_embedded::EngineConfig;
-use wb_events::names::{ALL_DAYS, NAMES_VERSION, TopicPartition, encode_name};
+use wb_events::names::{ALL_DAYS, NAMES_VERSION, SEAL_VERSION, TopicPartition, encode_name};
 use wb_events::topics;
 use wb_events::wire::Name;
 use wb_kafka::names_view::follow_channel;
@@ -142,7 +142,12 @@ async fn the_story(place: &Place) {
     place.projected(names.next_offset(), &names).await;
     assert!(names.seal(ALL_DAYS).unwrap().seal.cut >= unsealed);
     assert_eq!(first.pass().await.unwrap(), Pass::Nothing);
-    assert_eq!(names.seal(DAY).unwrap().seal.rows, 2 + 2 + 1, "five minutes, hours and the day");
+    let sealed = names.seal(DAY).unwrap().seal;
+    assert_eq!(sealed.rows, 2 + 2 + 1 + 3, "five minutes, hours, the day and its three blocks");
+    assert_eq!((sealed.version, sealed.blocks), (SEAL_VERSION, 3));
+    let blocks = place.store.blocks_of_day(DAY, sealed.cut).await.unwrap();
+    let leaves = blocks.iter().map(wb_clickhouse::seal::DayBlock::leaf).collect();
+    assert_eq!(sealed.blocks_root, wb_fold::merkle::root(leaves));
     let cut = names.next_offset();
     assert_eq!((place.total(cut).await, place.total(unsealed).await), (15, 15));
     // What is read comes from the seal: without the blocks it is the same at the new cut, and nothing at

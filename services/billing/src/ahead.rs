@@ -14,8 +14,8 @@ use wb_units::Interval;
 
 use crate::error::PortError;
 use crate::ports::{
-    AllocationRow, BlockId, CorrectionsRead, FactRow, Holding, ReadingRow, SampleRow, Touched, UsageStore,
-    WorkRead,
+    AllocationRow, Backing, BlockId, CorrectionsRead, EachWork, FactRow, Holding, ReadingRow, Recorded,
+    SampleRow, SealedDays, Touched, UsageStore, WorkRead,
 };
 use crate::reference::{PeriodTerms, Reference};
 use crate::usage::Reading;
@@ -42,11 +42,16 @@ struct Held {
     cut: u64,
     /// Whether the tables are known to have reached it.
     reached: bool,
-    /// The cut that the tables were last found to have reached.
-    found: Option<u64>,
+    /// The cut that the tables were last found to have reached, with the heads of the chains.
+    found: Option<(u64, Option<Vec<ChainHead>>)>,
+    /// What was corrected at the cut whose facts were read last.
+    recorded: Option<(u64, CorrectionsRead)>,
     work: BTreeMap<Vec<Holding>, WorkRead>,
     registers: Registers,
     names: BTreeMap<BlockId, EvidenceBlock>,
+    /// Blocks that were asked for where they are named above the sealed days; those that are, are in `names`.
+    asked_above: BTreeSet<BlockId>,
+    sealed: Option<SealedDays>,
     heads: Option<Vec<ChainHead>>,
     corrections: Option<CorrectionsRead>,
 }
@@ -124,11 +129,17 @@ impl<S: UsageStore> Ahead<S> {
             })
             .count();
         let Asked { parties, registers, mut blocks, .. } = asked;
+        let mut above = BTreeSet::new();
         let mut fresh = Held { cut, ..Held::default() };
         let corrections = self.corrections(cut).await?;
-        let works = self.store.work_of_each(&parties, &corrections, cut).await?;
+        let EachWork { works, sealed } = self.store.work_of_each(&parties, &corrections, cut).await?;
+        let sealed = match sealed {
+            Some(sealed) => sealed,
+            None => self.sealed_days(cut).await?,
+        };
         for (party, work) in parties.into_iter().zip(works) {
             blocks.extend(work.blocks.iter().cloned());
+            above.extend(work.above.iter().cloned());
             fresh.work.insert(party, work);
         }
         for (window, machine_ids) in registers {
@@ -138,17 +149,33 @@ impl<S: UsageStore> Ahead<S> {
                 fresh.registers.insert((window, machine_id), Vec::new());
             }
             for row in rows {
-                blocks.insert(row.block.clone());
+                match row.stands_in(&sealed) {
+                    Backing::Named => {
+                        blocks.insert(row.block.clone());
+                    }
+                    Backing::Above(_) => {
+                        above.insert(row.block.clone());
+                    }
+                    Backing::Day(_) => {}
+                }
                 if let Some(rows) = fresh.registers.get_mut(&(window, row.machine_id.clone())) {
                     rows.push(row);
                 }
             }
         }
-        let names = self.store.blocks(&blocks, cut).await?;
+        above.retain(|id| !blocks.contains(id));
+        let mut names = self.store.blocks(&blocks, cut).await?;
+        if !above.is_empty() {
+            names.extend(self.store.blocks_above(&above, sealed.cut, cut).await?);
+        }
         fresh.names = names.into_iter().map(|named| (id_of(&named), named)).collect();
+        fresh.asked_above = above;
+        fresh.sealed = Some(sealed);
         let mut held = self.held();
         // What was found to be the end of the tables' names is a cut that they have reached.
-        fresh.reached = held.found == Some(cut);
+        fresh.reached = held.found.as_ref().is_some_and(|(found, _)| *found == cut);
+        fresh.found = held.found.take();
+        fresh.recorded = held.recorded.take();
         if held.cut == cut {
             fresh.reached |= held.reached;
             fresh.heads = held.heads.take();
@@ -185,9 +212,9 @@ impl<S: UsageStore> UsageStore for Ahead<S> {
         if self.at(below, |held| held.reached.then_some(())).is_some() {
             return Ok(below);
         }
-        let found = self.store.named_cut(below).await?;
+        let (found, heads) = self.store.named_heads(below).await?;
         let mut held = self.held();
-        held.found = Some(found);
+        held.found = Some((found, heads));
         held.reached |= found == below && held.cut == below && held.cut > 0;
         Ok(found)
     }
@@ -196,12 +223,10 @@ impl<S: UsageStore> UsageStore for Ahead<S> {
         self.store.facts(kind, cut).await
     }
 
-    async fn facts_of_kinds(
-        &self,
-        kinds: &[&'static str],
-        cut: u64,
-    ) -> Result<BTreeMap<String, Vec<FactRow>>, PortError> {
-        self.store.facts_of_kinds(kinds, cut).await
+    async fn recorded(&self, kinds: &[&'static str], cut: u64) -> Result<Recorded, PortError> {
+        let recorded = self.store.recorded(kinds, cut).await?;
+        self.held().recorded = Some((cut, recorded.corrections.clone()));
+        Ok(recorded)
     }
 
     async fn facts_of(&self, kind: &str, entities: &[String], cut: u64) -> Result<Vec<FactRow>, PortError> {
@@ -209,7 +234,9 @@ impl<S: UsageStore> UsageStore for Ahead<S> {
     }
 
     async fn corrections(&self, cut: u64) -> Result<CorrectionsRead, PortError> {
-        if let Some(corrections) = self.at(cut, |held| held.corrections.clone()) {
+        let held = self.at(cut, |held| held.corrections.clone());
+        let recorded = || self.held().recorded.clone().filter(|(at, _)| *at == cut);
+        if let Some(corrections) = held.or_else(|| recorded().map(|(_, corrections)| corrections)) {
             return Ok(corrections);
         }
         let corrections = self.store.corrections(cut).await?;
@@ -234,7 +261,7 @@ impl<S: UsageStore> UsageStore for Ahead<S> {
         parties: &[Vec<Holding>],
         corrections: &CorrectionsRead,
         cut: u64,
-    ) -> Result<Vec<WorkRead>, PortError> {
+    ) -> Result<EachWork, PortError> {
         self.store.work_of_each(parties, corrections, cut).await
     }
 
@@ -291,8 +318,37 @@ impl<S: UsageStore> UsageStore for Ahead<S> {
         Ok(named)
     }
 
+    async fn blocks_above(
+        &self,
+        ids: &BTreeSet<BlockId>,
+        from: u64,
+        cut: u64,
+    ) -> Result<Vec<EvidenceBlock>, PortError> {
+        let held = self.at(cut, |held| {
+            let is_own = held.sealed.as_ref().is_some_and(|sealed| sealed.cut == from);
+            (is_own && ids.is_subset(&held.asked_above))
+                .then(|| ids.iter().filter_map(|id| held.names.get(id).cloned()).collect())
+        });
+        match held {
+            Some(named) => Ok(named),
+            None => self.store.blocks_above(ids, from, cut).await,
+        }
+    }
+
+    async fn sealed_days(&self, cut: u64) -> Result<SealedDays, PortError> {
+        if let Some(sealed) = self.at(cut, |held| held.sealed.clone()) {
+            return Ok(sealed);
+        }
+        let sealed = self.store.sealed_days(cut).await?;
+        let kept = sealed.clone();
+        self.at(cut, |held| held.sealed.replace(kept));
+        Ok(sealed)
+    }
+
     async fn chain_heads(&self, cut: u64) -> Result<Vec<ChainHead>, PortError> {
-        if let Some(heads) = self.at(cut, |held| held.heads.clone()) {
+        let held = self.at(cut, |held| held.heads.clone());
+        let found = || self.held().found.clone().filter(|(found, _)| *found == cut);
+        if let Some(heads) = held.or_else(|| found().and_then(|(_, heads)| heads)) {
             return Ok(heads);
         }
         let heads = self.store.chain_heads(cut).await?;

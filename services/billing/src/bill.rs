@@ -46,6 +46,7 @@ pub(crate) async fn bill<S: UsageStore>(
 ) -> Result<Bill, ClerkError> {
     let PeriodTerms { period, terms } = period_terms;
     let mut blocks: BTreeSet<BlockId> = BTreeSet::new();
+    let (mut above, mut days) = (BTreeSet::new(), BTreeSet::new());
     let mut lines = Vec::new();
     let mut contract_versions = Vec::new();
     let mut stretches = Vec::new();
@@ -58,6 +59,8 @@ pub(crate) async fn bill<S: UsageStore>(
         let Counted { usage, prices, grants, deposits, coverage } =
             reading.count(period.interval, &balances).await?;
         blocks.append(&mut reading.blocks);
+        above.append(&mut reading.above);
+        days.append(&mut reading.days);
         for holding in reading.holdings {
             let facts = reference.facts.machine(&holding.machine_id, holding.interval);
             site_ids.extend(facts.map(|(_, fact)| fact.body.site_id.clone()));
@@ -94,8 +97,13 @@ pub(crate) async fn bill<S: UsageStore>(
     })?;
     let (completeness_required_ppm, payment_terms_days) =
         (contract.completeness_ppm, contract.payment_terms_days);
-    let named = store.blocks(&blocks, cut).await?;
+    let mut named = store.blocks(&blocks, cut).await?;
     check_all_named(&blocks, &named, cut)?;
+    let sealed = store.sealed_days(cut).await?;
+    above.retain(|id| !blocks.contains(id));
+    if !above.is_empty() {
+        named.extend(store.blocks_above(&above, sealed.cut, cut).await?);
+    }
     let billed = Billed {
         legal_entity: contract.legal_entity,
         customer_id: contract.customer_id,
@@ -105,7 +113,7 @@ pub(crate) async fn bill<S: UsageStore>(
         lines,
         cut,
         blocks: named,
-        days: Vec::new(),
+        days: days.iter().filter_map(|day| sealed.days.get(day).cloned()).collect(),
         chain_heads: store.chain_heads(cut).await?,
     };
     Ok(Bill {

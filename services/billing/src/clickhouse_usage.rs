@@ -12,18 +12,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clickhouse::{Client, Row};
 use serde::Deserialize;
-use wb_clickhouse::corrections::CorrectionsAt;
+use wb_clickhouse::StoreError;
+use wb_clickhouse::corrections::{CorrectionsAt, FactRow as CorrectionOrFact};
 use wb_clickhouse::read::FACT_NAMED;
 use wb_clickhouse::sealed::{reading_rows, sealed_cut_query, work_rows};
-use wb_ledger::{ChainHead, EvidenceBlock, Hash};
+use wb_clickhouse::whole_days::{DaySeal, SealsAt};
+use wb_events::facts::{METER_RATIO, VOID};
+use wb_ledger::{ChainHead, EvidenceBlock, EvidenceDay, Hash};
 use wb_metering::energy::RegisterReading;
 use wb_rating::WorkSlice;
 use wb_units::Interval;
 
 use crate::error::PortError;
 use crate::ports::{
-    AllocationRow, BlockId, CorrectionsRead, FactRow, Holding, ReadingRow, SampleRow, Touched, UsageStore,
-    WorkRead,
+    AllocationRow, BlockId, CorrectionsRead, EachWork, FactRow, Holding, ReadingRow, Recorded, SampleRow,
+    SealedDays, Touched, UsageStore, WorkRead,
 };
 
 /// Machines of one query: their ids, up to 128 bytes each, go along as a parameter.
@@ -48,7 +51,6 @@ pub struct ClickHouseUsage {
 
 #[derive(Row, Deserialize)]
 struct FactColumns {
-    kind: String,
     entity: String,
     valid_from_us: i64,
     valid_to_us: Option<i64>,
@@ -77,6 +79,7 @@ struct ReadingColumns {
     topic: String,
     partition: u32,
     block: u64,
+    is_sealed: bool,
 }
 
 #[derive(Row, Deserialize)]
@@ -90,6 +93,7 @@ struct NameColumns {
 
 #[derive(Row, Deserialize)]
 struct HeadColumns {
+    names_offset: u64,
     topic: String,
     partition: u32,
     block: u64,
@@ -106,9 +110,47 @@ impl ClickHouseUsage {
         let client = client
             .with_setting("max_result_rows", "0")
             .with_setting("max_execution_time", "600")
-            .with_setting("transform_null_in", "0");
+            .with_setting("transform_null_in", "0")
+            // Compiling costs more than the few rows of most of its questions, and comes and goes.
+            .with_setting("compile_expressions", "0")
+            .with_setting("compile_aggregate_expressions", "0")
+            .with_setting("compile_sort_description", "0");
         Self { client }
     }
+}
+
+/// The latest name of every partition: of a chain the latest has the highest block and offset.
+const HEADS: &str = "SELECT max(names_offset) AS names_offset, toString(topic) AS topic, partition, \
+     max(manifest.block) AS block, argMax(manifest.name_hash, manifest.block) AS name_hash FROM manifest \
+     WHERE manifest.names_offset < {cut:UInt64} GROUP BY manifest.topic, partition";
+
+fn head(row: HeadColumns) -> ChainHead {
+    ChainHead {
+        topic: row.topic,
+        partition: row.partition,
+        block: row.block,
+        name_hash: Hash::from_bytes(row.name_hash),
+    }
+}
+
+/// What stands for blocks among seals.
+fn sealed_days(seals: SealsAt) -> SealedDays {
+    let named = seals.days.into_iter().filter(DaySeal::names_blocks);
+    let days = named.map(|seal| EvidenceDay {
+        day: seal.day,
+        names_offset: seal.names_offset,
+        seal_hash: Hash::from_bytes(seal.seal_hash),
+        blocks_count: seal.blocks,
+        blocks_root: Hash::from_bytes(seal.blocks_root),
+    });
+    SealedDays { cut: seals.cut, days: days.map(|day| (day.day, day)).collect() }
+}
+
+/// Corrections as the clerk takes them.
+fn corrected(read: Result<CorrectionsAt, StoreError>) -> Result<CorrectionsRead, PortError> {
+    let read = read.map_err(|error| PortError::new("reading corrections from ClickHouse", error))?;
+    let block = |(topic, partition, block)| BlockId { topic, partition, block };
+    Ok(CorrectionsRead { resolved: read.resolved, blocks: read.blocks.into_iter().map(block).collect() })
 }
 
 fn failed(what: &'static str) -> impl Fn(clickhouse::error::Error) -> PortError {
@@ -131,24 +173,49 @@ impl UsageStore for ClickHouseUsage {
             .map_err(failed("the manifest's end"))
     }
 
+    async fn named_heads(&self, below: u64) -> Result<(u64, Option<Vec<ChainHead>>), PortError> {
+        let sql = format!(
+            "SELECT names_offset, topic, partition, block, name_hash FROM ({HEADS}) UNION ALL \
+             SELECT max(names_offset), '', 0, 0, toFixedString('', 32) FROM seals WHERE names_offset < {{cut:UInt64}} \
+             HAVING count() > 0"
+        );
+        let query = self.client.query(&sql).param("cut", below).with_setting("max_threads", "1");
+        let rows = query.fetch_all::<HeadColumns>().await.map_err(failed("the manifest's end"))?;
+        let found = rows.iter().map(|row| row.names_offset.saturating_add(1)).max().unwrap_or(0);
+        let heads = rows.into_iter().filter(|row| !row.topic.is_empty()).map(head);
+        Ok((found, Some(heads.collect())))
+    }
+
     async fn touched(&self, from: u64, to: u64) -> Result<Option<Touched>, PortError> {
         self.read_touched(from, to).await.map(Some)
     }
 
     async fn facts(&self, kind: &str, cut: u64) -> Result<Vec<FactRow>, PortError> {
-        Ok(self.read_facts(&[kind], None, cut).await?.into_values().flatten().collect())
+        self.read_facts(kind, None, cut).await
     }
 
-    async fn facts_of_kinds(
-        &self,
-        kinds: &[&'static str],
-        cut: u64,
-    ) -> Result<BTreeMap<String, Vec<FactRow>>, PortError> {
-        self.read_facts(kinds, None, cut).await
+    async fn recorded(&self, kinds: &[&'static str], cut: u64) -> Result<Recorded, PortError> {
+        let kinds: Vec<&str> = kinds.iter().copied().chain([VOID, METER_RATIO]).collect();
+        let rows = CorrectionOrFact::read_kinds(&self.client, &kinds, cut).await.map_err(failed("facts"))?;
+        let is_correction = |row: &CorrectionOrFact| row.kind == VOID || row.kind == METER_RATIO;
+        let (corrections, facts): (Vec<_>, Vec<_>) = rows.into_iter().partition(is_correction);
+        let mut recorded =
+            Recorded { corrections: corrected(CorrectionsAt::of(corrections))?, ..Recorded::default() };
+        for row in facts {
+            recorded.facts.entry(row.kind).or_default().push(FactRow {
+                entity: row.entity,
+                valid_from_us: row.valid_from_us,
+                valid_to_us: row.valid_to_us,
+                block: BlockId { topic: row.topic, partition: row.partition, block: row.block },
+                idx: row.idx,
+                body: row.body,
+            });
+        }
+        Ok(recorded)
     }
 
     async fn facts_of(&self, kind: &str, entities: &[String], cut: u64) -> Result<Vec<FactRow>, PortError> {
-        Ok(self.read_facts(&[kind], Some(entities), cut).await?.into_values().flatten().collect())
+        self.read_facts(kind, Some(entities), cut).await
     }
 
     async fn work_slices(&self, holdings: &[Holding], cut: u64) -> Result<Vec<WorkSlice>, PortError> {
@@ -185,14 +252,12 @@ impl UsageStore for ClickHouseUsage {
 
     async fn work(&self, holdings: &[Holding], cut: u64) -> Result<WorkRead, PortError> {
         let corrections = self.corrections(cut).await?;
-        let mut works = self.read_work_of_each(&[holdings.to_vec()], &corrections, cut).await?;
-        Ok(works.pop().unwrap_or_default())
+        let mut each = self.read_work_of_each(&[holdings.to_vec()], &corrections, cut).await?;
+        Ok(each.works.pop().unwrap_or_default())
     }
 
     async fn corrections(&self, cut: u64) -> Result<CorrectionsRead, PortError> {
-        let read = self.read_corrections(cut).await?;
-        let block = |(topic, partition, block)| BlockId { topic, partition, block };
-        Ok(CorrectionsRead { resolved: read.resolved, blocks: read.blocks.into_iter().map(block).collect() })
+        corrected(CorrectionsAt::read(&self.client, cut).await)
     }
 
     async fn work_of_each(
@@ -200,7 +265,7 @@ impl UsageStore for ClickHouseUsage {
         parties: &[Vec<Holding>],
         corrections: &CorrectionsRead,
         cut: u64,
-    ) -> Result<Vec<WorkRead>, PortError> {
+    ) -> Result<EachWork, PortError> {
         self.read_work_of_each(parties, corrections, cut).await
     }
 
@@ -210,7 +275,8 @@ impl UsageStore for ClickHouseUsage {
         window: Interval,
         cut: u64,
     ) -> Result<Vec<ReadingRow>, PortError> {
-        let columns = format!("{METER}, event_time_us, event_id, register_wh, topic, partition, block");
+        let columns =
+            format!("{METER}, event_time_us, event_id, register_wh, topic, partition, block, is_sealed");
         let of_machines = "machine_id IN {machines:Array(String)}";
         let (earliest, start, end, latest) = (EARLIEST, "{start:Int64}", "{end:Int64}", LATEST);
         let (before, within, after) = (
@@ -249,12 +315,26 @@ impl UsageStore for ClickHouseUsage {
                     register_wh: row.register_wh,
                 },
                 block: BlockId { topic: row.topic, partition: row.partition, block: row.block },
+                is_sealed: row.is_sealed,
             }));
         }
         Ok(rows)
     }
 
     async fn blocks(&self, ids: &BTreeSet<BlockId>, cut: u64) -> Result<Vec<EvidenceBlock>, PortError> {
+        self.blocks_above(ids, 0, cut).await
+    }
+
+    async fn sealed_days(&self, cut: u64) -> Result<SealedDays, PortError> {
+        Ok(sealed_days(self.seals(cut).await?))
+    }
+
+    async fn blocks_above(
+        &self,
+        ids: &BTreeSet<BlockId>,
+        from: u64,
+        cut: u64,
+    ) -> Result<Vec<EvidenceBlock>, PortError> {
         let mut ranges: BTreeMap<(&str, u32), (u64, u64)> = BTreeMap::new();
         for id in ids {
             let range = ranges.entry((&id.topic, id.partition)).or_insert((id.block, id.block));
@@ -271,10 +351,11 @@ impl UsageStore for ClickHouseUsage {
         };
         let sql = format!(
             "SELECT topic, partition, block, content_hash, merkle_root FROM manifest \
-             WHERE ({}) AND names_offset < {{cut:UInt64}}",
+             WHERE ({}) AND names_offset >= {{from:UInt64}} AND names_offset < {{cut:UInt64}}",
             (0..ranges.len()).map(range).collect::<Vec<_>>().join(" OR ")
         );
-        let mut query = self.client.query(&sql).param("cut", cut);
+        let mut query = self.client.query(&sql).param("from", from).param("cut", cut);
+        query = query.with_setting("max_threads", "1");
         for (index, ((topic, partition), (first, last))) in ranges.into_iter().enumerate() {
             query = query
                 .param(&format!("topic{index}"), topic)
@@ -302,57 +383,40 @@ impl UsageStore for ClickHouseUsage {
     }
 
     async fn chain_heads(&self, cut: u64) -> Result<Vec<ChainHead>, PortError> {
-        let rows = self
-            .client
-            .query(
-                "SELECT topic, partition, block, name_hash FROM manifest WHERE names_offset < {cut:UInt64} \
-                 ORDER BY topic, partition, block DESC LIMIT 1 BY topic, partition",
-            )
-            .param("cut", cut)
-            .fetch_all::<HeadColumns>()
-            .await
-            .map_err(failed("the heads of the chains"))?;
-        Ok(rows
-            .into_iter()
-            .map(|row| ChainHead {
-                topic: row.topic,
-                partition: row.partition,
-                block: row.block,
-                name_hash: Hash::from_bytes(row.name_hash),
-            })
-            .collect())
+        let query = self.client.query(HEADS).param("cut", cut);
+        let rows = query.fetch_all::<HeadColumns>().await.map_err(failed("the heads of the chains"))?;
+        Ok(rows.into_iter().map(head).collect())
     }
 }
 
 impl ClickHouseUsage {
     async fn read_facts(
         &self,
-        kinds: &[&str],
+        kind: &str,
         entities: Option<&[String]>,
         cut: u64,
-    ) -> Result<BTreeMap<String, Vec<FactRow>>, PortError> {
+    ) -> Result<Vec<FactRow>, PortError> {
         let of_entities = if entities.is_some() { "AND entity IN {entities:Array(String)} " } else { "" };
         let sql = format!(
-            "SELECT toString(kind) AS kind, entity, valid_from_us, valid_to_us, topic, partition, block, idx, body \
-             FROM facts WHERE facts.kind IN {{kinds:Array(String)}} {of_entities}AND {FACT_NAMED}"
+            "SELECT entity, valid_from_us, valid_to_us, topic, partition, block, idx, body \
+             FROM facts WHERE kind = {{kind:String}} {of_entities}AND {FACT_NAMED}"
         );
-        let mut query = self.client.query(&sql).param("kinds", kinds).param("cut", cut);
+        let mut query = self.client.query(&sql).param("kind", kind).param("cut", cut);
         if let Some(entities) = entities {
             query = query.param("entities", entities);
         }
         let rows = query.fetch_all::<FactColumns>().await.map_err(failed("facts"))?;
-        let mut facts: BTreeMap<String, Vec<FactRow>> = BTreeMap::new();
-        for row in rows {
-            facts.entry(row.kind).or_default().push(FactRow {
+        Ok(rows
+            .into_iter()
+            .map(|row| FactRow {
                 entity: row.entity,
                 valid_from_us: row.valid_from_us,
                 valid_to_us: row.valid_to_us,
                 block: BlockId { topic: row.topic, partition: row.partition, block: row.block },
                 idx: row.idx,
                 body: row.body,
-            });
-        }
-        Ok(facts)
+            })
+            .collect())
     }
 
     async fn read_slices(
@@ -379,6 +443,12 @@ impl ClickHouseUsage {
         CorrectionsAt::read(&self.client, cut)
             .await
             .map_err(|error| PortError::new("reading corrections from ClickHouse", error))
+    }
+
+    /// The seals that a query at a cut goes by.
+    async fn seals(&self, cut: u64) -> Result<SealsAt, PortError> {
+        let seals = SealsAt::read(&self.client, cut).await;
+        seals.map_err(|error| PortError::new("reading the seals from ClickHouse", error))
     }
 
     /// Up to where a query takes sealed days.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
-use wb_ledger::{ChainHead, EvidenceBlock};
+use wb_ledger::{ChainHead, EvidenceBlock, EvidenceDay};
 use wb_metering::corrections::Corrections;
 use wb_metering::energy::RegisterReading;
 use wb_metering::report::machine::{Sample, SpanRow};
@@ -99,8 +99,28 @@ pub struct Holding {
 pub struct WorkRead {
     /// The work, in groups of equal worth.
     pub groups: Vec<WorkGroup>,
-    /// The blocks.
+    /// The blocks, but those that sealed days stand for.
     pub blocks: BTreeSet<BlockId>,
+    /// More blocks, of which those count that are named at or above the cut of [`SealedDays`].
+    pub above: BTreeSet<BlockId>,
+}
+
+/// The work of several parties.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EachWork {
+    /// That of each.
+    pub works: Vec<WorkRead>,
+    /// The sealed days it was read by, as [`UsageStore::sealed_days`] gives them, where that is known.
+    pub sealed: Option<SealedDays>,
+}
+
+/// Sealed days that stand for their blocks in an invoice's evidence.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SealedDays {
+    /// All blocks with rows of such a day that are named below this offset lie in the day's seal.
+    pub cut: u64,
+    /// The days, counted since 1970-01-01 UTC.
+    pub days: BTreeMap<i32, EvidenceDay>,
 }
 
 /// A register reading, with where it was taken and the block that holds it.
@@ -116,6 +136,49 @@ pub struct ReadingRow {
     pub reading: RegisterReading,
     /// The block.
     pub block: BlockId,
+    /// Whether it was read from the seal of its day.
+    pub is_sealed: bool,
+}
+
+/// What stands for a row in an invoice's evidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backing {
+    /// Its block.
+    Named,
+    /// Its block if that is named above the sealed days; the seal of this day if not.
+    Above(i32),
+    /// The seal of this day.
+    Day(i32),
+}
+
+impl ReadingRow {
+    /// What stands for it where these days are sealed.
+    #[must_use]
+    pub fn stands_in(&self, sealed: &SealedDays) -> Backing {
+        let day = day_of(self.reading.at_us);
+        if !sealed.days.contains_key(&day) {
+            Backing::Named
+        } else if self.is_sealed {
+            Backing::Day(day)
+        } else {
+            Backing::Above(day)
+        }
+    }
+}
+
+/// The UTC day of an instant, counted since 1970-01-01.
+#[must_use]
+pub fn day_of(at_us: Micros) -> i32 {
+    const DAY_US: i64 = 86_400_000_000;
+    i32::try_from(at_us.div_euclid(DAY_US)).unwrap_or(if at_us < 0 { i32::MIN } else { i32::MAX })
+}
+
+impl SealedDays {
+    /// The sealed ones among the days that a time touches.
+    pub fn within(&self, interval: Interval) -> impl Iterator<Item = i32> {
+        let (first, last) = (day_of(interval.start_us), day_of(interval.end_us.saturating_sub(1)));
+        self.days.keys().copied().filter(move |day| (first..=last).contains(day))
+    }
 }
 
 /// A sample of a machine, with the block that holds it.
@@ -147,6 +210,15 @@ pub struct CorrectionsRead {
     pub blocks: BTreeSet<BlockId>,
 }
 
+/// Facts and corrections at a cut.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// Facts by their kind, in any order; a kind without any may be missing.
+    pub facts: BTreeMap<String, Vec<FactRow>>,
+    /// The corrections.
+    pub corrections: CorrectionsRead,
+}
+
 /// What rows of newly named blocks are about.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Touched {
@@ -161,6 +233,14 @@ pub trait UsageStore: Send + Sync {
     /// One past the highest offset in `names`, below `below`, that the tables know; 0 for none.
     fn named_cut(&self, below: u64) -> impl Future<Output = Result<u64, PortError>> + Send;
 
+    /// [`Self::named_cut`], with the heads of the chains at the cut that it gives, where that is one question.
+    fn named_heads(
+        &self,
+        below: u64,
+    ) -> impl Future<Output = Result<(u64, Option<Vec<ChainHead>>), PortError>> + Send {
+        async move { Ok((self.named_cut(below).await?, None)) }
+    }
+
     /// What the rows of blocks named in `[from, to)` are about; `None` where that is not known, which is
     /// taken for everything.
     fn touched(
@@ -174,18 +254,18 @@ pub trait UsageStore: Send + Sync {
     /// All facts of a kind, in any order.
     fn facts(&self, kind: &str, cut: u64) -> impl Future<Output = Result<Vec<FactRow>, PortError>> + Send;
 
-    /// All facts of some kinds, by their kind; a kind without any may be missing.
-    fn facts_of_kinds(
+    /// All facts of some kinds, and the corrections.
+    fn recorded(
         &self,
         kinds: &[&'static str],
         cut: u64,
-    ) -> impl Future<Output = Result<BTreeMap<String, Vec<FactRow>>, PortError>> + Send {
+    ) -> impl Future<Output = Result<Recorded, PortError>> + Send {
         async move {
             let mut facts = BTreeMap::new();
             for kind in kinds {
                 facts.insert((*kind).to_owned(), self.facts(kind, cut).await?);
             }
-            Ok(facts)
+            Ok(Recorded { facts, corrections: self.corrections(cut).await? })
         }
     }
 
@@ -211,13 +291,13 @@ pub trait UsageStore: Send + Sync {
         parties: &[Vec<Holding>],
         _corrections: &CorrectionsRead,
         cut: u64,
-    ) -> impl Future<Output = Result<Vec<WorkRead>, PortError>> + Send {
+    ) -> impl Future<Output = Result<EachWork, PortError>> + Send {
         async move {
             let mut works = Vec::with_capacity(parties.len());
             for holdings in parties {
                 works.push(self.work(holdings, cut).await?);
             }
-            Ok(works)
+            Ok(EachWork { works, sealed: None })
         }
     }
 
@@ -262,6 +342,22 @@ pub trait UsageStore: Send + Sync {
         ids: &BTreeSet<BlockId>,
         cut: u64,
     ) -> impl Future<Output = Result<Vec<EvidenceBlock>, PortError>> + Send;
+
+    /// The names of those of some blocks that are named at or above `from`.
+    fn blocks_above(
+        &self,
+        ids: &BTreeSet<BlockId>,
+        _from: u64,
+        cut: u64,
+    ) -> impl Future<Output = Result<Vec<EvidenceBlock>, PortError>> + Send {
+        self.blocks(ids, cut)
+    }
+
+    /// The sealed days that stand for their blocks at a cut. That follows from the log alone: it does not
+    /// change with what is read from where.
+    fn sealed_days(&self, _cut: u64) -> impl Future<Output = Result<SealedDays, PortError>> + Send {
+        std::future::ready(Ok(SealedDays::default()))
+    }
 
     /// The latest name of every partition.
     fn chain_heads(&self, cut: u64) -> impl Future<Output = Result<Vec<ChainHead>, PortError>> + Send;

@@ -61,7 +61,7 @@ impl Reference {
     pub(crate) async fn load<S: UsageStore>(store: &S, cut: u64) -> Result<Self, ClerkError> {
         let mut kinds = vec!["contract", "assignment"];
         kinds.extend(facts::KINDS);
-        let mut rows = store.facts_of_kinds(&kinds, cut).await?;
+        let mut rows = store.recorded(&kinds, cut).await?.facts;
         let mut take = |kind: &str| rows.remove(kind).unwrap_or_default();
         let contracts = timelines(take("contract"));
         let mut assignments: BTreeMap<String, Vec<Assignment>> = BTreeMap::new();

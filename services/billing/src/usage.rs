@@ -19,7 +19,7 @@ use wb_units::decimal::{self, Excess};
 pub(crate) use balances::Balances;
 
 use crate::error::ClerkError;
-use crate::ports::{BlockId, Holding, UsageStore};
+use crate::ports::{BlockId, Holding, SealedDays, UsageStore};
 use crate::reference::{Reference, Terms};
 
 /// What a stretch is rated from.
@@ -41,6 +41,12 @@ pub(crate) struct Reading<'a, S> {
     /// The machines under the contract in the stretch.
     pub(crate) holdings: Vec<Holding>,
     pub(crate) blocks: BTreeSet<BlockId>,
+    /// Blocks that count as those where they are named above the sealed days.
+    pub(crate) above: BTreeSet<BlockId>,
+    /// Sealed days that stand for their blocks.
+    pub(crate) days: BTreeSet<i32>,
+    /// What is sealed, by the cut.
+    pub(crate) sealed: SealedDays,
     /// What was corrected, by the cut.
     pub(crate) corrections: Corrections,
 }
@@ -60,7 +66,19 @@ impl<'a, S: UsageStore> Reading<'a, S> {
             blocks.insert(block.clone());
         }
         let needs = part.contract.needs();
-        Ok(Self { store, reference, part, needs, cut, holdings, blocks, corrections: Corrections::default() })
+        Ok(Self {
+            store,
+            reference,
+            part,
+            needs,
+            cut,
+            holdings,
+            blocks,
+            above: BTreeSet::new(),
+            days: BTreeSet::new(),
+            sealed: SealedDays::default(),
+            corrections: Corrections::default(),
+        })
     }
 
     /// Reads all that the contract asks for. `balances` is what earlier invoices left.
@@ -76,10 +94,15 @@ impl<'a, S: UsageStore> Reading<'a, S> {
             self.blocks.extend(corrections.blocks);
         }
         self.corrections = corrections.resolved;
+        self.sealed = self.store.sealed_days(self.cut).await?;
         if self.needs.work {
             let work = self.store.work(&self.holdings, self.cut).await?;
             usage.work = work.groups;
             self.blocks.extend(work.blocks);
+            self.above.extend(work.above);
+            for holding in &self.holdings {
+                self.days.extend(self.sealed.within(holding.interval));
+            }
         }
         if self.needs.work_slices {
             usage.work_slices = self.store.work_slices(&self.holdings, self.cut).await?;

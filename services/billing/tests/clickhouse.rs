@@ -16,12 +16,12 @@ use std::path::PathBuf;
 
 use clickhouse::Client;
 use memory::{MemoryLog, TestClock, contract_body};
-use wb_billing::ports::{BlockId, CutSource, Holding, UsageStore};
+use wb_billing::ports::{BlockId, CutSource, Holding, SealedDays, UsageStore};
 use wb_billing::{Clerk, ClickHouseUsage, PortError, Projector, RunningTable};
 use wb_clickhouse::seal::{SealContent, SealOf};
 use wb_clickhouse::{Store, StoreConfig};
 use wb_clickhouse_embedded::EngineConfig;
-use wb_events::names::{ALL_DAYS, WonSeal};
+use wb_events::names::{ALL_DAYS, SEAL_VERSION, WonSeal};
 use wb_events::wire::Seal;
 use wb_ledger::Hash;
 use wb_metering::uptime::Found;
@@ -187,32 +187,48 @@ async fn only_what_is_named_before_the_cut_is_billed_and_the_ledger_is_projected
     migrate(&client).await;
     fill(&client).await;
     let store = ClickHouseUsage::new(client.clone());
-    check_reads(&store).await;
+    check_reads(&store, Sealed::Nothing).await;
     // Whatever lies in sealed days is billed as it is from their blocks.
-    seal(&sealing).await;
-    check_reads(&store).await;
+    seal(&sealing, 1, 50).await;
+    check_reads(&store, Sealed::WithoutBlocks).await;
+    run(&client, "TRUNCATE TABLE seals").await;
+    seal(&sealing, SEAL_VERSION, 150).await;
+    check_reads(&store, Sealed::WithBlocks).await;
     check_close_and_projection(&client, store).await;
     stop.send(()).unwrap();
     engine.await.unwrap().unwrap();
 }
 
+/// What is sealed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sealed {
+    Nothing,
+    /// Days, by seals of form 1.
+    WithoutBlocks,
+    /// Days, by seals that say of which blocks they are.
+    WithBlocks,
+}
+
 /// Seals what is named below offset 6, and says so at offsets 6 and 8.
-async fn seal(store: &Store) {
+async fn seal(store: &Store, version: u32, first_tag: u64) {
     let won = |names_offset, day, tag, content: SealContent| WonSeal {
         names_offset,
         seal_hash: [0; 32],
         seal: Seal {
+            version,
             day,
             seal: tag,
             cut: 6,
             rows: content.rows,
             content_hash: content.hash.to_vec(),
             predecessor: vec![0; 32],
+            blocks: content.blocks,
+            blocks_root: content.blocks_root.to_vec(),
             ..Seal::default()
         },
     };
     let mut seals = Vec::new();
-    for (tag, touched) in (50..).zip(store.touched_days(0, 6).await.unwrap()) {
+    for (tag, touched) in (first_tag..).zip(store.touched_days(0, 6).await.unwrap()) {
         let seal = SealOf { day: touched.day, seal: tag, base: None, cut: 6 };
         store.write_seal(&seal).await.unwrap();
         let content = store.stored_seal(touched.day, tag).await.unwrap();
@@ -220,11 +236,11 @@ async fn seal(store: &Store) {
         seals.push(won(6, touched.day, tag, content));
     }
     assert_eq!(seals.len(), 5, "days with work or readings");
-    seals.push(won(8, ALL_DAYS, 0, SealContent { rows: 0, hash: [0; 32] }));
+    seals.push(won(8, ALL_DAYS, 0, SealContent::default()));
     store.project_seals(&seals).await.unwrap();
 }
 
-async fn check_reads(store: &ClickHouseUsage) {
+async fn check_reads(store: &ClickHouseUsage, sealed: Sealed) {
     for (below, held) in [(0, 0), (1, 1), (2, 1), (3, 3), (4, 4), (100, 10)] {
         assert_eq!(store.named_cut(below).await.unwrap(), held, "below {below}");
     }
@@ -241,17 +257,32 @@ async fn check_reads(store: &ClickHouseUsage) {
     assert!(store.work(&holdings, 3).await.unwrap().groups.is_empty());
     let read = store.work(&holdings, 9).await.unwrap();
     assert_eq!(read.groups, [group((7 << 32) + WIDE_Q32, 2)]);
-    assert_eq!(read.blocks, BTreeSet::from([block("shares", 0)]));
+    // Block 0 is named one by one, or stands in its day's seal, or is named above all seals.
+    let set = |blocks: &[u64]| blocks.iter().map(|number| block("shares", *number)).collect::<BTreeSet<_>>();
+    let (in_old_seals, above) = match sealed {
+        Sealed::Nothing => (set(&[]), set(&[0])),
+        Sealed::WithoutBlocks => (set(&[0]), set(&[])),
+        Sealed::WithBlocks => (set(&[]), set(&[])),
+    };
+    assert_eq!((&read.blocks, &read.above), (&in_old_seals, &above));
     let read = store.work(&holdings, 10).await.unwrap();
     assert_eq!(read.groups, [group((8 << 32) + WIDE_Q32, 3)]);
-    assert_eq!(read.blocks, BTreeSet::from([block("shares", 0), block("shares", 1)]));
+    assert_eq!((&read.blocks, read.above), (&in_old_seals, &above | &set(&[1])));
+    let found = store.sealed_days(9).await.unwrap();
+    assert_eq!(found.cut, if sealed == Sealed::Nothing { 0 } else { 6 });
+    assert_eq!(found.days.len(), if sealed == Sealed::WithBlocks { 5 } else { 0 });
+    assert!(found.days.values().all(|day| day.blocks_count > 0 && day.names_offset == 6));
+    assert_eq!(store.sealed_days(8).await.unwrap(), SealedDays::default(), "the seal of all days lies at 8");
+    let named = store.blocks_above(&set(&[0, 1]), 6, 10).await.unwrap();
+    assert_eq!(named.iter().map(|named| named.block).collect::<Vec<_>>(), [1]);
     assert!(store.work(&[], 10).await.unwrap().groups.is_empty());
     // The same for several parties at once, also where two claim one machine.
     let held = |machine: &str| vec![Holding { interval, machine_id: machine.to_owned() }];
     let parties = [held("gen-1"), held("gen-2"), held("gen-1"), Vec::new(), held("gen-8")];
     for cut in [3, 9, 10] {
-        let each = store.work_of_each(&parties, cut).await.unwrap();
-        for (party, work) in parties.iter().zip(each) {
+        let corrections = store.corrections(cut).await.unwrap();
+        let each = store.work_of_each(&parties, &corrections, cut).await.unwrap();
+        for (party, work) in parties.iter().zip(each.works) {
             assert_eq!(work, store.work(party, cut).await.unwrap(), "{party:?} at {cut}");
         }
     }
@@ -304,7 +335,10 @@ async fn check_reads(store: &ClickHouseUsage) {
     let named = store.blocks(&BTreeSet::from([block("shares", 0), block("shares", 1)]), 9).await.unwrap();
     assert_eq!(named.len(), 1);
     assert_eq!(named[0].merkle_root, Hash::of(b"rootshares0"));
-    let heads = store.chain_heads(10).await.unwrap();
+    let mut heads = store.chain_heads(10).await.unwrap();
+    heads.sort();
+    let (cut, same) = store.named_heads(100).await.unwrap();
+    assert_eq!((cut, same.map(|heads| heads.len())), (10, Some(5)));
     let shown: Vec<_> = heads.iter().map(|head| (head.topic.as_str(), head.block, head.name_hash)).collect();
     assert_eq!(
         shown,
@@ -325,7 +359,13 @@ async fn check_close_and_projection(client: &Client, store: ClickHouseUsage) {
     let document = clerk.invoice(&issued[0].invoice_id).await.unwrap();
     let invoice = &document.invoice;
     // The cut is one past the last name or seal below the settled offset.
-    assert_eq!((invoice.evidence.cut, invoice.evidence.blocks_count), (9, 3));
+    let evidence = &invoice.evidence;
+    assert_eq!(
+        (evidence.cut, evidence.blocks_count),
+        (9, 1 + 5),
+        "that of the facts, and one of each sealed day"
+    );
+    assert_eq!((evidence.blocks.len(), evidence.days.len()), (1, 3));
     // (2^70 + 1 + 7 x 2^32) x 50 BTC / 2^32: 2^38 + 7 difficulties, and 2^-32 of one earns 1.16 satoshi.
     assert_eq!(invoice.lines[0].amount, "13743895347550.00000001");
     // Until the assignment ends after 20 steps: 500 of the first 1,000 Wh, then 19 of 9,999 steps of 3,900 Wh.

@@ -69,24 +69,57 @@ pub struct Said {
     pub why: String,
 }
 
-#[derive(Debug, clickhouse::Row, Deserialize)]
-struct FactRow {
-    kind: String,
-    source: String,
-    source_epoch: u64,
-    source_key: String,
-    sequence: u64,
-    topic: String,
-    partition: u32,
-    block: u64,
-    idx: u32,
-    entity: String,
-    valid_from_us: Micros,
-    valid_to_us: Option<Micros>,
-    body: String,
+/// A fact as it was recorded, with the count of its sender.
+#[derive(Debug, Clone, clickhouse::Row, Deserialize)]
+pub struct FactRow {
+    /// Its kind.
+    pub kind: String,
+    /// Who sent it.
+    pub source: String,
+    /// The sender's epoch.
+    pub source_epoch: u64,
+    /// What the sender counts by.
+    pub source_key: String,
+    /// The sender's count.
+    pub sequence: u64,
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: u32,
+    /// The block.
+    pub block: u64,
+    /// Its place in the block.
+    pub idx: u32,
+    /// What it is about.
+    pub entity: String,
+    /// When it begins to hold, UTC microseconds.
+    pub valid_from_us: Micros,
+    /// When it ceases to hold, if it says so.
+    pub valid_to_us: Option<Micros>,
+    /// Its body, JSON.
+    pub body: String,
 }
 
 impl FactRow {
+    /// Reads the facts of some kinds that hold at a cut, an offset in `names`, in any order.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub async fn read_kinds(
+        client: &Client,
+        kinds: &[&str],
+        cut: u64,
+    ) -> Result<Vec<Self>, clickhouse::error::Error> {
+        let sql = format!(
+            "SELECT toString(kind) AS kind, toString(source) AS source, source_epoch, source_key, sequence, \
+               toString(topic) AS topic, partition, block, idx, entity, valid_from_us, valid_to_us, body \
+             FROM facts WHERE facts.kind IN {{kinds:Array(String)}} AND {FACT_NAMED}"
+        );
+        let query = client.query_raw(&sql).param("kinds", kinds).param("cut", cut);
+        let query = query.with_setting("max_result_rows", "0").with_setting("max_threads", "1");
+        query.with_setting("log_comment", "read facts").fetch_all().await
+    }
+
     fn id(&self) -> EventId {
         id_of(&self.source, self.source_epoch, &self.source_key, self.sequence)
     }
@@ -112,22 +145,20 @@ impl CorrectionsAt {
     /// [`StoreError::Query`], [`StoreError::Row`], or [`StoreError::Range`] where more than [`VOIDED_MAX`] events
     /// are voided.
     pub async fn read(client: &Client, cut: u64) -> Result<Self, StoreError> {
-        let sql = format!(
-            "SELECT toString(kind) AS kind, toString(source) AS source, source_epoch, source_key, sequence, \
-               toString(topic) AS topic, partition, block, idx, entity, valid_from_us, valid_to_us, body \
-             FROM facts WHERE kind IN ('{VOID}', '{METER_RATIO}') AND {FACT_NAMED} \
-             ORDER BY partition, block, idx"
-        );
-        let query = client.query_raw(&sql).param("cut", cut).with_setting("max_result_rows", "0");
-        let query = query.with_setting("log_comment", "read the corrections");
-        let rows: Vec<FactRow> = query.fetch_all().await.map_err(query_failed("read the corrections"))?;
-        Self::of(&rows)
+        let rows = FactRow::read_kinds(client, &[VOID, METER_RATIO], cut).await;
+        Self::of(rows.map_err(query_failed("read the corrections"))?)
     }
 
-    fn of(rows: &[FactRow]) -> Result<Self, StoreError> {
+    /// What facts of the kinds `void` and `meter_ratio` come to.
+    ///
+    /// # Errors
+    /// [`StoreError::Row`] and [`StoreError::Range`], as [`Self::read`].
+    pub fn of(mut rows: Vec<FactRow>) -> Result<Self, StoreError> {
+        rows.sort_by_key(FactRow::recorded);
+
         let (mut voids, mut ratios, mut sequences, mut words) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for row in rows {
+        for row in &rows {
             if row.kind == VOID {
                 let body: facts::Void = row.read()?;
                 let voids_id = body.voids().map_err(|error| row.wrong(&error.to_string()))?;

@@ -52,8 +52,8 @@ pub const MIGRATIONS: &[Migration] = &migrations![
     "0030_sealed_energy_readings.sql",
     "0031_gpu_samples.sql",
     "0033_running_bills.sql",
-    "0034_sealed_work_blocks.sql",
-    "0035_seals_form.sql",
+    "0034_sealed_blocks.sql",
+    "0035_seals_blocks.sql",
 ];
 
 /// Where applied files are noted.

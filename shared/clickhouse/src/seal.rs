@@ -18,14 +18,14 @@ use crate::sealed::{
     DAY_US, READING_COLUMNS, WORK_COLUMNS, day_of, named_between, reading_source, work_source,
 };
 
-pub use content::SealContent;
+pub use content::{DayBlock, SealContent};
 
 /// The tables of a seal, in the order in which they are written and hashed.
 pub const TABLES: [&str; 5] =
-    ["sealed_work_5m", "sealed_work_1h", "sealed_work_1d", "sealed_energy_readings", "sealed_work_blocks"];
+    ["sealed_work_5m", "sealed_work_1h", "sealed_work_1d", "sealed_energy_readings", "sealed_blocks"];
 
-/// What orders the lists of blocks, which is also what makes two of them one.
-const LIST_KEY: &str = "machine_id, topic, partition";
+/// The columns of a block, by which they are sorted.
+const BLOCK_COLUMNS: &str = "topic, partition, block, content_hash, merkle_root";
 
 /// What orders the rows of a seal, which is also what makes two of them one.
 const WORK_KEY: &str = "machine_id, interval_start_us, site_id, chain, nbits, subsidy_sat, verdict, reason";
@@ -85,13 +85,27 @@ impl SealOf {
         work_source(&sealed, &blocks)
     }
 
-    /// Rows of [`LIST_KEY`] and `blocks`, lists of blocks that hold accepted work.
-    fn block_lists(&self) -> String {
-        let (sealed, blocks) = self.conditions("interval_start_us");
+    /// The blocks with rows of the day.
+    fn blocks(&self) -> String {
+        let (sealed, from) = match self.base {
+            Some(base) => (format!("day = {} AND seal = {}", self.day, base.seal), base.cut),
+            None => ("0".to_owned(), 0),
+        };
+        let (start_us, cut) = (i64::from(self.day).saturating_mul(DAY_US), self.cut);
+        let end_us = start_us.saturating_add(DAY_US);
+        let with_rows = |table: &str, instant: &str| {
+            format!(
+                "SELECT DISTINCT topic, partition, block, attempt FROM {table} \
+                 WHERE {instant} >= {start_us} AND {instant} < {end_us}"
+            )
+        };
+        // A name that was projected twice stands there twice.
         format!(
-            "SELECT {LIST_KEY}, blocks FROM sealed_work_blocks WHERE {sealed} UNION ALL \
-             SELECT {LIST_KEY}, [block] AS blocks FROM (\
-               SELECT {LIST_KEY}, block FROM work_5m WHERE {blocks} AND verdict = 'accepted')"
+            "SELECT {BLOCK_COLUMNS} FROM sealed_blocks WHERE {sealed} UNION ALL \
+             SELECT DISTINCT {BLOCK_COLUMNS} FROM manifest WHERE names_offset >= {from} AND names_offset < {cut} \
+             AND (topic, partition, block, attempt) IN ({} UNION ALL {})",
+            with_rows("work_5m", "interval_start_us"),
+            with_rows("energy_readings", "event_time_us"),
         )
     }
 
@@ -189,12 +203,8 @@ impl Store {
                 ),
             ),
             (
-                "sealed_work_blocks",
-                format!(
-                    "SELECT toInt32({day}), toUInt64({tag}), {LIST_KEY}, arraySort(groupUniqArrayArray(blocks)) \
-                     FROM ({}) GROUP BY {LIST_KEY}",
-                    seal.block_lists()
-                ),
+                "sealed_blocks",
+                format!("SELECT toInt32({day}), toUInt64({tag}), {BLOCK_COLUMNS} FROM ({})", seal.blocks()),
             ),
         ] {
             let sql = format!("INSERT INTO {table} {rows}");

@@ -136,16 +136,19 @@ pub(crate) fn voided_work(from: &str, to: &str, condition: &str) -> String {
 }
 
 /// The register readings that count at the cut, of event times in `[from, to)`: machine, meter,
-/// witness, event time and id, register, site and the block that holds the reading.
+/// witness, event time and id, register, site, the block that holds the reading, and whether it comes from the
+/// seal of its day (`is_sealed`).
 ///
 /// `from`, `to` and `condition` are as for [`work_rows`].
 #[must_use]
 pub fn reading_rows(from: &str, to: &str, condition: &str) -> String {
     let counts = not_voided("event_id");
     let within = format!("event_time_us >= {from} AND event_time_us < {to} AND ({condition}) AND {counts}");
-    reading_source(
-        &format!("{} AND {within}", of_seals(from, to)),
-        &format!("{within} AND {}", above_seals()),
+    format!(
+        "SELECT {READING_COLUMNS}, true AS is_sealed FROM sealed_energy_readings WHERE {} AND {within} \
+         UNION ALL SELECT {READING_COLUMNS}, false AS is_sealed FROM energy_readings WHERE {within} AND {}",
+        of_seals(from, to),
+        above_seals()
     )
 }
 

@@ -12,32 +12,93 @@ use wb_events::names::{ALL_DAYS, SEAL_VERSION};
 use wb_units::{Interval, Micros};
 
 use crate::error::{StoreError, query_failed};
-use crate::sealed::{DAY_US, named_between, sealed_cut_query, voided_work};
+use crate::sealed::{DAY_US, named_between, voided_work};
 
 /// The columns of [`StretchSeals::work_sums`].
 const SUMMED: &str = "machine_id, chain, nbits, subsidy_sat, shares, credited_q32";
 
-/// The seals of the days of a stretch, as of a reader's cut.
+/// The seals that a reader at a cut goes by.
 ///
-/// They are asked for before each query, for the reason that [`sealed_cut_query`] gives.
+/// They are asked for before each query, so that all parts of one go by the same: collection leaves the rows of
+/// earlier seals for longer than a query may take, and no longer.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SealsAt {
+    /// Everything named below this lies in the seals of its days; 0 where nothing is sealed.
+    pub cut: u64,
+    /// The seal of each day, as of that cut, in order.
+    pub days: Vec<DaySeal>,
+    /// Whether the rows of these seals may be read: at an old cut they may have been collected.
+    is_readable: bool,
+}
+
+/// The seal of a day.
+#[derive(Debug, Clone, PartialEq, Eq, clickhouse::Row, Deserialize)]
+pub struct DaySeal {
+    /// The day, counted since 1970-01-01 UTC.
+    pub day: i32,
+    /// The tag of its rows.
+    pub seal: u64,
+    /// Names below this are contained.
+    pub cut: u64,
+    /// Its form; those before [`SEAL_VERSION`] do not say of which blocks they are.
+    pub form: u32,
+    /// The offset of its record in `names`.
+    pub names_offset: u64,
+    /// The hash of its record.
+    pub seal_hash: [u8; 32],
+    /// How many blocks it is of.
+    pub blocks: u64,
+    /// The root over them.
+    pub blocks_root: [u8; 32],
+    readable: bool,
+}
+
+impl DaySeal {
+    /// Whether it says of which blocks it is.
+    #[must_use]
+    pub fn names_blocks(&self) -> bool {
+        self.form >= SEAL_VERSION
+    }
+}
+
+impl SealsAt {
+    /// Asks for the seals that a reader at `cut`, an offset in `names`, goes by.
+    ///
+    /// # Errors
+    /// [`StoreError::Query`].
+    pub async fn read(client: &Client, cut: u64) -> Result<Self, StoreError> {
+        let sql = format!(
+            "SELECT day, seal, cut, form, names_offset, seal_hash, blocks, blocks_root, \
+               CAST(ifNull(names_offset >= (SELECT max(names_offset) FROM seal_floor), 1) AS Bool) AS readable \
+             FROM seals WHERE names_offset < {{cut:UInt64}} AND seals.cut <= (\
+               SELECT max(cut) FROM seals WHERE day = {ALL_DAYS} AND names_offset < {{cut:UInt64}}) \
+             ORDER BY day, seals.cut DESC LIMIT 1 BY day"
+        );
+        let query = client
+            .query_raw(&sql)
+            .param("cut", cut)
+            .with_setting("max_result_rows", "0")
+            .with_setting("max_threads", "1");
+        let mut days: Vec<DaySeal> = query.fetch_all().await.map_err(query_failed("find the seals"))?;
+        let all = days.iter().position(|seal| seal.day == ALL_DAYS).map(|at| days.remove(at));
+        let Some(all) = all else { return Ok(Self::default()) };
+        Ok(Self { cut: all.cut, days, is_readable: all.readable })
+    }
+}
+
+/// The seals of the days of a stretch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StretchSeals {
     interval: Interval,
-    /// Up to which cut sealed days are read; 0 where there is none.
-    sealed_cut: u64,
+    cut: u64,
+    is_readable: bool,
     /// The seals of days that the stretch touches, in order.
     days: Vec<DaySeal>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, clickhouse::Row, Deserialize)]
-struct DaySeal {
-    day: i32,
-    seal: u64,
-    form: u32,
-    cut: u64,
-}
-
-fn day_of(at_us: Micros) -> i32 {
+/// The UTC day of an instant, counted since 1970-01-01.
+#[must_use]
+pub fn day_of(at_us: Micros) -> i32 {
     i32::try_from(at_us.div_euclid(DAY_US)).unwrap_or(if at_us < 0 { i32::MIN } else { i32::MAX })
 }
 
@@ -57,29 +118,12 @@ fn within(stretches: &[Interval]) -> String {
 }
 
 impl StretchSeals {
-    /// Asks for the seals of a stretch that a reader at `cut`, an offset in `names`, goes by.
-    ///
-    /// # Errors
-    /// [`StoreError::Query`].
-    pub async fn read(client: &Client, interval: Interval, cut: u64) -> Result<Self, StoreError> {
-        let (first, last) = (day_of(interval.start_us), day_of(interval.end_us.saturating_sub(1)));
-        let sql = format!(
-            "SELECT day, argMax(seals.seal, seals.cut) AS seal, argMax(seals.form, seals.cut) AS form, \
-               max(seals.cut) AS cut \
-             FROM seals WHERE names_offset < {{cut:UInt64}} AND (day = {ALL_DAYS} OR day BETWEEN {first} AND {last}) \
-               AND seals.cut <= ({}) \
-             GROUP BY day ORDER BY day",
-            sealed_cut_query()
-        );
-        let rows: Vec<DaySeal> = client
-            .query_raw(&sql)
-            .param("cut", cut)
-            .fetch_all()
-            .await
-            .map_err(query_failed("find the seals"))?;
-        let sealed_cut = rows.iter().find(|row| row.day == ALL_DAYS).map_or(0, |row| row.cut);
-        let days = rows.into_iter().filter(|row| row.day != ALL_DAYS).collect();
-        Ok(Self { interval, sealed_cut, days })
+    /// Of some seals, those of the days that a stretch touches.
+    #[must_use]
+    pub fn new(seals: &SealsAt, interval: Interval) -> Self {
+        let touched = day_of(interval.start_us)..=day_of(interval.end_us.saturating_sub(1));
+        let days = seals.days.iter().filter(|seal| touched.contains(&seal.day)).cloned().collect();
+        Self { interval, cut: seals.cut, is_readable: seals.is_readable, days }
     }
 
     /// The days that lie in the stretch whole: the first, and the one after the last.
@@ -100,11 +144,11 @@ impl StretchSeals {
         parts.map(|(start_us, end_us)| Interval { start_us, end_us }).collect()
     }
 
-    /// SQL for the rows of the seals of some days; `None` where none of them is sealed.
+    /// SQL for the rows of the seals of some days; `None` where there are none to be read.
     fn of_seals<'a>(&'a self, keep: impl Fn(&&'a DaySeal) -> bool) -> Option<String> {
         let tags: Vec<String> =
             self.days.iter().filter(keep).map(|day| format!("({}, {})", day.day, day.seal)).collect();
-        (!tags.is_empty()).then(|| format!("(day, seal) IN ({})", tags.join(", ")))
+        (self.is_readable && !tags.is_empty()).then(|| format!("(day, seal) IN ({})", tags.join(", ")))
     }
 
     fn is_whole(&self, day: &DaySeal) -> bool {
@@ -112,23 +156,13 @@ impl StretchSeals {
         (first..end).contains(&day.day)
     }
 
-    /// SQL for rows of blocks that the seals do not hold; by the block's number first, as in [`crate::sealed`].
-    fn above(&self) -> String {
-        let from = self.sealed_cut;
-        format!(
-            "{} AND block IN (SELECT block FROM manifest WHERE names_offset >= {from} AND names_offset < {{cut:UInt64}}) \
-             AND {}",
-            within(&[self.interval]),
-            named_between(&from.to_string(), "{cut:UInt64}")
-        )
-    }
-
-    /// Rows of work whose sums are those of the work that counts: machine, chain, target, subsidy, shares and
-    /// credited difficulty. `condition` is SQL over the columns of `work_5m` but those of the block and the time.
+    /// SQL for rows of work, of sealed days and of voided shares: machine, chain, target, subsidy, shares and
+    /// credited difficulty. Together with the rows that [`Self::above`] keeps they add up to the work that counts.
+    /// `None` where there are none. `condition` is SQL over the columns of `work_5m` but those of the block and the time.
     ///
     /// With `voids`, what voided shares counted for is taken away, as [`crate::sealed::work_rows`] says it.
     #[must_use]
-    pub fn work_sums(&self, condition: &str, voids: bool) -> String {
+    pub fn work_sums(&self, condition: &str, voids: bool) -> Option<String> {
         let mut parts = Vec::new();
         if let Some(of_seals) = self.of_seals(|day| self.is_whole(day)) {
             parts.push(format!("SELECT {SUMMED} FROM sealed_work_1d WHERE {of_seals} AND ({condition})"));
@@ -139,47 +173,39 @@ impl StretchSeals {
                 "SELECT {SUMMED} FROM sealed_work_5m WHERE {of_seals} AND {edges} AND ({condition})"
             ));
         }
-        parts.push(format!("SELECT {SUMMED} FROM work_5m WHERE {} AND ({condition})", self.above()));
         if voids {
             let Interval { start_us, end_us } = self.interval;
             let voided = voided_work(&start_us.to_string(), &end_us.to_string(), condition);
             parts.push(format!("SELECT {SUMMED} FROM ({voided})"));
         }
-        parts.join(" UNION ALL ")
+        (!parts.is_empty()).then(|| parts.join(" UNION ALL "))
     }
 
-    /// Rows of machine, topic, partition and a list of blocks: together, the blocks that hold work of the machine
-    /// which counts, each once or more. `condition` is SQL over the machine.
+    /// SQL that keeps the rows of `work_5m` of the stretch that the seals do not hold.
     #[must_use]
-    pub fn work_blocks(&self, condition: &str) -> String {
-        let is_listed = |day: &&DaySeal| self.is_whole(day) && day.form >= SEAL_VERSION;
-        let mut parts = Vec::new();
-        if let Some(of_seals) = self.of_seals(is_listed) {
-            parts.push(format!(
-                "SELECT machine_id, topic, partition, blocks FROM sealed_work_blocks WHERE {of_seals} AND ({condition})"
-            ));
-        }
-        // Of a part of a day, and of days sealed without lists, only the blocks' own rows tell it.
-        let mut unlisted =
-            if self.days.iter().all(|day| self.is_whole(day)) { Vec::new() } else { self.edges() };
-        let whole_unlisted = self.days.iter().filter(|day| self.is_whole(day) && !is_listed(day));
-        unlisted.extend(whole_unlisted.map(|day| Interval {
-            start_us: start_of(day.day),
-            end_us: start_of(day.day).saturating_add(DAY_US),
-        }));
-        let accepted = format!("verdict = 'accepted' AND ({condition})");
-        let of_blocks = |counts: &str| {
-            format!(
-                "SELECT machine_id, topic, partition, [block] AS blocks FROM (\
-                   SELECT DISTINCT machine_id, topic, partition, block FROM work_5m WHERE {accepted} AND {counts})"
-            )
+    pub fn above(&self) -> String {
+        let from = if self.is_readable { self.cut } else { 0 };
+        // By the block's number first, as in [`crate::sealed`].
+        format!(
+            "{} AND block IN (SELECT block FROM manifest WHERE names_offset >= {from} AND names_offset < {{cut:UInt64}}) \
+             AND {}",
+            within(&[self.interval]),
+            named_between(&from.to_string(), "{cut:UInt64}")
+        )
+    }
+
+    /// SQL that keeps the rows of `work_5m` of the stretch that lie in seals which do not say of which blocks they
+    /// are; `None` where all do.
+    #[must_use]
+    pub fn unlisted(&self) -> Option<String> {
+        let old = self.days.iter().filter(|day| !day.names_blocks());
+        let of_day = |day: &DaySeal| {
+            let start_us = start_of(day.day);
+            Interval { start_us, end_us: start_us.saturating_add(DAY_US) }.intersect(&self.interval)
         };
-        if !unlisted.is_empty() {
-            let named = named_between("0", &self.sealed_cut.to_string());
-            parts.push(of_blocks(&format!("{} AND {named}", within(&unlisted))));
-        }
-        parts.push(of_blocks(&self.above()));
-        parts.join(" UNION ALL ")
+        let days: Vec<Interval> = old.filter_map(of_day).collect();
+        let named = named_between("0", &self.cut.to_string());
+        (!days.is_empty()).then(|| format!("{} AND {named}", within(&days)))
     }
 }
 
@@ -191,15 +217,27 @@ mod tests {
     const DAY: i32 = 20_727;
 
     fn seals(start_us: Micros, end_us: Micros, forms: &[(i32, u32)]) -> StretchSeals {
-        let day = |(day, form): &(i32, u32)| DaySeal { day: *day, seal: 7, form: *form, cut: 90 };
+        let day = |(day, form): &(i32, u32)| DaySeal {
+            day: *day,
+            seal: 7,
+            cut: 90,
+            form: *form,
+            names_offset: 95,
+            seal_hash: [1; 32],
+            blocks: 2,
+            blocks_root: [2; 32],
+            readable: true,
+        };
+        let days = forms.iter().map(day).collect();
         let interval = Interval { start_us, end_us };
-        StretchSeals { interval, sealed_cut: 100, days: forms.iter().map(day).collect() }
+        StretchSeals::new(&SealsAt { cut: 100, days, is_readable: true }, interval)
     }
 
     #[test]
     fn whole_days_are_read_by_the_day_and_the_rest_by_the_interval() {
         let noon = OCTOBER_US + DAY_US / 2;
-        let part = seals(noon, noon + 3 * DAY_US, &[(DAY, 2), (DAY + 1, 2), (DAY + 2, 2), (DAY + 3, 2)]);
+        let forms = [(DAY - 1, 2), (DAY, 2), (DAY + 1, 2), (DAY + 2, 2), (DAY + 3, 2), (DAY + 4, 2)];
+        let part = seals(noon, noon + 3 * DAY_US, &forms);
         assert_eq!(part.whole(), (DAY + 1, DAY + 3));
         let (first, second) = (OCTOBER_US + DAY_US, OCTOBER_US + 3 * DAY_US);
         assert_eq!(
@@ -209,46 +247,45 @@ mod tests {
                 Interval { start_us: second, end_us: noon + 3 * DAY_US }
             ]
         );
-        let sums = part.work_sums("1", false);
+        let sums = part.work_sums("1", false).unwrap();
         assert!(sums.contains("sealed_work_1d WHERE (day, seal) IN ((20728, 7), (20729, 7)) AND"), "{sums}");
         assert!(sums.contains("sealed_work_5m WHERE (day, seal) IN ((20727, 7), (20730, 7)) AND"), "{sums}");
-        assert!(sums.contains("names_offset >= 100") && !sums.contains("FROM shares"), "{sums}");
-        assert!(part.work_sums("1", true).contains("FROM shares"));
-        let lists = part.work_blocks("1");
-        assert!(
-            lists.contains("sealed_work_blocks WHERE (day, seal) IN ((20728, 7), (20729, 7))"),
-            "{lists}"
-        );
-        assert!(lists.contains("names_offset >= 0 AND names_offset < 100"), "{lists}");
+        assert!(!sums.contains("FROM shares"), "{sums}");
+        assert!(part.work_sums("1", true).unwrap().contains("FROM shares"));
+        assert!(part.above().contains("names_offset >= 100"));
+        assert_eq!(part.unlisted(), None);
     }
 
     #[test]
-    fn a_whole_month_asks_only_seals_and_what_is_above_them() {
+    fn a_whole_month_asks_only_days() {
         let month = seals(OCTOBER_US, OCTOBER_US + 2 * DAY_US, &[(DAY, 2), (DAY + 1, 2)]);
         assert!(month.edges().is_empty());
-        assert!(!month.work_sums("1", false).contains("sealed_work_5m"));
-        assert_eq!(month.work_blocks("1").matches("FROM work_5m").count(), 1);
-        assert_eq!(
-            seals(OCTOBER_US, OCTOBER_US + DAY_US, &[]).work_sums("1", false).matches("SELECT mach").count(),
-            1
-        );
+        assert!(!month.work_sums("1", false).unwrap().contains("sealed_work_5m"));
+        assert_eq!(seals(OCTOBER_US, OCTOBER_US + DAY_US, &[]).work_sums("1", false), None);
     }
 
     #[test]
-    fn a_day_sealed_without_lists_is_asked_of_its_blocks() {
+    fn the_blocks_of_a_day_sealed_without_them_are_asked_for() {
         let old = seals(OCTOBER_US, OCTOBER_US + 2 * DAY_US, &[(DAY, 1), (DAY + 1, 2)]);
-        let lists = old.work_blocks("1");
-        assert!(lists.contains("sealed_work_blocks WHERE (day, seal) IN ((20728, 7))"), "{lists}");
+        let unlisted = old.unlisted().unwrap();
         let end = OCTOBER_US + DAY_US;
         let range = format!("(0 OR (interval_start_us >= {OCTOBER_US} AND interval_start_us < {end}))");
-        assert!(lists.contains(&range), "{lists}");
+        assert!(unlisted.starts_with(&range), "{unlisted}");
+        assert!(unlisted.contains("names_offset >= 0 AND names_offset < 100"), "{unlisted}");
     }
 
     #[test]
     fn a_stretch_inside_a_day_is_all_edge() {
         let hour = seals(OCTOBER_US + 5, OCTOBER_US + 3_600_000_000, &[(DAY, 2)]);
         assert_eq!(hour.edges(), [hour.interval]);
-        assert!(!hour.work_sums("1", false).contains("sealed_work_1d"));
-        assert!(!hour.work_blocks("1").contains("sealed_work_blocks"));
+        assert!(!hour.work_sums("1", false).unwrap().contains("sealed_work_1d"));
+    }
+
+    #[test]
+    fn collected_seals_are_not_read() {
+        let month = seals(OCTOBER_US, OCTOBER_US + 2 * DAY_US, &[(DAY, 2)]);
+        let collected = StretchSeals { is_readable: false, ..month };
+        assert_eq!(collected.work_sums("1", false), None);
+        assert!(collected.above().contains("names_offset >= 0 "));
     }
 }

@@ -62,7 +62,7 @@ async fn insert(store: &Store, table: &str, columns: &str, values: &str) {
 
 /// The tag of a block of attempt 1.
 fn tag(block: u64) -> String {
-    format!("1, 't', 0, {block}, 0")
+    format!("1, 'reference', 0, {block}, 0")
 }
 
 /// Block b is named at offset 10 b, so the cut 10 b + 1 holds the blocks up to it.
@@ -150,7 +150,7 @@ async fn sample(store: &Store, machine: &str, minute: i64, state: &str, hashrate
 
 async fn fill(store: &Store) {
     for block in 1..=9 {
-        let values = format!("{}, 't', 0, {block}, 1", 10 * block);
+        let values = format!("{}, 'reference', 0, {block}, 1", 10 * block);
         insert(store, "manifest", "names_offset, topic, partition, block, attempt", &values).await;
     }
     let always = (0, None);

@@ -67,14 +67,14 @@ async fn insert(store: &Store, table: &str, columns: &str, values: &str) {
 /// Names block `block`, attempt 1, at an offset.
 async fn name(store: &Store, offset: u64, block: u64) {
     let columns = "names_offset, topic, partition, block, attempt";
-    insert(store, "manifest", columns, &format!("{offset}, 't', 0, {block}, 1")).await;
+    insert(store, "manifest", columns, &format!("{offset}, 'reference', 0, {block}, 1")).await;
 }
 
 /// A fact in block 1 at a place in it.
 async fn fact(store: &Store, idx: u32, kind: &str, entity: &str, valid: (i64, Option<i64>), body: &str) {
     let to = valid.1.map_or("NULL".to_owned(), |to| to.to_string());
     let columns = "attempt, topic, partition, block, idx, kind, entity, valid_from_us, valid_to_us, body";
-    let values = format!("1, 't', 0, 1, {idx}, '{kind}', '{entity}', {}, {to}, '{body}'", valid.0);
+    let values = format!("1, 'reference', 0, 1, {idx}, '{kind}', '{entity}', {}, {to}, '{body}'", valid.0);
     insert(store, "facts", columns, &values).await;
 }
 
@@ -83,7 +83,7 @@ async fn work(store: &Store, block: u64, attempt: u64, machine: &str, minute: i6
                    shares, credited_q32, credited_q32_squared";
     let at_us = DAY_US + minute * MINUTE_US;
     let values = format!(
-        "{attempt}, 't', 0, {block}, 0, 's', '{machine}', {at_us}, 'main', 'accepted', 1, {q32}, \
+        "{attempt}, 'reference', 0, {block}, 0, 's', '{machine}', {at_us}, 'main', 'accepted', 1, {q32}, \
          toUInt256({q32}) * {q32}"
     );
     insert(store, "work_5m", columns, &values).await;
@@ -320,7 +320,7 @@ async fn shares_are_counted_where_their_hashes_lie(address: SocketAddr) {
                            credited_q32, verdict, hash";
             let at_us = DAY_US + 61 * MINUTE_US;
             let values = format!(
-                "1, 't', 0, 1, 0, {at_us}, toFixedString('{index}-{part}', 16), 'm', 'main', toUInt128('{q32}'), \
+                "1, 'reference', 0, 1, 0, {at_us}, toFixedString('{index}-{part}', 16), 'm', 'main', toUInt128('{q32}'), \
                  'accepted', reinterpretAsFixedString(toUInt256('{hash}'))"
             );
             insert(&store, "shares", columns, &values).await;
@@ -361,8 +361,9 @@ async fn energy_is_spread_without_loss(address: SocketAddr) {
             let columns = "attempt, topic, partition, block, idx, event_time_us, site_id, machine_id, meter_id, \
                            witness, register_wh";
             let at_us = DAY_US + second * 1_000_000;
-            let values =
-                format!("1, 't', 0, 1, 0, {at_us}, 's', '{machine}', '{meter}', '{witness}', {register_wh}");
+            let values = format!(
+                "1, 'reference', 0, 1, 0, {at_us}, 's', '{machine}', '{meter}', '{witness}', {register_wh}"
+            );
             insert(&store, "energy_readings", columns, &values).await;
         }
     };
@@ -422,7 +423,7 @@ async fn energy_follows_the_rule_of_metering(store: &Store) {
                        witness, register_wh";
         let id_hex = format!("{index:02x}").repeat(16);
         let values = format!(
-            "1, 't', 0, 1, {index}, {at_us}, unhex('{id_hex}'), 's', 'random', 'q', 'firmware', {register_wh}"
+            "1, 'reference', 0, 1, {index}, {at_us}, unhex('{id_hex}'), 's', 'random', 'q', 'firmware', {register_wh}"
         );
         insert(store, "energy_readings", columns, &values).await;
     }
@@ -498,7 +499,7 @@ async fn recent_work_and_luck_are_read_as_of_the_cut(address: SocketAddr) {
         [(7, "accepted", 2, 11), (7, "rejected", 1, 0), (8, "accepted", 0, 13)]
     {
         let values = format!(
-            "1, 't', 0, 1, 0, 's', 'm', {}, 'luck', {nbits}, '{verdict}', 1, {blocks}, {q32}",
+            "1, 'reference', 0, 1, 0, 's', 'm', {}, 'luck', {nbits}, '{verdict}', 1, {blocks}, {q32}",
             DAY_US + 60 * MINUTE_US
         );
         insert(&store, "work_5m", columns, &values).await;

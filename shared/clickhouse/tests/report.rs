@@ -58,8 +58,8 @@ async fn insert(store: &Store, table: &str, columns: &str, values: &str) {
 }
 
 /// Rows of block 1, attempt 1 are named; those of attempt 2 are not.
-const NAMED: &str = "1, 't', 0, 1, 0";
-const UNNAMED: &str = "2, 't', 0, 1, 0";
+const NAMED: &str = "1, 'reference', 0, 1, 0";
+const UNNAMED: &str = "2, 'reference', 0, 1, 0";
 const TAG: &str = "attempt, topic, partition, block, idx";
 
 async fn fact(store: &Store, kind: &str, entity: &str, valid: (i64, Option<i64>), body: Value) {
@@ -143,7 +143,8 @@ async fn fill_gpu_samples(store: &Store) {
 }
 
 async fn fill(store: &Store) {
-    insert(store, "manifest", "names_offset, topic, partition, block, attempt", "4, 't', 0, 1, 1").await;
+    insert(store, "manifest", "names_offset, topic, partition, block, attempt", "4, 'reference', 0, 1, 1")
+        .await;
     let always = (0, FOREVER);
     let site = |name: &str| {
         json!({"name": name, "time_zone": "America/Chicago", "power_price_series": "s-power",

@@ -10,9 +10,11 @@ use std::path::PathBuf;
 use history::History;
 use wb_auth::{CustomerId, TenantScope};
 use wb_clickhouse::read::{PageRequest, Selection, SeriesRange};
-use wb_clickhouse::seal::{SealBase, SealOf, TABLES};
+use wb_clickhouse::seal::{DayBlock, SealBase, SealOf, TABLES};
+use wb_clickhouse::whole_days::SealsAt;
 use wb_clickhouse::{Cut, Store};
 use wb_clickhouse_embedded::EngineConfig;
+use wb_units::Interval;
 
 /// 2026-10-30T00:00:00Z in microseconds: the days of the test lie in two months.
 const DAY_US: i64 = 1_793_318_400_000_000;
@@ -85,6 +87,7 @@ async fn the_story(mut history: History) {
     history.blocks(3, 0..DAYS).await;
     compare(&history, "after the rivals").await;
 
+    seals_say_their_blocks(&history).await;
     a_changed_row_is_found(&history).await;
     collection_takes_only_what_nobody_reads(&history, loser).await;
     compare(&history, "after collection").await;
@@ -187,8 +190,56 @@ async fn compare(history: &History, when: &str) {
         let (left, right) =
             (rows_of_both(&history.sealed, cut).await, rows_of_both(&history.plain, cut).await);
         assert_eq!(left, right, "{when}, cut {cut}");
+        let (left, right) = (billed_work(&history.sealed, cut).await, billed_work(&history.plain, cut).await);
+        assert_eq!(left, right, "{when}, cut {cut}, as bills read it");
     }
     assert!(seen > 5_000, "{when}: there was next to nothing to compare");
+}
+
+/// The work of some stretches, as bills add it up: from days, intervals and blocks.
+async fn billed_work(store: &Store, cut: u64) -> Vec<String> {
+    use wb_clickhouse::corrections::CorrectionsAt;
+    use wb_clickhouse::whole_days::StretchSeals;
+    let mut all = Vec::new();
+    let hour = 3_600_000_000;
+    for (start_us, end_us) in [
+        (DAY_US, DAY_US + DAYS * WHOLE_DAY_US),
+        (DAY_US + hour, DAY_US + 3 * WHOLE_DAY_US + 7 * hour),
+        (DAY_US + WHOLE_DAY_US + hour, DAY_US + WHOLE_DAY_US + 23 * hour),
+        (DAY_US + WHOLE_DAY_US - hour, DAY_US + WHOLE_DAY_US + hour),
+    ] {
+        let interval = Interval::new(start_us, end_us).unwrap();
+        let seals = StretchSeals::new(&SealsAt::read(store.client(), cut).await.unwrap(), interval);
+        let columns = "machine_id, chain, nbits, subsidy_sat, shares, credited_q32";
+        let mut rows =
+            format!("SELECT {columns} FROM work_5m WHERE {} AND verdict = 'accepted'", seals.above());
+        if let Some(sums) = seals.work_sums("verdict = 'accepted'", false) {
+            rows = format!("{rows} UNION ALL {sums}");
+        }
+        let sql = format!(
+            "SELECT arrayStringConcat(arraySort(groupArray(toString(row))), ' ') FROM (SELECT (machine_id, chain, nbits, \
+               subsidy_sat, sum(shares), sum(credited_q32)) AS row FROM ({rows}) \
+             GROUP BY machine_id, chain, nbits, subsidy_sat)"
+        );
+        let query = CorrectionsAt::default().bind(store.client().query_raw(&sql)).param("cut", cut);
+        all.push(query.fetch_one::<String>().await.unwrap());
+        // A bill that names blocks by their days finds each of them there, or above the seals.
+        assert_eq!(seals.unlisted(), None);
+    }
+    all
+}
+
+/// What a day's seal says of its blocks is what the tables hold of them, in the store that is not sealed too.
+async fn seals_say_their_blocks(history: &History) {
+    let seals = SealsAt::read(history.sealed.client(), history.end()).await.unwrap();
+    assert!(!seals.days.is_empty());
+    for seal in &seals.days {
+        let blocks = history.plain.blocks_of_day(seal.day, seal.cut).await.unwrap();
+        assert_eq!(seal.blocks, u64::try_from(blocks.len()).unwrap());
+        let root = wb_fold::merkle::root(blocks.iter().map(DayBlock::leaf).collect());
+        assert_eq!(seal.blocks_root, root, "day {}", seal.day);
+        assert!(blocks.is_sorted() && blocks.iter().any(|block| block.topic == "energy"));
+    }
 }
 
 /// Hashes of the summed work and of all readings, by the two sources that other crates read.
@@ -203,7 +254,7 @@ async fn rows_of_both(store: &Store, cut: u64) -> (String, String) {
         work_rows(&from, &to, "1")
     );
     let readings = format!(
-        "SELECT concat(toString(count()), ' ', hex(sum(cityHash64(*)))) FROM ({})",
+        "SELECT concat(toString(count()), ' ', hex(sum(cityHash64(* EXCEPT (is_sealed))))) FROM ({})",
         reading_rows(&from, &to, "1")
     );
     let query = store.client().query_raw(&sealed_cut_query()).param("cut", cut);
@@ -242,6 +293,12 @@ async fn a_changed_row_is_found(history: &History) {
         run(update('-')).await;
         assert_eq!(store.stored_seal(DAY, 77).await.unwrap(), expected, "{table}");
     }
+    run("ALTER TABLE sealed_blocks UPDATE merkle_root = SHA256('other') WHERE seal = 77 AND block = 0 AND topic = 'shares' \
+         SETTINGS mutations_sync = 1".to_owned())
+    .await;
+    let changed = store.stored_seal(DAY, 77).await.unwrap();
+    assert!(changed.rows == expected.rows && changed.hash != expected.hash);
+    assert!(changed.blocks == expected.blocks && changed.blocks_root != expected.blocks_root);
     run(format!("DELETE FROM sealed_energy_readings {of_one}")).await;
     assert!(store.stored_seal(DAY, 77).await.unwrap().rows < expected.rows);
 }

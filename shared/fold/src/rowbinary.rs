@@ -55,21 +55,7 @@ impl Row {
 
     /// `String`: a LEB128 length, then the bytes.
     pub fn string(&mut self, value: &[u8]) -> &mut Self {
-        self.length(value.len()).0.extend_from_slice(value);
-        self
-    }
-
-    /// `Array(UInt64)`: a LEB128 length, then the values.
-    pub fn u64s(&mut self, values: impl ExactSizeIterator<Item = u64>) -> &mut Self {
-        self.length(values.len());
-        for value in values {
-            self.u64(value);
-        }
-        self
-    }
-
-    /// A length as LEB128.
-    fn length(&mut self, mut length: usize) -> &mut Self {
+        let mut length = value.len();
         loop {
             let [low, ..] = length.to_le_bytes();
             length >>= 7;
@@ -79,6 +65,7 @@ impl Row {
             }
             self.0.push(low | 0x80);
         }
+        self.0.extend_from_slice(value);
         self
     }
 
@@ -120,13 +107,6 @@ mod tests {
             assert_eq!(&row.as_bytes()[..prefix.len()], prefix.as_slice());
             assert_eq!(row.as_bytes().len(), prefix.len() + length);
         }
-    }
-
-    #[test]
-    fn arrays_have_leb128_lengths() {
-        let mut row = Row::new();
-        row.u64s([1, 1 << 40].into_iter());
-        assert_eq!(row.as_bytes(), [2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0]);
     }
 
     #[test]

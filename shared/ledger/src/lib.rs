@@ -46,8 +46,8 @@ pub use dunning::{InvoiceOverdue, InvoiceWrittenOff};
 pub use event::{Event, EventError, Override, PeriodClosed};
 pub use hash::{Hash, HashTextError};
 pub use invoice::{
-    BLOCKS_LISTED_MAX, Billed, ChainHead, ContractVersion, Draft, Evidence, EvidenceBlock, EvidenceDay, INPUTS_LISTED_MAX,
-    Invoice, InvoiceDates, InvoiceError, InvoiceLine, PeriodDocument, Total, invoice_id,
+    BLOCKS_LISTED_MAX, Billed, ChainHead, ContractVersion, Draft, Evidence, EvidenceBlock, EvidenceDay,
+    INPUTS_LISTED_MAX, Invoice, InvoiceDates, InvoiceError, InvoiceLine, PeriodDocument, Total, invoice_id,
 };
 pub use item::{Balance, FeeBalance, InvoiceState, Item, LineBalance};
 pub use note::{IssuedNote, LineAmount, Note, NoteByHand, NoteLine, NoteReason, Release};

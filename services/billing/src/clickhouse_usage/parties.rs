@@ -1,16 +1,16 @@
 //! The work of many parties in one query each for sums and blocks, and which machines new rows are about.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use clickhouse::Row;
 use serde::Deserialize;
-use wb_clickhouse::whole_days::StretchSeals;
+use wb_clickhouse::whole_days::{SealsAt, StretchSeals};
 use wb_rating::WorkGroup;
 use wb_units::Interval;
 
-use super::{ClickHouseUsage, MACHINES_PER_QUERY, failed};
+use super::{ClickHouseUsage, MACHINES_PER_QUERY, failed, sealed_days};
 use crate::error::PortError;
-use crate::ports::{BlockId, CorrectionsRead, Holding, Touched, WorkRead};
+use crate::ports::{BlockId, CorrectionsRead, EachWork, Holding, Touched, WorkRead};
 
 #[derive(Row, Deserialize)]
 struct WorkColumns {
@@ -23,11 +23,36 @@ struct WorkColumns {
 }
 
 #[derive(Row, Deserialize)]
+struct AboveColumns {
+    party: u32,
+    topic: String,
+    partition: u32,
+    block: u64,
+    chain: String,
+    nbits: u32,
+    subsidy_sat: u64,
+    credited: u128,
+    share_count: u64,
+}
+
+#[derive(Row, Deserialize)]
 struct BlockColumns {
     party: u32,
     topic: String,
     partition: u32,
-    blocks: Vec<u64>,
+    block: u64,
+}
+
+/// A party, and what decides the worth of its work: chain, target and subsidy.
+type Worth = (u32, String, u32, u64);
+
+/// Credited difficulty and shares by their worth. They wrap as the tables' columns do: what is voided is a number of
+/// two's complement.
+type Sums = BTreeMap<Worth, (u128, u64)>;
+
+fn add(sums: &mut Sums, worth: Worth, credited_q32: u128, shares: u64) {
+    let sum = sums.entry(worth).or_default();
+    *sum = (sum.0.wrapping_add(credited_q32), sum.1.wrapping_add(shares));
 }
 
 /// Which party a row's machine belongs to.
@@ -40,12 +65,13 @@ impl ClickHouseUsage {
         parties: &[Vec<Holding>],
         corrections: &CorrectionsRead,
         cut: u64,
-    ) -> Result<Vec<WorkRead>, PortError> {
+    ) -> Result<EachWork, PortError> {
         let voids = corrections.resolved.voided().len() > 0;
         let mut works = vec![WorkRead::default(); parties.len()];
         // In a stretch a machine belongs to one party; whoever claims it too is asked about alone.
         let mut stretches: BTreeMap<Interval, BTreeMap<&str, usize>> = BTreeMap::new();
         let mut claimed = Vec::new();
+        let mut sealed = None;
         for (party, holdings) in parties.iter().enumerate() {
             for holding in holdings {
                 let machines = stretches.entry(holding.interval).or_default();
@@ -61,13 +87,13 @@ impl ClickHouseUsage {
         for (interval, machines) in stretches {
             let machines: Vec<(&str, usize)> = machines.into_iter().collect();
             for chunk in machines.chunks(MACHINES_PER_QUERY) {
-                self.add_parties(interval, chunk, (voids, cut), &mut works).await?;
+                sealed = Some(self.add_parties(interval, chunk, (voids, cut), &mut works).await?);
             }
         }
         for (interval, machine) in claimed {
             self.add_parties(interval, &machine, (voids, cut), &mut works).await?;
         }
-        Ok(works)
+        Ok(EachWork { works, sealed: sealed.map(sealed_days) })
     }
 
     /// See [`UsageStore::touched`].
@@ -98,62 +124,76 @@ impl ClickHouseUsage {
         Ok(Touched { machine_ids: ids.into_iter().collect(), facts: facts > 0 })
     }
 
-    /// Adds the work of some machines, each of one party, in a stretch.
+    /// Adds the work of some machines, each of one party, in a stretch; gives the seals it went by.
     async fn add_parties(
         &self,
         interval: Interval,
         machines: &[(&str, usize)],
         (voids, cut): (bool, u64),
         works: &mut [WorkRead],
-    ) -> Result<(), PortError> {
+    ) -> Result<SealsAt, PortError> {
         let ids: Vec<&str> = machines.iter().map(|(machine_id, _)| *machine_id).collect();
         let parties: Vec<u32> =
             machines.iter().map(|(_, party)| u32::try_from(*party).unwrap_or(u32::MAX)).collect();
-        let of_machines = "machine_id IN {machines:Array(String)}";
+        let accepted = "machine_id IN {machines:Array(String)} AND verdict = 'accepted'";
         let ask = |sql: &str| {
             let query = self.client.query(sql).param("machines", &ids).param("parties", &parties);
             query.param("cut", cut)
         };
-        let seals = StretchSeals::read(&self.client, interval, cut)
-            .await
-            .map_err(|error| PortError::new("reading the seals from ClickHouse", error))?;
-        let sums = ask(&format!(
-            "SELECT {PARTY} AS party, chain, nbits, subsidy_sat, sum(credited_q32) AS credited, \
-               sum(shares) AS share_count FROM ({}) GROUP BY party, chain, nbits, subsidy_sat",
-            seals.work_sums(&format!("{of_machines} AND verdict = 'accepted'"), voids)
-        ));
-        // Without voids the query has no parameter for them.
-        let sums = if voids { self.read_corrections(cut).await?.bind(sums) } else { sums };
-        // Lists of many machines are joined there, so that a block comes once and not once a machine.
-        let join = if parties.iter().collect::<BTreeSet<_>>().len() < parties.len() {
-            "groupUniqArrayArray"
-        } else {
-            "groupArrayArray"
+        let seals_at = self.seals(cut).await?;
+        let seals = StretchSeals::new(&seals_at, interval);
+        let sums = async {
+            let Some(rows) = seals.work_sums(accepted, voids) else { return Ok(Vec::new()) };
+            let query = ask(&format!(
+                "SELECT {PARTY} AS party, chain, nbits, subsidy_sat, sum(credited_q32) AS credited, \
+                   sum(shares) AS share_count FROM ({rows}) GROUP BY party, chain, nbits, subsidy_sat"
+            ));
+            // Without voids the query has no parameter for them.
+            let query = if voids { self.read_corrections(cut).await?.bind(query) } else { query };
+            query.fetch_all::<WorkColumns>().await.map_err(failed("work"))
         };
-        let sources = ask(&format!(
-            "SELECT {PARTY} AS party, topic, partition, {join}(blocks) AS blocks FROM ({}) \
-             GROUP BY party, topic, partition",
-            seals.work_blocks(of_machines)
-        ));
-        // Both are asked at once, so that they go by the same seals.
-        let (sums, sources) =
-            tokio::join!(sums.fetch_all::<WorkColumns>(), sources.fetch_all::<BlockColumns>());
-        for row in sums.map_err(failed("work"))? {
-            let Some(work) = works.get_mut(index(row.party)) else { continue };
-            work.groups.push(WorkGroup {
-                chain: row.chain,
-                nbits: row.nbits,
-                subsidy_sat: row.subsidy_sat,
-                credited_q32: row.credited,
-                shares: row.share_count,
-            });
+        let above = async {
+            let query = ask(&format!(
+                "SELECT {PARTY} AS party, topic, partition, block, chain, nbits, subsidy_sat, \
+                   sum(credited_q32) AS credited, sum(shares) AS share_count FROM work_5m \
+                 WHERE {} AND {accepted} GROUP BY party, topic, partition, block, chain, nbits, subsidy_sat",
+                seals.above()
+            ));
+            query.fetch_all::<AboveColumns>().await.map_err(failed("work above the seals"))
+        };
+        let unlisted = async {
+            let Some(rows) = seals.unlisted() else { return Ok(Vec::new()) };
+            let query = ask(&format!(
+                "SELECT DISTINCT {PARTY} AS party, topic, partition, block FROM work_5m WHERE {rows} AND {accepted}"
+            ));
+            query.fetch_all::<BlockColumns>().await.map_err(failed("the blocks of work"))
+        };
+        // All are asked at once, so that they go by the same seals.
+        let (sums, above, unlisted) = tokio::try_join!(sums, above, unlisted)?;
+        let id = |topic: String, partition, block| BlockId { topic, partition, block };
+        let mut by_worth = Sums::new();
+        for row in sums {
+            let worth = (row.party, row.chain, row.nbits, row.subsidy_sat);
+            add(&mut by_worth, worth, row.credited, row.share_count);
         }
-        for row in sources.map_err(failed("the blocks of work"))? {
-            let Some(work) = works.get_mut(index(row.party)) else { continue };
-            let id = |block| BlockId { topic: row.topic.clone(), partition: row.partition, block };
-            work.blocks.extend(row.blocks.iter().copied().map(id));
+        for row in above {
+            if let Some(work) = works.get_mut(index(row.party)) {
+                work.above.insert(id(row.topic, row.partition, row.block));
+            }
+            let worth = (row.party, row.chain, row.nbits, row.subsidy_sat);
+            add(&mut by_worth, worth, row.credited, row.share_count);
         }
-        Ok(())
+        for row in unlisted {
+            if let Some(work) = works.get_mut(index(row.party)) {
+                work.blocks.insert(id(row.topic, row.partition, row.block));
+            }
+        }
+        for ((party, chain, nbits, subsidy_sat), (credited_q32, shares)) in by_worth {
+            if let Some(work) = works.get_mut(index(party)) {
+                work.groups.push(WorkGroup { chain, nbits, subsidy_sat, credited_q32, shares });
+            }
+        }
+        Ok(seals_at)
     }
 }
 

@@ -16,7 +16,7 @@ use wb_units::{Interval, Micros};
 
 use super::{Reading, moment};
 use crate::error::ClerkError;
-use crate::ports::UsageStore;
+use crate::ports::{Backing, UsageStore};
 use crate::reference::Dated;
 
 /// Machines whose rows are held in memory at once: a month of five-minute readings and samples of 64
@@ -118,14 +118,26 @@ impl<S: UsageStore> Reading<'_, S> {
         let mut found: BTreeMap<(String, String, String), Register> = BTreeMap::new();
         for row in self.store.readings(ids, self.part.interval, self.cut).await? {
             let Some(witness) = Witness::of_name(&row.witness) else { continue };
+            let stands = row.stands_in(&self.sealed);
             let key = (row.machine_id, row.witness, row.meter_id.clone());
             let meter_id = row.meter_id;
             let register = found.entry(key).or_insert_with(|| {
                 let corrections = self.corrections.of_meter(&meter_id).to_vec();
                 Register { meter_id, witness, readings: Vec::new(), corrections, appended: BTreeMap::new() }
             });
+            match stands {
+                Backing::Named => {
+                    self.blocks.insert(row.block);
+                }
+                Backing::Above(day) => {
+                    self.above.insert(row.block);
+                    self.days.insert(day);
+                }
+                Backing::Day(day) => {
+                    self.days.insert(day);
+                }
+            }
             register.readings.push(row.reading);
-            self.blocks.insert(row.block);
         }
         for ((machine_id, _, _), register) in found {
             if let Some(record) = records.get_mut(&machine_id) {

@@ -197,6 +197,7 @@ impl World {
             witness: witness.to_owned(),
             reading: RegisterReading { at_us, id, register_wh },
             block: place.block.clone(),
+            is_sealed: false,
         };
         self.readings.push((place, row));
     }

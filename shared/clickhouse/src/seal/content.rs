@@ -1,24 +1,29 @@
 //! What the rows of a seal must be, added up here, and what they are.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use ruint::aliases::U256;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use wb_fold::merkle;
 use wb_fold::rowbinary::Row;
 
-use super::{HOUR_US, LIST_KEY, READING_COLUMNS, SealOf, TABLES, WORK_COLUMNS, WORK_KEY};
+use super::{BLOCK_COLUMNS, HOUR_US, READING_COLUMNS, SealOf, TABLES, WORK_COLUMNS, WORK_KEY};
 use crate::client::Store;
 use crate::error::{StoreError, query_failed};
 use crate::sealed::DAY_US;
 
-/// The rows of a seal: how many, and the SHA-256 over them, without their tag.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The rows of a seal: how many, and the SHA-256 over them, without their tag; and the blocks they are of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SealContent {
     /// Rows of all tables.
     pub rows: u64,
     /// The hash of all tables.
     pub hash: [u8; 32],
+    /// How many blocks.
+    pub blocks: u64,
+    /// The root over them, sorted.
+    pub blocks_root: [u8; 32],
 }
 
 /// Rows of one table, hashed as they come.
@@ -36,7 +41,7 @@ impl TableHash {
 }
 
 /// SHA-256 over each table's name, rows and hash of its rows, in the order of [`TABLES`].
-fn content(tables: [TableHash; TABLES.len()]) -> SealContent {
+fn content(tables: [TableHash; TABLES.len()], leaves: Vec<[u8; 32]>) -> SealContent {
     let (mut all, mut rows) = (Sha256::new(), 0_u64);
     for (name, table) in TABLES.iter().zip(tables) {
         rows = rows.saturating_add(table.rows);
@@ -45,7 +50,8 @@ fn content(tables: [TableHash; TABLES.len()]) -> SealContent {
         all.update(table.rows.to_le_bytes());
         all.update(table.bytes.finalize());
     }
-    SealContent { rows, hash: all.finalize().into() }
+    let blocks = u64::try_from(leaves.len()).unwrap_or(u64::MAX);
+    SealContent { rows, hash: all.finalize().into(), blocks, blocks_root: merkle::root(leaves) }
 }
 
 /// A row of work as it is read to be added up.
@@ -154,40 +160,27 @@ impl Adder {
     }
 }
 
-/// A list of blocks as it is read to be joined with others.
-#[derive(clickhouse::Row, Deserialize)]
-struct ListRow {
-    machine_id: String,
-    topic: String,
-    partition: u32,
-    blocks: Vec<u64>,
+/// A block of a day.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, clickhouse::Row, Deserialize)]
+pub struct DayBlock {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: u32,
+    /// The block.
+    pub block: u64,
+    /// The hash of what was folded from it.
+    pub content_hash: [u8; 32],
+    /// The root over its events.
+    pub merkle_root: [u8; 32],
 }
 
-/// Joins lists of blocks, which come in the order of their machines, topics and partitions.
-#[derive(Default)]
-struct Lister {
-    of: Option<(String, String, u32)>,
-    blocks: BTreeSet<u64>,
-    hash: TableHash,
-}
-
-impl Lister {
-    fn add(&mut self, row: ListRow) {
-        let of = (row.machine_id, row.topic, row.partition);
-        if self.of.as_ref() != Some(&of) {
-            self.finish_list();
-            self.of = Some(of);
-        }
-        self.blocks.extend(row.blocks);
-    }
-
-    fn finish_list(&mut self) {
-        let Some((machine_id, topic, partition)) = self.of.take() else { return };
-        let mut row = Row::new();
-        row.text(&machine_id).text(&topic).u32(partition);
-        let blocks: Vec<u64> = std::mem::take(&mut self.blocks).into_iter().collect();
-        row.u64s(blocks.into_iter());
-        self.hash.row(&row);
+impl DayBlock {
+    /// Its leaf in the tree over the day's blocks.
+    #[must_use]
+    pub fn leaf(&self) -> [u8; 32] {
+        let place = (self.topic.as_str(), self.partition, self.block);
+        merkle::block_leaf(place, &self.content_hash, &self.merkle_root)
     }
 }
 
@@ -212,20 +205,33 @@ impl Store {
         adder.finish_machine();
         let readings = self.hash_rows(READING_COLUMNS, &format!("({})", seal.readings())).await?;
         let [by_interval, by_hour, by_day] = adder.hashes;
-        let lists = self.expected_lists(seal).await?;
-        Ok(content([by_interval, by_hour, by_day, readings, lists]))
+        let (blocks, leaves) = self.hash_blocks(&format!("({})", seal.blocks())).await?;
+        Ok(content([by_interval, by_hour, by_day, readings, blocks], leaves))
     }
 
-    async fn expected_lists(&self, seal: &SealOf) -> Result<TableHash, StoreError> {
+    /// The blocks that a seal of a day with a cut is of, read from the tables again; sorted.
+    ///
+    /// # Errors
+    /// [`StoreError::Query`].
+    pub async fn blocks_of_day(&self, day: i32, cut: u64) -> Result<Vec<DayBlock>, StoreError> {
+        let seal = SealOf { day, seal: 0, base: None, cut };
+        let sql = format!("SELECT {BLOCK_COLUMNS} FROM ({}) ORDER BY {BLOCK_COLUMNS}", seal.blocks());
+        self.sealing().query(&sql).fetch_all().await.map_err(query_failed("read the blocks of a day"))
+    }
+
+    /// Hashes rows of blocks in their order; gives their leaves too.
+    async fn hash_blocks(&self, from: &str) -> Result<(TableHash, Vec<[u8; 32]>), StoreError> {
         let failed = || query_failed("read the blocks of a day to be sealed");
-        let sql = format!("SELECT {LIST_KEY}, blocks FROM ({}) ORDER BY {LIST_KEY}", seal.block_lists());
-        let mut rows = self.sealing().query(&sql).fetch::<ListRow>().map_err(failed())?;
-        let mut lister = Lister::default();
-        while let Some(row) = rows.next().await.map_err(failed())? {
-            lister.add(row);
+        let sql = format!("SELECT {BLOCK_COLUMNS} FROM {from} ORDER BY {BLOCK_COLUMNS}");
+        let mut rows = self.sealing().query(&sql).fetch::<DayBlock>().map_err(failed())?;
+        let (mut hash, mut leaves) = (TableHash::default(), Vec::new());
+        while let Some(block) = rows.next().await.map_err(failed())? {
+            let mut row = Row::new();
+            row.text(&block.topic).u32(block.partition).u64(block.block);
+            hash.row(row.fixed(&block.content_hash).fixed(&block.merkle_root));
+            leaves.push(block.leaf());
         }
-        lister.finish_list();
-        Ok(lister.hash)
+        Ok((hash, leaves))
     }
 
     /// What the rows under a tag are.
@@ -234,16 +240,20 @@ impl Store {
     /// [`StoreError::Query`].
     pub async fn stored_seal(&self, day: i32, seal: u64) -> Result<SealContent, StoreError> {
         let mut tables = <[TableHash; TABLES.len()]>::default();
+        let mut leaves = Vec::new();
         for (name, table) in TABLES.iter().zip(&mut tables) {
-            let columns = match *name {
-                "sealed_energy_readings" => READING_COLUMNS.to_owned(),
-                "sealed_work_blocks" => format!("{LIST_KEY}, blocks"),
-                _ => WORK_COLUMNS.to_owned(),
-            };
             let rows = format!("{name} WHERE day = {day} AND seal = {seal}");
-            *table = self.hash_rows(&columns, &rows).await?;
+            *table = match *name {
+                "sealed_blocks" => {
+                    let (blocks, of_blocks) = self.hash_blocks(&rows).await?;
+                    leaves = of_blocks;
+                    blocks
+                }
+                "sealed_energy_readings" => self.hash_rows(READING_COLUMNS, &rows).await?,
+                _ => self.hash_rows(WORK_COLUMNS, &rows).await?,
+            };
         }
-        Ok(content(tables))
+        Ok(content(tables, leaves))
     }
 
     /// Hashes rows in the order of all their columns.

@@ -5,7 +5,8 @@ use std::ops::Range;
 use wb_clickhouse::Store;
 use wb_clickhouse::seal::{SealBase, SealContent, SealOf};
 use wb_events::names::{
-    ALL_DAYS, Applied, CHAIN_START, Chains, NAMES_VERSION, TopicPartition, Won, encode_name, encode_seal,
+    ALL_DAYS, Applied, CHAIN_START, Chains, NAMES_VERSION, SEAL_VERSION, TopicPartition, Won, encode_name,
+    encode_seal,
 };
 use wb_events::wire::{Name, Seal};
 
@@ -186,7 +187,7 @@ impl History {
 
     fn record(&self, day: i32, seal: u64, cut: u64, content: SealContent) -> Vec<u8> {
         encode_seal(&Seal {
-            version: NAMES_VERSION,
+            version: SEAL_VERSION,
             day,
             seal,
             cut,
@@ -194,6 +195,8 @@ impl History {
             content_hash: content.hash.to_vec(),
             predecessor: self.chains.seal(day).map_or(CHAIN_START, |won| won.seal_hash).to_vec(),
             log_id: Vec::new(),
+            blocks: content.blocks,
+            blocks_root: content.blocks_root.to_vec(),
         })
     }
 
@@ -223,7 +226,7 @@ impl History {
             let (_, record) = self.written(*day, cut).await;
             assert!(self.name_seal(&record).await);
         }
-        let record = self.record(ALL_DAYS, 0, cut, SealContent { rows: 0, hash: [0; 32] });
+        let record = self.record(ALL_DAYS, 0, cut, SealContent::default());
         self.all_days.push(self.end());
         assert!(self.name_seal(&record).await);
         assert_eq!(self.sealed.cut().await.unwrap().0, self.end(), "the cut counts seals too");

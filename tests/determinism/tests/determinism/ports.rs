@@ -125,6 +125,7 @@ impl Sealed {
                 register_wh: row.u64("register_wh"),
             },
             block: id.clone(),
+            is_sealed: false,
         };
         self.readings.entry(reading.machine_id.clone()).or_default().push((named, reading));
     }
