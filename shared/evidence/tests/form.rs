@@ -9,27 +9,37 @@ use std::path::PathBuf;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use support::{drawn, whole, world};
-use wb_evidence::{Builder, Bundle, NamedBlock, SAMPLES_MAX, Sampling, verify, verify_bundle};
+use support::{drawn, drawn_of_days, whole, whole_of_days, world, world_of_days};
+use wb_evidence::{Builder, Bundle, NamedBlock, SAMPLES_MAX, Sampling, StepName, verify, verify_bundle};
 use wb_ledger::{Hash, canonical};
 
 #[test]
-fn the_golden_bundle_is_read_and_written() {
-    let text = drawn().to_text().unwrap();
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/bundle-1.jsonl");
+fn the_golden_bundles_are_read_and_written() {
+    is_golden(&drawn(), "bundle-1.jsonl", 1);
+    is_golden(&drawn_of_days(), "bundle-2.jsonl", 2);
+}
+
+fn is_golden(made: &Bundle, file: &str, form: u32) {
+    let text = made.to_text().unwrap();
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(file);
     if !path.exists() && std::env::var_os("WEIGHBRIDGE_WRITE_GOLDEN").is_some() {
         std::fs::write(&path, &text).unwrap();
     }
     let golden = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     assert!(text == golden, "a bundle is written otherwise than the golden one");
     let bundle = Bundle::from_text(&golden).unwrap();
-    assert_eq!(bundle, drawn());
-    assert!(verify_bundle(&bundle, None).valid);
+    assert_eq!(&bundle, made);
+    assert!(golden.windows(8).any(|window| window == format!("\"form\":{form}").as_bytes()[..8]));
+    let report = verify_bundle(&bundle, None);
+    assert!(report.valid, "{report}");
+    assert!(report.steps[0].text.starts_with(&format!("a bundle of form {form}, ")), "{report}");
+    // Of an invoice without sealed days nothing is said of any.
+    assert_eq!(report.steps.iter().any(|step| step.step == StepName::Days), form == 2, "{report}");
 }
 
 #[test]
 fn what_is_written_is_read() {
-    for bundle in [drawn(), whole()] {
+    for bundle in [drawn(), whole(), drawn_of_days(), whole_of_days()] {
         let packed = bundle.to_bytes().unwrap();
         assert_eq!(Bundle::read(&packed).unwrap(), bundle);
         assert!(packed.len() < bundle.to_text().unwrap().len());
@@ -197,7 +207,7 @@ fn a_block_that_is_not_the_invoices_own_makes_no_bundle() {
     let build = |change: &dyn Fn(&mut Vec<NamedBlock>)| {
         let mut blocks = world.blocks.clone();
         change(&mut blocks);
-        let mut builder = Builder::new(world.material.clone());
+        let mut builder = Builder::new(world.material.clone()).unwrap();
         let taken = blocks.iter().try_for_each(|block| builder.take(block));
         taken.and_then(|()| builder.finish()).map(|_| ()).map_err(|error| error.code())
     };
