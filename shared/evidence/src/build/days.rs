@@ -128,7 +128,7 @@ mod tests {
             |day| drop(day.blocks.pop()),
             |day| day.blocks.swap(0, 1),
             |day| day.blocks[2].content_hash = Hash::ZERO,
-            |day| drop(day.own.insert(5)),
+            |day| day.own.extend([5]),
         ];
         for (at, change) in cases.iter().enumerate() {
             let mut changed = day(&[4]);

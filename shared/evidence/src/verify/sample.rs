@@ -40,8 +40,8 @@ fn whole(context: &Context<'_>, names: &Names, findings: &mut Findings) {
     );
     if days > 0 {
         text = format!(
-            "{} of the {events} events in all {} blocks named one by one and in {} of {days} sealed days are about the \
-             invoice",
+            "{} of the {events} events in all {} blocks named one by one and in {} blocks of {days} sealed days are \
+             about the invoice",
             bundle.events.len(),
             bundle.blocks.len(),
             context.day_blocks.len()

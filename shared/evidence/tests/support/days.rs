@@ -61,7 +61,11 @@ fn days_of(block: &NamedBlock) -> BTreeMap<i32, bool> {
 }
 
 /// Seals the days of what was named before the seals, and leaves the other blocks.
-pub(super) fn seal(named: &[NamedBlock], evidence: &mut Vec<EvidenceBlock>) -> Vec<SealedDay> {
+pub(super) fn seal(
+    named: &[NamedBlock],
+    evidence: &mut Vec<EvidenceBlock>,
+    change: super::Sealing<'_>,
+) -> Vec<SealedDay> {
     let mut days: BTreeMap<i32, BTreeMap<EvidenceBlock, bool>> = BTreeMap::new();
     let mut listed = Vec::new();
     for (block, said) in named.iter().zip(evidence.drain(..)) {
@@ -76,10 +80,15 @@ pub(super) fn seal(named: &[NamedBlock], evidence: &mut Vec<EvidenceBlock>) -> V
     }
     *evidence = listed;
     assert_eq!(u64::try_from(days.len()).unwrap(), SEALS.end - SEALS.start);
-    SEALS.zip(days).map(|(names_offset, (day, blocks))| sealed(names_offset, day, blocks)).collect()
+    SEALS.zip(days).map(|(names_offset, (day, blocks))| sealed(names_offset, day, blocks, change)).collect()
 }
 
-fn sealed(names_offset: u64, day: i32, blocks: BTreeMap<EvidenceBlock, bool>) -> SealedDay {
+fn sealed(
+    names_offset: u64,
+    day: i32,
+    blocks: BTreeMap<EvidenceBlock, bool>,
+    change: super::Sealing<'_>,
+) -> SealedDay {
     let own: BTreeSet<usize> =
         blocks.values().enumerate().filter(|(_, is_own)| **is_own).map(|(index, _)| index).collect();
     let blocks: Vec<EvidenceBlock> = blocks.into_keys().collect();
@@ -89,7 +98,7 @@ fn sealed(names_offset: u64, day: i32, blocks: BTreeMap<EvidenceBlock, bool>) ->
     };
     let root = merkle::root(blocks.iter().map(leaf).collect());
     let blocks_count = u64::try_from(blocks.len()).unwrap();
-    let record = encode_seal(&Seal {
+    let mut seal = Seal {
         version: SEAL_VERSION,
         day,
         seal: 5,
@@ -100,7 +109,9 @@ fn sealed(names_offset: u64, day: i32, blocks: BTreeMap<EvidenceBlock, bool>) ->
         log_id: vec![2; 16],
         blocks: blocks_count,
         blocks_root: root.to_vec(),
-    });
+    };
+    change(&mut seal);
+    let record = encode_seal(&seal);
     let day = EvidenceDay {
         day,
         names_offset,

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use wb_events::identity::event_id;
 use wb_events::names::{CHAIN_START, NAMES_VERSION, encode_name, name_hash};
 use wb_events::wire::resolution::Outcome;
-use wb_events::wire::{EnergyReading, Name, Resolution};
+use wb_events::wire::{EnergyReading, Name, Resolution, Seal};
 use wb_events::{Body, Event, Fact, Share, u128_bytes};
 use wb_evidence::{Builder, Bundle, Held, Material, NamedBlock, Sampling, Subject};
 use wb_fold::merkle;
@@ -34,7 +34,7 @@ const ENERGY_MWH: u128 = 2_410_387_200_000;
 /// What is drawn in [`drawn`].
 pub(crate) const DRAWS: u32 = 24;
 /// What is drawn in [`drawn_of_days`].
-pub(crate) const DRAWS_OF_DAYS: u32 = 48;
+pub(crate) const DRAWS_OF_DAYS: u32 = 60;
 
 /// A block under construction.
 struct Block {
@@ -297,15 +297,23 @@ pub(crate) fn world(sampling: Sampling) -> World {
 
 /// The world in which corrections void the shares of these sequences.
 pub(crate) fn world_without(sampling: Sampling, sequences: &[u64]) -> World {
-    make(sampling, sequences, false)
+    make(sampling, sequences, None)
 }
 
 /// The world in which most of the blocks lie in sealed days.
 pub(crate) fn world_of_days(sampling: Sampling) -> World {
-    make(sampling, &[], true)
+    world_sealed(sampling, &|_| {})
 }
 
-fn make(sampling: Sampling, sequences: &[u64], has_days: bool) -> World {
+/// The same in which the seals are others, and the invoice was issued on them all the same.
+pub(crate) fn world_sealed(sampling: Sampling, change: Sealing<'_>) -> World {
+    make(sampling, &[], Some(change))
+}
+
+/// A change of a seal.
+type Sealing<'a> = &'a dyn Fn(&mut Seal);
+
+fn make(sampling: Sampling, sequences: &[u64], sealing: Option<Sealing<'_>>) -> World {
     let period = Period::month("2009-01", "UTC").unwrap();
     let mut shares = Vec::new();
     let mut work = [(0_u64, 0_u128), (0, 0)];
@@ -335,12 +343,12 @@ fn make(sampling: Sampling, sequences: &[u64], has_days: bool) -> World {
         stretch(&period, (start_us, SECOND_US), 1, "0.0725", of(work[0])),
         stretch(&period, (SECOND_US, end_us), 2, "0.0800", of(work[1])),
     ];
-    let (named, mut evidence, chain_heads) = if has_days {
+    let (named, mut evidence, chain_heads) = if sealing.is_some() {
         name(days::blocks(&period, &shares), days::SEALS)
     } else {
         name(blocks(&period, &shares), 0..0)
     };
-    let days = if has_days { days::seal(&named, &mut evidence) } else { Vec::new() };
+    let days = sealing.map(|change| days::seal(&named, &mut evidence, change)).unwrap_or_default();
     let version = |stretch: &RatedStretch| ContractVersion {
         start_us: stretch.start_us,
         end_us: stretch.end_us,
