@@ -75,6 +75,9 @@ fn lines(bundle: &Bundle) -> Vec<Vec<u8>> {
     lines
 }
 
+/// A change of the lines of a bundle.
+type Change<'a> = &'a dyn Fn(&mut Vec<Vec<u8>>);
+
 #[test]
 fn what_is_no_bundle_is_refused() {
     let good = lines(&drawn());
@@ -146,7 +149,7 @@ fn what_is_no_bundle_is_refused() {
     let at = of_days.iter().position(|line| line.starts_with(b"{\"part\":\"day_block\"")).unwrap();
     let drawn_count = support::DRAWS_OF_DAYS;
     let swap = |lines: &mut Vec<Vec<u8>>, at: usize| lines.swap(at, at + 1);
-    let changes: [(&str, &dyn Fn(&mut Vec<Vec<u8>>)); 5] = [
+    let changes: [(&str, Change<'_>); 5] = [
         ("sealed days in the form without", &|lines| lines[0] = header(json!({"drawn": drawn_count}), 1)),
         ("a block of a sealed day twice", &|lines| lines.insert(at, lines[at].clone())),
         ("blocks of sealed days out of order", &|lines| swap(lines, at)),

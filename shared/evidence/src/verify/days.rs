@@ -165,3 +165,41 @@ fn blocks(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bytes::Bytes;
+    use wb_ledger::Hash;
+
+    /// A seal with all that an invoice says of it.
+    fn told(seal: &Seal) -> (EvidenceDay, NameRecord) {
+        let record = encode_seal(seal);
+        let day = EvidenceDay {
+            day: seal.day,
+            names_offset: 40,
+            seal_hash: Hash::from_bytes(name_hash(&record)),
+            blocks_count: seal.blocks,
+            blocks_root: Hash::ZERO,
+        };
+        (day, NameRecord { names_offset: 40, record: Bytes(record) })
+    }
+
+    #[test]
+    fn only_a_day_has_blocks() {
+        let blocks_root = Hash::ZERO.as_bytes().to_vec();
+        let seal =
+            Seal { version: SEAL_VERSION, day: 14_253, cut: 40, blocks: 3, blocks_root, ..Seal::default() };
+        let found = |seal: &Seal, cut| {
+            let (day, record) = told(seal);
+            differences(&day, &record, seal, cut)
+        };
+        assert_eq!(found(&seal, 41), [""; 0]);
+        let of_all = Seal { day: ALL_DAYS, ..seal.clone() };
+        assert_eq!(found(&of_all, 41), [format!("the seal of day {ALL_DAYS} is of no day")]);
+        // The bounds: a seal lies below the invoice's cut, and not below its own.
+        assert_eq!(found(&seal, 40).len(), 1);
+        assert_eq!(found(&Seal { cut: 41, ..seal.clone() }, 41).len(), 1);
+        assert_eq!(found(&Seal { blocks_root: vec![0; 31], ..seal }, 41).len(), 1);
+    }
+}

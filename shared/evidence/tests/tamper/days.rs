@@ -93,6 +93,18 @@ fn what_was_not_tampered_with_is_valid() {
     assert_eq!((step(StepName::Work).checked, step(StepName::Sums).checked), (27, 1));
 }
 
+/// However many are drawn, what is taken is what is looked for.
+#[test]
+fn every_number_of_draws_makes_a_bundle_that_is_valid() {
+    for draws in (1..80).chain([257, 1_024]) {
+        let bundle = support::world_of_days(Sampling::Drawn(draws)).bundle();
+        let found = report(&bundle);
+        assert!(found.valid, "{draws} draws: {found}");
+        let step = found.steps.iter().find(|step| step.step == StepName::Sample).unwrap();
+        assert_eq!(step.checked, u64::from(draws), "{found}");
+    }
+}
+
 /// (what, change, code that must be there, words that must be there, line that must be named)
 type Case = (&'static str, fn(&mut Bundle), &'static str, &'static str, Option<&'static str>);
 
@@ -295,6 +307,13 @@ fn cases_of_blocks() -> Vec<Case> {
             Some(EARNINGS),
         ),
         (
+            "blocks of a day out of order",
+            |bundle| bundle.day_blocks[2].block = bundle.day_blocks[4].block.clone(),
+            "WB-5930",
+            "block 2 of shares/0, at 2 of sealed day 14253: the day's blocks are not sorted",
+            Some(EARNINGS),
+        ),
+        (
             "a block for another of its day, with proof",
             |bundle| {
                 without(bundle, 6);
@@ -419,10 +438,13 @@ fn what_was_tampered_with_fails_with_its_code_its_words_and_its_line() {
     }
 }
 
+/// (what, change of a seal, words that must be there)
+type Sealing = (&'static str, fn(&mut Seal), &'static [&'static str]);
+
 /// What the issuer's own digest is right for, and is no seal all the same.
 #[test]
 fn an_invoice_on_seals_that_are_none_is_found_out() {
-    let cases: [(&str, fn(&mut Seal), &[&str]); 6] = [
+    let cases: [Sealing; 6] = [
         ("nothing", |_| {}, &[]),
         (
             "an old form",
