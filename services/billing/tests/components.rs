@@ -230,6 +230,8 @@ async fn proves_itself(clerk: &TestClerk, invoice: &Invoice) {
             voided: Vec::new(),
         },
         blocks,
+        seals: Vec::new(),
+        day_blocks: Vec::new(),
         sampling: Sampling::All,
         names: Vec::new(),
         events: Vec::new(),

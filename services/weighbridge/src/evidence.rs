@@ -79,7 +79,7 @@ pub(crate) async fn bundle(config: &Config, arguments: &BundleArguments) -> Resu
     tell("computing the invoice again at its cut");
     let invoice = clerk.invoice(&arguments.id).await?.invoice.clone();
     let evidence = clerk.evidence(&arguments.id).await?;
-    let mut builder = Builder::new(material(evidence, invoice.evidence_digest, arguments.events.0));
+    let mut builder = Builder::new(material(evidence, invoice.evidence_digest, arguments.events.0))?;
     let wanted: BTreeSet<(String, u32, u64)> =
         builder.wanted().map(|(topic, partition, block)| (topic.to_owned(), partition, block)).collect();
     tell(&format!("reading {} named blocks from the log and the archive", wanted.len()));
@@ -128,6 +128,7 @@ fn material(evidence: InvoiceEvidence, evidence_digest: wb_ledger::Hash, samplin
         stretches: bill.stretches,
         subject,
         blocks: bill.billed.blocks,
+        days: Vec::new(),
         evidence_digest,
         sampling,
         voided: evidence.voided,

@@ -1,20 +1,24 @@
 //! Putting a bundle together, a block at a time.
 
+mod days;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message as _;
-use wb_events::wire::Name;
-use wb_events::wire::NamesRecord;
 use wb_events::wire::names_record::Record;
+use wb_events::wire::{Name, NamesRecord, Seal};
 use wb_fold::merkle::{self, Tree};
-use wb_ledger::{EvidenceBlock, Hash};
+use wb_ledger::{EvidenceBlock, EvidenceDay, Hash};
 use wb_rating::RatedStretch;
 
-use crate::bundle::{Bundle, EventProof, NameRecord, Sampling, place_of, words};
+use crate::bundle::{Bundle, EventProof, NameRecord, Sampling, words};
 use crate::bytes::Bytes;
-use crate::form::EVENTS_MAX;
-use crate::sample::{draws, first_from};
+use crate::form::{DAY_BLOCKS_MAX, EVENTS_MAX};
+use crate::sample::{Target, draws, first_from};
 use crate::subject::{Relation, Scope, Subject};
+
+pub use days::SealedDay;
+pub(crate) use days::leaf as day_leaf;
 
 /// What the clerk knows of an invoice.
 #[derive(Debug, Clone)]
@@ -25,8 +29,10 @@ pub struct Material {
     pub stretches: Vec<RatedStretch>,
     /// Whose events it rests on.
     pub subject: Subject,
-    /// All named blocks behind it.
+    /// All blocks behind it that are named one by one.
     pub blocks: Vec<EvidenceBlock>,
+    /// All sealed days behind it.
+    pub days: Vec<SealedDay>,
     /// Its evidence digest, by which events are drawn.
     pub evidence_digest: Hash,
     /// Which events to take.
@@ -63,6 +69,17 @@ pub enum BuildError {
          with --events N"
     )]
     TooMany,
+    /// The blocks of a sealed day are not those of its seal.
+    #[error(
+        "[WB-5944] the blocks of sealed day {day} (counted since 1970-01-01) are not those that the invoice rests on: \
+         {detail}; restore the tables of seals from a backup"
+    )]
+    OtherDay {
+        /// The day.
+        day: i32,
+        /// What differs.
+        detail: &'static str,
+    },
     /// A block that was asked for did not come.
     #[error(
         "[WB-5943] {place} stands behind the invoice, but its name was not found below the invoice's cut"
@@ -81,6 +98,7 @@ impl BuildError {
             Self::OtherBlock { .. } => "WB-5941",
             Self::TooMany => "WB-5942",
             Self::NoBlock { .. } => "WB-5943",
+            Self::OtherDay { .. } => "WB-5944",
         }
     }
 }
@@ -93,6 +111,14 @@ pub(crate) fn name_of(record: &[u8]) -> Option<Name> {
     }
 }
 
+/// The seal in a record of `names`, if it is one.
+pub(crate) fn seal_of(record: &[u8]) -> Option<Seal> {
+    match NamesRecord::decode(record).ok()?.record? {
+        Record::Seal(seal) => Some(seal),
+        _ => None,
+    }
+}
+
 /// A topic, a partition and a block.
 type Key = (String, u32, u64);
 
@@ -100,30 +126,82 @@ fn key_of(block: &EvidenceBlock) -> Key {
     (block.topic.clone(), block.partition, block.block)
 }
 
+/// A block that is still wanted.
+#[derive(Debug, Default)]
+struct Wanted {
+    /// What invoice and sealed days say of it; they say the same.
+    said: BTreeSet<EvidenceBlock>,
+    /// The numbers that were drawn in it.
+    numbers: BTreeSet<u128>,
+}
+
+/// What is still wanted.
+#[derive(Debug, Default)]
+struct Wants(BTreeMap<Key, Wanted>);
+
+impl Wants {
+    fn add(&mut self, block: &EvidenceBlock, numbers: impl IntoIterator<Item = u128>) {
+        let wanted = self.0.entry(key_of(block)).or_default();
+        wanted.numbers.extend(numbers);
+        if !wanted.said.contains(block) {
+            wanted.said.insert(block.clone());
+        }
+    }
+}
+
 /// A bundle that grows by its blocks.
 #[derive(Debug)]
 pub struct Builder {
     bundle: Bundle,
-    /// Blocks that are still wanted, with their drawn numbers.
-    wanted: BTreeMap<Key, BTreeSet<u128>>,
+    /// Blocks that did not come yet.
+    wanted: Wants,
     /// What corrections void, hex.
     voided: BTreeSet<String>,
 }
 
 impl Builder {
-    /// Begins with everything but names and events.
-    #[must_use]
-    pub fn new(material: Material) -> Self {
+    /// Begins with everything but names and events. Of the days' blocks only those are kept that are wanted.
+    ///
+    /// # Errors
+    /// [`BuildError::OtherDay`] where a day's blocks are not those that the invoice rests on, [`BuildError::TooMany`]
+    /// where they hold more events than a bundle may.
+    pub fn new(material: Material) -> Result<Self, BuildError> {
         let mut blocks = material.blocks;
         blocks.sort();
         blocks.dedup();
-        let mut wanted: BTreeMap<Key, BTreeSet<u128>> = BTreeMap::new();
+        let mut days = material.days;
+        days.sort_by(|left, right| left.day.cmp(&right.day));
+        days.dedup_by(|left, right| left.day == right.day);
+        let mut wanted = Wants::default();
+        let mut drawn: BTreeMap<i32, Vec<(u64, u128)>> = BTreeMap::new();
         match material.sampling {
-            Sampling::All => wanted.extend(blocks.iter().map(|block| (key_of(block), BTreeSet::new()))),
+            Sampling::All => blocks.iter().for_each(|block| wanted.add(block, [])),
             Sampling::Drawn(count) => {
-                for draw in draws(&material.evidence_digest, &blocks, count) {
-                    wanted.entry(key_of(draw.block)).or_default().insert(draw.number());
+                let of_days: Vec<EvidenceDay> = days.iter().map(|day| day.day.clone()).collect();
+                for draw in draws(&material.evidence_digest, &blocks, &of_days, count) {
+                    match draw.target {
+                        Target::Block(block) => wanted.add(block, [draw.number()]),
+                        Target::Day { day, index } => {
+                            drawn.entry(day.day).or_default().push((index, draw.number()));
+                        }
+                    }
                 }
+            }
+        }
+        let (mut seals, mut day_blocks) = (Vec::with_capacity(days.len()), Vec::new());
+        for day in days {
+            let chosen = match material.sampling {
+                Sampling::All => day.all(),
+                Sampling::Drawn(_) => day.drawn(drawn.get(&day.day.day).map_or(&[], Vec::as_slice)),
+            };
+            // Each of them holds an event at least.
+            if day_blocks.len().saturating_add(chosen.len()) > DAY_BLOCKS_MAX {
+                return Err(BuildError::TooMany);
+            }
+            seals.push(day.seal.clone());
+            for (block, numbers) in day.prove(chosen)? {
+                wanted.add(&block.block, numbers);
+                day_blocks.push(block);
             }
         }
         let mut subject = material.subject;
@@ -141,16 +219,18 @@ impl Builder {
             stretches: material.stretches,
             subject,
             blocks,
+            seals,
+            day_blocks,
             sampling: material.sampling,
             names: Vec::new(),
             events: Vec::new(),
         };
-        Self { bundle, wanted, voided }
+        Ok(Self { bundle, wanted, voided })
     }
 
     /// The blocks that are still wanted: topic, partition and block, sorted.
     pub fn wanted(&self) -> impl Iterator<Item = (&str, u32, u64)> {
-        self.wanted.keys().map(|(topic, partition, block)| (topic.as_str(), *partition, *block))
+        self.wanted.0.keys().map(|(topic, partition, block)| (topic.as_str(), *partition, *block))
     }
 
     /// Takes a block; one that is not wanted is left out.
@@ -163,13 +243,11 @@ impl Builder {
             return Err(BuildError::OtherBlock { place, detail: "it is no name" });
         };
         let key = (name.topic.clone(), name.partition, name.block);
-        let Some(numbers) = self.wanted.remove(&key) else { return Ok(()) };
+        let Some(wanted) = self.wanted.0.remove(&key) else { return Ok(()) };
         let place = (key.0.as_str(), key.1, key.2);
         let other = |detail| BuildError::OtherBlock { place: words(place), detail };
         let tree = Tree::new(block.stored.iter().map(|stored| merkle::leaf(stored)).collect());
-        let found = self.bundle.blocks.binary_search_by(|evidence| place_of(evidence).cmp(&place));
-        let evidence = found.ok().and_then(|at| self.bundle.blocks.get(at));
-        if evidence.is_none_or(|evidence| {
+        if wanted.said.iter().any(|evidence| {
             evidence.merkle_root.as_bytes() != name.merkle_root.as_slice()
                 || evidence.content_hash.as_bytes() != name.content_hash.as_slice()
         }) {
@@ -190,7 +268,8 @@ impl Builder {
             .collect();
         let chosen: BTreeSet<u64> = match self.bundle.sampling {
             Sampling::All => own.into_iter().collect(),
-            Sampling::Drawn(_) => numbers
+            Sampling::Drawn(_) => wanted
+                .numbers
                 .iter()
                 .filter_map(|number| first_from(&own, crate::sample::place_of_number(*number, name.events)))
                 .collect(),
@@ -227,7 +306,7 @@ impl Builder {
     /// # Errors
     /// [`BuildError::NoBlock`] where a wanted block did not come.
     pub fn finish(mut self) -> Result<Bundle, BuildError> {
-        if let Some(((topic, partition, block), _)) = self.wanted.pop_first() {
+        if let Some(((topic, partition, block), _)) = self.wanted.0.pop_first() {
             return Err(BuildError::NoBlock { place: words((&topic, partition, block)) });
         }
         self.bundle

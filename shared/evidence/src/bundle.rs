@@ -5,6 +5,7 @@ use wb_ledger::{EvidenceBlock, Hash};
 use wb_rating::RatedStretch;
 
 use crate::bytes::Bytes;
+use crate::form::{FORM, FORM_LISTED};
 use crate::subject::Subject;
 
 /// All that an invoice follows from.
@@ -16,8 +17,12 @@ pub struct Bundle {
     pub stretches: Vec<RatedStretch>,
     /// Whose events the bundle may hold.
     pub subject: Subject,
-    /// Every named block behind the lines, sorted.
+    /// Every block behind the lines that is named one by one, sorted.
     pub blocks: Vec<EvidenceBlock>,
+    /// The records of the seals of the invoice's days, in order of the days.
+    pub seals: Vec<NameRecord>,
+    /// The blocks of sealed days whose events are here, sorted by day and place in the day.
+    pub day_blocks: Vec<DayBlock>,
     /// Which events were taken.
     pub sampling: Sampling,
     /// The names of the blocks whose events are here, sorted by block.
@@ -36,7 +41,7 @@ pub enum Sampling {
     All,
 }
 
-/// A name as its record lies in `names`.
+/// A name or a seal as its record lies in `names`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NameRecord {
@@ -44,6 +49,20 @@ pub struct NameRecord {
     pub names_offset: u64,
     /// Its bytes.
     pub record: Bytes,
+}
+
+/// A block with the proof that it lies in a sealed day. One block may lie in two days.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DayBlock {
+    /// The day, counted since 1970-01-01.
+    pub day: i32,
+    /// Its place among the day's blocks, from 0.
+    pub index: u64,
+    /// The block.
+    pub block: EvidenceBlock,
+    /// Its neighbours in the Merkle tree over the day's blocks, from the leaves up.
+    pub path: Vec<Hash>,
 }
 
 /// An event with the proof that it lies in its block.
@@ -66,6 +85,14 @@ pub struct EventProof {
 
 /// Where a block lies.
 pub(crate) type Place<'a> = (&'a str, u32, u64);
+
+impl Bundle {
+    /// The form that it is written in: [`FORM_LISTED`] where it knows nothing of sealed days, else [`FORM`].
+    #[must_use]
+    pub fn form(&self) -> u32 {
+        if self.seals.is_empty() && self.day_blocks.is_empty() { FORM_LISTED } else { FORM }
+    }
+}
 
 impl EventProof {
     pub(crate) fn place(&self) -> Place<'_> {

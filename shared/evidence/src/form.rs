@@ -9,11 +9,14 @@ use serde::{Deserialize, Serialize};
 use wb_ledger::{EvidenceBlock, Hash, canonical};
 use wb_rating::RatedStretch;
 
-use crate::bundle::{Bundle, EventProof, NameRecord, Sampling};
+use crate::bundle::{Bundle, DayBlock, EventProof, NameRecord, Sampling};
 use crate::subject::Subject;
 
-/// The form that this program writes and reads.
-pub const FORM: u32 = 1;
+/// The form of bundles whose blocks are all named one by one. It is written wherever it will do, so that such
+/// bundles keep their bytes.
+pub const FORM_LISTED: u32 = 1;
+/// The newest form that this program writes and reads: that of bundles with sealed days.
+pub const FORM: u32 = 2;
 /// The largest file that is read: what a mail server or a browser still takes in one piece.
 pub const PACKED_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// The most that a file may unpack to: it is held in memory twice while it is verified.
@@ -22,6 +25,8 @@ pub const UNPACKED_BYTES_MAX: usize = 512 * 1024 * 1024;
 pub const LINE_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// The most events of a bundle: about a kilobyte each with its path.
 pub const EVENTS_MAX: usize = 200_000;
+/// The most blocks of sealed days of a bundle: each holds an event of it, and few lie in more than one day.
+pub const DAY_BLOCKS_MAX: usize = 2 * EVENTS_MAX;
 /// Events that are drawn unless another number is asked for.
 pub const SAMPLES_DEFAULT: u32 = 256;
 /// The most events that can be drawn.
@@ -35,7 +40,7 @@ const LEVEL: i32 = 3;
 pub enum BundleError {
     /// Not the form of a bundle.
     #[error(
-        "[WB-5921] this is no evidence bundle of form {FORM}: {detail}; take the file as `weighbridge invoice bundle` wrote it"
+        "[WB-5921] this is no evidence bundle of form {FORM_LISTED} or {FORM}: {detail}; take the file as `weighbridge invoice bundle` wrote it"
     )]
     Form {
         /// What is wrong, and in which line.
@@ -90,7 +95,7 @@ struct Header {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Seal {
+struct Last {
     sha256: Hash,
 }
 
@@ -106,9 +111,11 @@ enum Part {
     Stretch(Box<RatedStretch>),
     Subject(Subject),
     Block(EvidenceBlock),
+    Seal(NameRecord),
+    DayBlock(DayBlock),
     Name(NameRecord),
     Event(EventProof),
-    End(Seal),
+    End(Last),
 }
 
 impl Part {
@@ -120,9 +127,11 @@ impl Part {
             Self::Stretch(_) => 2,
             Self::Subject(_) => 3,
             Self::Block(_) => 4,
-            Self::Name(_) => 5,
-            Self::Event(_) => 6,
-            Self::End(_) => 7,
+            Self::Seal(_) => 5,
+            Self::DayBlock(_) => 6,
+            Self::Name(_) => 7,
+            Self::Event(_) => 8,
+            Self::End(_) => 9,
         }
     }
 }
@@ -149,7 +158,7 @@ impl Bundle {
     /// # Errors
     /// As [`Self::to_bytes`].
     pub fn to_text(&self) -> Result<Vec<u8>, BundleError> {
-        let header = Header { bundle: KIND.to_owned(), form: FORM, sampling: self.sampling };
+        let header = Header { bundle: KIND.to_owned(), form: self.form(), sampling: self.sampling };
         let mut text = Vec::new();
         push(&mut text, &Part::Header(header))?;
         push(&mut text, &Part::Record(self.record.clone()))?;
@@ -160,6 +169,12 @@ impl Bundle {
         for block in &self.blocks {
             push(&mut text, &Part::Block(block.clone()))?;
         }
+        for seal in &self.seals {
+            push(&mut text, &Part::Seal(seal.clone()))?;
+        }
+        for block in &self.day_blocks {
+            push(&mut text, &Part::DayBlock(block.clone()))?;
+        }
         for name in &self.names {
             push(&mut text, &Part::Name(name.clone()))?;
         }
@@ -167,7 +182,7 @@ impl Bundle {
             push(&mut text, &Part::Event(event.clone()))?;
         }
         let sha256 = Hash::of(&text);
-        push(&mut text, &Part::End(Seal { sha256 }))?;
+        push(&mut text, &Part::End(Last { sha256 }))?;
         Ok(text)
     }
 
@@ -191,7 +206,7 @@ impl Bundle {
             }
             let value = canonical::read(line).map_err(|error| form(line_number, &error.to_string()))?;
             let part = Part::deserialize(&value).map_err(|error| form(line_number, &error.to_string()))?;
-            if let Part::End(Seal { sha256: sealed }) = &part {
+            if let Part::End(Last { sha256: sealed }) = &part {
                 let found = Hash::of(&text[..start]);
                 if found != *sealed {
                     return Err(BundleError::Broken { found, sealed: *sealed });
@@ -214,6 +229,10 @@ impl Bundle {
         if !self.blocks.is_sorted_by(|left, right| left < right) {
             return Err("its blocks are not sorted, or one stands there twice");
         }
+        let place = |block: &DayBlock| (block.day, block.index);
+        if !self.day_blocks.is_sorted_by(|left, right| place(left) < place(right)) {
+            return Err("its blocks of sealed days are not sorted, or one stands there twice");
+        }
         let key = |event: &EventProof| (event.topic.clone(), event.partition, event.block, event.index);
         if !self.events.is_sorted_by(|left, right| key(left) < key(right)) {
             return Err("its events are not sorted, or one stands there twice");
@@ -223,6 +242,9 @@ impl Bundle {
         }
         if self.events.len() > EVENTS_MAX {
             return Err("it holds more events than a bundle may");
+        }
+        if self.day_blocks.len() > DAY_BLOCKS_MAX {
+            return Err("it holds more blocks of sealed days than a bundle may");
         }
         if matches!(self.sampling, Sampling::Drawn(0)) {
             return Err("it says that no event was drawn");
@@ -247,6 +269,8 @@ struct Parts {
     stretches: Vec<RatedStretch>,
     subject: Option<Subject>,
     blocks: Vec<EvidenceBlock>,
+    seals: Vec<NameRecord>,
+    day_blocks: Vec<DayBlock>,
     names: Vec<NameRecord>,
     events: Vec<EventProof>,
     ended: bool,
@@ -264,7 +288,7 @@ impl Parts {
                 if header.bundle != KIND {
                     return Err("it is a bundle of something else");
                 }
-                if header.form != FORM {
+                if ![FORM_LISTED, FORM].contains(&header.form) {
                     return Err("it has a form that this program does not know; use a newer one");
                 }
                 self.header.replace(header).is_none()
@@ -277,6 +301,14 @@ impl Parts {
             }
             Part::Block(block) => {
                 self.blocks.push(block);
+                true
+            }
+            Part::Seal(seal) => {
+                self.seals.push(seal);
+                true
+            }
+            Part::DayBlock(block) => {
+                self.day_blocks.push(block);
                 true
             }
             Part::Name(name) => {
@@ -305,6 +337,8 @@ impl Parts {
             subject: self.subject.ok_or("it does not say whose events it holds")?,
             stretches: self.stretches,
             blocks: self.blocks,
+            seals: self.seals,
+            day_blocks: self.day_blocks,
             names: self.names,
             events: self.events,
         })

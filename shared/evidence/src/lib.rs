@@ -3,7 +3,7 @@
 //!
 //! - [`Bundle`]: what a bundle holds; [`Bundle::to_bytes`] and [`Bundle::read`]: its form, described in
 //!   `schemas/bundle/README.md`.
-//! - [`draws`]: which events of which blocks are sampled. That follows from the invoice's own evidence
+//! - [`draws`]: which events of which blocks are sampled, of blocks named one by one and of sealed days. That follows from the invoice's own evidence
 //!   digest, so that the issuer cannot choose.
 //! - [`Subject`]: which events are about the invoice; a bundle holds no others.
 //! - [`Builder`]: puts a bundle together from what the clerk and the log hold.
@@ -21,14 +21,14 @@ mod sample;
 mod subject;
 mod verify;
 
-pub use build::{BuildError, Builder, Material, NamedBlock};
-pub use bundle::{Bundle, EventProof, NameRecord, Sampling};
+pub use build::{BuildError, Builder, Material, NamedBlock, SealedDay};
+pub use bundle::{Bundle, DayBlock, EventProof, NameRecord, Sampling};
 pub use bytes::Bytes;
 pub use form::{
-    BundleError, EVENTS_MAX, FORM, LINE_BYTES_MAX, PACKED_BYTES_MAX, SAMPLES_DEFAULT, SAMPLES_MAX,
-    UNPACKED_BYTES_MAX,
+    BundleError, DAY_BLOCKS_MAX, EVENTS_MAX, FORM, FORM_LISTED, LINE_BYTES_MAX, PACKED_BYTES_MAX,
+    SAMPLES_DEFAULT, SAMPLES_MAX, UNPACKED_BYTES_MAX,
 };
 pub use report::{Failure, InvoiceHead, Report, Step, StepName};
-pub use sample::{Draw, draws};
+pub use sample::{Draw, Target, draws};
 pub use subject::{Held, Subject};
 pub use verify::{verify, verify_bundle};

@@ -20,6 +20,8 @@ pub enum StepName {
     Lines,
     /// Names of blocks say what the invoice says of them.
     Names,
+    /// Sealed days are what the invoice says of them, and blocks lie in the days they are said to lie in.
+    Days,
     /// Events lie in the blocks they are said to lie in.
     Events,
     /// The events are those that were to be taken.
@@ -39,6 +41,7 @@ impl StepName {
             Self::Contracts => "contract",
             Self::Lines => "lines",
             Self::Names => "blocks",
+            Self::Days => "sealed days",
             Self::Events => "events",
             Self::Sample => "sample",
             Self::Work => "proof of work",

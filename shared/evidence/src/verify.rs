@@ -1,9 +1,11 @@
 //! The verification of a bundle. All failures are collected; a step that cannot be made for what an
 //! earlier one found is left out.
 
+mod days;
 mod events;
 mod invoice;
 mod lines;
+mod sample;
 mod sums;
 
 use wb_ledger::{Hash, Invoice};
@@ -12,6 +14,7 @@ use crate::bundle::{Bundle, Sampling};
 use crate::report::{Findings, InvoiceHead, Report, StepName};
 use crate::subject::Scope;
 
+use days::DayBlocks;
 use lines::LineIndex;
 
 /// Codes of what a verification finds.
@@ -53,7 +56,7 @@ pub fn verify_bundle(bundle: &Bundle, held: Option<&str>) -> Report {
         Sampling::All => "every event that is about the invoice".to_owned(),
         Sampling::Drawn(draws) => format!("{draws} events drawn by the invoice's own evidence digest"),
     };
-    findings.end(StepName::Form, 1, format!("a bundle of form {}, with {sampling}", crate::form::FORM));
+    findings.end(StepName::Form, 1, format!("a bundle of form {}, with {sampling}", bundle.form()));
     let Some(invoice) = invoice::read(bundle, &mut findings) else { return findings.report(None) };
     if let Some(held) = held {
         invoice::is_held(&invoice, held, &mut findings);
@@ -62,10 +65,13 @@ pub fn verify_bundle(bundle: &Bundle, held: Option<&str>) -> Report {
     invoice::contracts(bundle, &invoice, &index, &mut findings);
     lines::check(bundle, &invoice, &index, &mut findings);
     let scope = Scope::new(&bundle.subject);
-    let context = Context { bundle, invoice: &invoice, index: &index, scope: &scope };
+    let day_blocks = days::by_place(bundle);
+    let context =
+        Context { bundle, invoice: &invoice, index: &index, scope: &scope, day_blocks: &day_blocks };
     let names = events::names(&context, &mut findings);
+    days::check(&context, &names, &mut findings);
     events::inclusion(&context, &names, &mut findings);
-    events::sample(&context, &names, &mut findings);
+    sample::check(&context, &names, &mut findings);
     let proven = sums::work(&context, &mut findings);
     sums::sums(&context, &proven, &mut findings);
     findings.report(Some(head(bundle, &invoice)))
@@ -77,6 +83,8 @@ pub(crate) struct Context<'a> {
     pub(crate) invoice: &'a Invoice,
     pub(crate) index: &'a LineIndex,
     pub(crate) scope: &'a Scope<'a>,
+    /// The blocks of sealed days by where they lie.
+    pub(crate) day_blocks: &'a DayBlocks<'a>,
 }
 
 fn head(bundle: &Bundle, invoice: &Invoice) -> InvoiceHead {

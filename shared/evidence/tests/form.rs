@@ -6,30 +6,47 @@
 mod support;
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use support::{drawn, whole, world};
-use wb_evidence::{Builder, Bundle, NamedBlock, SAMPLES_MAX, Sampling, verify, verify_bundle};
+use support::{drawn, drawn_of_days, whole, whole_of_days, world, world_of_days};
+use wb_events::names::encode_name;
+use wb_events::wire::names_record::Record;
+use wb_events::wire::{Name, NamesRecord};
+use wb_evidence::{
+    Builder, Bundle, Material, NamedBlock, SAMPLES_MAX, Sampling, StepName, verify, verify_bundle,
+};
 use wb_ledger::{Hash, canonical};
 
 #[test]
-fn the_golden_bundle_is_read_and_written() {
-    let text = drawn().to_text().unwrap();
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/bundle-1.jsonl");
+fn the_golden_bundles_are_read_and_written() {
+    is_golden(&drawn(), "bundle-1.jsonl", 1);
+    is_golden(&drawn_of_days(), "bundle-2.jsonl", 2);
+}
+
+fn is_golden(made: &Bundle, file: &str, form: u32) {
+    let text = made.to_text().unwrap();
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(file);
     if !path.exists() && std::env::var_os("WEIGHBRIDGE_WRITE_GOLDEN").is_some() {
         std::fs::write(&path, &text).unwrap();
     }
     let golden = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     assert!(text == golden, "a bundle is written otherwise than the golden one");
     let bundle = Bundle::from_text(&golden).unwrap();
-    assert_eq!(bundle, drawn());
-    assert!(verify_bundle(&bundle, None).valid);
+    assert_eq!(&bundle, made);
+    let header: Value = serde_json::from_slice(golden.split(|byte| *byte == b'\n').next().unwrap()).unwrap();
+    assert_eq!(header["value"]["form"], form);
+    let report = verify_bundle(&bundle, None);
+    assert!(report.valid, "{report}");
+    assert!(report.steps[0].text.starts_with(&format!("a bundle of form {form}, ")), "{report}");
+    // Of an invoice without sealed days nothing is said of any.
+    assert_eq!(report.steps.iter().any(|step| step.step == StepName::Days), form == 2, "{report}");
 }
 
 #[test]
 fn what_is_written_is_read() {
-    for bundle in [drawn(), whole()] {
+    for bundle in [drawn(), whole(), drawn_of_days(), whole_of_days()] {
         let packed = bundle.to_bytes().unwrap();
         assert_eq!(Bundle::read(&packed).unwrap(), bundle);
         assert!(packed.len() < bundle.to_text().unwrap().len());
@@ -57,6 +74,9 @@ fn lines(bundle: &Bundle) -> Vec<Vec<u8>> {
     lines.pop();
     lines
 }
+
+/// A change of the lines of a bundle.
+type Change<'a> = &'a dyn Fn(&mut Vec<Vec<u8>>);
 
 #[test]
 fn what_is_no_bundle_is_refused() {
@@ -95,7 +115,9 @@ fn what_is_no_bundle_is_refused() {
                 lines.swap(at, at + 1);
             }),
         ),
-        ("a newer form", with(&|lines| lines[0] = header(json!({"drawn": 4}), 2))),
+        ("a newer form", with(&|lines| lines[0] = header(json!({"drawn": 4}), 3))),
+        ("an older form", with(&|lines| lines[0] = header(json!({"drawn": 4}), 0))),
+        ("the form of sealed days", with(&|lines| lines[0] = header(json!({"drawn": 24}), 2))),
         ("no draws", with(&|lines| lines[0] = header(json!({"drawn": 0}), 1))),
         ("too many draws", with(&|lines| lines[0] = header(json!({"drawn": SAMPLES_MAX + 1}), 1))),
         (
@@ -122,12 +144,36 @@ fn what_is_no_bundle_is_refused() {
         let error = Bundle::from_text(&text).unwrap_err();
         assert_eq!(error.code(), "WB-5921", "{what}: {error}");
     }
+    let of_days = lines(&drawn_of_days());
+    assert_eq!(Bundle::from_text(&sealed(&of_days)).unwrap(), drawn_of_days());
+    let at = of_days.iter().position(|line| line.starts_with(b"{\"part\":\"day_block\"")).unwrap();
+    let drawn_count = support::DRAWS_OF_DAYS;
+    let swap = |lines: &mut Vec<Vec<u8>>, at: usize| lines.swap(at, at + 1);
+    let changes: [(&str, Change<'_>); 5] = [
+        ("sealed days in the form without", &|lines| lines[0] = header(json!({"drawn": drawn_count}), 1)),
+        ("a block of a sealed day twice", &|lines| lines.insert(at, lines[at].clone())),
+        ("blocks of sealed days out of order", &|lines| swap(lines, at)),
+        ("a block before its seal", &|lines| swap(lines, at - 1)),
+        ("a seal among the blocks", &|lines| swap(lines, at - 6)),
+    ];
+    for (what, change) in changes {
+        let mut lines = of_days.clone();
+        change(&mut lines);
+        let error = Bundle::from_text(&sealed(&lines)).unwrap_err();
+        assert_eq!(error.code(), "WB-5921", "{what}: {error}");
+    }
     let mut broken = sealed(&good);
     let at = broken.len() - 20;
     broken[at] = if broken[at] == b'0' { b'1' } else { b'0' };
     assert_eq!(Bundle::from_text(&broken).unwrap_err().code(), "WB-5923");
     let report = verify(b"nothing of the kind", None);
     assert_eq!((report.valid, report.failures[0].code), (false, "WB-5921"));
+}
+
+fn name_of(record: &[u8]) -> Name {
+    let record = <NamesRecord as prost::Message>::decode(record).unwrap().record;
+    let Some(Record::Name(name)) = record else { panic!("no name") };
+    name
 }
 
 /// What the last line alone protects: of the rest, nothing that a bill follows from, and nothing that is proven.
@@ -143,8 +189,21 @@ fn without_what_is_not_proven(bundle: &Bundle) -> Bundle {
         (held.start_us, held.end_us) = (0, 0);
     }
     bare.subject.sites.clear();
-    for name in &mut bare.names {
-        name.names_offset = 0;
+    let heads = record["body"]["evidence"]["chain_heads"].as_array().unwrap();
+    let is_head = |name: &Name| {
+        heads.iter().any(|head| head["topic"] == name.topic.as_str() && head["block"] == name.block)
+    };
+    let names: Vec<Name> = bundle.names.iter().map(|name| name_of(&name.record.0)).collect();
+    for (record, name) in bare.names.iter_mut().zip(&names) {
+        record.names_offset = 0;
+        let is_next = |next: &Name| (&next.topic, next.block) == (&name.topic, name.block + 1);
+        if !is_head(name) && !names.iter().any(is_next) {
+            // Nothing says its hash: only what the invoice or a sealed day says of the block.
+            let (content_hash, merkle_root) = (name.content_hash.clone(), name.merkle_root.clone());
+            let (topic, partition, block) = (name.topic.clone(), name.partition, name.block);
+            let said = Name { topic, partition, block, content_hash, merkle_root, ..Name::default() };
+            record.record.0 = encode_name(&said);
+        }
     }
     for stretch in &mut bare.stretches {
         for price in &mut stretch.prices {
@@ -155,11 +214,13 @@ fn without_what_is_not_proven(bundle: &Bundle) -> Bundle {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3_000))]
+    #![proptest_config(ProptestConfig::with_cases(6_000))]
 
     #[test]
-    fn a_changed_byte_breaks_the_bundle(at in any::<prop::sample::Index>(), bit in 0_u8..8) {
-        let mut text = std::sync::LazyLock::force(&TEXT).clone();
+    fn a_changed_byte_breaks_the_bundle(
+        made in 0..2_usize, at in any::<prop::sample::Index>(), bit in 0_u8..8,
+    ) {
+        let mut text = MADE[made].to_text().unwrap();
         let at = at.index(text.len());
         text[at] ^= 1 << bit;
         prop_assert!(Bundle::from_text(&text).is_err(), "byte {}", at);
@@ -167,8 +228,10 @@ proptest! {
 
     /// The same by one who writes the last line anew.
     #[test]
-    fn a_changed_byte_under_a_new_seal_proves_nothing(at in any::<prop::sample::Index>(), bit in 0_u8..7) {
-        let mut lines = std::sync::LazyLock::force(&LINES).clone();
+    fn a_changed_byte_under_a_new_seal_proves_nothing(
+        made in 0..2_usize, at in any::<prop::sample::Index>(), bit in 0_u8..7,
+    ) {
+        let mut lines = LINES[made].clone();
         // Of the header, another number of draws is another choice, and not a change of what is proven.
         let mut at = lines[0].len() + at.index(lines.iter().skip(1).map(Vec::len).sum());
         let line = lines.iter().position(|line| {
@@ -181,15 +244,16 @@ proptest! {
         lines[line][at] ^= 1 << bit;
         if let Ok(changed) = Bundle::from_text(&sealed(&lines)) && verify_bundle(&changed, None).valid {
             prop_assert_eq!(
-                without_what_is_not_proven(&changed), without_what_is_not_proven(&drawn()),
+                without_what_is_not_proven(&changed), without_what_is_not_proven(&MADE[made]),
                 "line {} byte {}: {}", line, at, String::from_utf8_lossy(&lines[line])
             );
         }
     }
 }
 
-static TEXT: std::sync::LazyLock<Vec<u8>> = std::sync::LazyLock::new(|| drawn().to_text().unwrap());
-static LINES: std::sync::LazyLock<Vec<Vec<u8>>> = std::sync::LazyLock::new(|| lines(&drawn()));
+/// One of each form.
+static MADE: LazyLock<[Bundle; 2]> = LazyLock::new(|| [drawn(), drawn_of_days()]);
+static LINES: LazyLock<[Vec<Vec<u8>>; 2]> = LazyLock::new(|| [lines(&MADE[0]), lines(&MADE[1])]);
 
 #[test]
 fn a_block_that_is_not_the_invoices_own_makes_no_bundle() {
@@ -197,7 +261,7 @@ fn a_block_that_is_not_the_invoices_own_makes_no_bundle() {
     let build = |change: &dyn Fn(&mut Vec<NamedBlock>)| {
         let mut blocks = world.blocks.clone();
         change(&mut blocks);
-        let mut builder = Builder::new(world.material.clone());
+        let mut builder = Builder::new(world.material.clone()).unwrap();
         let taken = blocks.iter().try_for_each(|block| builder.take(block));
         taken.and_then(|()| builder.finish()).map(|_| ()).map_err(|error| error.code())
     };
@@ -215,4 +279,51 @@ fn samplings_have_their_text() {
     for (sampling, text) in [(Sampling::Drawn(7), r#"{"drawn":7}"#), (Sampling::All, r#""all""#)] {
         assert_eq!(serde_json::to_string(&sampling).unwrap(), text);
     }
+}
+
+#[test]
+fn blocks_that_are_not_those_of_a_sealed_day_make_no_bundle() {
+    let world = world_of_days(Sampling::All);
+    let wanted: Vec<(String, u32, u64)> = {
+        let builder = Builder::new(world.material.clone()).unwrap();
+        builder.wanted().map(|(topic, partition, block)| (topic.to_owned(), partition, block)).collect()
+    };
+    // All but the three that are others' alone; the one of two days once.
+    let place = |topic: &str, block| (topic.to_owned(), 0, block);
+    let mut expected = [0, 2, 3].map(|block| place("energy", block)).to_vec();
+    expected.push(place("reference", 0));
+    expected.extend([0, 1, 2, 3, 4, 5, 6, 9].map(|block| place("shares", block)));
+    assert_eq!(wanted, expected);
+    let begun = |change: &dyn Fn(&mut Material)| {
+        let mut material = world.material.clone();
+        change(&mut material);
+        Builder::new(material).map(|_| ()).map_err(|error| error.code())
+    };
+    assert_eq!(begun(&|_| {}), Ok(()));
+    // In what order days come does not matter.
+    assert_eq!(begun(&|material| material.days.reverse()), Ok(()));
+    assert_eq!(begun(&|material| drop(material.days[1].blocks.pop())), Err("WB-5944"));
+    assert_eq!(begun(&|material| material.days[1].blocks.swap(0, 1)), Err("WB-5944"));
+    assert_eq!(begun(&|material| material.days[1].own.extend([99])), Err("WB-5944"));
+    let taken = |change: &dyn Fn(&mut NamedBlock)| {
+        let mut builder = Builder::new(world.material.clone()).unwrap();
+        let taken = world.blocks.iter().try_for_each(|block| {
+            let mut block = block.clone();
+            if block.names_offset == 6 {
+                change(&mut block);
+            }
+            builder.take(&block)
+        });
+        taken.and_then(|()| builder.finish()).map(|_| ()).map_err(|error| error.code())
+    };
+    assert_eq!(taken(&|_| {}), Ok(()));
+    assert_eq!(taken(&|block| block.stored[0][0] ^= 1), Err("WB-5941"));
+    assert_eq!(taken(&|block| block.name = world.blocks[0].name.clone()), Err("WB-5943"));
+    // The name says another content than the day.
+    let other = |block: &mut NamedBlock| {
+        let said = &world.material.days[1].blocks[1];
+        let at = block.name.windows(32).position(|window| window == said.content_hash.as_bytes());
+        block.name[at.unwrap()] ^= 1;
+    };
+    assert_eq!(taken(&other), Err("WB-5941"));
 }

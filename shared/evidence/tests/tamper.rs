@@ -2,6 +2,8 @@
 //! again: each is found out, with the line named.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at what it did not expect")]
 
+#[path = "tamper/days.rs"]
+mod days;
 mod support;
 
 use serde_json::Value;

@@ -1,18 +1,16 @@
 //! Names of blocks, and the events in them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use wb_events::names::{NAMES_VERSION, encode_name, name_hash};
-use wb_events::topics;
 use wb_events::wire::Name;
 use wb_fold::merkle;
-use wb_rating::{Contract, RatedStretch};
+use wb_ledger::EvidenceBlock;
 
 use super::{Context, code};
 use crate::build::name_of;
-use crate::bundle::{Place, Sampling, place_of, words};
+use crate::bundle::{Place, place_of, words};
 use crate::report::{Findings, StepName};
-use crate::sample::{draws, first_from};
 use crate::subject::Relation;
 
 /// The names that say of a block what the invoice says of it.
@@ -21,7 +19,7 @@ pub(super) type Names = BTreeMap<(String, u32, u64), Named>;
 /// A name.
 pub(super) struct Named {
     pub(super) name: Name,
-    names_offset: u64,
+    pub(super) names_offset: u64,
     hash: [u8; 32],
 }
 
@@ -44,15 +42,18 @@ pub(super) fn names(context: &Context<'_>, findings: &mut Findings) -> Names {
             fail(format!("the name of {} stands there twice, or out of order", words(place)));
         }
         let found = context.bundle.blocks.binary_search_by(|block| place_of(block).cmp(&place));
-        match found.ok().and_then(|at| context.bundle.blocks.get(at)) {
-            None => fail(format!("{} is named, and the invoice does not rest on it", words(place))),
-            Some(block) => {
-                if block.merkle_root.as_bytes() != name.merkle_root.as_slice() {
-                    fail(format!("{} is named with another Merkle root than the invoice says", words(place)));
-                }
-                if block.content_hash.as_bytes() != name.content_hash.as_slice() {
-                    fail(format!("{} is named with another content than the invoice says", words(place)));
-                }
+        let listed = found.ok().and_then(|at| context.bundle.blocks.get(at));
+        let of_days = context.day_blocks.get(&place).map(Vec::as_slice).unwrap_or_default();
+        if listed.is_none() && of_days.is_empty() {
+            fail(format!("{} is named, and the invoice does not rest on it", words(place)));
+        }
+        for text in listed.iter().flat_map(|block| differences(block, &name, "the invoice")) {
+            fail(text);
+        }
+        for of_day in of_days {
+            let sayer = format!("its place in sealed day {}", of_day.day);
+            for text in differences(&of_day.block, &name, &sayer) {
+                fail(text);
             }
         }
         let counted =
@@ -80,12 +81,30 @@ pub(super) fn names(context: &Context<'_>, findings: &mut Findings) -> Names {
         names.insert(key, named);
     }
     chains(context, &names, findings);
-    let text = format!(
-        "of {} blocks behind the invoice: their names say what the invoice says of them",
-        context.bundle.blocks.len()
-    );
+    let listed = context.bundle.blocks.len();
+    let text = if context.invoice.evidence.days.is_empty() {
+        format!("of {listed} blocks behind the invoice: their names say what the invoice says of them")
+    } else {
+        format!(
+            "of {listed} blocks named one by one and {} of sealed days: their names say what invoice and days say of them",
+            context.day_blocks.len()
+        )
+    };
     findings.end(STEP, context.bundle.names.len(), text);
     names
+}
+
+/// What a name says otherwise of a block.
+fn differences(block: &EvidenceBlock, name: &Name, sayer: &str) -> Vec<String> {
+    let place = words(place_of(block));
+    let mut found = Vec::new();
+    if block.merkle_root.as_bytes() != name.merkle_root.as_slice() {
+        found.push(format!("{place} is named with another Merkle root than {sayer} says"));
+    }
+    if block.content_hash.as_bytes() != name.content_hash.as_slice() {
+        found.push(format!("{place} is named with another content than {sayer} says"));
+    }
+    found
 }
 
 /// Two names of neighbouring blocks are links of one chain, and the last one is the head that the invoice names.
@@ -165,109 +184,4 @@ pub(super) fn inclusion(context: &Context<'_>, names: &Names, findings: &mut Fin
     let parts: Vec<String> = counts.iter().map(|(topic, count)| format!("{count} of {topic}")).collect();
     let text = if parts.is_empty() { "none".to_owned() } else { parts.join(", ") };
     findings.end(STEP, context.bundle.events.len(), format!("in their blocks by their Merkle paths: {text}"));
-}
-
-/// The events are those that were to be taken.
-pub(super) fn sample(context: &Context<'_>, names: &Names, findings: &mut Findings) {
-    const STEP: StepName = StepName::Sample;
-    let mut held: BTreeMap<Place<'_>, Vec<u64>> = BTreeMap::new();
-    for event in &context.bundle.events {
-        held.entry(event.place()).or_default().push(event.index);
-    }
-    let Sampling::Drawn(count) = context.bundle.sampling else {
-        let missing = context
-            .bundle
-            .blocks
-            .iter()
-            .filter(|block| !names.contains_key(&(block.topic.clone(), block.partition, block.block)));
-        for block in missing {
-            let lines = context.index.of_topic(&block.topic);
-            let text =
-                format!("{} is said to be here whole, and its name is missing", words(place_of(block)));
-            findings.fail(STEP, code::SAMPLE, lines, text);
-        }
-        let events: u64 = names.values().fold(0, |sum, named| sum.saturating_add(named.name.events));
-        let text = format!(
-            "{} of the {events} events in all {} blocks are about the invoice",
-            context.bundle.events.len(),
-            context.bundle.blocks.len()
-        );
-        findings.end(STEP, context.bundle.blocks.len(), text);
-        return;
-    };
-    let drawn = draws(&context.invoice.evidence_digest, &context.bundle.blocks, count);
-    let mut wanted: BTreeMap<Place<'_>, BTreeSet<u64>> = BTreeMap::new();
-    let (mut exact, mut passed, mut none) = (0_usize, 0_usize, 0_usize);
-    for draw in &drawn {
-        let place = place_of(draw.block);
-        let key = (place.0.to_owned(), place.1, place.2);
-        let Some(named) = names.get(&key) else {
-            wanted.entry(place).or_default();
-            let lines = context.index.of_topic(place.0);
-            let text = format!("an event of {} was drawn, and the bundle holds nothing of it", words(place));
-            findings.fail(STEP, code::SAMPLE, lines, text);
-            continue;
-        };
-        let at = draw.place(named.name.events);
-        let of_block = held.get(&place).map(Vec::as_slice).unwrap_or_default();
-        match first_from(of_block, at) {
-            Some(index) => {
-                wanted.entry(place).or_default().insert(index);
-                if index == at {
-                    exact += 1;
-                } else {
-                    passed += 1;
-                }
-            }
-            None => {
-                wanted.entry(place).or_default();
-                none += 1;
-                if !may_hold_none(context, place.0) {
-                    let lines = context.index.of_topic(place.0);
-                    let text = format!(
-                        "event {at} of {} was drawn, and no event of that block is here",
-                        words(place)
-                    );
-                    findings.fail(STEP, code::SAMPLE, lines, text);
-                }
-            }
-        }
-    }
-    for (place, indexes) in &held {
-        let of_block = wanted.get(place);
-        for index in
-            indexes.iter().filter(|index| !of_block.is_some_and(|of_block| of_block.contains(*index)))
-        {
-            let text = format!("event {index} of {} was not drawn", words(*place));
-            findings.fail(STEP, code::SAMPLE, context.index.of_topic(place.0), text);
-        }
-    }
-    for key in names.keys() {
-        if !wanted.contains_key(&(key.0.as_str(), key.1, key.2)) {
-            let text =
-                format!("nothing of {} was drawn, and its name is here", words((&key.0, key.1, key.2)));
-            findings.fail(STEP, code::SAMPLE, context.index.of_topic(&key.0), text);
-        }
-    }
-    let mut text = format!("{exact} of {} draws at the drawn place", drawn.len());
-    if passed > 0 {
-        text.push_str(&format!(", {passed} at the next event after others'"));
-    }
-    if none > 0 {
-        text.push_str(&format!(", {none} in blocks with others' events alone"));
-    }
-    findings.end(STEP, drawn.len(), text);
-}
-
-/// Whether a block may stand behind the invoice without an event that is about it: losses of a site are
-/// measured by the site's meters and by machines of everybody, and a fact that a bill rests on may be of a
-/// kind that does not say whose it is.
-fn may_hold_none(context: &Context<'_>, topic: &str) -> bool {
-    if topic == topics::SHARES {
-        return false;
-    }
-    let needs_sites = |stretch: &RatedStretch| {
-        Contract::parse(&stretch.contract).is_ok_and(|contract| contract.needs().sites)
-    };
-    topic == topics::REFERENCE || context.bundle.stretches.iter().any(needs_sites)
 }

@@ -38,7 +38,11 @@ pub(super) fn read(bundle: &Bundle, findings: &mut Findings) -> Option<Invoice> 
         Err(error) => fail(error.to_string()),
     }
     check_evidence(bundle, &invoice, findings);
-    let text = format!("record, id, bill digest, and evidence digest over {} blocks", bundle.blocks.len());
+    let mut text =
+        format!("record, id, bill digest, and evidence digest over {} blocks", bundle.blocks.len());
+    if !invoice.evidence.days.is_empty() {
+        text.push_str(&format!(" and {} sealed days", invoice.evidence.days.len()));
+    }
     findings.end(STEP, 4, text);
     Some(invoice)
 }
@@ -76,7 +80,7 @@ pub(super) fn is_held(invoice: &Invoice, held: &str, findings: &mut Findings) {
     findings.end(STEP, 1, "the document beside the bundle, member by member".to_owned());
 }
 
-/// The digest over all blocks of the bundle and the heads and cut of the invoice.
+/// The digest over all blocks of the bundle and the days, heads and cut of the invoice.
 pub(super) fn evidence_digest(bundle: &Bundle, invoice: &Invoice) -> Result<Hash, InvoiceError> {
     let billed = Billed {
         legal_entity: invoice.legal_entity.clone(),
@@ -99,17 +103,24 @@ fn check_evidence(bundle: &Bundle, invoice: &Invoice, findings: &mut Findings) {
     match evidence_digest(bundle, invoice) {
         Ok(found) if found == invoice.evidence_digest => {}
         Ok(found) => fail(format!(
-            "the invoice says its evidence digest is {}, and the blocks and chain heads hash to {found}",
-            invoice.evidence_digest
+            "the invoice says its evidence digest is {}, and the blocks{} and chain heads hash to {found}",
+            invoice.evidence_digest,
+            if evidence.days.is_empty() { "" } else { ", sealed days" }
         )),
         Err(error) => fail(error.to_string()),
     }
-    if u64::try_from(bundle.blocks.len()) != Ok(evidence.blocks_count) {
-        fail(format!(
-            "the invoice rests on {} blocks, and the bundle lists {}",
-            evidence.blocks_count,
-            bundle.blocks.len()
-        ));
+    let listed = u128::try_from(bundle.blocks.len()).unwrap_or(u128::MAX);
+    let of_days: u128 = evidence.days.iter().map(|day| u128::from(day.blocks_count)).sum();
+    if listed.checked_add(of_days) != Some(u128::from(evidence.blocks_count)) {
+        let mut text =
+            format!("the invoice rests on {} blocks, and the bundle lists {listed}", evidence.blocks_count);
+        if !evidence.days.is_empty() {
+            text.push_str(&format!(", and the invoice's sealed days have {of_days}"));
+        }
+        fail(text);
+    }
+    if !evidence.days.is_sorted_by(|left, right| left.day < right.day) {
+        fail("the invoice's sealed days are not sorted, or one stands there twice".to_owned());
     }
     let differs = evidence.blocks.iter().zip(&bundle.blocks).find(|(left, right)| left != right);
     if let Some((listed, _)) = differs {

@@ -78,6 +78,11 @@ impl LineIndex {
         self.by_start.get(&start_us).map(Vec::as_slice).unwrap_or_default()
     }
 
+    /// All lines: whatever no topic can be told of touches them.
+    pub(super) fn all(&self) -> &[String] {
+        &self.all
+    }
+
     /// The lines that events of a topic stand behind. Facts stand behind all of them.
     pub(super) fn of_topic(&self, topic: &str) -> Vec<String> {
         if topic == topics::REFERENCE {

@@ -1,5 +1,7 @@
 //! A small world with an invoice in it: forty real proofs of work of January 2009, meters, prices and two
-//! versions of a contract, in blocks that hold another customer's events too.
+//! versions of a contract, in blocks that hold another customer's events too; and the same world with sealed days.
+
+mod days;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +10,7 @@ use serde_json::{Value, json};
 use wb_events::identity::event_id;
 use wb_events::names::{CHAIN_START, NAMES_VERSION, encode_name, name_hash};
 use wb_events::wire::resolution::Outcome;
-use wb_events::wire::{EnergyReading, Name, Resolution};
+use wb_events::wire::{EnergyReading, Name, Resolution, Seal};
 use wb_events::{Body, Event, Fact, Share, u128_bytes};
 use wb_evidence::{Builder, Bundle, Held, Material, NamedBlock, Sampling, Subject};
 use wb_fold::merkle;
@@ -31,6 +33,8 @@ pub(crate) const SECOND_US: i64 = 1_232_496_000_000_000;
 const ENERGY_MWH: u128 = 2_410_387_200_000;
 /// What is drawn in [`drawn`].
 pub(crate) const DRAWS: u32 = 24;
+/// What is drawn in [`drawn_of_days`].
+pub(crate) const DRAWS_OF_DAYS: u32 = 60;
 
 /// A block under construction.
 struct Block {
@@ -158,12 +162,16 @@ fn blocks(period: &Period, shares: &[Vec<u8>]) -> Vec<Block> {
     ]
 }
 
-/// Names the blocks, chain by chain.
-fn name(blocks: Vec<Block>) -> (Vec<NamedBlock>, Vec<EvidenceBlock>, Vec<ChainHead>) {
+/// Names the blocks, chain by chain; the offsets of the seals lie between.
+fn name(
+    blocks: Vec<Block>,
+    seals: std::ops::Range<u64>,
+) -> (Vec<NamedBlock>, Vec<EvidenceBlock>, Vec<ChainHead>) {
     let mut predecessors: BTreeMap<&str, [u8; 32]> = BTreeMap::new();
     let mut heads: BTreeMap<&str, ChainHead> = BTreeMap::new();
     let (mut named, mut evidence) = (Vec::new(), Vec::new());
-    for (names_offset, block) in (1..).zip(blocks) {
+    let offsets = (1..).filter(|offset| !seals.contains(offset));
+    for (names_offset, block) in offsets.zip(blocks) {
         let predecessor = predecessors.get(block.topic).copied().unwrap_or(CHAIN_START);
         let events = u64::try_from(block.stored.len()).unwrap();
         let merkle_root = merkle::root(block.stored.iter().map(|stored| merkle::leaf(stored)).collect());
@@ -289,6 +297,23 @@ pub(crate) fn world(sampling: Sampling) -> World {
 
 /// The world in which corrections void the shares of these sequences.
 pub(crate) fn world_without(sampling: Sampling, sequences: &[u64]) -> World {
+    make(sampling, sequences, None)
+}
+
+/// The world in which most of the blocks lie in sealed days.
+pub(crate) fn world_of_days(sampling: Sampling) -> World {
+    world_sealed(sampling, &|_| {})
+}
+
+/// The same in which the seals are others, and the invoice was issued on them all the same.
+pub(crate) fn world_sealed(sampling: Sampling, change: Sealing<'_>) -> World {
+    make(sampling, &[], Some(change))
+}
+
+/// A change of a seal.
+type Sealing<'a> = &'a dyn Fn(&mut Seal);
+
+fn make(sampling: Sampling, sequences: &[u64], sealing: Option<Sealing<'_>>) -> World {
     let period = Period::month("2009-01", "UTC").unwrap();
     let mut shares = Vec::new();
     let mut work = [(0_u64, 0_u128), (0, 0)];
@@ -318,7 +343,12 @@ pub(crate) fn world_without(sampling: Sampling, sequences: &[u64]) -> World {
         stretch(&period, (start_us, SECOND_US), 1, "0.0725", of(work[0])),
         stretch(&period, (SECOND_US, end_us), 2, "0.0800", of(work[1])),
     ];
-    let (named, evidence, chain_heads) = name(blocks(&period, &shares));
+    let (named, mut evidence, chain_heads) = if sealing.is_some() {
+        name(days::blocks(&period, &shares), days::SEALS)
+    } else {
+        name(blocks(&period, &shares), 0..0)
+    };
+    let days = sealing.map(|change| days::seal(&named, &mut evidence, change)).unwrap_or_default();
     let version = |stretch: &RatedStretch| ContractVersion {
         start_us: stretch.start_us,
         end_us: stretch.end_us,
@@ -333,7 +363,7 @@ pub(crate) fn world_without(sampling: Sampling, sequences: &[u64]) -> World {
         lines: rate_stretches(&stretches).unwrap(),
         cut: 50,
         blocks: evidence.clone(),
-        days: Vec::new(),
+        days: days.iter().map(|day| day.day.clone()).collect(),
         chain_heads,
     });
     let subject = Subject {
@@ -343,15 +373,15 @@ pub(crate) fn world_without(sampling: Sampling, sequences: &[u64]) -> World {
         sites: vec!["north".to_owned()],
         voided: Vec::new(),
     };
-    let material =
-        Material { record, stretches, subject, blocks: evidence, evidence_digest, sampling, voided };
+    let blocks = evidence;
+    let material = Material { record, stretches, subject, blocks, days, evidence_digest, sampling, voided };
     World { material, blocks: named }
 }
 
 impl World {
     /// Its bundle.
     pub(crate) fn bundle(&self) -> Bundle {
-        let mut builder = Builder::new(self.material.clone());
+        let mut builder = Builder::new(self.material.clone()).unwrap();
         for block in &self.blocks {
             builder.take(block).unwrap();
         }
@@ -362,6 +392,16 @@ impl World {
 /// A bundle with drawn events.
 pub(crate) fn drawn() -> Bundle {
     world(Sampling::Drawn(DRAWS)).bundle()
+}
+
+/// A bundle of sealed days with drawn events.
+pub(crate) fn drawn_of_days() -> Bundle {
+    world_of_days(Sampling::Drawn(DRAWS_OF_DAYS)).bundle()
+}
+
+/// A bundle of sealed days with all events.
+pub(crate) fn whole_of_days() -> Bundle {
+    world_of_days(Sampling::All).bundle()
 }
 
 /// A bundle with all events.

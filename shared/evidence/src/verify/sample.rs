@@ -1,0 +1,194 @@
+//! The events are those that were to be taken.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use wb_events::topics;
+use wb_rating::{Contract, RatedStretch};
+
+use super::events::Names;
+use super::{Context, code};
+use crate::bundle::{DayBlock, Place, Sampling, place_of, words};
+use crate::report::{Findings, StepName};
+use crate::sample::{Draw, Target, draws, first_from};
+
+const STEP: StepName = StepName::Sample;
+
+/// Holds the events against the draws, or against all blocks.
+pub(super) fn check(context: &Context<'_>, names: &Names, findings: &mut Findings) {
+    match context.bundle.sampling {
+        Sampling::All => whole(context, names, findings),
+        Sampling::Drawn(count) => drawn(context, names, count, findings),
+    }
+}
+
+fn whole(context: &Context<'_>, names: &Names, findings: &mut Findings) {
+    let (bundle, days) = (context.bundle, context.invoice.evidence.days.len());
+    let missing = bundle
+        .blocks
+        .iter()
+        .filter(|block| !names.contains_key(&(block.topic.clone(), block.partition, block.block)));
+    for block in missing {
+        let lines = context.index.of_topic(&block.topic);
+        let text = format!("{} is said to be here whole, and its name is missing", words(place_of(block)));
+        findings.fail(STEP, code::SAMPLE, lines, text);
+    }
+    let events: u64 = names.values().fold(0, |sum, named| sum.saturating_add(named.name.events));
+    let mut text = format!(
+        "{} of the {events} events in all {} blocks are about the invoice",
+        bundle.events.len(),
+        bundle.blocks.len()
+    );
+    if days > 0 {
+        text = format!(
+            "{} of the {events} events in all {} blocks named one by one and in {} blocks of {days} sealed days are \
+             about the invoice",
+            bundle.events.len(),
+            bundle.blocks.len(),
+            context.day_blocks.len()
+        );
+    }
+    findings.end(STEP, bundle.blocks.len().saturating_add(bundle.day_blocks.len()), text);
+}
+
+/// What was answered, and how.
+#[derive(Default)]
+struct Answers<'a> {
+    /// The events that some draw takes, by block.
+    wanted: BTreeMap<Place<'a>, BTreeSet<u64>>,
+    /// The blocks of sealed days that some draw falls to: day and place in it.
+    fallen_to: BTreeSet<(i32, u64)>,
+    exact: usize,
+    passed: usize,
+    none: usize,
+    /// Draws of sealed days of which no block is here.
+    unanswered: usize,
+}
+
+fn drawn(context: &Context<'_>, names: &Names, count: u32, findings: &mut Findings) {
+    let bundle = context.bundle;
+    let mut held: BTreeMap<Place<'_>, Vec<u64>> = BTreeMap::new();
+    for event in &bundle.events {
+        held.entry(event.place()).or_default().push(event.index);
+    }
+    let mut by_day: BTreeMap<i32, BTreeMap<u64, &DayBlock>> = BTreeMap::new();
+    for block in &bundle.day_blocks {
+        by_day.entry(block.day).or_default().insert(block.index, block);
+    }
+    let drawn =
+        draws(&context.invoice.evidence_digest, &bundle.blocks, &context.invoice.evidence.days, count);
+    let mut answers = Answers::default();
+    for draw in &drawn {
+        let (place, is_here) = match draw.target {
+            Target::Block(block) => (place_of(block), true),
+            Target::Day { day, index } => {
+                let of_day = by_day.get(&day.day);
+                let next =
+                    of_day.and_then(|of_day| of_day.range(index..).next().or_else(|| of_day.iter().next()));
+                let Some((at, block)) = next else {
+                    answers.unanswered += 1;
+                    continue;
+                };
+                answers.fallen_to.insert((day.day, *at));
+                (place_of(&block.block), *at == index)
+            }
+        };
+        answer(context, names, &held, draw, (place, is_here), &mut answers, findings);
+    }
+    nothing_else(context, names, &held, &answers, findings);
+    let mut text = format!("{} of {} draws at the drawn place", answers.exact, drawn.len());
+    for (count, what) in [
+        (answers.passed, "at the next event after others'"),
+        (answers.none, "in blocks with others' events alone"),
+        (answers.unanswered, "in sealed days that are said to hold others' events alone"),
+    ] {
+        if count > 0 {
+            text.push_str(&format!(", {count} {what}"));
+        }
+    }
+    findings.end(STEP, drawn.len(), text);
+}
+
+/// Finds a draw's event in the block that it falls to, which is the drawn one itself or the next own of its day.
+fn answer<'a>(
+    context: &Context<'_>,
+    names: &Names,
+    held: &BTreeMap<Place<'_>, Vec<u64>>,
+    draw: &Draw<'_>,
+    (place, is_here): (Place<'a>, bool),
+    answers: &mut Answers<'a>,
+    findings: &mut Findings,
+) {
+    let wanted = answers.wanted.entry(place).or_default();
+    let mut fail = |text: String| findings.fail(STEP, code::SAMPLE, context.index.of_topic(place.0), text);
+    let Some(named) = names.get(&(place.0.to_owned(), place.1, place.2)) else {
+        fail(format!("an event of {} was drawn, and the bundle holds nothing of it", words(place)));
+        return;
+    };
+    let at = draw.place(named.name.events);
+    let of_block = held.get(&place).map(Vec::as_slice).unwrap_or_default();
+    match first_from(of_block, at) {
+        Some(index) => {
+            wanted.insert(index);
+            if index == at && is_here {
+                answers.exact += 1;
+            } else {
+                answers.passed += 1;
+            }
+        }
+        None => {
+            answers.none += 1;
+            if !may_hold_none(context, place.0) {
+                fail(format!("event {at} of {} was drawn, and no event of that block is here", words(place)));
+            }
+        }
+    }
+}
+
+/// Nothing is in the bundle that no draw takes.
+fn nothing_else(
+    context: &Context<'_>,
+    names: &Names,
+    held: &BTreeMap<Place<'_>, Vec<u64>>,
+    answers: &Answers<'_>,
+    findings: &mut Findings,
+) {
+    let mut fail =
+        |topic: &str, text: String| findings.fail(STEP, code::SAMPLE, context.index.of_topic(topic), text);
+    for (place, indexes) in held {
+        let of_block = answers.wanted.get(place);
+        for index in
+            indexes.iter().filter(|index| !of_block.is_some_and(|of_block| of_block.contains(*index)))
+        {
+            fail(place.0, format!("event {index} of {} was not drawn", words(*place)));
+        }
+    }
+    for key in names.keys() {
+        let place = (key.0.as_str(), key.1, key.2);
+        if !answers.wanted.contains_key(&place) {
+            fail(place.0, format!("nothing of {} was drawn, and its name is here", words(place)));
+        }
+    }
+    for block in &context.bundle.day_blocks {
+        if !answers.fallen_to.contains(&(block.day, block.index)) {
+            let place = place_of(&block.block);
+            let (at, day) = (block.index, block.day);
+            fail(
+                place.0,
+                format!("no draw falls to {}, at {at} of sealed day {day}, and it is here", words(place)),
+            );
+        }
+    }
+}
+
+/// Whether a block may stand behind the invoice without an event that is about it: losses of a site are
+/// measured by the site's meters and by machines of everybody, and a fact that a bill rests on may be of a
+/// kind that does not say whose it is.
+fn may_hold_none(context: &Context<'_>, topic: &str) -> bool {
+    if topic == topics::SHARES {
+        return false;
+    }
+    let needs_sites = |stretch: &RatedStretch| {
+        Contract::parse(&stretch.contract).is_ok_and(|contract| contract.needs().sites)
+    };
+    topic == topics::REFERENCE || context.bundle.stretches.iter().any(needs_sites)
+}
