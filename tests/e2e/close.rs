@@ -23,6 +23,10 @@ fn ledger_says(place: &Place, what: &str, sql: &str, expected: &str) {
     });
 }
 
+fn all_of<'a>(config: &[&'a str], arguments: &[&'a str]) -> Vec<&'a str> {
+    config.iter().chain(arguments).copied().collect()
+}
+
 #[test]
 fn a_month_is_closed_once_whatever_is_killed_and_late_data_makes_one_note() {
     let place = Place::new();
@@ -76,6 +80,9 @@ fn a_month_is_closed_once_whatever_is_killed_and_late_data_makes_one_note() {
     assert_eq!(run("none", &["invoice", "list"]).success("invoice list").stdout, "");
     assert_eq!(tables::ask(&place, records).unwrap(), "0");
 
+    let sealed = run("seal", &["seal"]).success("seal").stdout;
+    assert!(sealed.contains("days are sealed"), "{sealed}");
+
     // Two at once, both by name; one is killed as soon as it has closed something.
     let closing = ["close", "--period", MONTH, "--allow-incomplete", "--reason", WHY, "--who", "ana"];
     let mut dying = place.start("dying", &all(&closing));
@@ -96,6 +103,23 @@ fn a_month_is_closed_once_whatever_is_killed_and_late_data_makes_one_note() {
          AND JSONExtractString(body, 'incomplete', 'reason') = '{WHY}'"
     );
     assert_eq!(tables::ask(&place, &answered).unwrap(), "1", "who answers is in the record, of one contract");
+
+    // The energy's invoice names the seals of its days, of which every reading is.
+    let of_energy = "SELECT any(invoice_id), any(length(JSONExtractArrayRaw(body, 'evidence', 'days'))) > 0 FROM ledger \
+                     WHERE kind = 'invoice_issued' AND position(body, 'hosting-yard') > 0";
+    let found = tables::ask(&place, of_energy).unwrap();
+    let (invoice_id, days) = found.split_once('\t').unwrap();
+    assert_eq!(days, "1", "{found}");
+    let shown =
+        place.run("show", &all_of(&config, &["invoice", "show", invoice_id, "--recompute"]), DEMO_LIMIT);
+    let shown = shown.success("invoice show --recompute");
+    assert!(!shown.stdout.contains("false"), "{}", shown.stdout);
+    let bundle = place.folder().join("energy.evidence");
+    let bundle = bundle.to_str().unwrap();
+    let arguments = ["invoice", "bundle", invoice_id, "--out", bundle, "--events", "all"];
+    place.run("bundle", &all_of(&config, &arguments), DEMO_LIMIT).success("invoice bundle");
+    let verified = place.run("verify", &["invoice", "verify", bundle], DEMO_LIMIT).success("invoice verify");
+    assert!(verified.stdout.contains("sealed days"), "{}", verified.stdout);
 
     // Five readings more: 39 kWh become 44, at 0.0725 USD.
     meter.send(&place, &meters.key, 5);

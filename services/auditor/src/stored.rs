@@ -62,6 +62,24 @@ impl Auditor {
     }
 }
 
+impl Auditor {
+    /// The records at some offsets of `names`, in their order.
+    ///
+    /// # Errors
+    /// What stopped the reading of the names.
+    pub async fn names_records(&self, offsets: &BTreeSet<u64>) -> Result<Vec<(u64, Vec<u8>)>, AuditError> {
+        let mut found = Vec::with_capacity(offsets.len());
+        let Some(last) = offsets.last() else { return Ok(found) };
+        let mut walk = self.log.walk_names(Some(last.saturating_add(1))).await?;
+        while let Some(step) = walk.next_record().await? {
+            if offsets.contains(&step.offset) {
+                found.push((step.offset, step.record));
+            }
+        }
+        Ok(found)
+    }
+}
+
 impl StoredBlocks {
     /// The next block; `None` after the last.
     ///

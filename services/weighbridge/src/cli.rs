@@ -15,7 +15,7 @@ use crate::keys::Keys;
 use crate::services::Service;
 use crate::{
     alarm, audit, backends, bill, connect, contract, correct, demo, evidence, export, import, quarantine,
-    report, rules, share, up, webhooks,
+    report, rules, seal, share, up, webhooks,
 };
 
 /// Weighbridge: counts hashes, kilowatt-hours and GPU-hours once, proves them, and bills them.
@@ -99,6 +99,9 @@ enum Command {
     Webhooks(webhooks::WebhooksCommand),
     /// Check everything that was named against the manifest, the tables, the archive and the log, and repair it.
     Scrub(audit::ScrubArguments),
+    /// Seal days now, as the aggregator does by itself now and then: an invoice that is issued after it names the seals
+    /// of its days, and few blocks beside them.
+    Seal,
     /// By which rules the log is folded. An upgrade that changes them is switched on in the log, so that it replays
     /// as it ran.
     Rules {
@@ -246,6 +249,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Export(arguments) => export::run(&config, arguments).await?,
         Command::Webhooks(command) => webhooks::run(&config, &command)?,
         Command::Invoice(command) => bill::run(&config, command).await?,
+        Command::Seal => seal::run(&config).await?,
         Command::Rules { switch } => rules::run(&config, switch).await?,
         Command::Alarm(command) => return alarm::run(&config, command).await,
         Command::Scrub(scrub) => return audit::scrub(&config, &scrub).await,

@@ -143,7 +143,8 @@ async fn weigh(
     patiently("waiting for names", async || Ok(cuts.settled_cut().await?)).await?;
     let second = door.totals(&Window::all()).await?;
 
-    tell("demo 5/6: closing the months and issuing invoices");
+    tell("demo 5/6: sealing the days, closing the months and issuing invoices");
+    patiently("sealing days", || crate::seal::pass(connected)).await?;
     let mut issued = BTreeSet::new();
     for period in PERIODS {
         // A repeat goes on where the one before ended, and returns what exists already.

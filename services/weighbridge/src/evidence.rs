@@ -1,5 +1,7 @@
 //! `weighbridge invoice bundle` and `weighbridge invoice verify`.
 
+mod days;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -79,11 +81,15 @@ pub(crate) async fn bundle(config: &Config, arguments: &BundleArguments) -> Resu
     tell("computing the invoice again at its cut");
     let invoice = clerk.invoice(&arguments.id).await?.invoice.clone();
     let evidence = clerk.evidence(&arguments.id).await?;
-    let mut builder = Builder::new(material(evidence, invoice.evidence_digest, arguments.events.0))?;
+    let auditor = auditor(config, &connected)?;
+    let days = days::sealed_days(&auditor, &connected.store, &evidence.bill).await?;
+    let mut material = material(evidence, invoice.evidence_digest, arguments.events.0);
+    material.days = days;
+    let mut builder = Builder::new(material)?;
     let wanted: BTreeSet<(String, u32, u64)> =
         builder.wanted().map(|(topic, partition, block)| (topic.to_owned(), partition, block)).collect();
     tell(&format!("reading {} named blocks from the log and the archive", wanted.len()));
-    let mut blocks = auditor(config, &connected)?.stored_blocks(&wanted, invoice.evidence.cut).await?;
+    let mut blocks = auditor.stored_blocks(&wanted, invoice.evidence.cut).await?;
     while let Some(block) = blocks.next_block().await? {
         builder.take(&NamedBlock {
             names_offset: block.names_offset,
@@ -103,7 +109,7 @@ pub(crate) async fn bundle(config: &Config, arguments: &BundleArguments) -> Resu
         "{}: {} bytes, {} blocks, {} events",
         path.display(),
         bytes.len(),
-        bundle.blocks.len(),
+        bundle.blocks.len().saturating_add(bundle.day_blocks.len()),
         bundle.events.len()
     ))
 }

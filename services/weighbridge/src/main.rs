@@ -18,6 +18,7 @@ mod paper;
 mod quarantine;
 mod report;
 mod rules;
+mod seal;
 mod services;
 mod share;
 mod up;

@@ -7,6 +7,7 @@
 
 mod content;
 mod garbage;
+mod own;
 mod project;
 
 use clickhouse::Client;

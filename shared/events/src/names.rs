@@ -61,6 +61,15 @@ pub fn encode_seal(seal: &Seal) -> Vec<u8> {
     NamesRecord { record: Some(Record::Seal(seal.clone())) }.encode_to_vec()
 }
 
+/// The seal in a record of the topic, if it is one.
+#[must_use]
+pub fn sealed(record: &[u8]) -> Option<Seal> {
+    match NamesRecord::decode(record).ok()?.record? {
+        Record::Seal(seal) => Some(seal),
+        _ => None,
+    }
+}
+
 /// Encodes an alarm, or the record that clears it.
 #[must_use]
 pub fn encode_alarm(alarm: &Alarm) -> Vec<u8> {

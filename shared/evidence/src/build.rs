@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message as _;
 use wb_events::wire::names_record::Record;
-use wb_events::wire::{Name, NamesRecord, Seal};
+use wb_events::wire::{Name, NamesRecord};
 use wb_fold::merkle::{self, Tree};
 use wb_ledger::{EvidenceBlock, EvidenceDay, Hash};
 use wb_rating::RatedStretch;
@@ -107,14 +107,6 @@ impl BuildError {
 pub(crate) fn name_of(record: &[u8]) -> Option<Name> {
     match NamesRecord::decode(record).ok()?.record? {
         Record::Name(name) => Some(name),
-        _ => None,
-    }
-}
-
-/// The seal in a record of `names`, if it is one.
-pub(crate) fn seal_of(record: &[u8]) -> Option<Seal> {
-    match NamesRecord::decode(record).ok()?.record? {
-        Record::Seal(seal) => Some(seal),
         _ => None,
     }
 }

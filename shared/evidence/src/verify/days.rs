@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use wb_events::names::{ALL_DAYS, SEAL_VERSION, encode_seal, name_hash};
+use wb_events::names::{ALL_DAYS, SEAL_VERSION, encode_seal, name_hash, sealed};
 use wb_events::wire::Seal;
 use wb_fold::merkle;
 use wb_ledger::EvidenceDay;
 
 use super::events::Names;
 use super::{Context, code};
-use crate::build::{day_leaf, seal_of};
+use crate::build::day_leaf;
 use crate::bundle::{Bundle, DayBlock, NameRecord, Place, place_of, words};
 use crate::report::{Findings, StepName};
 
@@ -57,7 +57,7 @@ fn seals(context: &Context<'_>, days: &Days<'_>, findings: &mut Findings) -> BTr
     let mut fail = |text: String| findings.fail(STEP, code::NAME, lines.iter().cloned(), text);
     let mut seals: BTreeMap<i32, Seal> = BTreeMap::new();
     for record in &context.bundle.seals {
-        let Some(seal) = seal_of(&record.record.0) else {
+        let Some(seal) = sealed(&record.record.0) else {
             fail(format!("record {} of names is no seal", record.names_offset));
             continue;
         };
