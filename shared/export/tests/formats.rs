@@ -234,7 +234,7 @@ fn what_does_not_add_up_or_fit_stops_the_export() {
     wrong.lines[0].amount_minor = "1.5".to_owned();
     assert_eq!(code(&wrong), "WB-5822");
     let mut wrong = good.clone();
-    wrong.lines[0].currency = "XXX".to_owned();
+    wrong.lines[0].currency = "QQQ".to_owned();
     assert_eq!(code(&wrong), "WB-5822");
     let mut exporter = begin(Format::Csv);
     exporter.push(&entry(7, &issued(&good))).unwrap();

@@ -56,6 +56,7 @@ fn assert_report(report: &Value, bill_digest: &str, events: &str) {
         let steps = report["steps"].as_array().unwrap();
         steps.iter().find(|step| step["step"] == name).unwrap_or_else(|| panic!("no step {name}: {report}"))
     };
+    assert!(step("days")["checked"].as_u64() > Some(0), "the days were sealed before the close: {report}");
     assert!(step("lines")["checked"].as_u64() > Some(0), "{report}");
     assert!(step("events")["checked"].as_u64() > Some(0), "{report}");
     let sums = step("sums");
