@@ -72,7 +72,7 @@ pub enum BuildError {
     /// The blocks of a sealed day are not those of its seal.
     #[error(
         "[WB-5944] the blocks of sealed day {day} (counted since 1970-01-01) are not those that the invoice rests on: \
-         {detail}; restore the tables of seals from a backup"
+         {detail}; run `weighbridge scrub`"
     )]
     OtherDay {
         /// The day.

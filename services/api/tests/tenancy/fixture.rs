@@ -109,8 +109,9 @@ pub(crate) async fn fill(store: &Store, contents: Contents) {
         running(),
     ]
     .concat();
-    insert(store, "manifest", "names_offset, topic, partition, block, attempt", "41, 'shares', 0, 1, 1")
-        .await;
+    for named in ["40, 'reference', 0, 1, 1", "41, 'shares', 0, 1, 1"] {
+        insert(store, "manifest", "names_offset, topic, partition, block, attempt", named).await;
+    }
     for (owner, table, columns, values) in rows {
         if owner.is_in(contents) {
             insert(store, table, columns, &values).await;
@@ -136,6 +137,8 @@ fn fact(
 ) -> Row {
     let to = to_us.map_or("NULL".to_owned(), |to_us| to_us.to_string());
     let columns = "attempt, topic, partition, block, idx, kind, entity, valid_from_us, valid_to_us, body";
+    // Facts come by a topic of their own.
+    let block = block.replace("'shares'", "'reference'");
     let values = format!("{block}, 0, '{kind}', '{entity}', {from_us}, {to}, '{body}'");
     (owner, "facts", columns, values)
 }
