@@ -238,11 +238,11 @@ pub(crate) struct Invoice {
     pub(crate) totals: Vec<InvoiceTotal>,
     /// SHA-256 over what is charged: equal for every log that holds the same events.
     pub(crate) bill_digest: String,
-    /// SHA-256 over the blocks it was computed from: equal whenever the same log is read again.
+    /// SHA-256 over the blocks and sealed days it was computed from: equal whenever the same log is read again.
     pub(crate) evidence_digest: String,
     /// The cut it was computed at: the offset in `names` before which a block counted.
     pub(crate) evidence_cut: Option<String>,
-    /// Named blocks behind its lines.
+    /// Named blocks behind its lines, with all those of its sealed days.
     pub(crate) evidence_blocks: Option<String>,
     /// When it was issued, where its record says it.
     pub(crate) issued_at: Option<Time>,
