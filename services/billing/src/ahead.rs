@@ -44,8 +44,8 @@ struct Held {
     reached: bool,
     /// The cut that the tables were last found to have reached, with the heads of the chains.
     found: Option<(u64, Option<Vec<ChainHead>>)>,
-    /// What was corrected at the cut whose facts were read last.
-    recorded: Option<(u64, CorrectionsRead)>,
+    /// What was corrected at the cut whose facts were read last, and the names of the facts' blocks.
+    recorded: Option<(u64, CorrectionsRead, BTreeMap<BlockId, EvidenceBlock>)>,
     work: BTreeMap<Vec<Holding>, WorkRead>,
     registers: Registers,
     names: BTreeMap<BlockId, EvidenceBlock>,
@@ -132,7 +132,8 @@ impl<S: UsageStore> Ahead<S> {
         let mut above = BTreeSet::new();
         let mut fresh = Held { cut, ..Held::default() };
         let corrections = self.corrections(cut).await?;
-        let EachWork { works, sealed } = self.store.work_of_each(&parties, &corrections, cut).await?;
+        let EachWork { works, sealed, names: names_above } =
+            self.store.work_of_each(&parties, &corrections, cut).await?;
         let sealed = match sealed {
             Some(sealed) => sealed,
             None => self.sealed_days(cut).await?,
@@ -164,11 +165,19 @@ impl<S: UsageStore> Ahead<S> {
             }
         }
         above.retain(|id| !blocks.contains(id));
-        let mut names = self.store.blocks(&blocks, cut).await?;
-        if !above.is_empty() {
-            names.extend(self.store.blocks_above(&above, sealed.cut, cut).await?);
+        if let Some((_, _, names)) = self.held().recorded.as_ref().filter(|(at, ..)| *at == cut) {
+            let known = blocks.iter().filter_map(|id| Some((id.clone(), names.get(id)?.clone())));
+            fresh.names = known.collect();
         }
-        fresh.names = names.into_iter().map(|named| (id_of(&named), named)).collect();
+        blocks.retain(|id| !fresh.names.contains_key(id));
+        let mut names = if blocks.is_empty() { Vec::new() } else { self.store.blocks(&blocks, cut).await? };
+        let missing: BTreeSet<BlockId> =
+            above.iter().filter(|id| !names_above.contains_key(id)).cloned().collect();
+        if !missing.is_empty() {
+            names.extend(self.store.blocks_above(&missing, sealed.cut, cut).await?);
+        }
+        fresh.names.extend(names_above.into_iter().filter(|(id, _)| above.contains(id)));
+        fresh.names.extend(names.into_iter().map(|named| (id_of(&named), named)));
         fresh.asked_above = above;
         fresh.sealed = Some(sealed);
         let mut held = self.held();
@@ -183,6 +192,13 @@ impl<S: UsageStore> Ahead<S> {
         fresh.corrections = Some(corrections);
         *held = fresh;
         Ok(fitting)
+    }
+
+    /// The cut of a settled offset: one past the highest one below it that the tables know.
+    pub(crate) async fn settled(&self, settled: u64) -> Result<u64, PortError> {
+        let (found, heads) = self.store.named_heads(settled).await?;
+        self.held().found = Some((found, heads));
+        Ok(found)
     }
 
     /// Forgets what was read ahead.
@@ -212,9 +228,8 @@ impl<S: UsageStore> UsageStore for Ahead<S> {
         if self.at(below, |held| held.reached.then_some(())).is_some() {
             return Ok(below);
         }
-        let (found, heads) = self.store.named_heads(below).await?;
+        let found = self.store.named_cut(below).await?;
         let mut held = self.held();
-        held.found = Some((found, heads));
         held.reached |= found == below && held.cut == below && held.cut > 0;
         Ok(found)
     }
@@ -225,7 +240,7 @@ impl<S: UsageStore> UsageStore for Ahead<S> {
 
     async fn recorded(&self, kinds: &[&'static str], cut: u64) -> Result<Recorded, PortError> {
         let recorded = self.store.recorded(kinds, cut).await?;
-        self.held().recorded = Some((cut, recorded.corrections.clone()));
+        self.held().recorded = Some((cut, recorded.corrections.clone(), recorded.names.clone()));
         Ok(recorded)
     }
 
@@ -235,8 +250,14 @@ impl<S: UsageStore> UsageStore for Ahead<S> {
 
     async fn corrections(&self, cut: u64) -> Result<CorrectionsRead, PortError> {
         let held = self.at(cut, |held| held.corrections.clone());
-        let recorded = || self.held().recorded.clone().filter(|(at, _)| *at == cut);
-        if let Some(corrections) = held.or_else(|| recorded().map(|(_, corrections)| corrections)) {
+        let recorded = || {
+            let held = self.held();
+            held.recorded
+                .as_ref()
+                .filter(|(at, ..)| *at == cut)
+                .map(|(_, corrections, _)| corrections.clone())
+        };
+        if let Some(corrections) = held.or_else(recorded) {
             return Ok(corrections);
         }
         let corrections = self.store.corrections(cut).await?;

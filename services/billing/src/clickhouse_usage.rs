@@ -5,19 +5,20 @@
 //! their order does not matter. Which blocks hold the work is asked of the blocks themselves: a seal
 //! adds them up and does not say.
 
+mod facts;
+mod names;
 mod parties;
 mod telemetry;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 
 use clickhouse::{Client, Row};
 use serde::Deserialize;
 use wb_clickhouse::StoreError;
-use wb_clickhouse::corrections::{CorrectionsAt, FactRow as CorrectionOrFact};
-use wb_clickhouse::read::FACT_NAMED;
+use wb_clickhouse::corrections::CorrectionsAt;
 use wb_clickhouse::sealed::{reading_rows, sealed_cut_query, work_rows};
-use wb_clickhouse::whole_days::{DaySeal, SealsAt};
-use wb_events::facts::{METER_RATIO, VOID};
+use wb_clickhouse::whole_days::SealsAt;
 use wb_ledger::{ChainHead, EvidenceBlock, EvidenceDay, Hash};
 use wb_metering::energy::RegisterReading;
 use wb_rating::WorkSlice;
@@ -28,6 +29,8 @@ use crate::ports::{
     AllocationRow, BlockId, CorrectionsRead, EachWork, FactRow, Holding, ReadingRow, Recorded, SampleRow,
     SealedDays, Touched, UsageStore, WorkRead,
 };
+
+use names::{NameColumns, Standing};
 
 /// Machines of one query: their ids, up to 128 bytes each, go along as a parameter.
 const MACHINES_PER_QUERY: usize = 1_000;
@@ -47,18 +50,7 @@ const METER: &str = "machine_id, meter_id, witness";
 #[derive(Clone)]
 pub struct ClickHouseUsage {
     client: Client,
-}
-
-#[derive(Row, Deserialize)]
-struct FactColumns {
-    entity: String,
-    valid_from_us: i64,
-    valid_to_us: Option<i64>,
-    topic: String,
-    partition: u32,
-    block: u64,
-    idx: u32,
-    body: String,
+    standing: Arc<Mutex<Option<Standing>>>,
 }
 
 #[derive(Row, Deserialize)]
@@ -82,24 +74,6 @@ struct ReadingColumns {
     is_sealed: bool,
 }
 
-#[derive(Row, Deserialize)]
-struct NameColumns {
-    topic: String,
-    partition: u32,
-    block: u64,
-    content_hash: [u8; 32],
-    merkle_root: [u8; 32],
-}
-
-#[derive(Row, Deserialize)]
-struct HeadColumns {
-    names_offset: u64,
-    topic: String,
-    partition: u32,
-    block: u64,
-    name_hash: [u8; 32],
-}
-
 impl ClickHouseUsage {
     /// Reads through a client whose URL and database are configured.
     ///
@@ -115,27 +89,13 @@ impl ClickHouseUsage {
             .with_setting("compile_expressions", "0")
             .with_setting("compile_aggregate_expressions", "0")
             .with_setting("compile_sort_description", "0");
-        Self { client }
-    }
-}
-
-/// The latest name of every partition: of a chain the latest has the highest block and offset.
-const HEADS: &str = "SELECT max(names_offset) AS names_offset, toString(topic) AS topic, partition, \
-     max(manifest.block) AS block, argMax(manifest.name_hash, manifest.block) AS name_hash FROM manifest \
-     WHERE manifest.names_offset < {cut:UInt64} GROUP BY manifest.topic, partition";
-
-fn head(row: HeadColumns) -> ChainHead {
-    ChainHead {
-        topic: row.topic,
-        partition: row.partition,
-        block: row.block,
-        name_hash: Hash::from_bytes(row.name_hash),
+        Self { client, standing: Arc::default() }
     }
 }
 
 /// What stands for blocks among seals.
-fn sealed_days(seals: SealsAt) -> SealedDays {
-    let named = seals.days.into_iter().filter(DaySeal::names_blocks);
+fn sealed_days(seals: &SealsAt) -> SealedDays {
+    let named = seals.days.iter().filter(|seal| seal.names_blocks());
     let days = named.map(|seal| EvidenceDay {
         day: seal.day,
         names_offset: seal.names_offset,
@@ -173,17 +133,8 @@ impl UsageStore for ClickHouseUsage {
             .map_err(failed("the manifest's end"))
     }
 
-    async fn named_heads(&self, below: u64) -> Result<(u64, Option<Vec<ChainHead>>), PortError> {
-        let sql = format!(
-            "SELECT names_offset, topic, partition, block, name_hash FROM ({HEADS}) UNION ALL \
-             SELECT max(names_offset), '', 0, 0, toFixedString('', 32) FROM seals WHERE names_offset < {{cut:UInt64}} \
-             HAVING count() > 0"
-        );
-        let query = self.client.query(&sql).param("cut", below).with_setting("max_threads", "1");
-        let rows = query.fetch_all::<HeadColumns>().await.map_err(failed("the manifest's end"))?;
-        let found = rows.iter().map(|row| row.names_offset.saturating_add(1)).max().unwrap_or(0);
-        let heads = rows.into_iter().filter(|row| !row.topic.is_empty()).map(head);
-        Ok((found, Some(heads.collect())))
+    async fn named_heads(&self, settled: u64) -> Result<(u64, Option<Vec<ChainHead>>), PortError> {
+        self.read_named_heads(settled).await
     }
 
     async fn touched(&self, from: u64, to: u64) -> Result<Option<Touched>, PortError> {
@@ -195,23 +146,7 @@ impl UsageStore for ClickHouseUsage {
     }
 
     async fn recorded(&self, kinds: &[&'static str], cut: u64) -> Result<Recorded, PortError> {
-        let kinds: Vec<&str> = kinds.iter().copied().chain([VOID, METER_RATIO]).collect();
-        let rows = CorrectionOrFact::read_kinds(&self.client, &kinds, cut).await.map_err(failed("facts"))?;
-        let is_correction = |row: &CorrectionOrFact| row.kind == VOID || row.kind == METER_RATIO;
-        let (corrections, facts): (Vec<_>, Vec<_>) = rows.into_iter().partition(is_correction);
-        let mut recorded =
-            Recorded { corrections: corrected(CorrectionsAt::of(corrections))?, ..Recorded::default() };
-        for row in facts {
-            recorded.facts.entry(row.kind).or_default().push(FactRow {
-                entity: row.entity,
-                valid_from_us: row.valid_from_us,
-                valid_to_us: row.valid_to_us,
-                block: BlockId { topic: row.topic, partition: row.partition, block: row.block },
-                idx: row.idx,
-                body: row.body,
-            });
-        }
-        Ok(recorded)
+        self.read_recorded(kinds, cut).await
     }
 
     async fn facts_of(&self, kind: &str, entities: &[String], cut: u64) -> Result<Vec<FactRow>, PortError> {
@@ -326,7 +261,7 @@ impl UsageStore for ClickHouseUsage {
     }
 
     async fn sealed_days(&self, cut: u64) -> Result<SealedDays, PortError> {
-        Ok(sealed_days(self.seals(cut).await?))
+        Ok(sealed_days(&self.seals(cut).await?))
     }
 
     async fn blocks_above(
@@ -335,90 +270,23 @@ impl UsageStore for ClickHouseUsage {
         from: u64,
         cut: u64,
     ) -> Result<Vec<EvidenceBlock>, PortError> {
-        let mut ranges: BTreeMap<(&str, u32), (u64, u64)> = BTreeMap::new();
-        for id in ids {
-            let range = ranges.entry((&id.topic, id.partition)).or_insert((id.block, id.block));
-            *range = (range.0.min(id.block), range.1.max(id.block));
-        }
-        if ranges.is_empty() {
-            return Ok(Vec::new());
-        }
-        let range = |index: usize| {
-            format!(
-                "(topic = {{topic{index}:String}} AND partition = {{partition{index}:UInt32}} \
-                 AND block BETWEEN {{first{index}:UInt64}} AND {{last{index}:UInt64}})"
-            )
-        };
-        let sql = format!(
-            "SELECT topic, partition, block, content_hash, merkle_root FROM manifest \
-             WHERE ({}) AND names_offset >= {{from:UInt64}} AND names_offset < {{cut:UInt64}}",
-            (0..ranges.len()).map(range).collect::<Vec<_>>().join(" OR ")
-        );
-        let mut query = self.client.query(&sql).param("from", from).param("cut", cut);
-        query = query.with_setting("max_threads", "1");
-        for (index, ((topic, partition), (first, last))) in ranges.into_iter().enumerate() {
-            query = query
-                .param(&format!("topic{index}"), topic)
-                .param(&format!("partition{index}"), partition)
-                .param(&format!("first{index}"), first)
-                .param(&format!("last{index}"), last);
-        }
-        let rows = query.fetch_all::<NameColumns>().await.map_err(failed("the names of blocks"))?;
-        // A name that was projected twice stands there twice.
         let mut named = BTreeMap::new();
-        for row in rows {
-            let id = BlockId { topic: row.topic, partition: row.partition, block: row.block };
+        // A name that was projected twice stands there twice.
+        for name in self.read_names(ids, from, cut).await? {
+            let id = name.id();
             if ids.contains(&id) {
-                named.insert(id, (row.content_hash, row.merkle_root));
+                named.insert(id, name);
             }
         }
-        let named = named.into_iter().map(|(id, (content_hash, merkle_root))| EvidenceBlock {
-            topic: id.topic,
-            partition: id.partition,
-            block: id.block,
-            content_hash: Hash::from_bytes(content_hash),
-            merkle_root: Hash::from_bytes(merkle_root),
-        });
-        Ok(named.collect())
+        Ok(named.into_values().map(NameColumns::evidence).collect())
     }
 
     async fn chain_heads(&self, cut: u64) -> Result<Vec<ChainHead>, PortError> {
-        let query = self.client.query(HEADS).param("cut", cut);
-        let rows = query.fetch_all::<HeadColumns>().await.map_err(failed("the heads of the chains"))?;
-        Ok(rows.into_iter().map(head).collect())
+        self.read_heads(cut).await
     }
 }
 
 impl ClickHouseUsage {
-    async fn read_facts(
-        &self,
-        kind: &str,
-        entities: Option<&[String]>,
-        cut: u64,
-    ) -> Result<Vec<FactRow>, PortError> {
-        let of_entities = if entities.is_some() { "AND entity IN {entities:Array(String)} " } else { "" };
-        let sql = format!(
-            "SELECT entity, valid_from_us, valid_to_us, topic, partition, block, idx, body \
-             FROM facts WHERE kind = {{kind:String}} {of_entities}AND {FACT_NAMED}"
-        );
-        let mut query = self.client.query(&sql).param("kind", kind).param("cut", cut);
-        if let Some(entities) = entities {
-            query = query.param("entities", entities);
-        }
-        let rows = query.fetch_all::<FactColumns>().await.map_err(failed("facts"))?;
-        Ok(rows
-            .into_iter()
-            .map(|row| FactRow {
-                entity: row.entity,
-                valid_from_us: row.valid_from_us,
-                valid_to_us: row.valid_to_us,
-                block: BlockId { topic: row.topic, partition: row.partition, block: row.block },
-                idx: row.idx,
-                body: row.body,
-            })
-            .collect())
-    }
-
     async fn read_slices(
         &self,
         interval: Interval,
@@ -443,12 +311,6 @@ impl ClickHouseUsage {
         CorrectionsAt::read(&self.client, cut)
             .await
             .map_err(|error| PortError::new("reading corrections from ClickHouse", error))
-    }
-
-    /// The seals that a query at a cut goes by.
-    async fn seals(&self, cut: u64) -> Result<SealsAt, PortError> {
-        let seals = SealsAt::read(&self.client, cut).await;
-        seals.map_err(|error| PortError::new("reading the seals from ClickHouse", error))
     }
 
     /// Up to where a query takes sealed days.

@@ -112,6 +112,8 @@ pub struct EachWork {
     pub works: Vec<WorkRead>,
     /// The sealed days it was read by, as [`UsageStore::sealed_days`] gives them, where that is known.
     pub sealed: Option<SealedDays>,
+    /// Names of those of its blocks above the sealed days that are known with it.
+    pub names: BTreeMap<BlockId, EvidenceBlock>,
 }
 
 /// Sealed days that stand for their blocks in an invoice's evidence.
@@ -217,6 +219,8 @@ pub struct Recorded {
     pub facts: BTreeMap<String, Vec<FactRow>>,
     /// The corrections.
     pub corrections: CorrectionsRead,
+    /// Names of blocks that hold them, where they are known with them.
+    pub names: BTreeMap<BlockId, EvidenceBlock>,
 }
 
 /// What rows of newly named blocks are about.
@@ -233,12 +237,13 @@ pub trait UsageStore: Send + Sync {
     /// One past the highest offset in `names`, below `below`, that the tables know; 0 for none.
     fn named_cut(&self, below: u64) -> impl Future<Output = Result<u64, PortError>> + Send;
 
-    /// [`Self::named_cut`], with the heads of the chains at the cut that it gives, where that is one question.
+    /// [`Self::named_cut`] where the tables have everything below that offset, with the heads of the chains at the
+    /// cut that it gives, where that is one question.
     fn named_heads(
         &self,
-        below: u64,
+        settled: u64,
     ) -> impl Future<Output = Result<(u64, Option<Vec<ChainHead>>), PortError>> + Send {
-        async move { Ok((self.named_cut(below).await?, None)) }
+        async move { Ok((self.named_cut(settled).await?, None)) }
     }
 
     /// What the rows of blocks named in `[from, to)` are about; `None` where that is not known, which is
@@ -265,7 +270,7 @@ pub trait UsageStore: Send + Sync {
             for kind in kinds {
                 facts.insert((*kind).to_owned(), self.facts(kind, cut).await?);
             }
-            Ok(Recorded { facts, corrections: self.corrections(cut).await? })
+            Ok(Recorded { facts, corrections: self.corrections(cut).await?, names: BTreeMap::new() })
         }
     }
 
@@ -297,7 +302,7 @@ pub trait UsageStore: Send + Sync {
             for holdings in parties {
                 works.push(self.work(holdings, cut).await?);
             }
-            Ok(EachWork { works, sealed: None })
+            Ok(EachWork { works, ..EachWork::default() })
         }
     }
 

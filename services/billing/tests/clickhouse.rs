@@ -98,6 +98,15 @@ async fn fill(client: &Client) {
     let assignment = r#"{"contract_id":"lab-1","customer_id":"satoshi-lab","machine_id":"gen-1"}"#;
     fact(client, 0, "contract", "lab-1", "NULL", &contract).await;
     fact(client, 1, "assignment", "gen-1", &(JANUARY_US + 20 * STEP_US).to_string(), assignment).await;
+    // Another attempt at the block died, and the next block is never named.
+    for (block, attempt) in [(0, 2), (1, 1)] {
+        run(client, &format!(
+            "INSERT INTO facts (topic, partition, block, attempt, idx, kind, entity, valid_from_us, valid_to_us, body) \
+             SELECT topic, partition, {block}, {attempt}, idx, kind, entity, valid_from_us + {STEP_US}, valid_to_us, body \
+             FROM facts WHERE block = 0 AND attempt = 1"
+        ))
+        .await;
+    }
     name(client, 0, "reference", 0, 1).await;
     // Attempt 1 of block 0 died; attempt 2 is named, and two projectors both said so.
     let rows = [
@@ -307,6 +316,18 @@ async fn check_reads(store: &ClickHouseUsage, sealed: Sealed) {
     assert_eq!(store.facts("contract", 1).await.unwrap()[0].valid_to_us, None);
     assert!(store.facts("contract", 0).await.unwrap().is_empty());
 
+    for cut in [0, 1, 10] {
+        let recorded = store.recorded(&["contract", "assignment"], cut).await.unwrap();
+        for kind in ["contract", "assignment"] {
+            let rows = recorded.facts.get(kind).cloned().unwrap_or_default();
+            assert_eq!(rows, store.facts(kind, cut).await.unwrap(), "{kind} at {cut}");
+            assert_eq!(rows.len(), usize::from(cut > 0));
+        }
+        let ids: BTreeSet<BlockId> = recorded.names.keys().cloned().collect();
+        assert_eq!(ids, if cut > 0 { BTreeSet::from([block("reference", 0)]) } else { BTreeSet::new() });
+        let names: Vec<_> = recorded.names.into_values().collect();
+        assert_eq!(names, store.blocks(&ids, cut).await.unwrap());
+    }
     assert_eq!(store.facts_of("contract", &["lab-1".to_owned()], 1).await.unwrap().len(), 1);
     assert!(store.facts_of("contract", &["lab-2".to_owned()], 1).await.unwrap().is_empty());
 

@@ -18,6 +18,11 @@ use crate::read::FACT_NAMED;
 /// The most voided events that a query takes along: their ids, 32 digits each, are a part of it.
 pub const VOIDED_MAX: usize = 20_000;
 
+/// Facts of some kinds.
+const OF_KINDS: &str = "SELECT toString(kind) AS kind, toString(source) AS source, source_epoch, source_key, \
+       sequence, toString(topic) AS topic, partition, block, attempt, idx, entity, valid_from_us, valid_to_us, body \
+     FROM facts WHERE facts.kind IN {kinds:Array(String)}";
+
 /// SQL for the ids of voided events.
 pub(crate) const VOIDED_IDS: &str = "(SELECT toFixedString(unhex(arrayJoin({voided:Array(String)})), 16))";
 
@@ -88,6 +93,8 @@ pub struct FactRow {
     pub partition: u32,
     /// The block.
     pub block: u64,
+    /// The attempt at that block.
+    pub attempt: u64,
     /// Its place in the block.
     pub idx: u32,
     /// What it is about.
@@ -110,14 +117,24 @@ impl FactRow {
         kinds: &[&str],
         cut: u64,
     ) -> Result<Vec<Self>, clickhouse::error::Error> {
-        let sql = format!(
-            "SELECT toString(kind) AS kind, toString(source) AS source, source_epoch, source_key, sequence, \
-               toString(topic) AS topic, partition, block, idx, entity, valid_from_us, valid_to_us, body \
-             FROM facts WHERE facts.kind IN {{kinds:Array(String)}} AND {FACT_NAMED}"
-        );
-        let query = client.query_raw(&sql).param("kinds", kinds).param("cut", cut);
-        let query = query.with_setting("max_result_rows", "0").with_setting("max_threads", "1");
-        query.with_setting("log_comment", "read facts").fetch_all().await
+        let sql = format!("{OF_KINDS} AND {FACT_NAMED}");
+        Self::fetch(client.query_raw(&sql).param("cut", cut), kinds).await
+    }
+
+    /// Reads the facts of some kinds of all attempts at blocks, named or not: whoever asks has the names.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub async fn read_attempts(
+        client: &Client,
+        kinds: &[&str],
+    ) -> Result<Vec<Self>, clickhouse::error::Error> {
+        Self::fetch(client.query_raw(OF_KINDS), kinds).await
+    }
+
+    async fn fetch(query: Query, kinds: &[&str]) -> Result<Vec<Self>, clickhouse::error::Error> {
+        let query = query.param("kinds", kinds).with_setting("max_result_rows", "0");
+        query.with_setting("max_threads", "1").with_setting("log_comment", "read facts").fetch_all().await
     }
 
     fn id(&self) -> EventId {

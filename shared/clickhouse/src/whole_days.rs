@@ -4,18 +4,23 @@
 //! It comes to the same as [`crate::sealed::work_rows`]; a month of whole days is read from thirty rows of a machine
 //! and not from 8,640. The SQL uses the parameter `cut:UInt64`, and those that the condition names.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use clickhouse::Client;
 use serde::Deserialize;
 use wb_events::names::{ALL_DAYS, SEAL_VERSION};
+use wb_events::topics::SHARES;
 use wb_units::{Interval, Micros};
 
 use crate::error::{StoreError, query_failed};
 use crate::sealed::{DAY_US, named_between, voided_work};
 
+/// What [`StretchSeals::work_sums`] groups by.
+const GROUPED: &str = "machine_id, chain, nbits, subsidy_sat";
+
 /// The columns of [`StretchSeals::work_sums`].
-const SUMMED: &str = "machine_id, chain, nbits, subsidy_sat, shares, credited_q32";
+const SUMMED: &str = "machine_id, chain, nbits, subsidy_sat, sum(work.shares) AS shares, sum(work.credited_q32) AS credited_q32";
 
 /// The seals that a reader at a cut goes by.
 ///
@@ -27,6 +32,8 @@ pub struct SealsAt {
     pub cut: u64,
     /// The seal of each day, as of that cut, in order.
     pub days: Vec<DaySeal>,
+    /// One past the offset in `names` of the latest record of a seal, also of one that nobody goes by yet.
+    pub end: u64,
     /// Whether the rows of these seals may be read: at an old cut they may have been collected.
     is_readable: bool,
 }
@@ -51,6 +58,10 @@ pub struct DaySeal {
     /// The root over them.
     pub blocks_root: [u8; 32],
     readable: bool,
+    /// The offset of the latest record of all.
+    last_offset: u64,
+    /// Whether a seal of all days covers it.
+    counts: bool,
 }
 
 impl DaySeal {
@@ -67,12 +78,14 @@ impl SealsAt {
     /// # Errors
     /// [`StoreError::Query`].
     pub async fn read(client: &Client, cut: u64) -> Result<Self, StoreError> {
+        // In one pass over the records. The latest one is there also where no seal of all days covers it.
         let sql = format!(
-            "SELECT day, seal, cut, form, names_offset, seal_hash, blocks, blocks_root, \
-               CAST(ifNull(names_offset >= (SELECT max(names_offset) FROM seal_floor), 1) AS Bool) AS readable \
-             FROM seals WHERE names_offset < {{cut:UInt64}} AND seals.cut <= (\
-               SELECT max(cut) FROM seals WHERE day = {ALL_DAYS} AND names_offset < {{cut:UInt64}}) \
-             ORDER BY day, seals.cut DESC LIMIT 1 BY day"
+            "SELECT day, seal, seals.cut AS cut, form, names_offset, seal_hash, blocks, blocks_root, \
+               CAST(names_offset >= (SELECT max(names_offset) FROM seal_floor) AS Bool) AS readable, \
+               max(names_offset) OVER () AS last_offset, \
+               CAST(seals.cut <= max(if(day = {ALL_DAYS}, seals.cut, 0)) OVER () AS Bool) AS counts \
+             FROM seals WHERE names_offset < {{cut:UInt64}} QUALIFY counts OR names_offset = last_offset \
+             ORDER BY day, counts DESC, seals.cut DESC LIMIT 1 BY day"
         );
         let query = client
             .query_raw(&sql)
@@ -80,9 +93,38 @@ impl SealsAt {
             .with_setting("max_result_rows", "0")
             .with_setting("max_threads", "1");
         let mut days: Vec<DaySeal> = query.fetch_all().await.map_err(query_failed("find the seals"))?;
+        let end = days.first().map_or(0, |seal| seal.last_offset.saturating_add(1));
+        days.retain(|seal| seal.counts);
         let all = days.iter().position(|seal| seal.day == ALL_DAYS).map(|at| days.remove(at));
-        let Some(all) = all else { return Ok(Self::default()) };
-        Ok(Self { cut: all.cut, days, is_readable: all.readable })
+        let Some(all) = all else { return Ok(Self { end, ..Self::default() }) };
+        Ok(Self { cut: all.cut, days, end, is_readable: all.readable })
+    }
+
+    /// From which offset in `names` on rows come from blocks.
+    #[must_use]
+    pub fn blocks_from(&self) -> u64 {
+        if self.is_readable { self.cut } else { 0 }
+    }
+}
+
+/// Where blocks of shares are that the seals do not hold: the first such block of each partition that has any. Blocks
+/// are named in the order of their numbers, so all from it on are.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AboveSeals(pub BTreeMap<u32, u64>);
+
+impl AboveSeals {
+    /// Asks for the blocks named in `[from, cut)`, offsets in `names`.
+    ///
+    /// # Errors
+    /// [`StoreError::Query`].
+    pub async fn read(client: &Client, from: u64, cut: u64) -> Result<Self, StoreError> {
+        let sql = "SELECT partition, min(block) FROM manifest WHERE topic = {topic:String} \
+             AND names_offset >= {from:UInt64} AND names_offset < {cut:UInt64} GROUP BY partition";
+        let query = client.query_raw(sql).param("topic", SHARES).param("from", from).param("cut", cut);
+        let query = query.with_setting("max_result_rows", "0");
+        let rows: Vec<(u32, u64)> =
+            query.fetch_all().await.map_err(query_failed("find blocks above the seals"))?;
+        Ok(Self(rows.into_iter().collect()))
     }
 }
 
@@ -156,42 +198,40 @@ impl StretchSeals {
         (first..end).contains(&day.day)
     }
 
-    /// SQL for rows of work, of sealed days and of voided shares: machine, chain, target, subsidy, shares and
-    /// credited difficulty. Together with the rows that [`Self::above`] keeps they add up to the work that counts.
-    /// `None` where there are none. `condition` is SQL over the columns of `work_5m` but those of the block and the time.
+    /// SQL for sums of work, of sealed days and of voided shares: machine, chain, target, subsidy, shares and
+    /// credited difficulty; one group may come more than once. Together with the rows that [`Self::above`] keeps they
+    /// add up to the work that counts. `None` where there are none. `condition` is SQL over the columns of `work_5m`
+    /// but those of the block, the time and the sums.
     ///
     /// With `voids`, what voided shares counted for is taken away, as [`crate::sealed::work_rows`] says it.
     #[must_use]
     pub fn work_sums(&self, condition: &str, voids: bool) -> Option<String> {
+        let summed = |from: &str, kept: &str| {
+            format!("SELECT {SUMMED} FROM {from} AS work WHERE {kept} GROUP BY {GROUPED}")
+        };
         let mut parts = Vec::new();
         if let Some(of_seals) = self.of_seals(|day| self.is_whole(day)) {
-            parts.push(format!("SELECT {SUMMED} FROM sealed_work_1d WHERE {of_seals} AND ({condition})"));
+            parts.push(summed("sealed_work_1d", &format!("{of_seals} AND ({condition})")));
         }
         if let Some(of_seals) = self.of_seals(|day| !self.is_whole(day)) {
             let edges = within(&self.edges());
-            parts.push(format!(
-                "SELECT {SUMMED} FROM sealed_work_5m WHERE {of_seals} AND {edges} AND ({condition})"
-            ));
+            parts.push(summed("sealed_work_5m", &format!("{of_seals} AND {edges} AND ({condition})")));
         }
         if voids {
             let Interval { start_us, end_us } = self.interval;
             let voided = voided_work(&start_us.to_string(), &end_us.to_string(), condition);
-            parts.push(format!("SELECT {SUMMED} FROM ({voided})"));
+            parts.push(summed(&format!("({voided})"), "1"));
         }
         (!parts.is_empty()).then(|| parts.join(" UNION ALL "))
     }
 
-    /// SQL that keeps the rows of `work_5m` of the stretch that the seals do not hold.
+    /// SQL that keeps the rows of `work_5m` of the stretch that the seals do not hold; `None` where there are none.
+    /// They are of all attempts at those blocks: whoever asks looks their names up, and counts those that are named.
     #[must_use]
-    pub fn above(&self) -> String {
-        let from = if self.is_readable { self.cut } else { 0 };
-        // By the block's number first, as in [`crate::sealed`].
-        format!(
-            "{} AND block IN (SELECT block FROM manifest WHERE names_offset >= {from} AND names_offset < {{cut:UInt64}}) \
-             AND {}",
-            within(&[self.interval]),
-            named_between(&from.to_string(), "{cut:UInt64}")
-        )
+    pub fn above(&self, above: &AboveSeals) -> Option<String> {
+        let of = |(partition, first): (&u32, &u64)| format!("(partition = {partition} AND block >= {first})");
+        let blocks: Vec<String> = above.0.iter().map(of).collect();
+        (!blocks.is_empty()).then(|| format!("{} AND ({})", within(&[self.interval]), blocks.join(" OR ")))
     }
 
     /// SQL that keeps the rows of `work_5m` of the stretch that lie in seals which do not say of which blocks they
@@ -227,10 +267,12 @@ mod tests {
             blocks: 2,
             blocks_root: [2; 32],
             readable: true,
+            last_offset: 99,
+            counts: true,
         };
         let days = forms.iter().map(day).collect();
         let interval = Interval { start_us, end_us };
-        StretchSeals::new(&SealsAt { cut: 100, days, is_readable: true }, interval)
+        StretchSeals::new(&SealsAt { cut: 100, days, end: 100, is_readable: true }, interval)
     }
 
     #[test]
@@ -252,7 +294,12 @@ mod tests {
         assert!(sums.contains("sealed_work_5m WHERE (day, seal) IN ((20727, 7), (20730, 7)) AND"), "{sums}");
         assert!(!sums.contains("FROM shares"), "{sums}");
         assert!(part.work_sums("1", true).unwrap().contains("FROM shares"));
-        assert!(part.above().contains("names_offset >= 100"));
+        assert_eq!(part.above(&AboveSeals::default()), None);
+        let above = part.above(&AboveSeals([(0, 12), (3, 7)].into())).unwrap();
+        assert!(
+            above.contains("((partition = 0 AND block >= 12) OR (partition = 3 AND block >= 7))"),
+            "{above}"
+        );
         assert_eq!(part.unlisted(), None);
     }
 
@@ -283,9 +330,11 @@ mod tests {
 
     #[test]
     fn collected_seals_are_not_read() {
-        let month = seals(OCTOBER_US, OCTOBER_US + 2 * DAY_US, &[(DAY, 2)]);
-        let collected = StretchSeals { is_readable: false, ..month };
-        assert_eq!(collected.work_sums("1", false), None);
-        assert!(collected.above().contains("names_offset >= 0 "));
+        let days = seals(OCTOBER_US, OCTOBER_US + 2 * DAY_US, &[(DAY, 2)]).days;
+        let collected = SealsAt { cut: 100, days, end: 100, is_readable: false };
+        assert_eq!(collected.blocks_from(), 0);
+        let interval = Interval { start_us: OCTOBER_US, end_us: OCTOBER_US + 2 * DAY_US };
+        let month = StretchSeals::new(&collected, interval);
+        assert_eq!(month.work_sums("1", false), None);
     }
 }

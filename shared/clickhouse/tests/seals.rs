@@ -199,7 +199,7 @@ async fn compare(history: &History, when: &str) {
 /// The work of some stretches, as bills add it up: from days, intervals and blocks.
 async fn billed_work(store: &Store, cut: u64) -> Vec<String> {
     use wb_clickhouse::corrections::CorrectionsAt;
-    use wb_clickhouse::whole_days::StretchSeals;
+    use wb_clickhouse::whole_days::{AboveSeals, StretchSeals};
     let mut all = Vec::new();
     let hour = 3_600_000_000;
     for (start_us, end_us) in [
@@ -209,12 +209,23 @@ async fn billed_work(store: &Store, cut: u64) -> Vec<String> {
         (DAY_US + WHOLE_DAY_US - hour, DAY_US + WHOLE_DAY_US + hour),
     ] {
         let interval = Interval::new(start_us, end_us).unwrap();
-        let seals = StretchSeals::new(&SealsAt::read(store.client(), cut).await.unwrap(), interval);
+        let seals_at = SealsAt::read(store.client(), cut).await.unwrap();
+        let above = AboveSeals::read(store.client(), seals_at.blocks_from(), cut).await.unwrap();
+        let seals = StretchSeals::new(&seals_at, interval);
         let columns = "machine_id, chain, nbits, subsidy_sat, shares, credited_q32";
-        let mut rows =
-            format!("SELECT {columns} FROM work_5m WHERE {} AND verdict = 'accepted'", seals.above());
-        if let Some(sums) = seals.work_sums("verdict = 'accepted'", false) {
-            rows = format!("{rows} UNION ALL {sums}");
+        let named = format!(
+            "(topic, partition, block, attempt) IN (SELECT topic, partition, block, attempt FROM manifest \
+             WHERE names_offset >= {} AND names_offset < {{cut:UInt64}})",
+            seals_at.blocks_from()
+        );
+        let above = seals.above(&above).map(|above| {
+            format!("SELECT {columns} FROM work_5m WHERE {above} AND {named} AND verdict = 'accepted'")
+        });
+        let sums = seals.work_sums("verdict = 'accepted'", false);
+        let rows = above.into_iter().chain(sums).collect::<Vec<_>>().join(" UNION ALL ");
+        if rows.is_empty() {
+            all.push(rows);
+            continue;
         }
         let sql = format!(
             "SELECT arrayStringConcat(arraySort(groupArray(toString(row))), ' ') FROM (SELECT (machine_id, chain, nbits, \

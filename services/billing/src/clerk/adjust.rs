@@ -46,7 +46,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
         by: &Signature,
     ) -> Result<Vec<Adjusted>, ClerkError> {
         let settled = self.cuts.settled_cut().await?;
-        let cut = self.store.named_cut(settled).await?;
+        let cut = self.store.settled(settled).await?;
         self.cuts.check_conserved(utc_days(period)?, cut).await?;
         let mut at_cuts = BTreeMap::new();
         let mut journal = self.journal.lock().await;

@@ -92,7 +92,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
         journal.refresh(&self.log).await?;
         let cut = match journal.state().closed(&contract_id, period) {
             Some(closed) => closed.cut,
-            None => self.store.named_cut(self.cuts.settled_cut().await?).await?,
+            None => self.store.settled(self.cuts.settled_cut().await?).await?,
         };
         self.check_reached(cut).await?;
         let reference = Reference::load(&self.store, cut).await?;
@@ -124,7 +124,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
     /// # Errors
     /// What stops the reading of facts.
     pub async fn contracts_of(&self, customer_id: &str) -> Result<Vec<String>, ClerkError> {
-        let cut = self.store.named_cut(self.cuts.settled_cut().await?).await?;
+        let cut = self.store.settled(self.cuts.settled_cut().await?).await?;
         let reference = Reference::load(&self.store, cut).await?;
         let own =
             reference.contract_ids().filter(|id| reference.customer_of(id).as_deref() == Some(customer_id));
@@ -137,7 +137,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
     /// # Errors
     /// What stops the reading of facts.
     pub async fn documents_of(&self, contract_id: &str) -> Result<Vec<(i64, String)>, ClerkError> {
-        let cut = self.store.named_cut(self.cuts.settled_cut().await?).await?;
+        let cut = self.store.settled(self.cuts.settled_cut().await?).await?;
         let reference = Reference::load(&self.store, cut).await?;
         Ok(reference.documents_of(contract_id))
     }

@@ -76,7 +76,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
         progress: &mut (dyn FnMut(&Progress) + Send),
     ) -> Result<Vec<Issued>, ClerkError> {
         let settled = self.cuts.settled_cut().await?;
-        let cut = self.store.named_cut(settled).await?;
+        let cut = self.store.settled(settled).await?;
         self.cuts.check_conserved(utc_days(&request.period)?, cut).await?;
         let reference = Reference::load(&self.store, cut).await?;
         let mut contracts: BTreeSet<(String, Option<String>)> = BTreeSet::new();

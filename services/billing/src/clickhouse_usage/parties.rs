@@ -1,6 +1,6 @@
 //! The work of many parties in one query each for sums and blocks, and which machines new rows are about.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clickhouse::Row;
 use serde::Deserialize;
@@ -8,18 +8,19 @@ use wb_clickhouse::whole_days::{SealsAt, StretchSeals};
 use wb_rating::WorkGroup;
 use wb_units::Interval;
 
+use super::names::Standing;
 use super::{ClickHouseUsage, MACHINES_PER_QUERY, failed, sealed_days};
 use crate::error::PortError;
 use crate::ports::{BlockId, CorrectionsRead, EachWork, Holding, Touched, WorkRead};
 
 #[derive(Row, Deserialize)]
 struct WorkColumns {
-    party: u32,
+    machine_id: String,
     chain: String,
     nbits: u32,
     subsidy_sat: u64,
-    credited: u128,
-    share_count: u64,
+    shares: u64,
+    credited_q32: u128,
 }
 
 #[derive(Row, Deserialize)]
@@ -28,11 +29,18 @@ struct AboveColumns {
     topic: String,
     partition: u32,
     block: u64,
+    attempt: u64,
     chain: String,
     nbits: u32,
     subsidy_sat: u64,
     credited: u128,
     share_count: u64,
+}
+
+impl AboveColumns {
+    fn id(&self) -> BlockId {
+        BlockId { topic: self.topic.clone(), partition: self.partition, block: self.block }
+    }
 }
 
 #[derive(Row, Deserialize)]
@@ -44,7 +52,7 @@ struct BlockColumns {
 }
 
 /// A party, and what decides the worth of its work: chain, target and subsidy.
-type Worth = (u32, String, u32, u64);
+type Worth = (usize, String, u32, u64);
 
 /// Credited difficulty and shares by their worth. They wrap as the tables' columns do: what is voided is a number of
 /// two's complement.
@@ -55,7 +63,7 @@ fn add(sums: &mut Sums, worth: Worth, credited_q32: u128, shares: u64) {
     *sum = (sum.0.wrapping_add(credited_q32), sum.1.wrapping_add(shares));
 }
 
-/// Which party a row's machine belongs to.
+/// Which party a row's machine belongs to. By machine the blocks would be many times as many.
 const PARTY: &str = "transform(machine_id, {machines:Array(String)}, {parties:Array(UInt32)}, toUInt32(0))";
 
 impl ClickHouseUsage {
@@ -67,7 +75,8 @@ impl ClickHouseUsage {
         cut: u64,
     ) -> Result<EachWork, PortError> {
         let voids = corrections.resolved.voided().len() > 0;
-        let mut works = vec![WorkRead::default(); parties.len()];
+        let works = vec![WorkRead::default(); parties.len()];
+        let mut each = EachWork { works, ..EachWork::default() };
         // In a stretch a machine belongs to one party; whoever claims it too is asked about alone.
         let mut stretches: BTreeMap<Interval, BTreeMap<&str, usize>> = BTreeMap::new();
         let mut claimed = Vec::new();
@@ -87,13 +96,14 @@ impl ClickHouseUsage {
         for (interval, machines) in stretches {
             let machines: Vec<(&str, usize)> = machines.into_iter().collect();
             for chunk in machines.chunks(MACHINES_PER_QUERY) {
-                sealed = Some(self.add_parties(interval, chunk, (voids, cut), &mut works).await?);
+                sealed = Some(self.add_parties(interval, chunk, (voids, cut), &mut each).await?);
             }
         }
         for (interval, machine) in claimed {
-            self.add_parties(interval, &machine, (voids, cut), &mut works).await?;
+            self.add_parties(interval, &machine, (voids, cut), &mut each).await?;
         }
-        Ok(EachWork { works, sealed: sealed.map(sealed_days) })
+        each.sealed = sealed.as_ref().map(sealed_days);
+        Ok(each)
     }
 
     /// See [`UsageStore::touched`].
@@ -130,68 +140,91 @@ impl ClickHouseUsage {
         interval: Interval,
         machines: &[(&str, usize)],
         (voids, cut): (bool, u64),
-        works: &mut [WorkRead],
+        each: &mut EachWork,
     ) -> Result<SealsAt, PortError> {
         let ids: Vec<&str> = machines.iter().map(|(machine_id, _)| *machine_id).collect();
         let parties: Vec<u32> =
             machines.iter().map(|(_, party)| u32::try_from(*party).unwrap_or(u32::MAX)).collect();
         let accepted = "machine_id IN {machines:Array(String)} AND verdict = 'accepted'";
-        let ask = |sql: &str| {
-            let query = self.client.query(sql).param("machines", &ids).param("parties", &parties);
-            query.param("cut", cut)
-        };
-        let seals_at = self.seals(cut).await?;
+        let ask = |sql: &str| self.client.query(sql).param("machines", &ids).param("cut", cut);
+        let Standing { seals: seals_at, above, .. } = self.standing(cut).await?;
         let seals = StretchSeals::new(&seals_at, interval);
         let sums = async {
             let Some(rows) = seals.work_sums(accepted, voids) else { return Ok(Vec::new()) };
-            let query = ask(&format!(
-                "SELECT {PARTY} AS party, chain, nbits, subsidy_sat, sum(credited_q32) AS credited, \
-                   sum(shares) AS share_count FROM ({rows}) GROUP BY party, chain, nbits, subsidy_sat"
-            ));
+            let query = ask(&rows);
             // Without voids the query has no parameter for them.
             let query = if voids { self.read_corrections(cut).await?.bind(query) } else { query };
             query.fetch_all::<WorkColumns>().await.map_err(failed("work"))
         };
         let above = async {
+            let Some(rows) = seals.above(&above) else { return Ok(Vec::new()) };
             let query = ask(&format!(
-                "SELECT {PARTY} AS party, topic, partition, block, chain, nbits, subsidy_sat, \
+                "SELECT {PARTY} AS party, topic, partition, block, attempt, chain, nbits, subsidy_sat, \
                    sum(credited_q32) AS credited, sum(shares) AS share_count FROM work_5m \
-                 WHERE {} AND {accepted} GROUP BY party, topic, partition, block, chain, nbits, subsidy_sat",
-                seals.above()
+                 WHERE {rows} AND {accepted} \
+                 GROUP BY party, topic, partition, block, attempt, chain, nbits, subsidy_sat"
             ));
-            query.fetch_all::<AboveColumns>().await.map_err(failed("work above the seals"))
+            query
+                .param("parties", &parties)
+                .fetch_all::<AboveColumns>()
+                .await
+                .map_err(failed("work above the seals"))
         };
         let unlisted = async {
             let Some(rows) = seals.unlisted() else { return Ok(Vec::new()) };
             let query = ask(&format!(
                 "SELECT DISTINCT {PARTY} AS party, topic, partition, block FROM work_5m WHERE {rows} AND {accepted}"
             ));
-            query.fetch_all::<BlockColumns>().await.map_err(failed("the blocks of work"))
+            query
+                .param("parties", &parties)
+                .fetch_all::<BlockColumns>()
+                .await
+                .map_err(failed("the blocks of work"))
         };
         // All are asked at once, so that they go by the same seals.
         let (sums, above, unlisted) = tokio::try_join!(sums, above, unlisted)?;
-        let id = |topic: String, partition, block| BlockId { topic, partition, block };
+        // Rows of attempts that no name names do not count.
+        let ids: BTreeSet<BlockId> = above.iter().map(AboveColumns::id).collect();
+        let from = seals_at.blocks_from();
+        let mut named = BTreeMap::new();
+        for name in self.read_names(&ids, from, cut).await? {
+            let id = name.id();
+            if ids.contains(&id) {
+                named.insert(id, name);
+            }
+        }
+        let counts =
+            |row: &AboveColumns| named.get(&row.id()).is_some_and(|name| name.attempt == row.attempt);
+        let party_by_machine: BTreeMap<&str, usize> = machines.iter().copied().collect();
+        // Nothing is answered about a machine that was not asked for.
+        let party_of = |machine_id: &str| party_by_machine.get(machine_id).copied().unwrap_or(usize::MAX);
         let mut by_worth = Sums::new();
         for row in sums {
-            let worth = (row.party, row.chain, row.nbits, row.subsidy_sat);
-            add(&mut by_worth, worth, row.credited, row.share_count);
+            let worth = (party_of(&row.machine_id), row.chain, row.nbits, row.subsidy_sat);
+            add(&mut by_worth, worth, row.credited_q32, row.shares);
         }
-        for row in above {
-            if let Some(work) = works.get_mut(index(row.party)) {
-                work.above.insert(id(row.topic, row.partition, row.block));
+        for row in above.into_iter().filter(counts) {
+            let party = index(row.party);
+            if let Some(work) = each.works.get_mut(party) {
+                work.above.insert(row.id());
             }
-            let worth = (row.party, row.chain, row.nbits, row.subsidy_sat);
+            let worth = (party, row.chain, row.nbits, row.subsidy_sat);
             add(&mut by_worth, worth, row.credited, row.share_count);
         }
         for row in unlisted {
-            if let Some(work) = works.get_mut(index(row.party)) {
-                work.blocks.insert(id(row.topic, row.partition, row.block));
+            if let Some(work) = each.works.get_mut(index(row.party)) {
+                let BlockColumns { topic, partition, block, .. } = row;
+                work.blocks.insert(BlockId { topic, partition, block });
             }
         }
         for ((party, chain, nbits, subsidy_sat), (credited_q32, shares)) in by_worth {
-            if let Some(work) = works.get_mut(index(party)) {
+            if let Some(work) = each.works.get_mut(party) {
                 work.groups.push(WorkGroup { chain, nbits, subsidy_sat, credited_q32, shares });
             }
+        }
+        // What is named above the sealed days is known where blocks were asked for from there on.
+        if from == seals_at.cut {
+            each.names.extend(named.into_iter().map(|(id, name)| (id, name.evidence())));
         }
         Ok(seals_at)
     }
