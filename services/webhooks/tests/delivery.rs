@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use wb_webhooks::{Disabled, EndpointConfig, FAILURES_MAX, Order, StateDir};
-use world::{Receiver, messenger, until, write_ledger};
+use world::{Certificate, Receiver, messenger, until, write_ledger};
 
 /// A messenger that ends with the test.
 struct Running {
@@ -174,16 +174,64 @@ const CHILD: &str = "WEBHOOKS_TEST_CHILD";
 #[tokio::test(flavor = "multi_thread")]
 async fn child_that_delivers() {
     let Ok(told) = std::env::var(CHILD) else { return };
-    let (port, folder) = told.split_once(' ').unwrap();
-    let config = EndpointConfig {
-        id: "books".to_owned(),
-        url: format!("http://127.0.0.1:{port}/hook"),
-        secret: world::SECRET.to_owned(),
-        events: Vec::new(),
-        customer: None,
+    let mut told = told.split(' ');
+    let folder = told.next().unwrap();
+    let config = |endpoint: &str| {
+        let (id, url) = endpoint.split_once('=').unwrap();
+        EndpointConfig {
+            id: id.to_owned(),
+            url: url.to_owned(),
+            secret: world::SECRET.to_owned(),
+            events: Vec::new(),
+            customer: None,
+        }
     };
     let (_stop, stopped) = watch::channel(false);
-    messenger(Path::new(folder), vec![config]).run(stopped).await;
+    messenger(Path::new(folder), told.map(config).collect()).run(stopped).await;
+}
+
+/// A process that delivers to some endpoints until it is killed.
+fn child(folder: &Path, endpoints: &[(&str, &Receiver)]) -> Command {
+    let endpoints = endpoints.iter().map(|(id, receiver)| format!("{id}={}", receiver.url()));
+    let told: Vec<String> = std::iter::once(folder.display().to_string()).chain(endpoints).collect();
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "child_that_delivers", "--nocapture"]).env(CHILD, told.join(" "));
+    command.stdout(Stdio::null());
+    command
+}
+
+#[test]
+fn over_https_nothing_is_told_to_whom_nobody_vouches_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let winners = write_ledger(&folder.path().join("ledger"), 6);
+    let (own, elsewhere) = (Certificate::of("127.0.0.1"), Certificate::of("127.0.0.2"));
+    let start =
+        |name: &str, certificate| Receiver::start_secure(&folder.path().join(name), "200", certificate);
+    let known = start("known", &own);
+    // One that nobody knows, and one that is known as another address.
+    let (stranger, moved) = (start("stranger", &Certificate::of("127.0.0.1")), start("moved", &elsewhere));
+    let authorities = folder.path().join("authorities");
+    std::fs::write(&authorities, format!("{}{}", own.certificate, elsewhere.certificate)).unwrap();
+    let endpoints = [("known", &known), ("stranger", &stranger), ("moved", &moved)];
+    for (id, _) in endpoints {
+        from_the_beginning(folder.path(), id);
+    }
+    // What the system trusts is told to the process by its environment, and is no setting of the messenger.
+    let mut child = child(folder.path(), &endpoints).env("SSL_CERT_FILE", &authorities).spawn().unwrap();
+    let kept = states(folder.path());
+    let failure = |id: &str| kept.delivery(id).unwrap().and_then(|delivery| delivery.last_failure);
+    until("the known one has all, the others were tried", || {
+        known.received().len() >= winners.len() && failure("stranger").is_some() && failure("moved").is_some()
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(known.offsets(), winners);
+    assert!(known.received().iter().all(|entry| entry["good"] == true));
+    for (id, receiver) in [("stranger", &stranger), ("moved", &moved)] {
+        assert!(receiver.received().is_empty(), "{id} was told something");
+        let failure = failure(id).unwrap();
+        assert!(failure.contains("certificate verify failed"), "{id}: {failure}");
+    }
 }
 
 #[test]
@@ -194,12 +242,7 @@ fn whoever_is_killed_sends_everything_at_least_once_with_the_same_ids() {
     from_the_beginning(folder.path(), "books");
     let mut kills = 0;
     for round in 1.. {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child_that_delivers", "--nocapture"])
-            .env(CHILD, format!("{} {}", receiver.port, folder.path().display()))
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut child = child(folder.path(), &[("books", &receiver)]).spawn().unwrap();
         let goal = winners.len().min(round * 40);
         until("the child gets on", || {
             receiver.received().iter().map(|entry| entry["id"].to_string()).collect::<BTreeSet<_>>().len()

@@ -1,6 +1,7 @@
 """A receiver of webhooks that checks every signature by itself and answers as a plan says.
 
-Usage: receiver.py SECRET PLAN_FILE LOG_FILE
+Usage: receiver.py SECRET PLAN_FILE LOG_FILE [PEM_FILE]
+With a PEM file, a certificate and its key, it speaks https.
 The plan has an answer a line, one for each request in turn, the last one for all further ones: a status, `hang`,
 `drop`, or a status and a Retry-After or Location such as `503 7` or `302 http://127.0.0.1:1/`.
 Prints the port. Each request is a line of JSON in the log, written before it is answered.
@@ -10,6 +11,7 @@ import base64
 import hashlib
 import hmac
 import json
+import ssl
 import sys
 import threading
 import time
@@ -65,5 +67,9 @@ class Receiver(BaseHTTPRequestHandler):
 
 server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
 server.daemon_threads = True
+if len(sys.argv) > 4:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(sys.argv[4])
+    server.socket = context.wrap_socket(server.socket, server_side=True)
 print(server.server_address[1], flush=True)
 server.serve_forever()

@@ -6,6 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use openssl::asn1::Asn1Time;
+use openssl::bn::BigNum;
+use openssl::ec::{EcGroup, EcKey};
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
+use openssl::pkey::PKey;
+use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
+use openssl::x509::{X509, X509Name};
 use serde_json::{Value, json};
 use wb_ledger::{Hash, LedgerRecord};
 use wb_webhooks::ports::{Clock, Jitter, LedgerSource, Records};
@@ -76,10 +84,23 @@ pub(crate) struct Receiver {
     process: Child,
     pub(crate) port: u16,
     folder: PathBuf,
+    scheme: &'static str,
 }
 
 impl Receiver {
     pub(crate) fn start(folder: &Path, plan: &str) -> Self {
+        Self::start_with(folder, plan, None)
+    }
+
+    /// One that speaks https with a certificate.
+    pub(crate) fn start_secure(folder: &Path, plan: &str, certificate: &Certificate) -> Self {
+        std::fs::create_dir_all(folder).unwrap();
+        let pem = folder.join("pem");
+        std::fs::write(&pem, format!("{}{}", certificate.key, certificate.certificate)).unwrap();
+        Self::start_with(folder, plan, Some(&pem))
+    }
+
+    fn start_with(folder: &Path, plan: &str, pem: Option<&Path>) -> Self {
         std::fs::create_dir_all(folder).unwrap();
         std::fs::write(folder.join("plan"), plan).unwrap();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/receiver.py");
@@ -87,12 +108,14 @@ impl Receiver {
             .arg(script)
             .arg(SECRET)
             .args([folder.join("plan"), folder.join("log")])
+            .args(pem)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        Self { process, port: line.trim().parse().unwrap(), folder: folder.to_owned() }
+        let scheme = if pem.is_some() { "https" } else { "http" };
+        Self { process, port: line.trim().parse().unwrap(), folder: folder.to_owned(), scheme }
     }
 
     /// What it answers from now on.
@@ -114,13 +137,55 @@ impl Receiver {
         self.received().iter().map(|entry| entry["body"]["data"]["ledger_offset"].as_u64().unwrap()).collect()
     }
 
+    pub(crate) fn url(&self) -> String {
+        format!("{}://127.0.0.1:{}/hook", self.scheme, self.port)
+    }
+
     pub(crate) fn config(&self, id: &str) -> EndpointConfig {
         EndpointConfig {
             id: id.to_owned(),
-            url: format!("http://127.0.0.1:{}/hook", self.port),
+            url: self.url(),
             secret: SECRET.to_owned(),
             events: Vec::new(),
             customer: None,
+        }
+    }
+}
+
+/// A certificate and its key, as PEM.
+pub(crate) struct Certificate {
+    pub(crate) certificate: String,
+    key: String,
+}
+
+impl Certificate {
+    /// One that vouches for itself, of an address, valid for a day around now.
+    pub(crate) fn of(address: &str) -> Self {
+        let key = PKey::from_ec_key(
+            EcKey::generate(&EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap()).unwrap(),
+        );
+        let key = key.unwrap();
+        let mut name = X509Name::builder().unwrap();
+        name.append_entry_by_text("CN", address).unwrap();
+        let name = name.build();
+        let mut builder = X509::builder().unwrap();
+        builder.set_version(2).unwrap();
+        builder.set_serial_number(&BigNum::from_u32(1).unwrap().to_asn1_integer().unwrap()).unwrap();
+        builder.set_subject_name(&name).unwrap();
+        builder.set_issuer_name(&name).unwrap();
+        let now_s = WallClock.now_us() / 1_000_000;
+        builder.set_not_before(&Asn1Time::from_unix(now_s - 43_200).unwrap()).unwrap();
+        builder.set_not_after(&Asn1Time::from_unix(now_s + 43_200).unwrap()).unwrap();
+        builder.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
+        let names =
+            SubjectAlternativeName::new().ip(address).build(&builder.x509v3_context(None, None)).unwrap();
+        builder.append_extension(names).unwrap();
+        builder.set_pubkey(&key).unwrap();
+        builder.sign(&key, MessageDigest::sha256()).unwrap();
+        let text = |pem: Vec<u8>| String::from_utf8(pem).unwrap();
+        Self {
+            certificate: text(builder.build().to_pem().unwrap()),
+            key: text(key.private_key_to_pem_pkcs8().unwrap()),
         }
     }
 }
