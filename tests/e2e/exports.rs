@@ -102,7 +102,7 @@ fn the_command_and_the_interface_give_the_same_files() {
             same_files(&run, &place, &out, (table, format), Some("acme"), &acme);
         }
     }
-    journal(&run, &out);
+    journal(&run, &place, &out, &ops);
     webhook_is_told(&hook);
     up.send(rustix::process::Signal::INT);
     up.end(END_LIMIT).success("weighbridge up, told to end");
@@ -156,13 +156,19 @@ fn same_files(
 }
 
 /// The journal of the month that the invoice is dated in: by the clock of this machine.
-fn journal(run: &dyn Fn(&str, &[&str]) -> support::running::Ended, out: &Path) {
+fn journal(run: &dyn Fn(&str, &[&str]) -> support::running::Ended, place: &Place, out: &Path, token: &str) {
     let invoices = std::fs::read_to_string(out.join("weighbridge-invoices-2026-10.jsonl")).unwrap();
     let invoice: Value = serde_json::from_str(invoices.trim()).unwrap();
     let month = &invoice["issued_at"].as_str().unwrap()[..7];
     let to = out.to_str().unwrap();
     run("journal", &["export", "journal", "--period", month, "--format", "jsonl", "--out", to]);
-    let rows = std::fs::read_to_string(out.join(format!("weighbridge-journal-{month}.jsonl"))).unwrap();
+    let path = out.join(format!("weighbridge-journal-{month}.jsonl"));
+    let rows = std::fs::read_to_string(&path).unwrap();
+    let totals = std::fs::read(format!("{}.control.json", path.display())).unwrap();
+    let end = serde_json::from_slice::<Value>(&totals).unwrap()["ledger_end"].as_u64().unwrap();
+    let asked = format!("period={month}&format=jsonl&ledger_end={end}");
+    assert_eq!(download(place, token, &format!("journal?{asked}")), rows.as_bytes());
+    assert_eq!(download(place, token, &format!("journal.control.json?{asked}")), totals);
     let rows: Vec<Value> = rows.lines().map(|row| serde_json::from_str(row).unwrap()).collect();
     let sum = |side: &str| {
         rows.iter().map(|row| row[side].as_str().unwrap().parse::<i128>().unwrap()).sum::<i128>()
@@ -174,6 +180,8 @@ fn journal(run: &dyn Fn(&str, &[&str]) -> support::running::Ended, out: &Path) {
         ["export", "journal", "--period", month, "--profile", "xero", "--account", receivable, "--out", to];
     run("journal-xero", &arguments);
     let xero = std::fs::read_to_string(out.join(format!("weighbridge-journal-xero-{month}.csv"))).unwrap();
+    let asked = format!("period={month}&profile=xero&account={receivable}&ledger_end={end}");
+    assert_eq!(download(place, token, &format!("journal?{asked}")), xero.as_bytes());
     assert!(xero.starts_with("*Narration,*Date,") && xero.contains(",1100,Tax Exempt,"), "{xero}");
 }
 

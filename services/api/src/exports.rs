@@ -1,7 +1,8 @@
 //! `GET /v1/exports/NAME?period=2026-10&format=csv`: what was billed in a month, as a file.
 //!
 //! The bytes are those of `weighbridge export` over the same ledger: both go through `wb_export`. A customer's
-//! token gets the customer's own rows, as the command gives them with `--customer`. The control totals stand
+//! token gets the customer's own rows, as the command gives them with `--customer`; the journal is the operator's
+//! books, and for the operator's tokens only. The control totals stand
 //! at `/v1/exports/NAME.control.json`, with the same parameters; the header `weighbridge-ledger-end` of a file
 //! is the `ledger_end` to ask them at, so that both are of one ledger.
 
@@ -17,7 +18,6 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
-use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 use wb_auth::{TenantScope, Verifier};
@@ -48,13 +48,60 @@ struct Exports {
     time_ms: u64,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// The most accounts that a request may rename.
+const ACCOUNTS_MAX: usize = 256;
+
+#[derive(Debug, Default)]
 struct Parameters {
-    period: String,
+    period: Option<String>,
     format: Option<String>,
     customer: Option<String>,
     ledger_end: Option<u64>,
+    profile: Option<String>,
+    /// May be given more than once.
+    accounts: Vec<String>,
+}
+
+impl Parameters {
+    fn read(pairs: Vec<(String, String)>) -> Result<Self, ExportError> {
+        let refuse = |problem: String| Err(ExportError::Request { problem });
+        let mut read = Self::default();
+        for (name, value) in pairs {
+            let place = match name.as_str() {
+                "account" if read.accounts.len() < ACCOUNTS_MAX => {
+                    read.accounts.push(value);
+                    continue;
+                }
+                "account" => return refuse(format!("at most {ACCOUNTS_MAX} accounts can be renamed")),
+                "ledger_end" if read.ledger_end.is_none() => {
+                    let Ok(end) = value.parse() else {
+                        return refuse(format!("ledger_end: {:?} is no offset", Self::short(&value)));
+                    };
+                    read.ledger_end = Some(end);
+                    continue;
+                }
+                "period" => &mut read.period,
+                "format" => &mut read.format,
+                "customer" => &mut read.customer,
+                "profile" => &mut read.profile,
+                "ledger_end" => return refuse("ledger_end is given twice".to_owned()),
+                _ => {
+                    return refuse(format!(
+                        "there is no parameter {:?}: known are period, format, customer, ledger_end, profile, account",
+                        Self::short(&name)
+                    ));
+                }
+            };
+            if place.replace(value).is_some() {
+                return refuse(format!("{name} is given twice"));
+            }
+        }
+        Ok(read)
+    }
+
+    fn short(text: &str) -> String {
+        text.chars().take(40).collect()
+    }
 }
 
 pub(crate) fn router(limits: &Limits, store: Store, verifier: Verifier) -> Router {
@@ -67,12 +114,12 @@ async fn answer(
     State(exports): State<Arc<Exports>>,
     Path(name): Path<String>,
     headers: HeaderMap,
-    parameters: Result<Query<Parameters>, QueryRejection>,
+    pairs: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let authorization = headers.get(header::AUTHORIZATION).map(|value| value.to_str().unwrap_or_default());
     let principal = exports.verifier.authenticate(authorization)?;
-    let Query(parameters) =
-        parameters.map_err(|refused| ExportError::Request { problem: refused.body_text() })?;
+    let Query(pairs) = pairs.map_err(|refused| ExportError::Request { problem: refused.body_text() })?;
+    let parameters = Parameters::read(pairs)?;
     let (table, is_control) = match name.strip_suffix(CONTROL) {
         Some(table) => (table, true),
         None => (name.as_str(), false),
@@ -94,11 +141,16 @@ async fn answer(
 /// What is asked for, kept to what the scope may see.
 fn request_of(table: &str, parameters: &Parameters, scope: &TenantScope) -> Result<Request, ExportError> {
     let table: Table = table.parse()?;
-    if table == Table::Journal {
-        let problem = "the journal is exported by the command `weighbridge export journal`; over HTTP there are \
-                       invoices, lines, usage and focus";
+    if table == Table::Journal && scope.customer().is_some() {
+        let problem = "the journal is the operator's books: this token is a customer's; for it there are invoices, \
+                       lines, usage and focus";
         return Err(ExportError::Request { problem: problem.to_owned() });
     }
+    let Some(period) = parameters.period.as_deref() else {
+        return Err(ExportError::Request {
+            problem: "the parameter period is missing: a month, such as 2026-10".to_owned(),
+        });
+    };
     let format: Format = parameters.format.as_deref().unwrap_or("csv").parse()?;
     let customer = match (scope.customer(), parameters.customer.as_deref()) {
         (None, asked) => asked,
@@ -109,7 +161,14 @@ fn request_of(table: &str, parameters: &Parameters, scope: &TenantScope) -> Resu
             return Err(ExportError::Request { problem: problem.to_owned() });
         }
     };
-    Request::new(table, format, &parameters.period, customer)
+    let mut request = Request::new(table, format, period, customer)?;
+    if let Some(profile) = &parameters.profile {
+        request = request.with_profile(profile.parse()?)?;
+    }
+    for account in &parameters.accounts {
+        request = request.with_account_text(account)?;
+    }
+    Ok(request)
 }
 
 /// An export that has found its records.
@@ -135,7 +194,11 @@ impl Export {
             let problem = format!("ledger_end is {ledger_end}, and the ledger is known below {held} only");
             return Err(ExportError::Request { problem }.into());
         }
-        let places = read.invoice_places(request.period(), request.customer(), ledger_end).await?;
+        let (kinds, period, customer) = (request.table().kinds(), request.period(), request.customer());
+        let places = match request.table() {
+            Table::Journal => read.dated_places(kinds, period, customer, ledger_end).await?,
+            _ => read.invoice_places(kinds, period, customer, ledger_end).await?,
+        };
         Ok(Self { read, exporter: Exporter::new(request)?, places, ledger_end })
     }
 
@@ -144,7 +207,7 @@ impl Export {
         if self.places.is_empty() {
             return Ok(false);
         }
-        let records = self.read.invoice_records(&self.places).await?;
+        let records = self.read.records_at(self.exporter.request().table().kinds(), &self.places).await?;
         self.places.drain(..records.len());
         for record in &records {
             self.push(record)?;

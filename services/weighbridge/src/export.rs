@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 use wb_billing::ports::LedgerLog as _;
 use wb_config::Config;
@@ -91,14 +91,8 @@ fn request_of(arguments: &ExportArguments) -> Result<Request> {
             Profile::Netsuite => wb_export::Profile::Netsuite,
         })?;
     }
-    ensure!(
-        arguments.accounts.is_empty() || arguments.table == Table::Journal,
-        "--account is of the journal only"
-    );
     for account in &arguments.accounts {
-        let (ours, theirs) = account.split_once('=').context("--account: write OURS=THEIRS")?;
-        ensure!(!ours.is_empty() && !theirs.is_empty(), "--account: write OURS=THEIRS");
-        request = request.with_account(ours, theirs);
+        request = request.with_account_text(account).context("--account")?;
     }
     Ok(request)
 }

@@ -32,19 +32,31 @@ pub(crate) struct Posted {
     pub(crate) memo: String,
 }
 
-/// The instant and the document of an event that posts something.
-pub(crate) fn dated(event: &Event) -> Option<(i64, &str)> {
-    Some(match event {
-        Event::InvoiceIssued(invoice) => (invoice.issued_us(), &invoice.number),
-        Event::CreditNoteIssued(note) | Event::DebitNoteIssued(note) => (note.at_us, &note.number),
-        Event::PaymentReceived(event) => (event.received_us, &event.reference),
-        Event::PaymentAllocated(event) => (event.at_us, &event.payment_id),
-        Event::PaymentReversed(event) => (event.at_us, &event.payment_id),
-        Event::RefundPaid(event) => (event.at_us, &event.reference),
-        Event::InvoiceWrittenOff(event) => (event.at_us, &event.invoice_id),
-        Event::OpeningRecorded(event) => (event.issued_us, &event.reference),
-        _ => return None,
-    })
+macro_rules! dated {
+    ($($variant:ident($event:ident) = $kind:literal => ($at_us:expr, $document:expr),)+) => {
+        /// The kinds of events that post something.
+        pub(crate) const KINDS: &[&str] = &[$($kind),+];
+
+        /// The instant and the document of an event that posts something.
+        pub(crate) fn dated(event: &Event) -> Option<(i64, &str)> {
+            match event {
+                $(Event::$variant($event) => Some(($at_us, &$document)),)+
+                _ => None,
+            }
+        }
+    };
+}
+
+dated! {
+    InvoiceIssued(invoice) = "invoice_issued" => (invoice.issued_us(), invoice.number),
+    CreditNoteIssued(note) = "credit_note_issued" => (note.at_us, note.number),
+    DebitNoteIssued(note) = "debit_note_issued" => (note.at_us, note.number),
+    PaymentReceived(event) = "payment_received" => (event.received_us, event.reference),
+    PaymentAllocated(event) = "payment_allocated" => (event.at_us, event.payment_id),
+    PaymentReversed(event) = "payment_reversed" => (event.at_us, event.payment_id),
+    RefundPaid(event) = "refund_paid" => (event.at_us, event.reference),
+    InvoiceWrittenOff(event) = "invoice_written_off" => (event.at_us, event.invoice_id),
+    OpeningRecorded(event) = "opening_recorded" => (event.issued_us, event.reference),
 }
 
 /// What a record posts: added up by currency and account, in the order of currencies and, within one, of the

@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::error::ExportError;
+use crate::postings::KINDS as JOURNAL_KINDS;
 
 /// The most characters of a customer in a request, as ids have at most.
 const CUSTOMER_CHARS_MAX: usize = 128;
@@ -48,6 +49,9 @@ macro_rules! words {
     };
 }
 
+/// The kinds of records that are documents for a customer.
+const DOCUMENT_KINDS: &[&str] = &["invoice_issued", "credit_note_issued", "debit_note_issued"];
+
 words! {
     /// What the rows are of.
     Table, "export",
@@ -83,6 +87,14 @@ words! {
     Xero => "xero",
     /// NetSuite: Import journal entries.
     Netsuite => "netsuite",
+}
+
+impl Table {
+    /// The kinds of ledger records that its rows are of.
+    #[must_use]
+    pub fn kinds(self) -> &'static [&'static str] {
+        if self == Self::Journal { JOURNAL_KINDS } else { DOCUMENT_KINDS }
+    }
 }
 
 impl Format {
@@ -160,6 +172,27 @@ impl Request {
     pub fn with_account(mut self, ours: &str, theirs: &str) -> Self {
         self.accounts.insert(ours.to_owned(), theirs.to_owned());
         self
+    }
+
+    /// [`Self::with_account`] as `OURS=THEIRS`, such as `accounts_receivable=1100`.
+    ///
+    /// # Errors
+    /// [`ExportError::Request`] for another form, or another table than the journal.
+    pub fn with_account_text(self, text: &str) -> Result<Self, ExportError> {
+        if self.table != Table::Journal {
+            return Err(ExportError::Request { problem: "accounts are of the journal only".to_owned() });
+        }
+        match text.split_once('=') {
+            Some((ours, theirs)) if !ours.is_empty() && !theirs.is_empty() => {
+                Ok(self.with_account(ours, theirs))
+            }
+            _ => {
+                let given: String = text.chars().take(40).collect();
+                let problem =
+                    format!("account {given:?}: write OURS=THEIRS, such as accounts_receivable=1100");
+                Err(ExportError::Request { problem })
+            }
+        }
     }
 
     /// The name of one of our accounts in the accounting system.
@@ -246,7 +279,23 @@ mod tests {
         assert_eq!(code(make("2026-10", None).unwrap().with_profile(Profile::Xero)), Some("WB-5821"));
         let jsonl = Request::new(Table::Journal, Format::Jsonl, "2026-10", None).unwrap();
         assert_eq!(code(jsonl.with_profile(Profile::Xero)), Some("WB-5821"));
+        let account = |text| {
+            Request::new(Table::Journal, Format::Csv, "2026-10", None).unwrap().with_account_text(text)
+        };
+        for wrong in ["", "=", "revenue", "revenue=", "=4000"] {
+            assert_eq!(code(account(wrong)), Some("WB-5821"), "{wrong}");
+        }
+        assert_eq!(account("revenue=40=1").unwrap().account("revenue:tax"), "40=1");
+        assert_eq!(code(make("2026-10", None).unwrap().with_account_text("revenue=1")), Some("WB-5821"));
         assert!("line".parse::<Table>().unwrap_err().to_string().contains("invoices, lines, usage"));
+    }
+
+    #[test]
+    fn tables_are_of_kinds_that_the_ledger_has() {
+        for table in Table::ALL {
+            assert!(table.kinds().iter().all(|kind| wb_ledger::Event::KINDS.contains(kind)), "{table}");
+            assert!(Table::Lines.kinds().iter().all(|kind| table.kinds().contains(kind)), "{table}");
+        }
     }
 
     #[test]

@@ -51,6 +51,7 @@ pub(crate) async fn keep_to_the_scope(both: &Api, only_a: &Api, only_b: &Api) {
             totals(both, only_a, table, format).await;
         }
     }
+    journal(both).await;
     refusals(both).await;
     let response = both.export(Reader::Operator, "lines?period=2026-10").await;
     let header = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
@@ -80,6 +81,39 @@ async fn totals(both: &Api, only_a: &Api, table: &str, format: &str) {
     assert_eq!(sum["USD"]["minor"], "23", "{rest}");
 }
 
+/// The operator's books are nobody else's.
+async fn journal(both: &Api) {
+    let month = "2026-10";
+    let rest = format!("journal?period={month}");
+    let all = file(both, Reader::Operator, &rest).await;
+    assert!(holds(&all, "GEN-000001") && holds(&all, "GEN-000002"), "{}", String::from_utf8_lossy(&all));
+    let of_a = file(both, Reader::Operator, &format!("{rest}&customer={CUSTOMER_A}")).await;
+    assert!(holds(&of_a, "GEN-000001") && !holds(&of_a, "bbb") && !holds(&of_a, "GEN-000002"));
+    assert!(holds(&of_a, "bank 11") && !holds(&of_a, "bank 4000") && holds(&all, "bank 4000"));
+    let named =
+        file(both, Reader::Operator, &format!("{rest}&profile=netsuite&account=accounts_receivable=1100"))
+            .await;
+    assert!(
+        named.starts_with(b"External ID,") && holds(&named, ",1100,"),
+        "{}",
+        String::from_utf8_lossy(&named)
+    );
+    let before = file(both, Reader::Operator, "journal?period=1999-12").await;
+    assert_eq!(before.iter().filter(|byte| **byte == b'\n').count(), 1, "a header and nothing else");
+    for reader in [Reader::CustomerA, Reader::CustomerB] {
+        for rest in [
+            rest.clone(),
+            format!("journal.control.json?period={month}"),
+            format!("{rest}&customer={CUSTOMER_A}"),
+        ] {
+            let refused = both.export(reader, &rest).await;
+            assert_eq!(refused.status(), StatusCode::BAD_REQUEST, "{rest}");
+            let told = refused.text().await.unwrap();
+            assert!(told.contains("operator's books") && !told.contains("GEN-"), "{told}");
+        }
+    }
+}
+
 async fn refusals(both: &Api) {
     assert_eq!(both.export_of_nobody("lines?period=2026-10").await.status(), StatusCode::UNAUTHORIZED);
     for wrong in [
@@ -89,7 +123,12 @@ async fn refusals(both: &Api) {
         "lines?period=2026-10&since=1",
         "lines?period=2026-10&ledger_end=7",
         "lines?period=2026-10&ledger_end=x",
-        "journal?period=2026-10",
+        "lines?period=2026-10&period=2026-10",
+        "lines?period=2026-10&profile=xero",
+        "lines?period=2026-10&account=revenue=4000",
+        "journal?period=2026-10&profile=ledger",
+        "journal?period=2026-10&profile=xero&format=jsonl",
+        "journal?period=2026-10&account=4000",
         "contracts?period=2026-10",
         "lines.json?period=2026-10",
     ] {

@@ -536,16 +536,18 @@ fn invoices() -> Vec<Row> {
             "totals": [{"currency": "USD", "amount": amount, "amount_minor": amount_minor}]})
     };
     // Both payments name both invoices: what is another's settles nothing.
-    let paid = |amount_minor: &str| {
-        json!({"amount": {"amount_minor": "99999", "currency": "USD"}, "allocations": [
+    let paid = |customer: &str, amount_minor: &str| {
+        json!({"payment_id": format!("pay_{amount_minor}"), "reference": format!("bank {amount_minor}"),
+            "legal_entity": "GEN", "customer_id": customer, "received_us": DAY_US + MINUTE_US,
+            "amount": {"amount_minor": "99999", "currency": "USD"}, "allocations": [
             {"invoice_id": "inv-aaa", "amount_minor": amount_minor}, {"invoice_id": "inv-bbb", "amount_minor": amount_minor}]})
     };
     vec![
         later(Owner::A, 2, CUSTOMER_A, "aaa", "credit_note_issued", note("aaa", "-5", "-0.05")),
         later(Owner::B, 3, CUSTOMER_B, "bbb", "credit_note_issued", note("bbb", "-907", "-9.07")),
-        later(Owner::A, 4, CUSTOMER_A, "", "payment_received", paid("11")),
-        later(Owner::B, 5, CUSTOMER_B, "", "payment_received", paid("4000")),
-        later(Owner::B, 5, CUSTOMER_B, "", "payment_received", paid("4000")),
+        later(Owner::A, 4, CUSTOMER_A, "", "payment_received", paid(CUSTOMER_A, "11")),
+        later(Owner::B, 5, CUSTOMER_B, "", "payment_received", paid(CUSTOMER_B, "4000")),
+        later(Owner::B, 5, CUSTOMER_B, "", "payment_received", paid(CUSTOMER_B, "4000")),
         row(Owner::A, 0, CUSTOMER_A, "aaa", "GEN-000001", "23", "0.23"),
         row(Owner::B, 1, CUSTOMER_B, "bbb", "GEN-000002", "9907", "99.07"),
         // Two projectors wrote the same record.
