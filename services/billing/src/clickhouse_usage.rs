@@ -35,10 +35,6 @@ use names::{NameColumns, Standing};
 /// Machines of one query: their ids, up to 128 bytes each, go along as a parameter.
 const MACHINES_PER_QUERY: usize = 1_000;
 
-/// The rows that count at a cut.
-const NAMED: &str = "(topic, partition, block, attempt) IN \
-     (SELECT topic, partition, block, attempt FROM manifest WHERE names_offset < {cut:UInt64})";
-
 /// Instants, as SQL, that no reading lies before or after.
 const EARLIEST: &str = "toInt64(-9000000000000000000)";
 const LATEST: &str = "toInt64(9000000000000000000)";
@@ -119,18 +115,7 @@ fn failed(what: &'static str) -> impl Fn(clickhouse::error::Error) -> PortError 
 
 impl UsageStore for ClickHouseUsage {
     async fn named_cut(&self, below: u64) -> Result<u64, PortError> {
-        self.client
-            .query(
-                "SELECT max(next) FROM (\
-                   SELECT if(count() = 0, toUInt64(0), max(names_offset) + 1) AS next FROM manifest \
-                   WHERE names_offset < {cut:UInt64} UNION ALL \
-                   SELECT if(count() = 0, toUInt64(0), max(names_offset) + 1) AS next FROM seals \
-                   WHERE names_offset < {cut:UInt64})",
-            )
-            .param("cut", below)
-            .fetch_one::<u64>()
-            .await
-            .map_err(failed("the manifest's end"))
+        self.read_named_cut(below).await
     }
 
     async fn named_heads(&self, settled: u64) -> Result<(u64, Option<Vec<ChainHead>>), PortError> {
@@ -282,7 +267,7 @@ impl UsageStore for ClickHouseUsage {
     }
 
     async fn chain_heads(&self, cut: u64) -> Result<Vec<ChainHead>, PortError> {
-        self.read_heads(cut).await
+        self.read_chain_heads(cut).await
     }
 }
 

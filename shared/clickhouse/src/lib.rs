@@ -12,6 +12,7 @@ pub mod conserve;
 pub mod corrections;
 pub mod error;
 pub mod garbage;
+pub mod heads;
 pub mod manifest;
 pub mod migrate;
 pub mod named;

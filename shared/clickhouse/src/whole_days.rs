@@ -290,8 +290,14 @@ mod tests {
             ]
         );
         let sums = part.work_sums("1", false).unwrap();
-        assert!(sums.contains("sealed_work_1d WHERE (day, seal) IN ((20728, 7), (20729, 7)) AND"), "{sums}");
-        assert!(sums.contains("sealed_work_5m WHERE (day, seal) IN ((20727, 7), (20730, 7)) AND"), "{sums}");
+        assert!(
+            sums.contains("sealed_work_1d AS work WHERE (day, seal) IN ((20728, 7), (20729, 7)) AND"),
+            "{sums}"
+        );
+        assert!(
+            sums.contains("sealed_work_5m AS work WHERE (day, seal) IN ((20727, 7), (20730, 7)) AND"),
+            "{sums}"
+        );
         assert!(!sums.contains("FROM shares"), "{sums}");
         assert!(part.work_sums("1", true).unwrap().contains("FROM shares"));
         assert_eq!(part.above(&AboveSeals::default()), None);

@@ -2,15 +2,16 @@
 //! whatever it is, and a wrong ratio is put right. One process can hold one engine only, so this file has one test.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::path::PathBuf;
+#[path = "support/engine.rs"]
+mod support;
 
 use serde_json::{Value, json};
+use support::{Engine, connect};
 use wb_auth::{CustomerId, TenantScope};
 use wb_clickhouse::corrections::CorrectionsAt;
 use wb_clickhouse::read::{ReportRequest, SeriesRange};
 use wb_clickhouse::sealed::work_rows;
 use wb_clickhouse::{Cut, Read, Store, read::Selection};
-use wb_clickhouse_embedded::EngineConfig;
 use wb_events::facts::{FactBody, id_text};
 use wb_events::identity::id_of;
 use wb_metering::report::machine::Rules;
@@ -30,19 +31,8 @@ const COUNT: &str = "source, source_epoch, source_key, sequence";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn corrections_change_what_is_computed_later_and_nothing_else() {
-    let folder = tempfile::tempdir().unwrap();
-    let library = std::env::var_os("WEIGHBRIDGE_CHDB_LIB").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.stack/chdb/libchdb.so")),
-        PathBuf::from,
-    );
-    let bound =
-        wb_clickhouse_embedded::bind(EngineConfig::new(library, folder.path().join("engine"))).await.unwrap();
-    let address = bound.local_addr();
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let running = tokio::spawn(bound.run(async {
-        let _ = stopped.await;
-    }));
-    let store = Store::connect(&format!("http://{address}"), "corrections", None, None).await.unwrap();
+    let engine = Engine::start().await;
+    let store = connect(engine.address, "corrections").await;
     store.migrate().await.unwrap();
     fill(&store).await;
     without_voids_no_share_is_read(&store).await;
@@ -51,8 +41,7 @@ async fn corrections_change_what_is_computed_later_and_nothing_else() {
     an_offline_machine_is_offline_and_a_repeat_is_no_evidence(&store).await;
     payments_are_told_by_machine_and_customer(&store).await;
     lateness_is_judged_by_dated_policies(&store).await;
-    stop.send(()).unwrap();
-    running.await.unwrap().unwrap();
+    engine.end().await;
 }
 
 async fn insert(store: &Store, table: &str, columns: &str, values: &str) {

@@ -3,15 +3,19 @@
 //! test, which uses a database of its own for each part.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "engine/heads.rs"]
+mod heads;
+#[path = "support/engine.rs"]
+mod support;
+
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use prost::Message;
+use support::{Engine, connect};
 use wb_auth::{CustomerId, TenantScope};
 use wb_clickhouse::migrate::{MIGRATIONS, Migration};
 use wb_clickhouse::read::{PageRequest, Selection, SeriesRange};
 use wb_clickhouse::{Cut, Store};
-use wb_clickhouse_embedded::EngineConfig;
 use wb_events::frame::{self, FrameKey};
 use wb_events::{Body, Event, Fact};
 use wb_fold::{Assembler, BlockId, FoldedBlock, LogRecord, MemoryArchive, State};
@@ -22,18 +26,8 @@ const MINUTE_US: i64 = 60_000_000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_store_keeps_its_word_on_the_real_engine() {
-    let folder = tempfile::tempdir().unwrap();
-    let library = std::env::var_os("WEIGHBRIDGE_CHDB_LIB").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.stack/chdb/libchdb.so")),
-        PathBuf::from,
-    );
-    let bound =
-        wb_clickhouse_embedded::bind(EngineConfig::new(library, folder.path().join("engine"))).await.unwrap();
-    let address = bound.local_addr();
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let running = tokio::spawn(bound.run(async {
-        let _ = stopped.await;
-    }));
+    let engine = Engine::start().await;
+    let address = engine.address;
     migrations_are_applied_once_and_never_changed(address).await;
     columns_that_differ_are_named(address).await;
     assignments_hold_from_boundary_to_boundary(address).await;
@@ -43,13 +37,9 @@ async fn the_store_keeps_its_word_on_the_real_engine() {
     shares_are_counted_where_their_hashes_lie(address).await;
     recent_work_and_luck_are_read_as_of_the_cut(address).await;
     a_refusal_names_what_was_asked(address).await;
+    heads::are_found_without_reading_all_names(&ready(address, "heads").await).await;
     blocks_come_back_as_they_were_written_and_losers_go(address).await;
-    stop.send(()).unwrap();
-    running.await.unwrap().unwrap();
-}
-
-async fn connect(address: SocketAddr, database: &str) -> Store {
-    Store::connect(&format!("http://{address}"), database, None, None).await.unwrap()
+    engine.end().await;
 }
 
 async fn ready(address: SocketAddr, database: &str) -> Store {

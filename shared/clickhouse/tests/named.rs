@@ -1,12 +1,13 @@
 //! What named blocks hold, read page by page, on the real engine: whose it was when the block was named.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::path::PathBuf;
+#[path = "support/engine.rs"]
+mod support;
 
+use support::{Engine, connect};
 use wb_clickhouse::Store;
 use wb_clickhouse::named::NamedBlock;
 use wb_clickhouse::quarantine::{QuarantineFilter, QuarantineId};
-use wb_clickhouse_embedded::EngineConfig;
 
 /// 2026-10-01T00:00:00Z in microseconds.
 const DAY_US: i64 = 1_790_812_800_000_000;
@@ -43,24 +44,12 @@ async fn work(store: &Store, block: u64, attempt: u64, idx: u32, minute: i64, ve
 
 #[tokio::test(flavor = "multi_thread")]
 async fn named_rows_are_read_with_whose_they_were_when_they_were_named() {
-    let folder = tempfile::tempdir().unwrap();
-    let library = std::env::var_os("WEIGHBRIDGE_CHDB_LIB").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.stack/chdb/libchdb.so")),
-        PathBuf::from,
-    );
-    let bound =
-        wb_clickhouse_embedded::bind(EngineConfig::new(library, folder.path().join("engine"))).await.unwrap();
-    let address = bound.local_addr();
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let running = tokio::spawn(bound.run(async {
-        let _ = stopped.await;
-    }));
-    let store = Store::connect(&format!("http://{address}"), "named", None, None).await.unwrap();
+    let engine = Engine::start().await;
+    let store = connect(engine.address, "named").await;
     store.migrate().await.unwrap();
     whose_it_was(&store).await;
     the_quarantine_is_read_whole(&store).await;
-    stop.send(()).unwrap();
-    running.await.unwrap().unwrap();
+    engine.end().await;
 }
 
 async fn whose_it_was(store: &Store) {

@@ -2,14 +2,16 @@
 //! engine only, so this file has one test.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "support/engine.rs"]
+mod support;
+
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use serde_json::{Value, json};
+use support::{Engine, connect};
 use wb_auth::{CustomerId, TenantScope};
 use wb_clickhouse::read::ReportRequest;
 use wb_clickhouse::{Cut, Read, Store};
-use wb_clickhouse_embedded::EngineConfig;
 use wb_events::facts::FactBody;
 use wb_metering::report::machine::Rules;
 use wb_metering::report::sheet::Sheet;
@@ -27,19 +29,8 @@ const EIGHTH_Q32: u64 = 1 << 29;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_report_is_what_was_recorded() {
-    let folder = tempfile::tempdir().unwrap();
-    let library = std::env::var_os("WEIGHBRIDGE_CHDB_LIB").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.stack/chdb/libchdb.so")),
-        PathBuf::from,
-    );
-    let bound =
-        wb_clickhouse_embedded::bind(EngineConfig::new(library, folder.path().join("engine"))).await.unwrap();
-    let address = bound.local_addr();
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let running = tokio::spawn(bound.run(async {
-        let _ = stopped.await;
-    }));
-    let store = Store::connect(&format!("http://{address}"), "report", None, None).await.unwrap();
+    let engine = Engine::start().await;
+    let store = connect(engine.address, "report").await;
     store.migrate().await.unwrap();
     fill(&store).await;
     a_site_is_the_sum_of_its_machines(&store).await;
@@ -48,8 +39,7 @@ async fn a_report_is_what_was_recorded() {
     a_customer_is_told_of_its_machines_alone(&store).await;
     what_is_not_named_does_not_count(&store).await;
     too_much_is_refused(&store).await;
-    stop.send(()).unwrap();
-    running.await.unwrap().unwrap();
+    engine.end().await;
 }
 
 async fn insert(store: &Store, table: &str, columns: &str, values: &str) {

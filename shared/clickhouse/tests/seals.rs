@@ -2,18 +2,19 @@
 //! add up to. One process can hold one engine only, so this file has one test.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "support/engine.rs"]
+mod support;
+
 #[path = "seals/history.rs"]
 mod history;
 
-use std::path::PathBuf;
-
 use history::History;
+use support::{Engine, connect};
 use wb_auth::{CustomerId, TenantScope};
 use wb_clickhouse::read::{PageRequest, Selection, SeriesRange};
 use wb_clickhouse::seal::{DayBlock, SealBase, SealOf, TABLES};
 use wb_clickhouse::whole_days::SealsAt;
 use wb_clickhouse::{Cut, Store};
-use wb_clickhouse_embedded::EngineConfig;
 use wb_units::Interval;
 
 /// 2026-10-30T00:00:00Z in microseconds: the days of the test lie in two months.
@@ -26,21 +27,10 @@ const SEED: u64 = 0x5ea1_5ea1;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn at_every_cut_sealed_days_read_as_their_blocks() {
-    let folder = tempfile::tempdir().unwrap();
-    let library = std::env::var_os("WEIGHBRIDGE_CHDB_LIB").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.stack/chdb/libchdb.so")),
-        PathBuf::from,
-    );
-    let bound =
-        wb_clickhouse_embedded::bind(EngineConfig::new(library, folder.path().join("engine"))).await.unwrap();
-    let url = format!("http://{}", bound.local_addr());
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let running = tokio::spawn(bound.run(async {
-        let _ = stopped.await;
-    }));
+    let engine = Engine::start().await;
     let mut stores = Vec::new();
     for database in ["sealed", "plain"] {
-        let store = Store::connect(&url, database, None, None).await.unwrap();
+        let store = connect(engine.address, database).await;
         store.migrate().await.unwrap();
         store.check_columns().await.unwrap();
         stores.push(store);
@@ -49,8 +39,7 @@ async fn at_every_cut_sealed_days_read_as_their_blocks() {
     let sealed = stores.pop().unwrap();
     println!("seed {SEED:#x}");
     the_story(History::new(sealed, plain, SEED)).await;
-    stop.send(()).unwrap();
-    running.await.unwrap().unwrap();
+    engine.end().await;
 }
 
 /// Days fill, are sealed, get late rows, are sealed again, by rivals and by one who dies half-way.

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use clickhouse::Row;
 use serde::Deserialize;
+use wb_clickhouse::StoreError;
+use wb_clickhouse::heads::{Head, named_to, read_heads, read_heads_above};
 use wb_clickhouse::whole_days::{AboveSeals, SealsAt};
-use wb_events::topics::SHARES;
 use wb_ledger::{ChainHead, EvidenceBlock, Hash};
 
 use super::{ClickHouseUsage, failed};
@@ -54,46 +55,34 @@ impl NameColumns {
     }
 }
 
-#[derive(Row, Deserialize)]
-struct HeadColumns {
-    names_offset: u64,
-    topic: String,
-    partition: u32,
-    block: u64,
-    name_hash: [u8; 32],
-    first_above: u64,
-}
-
-impl HeadColumns {
-    fn head(self) -> ChainHead {
-        ChainHead {
-            topic: self.topic,
-            partition: self.partition,
-            block: self.block,
-            name_hash: Hash::from_bytes(self.name_hash),
-        }
+fn head(head: Head) -> ChainHead {
+    ChainHead {
+        topic: head.topic,
+        partition: head.partition,
+        block: head.block,
+        name_hash: Hash::from_bytes(head.name_hash),
     }
 }
 
-/// The latest name of every partition: of a chain the latest has the highest block and offset.
-const HEADS: &str = "SELECT max(names_offset) AS names_offset, toString(topic) AS topic, partition, \
-     max(manifest.block) AS block, argMax(manifest.name_hash, manifest.block) AS name_hash, \
-     minIf(manifest.block, manifest.names_offset >= {from:UInt64}) AS first_above FROM manifest \
-     WHERE manifest.names_offset < {cut:UInt64} GROUP BY manifest.topic, partition";
+fn failed_heads(error: StoreError) -> PortError {
+    PortError::new("reading the heads of the chains from ClickHouse", error)
+}
 
 impl ClickHouseUsage {
-    /// The latest names below an offset, with the first block of each partition that is named from another one on.
-    async fn read_latest(&self, from: u64, below: u64) -> Result<Vec<HeadColumns>, PortError> {
-        let query = self.client.query(HEADS).param("from", from).param("cut", below);
-        // The names lie in the order of what they are grouped by.
-        let query = query.with_setting("optimize_aggregation_in_order", "1").with_setting("max_threads", "1");
-        query.fetch_all().await.map_err(failed("the heads of the chains"))
+    /// See [`crate::ports::UsageStore::chain_heads`].
+    pub(super) async fn read_chain_heads(&self, cut: u64) -> Result<Vec<ChainHead>, PortError> {
+        let heads = read_heads(&self.client, cut).await.map_err(failed_heads)?;
+        Ok(heads.into_iter().map(head).collect())
     }
 
-    /// See [`crate::ports::UsageStore::chain_heads`].
-    pub(super) async fn read_heads(&self, cut: u64) -> Result<Vec<ChainHead>, PortError> {
-        let rows = self.read_latest(cut, cut).await?;
-        Ok(rows.into_iter().map(HeadColumns::head).collect())
+    /// See [`crate::ports::UsageStore::named_cut`].
+    pub(super) async fn read_named_cut(&self, below: u64) -> Result<u64, PortError> {
+        let failed_end = |error| PortError::new("reading the manifest's end from ClickHouse", error);
+        let named = named_to(&self.client, below).await.map_err(failed_end)?;
+        let sql = "SELECT if(count() = 0, toUInt64(0), max(names_offset) + 1) FROM seals \
+             WHERE names_offset < {cut:UInt64}";
+        let sealed = self.client.query(sql).param("cut", below).fetch_one::<u64>();
+        Ok(named.max(sealed.await.map_err(failed("the end of the seals"))?))
     }
 
     /// See [`crate::ports::UsageStore::named_heads`].
@@ -104,13 +93,12 @@ impl ClickHouseUsage {
         // Below a settled offset nothing is added between the two questions.
         let read_at = Instant::now();
         let seals = self.read_seals(settled).await?;
-        let from = seals.blocks_from();
-        let rows = self.read_latest(from, settled).await?;
-        let cut = rows.iter().map(|row| row.names_offset.saturating_add(1)).max().unwrap_or(0).max(seals.end);
-        let above = rows.iter().filter(|row| row.topic == SHARES && row.names_offset >= from);
-        let above = AboveSeals(above.map(|row| (row.partition, row.first_above)).collect());
+        let (heads, above) =
+            read_heads_above(&self.client, seals.blocks_from(), settled).await.map_err(failed_heads)?;
+        let named = heads.iter().map(|head| head.names_offset.saturating_add(1)).max().unwrap_or(0);
+        let cut = named.max(seals.end);
         *self.held() = Some(Standing { cut, read_at, seals, above });
-        Ok((cut, Some(rows.into_iter().map(HeadColumns::head).collect())))
+        Ok((cut, Some(heads.into_iter().map(head).collect())))
     }
 
     /// What stands at a cut.
