@@ -196,7 +196,9 @@ fn a_dropped_partition_and_lost_files_of_the_archive(site: &mut Site, totals: &[
 
 fn a_deleted_row_of_the_manifest_and_an_attempt_left_behind(site: &mut Site, totals: &[String]) {
     let offset = site.number("SELECT min(names_offset) FROM manifest WHERE topic = 'energy'");
-    site.tell(&format!("DELETE FROM manifest WHERE names_offset = {offset}"));
+    site.tell(&format!(
+        "ALTER TABLE manifest DELETE WHERE names_offset = {offset} SETTINGS mutations_sync = 1"
+    ));
     site.tell("INSERT INTO facts SELECT * REPLACE (toUInt64(77) AS attempt) FROM facts");
     let told = [
         &format!("is named (at offset {offset}), but the manifest does not show it: no reader counts it"),

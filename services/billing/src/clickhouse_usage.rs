@@ -255,14 +255,7 @@ impl UsageStore for ClickHouseUsage {
         from: u64,
         cut: u64,
     ) -> Result<Vec<EvidenceBlock>, PortError> {
-        let mut named = BTreeMap::new();
-        // A name that was projected twice stands there twice.
-        for name in self.read_names(ids, from, cut).await? {
-            let id = name.id();
-            if ids.contains(&id) {
-                named.insert(id, name);
-            }
-        }
+        let named = self.read_names(ids, from, cut).await?;
         Ok(named.into_values().map(NameColumns::evidence).collect())
     }
 

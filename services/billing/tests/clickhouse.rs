@@ -356,6 +356,11 @@ async fn check_reads(store: &ClickHouseUsage, sealed: Sealed) {
     let named = store.blocks(&BTreeSet::from([block("shares", 0), block("shares", 1)]), 9).await.unwrap();
     assert_eq!(named.len(), 1);
     assert_eq!(named[0].merkle_root, Hash::of(b"rootshares0"));
+    // More than go along as a list: the same names, and none of what lies between.
+    let many: BTreeSet<BlockId> =
+        (0..5_000).map(|number| block(if number % 2 == 0 { "shares" } else { "energy" }, number)).collect();
+    let found = store.blocks(&many, 10).await.unwrap();
+    assert_eq!(found, named, "block 0 of shares, and neither 1 nor 0 of energy");
     let mut heads = store.chain_heads(10).await.unwrap();
     heads.sort();
     let (cut, same) = store.named_heads(100).await.unwrap();

@@ -236,7 +236,10 @@ impl Store {
     /// # Errors
     /// [`StoreError::Query`].
     pub async fn remove_manifest_row(&self, names_offset: u64) -> Result<(), StoreError> {
-        let delete = self.audit("DELETE FROM manifest WHERE names_offset = ?").bind(names_offset);
+        // Rows of a table with a projection are not masked, they are written again without it.
+        let delete =
+            self.audit("ALTER TABLE manifest DELETE WHERE names_offset = ? SETTINGS mutations_sync = 1");
+        let delete = delete.bind(names_offset);
         delete.execute().await.map_err(query_failed("remove a row of the manifest"))
     }
 

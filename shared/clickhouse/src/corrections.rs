@@ -13,10 +13,13 @@ use wb_metering::corrections::{Corrections, EventId, RatioFact, Recorded, Transf
 use wb_units::{Interval, Micros};
 
 use crate::error::{StoreError, query_failed};
-use crate::read::FACT_NAMED;
+use crate::read::named_among;
 
 /// The most voided events that a query takes along: their ids, 32 digits each, are a part of it.
 pub const VOIDED_MAX: usize = 20_000;
+
+/// The kinds that are read.
+const KINDS: &str = "kind IN {kinds:Array(String)}";
 
 /// Facts of some kinds.
 const OF_KINDS: &str = "SELECT toString(kind) AS kind, toString(source) AS source, source_epoch, source_key, \
@@ -117,7 +120,7 @@ impl FactRow {
         kinds: &[&str],
         cut: u64,
     ) -> Result<Vec<Self>, clickhouse::error::Error> {
-        let sql = format!("{OF_KINDS} AND {FACT_NAMED}");
+        let sql = format!("{OF_KINDS} AND {}", named_among("facts", KINDS));
         Self::fetch(client.query_raw(&sql).param("cut", cut), kinds).await
     }
 

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use crate::client::Store;
 use crate::error::{StoreError, query_failed};
 use crate::named::NamedBlock;
-use crate::read::{Cut, NAMED};
+use crate::read::{Cut, named_among};
 
 /// Rows of one page of a block's quarantine. One block holds at most some 24 MiB of events.
 pub const QUARANTINE_PAGE_ROWS: u32 = 10_000;
@@ -174,6 +174,8 @@ impl Store {
         limit: u32,
         bind: impl FnOnce(clickhouse::query::Query) -> clickhouse::query::Query,
     ) -> Result<Vec<Quarantined>, StoreError> {
+        let named = named_among("quarantine", condition);
+        let is_redrive = "kind = 'redrive'";
         let sql = format!(
             "SELECT topic, partition, log_offset, frame_index, block, append_time_us, source, code, reason,
                bytes, redrives, redriven_us, redrive_body
@@ -182,15 +184,16 @@ impl Store {
                  toUInt64(length(original)) AS bytes,
                  concat(topic, '/', toString(partition), '/', toString(log_offset), '/',
                    toString(frame_index)) AS id
-               FROM quarantine WHERE {condition} AND {NAMED}
+               FROM quarantine WHERE {condition} AND {named}
                ORDER BY append_time_us DESC, topic DESC, partition DESC, log_offset DESC, frame_index DESC
                LIMIT {{limit:UInt32}}
              ) AS q LEFT JOIN (
                SELECT entity, count() AS redrives, max(valid_from_us) AS redriven_us,
                  argMax(body, (valid_from_us, partition, block, idx)) AS redrive_body
-               FROM facts WHERE kind = 'redrive' AND {NAMED} GROUP BY entity
+               FROM facts WHERE {is_redrive} AND {} GROUP BY entity
              ) AS r ON r.entity = q.id
-             ORDER BY append_time_us DESC, topic DESC, partition DESC, log_offset DESC, frame_index DESC"
+             ORDER BY append_time_us DESC, topic DESC, partition DESC, log_offset DESC, frame_index DESC",
+            named_among("facts", is_redrive)
         );
         let query = self.client().query_raw(&sql).param("cut", cut.0);
         let query = bind(query).param("limit", limit.min(QUARANTINE_LIST_MAX));
@@ -234,7 +237,8 @@ impl Store {
         };
         let found = self.quarantined_where(cut, ONE, 1, bind).await?.pop();
         let Some(found) = found else { return Ok(None) };
-        let sql = format!("SELECT hex(original) FROM quarantine WHERE {ONE} AND {NAMED} LIMIT 1");
+        let named = named_among("quarantine", ONE);
+        let sql = format!("SELECT hex(original) FROM quarantine WHERE {ONE} AND {named} LIMIT 1");
         let query = bind(self.client().query_raw(&sql)).param("cut", cut.0);
         let hex: String = query.fetch_one().await.map_err(query_failed("read the quarantine"))?;
         Ok(Some((found, bytes_of(&hex)?)))

@@ -33,8 +33,8 @@ use crate::error::{StoreError, query_failed};
 use crate::sealed::sealed_cut_query;
 use crate::tenant::CUSTOMER_PARAMETER;
 
-pub use parts::FACT_NAMED;
-pub(crate) use parts::{NAMED, boundary as settlement_boundary};
+pub(crate) use parts::boundary as settlement_boundary;
+pub use parts::named_among;
 
 pub use energy::{ENERGY_GAP_MAX_US, EnergyPoint};
 pub use facts::{Customer, Machine, Site};

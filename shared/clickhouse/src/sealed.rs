@@ -13,7 +13,7 @@ use wb_events::names::ALL_DAYS;
 use wb_units::SETTLEMENT_INTERVAL_US;
 
 use crate::corrections::{not_voided, voided_shares};
-use crate::read::NAMED;
+use crate::read::named_among;
 
 /// Microseconds of a UTC day.
 pub const DAY_US: i64 = 86_400_000_000;
@@ -117,14 +117,18 @@ pub fn work_rows(from: &str, to: &str, condition: &str) -> String {
 /// What voided shares counted for, taken away.
 pub(crate) fn voided_work(from: &str, to: &str, condition: &str) -> String {
     let q32 = "credited_q32";
+    let voided = format!(
+        "{} AND verdict = 'accepted' \
+         AND event_time_us >= {from} AND event_time_us < {to} + {SETTLEMENT_INTERVAL_US}",
+        voided_shares()
+    );
     // Inside, the columns have the names that the condition goes by.
     let shares = format!(
         "SELECT machine_id, event_time_us - positiveModulo(event_time_us, {SETTLEMENT_INTERVAL_US}) \
              AS interval_start_us, \
            site_id, chain, nbits, subsidy_sat, verdict, reason, toUInt64(1) AS one, {q32} AS q32, solves_block \
-         FROM shares WHERE {} AND verdict = 'accepted' \
-           AND event_time_us >= {from} AND event_time_us < {to} + {SETTLEMENT_INTERVAL_US} AND {NAMED}",
-        voided_shares()
+         FROM shares WHERE {voided} AND {}",
+        named_among("shares", &voided)
     );
     format!(
         "SELECT machine_id, interval_start_us, site_id, chain, nbits, subsidy_sat, verdict, reason, \

@@ -24,8 +24,8 @@ const SUMMED: &str = "machine_id, chain, nbits, subsidy_sat, sum(work.shares) AS
 
 /// The seals that a reader at a cut goes by.
 ///
-/// They are asked for before each query, so that all parts of one go by the same: collection leaves the rows of
-/// earlier seals for longer than a query may take, and no longer.
+/// They are asked for before the queries that go by them, and not kept for long: all parts of one go by the same, and
+/// collection leaves the rows of earlier seals for twenty minutes, of which a query may take ten.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SealsAt {
     /// Everything named below this lies in the seals of its days; 0 where nothing is sealed.

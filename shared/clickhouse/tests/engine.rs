@@ -37,7 +37,10 @@ async fn the_store_keeps_its_word_on_the_real_engine() {
     shares_are_counted_where_their_hashes_lie(address).await;
     recent_work_and_luck_are_read_as_of_the_cut(address).await;
     a_refusal_names_what_was_asked(address).await;
-    heads::are_found_without_reading_all_names(&ready(address, "heads").await).await;
+    let heads = ready(address, "heads").await;
+    heads::are_found_without_reading_all_names(&heads).await;
+    heads.client().query("CREATE DATABASE removing").execute().await.unwrap();
+    heads::follow_what_is_removed(&connect(address, "removing").await).await;
     blocks_come_back_as_they_were_written_and_losers_go(address).await;
     engine.end().await;
 }

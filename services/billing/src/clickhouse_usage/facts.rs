@@ -1,11 +1,11 @@
 //! Facts as they were recorded.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use clickhouse::Row;
 use serde::Deserialize;
 use wb_clickhouse::corrections::{CorrectionsAt, FactRow as RecordedRow};
-use wb_clickhouse::read::FACT_NAMED;
+use wb_clickhouse::read::named_among;
 use wb_events::facts::{METER_RATIO, VOID};
 use wb_events::topics::REFERENCE;
 
@@ -42,14 +42,12 @@ impl ClickHouseUsage {
         rows.retain(|row| row.topic == REFERENCE);
         let ids: BTreeSet<BlockId> = rows.iter().map(block_of).collect();
         let names = self.read_names(&ids, 0, cut).await?;
-        let names: BTreeMap<_, _> = names.into_iter().map(|name| ((name.id(), name.attempt), name)).collect();
-        rows.retain(|row| names.contains_key(&(block_of(row), row.attempt)));
+        rows.retain(|row| names.get(&block_of(row)).is_some_and(|name| name.attempt == row.attempt));
         let is_correction = |row: &RecordedRow| row.kind == VOID || row.kind == METER_RATIO;
         let (corrections, facts): (Vec<_>, Vec<_>) = rows.into_iter().partition(is_correction);
-        let names = names.into_iter().filter(|((id, _), _)| ids.contains(id));
         let mut recorded = Recorded {
             corrections: corrected(CorrectionsAt::of(corrections))?,
-            names: names.map(|((id, _), name)| (id, name.evidence())).collect(),
+            names: names.into_iter().map(|(id, name)| (id, name.evidence())).collect(),
             ..Recorded::default()
         };
         for row in facts {
@@ -73,10 +71,12 @@ impl ClickHouseUsage {
         entities: Option<&[String]>,
         cut: u64,
     ) -> Result<Vec<FactRow>, PortError> {
-        let of_entities = if entities.is_some() { "AND entity IN {entities:Array(String)} " } else { "" };
+        let of_entities = if entities.is_some() { " AND entity IN {entities:Array(String)}" } else { "" };
+        let own = format!("kind = {{kind:String}}{of_entities}");
         let sql = format!(
-            "SELECT entity, valid_from_us, valid_to_us, topic, partition, block, idx, body \
-             FROM facts WHERE kind = {{kind:String}} {of_entities}AND {FACT_NAMED}"
+            "SELECT entity, valid_from_us, valid_to_us, topic, partition, block, idx, body FROM facts \
+             WHERE {own} AND {}",
+            named_among("facts", &own)
         );
         let mut query = self.client.query(&sql).param("kind", kind).param("cut", cut);
         if let Some(entities) = entities {

@@ -19,6 +19,9 @@ use crate::ports::BlockId;
 /// twenty minutes, of which a query may take ten.
 const STANDING_FOR: Duration = Duration::from_secs(10);
 
+/// Blocks that are asked for one by one: their numbers go along as a parameter.
+const BLOCKS_LISTED_MAX: usize = 4_096;
+
 /// What stands at a cut.
 #[derive(Debug, Clone)]
 pub(super) struct Standing {
@@ -138,26 +141,31 @@ impl ClickHouseUsage {
         self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The names at offsets in `[from, cut)` of the blocks between the first and the last of those asked for in each
-    /// partition, once or more.
+    /// The names of some blocks at offsets in `[from, cut)`.
     pub(super) async fn read_names(
         &self,
         ids: &BTreeSet<BlockId>,
         from: u64,
         cut: u64,
-    ) -> Result<Vec<NameColumns>, PortError> {
-        let mut ranges: BTreeMap<(&str, u32), (u64, u64)> = BTreeMap::new();
+    ) -> Result<BTreeMap<BlockId, NameColumns>, PortError> {
+        let mut named = BTreeMap::new();
+        let mut by_partition: BTreeMap<(&str, u32), Vec<u64>> = BTreeMap::new();
         for id in ids {
-            let range = ranges.entry((&id.topic, id.partition)).or_insert((id.block, id.block));
-            *range = (range.0.min(id.block), range.1.max(id.block));
+            by_partition.entry((&id.topic, id.partition)).or_default().push(id.block);
         }
-        if ranges.is_empty() {
-            return Ok(Vec::new());
+        if by_partition.is_empty() {
+            return Ok(named);
         }
-        let range = |index: usize| {
+        // Blocks are asked for one by one, unless they are too many for that: then what lies between them comes along.
+        let is_listed = ids.len() <= BLOCKS_LISTED_MAX;
+        let of_partition = |index: usize| {
+            let blocks = if is_listed {
+                format!("block IN {{blocks{index}:Array(UInt64)}}")
+            } else {
+                format!("block BETWEEN {{first{index}:UInt64}} AND {{last{index}:UInt64}}")
+            };
             format!(
-                "(topic = {{topic{index}:String}} AND partition = {{partition{index}:UInt32}} \
-                 AND block BETWEEN {{first{index}:UInt64}} AND {{last{index}:UInt64}})"
+                "(topic = {{topic{index}:String}} AND partition = {{partition{index}:UInt32}} AND {blocks})"
             )
         };
         // What holds for all names would only be looked up.
@@ -165,20 +173,30 @@ impl ClickHouseUsage {
         let sql = format!(
             "SELECT topic, partition, block, attempt, content_hash, merkle_root FROM manifest \
              WHERE ({}) {from_on}AND names_offset < {{cut:UInt64}}",
-            (0..ranges.len()).map(range).collect::<Vec<_>>().join(" OR ")
+            (0..by_partition.len()).map(of_partition).collect::<Vec<_>>().join(" OR ")
         );
-        let mut query = self.client.query(&sql).param("cut", cut);
+        let mut query = self.client.query(&sql).param("cut", cut).with_setting("max_threads", "1");
         if from > 0 {
             query = query.param("from", from);
         }
-        query = query.with_setting("max_threads", "1");
-        for (index, ((topic, partition), (first, last))) in ranges.into_iter().enumerate() {
-            query = query
-                .param(&format!("topic{index}"), topic)
-                .param(&format!("partition{index}"), partition)
-                .param(&format!("first{index}"), first)
-                .param(&format!("last{index}"), last);
+        for (index, ((topic, partition), blocks)) in by_partition.into_iter().enumerate() {
+            query =
+                query.param(&format!("topic{index}"), topic).param(&format!("partition{index}"), partition);
+            if is_listed {
+                query = query.param(&format!("blocks{index}"), blocks);
+            } else if let (Some(first), Some(last)) = (blocks.first(), blocks.last()) {
+                query = query.param(&format!("first{index}"), first).param(&format!("last{index}"), last);
+            }
         }
-        query.fetch_all().await.map_err(failed("the names of blocks"))
+        let failed_names = failed("the names of blocks");
+        let mut rows = query.fetch::<NameColumns>().map_err(&failed_names)?;
+        while let Some(name) = rows.next().await.map_err(&failed_names)? {
+            let id = name.id();
+            // A name that was projected twice stands there twice.
+            if ids.contains(&id) {
+                named.insert(id, name);
+            }
+        }
+        Ok(named)
     }
 }

@@ -186,13 +186,7 @@ impl ClickHouseUsage {
         // Rows of attempts that no name names do not count.
         let ids: BTreeSet<BlockId> = above.iter().map(AboveColumns::id).collect();
         let from = seals_at.blocks_from();
-        let mut named = BTreeMap::new();
-        for name in self.read_names(&ids, from, cut).await? {
-            let id = name.id();
-            if ids.contains(&id) {
-                named.insert(id, name);
-            }
-        }
+        let named = self.read_names(&ids, from, cut).await?;
         let counts =
             |row: &AboveColumns| named.get(&row.id()).is_some_and(|name| name.attempt == row.attempt);
         let party_by_machine: BTreeMap<&str, usize> = machines.iter().copied().collect();

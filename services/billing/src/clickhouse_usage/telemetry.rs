@@ -3,7 +3,7 @@
 use clickhouse::Row;
 use serde::Deserialize;
 use wb_clickhouse::corrections::{COUNTED_ID, not_voided};
-use wb_events::topics::{GPU, TELEMETRY};
+use wb_clickhouse::read::named_among;
 use wb_metering::gpu::Span;
 use wb_metering::report::machine::{Sample, SpanRow};
 use wb_metering::uptime::Found;
@@ -45,14 +45,6 @@ struct AllocationColumns {
     block: u64,
 }
 
-/// SQL for the rows that count at a cut: of blocks of their topic that are named before it.
-fn named(topic: &str) -> String {
-    format!(
-        "(topic, partition, block, attempt) IN (SELECT topic, partition, block, attempt FROM manifest \
-         WHERE topic = '{topic}' AND names_offset < {{cut:UInt64}})"
-    )
-}
-
 impl ClickHouseUsage {
     /// See [`crate::ports::UsageStore::samples`].
     pub(super) async fn read_samples(
@@ -61,12 +53,13 @@ impl ClickHouseUsage {
         window: Interval,
         cut: u64,
     ) -> Result<Vec<SampleRow>, PortError> {
+        let within = "machine_id IN {machines:Array(String)} \
+             AND event_time_us >= {start:Int64} AND event_time_us < {end:Int64}";
         let sql = format!(
             "SELECT machine_id, event_time_us, sipHash128(source, source_epoch, source_key, sequence) AS id, \
                append_time_us, toString(state) AS state, power_mw, uptime_s, topic, partition, block \
-             FROM miner_samples WHERE machine_id IN {{machines:Array(String)}} \
-               AND event_time_us >= {{start:Int64}} AND event_time_us < {{end:Int64}} AND {} AND {}",
-            named(TELEMETRY),
+             FROM miner_samples WHERE {within} AND {} AND {}",
+            named_among("miner_samples", within),
             not_voided(COUNTED_ID)
         );
         let mut rows = Vec::new();
@@ -104,8 +97,8 @@ impl ClickHouseUsage {
         window: Interval,
         cut: u64,
     ) -> Result<Vec<AllocationRow>, PortError> {
-        let of_nodes =
-            format!("node_id IN {{nodes:Array(String)}} AND {} AND {}", named(GPU), not_voided("event_id"));
+        let own = "node_id IN {nodes:Array(String)}";
+        let of_nodes = format!("{own} AND {} AND {}", named_among("gpu_spans", own), not_voided("event_id"));
         let sql = format!(
             "SELECT DISTINCT node_id, allocation_id, device, toString(profile) AS profile, account, \
                toString(state) AS state, gpus, start_us, end_us, event_time_us, topic, partition, block \

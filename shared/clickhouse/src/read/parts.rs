@@ -14,14 +14,17 @@ pub(super) const SELECTED_PARAMETER: &str = "selected";
 /// The end of what has no end: the largest instant.
 pub(super) const FOREVER_US: i64 = i64::MAX;
 
-/// Keeps the rows of blocks that are named before the cut.
-pub(crate) const NAMED: &str = "(topic, partition, block, attempt) IN (\
-     SELECT topic, partition, block, attempt FROM manifest WHERE names_offset < {cut:UInt64})";
-
-/// As the other, for facts: they come by one topic, whose names are few.
-pub const FACT_NAMED: &str = "(topic, partition, block, attempt) IN (\
-     SELECT topic, partition, block, attempt FROM manifest WHERE topic = 'reference' \
-     AND names_offset < {cut:UInt64})";
+/// SQL that keeps the rows of blocks that are named before the cut, among the rows of a table that a condition keeps.
+/// Only the names of those rows' blocks are looked up: a set of all names would grow with the log for ever. It uses
+/// the parameter `cut:UInt64`, and those of the condition, which stands by the table's own columns.
+#[must_use]
+pub fn named_among(table: &str, condition: &str) -> String {
+    format!(
+        "(topic, partition, block, attempt) IN (SELECT topic, partition, block, attempt FROM manifest \
+         WHERE (topic, partition, block) IN (SELECT topic, partition, block FROM {table} WHERE {condition}) \
+         AND names_offset < {{cut:UInt64}})"
+    )
+}
 
 /// SQL for the first settlement boundary at or after an instant, as
 /// `wb_units::time::boundary_at_or_after` has it.
@@ -37,6 +40,7 @@ pub(crate) fn boundary(column: &str) -> String {
 /// recorded later holds; all facts of an entity lie in one partition, so (block, idx) is the order
 /// of recording.
 pub(super) fn versions(kind: &'static str) -> String {
+    let named = named_among("facts", &format!("kind = '{kind}'"));
     let from = boundary("valid_from_us");
     let to = boundary("assumeNotNull(valid_to_us)");
     format!(
@@ -46,7 +50,7 @@ pub(super) fn versions(kind: &'static str) -> String {
                leadInFrame({from}, 1, toInt64({FOREVER_US})) OVER in_order,
                if(isNull(valid_to_us), toInt64({FOREVER_US}), {to})
              ) AS end_us
-           FROM facts WHERE kind = '{kind}' AND {FACT_NAMED}
+           FROM facts WHERE kind = '{kind}' AND {named}
            WINDOW in_order AS (PARTITION BY entity ORDER BY valid_from_us, partition, block, idx
              ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING)
          ) WHERE start_us < end_us"
@@ -113,14 +117,14 @@ pub(super) const POSITION_BINS: usize = 1_024;
 /// floor(hash x q32 x 1024 / (0xffff x 2^240)), in integers. An accepted hash is at most its
 /// target, so the product has at most 256 bits. `hash` is little-endian, as is UInt256.
 pub(super) fn positions(scope: &TenantScope, selection: &Selection) -> String {
+    let accepted = "event_time_us >= {from:Int64} AND event_time_us < {to:Int64} AND verdict = 'accepted'";
     let rows = format!(
         "SELECT site_id, machine_id, event_time_us AS at_us, chain, share_id,
            toUInt16(least({}, intDiv(
              bitShiftRight(reinterpretAsUInt256(hash) * toUInt256(credited_q32), 230), 65535))) AS bin
-         FROM shares
-         WHERE event_time_us >= {{from:Int64}} AND event_time_us < {{to:Int64}}
-           AND verdict = 'accepted' AND {NAMED} AND NOT ({})",
+         FROM shares WHERE {accepted} AND {} AND NOT ({})",
         POSITION_BINS - 1,
+        named_among("shares", accepted),
         crate::corrections::voided_shares()
     );
     allowed(&rows, scope, selection)

@@ -2,6 +2,7 @@
 
 use wb_clickhouse::Store;
 use wb_clickhouse::heads::{Head, STRETCH, named_to, read_heads, read_heads_above};
+use wb_clickhouse::migrate::MIGRATIONS;
 
 /// Names, in three whole stretches and a part of a fourth.
 const NAMES: u64 = 3 * STRETCH + 12_345;
@@ -17,6 +18,29 @@ async fn fill(store: &Store) {
         );
         store.client().query_raw(&sql).execute().await.unwrap();
     }
+}
+
+/// What a repair removes is not found any more, also where it was masked before there was a projection.
+pub(crate) async fn follow_what_is_removed(store: &Store) {
+    let client = store.client();
+    let latest =
+        MIGRATIONS.iter().position(|migration| migration.file == "0036_manifest_latest.sql").unwrap();
+    let (before, after) = MIGRATIONS.split_at(latest);
+    for migration in before {
+        client.query_raw(migration.sql).execute().await.unwrap();
+    }
+    fill(store).await;
+    client.query("DELETE FROM manifest WHERE names_offset = ?").bind(NAMES - 1).execute().await.unwrap();
+    for migration in after {
+        client.query_raw(migration.sql).with_setting("mutations_sync", "1").execute().await.unwrap();
+    }
+    assert_eq!(named_to(client, u64::MAX).await.unwrap(), NAMES - 1, "one was masked");
+    store.remove_manifest_row(NAMES - 2).await.unwrap();
+    store.remove_manifest_row(STRETCH - 1).await.unwrap();
+    assert_eq!(named_to(client, u64::MAX).await.unwrap(), NAMES - 2);
+    assert_eq!(named_to(client, STRETCH).await.unwrap(), STRETCH - 1);
+    let heads = read_heads(client, NAMES).await.unwrap();
+    assert_eq!(heads.iter().map(|head| head.names_offset).max(), Some(NAMES - 3));
 }
 
 pub(crate) async fn are_found_without_reading_all_names(store: &Store) {

@@ -12,7 +12,7 @@ use wb_units::{Interval, SETTLEMENT_INTERVAL_US};
 use super::rows::{Times, within_times};
 use crate::error::StoreError;
 use crate::read::Read;
-use crate::read::parts::NAMED;
+use crate::read::parts::named_among;
 
 /// Keeps the rows of the machines that are read.
 const OF_NODES: &str = "node_id IN {machines:Array(String)}";
@@ -49,13 +49,16 @@ impl Read {
         stands: &Times,
     ) -> Result<(), StoreError> {
         let device = "node_id, device, profile, instance";
+        let said = format!(
+            "{OF_NODES} AND event_time_us >= {{from:Int64}} AND event_time_us < {{to:Int64}} \
+             AND (isNotNull(utilisation_ppm) OR isNotNull(engine_active_ppm))"
+        );
         let moments = format!(
             "SELECT {device}, event_time_us, \
                coalesce(argMinIf(utilisation_ppm, event_id, isNotNull(utilisation_ppm)), \
                  argMinIf(engine_active_ppm, event_id, isNotNull(engine_active_ppm))) AS said_ppm \
-             FROM gpu_samples WHERE {OF_NODES} AND event_time_us >= {{from:Int64}} AND event_time_us < {{to:Int64}} \
-               AND (isNotNull(utilisation_ppm) OR isNotNull(engine_active_ppm)) AND {NAMED} \
-             GROUP BY {device}, event_time_us"
+             FROM gpu_samples WHERE {said} AND {} GROUP BY {device}, event_time_us",
+            named_among("gpu_samples", &said)
         );
         let slots = format!(
             "SELECT node_id AS machine_id, device, toString(profile) AS profile, toString(instance) AS instance, \
@@ -92,12 +95,15 @@ impl Read {
             Some(_) => (0, true),
             None => (rules.speaks_us, false),
         };
+        let around = format!(
+            "{OF_NODES} AND isNotNull(last_xid) AND event_time_us >= {{from:Int64}} - {{margin:Int64}} \
+             AND event_time_us < {{to:Int64}} + {{margin:Int64}}"
+        );
         let samples = format!(
             "SELECT node_id AS machine_id, device, toString(profile) AS profile, toString(instance) AS instance, \
                event_time_us AS at_us, event_id AS id, assumeNotNull(last_xid) AS xid \
-             FROM gpu_samples WHERE {OF_NODES} AND isNotNull(last_xid) \
-               AND event_time_us >= {{from:Int64}} - {{margin:Int64}} \
-               AND event_time_us < {{to:Int64}} + {{margin:Int64}} AND {NAMED}"
+             FROM gpu_samples WHERE {around} AND {}",
+            named_among("gpu_samples", &around)
         );
         let columns = "r.machine_id AS machine_id, r.device AS device, r.profile AS profile, \
                        r.instance AS instance, r.at_us AS at_us, r.id AS id, r.xid AS xid";

@@ -17,7 +17,7 @@ use crate::corrections::{COUNTED_ID, not_voided};
 use crate::error::StoreError;
 use crate::read::energy::ENERGY_GAP_MAX_US;
 use crate::read::hashrate::wide;
-use crate::read::parts::{self, NAMED};
+use crate::read::parts::{self, named_among};
 use crate::read::{Read, Selection, SeriesRange, bind_selection};
 use crate::sealed::{reading_rows, work_rows};
 
@@ -192,10 +192,13 @@ impl Read {
         machines: &[String],
         records: &mut BTreeMap<String, Record>,
     ) -> Result<(), StoreError> {
+        let later = format!(
+            "{OF_MACHINES} AND event_time_us >= {{from:Int64}} AND event_time_us < {{to:Int64}} \
+             AND append_time_us != event_time_us"
+        );
         let sql = format!(
-            "SELECT machine_id, meter_id, event_id, append_time_us FROM energy_readings WHERE {OF_MACHINES} \
-               AND event_time_us >= {{from:Int64}} AND event_time_us < {{to:Int64}} \
-               AND append_time_us != event_time_us AND {NAMED}"
+            "SELECT machine_id, meter_id, event_id, append_time_us FROM energy_readings WHERE {later} AND {}",
+            named_among("energy_readings", &later)
         );
         let query = range.bind(self.query(&sql)).param("machines", machines);
         let query = query.with_setting("max_result_rows", "0");
@@ -247,15 +250,17 @@ impl Read {
     ) -> Result<(), StoreError> {
         let seconds = SETTLEMENT_INTERVAL_US / SECOND_US;
         let counts = not_voided(COUNTED_ID);
+        let around = format!(
+            "{OF_MACHINES} AND event_time_us >= {{from:Int64}} - {{margin:Int64}} AND event_time_us < {{to:Int64}}"
+        );
+        let named = named_among("miner_samples", &around);
         // A sample that repeats the uptime of the one before comes from a cache: it claims nothing anew.
         let samples = format!(
             "SELECT machine_id, event_time_us - positiveModulo(event_time_us, {SETTLEMENT_INTERVAL_US}) AS at_us, \
                assumeNotNull(rate) AS rate_hs \
              FROM (SELECT machine_id, event_time_us, algorithm, hashrate_hs AS rate, uptime_s AS now_s, \
                  lagInFrame(uptime_s) OVER in_order AS before_s \
-               FROM miner_samples WHERE {OF_MACHINES} \
-                 AND event_time_us >= {{from:Int64}} - {{margin:Int64}} AND event_time_us < {{to:Int64}} \
-                 AND {NAMED} AND {counts} \
+               FROM miner_samples WHERE {around} AND {named} AND {counts} \
                WINDOW in_order AS (PARTITION BY machine_id \
                  ORDER BY event_time_us, source, source_epoch, source_key, sequence \
                  ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) \
@@ -289,10 +294,13 @@ impl Read {
                 credited_q32_squared: wide("work_5m", &row.squared)?,
             });
         }
+        let hashing = format!(
+            "{OF_MACHINES} AND state = 'hashing' AND algorithm = 'sha256d' \
+             AND event_time_us >= {{from:Int64}} AND event_time_us < {{to:Int64}}"
+        );
         let answers = format!(
-            "SELECT machine_id, event_time_us, answers FROM miner_samples WHERE {OF_MACHINES} \
-             AND state = 'hashing' AND algorithm = 'sha256d' \
-             AND event_time_us >= {{from:Int64}} AND event_time_us < {{to:Int64}} AND {NAMED} AND {counts}"
+            "SELECT machine_id, event_time_us, answers FROM miner_samples WHERE {hashing} AND {} AND {counts}",
+            named_among("miner_samples", &hashing)
         );
         let sql = format!(
             "SELECT machine_id, argMax(answers, (event_time_us, answers)) AS answers FROM ({}) GROUP BY machine_id",
@@ -320,12 +328,16 @@ impl Read {
             Some(_) => (0, true),
             None => (rules.speaks_us, false),
         };
+        let around = format!(
+            "{OF_MACHINES} AND event_time_us >= {{from:Int64}} - {{margin:Int64}} \
+             AND event_time_us < {{to:Int64}} + {{margin:Int64}}"
+        );
         let samples = format!(
             "SELECT machine_id, event_time_us, \
                sipHash128(source, source_epoch, source_key, sequence) AS id, append_time_us, \
                toString(state) AS state, toString(algorithm) AS algorithm, power_mw, uptime_s \
-             FROM miner_samples WHERE {OF_MACHINES} AND event_time_us >= {{from:Int64}} - {{margin:Int64}} \
-               AND event_time_us < {{to:Int64}} + {{margin:Int64}} AND {NAMED} AND {}",
+             FROM miner_samples WHERE {around} AND {} AND {}",
+            named_among("miner_samples", &around),
             not_voided(COUNTED_ID)
         );
         let sql = if own { within_times("r.*", &samples, "event_time_us") } else { samples };
@@ -436,7 +448,8 @@ impl Read {
             "SELECT DISTINCT node_id, allocation_id, device, toString(profile) AS profile, account, \
                toString(state) AS state, gpus, start_us, end_us, event_time_us \
              FROM gpu_spans AS s INNER JOIN ({TIMES}) AS t ON t.of_machine = s.node_id \
-             WHERE s.start_us < t.to_us AND (isNull(s.end_us) OR s.end_us > t.from_us) AND {NAMED} AND {}",
+             WHERE s.start_us < t.to_us AND (isNull(s.end_us) OR s.end_us > t.from_us) AND {} AND {}",
+            named_among("gpu_spans", "node_id IN {time_machines:Array(String)}"),
             not_voided("event_id")
         );
         let found: Vec<SpanColumns> = self.fetch("read a report's allocations", ask(&sql, stands)).await?;
