@@ -7,6 +7,7 @@ pub mod names_view;
 mod producer;
 pub mod reader;
 mod restore;
+mod settling;
 pub mod topic_ids;
 pub mod topics;
 
@@ -151,7 +152,7 @@ impl Log {
         let (consumer, name) = (Arc::clone(&self.watermarks), topic.to_owned());
         let asked = tokio::task::spawn_blocking(move || {
             let number = i32::try_from(partition).unwrap_or(i32::MAX);
-            consumer.fetch_watermarks(&name, number, METADATA_TIMEOUT)
+            settling::ask(METADATA_TIMEOUT, || consumer.fetch_watermarks(&name, number, METADATA_TIMEOUT))
         })
         .await;
         let failed = |source| LogError::Watermarks { topic: topic.to_owned(), partition, source };
@@ -183,7 +184,9 @@ impl Log {
             // Stamps are whole milliseconds.
             let at_ms = at_us.div_euclid(1_000).max(0);
             wanted.add_partition_offset(&name, number, Offset::Offset(at_ms))?;
-            let found = consumer.offsets_for_times(wanted, METADATA_TIMEOUT)?;
+            let found = settling::ask(METADATA_TIMEOUT, || {
+                consumer.offsets_for_times(wanted.clone(), METADATA_TIMEOUT)
+            })?;
             Ok(found.find_partition(&name, number).map(|found| found.offset()))
         })
         .await;
