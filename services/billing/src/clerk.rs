@@ -160,7 +160,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
         period: &str,
         cut: u64,
     ) -> Result<Option<Draft>, ClerkError> {
-        let drafted = self.drafted(journal, at_cuts, contract_id, period, cut).await?;
+        let drafted = self.drafted(journal, at_cuts, (contract_id, period), cut, Drawn::Before).await?;
         Ok(drafted.map(|drafted| drafted.draft))
     }
 
@@ -169,20 +169,21 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
         &self,
         journal: &Journal,
         at_cuts: &mut BTreeMap<u64, Reference>,
-        contract_id: &str,
-        period: &str,
+        (contract_id, period): (&str, &str),
         cut: u64,
+        drawn: Drawn,
     ) -> Result<Option<Drafted>, ClerkError> {
-        let Some(bill) = self.bill(journal, at_cuts, contract_id, period, cut).await? else {
+        let Some(bill) = self.bill(journal, at_cuts, (contract_id, period), cut, drawn).await? else {
             return Ok(None);
         };
+        let changes = journal.state().balance_changes(&bill.billed.customer_id);
         Ok(Some(Drafted {
             completeness: bill.completeness,
             completeness_required_ppm: bill
                 .completeness_required_ppm
                 .unwrap_or(self.policy.completeness_threshold_ppm),
             due_days: bill.payment_terms_days.unwrap_or(self.policy.payment_terms_days),
-            draft: Draft::new(bill.billed)?,
+            draft: Draft::new(bill.billed)?.on_balances(changes),
         }))
     }
 
@@ -191,9 +192,9 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
         &self,
         journal: &Journal,
         at_cuts: &mut BTreeMap<u64, Reference>,
-        contract_id: &str,
-        period: &str,
+        (contract_id, period): (&str, &str),
         cut: u64,
+        drawn: Drawn,
     ) -> Result<Option<Bill>, ClerkError> {
         self.check_reached(cut).await?;
         let reference = match at_cuts.entry(cut) {
@@ -201,7 +202,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
             Entry::Vacant(entry) => entry.insert(Reference::load(&self.store, cut).await?),
         };
         let Some(period_terms) = reference.terms_of(contract_id, period)? else { return Ok(None) };
-        let balances = balances_before(journal, contract_id, period)?;
+        let balances = balances_of(journal, contract_id, period, drawn)?;
         Ok(Some(bill(&self.store, reference, period_terms, balances, cut).await?))
     }
 
@@ -281,24 +282,49 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
 }
 
 /// What the invoices of a contract and their notes left of grants and deposits before the invoice of a
-/// period: those that were issued before it, or all where it is not issued.
+/// period: those that were issued before it was computed, or all where it is not issued.
 pub(crate) fn balances_before(
     journal: &Journal,
     contract_id: &str,
     period: &str,
 ) -> Result<Balances, ClerkError> {
+    balances_of(journal, contract_id, period, Drawn::Before)
+}
+
+/// Whose draws on grants a bill finds taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Drawn {
+    /// Those of the documents that were there when it was computed.
+    Before,
+    /// Also those of later ones: what they took is gone, whatever an earlier bill comes to now.
+    ByOthers,
+}
+
+fn balances_of(
+    journal: &Journal,
+    contract_id: &str,
+    period: &str,
+    drawn: Drawn,
+) -> Result<Balances, ClerkError> {
     let own = journal.invoices().find(|document| {
         document.invoice.contract_id == contract_id && document.invoice.period.text == period
     });
-    let is_before = |ledger_offset: u64| own.is_none_or(|own| ledger_offset < own.ledger_offset);
-    let mut balances = Balances::default();
-    for document in journal
-        .invoices()
-        .filter(|document| document.invoice.contract_id == contract_id && is_before(document.ledger_offset))
-    {
+    let is_before = |ledger_offset: u64| own.is_none_or(|own| ledger_offset < own.computed_offset);
+    let (mut balances, mut all) = (Balances::default(), Balances::default());
+    let others = journal.invoices().filter(|document| {
+        document.invoice.contract_id == contract_id && document.invoice.period.text != period
+    });
+    for document in others {
         let invoice = &document.invoice;
-        let notes = journal.notes_of(&invoice.invoice_id).filter(|note| is_before(note.ledger_offset));
-        balances.add_invoice(invoice, notes.map(|document| &document.note))?;
+        let notes = || journal.notes_of(&invoice.invoice_id);
+        if is_before(document.ledger_offset) {
+            let notes = notes().filter(|note| is_before(note.ledger_offset));
+            balances.add_invoice(invoice, notes.map(|document| &document.note))?;
+        }
+        all.add_invoice(invoice, notes().map(|document| &document.note))?;
+    }
+    if drawn == Drawn::ByOthers {
+        balances.take_draws_of(all);
     }
     Ok(balances)
 }

@@ -18,6 +18,8 @@ const ATTEMPTS_MAX: u32 = 1_000;
 pub struct IssuedDocument {
     /// The offset of its record in the ledger.
     pub ledger_offset: u64,
+    /// The offset before which the ledger held what it was computed on: that of its draft, where it had one.
+    pub computed_offset: u64,
     /// The document.
     pub invoice: Invoice,
 }
@@ -54,6 +56,8 @@ pub(crate) struct Journal {
     invoices: BTreeMap<String, Arc<IssuedDocument>>,
     notes: BTreeMap<String, Arc<NoteDocument>>,
     histories: BTreeMap<String, Vec<HistoryEntry>>,
+    /// By invoice, the offset of its last draft.
+    drafted: BTreeMap<String, u64>,
 }
 
 impl Journal {
@@ -125,8 +129,12 @@ impl Journal {
             });
         }
         match event {
+            Event::DraftMade(made) => {
+                self.drafted.insert(made.draft.invoice_id.clone(), offset);
+            }
             Event::InvoiceIssued(invoice) => {
-                let document = IssuedDocument { ledger_offset: offset, invoice: *invoice };
+                let computed_offset = self.drafted.remove(&invoice.invoice_id).unwrap_or(offset);
+                let document = IssuedDocument { ledger_offset: offset, computed_offset, invoice: *invoice };
                 self.invoices.insert(document.invoice.invoice_id.clone(), Arc::new(document));
             }
             Event::CreditNoteIssued(note) | Event::DebitNoteIssued(note) => {

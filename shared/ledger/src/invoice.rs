@@ -231,6 +231,7 @@ pub struct Billed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
     invoice: Invoice,
+    balance_changes: Option<u64>,
 }
 
 /// Why a bill is no invoice.
@@ -359,7 +360,19 @@ impl Draft {
             dates: None,
         };
         invoice.bill_digest = invoice.compute_bill_digest()?;
-        Ok(Self { invoice })
+        Ok(Self { invoice, balance_changes: None })
+    }
+
+    /// The same draft, computed on what was left of grants and deposits after so many changes
+    /// ([`crate::State::balance_changes`]): it is refused where there were others since.
+    #[must_use]
+    pub fn on_balances(mut self, changes: u64) -> Self {
+        self.balance_changes = Some(changes);
+        self
+    }
+
+    pub(crate) fn balance_changes(&self) -> Option<u64> {
+        self.balance_changes
     }
 
     /// The document, its number still empty.

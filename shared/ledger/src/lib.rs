@@ -20,6 +20,7 @@ pub mod canonical;
 mod chain;
 mod command;
 mod dispute;
+mod drawing;
 mod dunning;
 mod event;
 mod hash;

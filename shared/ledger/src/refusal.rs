@@ -193,6 +193,32 @@ pub enum Refusal {
         /// The most.
         max: usize,
     },
+    /// Another bill of the contract has not come to its end.
+    #[error(
+        "[WB-5359] period {period} of contract {contract_id} draws on grants or deposits, and so does its draft of \
+         {other_period}, which is {state}; issue that one first, or close its period again"
+    )]
+    OtherDraft {
+        /// The contract.
+        contract_id: String,
+        /// The month of the bill.
+        period: String,
+        /// The month of the other one.
+        other_period: String,
+        /// Where the other one stands.
+        state: &'static str,
+    },
+    /// What it was computed on has changed.
+    #[error(
+        "[WB-5360] what is left of grants or deposits of contract {contract_id} changed while its bill of {period} was \
+         made; close the period again"
+    )]
+    StaleBalances {
+        /// The contract.
+        contract_id: String,
+        /// The month.
+        period: String,
+    },
     /// An event whose parts do not add up or that is out of order.
     #[error("[WB-5358] {id} does not follow from the ledger: {detail}; let it be decided again")]
     DoesNotFollow {
@@ -226,6 +252,8 @@ impl Refusal {
             Self::NotDue { .. } => "WB-5356",
             Self::Text { .. } => "WB-5357",
             Self::DoesNotFollow { .. } => "WB-5358",
+            Self::OtherDraft { .. } => "WB-5359",
+            Self::StaleBalances { .. } => "WB-5360",
         }
     }
 

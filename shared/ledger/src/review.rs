@@ -171,6 +171,7 @@ impl State {
     ) -> Result<Vec<Event>, Refusal> {
         let made = DraftMade { draft: draft.document().clone(), approvals_needed, at_us };
         self.check_draft(&made)?;
+        self.check_drawing(draft)?;
         Ok(vec![Event::DraftMade(Box::new(made))])
     }
 

@@ -37,6 +37,8 @@ pub struct State {
     pub(crate) disputes: BTreeMap<String, Dispute>,
     /// By customer, what statements are made of.
     pub(crate) booked: BTreeMap<String, Vec<Booked>>,
+    /// By customer, how often what is left of grants and deposits changed.
+    pub(crate) balance_changes: BTreeMap<String, u64>,
 }
 
 /// A gapless series of numbers, one for each legal entity.
@@ -249,6 +251,7 @@ fn decide_issue(state: &State, draft: &Draft) -> Result<Vec<Event>, Refusal> {
             needed: "approved, and issued as it was approved",
         });
     }
+    state.check_drawing(draft)?;
     let number = state.next_number(&document.legal_entity);
     Ok(vec![Event::InvoiceIssued(Box::new(draft.numbered(number)))])
 }
@@ -307,6 +310,7 @@ impl State {
             check_issued(self, invoice)?;
         }
         self.book(event);
+        self.count_drawing(event);
         self.take(event);
         Ok(())
     }

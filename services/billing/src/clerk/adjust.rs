@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tracing::{info, warn};
 use wb_ledger::{Command, Event, Refusal, Total};
 
-use super::{Clerk, Signature, utc_days};
+use super::{Clerk, Drawn, Signature, utc_days};
 use crate::error::{ClerkError, ContractFailure};
 use crate::journal::Journal;
 use crate::ports::{Clock, CutSource, LedgerLog, UsageStore};
@@ -89,9 +89,14 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
         if cut <= closed_cut {
             return Ok(Vec::new());
         }
-        let drafted = self.drafted(journal, at_cuts, contract_id, period, cut).await?.ok_or_else(|| {
-            ClerkError::NoTerms { contract_id: contract_id.to_owned(), period: period.to_owned(), cut }
-        })?;
+        let drafted = self
+            .drafted(journal, at_cuts, (contract_id, period), cut, Drawn::ByOthers)
+            .await?
+            .ok_or_else(|| ClerkError::NoTerms {
+                contract_id: contract_id.to_owned(),
+                period: period.to_owned(),
+                cut,
+            })?;
         let draft = Box::new(drafted.draft.dated(self.dates(drafted.due_days)));
         let command = Command::Adjust { draft, at_us: self.clock.now_us() };
         let mut documents = Vec::new();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use wb_rating::Contract;
 
-use super::{Clerk, balances_before};
+use super::{Clerk, Drawn, balances_before};
 use crate::bill::{Bill, bill};
 use crate::error::ClerkError;
 use crate::journal::IssuedDocument;
@@ -152,7 +152,8 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
         let invoice = &document.invoice;
         let (contract_id, period, cut) = (&invoice.contract_id, &invoice.period.text, invoice.evidence.cut);
         let journal = self.journal.lock().await;
-        let bill = self.bill(&journal, &mut BTreeMap::new(), contract_id, period, cut).await?;
+        let bill =
+            self.bill(&journal, &mut BTreeMap::new(), (contract_id, period), cut, Drawn::Before).await?;
         bill.ok_or_else(|| ClerkError::NoTerms {
             contract_id: contract_id.clone(),
             period: period.clone(),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tracing::{info, warn};
 use wb_ledger::{Command, Draft, Override, PeriodClosed, Refusal};
 
-use super::{Clerk, Drafted, Issued, IssuedAs, Signature, summary, utc_days};
+use super::{Clerk, Drafted, Drawn, Issued, IssuedAs, Signature, summary, utc_days};
 use crate::error::{ClerkError, ContractFailure};
 use crate::journal::Journal;
 use crate::ports::{Clock, CutSource, LedgerLog, UsageStore};
@@ -143,7 +143,9 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
         let period = request.period.as_str();
         if journal.state().closed(contract_id, period).is_none() {
             // Computed before the close, so that a mistake in the facts can still be corrected.
-            let Some(drafted) = self.drafted(journal, at_cuts, contract_id, period, cut).await? else {
+            let Some(drafted) =
+                self.drafted(journal, at_cuts, (contract_id, period), cut, Drawn::Before).await?
+            else {
                 return Ok(None);
             };
             let document = drafted.draft.document();
@@ -166,8 +168,14 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
             if request.dry_run {
                 return Ok(would_be(&drafted.draft));
             }
+            // Before the close, so that nothing is half done.
+            journal.state().check_drawing(&drafted.draft).map_err(ClerkError::Refused)?;
             match self.execute(journal, &Command::ClosePeriod(close), period).await {
-                Ok(_) => return self.issue_or_lay_down(journal, drafted, period).await,
+                Ok(_) => match self.issue_or_lay_down(journal, drafted, period).await {
+                    // What it drew on changed meanwhile: it is computed again, as what was closed is.
+                    Err(ClerkError::Refused(Refusal::StaleBalances { .. })) => {}
+                    done => return done,
+                },
                 // Another clerk closed it meanwhile: its cut stands.
                 Err(ClerkError::Refused(Refusal::AlreadyClosed { .. })) => {}
                 Err(error) => return Err(error),
@@ -208,9 +216,14 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
             Some(review) => return Ok(Some(of_document(&review.draft, IssuedAs::Draft, false))),
             None => cut,
         };
-        let drafted = self.drafted(journal, at_cuts, contract_id, period, cut).await?.ok_or_else(|| {
-            ClerkError::NoTerms { contract_id: contract_id.to_owned(), period: period.to_owned(), cut }
-        })?;
+        let drafted = self
+            .drafted(journal, at_cuts, (contract_id, period), cut, Drawn::Before)
+            .await?
+            .ok_or_else(|| ClerkError::NoTerms {
+                contract_id: contract_id.to_owned(),
+                period: period.to_owned(),
+                cut,
+            })?;
         if dry_run {
             return Ok(would_be(&drafted.draft));
         }

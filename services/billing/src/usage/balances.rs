@@ -51,6 +51,12 @@ impl Balances {
         Ok(())
     }
 
+    /// Takes over what others drew from grants. Their deposits are not: what a later bill charged is no part of what
+    /// was held before.
+    pub(crate) fn take_draws_of(&mut self, others: Self) {
+        self.drawn = others.drawn;
+    }
+
     /// Adds what an earlier stretch of the same bill drew and charged.
     pub(crate) fn add(&mut self, lines: &[Line]) {
         for line in lines {

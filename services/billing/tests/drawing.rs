@@ -1,0 +1,108 @@
+//! A prepaid credit is drawn once: by drafts that wait for their approval, by months that follow, by late data.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops at what it did not expect"
+)]
+
+#[path = "support/memory.rs"]
+#[allow(dead_code, reason = "the log's faults are tested elsewhere")]
+mod memory;
+
+use memory::{MemoryCuts, MemoryLog, MemoryStore, TestClock, World};
+use serde_json::{Value, json};
+use wb_billing::{Clerk, ClerkError, Policy, Signature};
+use wb_ledger::{Command, Step};
+
+/// 2009-01-01.
+const JANUARY_US: i64 = 1_230_768_000_000_000;
+/// 2009-04-01: January to March are over everywhere.
+const AFTER_US: u64 = 1_238_544_001_000_000;
+
+type TestClerk = Clerk<MemoryLog, MemoryStore, MemoryCuts, TestClock>;
+
+fn contract(fee: &str) -> Value {
+    json!({"contract_id": "c", "customer_id": "k", "legal_entity": "l", "time_zone": "UTC", "components": [
+        {"id": "fee", "kind": "fixed_fee", "currency": "USD", "amount": fee},
+        {"id": "prepaid", "kind": "prepaid_credit", "currency": "USD", "of": ["fee"]},
+    ]})
+}
+
+/// A contract of 31 USD a month, of which the first 40 are prepaid.
+fn start(approvals: u32) -> (MemoryStore, TestClerk) {
+    let mut world = World::default();
+    world.fact("contract", "c", JANUARY_US, contract("31"));
+    world.fact("prepaid_grant", "g", 0, json!({"contract_id": "c", "currency": "USD", "amount": "40"}));
+    let store = MemoryStore::new(world);
+    let clerk = Clerk::new(
+        MemoryLog::new(),
+        store.clone(),
+        MemoryCuts(store.clone()),
+        TestClock::at(AFTER_US),
+        "clerk",
+    );
+    (store, clerk.with_policy(Policy { approvals, ..Policy::default() }))
+}
+
+fn signed() -> Signature {
+    Signature { who: "ana".to_owned(), why: "a test".to_owned() }
+}
+
+async fn drawn(clerk: &TestClerk, invoice_id: &str) -> String {
+    let document = clerk.invoice(invoice_id).await.unwrap();
+    let line = document.invoice.lines.iter().find(|line| line.component == "prepaid");
+    line.map_or_else(String::new, |line| line.amount.clone())
+}
+
+async fn approve_and_issue(clerk: &TestClerk, invoice_id: &str) {
+    let step = |by: &str| Step { invoice_id: invoice_id.to_owned(), by: by.to_owned(), at_us: JANUARY_US };
+    clerk.act(&Command::Submit(step("ana")), &signed()).await.unwrap();
+    clerk.act(&Command::Approve(step("ben")), &signed()).await.unwrap();
+    clerk.issue(invoice_id, &signed()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_month_waits_for_the_draft_that_draws_on_the_same_grant() {
+    let (_, clerk) = start(1);
+    let january = clerk.close("2009-01", None).await.unwrap()[0].invoice_id.clone();
+    let Err(ClerkError::Some { failures, issued }) = clerk.close("2009-02", None).await else {
+        panic!("two drafts draw on one grant")
+    };
+    assert_eq!((failures.len(), failures[0].error.code(), issued.len()), (1, "WB-5359", 0));
+    assert!(clerk.state().await.unwrap().closed("c", "2009-02").is_none(), "nothing is half done");
+    approve_and_issue(&clerk, &january).await;
+    assert_eq!(drawn(&clerk, &january).await, "-31.00");
+    let february = clerk.close("2009-02", None).await.unwrap()[0].invoice_id.clone();
+    // What January is given back while February lies in review is there for March.
+    let void = Command::Void { invoice_id: january.clone(), text: "wrong".to_owned(), at_us: JANUARY_US };
+    clerk.act(&void, &signed()).await.unwrap();
+    approve_and_issue(&clerk, &february).await;
+    assert_eq!(drawn(&clerk, &february).await, "-9.00");
+    let march = clerk.close("2009-03", None).await.unwrap()[0].invoice_id.clone();
+    approve_and_issue(&clerk, &march).await;
+    assert_eq!(drawn(&clerk, &march).await, "-31.00");
+    for invoice_id in [january, february, march] {
+        let again = clerk.recompute(&invoice_id).await.unwrap();
+        assert!(again.bill_matches && again.evidence_matches, "{invoice_id}");
+    }
+}
+
+#[tokio::test]
+async fn late_data_draws_on_what_later_months_left() {
+    let (store, clerk) = start(0);
+    let january = clerk.close("2009-01", None).await.unwrap()[0].invoice_id.clone();
+    let february = clerk.close("2009-02", None).await.unwrap()[0].invoice_id.clone();
+    assert_eq!(
+        (drawn(&clerk, &january).await, drawn(&clerk, &february).await),
+        ("-31.00".into(), "-9.00".into())
+    );
+    store.change(|world| world.fact("contract", "c", JANUARY_US, contract("45")));
+    // January comes to 45 now, of which the grant would have borne 40; 9 of them are gone.
+    let adjusted = clerk.adjust("2009-01", None, &signed()).await.unwrap();
+    let totals: Vec<_> = adjusted.iter().map(|note| (note.kind, note.totals[0].amount.clone())).collect();
+    assert_eq!(totals, [("debit_note_issued", "14.00".to_owned())]);
+    assert!(clerk.adjust("2009-01", None, &signed()).await.unwrap().is_empty());
+    let march = clerk.close("2009-03", None).await.unwrap()[0].invoice_id.clone();
+    assert!(matches!(drawn(&clerk, &march).await.as_str(), "" | "0.00"), "nothing is left");
+}
