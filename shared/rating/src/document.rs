@@ -101,7 +101,7 @@ mod tests {
                 "a.b[0] = the number 1",
                 "a.b[1] = a table",
                 "a.b[1].c = the string \"x\"",
-                "d = the number 0.1",
+                "d = the number 0.10",
             ]
         );
         let mut found = Vec::new();
