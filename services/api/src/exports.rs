@@ -75,7 +75,10 @@ impl Parameters {
                 "account" => return refuse(format!("at most {ACCOUNTS_MAX} accounts can be renamed")),
                 "ledger_end" if read.ledger_end.is_none() => {
                     let Ok(end) = value.parse() else {
-                        return refuse(format!("ledger_end: {:?} is no offset", Self::short(&value)));
+                        return refuse(format!(
+                            "ledger_end: {:?} is no offset; write the whole number that the header {LEDGER_END} gave",
+                            Self::short(&value)
+                        ));
                     };
                     read.ledger_end = Some(end);
                     continue;
@@ -84,7 +87,7 @@ impl Parameters {
                 "format" => &mut read.format,
                 "customer" => &mut read.customer,
                 "profile" => &mut read.profile,
-                "ledger_end" => return refuse("ledger_end is given twice".to_owned()),
+                "ledger_end" => return refuse("ledger_end is given twice; give it once".to_owned()),
                 _ => {
                     return refuse(format!(
                         "there is no parameter {:?}: known are period, format, customer, ledger_end, profile, account",
@@ -93,7 +96,7 @@ impl Parameters {
                 }
             };
             if place.replace(value).is_some() {
-                return refuse(format!("{name} is given twice"));
+                return refuse(format!("{name} is given twice; give it once"));
             }
         }
         Ok(read)
