@@ -152,16 +152,18 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
         self
     }
 
-    async fn draft(
+    /// [`Self::drafted`] of a period that has terms.
+    async fn drafted_in_terms(
         &self,
         journal: &Journal,
         at_cuts: &mut BTreeMap<u64, Reference>,
-        contract_id: &str,
-        period: &str,
+        (contract_id, period): (&str, &str),
         cut: u64,
-    ) -> Result<Option<Draft>, ClerkError> {
-        let drafted = self.drafted(journal, at_cuts, (contract_id, period), cut, Drawn::Before).await?;
-        Ok(drafted.map(|drafted| drafted.draft))
+        drawn: Drawn,
+    ) -> Result<Drafted, ClerkError> {
+        self.drafted(journal, at_cuts, (contract_id, period), cut, drawn).await?.ok_or_else(|| {
+            ClerkError::NoTerms { contract_id: contract_id.to_owned(), period: period.to_owned(), cut }
+        })
     }
 
     /// The draft, and what decides whether and how it is issued.
@@ -263,15 +265,9 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
         let invoice = &document.invoice;
         let cut = invoice.evidence.cut;
         let journal = self.journal.lock().await;
-        let draft = self
-            .draft(&journal, &mut BTreeMap::new(), &invoice.contract_id, &invoice.period.text, cut)
-            .await?
-            .ok_or_else(|| ClerkError::NoTerms {
-                contract_id: invoice.contract_id.clone(),
-                period: invoice.period.text.clone(),
-                cut,
-            })?;
-        let computed = draft.document();
+        let of = (invoice.contract_id.as_str(), invoice.period.text.as_str());
+        let drafted = self.drafted_in_terms(&journal, &mut BTreeMap::new(), of, cut, Drawn::Before).await?;
+        let computed = drafted.draft.document();
         Ok(Recomputed {
             bill_digest: computed.bill_digest,
             evidence_digest: computed.evidence_digest,
@@ -296,11 +292,11 @@ pub(crate) fn balances_before(
 pub(crate) enum Drawn {
     /// Those of the documents that were there when it was computed.
     Before,
-    /// Also those of later ones: what they took is gone, whatever an earlier bill comes to now.
+    /// Also those of later ones, and of drafts in review: what they take is gone, whatever an earlier bill comes to now.
     ByOthers,
 }
 
-fn balances_of(
+pub(crate) fn balances_of(
     journal: &Journal,
     contract_id: &str,
     period: &str,
@@ -324,6 +320,10 @@ fn balances_of(
         all.add_invoice(invoice, notes().map(|document| &document.note))?;
     }
     if drawn == Drawn::ByOthers {
+        let is_other = |draft: &&Invoice| draft.contract_id == contract_id && draft.period.text != period;
+        for draft in journal.state().reviews().map(|review| &review.draft).filter(is_other) {
+            all.add_invoice(draft, std::iter::empty())?;
+        }
         balances.take_draws_of(all);
     }
     Ok(balances)

@@ -7,6 +7,8 @@
     reason = "a test stops at what it did not expect; helpers are shared by tests that use some of them"
 )]
 
+#[path = "books/drawing.rs"]
+mod drawing;
 #[path = "support/memory.rs"]
 mod memory;
 

@@ -11,6 +11,7 @@ use wb_rating::{Line, Period};
 use wb_units::{Money, MoneyError};
 
 use crate::canonical::{self, CanonicalError};
+use crate::event::PeriodClosed;
 use crate::hash::Hash;
 
 /// The most inputs that a line lists: what a person can look through. The digest covers them all.
@@ -369,6 +370,18 @@ impl Draft {
     pub fn on_balances(mut self, changes: u64) -> Self {
         self.balance_changes = Some(changes);
         self
+    }
+
+    /// The close of its period, at its cut, with nothing missing.
+    #[must_use]
+    pub fn closing(&self) -> PeriodClosed {
+        PeriodClosed {
+            contract_id: self.invoice.contract_id.clone(),
+            customer_id: self.invoice.customer_id.clone(),
+            period: self.invoice.period.clone(),
+            cut: self.invoice.evidence.cut,
+            incomplete: None,
+        }
     }
 
     pub(crate) fn balance_changes(&self) -> Option<u64> {

@@ -2,9 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at what it did not expect")]
 
 use serde_json::json;
-use wb_ledger::{
-    Billed, Command, Draft, Invoice, PeriodClosed, PeriodDocument, Refusal, State, Step, decide, evolve,
-};
+use wb_ledger::{Billed, Command, Draft, Invoice, PeriodDocument, Refusal, State, Step, decide, evolve};
 use wb_rating::{Contract, EnergyGroup, Period, Usage, rate};
 
 /// A month's bill of a contract; its one line draws on grants, or does not.
@@ -55,14 +53,7 @@ impl Books {
     }
 
     fn close(&mut self, billed: &Billed) {
-        let close = PeriodClosed {
-            contract_id: billed.contract_id.clone(),
-            customer_id: billed.customer_id.clone(),
-            period: billed.period.clone(),
-            cut: billed.cut,
-            incomplete: None,
-        };
-        self.act(&Command::ClosePeriod(close)).unwrap();
+        self.act(&Command::ClosePeriod(draft(billed).closing())).unwrap();
     }
 
     fn draft(&mut self, draft: Draft) -> Result<(), Refusal> {

@@ -89,14 +89,8 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
         if cut <= closed_cut {
             return Ok(Vec::new());
         }
-        let drafted = self
-            .drafted(journal, at_cuts, (contract_id, period), cut, Drawn::ByOthers)
-            .await?
-            .ok_or_else(|| ClerkError::NoTerms {
-                contract_id: contract_id.to_owned(),
-                period: period.to_owned(),
-                cut,
-            })?;
+        let of = (contract_id, period);
+        let drafted = self.drafted_in_terms(journal, at_cuts, of, cut, Drawn::ByOthers).await?;
         let draft = Box::new(drafted.draft.dated(self.dates(drafted.due_days)));
         let command = Command::Adjust { draft, at_us: self.clock.now_us() };
         let mut documents = Vec::new();

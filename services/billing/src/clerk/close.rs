@@ -158,13 +158,8 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
                     now_us,
                 });
             }
-            let close = PeriodClosed {
-                contract_id: contract_id.to_owned(),
-                customer_id: document.customer_id.clone(),
-                period: document.period.clone(),
-                cut,
-                incomplete: completeness_gate(&drafted, request)?,
-            };
+            let incomplete = completeness_gate(&drafted, request)?;
+            let close = PeriodClosed { incomplete, ..drafted.draft.closing() };
             if request.dry_run {
                 return Ok(would_be(&drafted.draft));
             }
@@ -216,14 +211,8 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
             Some(review) => return Ok(Some(of_document(&review.draft, IssuedAs::Draft, false))),
             None => cut,
         };
-        let drafted = self
-            .drafted(journal, at_cuts, (contract_id, period), cut, Drawn::Before)
-            .await?
-            .ok_or_else(|| ClerkError::NoTerms {
-                contract_id: contract_id.to_owned(),
-                period: period.to_owned(),
-                cut,
-            })?;
+        let of = (contract_id, period);
+        let drafted = self.drafted_in_terms(journal, at_cuts, of, cut, Drawn::Before).await?;
         if dry_run {
             return Ok(would_be(&drafted.draft));
         }

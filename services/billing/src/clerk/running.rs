@@ -16,7 +16,7 @@ use wb_rating::{Period, moment};
 use wb_units::Micros;
 use wb_units::time::interval_start;
 
-use super::{Clerk, balances_before};
+use super::{Clerk, Drawn, balances_of};
 use crate::bill::{Completeness, bill};
 use crate::error::ClerkError;
 use crate::journal::Journal;
@@ -173,7 +173,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
         let terms = reference.terms_of(contract_id, period)?.and_then(|terms| cut_off(terms, until_us));
         let Some(terms) = terms else { return Ok(None) };
         let until_us = until_us.min(terms.period.interval.end_us);
-        let balances = balances_before(&journal, contract_id, period)?;
+        let balances = balances_of(&journal, contract_id, period, Drawn::ByOthers)?;
         let contract_id = contract_id.to_owned();
         let due = Due { contract_id, terms, until_us, balances, computed_us: Micros::MIN };
         self.computed(&reference, &due, cut).await.map(Some)
@@ -263,7 +263,7 @@ fn due_of(
     pace: RunningPace,
 ) -> Result<Option<Due>, ClerkError> {
     let until_us = now_us.min(terms.period.interval.end_us);
-    let balances = balances_before(journal, contract_id, &terms.period.text)?;
+    let balances = balances_of(journal, contract_id, &terms.period.text, Drawn::ByOthers)?;
     let is_due = known.is_none_or(|known| {
         let is_over = until_us == terms.period.interval.end_us && known.until_us < until_us;
         let is_old = until_us.saturating_sub(known.until_us) >= pace.idle_us && known.until_us < until_us;

@@ -1,26 +1,16 @@
 //! A prepaid credit is drawn once: by drafts that wait for their approval, by months that follow, by late data.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test stops at what it did not expect"
-)]
 
-#[path = "support/memory.rs"]
-#[allow(dead_code, reason = "the log's faults are tested elsewhere")]
-mod memory;
-
-use memory::{MemoryCuts, MemoryLog, MemoryStore, TestClock, World};
 use serde_json::{Value, json};
-use wb_billing::{Clerk, ClerkError, Policy, Signature};
+use wb_billing::{Clerk, ClerkError, Policy};
 use wb_ledger::{Command, Step};
 
-/// 2009-01-01.
-const JANUARY_US: i64 = 1_230_768_000_000_000;
+use super::memory::{MemoryCuts, MemoryLog, MemoryStore, TestClock, World};
+use super::{DAY_US, JANUARY_US, TestClerk, signed};
+
 /// 2009-04-01: January to March are over everywhere.
 const AFTER_US: u64 = 1_238_544_001_000_000;
-
-type TestClerk = Clerk<MemoryLog, MemoryStore, MemoryCuts, TestClock>;
+/// 2009-02-01.
+const FEBRUARY_US: i64 = JANUARY_US + 31 * DAY_US;
 
 fn contract(fee: &str) -> Value {
     json!({"contract_id": "c", "customer_id": "k", "legal_entity": "l", "time_zone": "UTC", "components": [
@@ -43,10 +33,6 @@ fn start(approvals: u32) -> (MemoryStore, TestClerk) {
         "clerk",
     );
     (store, clerk.with_policy(Policy { approvals, ..Policy::default() }))
-}
-
-fn signed() -> Signature {
-    Signature { who: "ana".to_owned(), why: "a test".to_owned() }
 }
 
 async fn drawn(clerk: &TestClerk, invoice_id: &str) -> String {
@@ -105,4 +91,20 @@ async fn late_data_draws_on_what_later_months_left() {
     assert!(clerk.adjust("2009-01", None, &signed()).await.unwrap().is_empty());
     let march = clerk.close("2009-03", None).await.unwrap()[0].invoice_id.clone();
     assert!(matches!(drawn(&clerk, &march).await.as_str(), "" | "0.00"), "nothing is left");
+}
+
+#[tokio::test]
+async fn late_data_leaves_what_a_draft_in_review_draws() {
+    let (store, clerk) = start(1);
+    store.change(|world| world.fact("contract", "c", JANUARY_US, contract("10")));
+    let january = clerk.close("2009-01", None).await.unwrap()[0].invoice_id.clone();
+    approve_and_issue(&clerk, &january).await;
+    store.change(|world| world.fact("contract", "c", FEBRUARY_US, contract("31")));
+    let february = clerk.close("2009-02", None).await.unwrap()[0].invoice_id.clone();
+    // February's draft draws the 30 that January left; January comes to 15 now.
+    store.change(|world| world.fact("contract", "c", JANUARY_US, contract("15")));
+    let adjusted = clerk.adjust("2009-01", None, &signed()).await.unwrap();
+    assert_eq!(adjusted.iter().map(|note| note.totals[0].amount.as_str()).collect::<Vec<_>>(), ["5.00"]);
+    approve_and_issue(&clerk, &february).await;
+    assert_eq!(drawn(&clerk, &february).await, "-30.00");
 }
