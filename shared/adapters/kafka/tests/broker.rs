@@ -1,0 +1,66 @@
+//! The log on the real broker.
+#![allow(clippy::unwrap_used, reason = "the helpers of a test may fail it")]
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
+use wb_kafka::{Log, LogError, LogSettings, Membership, NamesView, TopicPlan};
+use wb_stack::{Kafka, KafkaConfig};
+
+fn libs_dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../.stack/kafka/libs")
+}
+
+const PLAN: TopicPlan =
+    TopicPlan { shares: 2, telemetry: 1, energy: 1, gpu: 1, replication: 1, retention_hours: 0 };
+
+/// How long the broker may take to forget a topic.
+const FORGET_TRIES: u32 = 200;
+const FORGET_PAUSE: Duration = Duration::from_millis(50);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_that_is_made_again_and_a_second_member_of_one_id_are_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let kafka = Kafka::start(KafkaConfig::on_free_ports(libs_dir(), folder.path()).unwrap()).await.unwrap();
+    let settings = LogSettings { brokers: kafka.bootstrap().to_owned(), properties: Vec::new() };
+    let log = Log::connect(settings).unwrap();
+    let partitions = log.ensure_topics(&PLAN).await.unwrap();
+    let names = NamesView::start(log.clone(), &partitions, [1; 16], None).await.unwrap();
+    assert!(names.pin().unwrap().topics.iter().all(|topic| topic.topic_id.len() == 16));
+    names.check_topic_ids().await.unwrap();
+
+    // Two members of one id: the earlier one is told to end.
+    let timeout = Duration::from_secs(6);
+    let mut first = Membership::join(&log, "yard-1", timeout).unwrap();
+    assert!(matches!(first.next().await, wb_kafka::membership::Change::Assigned(all) if all.len() == 6));
+    let mut second = Membership::join(&log, "yard-1", timeout).unwrap();
+    assert!(matches!(second.next().await, wb_kafka::membership::Change::Assigned(all) if all.len() == 6));
+    loop {
+        match first.next().await {
+            wb_kafka::membership::Change::Revoked(_, drained) => std::mem::drop(drained),
+            wb_kafka::membership::Change::Ended(LogError::Membership { .. }) => break,
+            other => unreachable!("{other:?}"),
+        }
+    }
+    std::mem::drop(second);
+
+    // The topic gpu is deleted and made again, as empty as it was.
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", kafka.bootstrap()).create().unwrap();
+    let deleted = admin.delete_topics(&["gpu"], &AdminOptions::new()).await.unwrap();
+    assert_eq!(deleted, vec![Ok("gpu".to_owned())]);
+    let mut tries = 0;
+    while log.topic_ids(&["gpu"]).await.unwrap().contains_key("gpu") {
+        tries += 1;
+        assert!(tries < FORGET_TRIES, "the broker keeps the topic");
+        tokio::time::sleep(FORGET_PAUSE).await;
+    }
+    let partitions = log.ensure_topics(&PLAN).await.unwrap();
+    let again = NamesView::start(log.clone(), &partitions, [2; 16], None).await;
+    assert!(matches!(again, Err(LogError::TopicReplaced { topic }) if topic == "gpu"));
+    assert!(names.check_topic_ids().await.is_err(), "on assignment too");
+    kafka.stop().await.unwrap();
+}
