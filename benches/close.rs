@@ -4,23 +4,23 @@
 //! 300,000 settlement intervals of work, each of 100 raw events unless said, 30 million in all, of which one
 //! in a hundred was sent twice. The same month lies there three times:
 //!
-//! - as the product holds it: rows of work in named blocks, and the days sealed as the product seals them;
+//! - as the product holds it: rows of work in committed blocks, and the days sealed as the product seals them;
 //! - *replacing*: the raw events in a table that drops repeats when it merges, read with `FINAL`;
 //! - *plain*: the raw events in an ordinary table, read with `LIMIT 1 BY event_id`.
 //!
 //! Raw events come day by day, each day's repeats a day later, and merges are let to their end before anything is
 //! measured. Each raw arm answers with the sums that a bill needs, in groups of equal worth.
 //!
-//! The close is the real clerk over the real store: facts, work, the blocks that hold it, their names and the
+//! The close is the real biller over the real store: facts, work, the blocks that hold it, their commits and the
 //! heads of the chains, and 400 invoices into a ledger in memory. The check of the conservation law before a
 //! close is not part of it. All three arms must come to the same sums, or the bench stops.
 //!
-//! The close is measured twice: where all that is named lies in sealed days, and with an hour of the next month named
+//! The close is measured twice: where all that is committed lies in sealed days, and with an hour of the next month committed
 //! above them, a block a second and partition, as a running house has it.
 //!
 //! Time in ClickHouse is what the engine itself counts for queries that select (`SelectQueryTimeMicroseconds` of
 //! `system.events`), and the CPU time of all its threads meanwhile; beside it the time of the store's calls as the
-//! clerk waits for them, with sending and decoding.
+//! biller waits for them, with sending and decoding.
 //!
 //! The engine runs in this process; the variable `WEIGHBRIDGE_CHDB_LIB` names its library where it does not
 //! lie in `.stack`. With `WEIGHBRIDGE_BENCH_FOLDER` the month is kept in that folder for the next run.
@@ -40,11 +40,11 @@ use wb_billing::ports::{
     AllocationRow, BlockId, Clock, CorrectionsRead, CutSource, EachWork, FactRow, Holding, LedgerLog,
     ReadingRow, Recorded, SampleRow, SealedDays, UsageStore, WorkRead,
 };
-use wb_billing::{Clerk, ClickHouseUsage, PortError};
+use wb_billing::{Biller, ClickHouseUsage, PortError};
 use wb_clickhouse::seal::{SealContent, SealOf};
 use wb_clickhouse::{Store, StoreConfig};
 use wb_clickhouse_embedded::EngineConfig;
-use wb_events::names::{ALL_DAYS, SEAL_VERSION, WonSeal};
+use wb_events::commits::{ALL_DAYS, SEAL_VERSION, WonSeal};
 use wb_events::wire::Seal;
 use wb_ledger::{ChainHead, EvidenceBlock};
 use wb_rating::WorkSlice;
@@ -95,8 +95,8 @@ impl Timed {
 type Answer<T> = Result<T, PortError>;
 
 impl UsageStore for Timed {
-    async fn named_cut(&self, below: u64) -> Answer<u64> {
-        self.timed("named_cut", self.store.named_cut(below)).await
+    async fn committed_cut(&self, below: u64) -> Answer<u64> {
+        self.timed("committed_cut", self.store.committed_cut(below)).await
     }
     async fn facts(&self, kind: &str, cut: u64) -> Answer<Vec<FactRow>> {
         self.timed("facts", self.store.facts(kind, cut)).await
@@ -113,8 +113,8 @@ impl UsageStore for Timed {
     async fn recorded(&self, kinds: &[&'static str], cut: u64) -> Answer<Recorded> {
         self.timed("recorded", self.store.recorded(kinds, cut)).await
     }
-    async fn named_heads(&self, below: u64) -> Answer<(u64, Option<Vec<ChainHead>>)> {
-        self.timed("named_heads", self.store.named_heads(below)).await
+    async fn committed_heads(&self, below: u64) -> Answer<(u64, Option<Vec<ChainHead>>)> {
+        self.timed("committed_heads", self.store.committed_heads(below)).await
     }
     async fn work_of_each(
         &self,
@@ -175,9 +175,9 @@ impl Clock for AfterTheMonth {
 }
 
 /// Settles where it is told to.
-struct NamedBelow(u64);
+struct CommittedBelow(u64);
 
-impl CutSource for NamedBelow {
+impl CutSource for CommittedBelow {
     async fn settled_cut(&self) -> Answer<u64> {
         Ok(self.0)
     }
@@ -200,8 +200,8 @@ fn of_rows() -> String {
     )
 }
 
-/// Contracts, assignments and work in named blocks, sealed; returns the offset after the last name.
-async fn fill_named(store: &Store, events: u64) {
+/// Contracts, assignments and work in committed blocks, sealed; returns the offset after the last name.
+async fn fill_committed(store: &Store, events: u64) {
     let contract = r#"{"contract_id":"contract-#","customer_id":"customer-#","legal_entity":"operator","time_zone":"UTC","components":[{"id":"earnings","kind":"pool_earnings","chain":"main","currency":"BTC","mean_fees_sat":"0"}]}"#;
     let assignment = r#"{"contract_id":"contract-#","customer_id":"customer-#","machine_id":"machine-#"}"#;
     for (kind, entity, body, offset) in
@@ -232,7 +232,7 @@ async fn fill_named(store: &Store, events: u64) {
     run(
         store,
         &format!(
-            "INSERT INTO manifest (names_offset, topic, partition, block, attempt, content_hash, merkle_root, name_hash) \
+            "INSERT INTO manifest (commit_offset, topic, partition, block, attempt, content_hash, merkle_root, commit_hash) \
              SELECT 1 + number, 'shares', number % {PARTITIONS}, intDiv(number, {PARTITIONS}) AS block, block, \
                SHA256(concat('content', toString(number))), SHA256(concat('events', toString(number))), \
                SHA256(concat('name', toString(number))) \
@@ -248,7 +248,7 @@ async fn fill_named(store: &Store, events: u64) {
 async fn seal(store: &Store, cut: u64) {
     let mut seals = Vec::new();
     let mut add = |day, tag, content: SealContent| {
-        let names_offset = cut + u64::try_from(seals.len()).unwrap();
+        let commit_offset = cut + u64::try_from(seals.len()).unwrap();
         let (rows, content_hash) = (content.rows, content.hash.to_vec());
         let (blocks, blocks_root) = (content.blocks, content.blocks_root.to_vec());
         let seal = Seal {
@@ -263,7 +263,7 @@ async fn seal(store: &Store, cut: u64) {
             blocks_root,
             ..Seal::default()
         };
-        seals.push(WonSeal { names_offset, seal_hash: [0; 32], seal });
+        seals.push(WonSeal { commit_offset, seal_hash: [0; 32], seal });
     };
     for (tag, touched) in (1..).zip(store.touched_days(0, cut).await.unwrap()) {
         let seal = SealOf { day: touched.day, seal: tag, base: None, cut };
@@ -274,11 +274,11 @@ async fn seal(store: &Store, cut: u64) {
     store.project_seals(&seals).await.unwrap();
 }
 
-/// An hour of the next month, named above the seals: a block a second and partition.
+/// An hour of the next month, committed above the seals: a block a second and partition.
 async fn fill_hour_above(store: &Store) {
     let filled: u64 = store
         .client()
-        .query("SELECT countIf(names_offset >= ?) FROM manifest")
+        .query("SELECT countIf(commit_offset >= ?) FROM manifest")
         .bind(HOUR_NAMES_FROM)
         .fetch_one()
         .await
@@ -305,7 +305,7 @@ async fn fill_hour_above(store: &Store) {
     run(
         store,
         &format!(
-            "INSERT INTO manifest (names_offset, topic, partition, block, attempt, content_hash, merkle_root, name_hash) \
+            "INSERT INTO manifest (commit_offset, topic, partition, block, attempt, content_hash, merkle_root, commit_hash) \
              SELECT {HOUR_NAMES_FROM} + number, 'shares', chain_of, block_of, block_of, \
                SHA256(concat('content', toString(block_of))), SHA256(concat('events', toString(block_of))), \
                SHA256(concat('name', toString(block_of))) FROM ({numbers})"
@@ -443,21 +443,22 @@ struct Closes {
 }
 
 impl Closes {
-    /// Closes the month for all customers into an empty ledger, at what is named below an offset.
+    /// Closes the month for all customers into an empty ledger, at what is committed below an offset.
     async fn measure(&mut self, store: &Store, asking: Engine, shares: u64, below: u64) {
         let spent = Arc::new(Spent::default());
         let timed = Timed { store: ClickHouseUsage::new(store.client().clone()), spent: Arc::clone(&spent) };
-        let clerk = Clerk::new(MemoryLedger::default(), timed, NamedBelow(below), AfterTheMonth, "bench");
+        let biller =
+            Biller::new(MemoryLedger::default(), timed, CommittedBelow(below), AfterTheMonth, "bench");
         let engine = Engine::now(store).await;
         let began = Instant::now();
-        let issued = clerk.close("2026-10", None).await.unwrap();
+        let issued = biller.close("2026-10", None).await.unwrap();
         self.walls_us.push(u64::try_from(began.elapsed().as_micros()).unwrap());
         self.spent.push(engine.since(store, asking).await);
         self.calls_us.push(spent.us.load(Ordering::Relaxed));
         self.calls = spent.calls.load(Ordering::Relaxed);
         self.by_call = std::mem::take(&mut *spent.by_call.lock().unwrap());
         assert_eq!(u64::try_from(issued.len()).unwrap(), CUSTOMERS);
-        for invoice in clerk.invoices().await.unwrap() {
+        for invoice in biller.invoices().await.unwrap() {
             let invoice = &invoice.invoice;
             let evidence = &invoice.evidence;
             assert_eq!(
@@ -509,7 +510,7 @@ async fn main() {
         .unwrap();
     if filled == 0 {
         let began = Instant::now();
-        fill_named(&store, events).await;
+        fill_committed(&store, events).await;
         println!(
             "{} intervals written and sealed in {} s",
             CUSTOMERS * INTERVALS_EACH,

@@ -27,7 +27,7 @@ use wb_clickhouse::read::{HashratePoint, Selection, SeriesRange};
 use wb_clickhouse::seal::{SealBase, SealContent, SealOf};
 use wb_clickhouse::{Cut, Store, StoreConfig};
 use wb_clickhouse_embedded::EngineConfig;
-use wb_events::names::{ALL_DAYS, SEAL_VERSION, WonSeal};
+use wb_events::commits::{ALL_DAYS, SEAL_VERSION, WonSeal};
 use wb_events::wire::Seal;
 
 /// 2026-10-01T00:00:00Z in microseconds.
@@ -55,7 +55,7 @@ struct Month {
 }
 
 impl Month {
-    /// Offsets in `names` of a day.
+    /// Offsets in `commits` of a day.
     fn offsets_of_day(&self) -> u64 {
         INTERVALS * self.rows * PARTITIONS + SPARE
     }
@@ -82,7 +82,7 @@ impl Month {
         ))
         .await;
         self.run(&format!(
-            "INSERT INTO manifest (names_offset, topic, partition, block, attempt) \
+            "INSERT INTO manifest (commit_offset, topic, partition, block, attempt) \
              SELECT {base} + ({from} * {rows} + intDiv(number, {PARTITIONS})) * {PARTITIONS} + number % {PARTITIONS}, \
                'shares', number % {PARTITIONS}, ({first} + {from}) * {rows} + intDiv(number, {PARTITIONS}) AS block, block \
              FROM numbers({})",
@@ -92,7 +92,7 @@ impl Month {
         base + to * rows * PARTITIONS
     }
 
-    /// Seals everything below a cut, naming from that offset on; gives the offset after the last seal.
+    /// Seals everything below a cut, committing from that offset on; gives the offset after the last seal.
     async fn pass(&mut self, cut: u64) -> u64 {
         let from = self.seals.get(&ALL_DAYS).map_or(0, |base| base.cut);
         let touched = self.store.touched_days(from, cut).await.unwrap();
@@ -107,7 +107,7 @@ impl Month {
         self.name(ALL_DAYS, cut, offset, SealContent::default()).await
     }
 
-    async fn name(&mut self, day: i32, cut: u64, names_offset: u64, content: SealContent) -> u64 {
+    async fn name(&mut self, day: i32, cut: u64, commit_offset: u64, content: SealContent) -> u64 {
         let seal = Seal {
             version: SEAL_VERSION,
             day,
@@ -120,9 +120,9 @@ impl Month {
             blocks_root: content.blocks_root.to_vec(),
             ..Seal::default()
         };
-        self.store.project_seals(&[WonSeal { names_offset, seal_hash: [0; 32], seal }]).await.unwrap();
+        self.store.project_seals(&[WonSeal { commit_offset, seal_hash: [0; 32], seal }]).await.unwrap();
         self.seals.insert(day, SealBase { seal: cut, cut });
-        names_offset + 1
+        commit_offset + 1
     }
 }
 

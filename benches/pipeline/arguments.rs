@@ -57,7 +57,7 @@ impl Arguments {
         Ok(read)
     }
 
-    /// The binary to measure: the one that was named, else a fresh release build.
+    /// The binary to measure: the one that was committed, else a fresh release build.
     pub(crate) fn binary(&self) -> Result<PathBuf> {
         if let Some(bin) = &self.bin {
             return bin.canonicalize().with_context(|| format!("there is no {}", bin.display()));
@@ -76,6 +76,6 @@ impl Arguments {
             let line: serde_json::Value = serde_json::from_str(line).ok()?;
             line.get("executable")?.as_str().map(PathBuf::from)
         });
-        executable.context("cargo named no executable")
+        executable.context("cargo committed no executable")
     }
 }

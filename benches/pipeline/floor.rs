@@ -16,7 +16,7 @@ use crate::stack::Stack;
 /// How long each stage took for all events.
 #[derive(Debug, Default)]
 pub(crate) struct Floor {
-    /// Bodies: decompressed, decoded and checked, as at the door.
+    /// Bodies: decompressed, decoded and checked, as at the ingest.
     pub(crate) decode: Duration,
     /// Records: signature checked, frame opened, blocks assembled.
     pub(crate) frames: Duration,
@@ -35,7 +35,7 @@ impl Floor {
 }
 
 /// Takes the bodies that were sent and the records that are in the log, so that the blocks are
-/// the very ones that were named.
+/// the very ones that were committed.
 pub(crate) async fn measure(stack: &Stack, log: &Log, partitions: &Partitions, load: &Load) -> Result<Floor> {
     let key = stack.frame_key()?;
     let mut floor = Floor::default();
@@ -43,7 +43,7 @@ pub(crate) async fn measure(stack: &Stack, log: &Log, partitions: &Partitions, l
     for (body, _) in load.bodies.iter() {
         let batch = wire::EventBatch::decode(zstd::decode_all(body.as_slice())?.as_slice())?;
         for event in batch.events {
-            input::check(event).ok().context("the door would refuse an event of the bench")?;
+            input::check(event).ok().context("the ingest would refuse an event of the bench")?;
         }
     }
     floor.decode = began.elapsed();

@@ -86,16 +86,16 @@ fn event(share: &StreamShare) -> Event {
     }
 }
 
-/// The front door as its senders see it.
+/// The front ingest as its senders see it.
 #[derive(Clone)]
-pub(crate) struct Door {
+pub(crate) struct IngestClient {
     http: reqwest::Client,
     url: String,
     operator_key: String,
     pool_key: String,
 }
 
-impl Door {
+impl IngestClient {
     pub(crate) fn new(stack: &Stack) -> Self {
         Self {
             http: reqwest::Client::new(),
@@ -138,11 +138,11 @@ impl Door {
         let next = Arc::new(AtomicUsize::new(0));
         let mut tasks = JoinSet::new();
         for _ in 0..senders {
-            let (next, bodies, door) = (Arc::clone(&next), Arc::clone(&load.bodies), self.clone());
+            let (next, bodies, ingest) = (Arc::clone(&next), Arc::clone(&load.bodies), self.clone());
             tasks.spawn(async move {
                 let mut took_us = Vec::new();
                 while let Some((body, events)) = bodies.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let request = door.request(body);
+                    let request = ingest.request(body);
                     let began = Instant::now();
                     accepted(request, *events).await.context("sending shares")?;
                     took_us.push(u64::try_from(began.elapsed().as_micros())?);

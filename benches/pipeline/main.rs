@@ -1,4 +1,4 @@
-//! Events a second from the front door to sealed block, on the real stack.
+//! Events a second from the front ingest to sealed block, on the real stack.
 //!
 //! `cargo bench --bench pipeline [-- --events N --pile N --machines N --senders N --batch N --bin PATH --keep]`
 //!
@@ -9,11 +9,11 @@
 //! the engine's library where they do not lie in `.stack`.
 //!
 //! With `--pile` the aggregator is killed afterwards, with all ids of `--events` live: once with next to nothing to do,
-//! which tells how soon the first block is named after an assignment, and once with that many shares sent while it is
+//! which tells how soon the first block is committed after an assignment, and once with that many shares sent while it is
 //! dead, which tells how fast they are caught up with.
 //!
 //! The shares are mined before the clock starts. The table tells how long it took until all were
-//! acknowledged and until all were named, what each process spent, and how far that is from the
+//! acknowledged and until all were committed, what each process spent, and how far that is from the
 //! floor: the same records decoded, folded and written as rows by one thread in memory. The last
 //! line is one JSON object with the same figures, for comparison with later runs.
 
@@ -30,20 +30,20 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use wb_events::topics;
-use wb_kafka::NamesView;
+use wb_kafka::CommitsView;
 
 use crate::arguments::Arguments;
 use crate::load::Load;
 use crate::recovery::Recovery;
 use crate::report::Report;
-use crate::stack::{NamedBlock, Stack};
+use crate::stack::{CommittedBlock, Stack};
 use crate::usage::Usage;
 
 /// The seed of the mined shares.
 const SEED: u64 = 20_261_123;
-/// How long naming everything may take after the last acknowledgement.
+/// How long committing everything may take after the last acknowledgement.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(600);
-/// How long the aggregator's log may lag behind the names, and how often it is read until then.
+/// How long the aggregator's log may lag behind the commits, and how often it is read until then.
 const TOLD_TIMEOUT: Duration = Duration::from_secs(10);
 const TOLD_PAUSE: Duration = Duration::from_millis(50);
 /// How long the stack is watched with nothing to do, before the load.
@@ -89,10 +89,10 @@ async fn bench(arguments: &Arguments, binary: &std::path::Path, load: Load) -> R
 
 /// The blocks of shares that the aggregator's log tells of, after the lines of before. A name is
 /// in the log before its line is.
-async fn told_blocks(stack: &Stack, lines_before: usize, events: u64) -> Result<Vec<NamedBlock>> {
+async fn told_blocks(stack: &Stack, lines_before: usize, events: u64) -> Result<Vec<CommittedBlock>> {
     let deadline = Instant::now() + TOLD_TIMEOUT;
     loop {
-        let mut blocks = stack.named_blocks()?.split_off(lines_before);
+        let mut blocks = stack.committed_blocks()?.split_off(lines_before);
         blocks.retain(|block| block.topic == topics::SHARES);
         let told: u64 = blocks.iter().map(|block| block.events).sum();
         if told >= events {
@@ -110,27 +110,28 @@ async fn measure(
     [load, pile]: [&Load; 2],
 ) -> Result<(Report, Option<Recovery>)> {
     let (log, partitions) = stack.log().await?;
-    let names = NamesView::start(log.clone(), &partitions, [0; 16], None).await.context("reading names")?;
+    let commits =
+        CommitsView::start(log.clone(), &partitions, [0; 16], None).await.context("reading commits")?;
     let settled = async || {
-        let cut = tokio::time::timeout(SETTLE_TIMEOUT, names.settled_cut(&partitions)).await;
-        cut.context("not everything was named in time")?.context("reading names")
+        let cut = tokio::time::timeout(SETTLE_TIMEOUT, commits.settled_cut(&partitions)).await;
+        cut.context("not everything was committed in time")?.context("reading commits")
     };
-    let door = load::Door::new(stack);
+    let ingest = load::IngestClient::new(stack);
     tell("sending facts");
-    door.send_facts(load).await?;
+    ingest.send_facts(load).await?;
     settled().await?;
 
     let before_idle = Usage::read(stack)?;
     tokio::time::sleep(IDLE).await;
     let before = Usage::read(stack)?;
-    let lines_before = stack.named_blocks()?.len();
+    let lines_before = stack.committed_blocks()?.len();
 
     tell(&format!("sending {} shares", load.events));
     let began = Instant::now();
-    let requests_us = door.send_shares(load, arguments.senders).await?;
+    let requests_us = ingest.send_shares(load, arguments.senders).await?;
     let acknowledged = began.elapsed();
     settled().await?;
-    let named = began.elapsed();
+    let committed = began.elapsed();
     let after = Usage::read(stack)?;
 
     let blocks = told_blocks(stack, lines_before, load.events).await?;
@@ -148,7 +149,7 @@ async fn measure(
         senders: arguments.senders,
         batch: arguments.batch,
         acknowledged,
-        named,
+        committed,
         requests_us,
         idle: before.since(&before_idle),
         idle_time: IDLE,
@@ -160,7 +161,7 @@ async fn measure(
     };
     let recovery = match pile.events {
         0 => None,
-        _ => Some(recovery::measure(stack, binary, &door, &names, &partitions, [load, pile]).await?),
+        _ => Some(recovery::measure(stack, binary, &ingest, &commits, &partitions, [load, pile]).await?),
     };
     Ok((report, recovery))
 }

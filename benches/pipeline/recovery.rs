@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use wb_events::topics;
-use wb_kafka::NamesView;
+use wb_kafka::CommitsView;
 use wb_kafka::topics::Partitions;
 
-use crate::load::{Door, Load};
+use crate::load::{IngestClient, Load};
 use crate::stack::Stack;
 use crate::usage::Usage;
 
@@ -29,7 +29,7 @@ const DAY_US: i64 = 86_400 * 1_000_000;
 /// What was measured.
 pub(crate) struct Recovery {
     live_ids: u64,
-    first_named_ms: Vec<(String, u64)>,
+    first_committed_ms: Vec<(String, u64)>,
     caught_up_events: u64,
     caught_up: Duration,
     spent_us: Vec<(&'static str, u64)>,
@@ -57,28 +57,28 @@ fn moments(lines: &[Value], message: &str) -> Vec<(String, i64)> {
     lines.iter().filter_map(of_line).collect()
 }
 
-/// Waits until every partition of shares has named a block after `from` lines of the log; gives the
+/// Waits until every partition of shares has committed a block after `from` lines of the log; gives the
 /// milliseconds from its assignment to that name.
-async fn first_named(stack: &Stack, from: usize, partitions: &Partitions) -> Result<Vec<(String, u64)>> {
+async fn first_committed(stack: &Stack, from: usize, partitions: &Partitions) -> Result<Vec<(String, u64)>> {
     let shares = partitions.get(topics::SHARES).copied().unwrap_or(0);
     let deadline = Instant::now() + LIMIT;
     loop {
         let lines = stack.aggregator_log()?.split_off(from);
         let assigned = moments(&lines, "a partition is taken up");
-        let named = moments(&lines, "a block is named");
+        let committed = moments(&lines, "a block is committed");
         let found: Vec<(String, u64)> = (0..shares)
             .filter_map(|partition| {
                 let chain = format!("{}/{partition}", topics::SHARES);
                 let at = |list: &[(String, i64)]| list.iter().find(|(of, _)| *of == chain).map(|(_, at)| *at);
                 // Over midnight the day begins anew.
-                let took_us = (at(&named)? - at(&assigned)?).rem_euclid(DAY_US);
+                let took_us = (at(&committed)? - at(&assigned)?).rem_euclid(DAY_US);
                 Some((chain, u64::try_from(took_us / 1_000).ok()?))
             })
             .collect();
         if found.len() == usize::try_from(shares)? {
             return Ok(found);
         }
-        anyhow::ensure!(Instant::now() < deadline, "only {found:?} of {shares} partitions named a block");
+        anyhow::ensure!(Instant::now() < deadline, "only {found:?} of {shares} partitions committed a block");
         tokio::time::sleep(PAUSE).await;
     }
 }
@@ -87,31 +87,31 @@ async fn first_named(stack: &Stack, from: usize, partitions: &Partitions) -> Res
 pub(crate) async fn measure(
     stack: &mut Stack,
     binary: &Path,
-    door: &Door,
-    names: &NamesView,
+    ingest: &IngestClient,
+    commits: &CommitsView,
     partitions: &Partitions,
     [live, pile]: [&Load; 2],
 ) -> Result<Recovery> {
     let settled = async || {
-        let cut = tokio::time::timeout(LIMIT, names.settled_cut(partitions)).await;
-        cut.context("not everything was named in time")?.context("reading names")
+        let cut = tokio::time::timeout(LIMIT, commits.settled_cut(partitions)).await;
+        cut.context("not everything was committed in time")?.context("reading commits")
     };
     crate::tell("waiting for snapshots, which are taken with the first block after half a minute");
     tokio::time::sleep(SNAPSHOT_PAUSE).await;
-    door.send_part(pile, 0..FEW).await?;
+    ingest.send_part(pile, 0..FEW).await?;
     settled().await?;
     tokio::time::sleep(SAVED_PAUSE).await;
     crate::tell("killing the aggregator with all ids live");
     stack.kill_service("aggregator").await?;
     let from = stack.aggregator_log()?.len();
-    door.send_part(pile, FEW..2 * FEW).await?;
+    ingest.send_part(pile, FEW..2 * FEW).await?;
     stack.start_service(binary, "aggregator").await?;
-    let first_named_ms = first_named(stack, from, partitions).await?;
+    let first_committed_ms = first_committed(stack, from, partitions).await?;
     settled().await?;
 
     crate::tell(&format!("killing it again, and sending {} shares meanwhile", pile.events));
     stack.kill_service("aggregator").await?;
-    door.send_part(pile, 2 * FEW..pile.bodies.len()).await?;
+    ingest.send_part(pile, 2 * FEW..pile.bodies.len()).await?;
     let before = Usage::read(stack)?;
     let began = Instant::now();
     stack.start_service(binary, "aggregator").await?;
@@ -121,7 +121,7 @@ pub(crate) async fn measure(
     let few: usize = pile.bodies.iter().take(2 * FEW).map(|(_, events)| events).sum();
     Ok(Recovery {
         live_ids: live.events,
-        first_named_ms,
+        first_committed_ms,
         caught_up_events: pile.events.saturating_sub(u64::try_from(few)?),
         caught_up,
         spent_us: spent.into_iter().collect(),
@@ -136,9 +136,11 @@ impl Recovery {
 
     /// What a person reads.
     pub(crate) fn table(&self) -> String {
-        let mut text =
-            format!("from assignment to the first named block, {} live ids, after kill -9\n", self.live_ids);
-        for (chain, took_ms) in &self.first_named_ms {
+        let mut text = format!(
+            "from assignment to the first committed block, {} live ids, after kill -9\n",
+            self.live_ids
+        );
+        for (chain, took_ms) in &self.first_committed_ms {
             text.push_str(&format!("  {chain:<32}{took_ms:>10} ms\n"));
         }
         text.push_str(&format!(
@@ -159,7 +161,7 @@ impl Recovery {
     pub(crate) fn json(&self) -> Value {
         json!({
             "live_ids": self.live_ids,
-            "first_named_ms": self.first_named_ms.iter().map(|(_, ms)| ms).collect::<Vec<_>>(),
+            "first_committed_ms": self.first_committed_ms.iter().map(|(_, ms)| ms).collect::<Vec<_>>(),
             "caught_up_events": self.caught_up_events,
             "caught_up_events_per_s": self.per_second(),
         })

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::floor::Floor;
-use crate::stack::NamedBlock;
+use crate::stack::CommittedBlock;
 
 /// Everything a run has measured.
 pub(crate) struct Report {
@@ -16,18 +16,18 @@ pub(crate) struct Report {
     pub(crate) batch: usize,
     /// From the first request to the last acknowledgement.
     pub(crate) acknowledged: Duration,
-    /// From the first request until everything is named.
-    pub(crate) named: Duration,
+    /// From the first request until everything is committed.
+    pub(crate) committed: Duration,
     /// How long each request took, in rising order.
     pub(crate) requests_us: Vec<u64>,
     /// CPU of each process while nothing was sent, in microseconds.
     pub(crate) idle: BTreeMap<&'static str, u64>,
     pub(crate) idle_time: Duration,
-    /// CPU of each process from the first request until everything is named, in microseconds.
+    /// CPU of each process from the first request until everything is committed, in microseconds.
     pub(crate) spent: BTreeMap<&'static str, u64>,
     pub(crate) kafka_bytes: u64,
     pub(crate) body_bytes: u64,
-    pub(crate) blocks: Vec<NamedBlock>,
+    pub(crate) blocks: Vec<CommittedBlock>,
     pub(crate) floor: Floor,
 }
 
@@ -61,8 +61,8 @@ impl Report {
     }
 
     /// How many blocks, and their sums.
-    fn steps(&self) -> (usize, NamedBlock) {
-        let mut sum = NamedBlock::default();
+    fn steps(&self) -> (usize, CommittedBlock) {
+        let mut sum = CommittedBlock::default();
         for block in &self.blocks {
             sum.events += block.events;
             sum.fold_us += block.fold_us;
@@ -82,7 +82,7 @@ impl Report {
     }
 
     fn write_table(&self, text: &mut String) -> std::fmt::Result {
-        let (acknowledged_us, named_us) = (micros(self.acknowledged), micros(self.named));
+        let (acknowledged_us, committed_us) = (micros(self.acknowledged), micros(self.committed));
         writeln!(
             text,
             "{} shares, {} a request, {} senders, {} CPUs\n",
@@ -92,7 +92,7 @@ impl Report {
             std::thread::available_parallelism().map_or(0, usize::from)
         )?;
         writeln!(text, "{:<34}{:>10}{:>14}", "", "seconds", "events/s")?;
-        for (what, us) in [("all acknowledged", acknowledged_us), ("all named", named_us)] {
+        for (what, us) in [("all acknowledged", acknowledged_us), ("all committed", committed_us)] {
             writeln!(text, "{what:<34}{:>10}{:>14}", seconds(us), self.per_second(us))?;
         }
         let (p50, p99) = (self.request_us(50), self.request_us(99));
@@ -139,7 +139,7 @@ impl Report {
             text,
             "the stack's CPU is {} times the floor's, its time to name {} times",
             ratio(total, floor_us),
-            ratio(named_us, floor_us)
+            ratio(committed_us, floor_us)
         )?;
         writeln!(
             text,
@@ -159,9 +159,9 @@ impl Report {
             "batch": self.batch,
             "senders": self.senders,
             "acknowledged_us": micros(self.acknowledged),
-            "named_us": micros(self.named),
+            "committed_us": micros(self.committed),
             "acknowledged_events_s": self.per_second(micros(self.acknowledged)),
-            "named_events_s": self.per_second(micros(self.named)),
+            "committed_events_s": self.per_second(micros(self.committed)),
             "request_p50_us": self.request_us(50),
             "request_p99_us": self.request_us(99),
             "cpu_us_per_million_events": per_million,

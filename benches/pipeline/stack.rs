@@ -31,9 +31,9 @@ pub(crate) fn root() -> &'static Path {
     here.parent().unwrap_or(here)
 }
 
-/// A block as the aggregator tells of it when it is named; times in microseconds.
+/// A block as the aggregator tells of it when it is committed; times in microseconds.
 #[derive(Debug, Clone, Default, Deserialize)]
-pub(crate) struct NamedBlock {
+pub(crate) struct CommittedBlock {
     pub(crate) topic: String,
     pub(crate) events: u64,
     pub(crate) fold_us: u64,
@@ -188,7 +188,7 @@ impl Stack {
     }
 
     /// All blocks of which the aggregator's log tells so far.
-    pub(crate) fn named_blocks(&self) -> Result<Vec<NamedBlock>> {
+    pub(crate) fn committed_blocks(&self) -> Result<Vec<CommittedBlock>> {
         let text = std::fs::read_to_string(self.dir.path().join("aggregator.log"))?;
         Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
     }

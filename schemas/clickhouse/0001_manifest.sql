@@ -1,8 +1,8 @@
--- The projection of the `names` topic, in offset order: which attempt of which block counts.
+-- The projection of the `commits` topic, in offset order: which attempt of which block counts.
 -- Two projectors may insert the same record; readers use it as a set, so a repeat is harmless.
 CREATE TABLE IF NOT EXISTS manifest
 (
-    names_offset    UInt64,
+    commit_offset    UInt64,
     topic           LowCardinality(String),
     partition       UInt32,
     block           UInt64,
@@ -17,9 +17,9 @@ CREATE TABLE IF NOT EXISTS manifest
     merkle_root     FixedString(32),
     last_frame_hash FixedString(32),
     predecessor     FixedString(32),
-    name_hash       FixedString(32),
+    commit_hash       FixedString(32),
     fold_version    UInt32
 )
 ENGINE = MergeTree
-ORDER BY (topic, partition, block, names_offset)
+ORDER BY (topic, partition, block, commit_offset)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 0

@@ -1,10 +1,10 @@
--- The projection of the seals that won in the `names` topic, in offset order, in one order with `manifest`.
--- Of a day's seals below a cut the one with the highest cut stands for all blocks of the day named before it.
--- The day -2147483648 stands for all days: everything named before its cut lies in the seals of its days.
+-- The projection of the seals that won in the `commits` topic, in offset order, in one order with `manifest`.
+-- Of a day's seals below a cut the one with the highest cut stands for all blocks of the day committed before it.
+-- The day -2147483648 stands for all days: everything committed before its cut lies in the seals of its days.
 -- Two projectors may insert the same record, so a repeat is harmless.
 CREATE TABLE IF NOT EXISTS seals
 (
-    names_offset UInt64,
+    commit_offset UInt64,
     day          Int32,
     seal         UInt64,
     cut          UInt64,
@@ -14,5 +14,5 @@ CREATE TABLE IF NOT EXISTS seals
     predecessor  FixedString(32)
 )
 ENGINE = MergeTree
-ORDER BY (day, names_offset)
+ORDER BY (day, commit_offset)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 0

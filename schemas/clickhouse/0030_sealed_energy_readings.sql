@@ -1,4 +1,4 @@
--- Readings of sealed days: every named reading, with the block that holds it, as a bill names its evidence.
+-- Readings of sealed days: every committed reading, with the block that holds it, as a bill names its evidence.
 -- None is left out: readings of one instant that disagree are counted as conflicts by whoever reads them.
 CREATE TABLE IF NOT EXISTS sealed_energy_readings
 (

@@ -1,4 +1,4 @@
--- Of sealed days: which blocks have work or readings of the day, with what their names say of them. Their number and
+-- Of sealed days: which blocks have work or readings of the day, with what their commits say of them. Their number and
 -- the root over them stand in the seal, and so behind every bill of the day.
 CREATE TABLE IF NOT EXISTS sealed_blocks
 (

@@ -52,10 +52,10 @@ fn bad_input_is_explained_and_the_stream_goes_on() {
     meter.assert_counted(&place);
     assert_quarantine(&place, &stray);
     assert!(up.runs(), "{}", up.stderr());
-    // Nothing acknowledged is lost and nothing else is counted: every named event has its reason to be there.
+    // Nothing acknowledged is lost and nothing else is counted: every committed event has its reason to be there.
     let strangers = u64::try_from(stray.quarantined.len()).unwrap();
-    until("everything is named", COUNT_LIMIT, || {
-        let named = events::conserved(&place);
+    until("everything is committed", COUNT_LIMIT, || {
+        let committed = events::conserved(&place);
         let accepted = facts + meter.acknowledged + stray.read_after;
         let expected = BTreeMap::from([
             ("events", accepted + refused_shares + strangers),
@@ -63,7 +63,7 @@ fn bad_input_is_explained_and_the_stream_goes_on() {
             ("duplicate", 0),
             ("rejected", refused_shares + strangers),
         ]);
-        if named == expected { Ok(()) } else { Err(format!("{named:?} is not {expected:?}")) }
+        if committed == expected { Ok(()) } else { Err(format!("{committed:?} is not {expected:?}")) }
     });
     the_api_shows_it(&place, &meter, refused_shares);
 
@@ -364,7 +364,7 @@ fn assert_quarantine(place: &Place, stray: &Stray) {
             "SELECT count() FROM manifest WHERE topic = 'energy' AND partition = {partition} \
              AND first_offset <= {offset} AND end_offset > {offset} + 1"
         );
-        assert_ne!(tables::count(place, &passed), Ok(0), "its own block was named");
+        assert_ne!(tables::count(place, &passed), Ok(0), "its own block was committed");
     }
 }
 

@@ -1,4 +1,4 @@
-//! The conservation law: one row that is deleted behind the product's back stops the next invoice and all naming, with
+//! The conservation law: one row that is deleted behind the product's back stops the next invoice and all committing, with
 //! a message that names the block.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
 
@@ -62,17 +62,17 @@ fn one_deleted_row_stops_the_next_invoice_and_names_the_block() {
     shows(figures_port, "weighbridge_ingest_events_total{answer=\"accepted\"} 47");
     run("alarm-none", &["alarm", "show"]).success("no alarm at first");
 
-    for (table, named) in DAMAGES {
+    for (table, committed) in DAMAGES {
         let restore = delete_one(&place, table);
         // Found by the close itself, or by the watch before it: either way nothing is issued.
         let closed = run(&format!("close-{table}"), &["close", "--period", "2026-10"]);
         assert_ne!(closed.code, Some(0), "{table}: {}", closed.stdout);
         let said = closed.stderr.clone() + &closed.stdout;
-        assert!(said.contains("WB-3221") && said.contains(named), "{table}: {said}");
+        assert!(said.contains("WB-3221") && said.contains(committed), "{table}: {said}");
         assert!(!closed.stdout.contains("issued"), "{table}: {}", closed.stdout);
         let listed = run(&format!("list-{table}"), &["invoice", "list"]).success("invoice list");
         assert_eq!(listed.stdout, "", "{table}: nothing is issued");
-        // The watch raises the alarm by itself, and naming stops: what is sent waits.
+        // The watch raises the alarm by itself, and committing stops: what is sent waits.
         until("the alarm stands", COUNT_LIMIT, || {
             let shown = run(&format!("alarm-{table}"), &["alarm", "show"]);
             if shown.code == Some(1) && shown.stdout.contains("WB-3221") {
@@ -82,12 +82,12 @@ fn one_deleted_row_stops_the_next_invoice_and_names_the_block() {
             }
         });
         shows(figures_port, "weighbridge_alarm 1");
-        let before = tables::count(&place, "SELECT uniqExact(names_offset) FROM manifest").unwrap();
+        let before = tables::count(&place, "SELECT uniqExact(commit_offset) FROM manifest").unwrap();
         meter.send(&place, &meters.key, 5);
         let refused = run(&format!("again-{table}"), &["close", "--period", "2026-10"]);
         assert!(refused.code != Some(0) && refused.stderr.contains("WB-5013"), "{}", refused.stderr);
-        let after = tables::count(&place, "SELECT uniqExact(names_offset) FROM manifest").unwrap();
-        assert_eq!(before, after, "{table}: nothing is named while the alarm stands");
+        let after = tables::count(&place, "SELECT uniqExact(commit_offset) FROM manifest").unwrap();
+        assert_eq!(before, after, "{table}: nothing is committed while the alarm stands");
 
         tables::ask(&place, &restore).unwrap_or_else(|error| panic!("{error}"));
         let why = format!("the row of {table} is back");

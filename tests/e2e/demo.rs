@@ -30,7 +30,7 @@ fn the_demonstration_shows_what_it_must() {
     let summary = Summary::read(&place);
     assert_totals(&summary);
     customers_see_their_own(&place, &summary);
-    the_clerk_answers(&place, &summary);
+    the_biller_answers(&place, &summary);
     bundles::assert_bundles(&place, &summary);
     papers::assert_papers(&place, &summary);
     reports::assert_golden(&summary);
@@ -73,13 +73,13 @@ fn assert_totals(summary: &Summary) {
     assert_eq!(summary.events_refused_at_the_door, 0, "of {}", summary.events_sent);
     // Real shares: every one solved its block.
     assert_eq!(summary.genesis.accepted(), BTreeMap::from([("main", 400)]));
-    assert_eq!(summary.museum.accepted(), BTreeMap::from([("main", 6), ("testnet3", 2)]));
-    assert_eq!((summary.genesis.blocks, summary.museum.blocks), (400, 8));
+    assert_eq!(summary.historic.accepted(), BTreeMap::from([("main", 6), ("testnet3", 2)]));
+    assert_eq!((summary.genesis.blocks, summary.historic.blocks), (400, 8));
     // Mutated ones: each for its own reason, and none else.
     let reasons = reasons();
     assert_eq!(reasons.values().sum::<u64>(), 33);
     assert_eq!(summary.second.rejected(), reasons);
-    assert_eq!(summary.museum.rejected(), reasons);
+    assert_eq!(summary.historic.rejected(), reasons);
     // Work, exactly.
     let work_q32: u128 = summary.genesis.verdicts.iter().map(|count| count.work_q32()).sum();
     assert_eq!(work_q32, 400 * ONE_Q32);
@@ -191,7 +191,7 @@ fn customers_see_their_own(place: &Place, summary: &Summary) {
 }
 
 /// The command line against the running stack: the same invoices, computed again.
-fn the_clerk_answers(place: &Place, summary: &Summary) {
+fn the_biller_answers(place: &Place, summary: &Summary) {
     let list = place.run("list", &["invoice", "list"], END_LIMIT).success("invoice list").stdout;
     let mut listed: Vec<&str> = list.lines().filter_map(|line| line.split(' ').nth(1)).collect();
     listed.sort_unstable();

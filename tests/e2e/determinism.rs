@@ -178,7 +178,7 @@ fn send(place: &Place, sources: &[Source], events: Vec<Sent>, run: &Run) -> u64 
     })
 }
 
-/// All that counts, by table: named rows without their place in the log.
+/// All that counts, by table: committed rows without their place in the log.
 fn day_tables(place: &Place) -> BTreeMap<String, String> {
     let ask = |table: &str, sql: &str| {
         let found = tables::ask(place, sql).unwrap_or_else(|error| panic!("{error}"));
@@ -251,7 +251,7 @@ struct Found {
 }
 
 /// The log is read again from its beginning: snapshots and proofs are caches, and both are gone. What is folded again must
-/// be what was named, or its partition names nothing more. Then everything is sent once more: it is counted, hence every
+/// be what was committed, or its partition names nothing more. Then everything is sent once more: it is counted, hence every
 /// partition has come to its end, and all of it as repeats, hence it knows what it knew. Rows and digests are the same.
 fn read_again(place: &Place, up: Running, file: &str, input: &Input, sources: &[Source], found: &Found) {
     end(place, up);

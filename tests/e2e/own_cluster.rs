@@ -51,16 +51,16 @@ fn services_count_on_backends_of_others() {
     let energy_wh = data["energy"][0]["energyWh"].as_str().unwrap();
     assert_eq!(energy_wh.split('.').next().unwrap(), (24 * STEP_WH).to_string());
 
-    // The first set wakes up far behind and finds everything named: it counts nothing again, and goes on beside the other.
+    // The first set wakes up far behind and finds everything committed: it counts nothing again, and goes on beside the other.
     up.send(Signal::CONT);
     meter.send(&ours, &meters.key, 25);
     meter.assert_counted(&theirs);
     let expected = facts + meter.acknowledged;
-    until("all is named once", COUNT_LIMIT, || {
-        let named = events::conserved(&theirs);
+    until("all is committed once", COUNT_LIMIT, || {
+        let committed = events::conserved(&theirs);
         let wanted =
             BTreeMap::from([("events", expected), ("accepted", expected), ("duplicate", 0), ("rejected", 0)]);
-        if named == wanted { Ok(()) } else { Err(format!("{named:?} is not {wanted:?}")) }
+        if committed == wanted { Ok(()) } else { Err(format!("{committed:?} is not {wanted:?}")) }
     });
 
     for service in services {

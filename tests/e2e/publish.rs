@@ -1,4 +1,4 @@
-//! `usage` and `quarantine` hold every named row exactly once, for whoever applies the rule of epochs, although who
+//! `usage` and `quarantine` hold every committed row exactly once, for whoever applies the rule of epochs, although who
 //! publishes is killed in the middle of it again and again, and wakes as a stale publisher.
 #![allow(
     clippy::unwrap_used,
@@ -109,8 +109,8 @@ impl Reader {
     }
 }
 
-/// Every row that is named now, as ClickHouse has it.
-fn named_rows(place: &Place) -> Result<Vec<Name>, String> {
+/// Every row that is committed now, as ClickHouse has it.
+fn committed_rows(place: &Place) -> Result<Vec<Name>, String> {
     let of = |table: &str, only: &str| {
         format!("SELECT topic, partition, block, '{table}' AS t, idx FROM {table} WHERE {only} AND {NAMED}")
     };
@@ -136,10 +136,10 @@ fn named_rows(place: &Place) -> Result<Vec<Name>, String> {
     Ok(rows)
 }
 
-/// Waits until both topics hold every named row, and no row twice.
+/// Waits until both topics hold every committed row, and no row twice.
 fn assert_published(place: &Place, reader: &Reader, when: &str) -> Read {
-    let read = until(&format!("every named row is published, {when}"), COUNT_LIMIT, || {
-        let expected = named_rows(place)?;
+    let read = until(&format!("every committed row is published, {when}"), COUNT_LIMIT, || {
+        let expected = committed_rows(place)?;
         let read = reader.read();
         let twice: Vec<_> = read.rows.iter().filter(|(_, (times, _))| *times > 1).take(5).collect();
         assert!(twice.is_empty(), "{when}: rows that count more than once: {twice:?}");
@@ -147,7 +147,7 @@ fn assert_published(place: &Place, reader: &Reader, when: &str) -> Read {
             return Ok(read);
         }
         let strange = read.rows.keys().find(|row| !expected.contains(row));
-        Err(format!("{} rows of {}; not named: {strange:?}", read.rows.len(), expected.len()))
+        Err(format!("{} rows of {}; not committed: {strange:?}", read.rows.len(), expected.len()))
     });
     eprintln!(
         "{when}: {} rows once each, {} claims, {} repeats that count for nothing",
@@ -171,7 +171,7 @@ fn write_refused(place: &Place, reader: &Reader, from: usize, number: usize) {
 }
 
 #[test]
-fn what_is_named_is_published_once_whoever_dies() {
+fn what_is_committed_is_published_once_whoever_dies() {
     let mut random = Random::new("publish");
     let stack = Place::new();
     let mut up = stack.start("up", &["up"]);
@@ -188,9 +188,13 @@ fn what_is_named_is_published_once_whoever_dies() {
     assigned["body"]["valid_from_us"] = ASSIGNED_US.into();
     facts.push(assigned);
     events::send_good(&ours, &operator.key, &facts);
-    until("the facts are named", COUNT_LIMIT, || {
-        let named = events::conserved(&stack)["accepted"];
-        if named == u64::try_from(facts.len()).unwrap() { Ok(()) } else { Err(format!("{named} are")) }
+    until("the facts are committed", COUNT_LIMIT, || {
+        let committed = events::conserved(&stack)["accepted"];
+        if committed == u64::try_from(facts.len()).unwrap() {
+            Ok(())
+        } else {
+            Err(format!("{committed} are"))
+        }
     });
     // Its aggregator stands still from here on; the broker and the engine go on.
     up.send(Signal::STOP);

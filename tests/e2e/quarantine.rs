@@ -66,12 +66,12 @@ impl Stack {
         )
     }
 
-    /// Waits for sums over all named blocks.
+    /// Waits for sums over all committed blocks.
     fn wait_for(&self, what: &str, accepted: u64, duplicate: u64, rejected: u64) {
         until(what, COUNT_LIMIT, || {
-            let named = events::conserved(&self.place);
-            let found = (named["accepted"], named["duplicate"], named["rejected"]);
-            if found == (accepted, duplicate, rejected) { Ok(()) } else { Err(format!("{named:?}")) }
+            let committed = events::conserved(&self.place);
+            let found = (committed["accepted"], committed["duplicate"], committed["rejected"]);
+            if found == (accepted, duplicate, rejected) { Ok(()) } else { Err(format!("{committed:?}")) }
         });
     }
 

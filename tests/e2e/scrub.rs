@@ -115,7 +115,7 @@ impl Site {
     fn assert_clean(&mut self, what: &str) {
         let scrub = self.run(&["scrub", "--log"]);
         assert_eq!(scrub.code, Some(0), "{what}: {}\n{}", scrub.stdout, scrub.stderr);
-        assert!(scrub.stdout.contains("all is as it was named"), "{what}: {}", scrub.stdout);
+        assert!(scrub.stdout.contains("all is as it was committed"), "{what}: {}", scrub.stdout);
     }
 
     /// The damage is found and told, nothing is changed; then it is repaired, and nothing is found any more.
@@ -173,14 +173,14 @@ fn what_is_damaged_is_found_and_repaired_and_the_log_builds_it_again() {
 fn a_dropped_partition_and_lost_files_of_the_archive(site: &mut Site, totals: &[String]) {
     site.tell("ALTER TABLE energy_readings DROP PARTITION ID '202610'");
     let frames = files(&site.place.data_dir().join("archive"), "frames");
-    let named = site.number("SELECT uniqExact(names_offset) FROM manifest");
-    assert_eq!(u64::try_from(frames.len()).unwrap(), named, "one file a named block");
+    let committed = site.number("SELECT uniqExact(commit_offset) FROM manifest");
+    assert_eq!(u64::try_from(frames.len()).unwrap(), committed, "one file a committed block");
     let whole = fs::read(&frames[0]).unwrap();
     fs::write(&frames[0], &whole[..whole.len() / 2]).unwrap();
     fs::remove_file(&frames[1]).unwrap();
     let told = [
         "the rows of block 0 of energy/",
-        "are not those that were named: it holds block_counts 1 row",
+        "are not those that were committed: it holds block_counts 1 row",
         "it cannot be unpacked",
         "the archive has no file of it",
     ];
@@ -195,14 +195,14 @@ fn a_dropped_partition_and_lost_files_of_the_archive(site: &mut Site, totals: &[
 }
 
 fn a_deleted_row_of_the_manifest_and_an_attempt_left_behind(site: &mut Site, totals: &[String]) {
-    let offset = site.number("SELECT min(names_offset) FROM manifest WHERE topic = 'energy'");
+    let offset = site.number("SELECT min(commit_offset) FROM manifest WHERE topic = 'energy'");
     site.tell(&format!(
-        "ALTER TABLE manifest DELETE WHERE names_offset = {offset} SETTINGS mutations_sync = 1"
+        "ALTER TABLE manifest DELETE WHERE commit_offset = {offset} SETTINGS mutations_sync = 1"
     ));
     site.tell("INSERT INTO facts SELECT * REPLACE (toUInt64(77) AS attempt) FROM facts");
     let told = [
-        &format!("is named (at offset {offset}), but the manifest does not show it: no reader counts it"),
-        "4 rows are left of attempt 77 of block 0 of reference/0, which another attempt was named for",
+        &format!("is committed (at offset {offset}), but the manifest does not show it: no reader counts it"),
+        "4 rows are left of attempt 77 of block 0 of reference/0, which another attempt was committed for",
     ];
     site.assert_found_and_repaired("a row of the manifest and an attempt", &told, totals);
 }

@@ -1,16 +1,16 @@
-//! The frame archive: a block's records are kept before it is named, and read again where the log
+//! The frame archive: a block's records are kept before it is committed, and read again where the log
 //! no longer holds them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use wb_events::names::WonName;
+use wb_events::commits::WonCommit;
 use wb_fold::{Assembler, BlockId, ClosedBlock, LogRecord};
 
 use crate::AggregatorError;
-use crate::partition::{Course, Seat};
+use crate::partition::{FoldCursor, PartitionOwner};
 
-impl Seat {
+impl PartitionOwner {
     /// Keeps the records of a block; gives the hash that its name shall hold, empty without an
     /// archive.
     pub(crate) async fn archive(
@@ -26,34 +26,40 @@ impl Seat {
     }
 
     fn log_id(&self) -> Vec<u8> {
-        self.names.pin().map(|pin| pin.log_id).unwrap_or_default()
+        self.commits.pin().map(|pin| pin.log_id).unwrap_or_default()
     }
 
-    /// Folds archived blocks onto the course until the log holds what comes next. Each is what its
+    /// Folds archived blocks onto the cursor until the log holds what comes next. Each is what its
     /// name says, so nothing is written.
-    pub(crate) async fn fold_archived(&self, course: Course, low: u64) -> Result<Course, AggregatorError> {
-        let mut course = course;
-        let mut names = self.log.walk_names(None).await.map_err(AggregatorError::Log)?;
-        while course.next_offset < low {
+    pub(crate) async fn fold_archived(
+        &self,
+        cursor: FoldCursor,
+        low: u64,
+    ) -> Result<FoldCursor, AggregatorError> {
+        let mut cursor = cursor;
+        let mut commits = self.log.walk_commits(None).await.map_err(AggregatorError::Log)?;
+        while cursor.next_offset < low {
             let lost = AggregatorError::BeginningLost {
                 topic: self.chain.topic.clone(),
                 partition: self.chain.partition,
                 low,
-                wanted: course.next_offset,
+                wanted: cursor.next_offset,
             };
-            let Some(won) = names.next_name().await.map_err(AggregatorError::Log)? else { return Err(lost) };
-            let ours = won.name.topic == self.chain.topic && won.name.partition == self.chain.partition;
-            if ours && won.name.block == course.next_block {
+            let Some(won) = commits.next_commit().await.map_err(AggregatorError::Log)? else {
+                return Err(lost);
+            };
+            let ours = won.commit.topic == self.chain.topic && won.commit.partition == self.chain.partition;
+            if ours && won.commit.block == cursor.next_block {
                 let Some(closed) = self.archived(&won).await? else { return Err(lost) };
-                course = self.refold(course, closed, &won).await?;
+                cursor = self.refold(cursor, closed, &won).await?;
             }
         }
-        Ok(course)
+        Ok(cursor)
     }
 
-    /// A named block from the archive; `None` where it is not there.
-    async fn archived(&self, won: &WonName) -> Result<Option<ClosedBlock>, AggregatorError> {
-        let name = &won.name;
+    /// A committed block from the archive; `None` where it is not there.
+    async fn archived(&self, won: &WonCommit) -> Result<Option<ClosedBlock>, AggregatorError> {
+        let name = &won.commit;
         let Some(archive) = self.config.frame_archive.clone() else { return Ok(None) };
         if name.archive_hash.is_empty() {
             return Ok(None);
@@ -73,14 +79,14 @@ impl Seat {
 
     async fn refold(
         &self,
-        course: Course,
+        cursor: FoldCursor,
         closed: ClosedBlock,
-        won: &WonName,
-    ) -> Result<Course, AggregatorError> {
-        let (mut course, folded, _): (Course, _, Duration) = self.fold(course, closed).await?;
+        won: &WonCommit,
+    ) -> Result<FoldCursor, AggregatorError> {
+        let (mut cursor, folded, _): (FoldCursor, _, Duration) = self.fold(cursor, closed).await?;
         self.check_against(&folded, won)?;
-        course.next_block = course.next_block.saturating_add(1);
-        course.next_offset = folded.end_offset;
-        Ok(course)
+        cursor.next_block = cursor.next_block.saturating_add(1);
+        cursor.next_offset = folded.end_offset;
+        Ok(cursor)
     }
 }

@@ -1,28 +1,28 @@
-//! One block's way from fold to name: write, read back, name, read the name back.
+//! One block's way from fold to commit: write, read back, commit, read the name back.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use wb_events::names::{CHAIN_START, NAMES_VERSION, WonName, encode_name};
+use wb_events::commits::{CHAIN_START, COMMITS_VERSION, WonCommit, encode_commit};
 use wb_events::topics;
-use wb_events::wire::Name;
+use wb_events::wire::Commit;
 use wb_fold::{FoldedBlock, LogRecord};
 
-use crate::partition::Seat;
+use crate::partition::PartitionOwner;
 use crate::{AggregatorError, RETRY_MAX, RETRY_MIN, with_causes};
 
-/// How long the steps of the attempt that was named took.
+/// How long the steps of the attempt that was committed took.
 struct Spent {
     write: Duration,
     verify: Duration,
-    name: Duration,
+    commit: Duration,
 }
 
 /// Where a block stands in its chain.
 enum Place {
-    /// It has its name.
+    /// It has its commit.
     Named,
-    /// It is the one to be named next.
+    /// It is the one to be committed next.
     Next { predecessor: [u8; 32] },
 }
 
@@ -30,16 +30,16 @@ fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// What a named block adds to the figures.
+/// What a committed block adds to the figures.
 fn tell_figures(block: &FoldedBlock, fold: Duration, spent: &Spent) {
     let topic = || block.id.topic.clone();
-    metrics::counter!("weighbridge_blocks_named_total", "topic" => topic()).increment(1);
+    metrics::counter!("weighbridge_blocks_committed_total", "topic" => topic()).increment(1);
     for ((verdict, _), events) in block.counts.by_verdict() {
         metrics::counter!("weighbridge_events_total", "topic" => topic(), "verdict" => verdict)
             .increment(events);
     }
     for (step, time) in
-        [("fold", fold), ("write", spent.write), ("verify", spent.verify), ("name", spent.name)]
+        [("fold", fold), ("write", spent.write), ("verify", spent.verify), ("commit", spent.commit)]
     {
         metrics::histogram!("weighbridge_block_step_seconds", "step" => step).record(time);
     }
@@ -49,8 +49,8 @@ fn random_attempt() -> Result<u64, AggregatorError> {
     getrandom::u64().map_err(|_| AggregatorError::Random)
 }
 
-impl Seat {
-    /// Brings a block to its name, whoever's attempt it is that counts in the end. `fold` is how
+impl PartitionOwner {
+    /// Brings a block to its commit, whoever's attempt it is that counts in the end. `fold` is how
     /// long folding it took, for the log; `log` are its records, for the archive.
     pub(crate) async fn commit(
         &self,
@@ -71,7 +71,7 @@ impl Seat {
         }
         let mut pause = RETRY_MIN;
         loop {
-            self.names.check_no_alarm().map_err(AggregatorError::Log)?;
+            self.commits.check_no_alarm().map_err(AggregatorError::Log)?;
             let Place::Next { predecessor } = self.place_of(block)? else { return Ok(()) };
             match self.try_once(block, predecessor, log).await {
                 Ok(spent) => {
@@ -84,8 +84,8 @@ impl Seat {
                         fold_us = micros(fold),
                         write_us = micros(spent.write),
                         verify_us = micros(spent.verify),
-                        name_us = micros(spent.name),
-                        "a block is named"
+                        commit_us = micros(spent.commit),
+                        "a block is committed"
                     );
                     return Ok(());
                 }
@@ -100,7 +100,7 @@ impl Seat {
                         partition = block.id.partition,
                         block = block.id.block,
                         error = with_causes(&error),
-                        "a block is not named yet"
+                        "a block is not committed yet"
                     );
                 }
                 Err(error) => return Err(error),
@@ -108,7 +108,7 @@ impl Seat {
             tokio::time::sleep(pause).await;
             pause = pause.saturating_mul(2).min(RETRY_MAX);
             // The name may have reached the log although nobody said so.
-            self.names.catch_up().await.map_err(AggregatorError::Log)?;
+            self.commits.catch_up().await.map_err(AggregatorError::Log)?;
         }
     }
 
@@ -130,7 +130,7 @@ impl Seat {
                 partition = block.id.partition,
                 block = block.id.block,
                 ?mismatch,
-                "ClickHouse does not hold what was written; the attempt is left unnamed"
+                "ClickHouse does not hold what was written; the attempt is left uncommitted"
             );
             let problem =
                 format!("an attempt of {} reads back otherwise than it was written", mismatch.table);
@@ -140,34 +140,34 @@ impl Seat {
             }));
         }
         let verified = Instant::now();
-        let record = encode_name(&self.name_of(block, attempt, predecessor, archive_hash));
+        let record = encode_commit(&self.commit_of(block, attempt, predecessor, archive_hash));
         let key = format!("{}/{}", block.id.topic, block.id.partition);
         let offset = self
             .log
-            .append(topics::NAMES, 0, key.as_bytes(), &record, &[])
+            .append(topics::COMMITS, 0, key.as_bytes(), &record, &[])
             .await
             .map_err(AggregatorError::Log)?;
-        self.names.wait_until(offset.saturating_add(1)).await.map_err(AggregatorError::Log)?;
+        self.commits.wait_until(offset.saturating_add(1)).await.map_err(AggregatorError::Log)?;
         if matches!(self.place_of(block)?, Place::Named) {
             return Ok(Spent {
                 write: written - began,
                 verify: verified - written,
-                name: verified.elapsed(),
+                commit: verified.elapsed(),
             });
         }
         // Our name lost, and not to this block: the chain has moved elsewhere.
         Err(self.history(block.id.block, "place in its chain"))
     }
 
-    fn name_of(
+    fn commit_of(
         &self,
         block: &FoldedBlock,
         attempt: u64,
         predecessor: [u8; 32],
         archive_hash: Vec<u8>,
-    ) -> Name {
-        Name {
-            version: NAMES_VERSION,
+    ) -> Commit {
+        Commit {
+            version: COMMITS_VERSION,
             topic: block.id.topic.clone(),
             partition: block.id.partition,
             block: block.id.block,
@@ -184,23 +184,23 @@ impl Seat {
             predecessor: predecessor.to_vec(),
             fold_version: block.fold_version,
             archive_hash,
-            log_id: self.names.pin().map(|pin| pin.log_id).unwrap_or_default(),
+            log_id: self.commits.pin().map(|pin| pin.log_id).unwrap_or_default(),
         }
     }
 
-    /// Whether the block has its name, ours or another's, or is the next of its chain. One that was
-    /// named with other content or ends stops the partition, and so does one whose predecessor has
-    /// no name.
+    /// Whether the block has its commit, ours or another's, or is the next of its chain. One that was
+    /// committed with other content or ends stops the partition, and so does one whose predecessor has
+    /// no commit.
     fn place_of(&self, block: &FoldedBlock) -> Result<Place, AggregatorError> {
         let number = block.id.block;
-        match self.names.head(&self.chain) {
-            Some(head) if head.name.block > number => Ok(Place::Named),
-            Some(head) if head.name.block == number => {
+        match self.commits.head(&self.chain) {
+            Some(head) if head.commit.block > number => Ok(Place::Named),
+            Some(head) if head.commit.block == number => {
                 self.check_against(block, &head)?;
                 Ok(Place::Named)
             }
-            Some(head) if head.name.block.checked_add(1) == Some(number) => {
-                Ok(Place::Next { predecessor: head.name_hash })
+            Some(head) if head.commit.block.checked_add(1) == Some(number) => {
+                Ok(Place::Next { predecessor: head.commit_hash })
             }
             None if number == 0 => Ok(Place::Next { predecessor: CHAIN_START }),
             _ => Err(self.history(number, "predecessor")),
@@ -208,15 +208,15 @@ impl Seat {
     }
 
     /// Compares a block folded from the log with the name it was given.
-    pub(crate) fn check_against(&self, block: &FoldedBlock, won: &WonName) -> Result<(), AggregatorError> {
-        let name = &won.name;
-        let differs = if name.end_offset != block.end_offset || name.first_offset != block.first_offset {
+    pub(crate) fn check_against(&self, block: &FoldedBlock, won: &WonCommit) -> Result<(), AggregatorError> {
+        let commit = &won.commit;
+        let differs = if commit.end_offset != block.end_offset || commit.first_offset != block.first_offset {
             Some("first or last offset")
-        } else if name.last_frame_hash != block.last_frame_hash {
+        } else if commit.last_frame_hash != block.last_frame_hash {
             Some("last frame")
-        } else if name.merkle_root != block.merkle_root {
+        } else if commit.merkle_root != block.merkle_root {
             Some("Merkle root")
-        } else if name.content_hash != block.content_hash {
+        } else if commit.content_hash != block.content_hash {
             Some("content")
         } else {
             None

@@ -1,5 +1,5 @@
-//! The watch over the conservation law: each block soon after it is named, and everything again and
-//! again, so that a row which is lost later is found too. A breach raises the alarm, in `names`, where
+//! The watch over the conservation law: each block soon after it is committed, and everything again and
+//! again, so that a row which is lost later is found too. A breach raises the alarm, in `commits`, where
 //! every aggregator and billing see it: it is durable, it has an order, and it can be raised also
 //! where the tables themselves are what is broken.
 
@@ -9,16 +9,16 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use wb_clickhouse::conserve::{Breach, Place, WINDOW_NAMES};
 use wb_clickhouse::{Cut, Store, StoreError};
-use wb_events::names::NAMES_VERSION;
+use wb_events::commits::COMMITS_VERSION;
 use wb_events::wire::Alarm;
-use wb_kafka::NamesView;
+use wb_kafka::CommitsView;
 
-use crate::crew::Holdings;
+use crate::owners::Holdings;
 use crate::{stopped, with_causes};
 
 /// How often new names are looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// How often an old window of names, and an old day, is checked again.
+/// How often an old window of commits, and an old day, is checked again.
 const AGAIN_EVERY: Duration = Duration::from_secs(5);
 /// A breach that is not there any more after this long was a repair under way.
 const SECOND_LOOK: Duration = Duration::from_secs(2);
@@ -26,7 +26,7 @@ const SECOND_LOOK: Duration = Duration::from_secs(2);
 /// The watch.
 pub(crate) struct Watch {
     pub(crate) store: Store,
-    pub(crate) names: NamesView,
+    pub(crate) commits: CommitsView,
     pub(crate) who: String,
     pub(crate) holdings: Holdings,
 }
@@ -36,7 +36,7 @@ pub(crate) struct Watch {
 struct Rounds {
     /// Names below this were checked since the start.
     new: Option<u64>,
-    old_names: u64,
+    old_commits: u64,
     old_day: usize,
     again_at: Option<Instant>,
 }
@@ -55,9 +55,9 @@ impl Watch {
                 () = stopped(&mut shutdown) => return,
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
-            let stands = self.names.alarm().is_some();
+            let stands = self.commits.alarm().is_some();
             metrics::gauge!("weighbridge_alarm").set(if stands { 1.0 } else { 0.0 });
-            if !self.holdings.keeps_house() || stands {
+            if !self.holdings.leads() || stands {
                 continue;
             }
             let turn = tokio::select! {
@@ -78,15 +78,15 @@ impl Watch {
             self.check(Check::Blocks(Cut(*new), Cut(end))).await?;
             *new = end;
         }
-        let behind = self.names.next_offset().saturating_sub(cut.0);
-        metrics::gauge!("weighbridge_checked_names").set(figure(cut.0));
-        metrics::gauge!("weighbridge_names_unprojected").set(figure(behind));
+        let behind = self.commits.next_offset().saturating_sub(cut.0);
+        metrics::gauge!("weighbridge_checked_commits").set(figure(cut.0));
+        metrics::gauge!("weighbridge_commits_unprojected").set(figure(behind));
         if rounds.again_at.is_some_and(|at| Instant::now() < at) {
             return Ok(());
         }
-        let end = cut.0.min(rounds.old_names.saturating_add(WINDOW_NAMES));
-        self.check(Check::Blocks(Cut(rounds.old_names), Cut(end))).await?;
-        rounds.old_names = if end == cut.0 { 0 } else { end };
+        let end = cut.0.min(rounds.old_commits.saturating_add(WINDOW_NAMES));
+        self.check(Check::Blocks(Cut(rounds.old_commits), Cut(end))).await?;
+        rounds.old_commits = if end == cut.0 { 0 } else { end };
         let days = self.store.days().await?;
         rounds.old_day = if rounds.old_day < days.len() { rounds.old_day } else { 0 };
         if let Some(day) = days.get(rounds.old_day) {
@@ -115,7 +115,7 @@ impl Watch {
             tracing::error!(%breach, "the conservation law is broken");
             metrics::counter!("weighbridge_conservation_breaches_total").increment(1);
         }
-        if let Err(error) = self.names.write_alarm(&alarm_of(first, breaches.len(), &self.who)).await {
+        if let Err(error) = self.commits.write_alarm(&alarm_of(first, breaches.len(), &self.who)).await {
             tracing::error!(error = with_causes(&error), "the alarm could not be raised; it is tried again");
         }
         Ok(())
@@ -135,7 +135,7 @@ fn alarm_of(first: &Breach, breaches: usize, who: &str) -> Alarm {
         Place::Day(_) => (String::new(), 0, 0),
     };
     Alarm {
-        version: NAMES_VERSION,
+        version: COMMITS_VERSION,
         detail: format!("{first}{more}"),
         topic,
         partition,

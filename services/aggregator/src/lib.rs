@@ -1,10 +1,10 @@
 //! The scale: Kafka to verdict to sealed block in ClickHouse. One task a partition; each block
-//! is folded, written, read back, and counts once it is named in the log.
+//! is folded, written, read back, and counts once it is committed in the log.
 
 mod archive;
 mod commit;
 mod conserve;
-mod crew;
+mod owners;
 mod partition;
 mod project;
 mod publish;
@@ -20,14 +20,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use wb_clickhouse::{Store, StoreError};
+use wb_events::commits::TopicPartition;
 use wb_events::frame::FrameKey;
-use wb_events::names::TopicPartition;
 use wb_events::topics;
 use wb_fold::{ArchiveError, FoldError};
 use wb_framearchive::{FrameArchive, FrameArchiveError};
 use wb_kafka::membership::Change;
 use wb_kafka::topics::Partitions;
-use wb_kafka::{Log, LogError, Membership, NamesView};
+use wb_kafka::{CommitsView, Log, LogError, Membership};
 
 /// Where something waits, a punctuation closes the block after this long.
 pub const PUNCTUATE_AFTER: Duration = Duration::from_secs(1);
@@ -47,7 +47,7 @@ pub struct AggregatorConfig {
     pub name: String,
     /// Where proofs of older tips and snapshots are kept, one folder a partition.
     pub state_dir: PathBuf,
-    /// Where the records of blocks are archived before they are named, if anywhere.
+    /// Where the records of blocks are archived before they are committed, if anywhere.
     pub frame_archive: Option<Arc<dyn FrameArchive>>,
     /// How long something waits before a punctuation closes its block.
     pub punctuate_after: Duration,
@@ -64,10 +64,10 @@ pub enum AggregatorError {
     /// ClickHouse failed.
     #[error("the store failed")]
     Store(#[source] StoreError),
-    /// What was read again is not what was named.
+    /// What was read again is not what was committed.
     #[error(
-        "WB-5611 block {block} of {topic}/{partition} was named with another {what} than its log gives now: \
-         the log or the fold has changed; nothing more of this partition is named"
+        "WB-5611 block {block} of {topic}/{partition} was committed with another {what} than its log gives now: \
+         the log or the fold has changed; nothing more of this partition is committed"
     )]
     History {
         /// The topic.
@@ -98,10 +98,10 @@ pub enum AggregatorError {
     /// A block could not be archived, or read from the archive.
     #[error("the frame archive failed")]
     FrameArchive(#[source] FrameArchiveError),
-    /// The log ends before what was named.
+    /// The log ends before what was committed.
     #[error(
-        "WB-5614 {topic}/{partition} ends at offset {high}, but blocks are named up to {named}: the log has \
-         lost its tail; nothing more of this partition is named, so that two histories are not mixed"
+        "WB-5614 {topic}/{partition} ends at offset {high}, but blocks are committed up to {committed}: the log has \
+         lost its tail; nothing more of this partition is committed, so that two histories are not mixed"
     )]
     TailLost {
         /// The topic.
@@ -110,12 +110,12 @@ pub enum AggregatorError {
         partition: u32,
         /// One past the last record.
         high: u64,
-        /// One past the last named record.
-        named: u64,
+        /// One past the last committed record.
+        committed: u64,
     },
     /// The fold broke the conservation law.
     #[error(
-        "WB-5613 block {block} of {topic}/{partition} does not add up: {accepted} accepted + {duplicate} duplicate + {rejected} rejected is not {events} events; nothing more is named"
+        "WB-5613 block {block} of {topic}/{partition} does not add up: {accepted} accepted + {duplicate} duplicate + {rejected} rejected is not {events} events; nothing more is committed"
     )]
     NotConserved {
         /// The topic.
@@ -140,7 +140,7 @@ pub enum AggregatorError {
     #[error("a block could not be folded")]
     Rules(#[source] FoldError),
     /// A seal does not hold what was read.
-    #[error("the rows of a seal of day {day} are not what its day adds up to; it is left unnamed")]
+    #[error("the rows of a seal of day {day} are not what its day adds up to; it is left uncommitted")]
     Seal {
         /// The day, counted since 1970-01-01 UTC.
         day: i32,
@@ -155,7 +155,7 @@ pub enum AggregatorError {
 
 /// Which partitions an aggregator works on.
 #[derive(Debug)]
-pub enum Share {
+pub enum PartitionAssignment {
     /// All of them: it is alone.
     All(Partitions),
     /// Those that the group gives it.
@@ -165,7 +165,7 @@ pub enum Share {
 /// Runs partitions of the event topics until `shutdown` turns true, then returns once no commit is
 /// under way.
 ///
-/// The projector is started before the view of names is: it takes what the view reads.
+/// The projector is started before the view of commits is: it takes what the view reads.
 ///
 /// # Errors
 /// [`AggregatorError::Log`] where membership of the group has ended.
@@ -173,9 +173,9 @@ pub async fn run(
     config: AggregatorConfig,
     log: Log,
     store: Store,
-    names: NamesView,
+    commits: CommitsView,
     projector: Projector,
-    share: Share,
+    assignment: PartitionAssignment,
     mut shutdown: watch::Receiver<bool>,
 ) -> Result<(), AggregatorError> {
     let mut tasks = JoinSet::new();
@@ -184,29 +184,31 @@ pub async fn run(
     let publisher = publish::Publisher {
         log: log.clone(),
         store: store.clone(),
-        names: names.clone(),
+        commits: commits.clone(),
         writer: config.name.clone(),
     };
-    let sealer = seal::Sealer::new(log.clone(), store.clone(), names.clone());
-    let mut crew = crew::Crew::new(config, log, store.clone(), names.clone());
-    let watch = conserve::Watch { store: store.clone(), names, who, holdings: crew.holdings() };
-    tasks.spawn(sealer.keep_sealing(seal_pace, crew.holdings(), shutdown.clone()));
+    let sealer = seal::Sealer::new(log.clone(), store.clone(), commits.clone());
+    let mut owners = owners::PartitionOwners::new(config, log, store.clone(), commits.clone());
+    let watch = conserve::Watch { store: store.clone(), commits, who, holdings: owners.holdings() };
+    tasks.spawn(sealer.keep_sealing(seal_pace, owners.holdings(), shutdown.clone()));
     tasks.spawn(watch.keep_watching(shutdown.clone()));
-    tasks.spawn(crew.tell_lag(shutdown.clone()));
-    tasks.spawn(publish::keep_publishing(publisher, crew.holdings(), shutdown.clone()));
-    tasks.spawn(collect_garbage(store, crew.holdings(), shutdown.clone()));
-    let ended = match share {
-        Share::All(partitions) => {
+    tasks.spawn(owners.tell_lag(shutdown.clone()));
+    tasks.spawn(publish::keep_publishing(publisher, owners.holdings(), shutdown.clone()));
+    tasks.spawn(collect_garbage(store, owners.holdings(), shutdown.clone()));
+    let ended = match assignment {
+        PartitionAssignment::All(partitions) => {
             let counts =
                 partitions.iter().filter(|(topic, _)| topics::EVENT_TOPICS.contains(&topic.as_str()));
             let all = counts.flat_map(|(topic, count)| (0..*count).map(|it| TopicPartition::new(topic, it)));
-            crew.take_up(all.collect()).await;
+            owners.take_up(all.collect()).await;
             stopped(&mut shutdown).await;
             Ok(())
         }
-        Share::OfGroup(membership) => follow_group(membership, &mut crew, &mut shutdown).await,
+        PartitionAssignment::OfGroup(membership) => {
+            follow_group(membership, &mut owners, &mut shutdown).await
+        }
     };
-    crew.put_down_all().await;
+    owners.put_down_all().await;
     while let Some(ended) = tasks.join_next().await {
         if let Err(error) = ended {
             tracing::error!(%error, "a task of the aggregator ended badly");
@@ -218,7 +220,7 @@ pub async fn run(
 /// Takes partitions up and puts them down as the group says, until the end.
 async fn follow_group(
     mut membership: Membership,
-    crew: &mut crew::Crew,
+    owners: &mut owners::PartitionOwners,
     shutdown: &mut watch::Receiver<bool>,
 ) -> Result<(), AggregatorError> {
     loop {
@@ -227,9 +229,9 @@ async fn follow_group(
             change = membership.next() => change,
         };
         match change {
-            Change::Assigned(partitions) => crew.take_up(partitions).await,
+            Change::Assigned(partitions) => owners.take_up(partitions).await,
             Change::Revoked(partitions, drained) => {
-                crew.put_down(&partitions).await;
+                owners.put_down(&partitions).await;
                 drop(drained);
             }
             Change::Ended(error) => return Err(AggregatorError::Log(error)),
@@ -238,7 +240,7 @@ async fn follow_group(
 }
 
 /// Removes attempts that lost, now and then, where the house is ours to keep.
-async fn collect_garbage(store: Store, holdings: crew::Holdings, mut shutdown: watch::Receiver<bool>) {
+async fn collect_garbage(store: Store, holdings: owners::Holdings, mut shutdown: watch::Receiver<bool>) {
     // Floors of the seals as they were raised: the rows below one go two rounds later, when no query
     // is left that began before.
     let (mut ripe, mut ripening) = (0, 0);
@@ -247,7 +249,7 @@ async fn collect_garbage(store: Store, holdings: crew::Holdings, mut shutdown: w
             () = stopped(&mut shutdown) => return,
             () = tokio::time::sleep(COLLECT_EVERY) => {}
         }
-        if !holdings.keeps_house() {
+        if !holdings.leads() {
             continue;
         }
         let seals = async {

@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use wb_clickhouse::Store;
+use wb_events::commits::TopicPartition;
 use wb_events::frame::encode_punctuation;
-use wb_events::names::TopicPartition;
 use wb_fold::{Assembler, BlockId, ClosedBlock, FoldError, FoldedBlock, State};
-use wb_kafka::{Log, NamesView};
+use wb_kafka::{CommitsView, Log};
 use wb_proofstore::ProofStore;
 
 use crate::recover::Snapshots;
@@ -19,16 +19,16 @@ use crate::{AggregatorConfig, AggregatorError, stopped};
 const JITTER_MAX_MS: u64 = 3_000;
 
 /// Everything that one partition's task holds.
-pub(crate) struct Seat {
+pub(crate) struct PartitionOwner {
     pub(crate) chain: TopicPartition,
     pub(crate) config: AggregatorConfig,
     pub(crate) log: Log,
     pub(crate) store: Store,
-    pub(crate) names: NamesView,
+    pub(crate) commits: CommitsView,
 }
 
 /// The fold's state with the number of the block that comes next.
-pub(crate) struct Course {
+pub(crate) struct FoldCursor {
     pub(crate) state: State,
     pub(crate) proofs: ProofStore,
     pub(crate) next_block: u64,
@@ -36,25 +36,25 @@ pub(crate) struct Course {
     pub(crate) next_offset: u64,
 }
 
-impl Seat {
+impl PartitionOwner {
     /// Runs until shutdown.
     ///
     /// # Errors
     /// [`AggregatorError`]; running again begins from the last name.
     pub(crate) async fn run(&self, mut shutdown: watch::Receiver<bool>) -> Result<(), AggregatorError> {
-        // While an alarm stands nothing is named, so nothing is begun either.
+        // While an alarm stands nothing is committed, so nothing is begun either.
         loop {
             // Taken before the alarm is looked at: what clears it comes at this offset or later.
-            let seen = self.names.next_offset();
-            if self.names.alarm().is_none() {
+            let seen = self.commits.next_offset();
+            if self.commits.alarm().is_none() {
                 break;
             }
             tokio::select! {
                 () = stopped(&mut shutdown) => return Ok(()),
-                more = self.names.wait_until(seen.saturating_add(1)) => more.map_err(AggregatorError::Log)?,
+                more = self.commits.wait_until(seen.saturating_add(1)) => more.map_err(AggregatorError::Log)?,
             }
         }
-        let (mut course, first_offset) = self.recover().await?;
+        let (mut cursor, first_offset) = self.recover().await?;
         let (topic, partition) = (self.chain.topic.as_str(), self.chain.partition);
         let mut reader = self.log.read_from(topic, partition, first_offset).map_err(AggregatorError::Log)?;
         let mut assembler = Assembler::new(first_offset, self.config.frame_key.clone());
@@ -69,7 +69,7 @@ impl Seat {
             let closed = tokio::select! {
                 biased;
                 () = stopped(&mut shutdown) => {
-                    self.save(course, &mut snapshots).await?;
+                    self.save(cursor, &mut snapshots).await?;
                     return Ok(());
                 }
                 record = reader.next() => {
@@ -90,44 +90,48 @@ impl Seat {
                 }
             };
             if let Some(closed) = closed {
-                course = self.take_block(course, closed).await?;
+                cursor = self.take_block(cursor, closed).await?;
                 if snapshots.are_due() {
-                    course = self.save(course, &mut snapshots).await?;
+                    cursor = self.save(cursor, &mut snapshots).await?;
                 }
             }
         }
     }
 
     /// Folds a block; one that has its name already only moves the state forward.
-    async fn take_block(&self, course: Course, mut closed: ClosedBlock) -> Result<Course, AggregatorError> {
+    async fn take_block(
+        &self,
+        cursor: FoldCursor,
+        mut closed: ClosedBlock,
+    ) -> Result<FoldCursor, AggregatorError> {
         let log = Arc::new(std::mem::take(&mut closed.log));
-        let (mut course, folded, fold) = self.fold(course, closed).await?;
+        let (mut cursor, folded, fold) = self.fold(cursor, closed).await?;
         self.commit(&folded, &log, fold).await?;
-        course.next_block = course.next_block.saturating_add(1);
-        course.next_offset = folded.end_offset;
-        Ok(course)
+        cursor.next_block = cursor.next_block.saturating_add(1);
+        cursor.next_offset = folded.end_offset;
+        Ok(cursor)
     }
 
-    /// Folds a block onto the course, which is not moved on yet, and says how long it took.
+    /// Folds a block onto the cursor, which is not moved on yet, and says how long it took.
     pub(crate) async fn fold(
         &self,
-        mut course: Course,
+        mut cursor: FoldCursor,
         closed: ClosedBlock,
-    ) -> Result<(Course, FoldedBlock, Duration), AggregatorError> {
+    ) -> Result<(FoldCursor, FoldedBlock, Duration), AggregatorError> {
         let id = BlockId {
             topic: self.chain.topic.clone(),
             partition: self.chain.partition,
-            block: course.next_block,
+            block: cursor.next_block,
         };
         // Hashing tens of thousands of headers is work for a thread that may block.
         let folded = tokio::task::spawn_blocking(move || {
             let began = Instant::now();
-            let folded = wb_fold::fold(id, &mut course.state, &mut course.proofs, &closed);
-            (course, folded, began.elapsed())
+            let folded = wb_fold::fold(id, &mut cursor.state, &mut cursor.proofs, &closed);
+            (cursor, folded, began.elapsed())
         });
-        let (course, folded, fold): (Course, Result<FoldedBlock, FoldError>, Duration) =
+        let (cursor, folded, fold): (FoldCursor, Result<FoldedBlock, FoldError>, Duration) =
             folded.await.map_err(|error| AggregatorError::Fold(error.to_string()))?;
-        Ok((course, folded.map_err(AggregatorError::Rules)?, fold))
+        Ok((cursor, folded.map_err(AggregatorError::Rules)?, fold))
     }
 
     async fn punctuate(&self, first_offset: u64) -> Result<(), AggregatorError> {

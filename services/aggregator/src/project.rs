@@ -2,7 +2,7 @@
 
 use tokio::sync::{mpsc, watch};
 use wb_clickhouse::Store;
-use wb_events::names::Won;
+use wb_events::commits::Won;
 
 use crate::{RETRY_MAX, RETRY_MIN, stopped, with_causes};
 
@@ -14,7 +14,7 @@ const BATCH_MAX: usize = 1_024;
 pub struct Projector(tokio::task::JoinHandle<()>);
 
 impl Projector {
-    /// Starts to project the names that arrive.
+    /// Starts to project the commits that arrive.
     #[must_use]
     pub fn start(store: Store, follow: mpsc::Receiver<Won>, shutdown: watch::Receiver<bool>) -> Self {
         Self(tokio::spawn(run(store, follow, shutdown)))
@@ -22,12 +22,12 @@ impl Projector {
 
     pub(crate) async fn ended(self) {
         if let Err(error) = self.0.await {
-            tracing::error!(%error, "the projection of names ended badly");
+            tracing::error!(%error, "the projection of commits ended badly");
         }
     }
 }
 
-/// Follows the names until the end. What ClickHouse does not take is tried again for as long as
+/// Follows the commits until the end. What ClickHouse does not take is tried again for as long as
 /// it takes: nothing counts there until its name is projected.
 async fn run(store: Store, mut follow: mpsc::Receiver<Won>, mut shutdown: watch::Receiver<bool>) {
     let mut projected_to = None;
@@ -43,7 +43,7 @@ async fn run(store: Store, mut follow: mpsc::Receiver<Won>, mut shutdown: watch:
         match step(&store, &mut batch, &mut projected_to).await {
             Ok(()) => pause = RETRY_MIN,
             Err(error) => {
-                tracing::warn!(error = with_causes(&error), "names are not projected yet");
+                tracing::warn!(error = with_causes(&error), "commits are not projected yet");
                 tokio::select! {
                     () = tokio::time::sleep(pause) => {}
                     () = stopped(&mut shutdown) => return,
@@ -66,24 +66,24 @@ async fn step(
         None => store.cut().await?.0,
     };
     *projected_to = Some(from);
-    batch.retain(|won| won.names_offset() >= from);
+    batch.retain(|won| won.commit_offset() >= from);
     // In offset order, whatever the kind: what lies below the highest offset of either table is there.
     for run in batch.chunk_by(|left, right| is_seal(left) == is_seal(right)) {
-        let (mut names, mut seals) = (Vec::new(), Vec::new());
+        let (mut commits, mut seals) = (Vec::new(), Vec::new());
         for won in run {
             match won {
-                Won::Name(name) => names.push(name.clone()),
+                Won::Commit(name) => commits.push(name.clone()),
                 Won::Seal(seal) => seals.push(seal.clone()),
             }
         }
-        if !names.is_empty() {
-            store.project_names(&names).await?;
+        if !commits.is_empty() {
+            store.project_commits(&commits).await?;
         }
         if !seals.is_empty() {
             store.project_seals(&seals).await?;
         }
         if let Some(last) = run.last() {
-            *projected_to = Some(last.names_offset().saturating_add(1));
+            *projected_to = Some(last.commit_offset().saturating_add(1));
         }
     }
     batch.clear();

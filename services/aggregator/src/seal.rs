@@ -1,4 +1,4 @@
-//! Sealing days: now and then what was named since the last time is added to the seals of its days,
+//! Sealing days: now and then what was committed since the last time is added to the seals of its days,
 //! finished or not, so that readers have few blocks to read beside them.
 //!
 //! One pass takes a cut, seals every day that blocks below it have touched since that day's seal, and
@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use wb_clickhouse::Store;
 use wb_clickhouse::seal::{SealBase, SealContent, SealOf, TouchedDay};
-use wb_events::names::{ALL_DAYS, CHAIN_START, SEAL_VERSION, WonSeal, encode_seal, name_hash};
+use wb_events::commits::{ALL_DAYS, CHAIN_START, SEAL_VERSION, WonSeal, commit_hash, encode_seal};
 use wb_events::topics;
 use wb_events::wire::Seal;
-use wb_kafka::{Log, NamesView};
+use wb_kafka::{CommitsView, Log};
 
-use crate::crew::Holdings;
+use crate::owners::Holdings;
 use crate::{AggregatorError, stopped, with_causes};
 
 /// How often days are sealed.
@@ -23,7 +23,7 @@ use crate::{AggregatorError, stopped, with_causes};
 pub struct SealPace {
     /// How often it is looked whether there is something to seal.
     pub look_every: Duration,
-    /// A pass begins once this many blocks are named above the seals ...
+    /// A pass begins once this many blocks are committed above the seals ...
     pub after_blocks: u64,
     /// ... or once any block has waited for this long: so a day is sealed by then after its end.
     pub after: Duration,
@@ -51,7 +51,7 @@ const SEALED_TOPICS: [&str; 2] = [topics::SHARES, topics::ENERGY];
 /// How a pass has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pass {
-    /// Everything named before the cut is sealed.
+    /// Everything committed before the cut is sealed.
     Sealed {
         /// The cut.
         cut: u64,
@@ -75,14 +75,14 @@ enum Named {
 pub struct Sealer {
     log: Log,
     store: Store,
-    names: NamesView,
+    commits: CommitsView,
 }
 
 impl Sealer {
-    /// Makes one on the log, the store and the names that it goes by.
+    /// Makes one on the log, the store and the commits that it goes by.
     #[must_use]
-    pub fn new(log: Log, store: Store, names: NamesView) -> Self {
-        Self { log, store, names }
+    pub fn new(log: Log, store: Store, commits: CommitsView) -> Self {
+        Self { log, store, commits }
     }
 
     /// Seals at a pace until the end, where the house is ours to keep.
@@ -98,7 +98,7 @@ impl Sealer {
                 () = stopped(&mut shutdown) => return,
                 () = tokio::time::sleep(pace.look_every) => {}
             }
-            if last.elapsed() < pause || !holdings.keeps_house() {
+            if last.elapsed() < pause || !holdings.leads() {
                 continue;
             }
             let waiting = match self.waiting().await {
@@ -129,40 +129,40 @@ impl Sealer {
         }
     }
 
-    /// How many blocks with rows to be sealed are named above the seals.
+    /// How many blocks with rows to be sealed are committed above the seals.
     async fn waiting(&self) -> Result<u64, AggregatorError> {
         let sealed = self.all_days().map_or(0, |won| won.seal.cut);
-        self.store.count_named(&SEALED_TOPICS, sealed, u64::MAX).await.map_err(AggregatorError::Store)
+        self.store.count_committed(&SEALED_TOPICS, sealed, u64::MAX).await.map_err(AggregatorError::Store)
     }
 
     fn all_days(&self) -> Option<WonSeal> {
-        self.names.seal(ALL_DAYS)
+        self.commits.seal(ALL_DAYS)
     }
 
-    /// Seals what was named up to now.
+    /// Seals what was committed up to now.
     ///
     /// # Errors
     /// [`AggregatorError::Log`] and [`AggregatorError::Store`] where they failed,
     /// [`AggregatorError::Seal`] where the store does not hold what was added up. What was done
     /// stays, and the next pass goes on from there.
     pub async fn pass(&self) -> Result<Pass, AggregatorError> {
-        // Below the store's cut all names are projected; the view must know as many.
+        // Below the store's cut all commits are projected; the view must know as many.
         let cut = self.store.cut().await.map_err(AggregatorError::Store)?.0;
-        self.names.wait_until(cut).await.map_err(AggregatorError::Log)?;
+        self.commits.wait_until(cut).await.map_err(AggregatorError::Log)?;
         let before = self.all_days();
         let sealed = before.as_ref().map_or(0, |won| won.seal.cut);
-        let waiting = self.store.count_named(&SEALED_TOPICS, sealed, cut).await;
+        let waiting = self.store.count_committed(&SEALED_TOPICS, sealed, cut).await;
         if waiting.map_err(AggregatorError::Store)? == 0 {
             return Ok(Pass::Nothing);
         }
         let touched = self.store.touched_days(sealed, cut).await.map_err(AggregatorError::Store)?;
         let (mut days, mut hashes) = (0, Vec::new());
         for day in touched {
-            let held = self.names.seal(day.day);
+            let held = self.commits.seal(day.day);
             let won = match held {
                 Some(won) if won.seal.cut > cut => return Ok(Pass::Overtaken),
                 // All of its blocks are in it: a pass that did not come to its end left it.
-                Some(won) if won.seal.cut > day.last_names_offset => won,
+                Some(won) if won.seal.cut > day.last_commit_offset => won,
                 held => match self.seal_day(&day, held, cut).await? {
                     Named::Won(won) => {
                         days += 1;
@@ -174,7 +174,7 @@ impl Sealer {
             hashes.extend_from_slice(&won.seal_hash);
         }
         // The seals that this one stands on, hashed.
-        let content = SealContent { hash: name_hash(&hashes), ..SealContent::default() };
+        let content = SealContent { hash: commit_hash(&hashes), ..SealContent::default() };
         match self.name(ALL_DAYS, 0, cut, content, before.as_ref()).await? {
             Named::Won(_) => Ok(Pass::Sealed { cut, days }),
             Named::Lost => Ok(Pass::Overtaken),
@@ -200,7 +200,7 @@ impl Sealer {
         self.name(day.day, tag, cut, stored, before.as_ref()).await
     }
 
-    /// The seal before, if its rows are still those that were named; otherwise the day is read from
+    /// The seal before, if its rows are still those that were committed; otherwise the day is read from
     /// its blocks again.
     async fn sound_base(&self, before: Option<&WonSeal>) -> Result<Option<SealBase>, AggregatorError> {
         let Some(won) = before else { return Ok(None) };
@@ -215,8 +215,8 @@ impl Sealer {
         }
         tracing::error!(
             day = seal.day,
-            names_offset = won.names_offset,
-            "the rows of a seal have changed since it was named; its day is sealed from the blocks again"
+            commit_offset = won.commit_offset,
+            "the rows of a seal have changed since it was committed; its day is sealed from the blocks again"
         );
         Ok(None)
     }
@@ -238,15 +238,15 @@ impl Sealer {
             rows: content.rows,
             content_hash: content.hash.to_vec(),
             predecessor: before.map_or(CHAIN_START, |won| won.seal_hash).to_vec(),
-            log_id: self.names.pin().map(|pin| pin.log_id).unwrap_or_default(),
+            log_id: self.commits.pin().map(|pin| pin.log_id).unwrap_or_default(),
             blocks: content.blocks,
             blocks_root: content.blocks_root.to_vec(),
         });
         let key = format!("seal/{day}");
-        let offset = self.log.append(topics::NAMES, 0, key.as_bytes(), &record, &[]).await;
+        let offset = self.log.append(topics::COMMITS, 0, key.as_bytes(), &record, &[]).await;
         let offset = offset.map_err(AggregatorError::Log)?;
-        self.names.wait_until(offset.saturating_add(1)).await.map_err(AggregatorError::Log)?;
-        let hash = name_hash(&record);
-        Ok(self.names.seal(day).filter(|won| won.seal_hash == hash).map_or(Named::Lost, Named::Won))
+        self.commits.wait_until(offset.saturating_add(1)).await.map_err(AggregatorError::Log)?;
+        let hash = commit_hash(&record);
+        Ok(self.commits.seal(day).filter(|won| won.seal_hash == hash).map_or(Named::Lost, Named::Won))
     }
 }

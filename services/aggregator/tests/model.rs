@@ -1,14 +1,14 @@
-//! The naming protocol, explored exhaustively on a small model.
+//! The committing protocol, explored exhaustively on a small model.
 //!
 //! Two writers share a partition of two blocks. Each folds, writes rows under an attempt of its
-//! own, verifies, appends a name, and reads it back. At every step either may die (and begin again
-//! from what the names say), an append may be delayed and arrive at any later moment, or never, and
+//! own, verifies, appends a commit, and reads it back. At every step either may die (and begin again
+//! from what the commits say), an append may be delayed and arrive at any later moment, or never, and
 //! the collector may remove an attempt that lost. The names are folded by the code that runs in
 //! production (`Chains`). In every reachable state:
 //!
 //! - what a reader sees at the newest cut is a prefix of the blocks, each once and whole;
 //! - what was seen at an earlier cut is still there;
-//! - a writer that believes its block is named is right.
+//! - a writer that believes its block is committed is right.
 //!
 //! A second model, in which a name is appended before the rows are verified, must break the first
 //! of these: a model that cannot fail would say nothing.
@@ -21,8 +21,8 @@
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
 
-use wb_events::names::{Applied, CHAIN_START, Chains, NAMES_VERSION, TopicPartition, Won, encode_name};
-use wb_events::wire::Name;
+use wb_events::commits::{Applied, CHAIN_START, COMMITS_VERSION, Chains, TopicPartition, Won, encode_commit};
+use wb_events::wire::Commit;
 
 const BLOCKS: u64 = 2;
 const WRITERS: usize = 2;
@@ -31,7 +31,7 @@ const ATTEMPTS: u64 = 4;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Step {
-    /// Reads the names to their end, then takes the next block.
+    /// Reads the commits to their end, then takes the next block.
     Recovering,
     /// Is about to write the rows of a block.
     Folded { block: u64 },
@@ -41,7 +41,7 @@ enum Step {
     Verified { block: u64, attempt: u64 },
     /// Has handed its name over and waits for the answer.
     Naming { block: u64 },
-    /// Has named everything.
+    /// Has committed everything.
     Done,
 }
 
@@ -60,7 +60,7 @@ struct World {
     attempts: u64,
     /// (block, attempt) whose rows ClickHouse holds.
     rows: BTreeSet<(u64, u64)>,
-    names: Vec<Vec<u8>>,
+    commits: Vec<Vec<u8>>,
     flying: BTreeSet<Flying>,
 }
 
@@ -69,8 +69,8 @@ fn chain() -> TopicPartition {
 }
 
 fn record(block: u64, attempt: u64, predecessor: [u8; 32]) -> Vec<u8> {
-    encode_name(&Name {
-        version: NAMES_VERSION,
+    encode_commit(&Commit {
+        version: COMMITS_VERSION,
         topic: "shares".into(),
         block,
         attempt,
@@ -79,19 +79,19 @@ fn record(block: u64, attempt: u64, predecessor: [u8; 32]) -> Vec<u8> {
         predecessor: predecessor.to_vec(),
         // The fold is pure: every attempt of a block has its content.
         content_hash: vec![u8::try_from(block).unwrap(); 32],
-        ..Name::default()
+        ..Commit::default()
     })
 }
 
-/// Folds the names; gives the chains and the winners in order.
-fn folded(names: &[Vec<u8>]) -> (Chains, Vec<(u64, u64)>) {
+/// Folds the commits; gives the chains and the winners in order.
+fn folded(commits: &[Vec<u8>]) -> (Chains, Vec<(u64, u64)>) {
     let mut chains = Chains::default();
     let mut winners = Vec::new();
-    for (offset, bytes) in (0..).zip(names) {
+    for (offset, bytes) in (0..).zip(commits) {
         if let Applied::Won(won) = chains.apply(offset, bytes).unwrap()
-            && let Won::Name(won) = *won
+            && let Won::Commit(won) = *won
         {
-            winners.push((won.name.block, won.name.attempt));
+            winners.push((won.commit.block, won.commit.attempt));
         }
     }
     (chains, winners)
@@ -103,7 +103,7 @@ impl World {
             writers: [Step::Recovering; WRITERS],
             attempts: 0,
             rows: BTreeSet::new(),
-            names: Vec::new(),
+            commits: Vec::new(),
             flying: BTreeSet::new(),
         }
     }
@@ -114,14 +114,14 @@ impl World {
         next
     }
 
-    fn named_next(&self) -> u64 {
-        folded(&self.names).0.head(&chain()).map_or(0, |head| head.name.block + 1)
+    fn committed_next(&self) -> u64 {
+        folded(&self.commits).0.head(&chain()).map_or(0, |head| head.commit.block + 1)
     }
 
     /// All worlds one step away. `careful` is the protocol; without it names precede rows.
     fn next(&self, careful: bool) -> Vec<Self> {
         let mut worlds = Vec::new();
-        let (chains, winners) = folded(&self.names);
+        let (chains, winners) = folded(&self.commits);
         for writer in 0..WRITERS {
             let step = self.writers[writer];
             // Death at any moment; what flies goes on flying, and nobody waits for it.
@@ -130,17 +130,15 @@ impl World {
                 dead.flying = dead
                     .flying
                     .into_iter()
-                    .map(
-                        |name| {
-                            if name.writer == Some(writer) { Flying { writer: None, ..name } } else { name }
-                        },
-                    )
+                    .map(|commit| {
+                        if commit.writer == Some(writer) { Flying { writer: None, ..commit } } else { commit }
+                    })
                     .collect();
                 worlds.push(dead);
             }
             match step {
                 Step::Recovering => {
-                    let block = self.named_next();
+                    let block = self.committed_next();
                     let step = if block == BLOCKS { Step::Done } else { Step::Folded { block } };
                     worlds.push(self.with(writer, step));
                 }
@@ -160,14 +158,14 @@ impl World {
                     }
                 }
                 Step::Verified { block, attempt } => {
-                    let mut naming = self.with(writer, Step::Naming { block });
+                    let mut committing = self.with(writer, Step::Naming { block });
                     let predecessor = chains.predecessor(&chain());
-                    naming.flying.insert(Flying { block, attempt, predecessor, writer: Some(writer) });
-                    worlds.push(naming);
+                    committing.flying.insert(Flying { block, attempt, predecessor, writer: Some(writer) });
+                    worlds.push(committing);
                 }
                 Step::Naming { block } => {
-                    // It reads the names back: its block is named, by whoever, or it tries again.
-                    if chains.head(&chain()).is_some_and(|head| head.name.block >= block) {
+                    // It reads the commits back: its block is committed, by whoever, or it tries again.
+                    if chains.head(&chain()).is_some_and(|head| head.commit.block >= block) {
                         worlds.push(self.with(writer, Step::Recovering));
                     }
                 }
@@ -178,7 +176,7 @@ impl World {
             let mut arrived = self.clone();
             arrived.flying.remove(flying);
             let mut dropped = arrived.clone();
-            arrived.names.push(record(flying.block, flying.attempt, flying.predecessor));
+            arrived.commits.push(record(flying.block, flying.attempt, flying.predecessor));
             worlds.push(arrived);
             // Where a writer waits, the broker did not answer it: it begins again.
             if let Some(writer) = flying.writer {
@@ -187,8 +185,8 @@ impl World {
             worlds.push(dropped);
         }
         for (block, attempt) in &self.rows {
-            let named = winners.iter().find(|(winner, _)| winner == block);
-            if named.is_some_and(|winner| winner != &(*block, *attempt)) {
+            let committed = winners.iter().find(|(winner, _)| winner == block);
+            if committed.is_some_and(|winner| winner != &(*block, *attempt)) {
                 let mut collected = self.clone();
                 collected.rows.remove(&(*block, *attempt));
                 worlds.push(collected);
@@ -198,10 +196,10 @@ impl World {
     }
 
     fn fault(&self) -> Option<String> {
-        let (_, winners) = folded(&self.names);
+        let (_, winners) = folded(&self.commits);
         let blocks: Vec<u64> = winners.iter().map(|(block, _)| *block).collect();
         if blocks != (0..u64::try_from(blocks.len()).unwrap()).collect::<Vec<_>>() {
-            return Some(format!("named blocks are no prefix: {blocks:?}"));
+            return Some(format!("committed blocks are no prefix: {blocks:?}"));
         }
         winners.iter().find(|winner| !self.rows.contains(winner)).map(|(block, attempt)| {
             format!("block {block} counts by attempt {attempt}, whose rows are not there")
@@ -218,7 +216,7 @@ fn explore(careful: bool) -> (usize, usize, Option<String>) {
         if let Some(fault) = world.fault() {
             return (seen.len(), finished, Some(fault));
         }
-        finished += usize::from(world.named_next() == BLOCKS);
+        finished += usize::from(world.committed_next() == BLOCKS);
         for next in world.next(careful) {
             if seen.insert(next.clone()) {
                 open.push_back(next);
@@ -231,13 +229,13 @@ fn explore(careful: bool) -> (usize, usize, Option<String>) {
 #[test]
 fn every_reachable_state_counts_each_block_once() {
     let (worlds, finished, fault) = explore(true);
-    println!("explored {worlds} states, {finished} of them with every block named");
+    println!("explored {worlds} states, {finished} of them with every block committed");
     assert_eq!(fault, None);
     assert!(finished > 0 && worlds > 10_000, "the model is too small to say anything");
 }
 
 #[test]
-fn naming_before_verifying_is_caught() {
+fn committing_before_verifying_is_caught() {
     let (_, _, fault) = explore(false);
     assert!(fault.unwrap().contains("whose rows are not there"));
 }

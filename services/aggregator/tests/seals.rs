@@ -12,12 +12,12 @@ use wb_auth::TenantScope;
 use wb_clickhouse::read::{Selection, SeriesRange};
 use wb_clickhouse::{Cut, Store};
 use wb_clickhouse_embedded::EngineConfig;
-use wb_events::names::{ALL_DAYS, NAMES_VERSION, SEAL_VERSION, TopicPartition, encode_name};
+use wb_events::commits::{ALL_DAYS, COMMITS_VERSION, SEAL_VERSION, TopicPartition, encode_commit};
 use wb_events::topics;
-use wb_events::wire::Name;
-use wb_kafka::names_view::follow_channel;
+use wb_events::wire::Commit;
+use wb_kafka::commits_view::follow_channel;
 use wb_kafka::topics::Partitions;
-use wb_kafka::{Log, LogSettings, NamesView, TopicPlan};
+use wb_kafka::{CommitsView, Log, LogSettings, TopicPlan};
 use wb_stack::{Kafka, KafkaConfig};
 
 /// 2026-10-01T00:00:00Z in microseconds, and its day since 1970-01-01.
@@ -40,20 +40,20 @@ struct Place {
 }
 
 impl Place {
-    /// A view of the names with a projector of its own, and who seals by it.
-    async fn aggregator(&self) -> (NamesView, Sealer, Projector) {
+    /// A view of the commits with a projector of its own, and who seals by it.
+    async fn aggregator(&self) -> (CommitsView, Sealer, Projector) {
         let (sender, follow) = follow_channel();
         let projector = Projector::start(self.store.clone(), follow, self.shutdown.clone());
-        let names =
-            NamesView::start(self.log.clone(), &self.partitions, [7; 16], Some(sender)).await.unwrap();
-        (names.clone(), Sealer::new(self.log.clone(), self.store.clone(), names), projector)
+        let commits =
+            CommitsView::start(self.log.clone(), &self.partitions, [7; 16], Some(sender)).await.unwrap();
+        (commits.clone(), Sealer::new(self.log.clone(), self.store.clone(), commits), projector)
     }
 
     /// Writes and names a block with a share in an interval of a day.
-    async fn block(&self, names: &NamesView, day: i64, interval: i64, q32: u64) {
+    async fn block(&self, commits: &CommitsView, day: i64, interval: i64, q32: u64) {
         let chain = TopicPartition::new(topics::SHARES, 0);
         let (block, first_offset) =
-            names.head(&chain).map_or((0, 0), |won| (won.name.block + 1, won.name.end_offset));
+            commits.head(&chain).map_or((0, 0), |won| (won.commit.block + 1, won.commit.end_offset));
         let at_us = DAY_US + day * WHOLE_DAY_US + interval * 300_000_000;
         let sql = format!(
             "INSERT INTO work_5m (attempt, topic, partition, block, idx, site_id, machine_id, interval_start_us, chain, \
@@ -61,27 +61,27 @@ impl Place {
              SELECT 9, 'shares', 0, {block}, 0, 's', 'm', {at_us}, 'main', 'accepted', 1, {q32}, toUInt256({q32}) * {q32}"
         );
         self.store.client().query(&sql).execute().await.unwrap();
-        let record = encode_name(&Name {
-            version: NAMES_VERSION,
+        let record = encode_commit(&Commit {
+            version: COMMITS_VERSION,
             topic: topics::SHARES.into(),
             block,
             attempt: 9,
             first_offset,
             end_offset: first_offset + 1,
-            predecessor: names.predecessor(&chain).to_vec(),
+            predecessor: commits.predecessor(&chain).to_vec(),
             content_hash: vec![1; 32],
             merkle_root: vec![2; 32],
             last_frame_hash: vec![3; 32],
-            ..Name::default()
+            ..Commit::default()
         });
-        let offset = self.log.append(topics::NAMES, 0, b"shares/0", &record, &[]).await.unwrap();
-        self.projected(offset + 1, names).await;
+        let offset = self.log.append(topics::COMMITS, 0, b"shares/0", &record, &[]).await.unwrap();
+        self.projected(offset + 1, commits).await;
     }
 
     /// Waits until everything below an offset is known and projected.
-    async fn projected(&self, next: u64, names: &NamesView) {
+    async fn projected(&self, next: u64, commits: &CommitsView) {
         let both = async {
-            names.wait_until(next).await.unwrap();
+            commits.wait_until(next).await.unwrap();
             while self.store.cut().await.unwrap().0 < next {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
@@ -126,29 +126,29 @@ async fn days_are_sealed_once_by_however_many() {
 }
 
 async fn the_story(place: &Place) {
-    let (names, first, _projector) = place.aggregator().await;
+    let (commits, first, _projector) = place.aggregator().await;
     let (_, second, _rival_projector) = place.aggregator().await;
     assert_eq!(first.pass().await.unwrap(), Pass::Nothing);
     for (day, interval, q32) in [(0, 0, 1), (0, 0, 2), (0, 287, 4), (1, 3, 8)] {
-        place.block(&names, day, interval, q32).await;
+        place.block(&commits, day, interval, q32).await;
     }
-    let unsealed = names.next_offset();
+    let unsealed = commits.next_offset();
 
     // Both at once: together they seal everything, whoever wins which day.
     let (left, right) = tokio::join!(first.pass(), second.pass());
     let passes = [left.unwrap(), right.unwrap()];
     assert!(passes.iter().any(|pass| matches!(pass, Pass::Sealed { .. })), "{passes:?}");
-    names.catch_up().await.unwrap();
-    place.projected(names.next_offset(), &names).await;
-    assert!(names.seal(ALL_DAYS).unwrap().seal.cut >= unsealed);
+    commits.catch_up().await.unwrap();
+    place.projected(commits.next_offset(), &commits).await;
+    assert!(commits.seal(ALL_DAYS).unwrap().seal.cut >= unsealed);
     assert_eq!(first.pass().await.unwrap(), Pass::Nothing);
-    let sealed = names.seal(DAY).unwrap().seal;
+    let sealed = commits.seal(DAY).unwrap().seal;
     assert_eq!(sealed.rows, 2 + 2 + 1 + 3, "five minutes, hours, the day and its three blocks");
     assert_eq!((sealed.version, sealed.blocks), (SEAL_VERSION, 3));
     let blocks = place.store.blocks_of_day(DAY, sealed.cut).await.unwrap();
     let leaves = blocks.iter().map(wb_clickhouse::seal::DayBlock::leaf).collect();
     assert_eq!(sealed.blocks_root, wb_fold::merkle::root(leaves));
-    let cut = names.next_offset();
+    let cut = commits.next_offset();
     assert_eq!((place.total(cut).await, place.total(unsealed).await), (15, 15));
     // What is read comes from the seal: without the blocks it is the same at the new cut, and nothing at
     // the old one.
@@ -160,21 +160,21 @@ async fn the_story(place: &Place) {
 
     // Late rows: a second seal on top of the first. A third is built on the blocks, as the second's
     // rows were changed behind its back.
-    place.block(&names, 0, 5, 16).await;
+    place.block(&commits, 0, 5, 16).await;
     assert!(matches!(second.pass().await.unwrap(), Pass::Sealed { days: 1, .. }));
-    let damaged = names.seal(DAY).unwrap().seal.seal;
+    let damaged = commits.seal(DAY).unwrap().seal.seal;
     let harm = format!(
         "ALTER TABLE sealed_work_5m UPDATE shares = 99, credited_q32 = 99 WHERE seal = {damaged} SETTINGS mutations_sync = 1"
     );
     place.store.client().query(&harm).execute().await.unwrap();
-    place.block(&names, 0, 6, 32).await;
+    place.block(&commits, 0, 6, 32).await;
     assert!(matches!(first.pass().await.unwrap(), Pass::Sealed { days: 1, .. }));
-    names.catch_up().await.unwrap();
-    place.projected(names.next_offset(), &names).await;
-    assert_eq!(place.total(names.next_offset()).await, 63);
+    commits.catch_up().await.unwrap();
+    place.projected(commits.next_offset(), &commits).await;
+    assert_eq!(place.total(commits.next_offset()).await, 63);
 
     // What nobody reads any more goes, what is read stays.
     let floor = place.store.raise_seal_floor().await.unwrap();
     assert!(place.store.collect_seals(floor).await.unwrap() >= 2);
-    assert_eq!((place.total(names.next_offset()).await, place.total(unsealed).await), (63, 15));
+    assert_eq!((place.total(commits.next_offset()).await, place.total(unsealed).await), (63, 15));
 }

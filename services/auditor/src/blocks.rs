@@ -1,10 +1,10 @@
-//! What the tables hold of named blocks, a run of one partition's blocks at a time.
+//! What the tables hold of committed blocks, a run of one partition's blocks at a time.
 
 use std::collections::BTreeMap;
 
 use wb_clickhouse::Store;
 use wb_clickhouse::audit::{BrokenPart, Held};
-use wb_events::names::{TopicPartition, WonName};
+use wb_events::commits::{TopicPartition, WonCommit};
 use wb_fold::tables::content_hash_of;
 
 use crate::AuditError;
@@ -17,19 +17,19 @@ const EVENTS_MAX: u64 = 65_536;
 
 /// Names of each partition that wait to be looked up together.
 #[derive(Debug, Default)]
-pub(crate) struct Runs(BTreeMap<TopicPartition, Vec<WonName>>);
+pub(crate) struct Runs(BTreeMap<TopicPartition, Vec<WonCommit>>);
 
 impl Runs {
     /// Takes a name in; gives its partition's run once that is long enough.
-    pub(crate) fn push(&mut self, won: WonName) -> Option<Vec<WonName>> {
+    pub(crate) fn push(&mut self, won: WonCommit) -> Option<Vec<WonCommit>> {
         let run = self.0.entry(chain_of(&won)).or_default();
         run.push(won);
-        let events = run.iter().fold(0_u64, |events, won| events.saturating_add(won.name.events));
+        let events = run.iter().fold(0_u64, |events, won| events.saturating_add(won.commit.events));
         (run.len() >= BLOCKS_MAX || events >= EVENTS_MAX).then(|| std::mem::take(run))
     }
 
     /// A run that is left, if any is.
-    pub(crate) fn pop(&mut self) -> Option<Vec<WonName>> {
+    pub(crate) fn pop(&mut self) -> Option<Vec<WonCommit>> {
         loop {
             let (_, run) = self.0.pop_first()?;
             if !run.is_empty() {
@@ -42,8 +42,8 @@ impl Runs {
 /// What the tables hold of one block.
 #[derive(Debug, Default)]
 pub(crate) struct HeldBlock {
-    /// Of the attempt that was named, in the order of tables.
-    pub(crate) named: Vec<Held>,
+    /// Of the attempt that was committed, in the order of tables.
+    pub(crate) committed: Vec<Held>,
     /// Rows by attempt, of all others.
     pub(crate) others: BTreeMap<u64, u64>,
 }
@@ -51,13 +51,13 @@ pub(crate) struct HeldBlock {
 impl HeldBlock {
     /// The hash of what is held under the name.
     pub(crate) fn content_hash(&self) -> [u8; 32] {
-        content_hash_of(self.named.iter().map(|held| held.hash))
+        content_hash_of(self.committed.iter().map(|held| held.hash))
     }
 
     /// What is held under the name, in words.
     pub(crate) fn in_words(&self) -> String {
         let tables: Vec<String> =
-            self.named.iter().map(|held| format!("{} {}", held.table, rows(held.rows))).collect();
+            self.committed.iter().map(|held| format!("{} {}", held.table, rows(held.rows))).collect();
         if tables.is_empty() {
             "no row is left".to_owned()
         } else {
@@ -71,24 +71,24 @@ pub(crate) fn rows(number: u64) -> String {
     if number == 1 { "1 row".to_owned() } else { format!("{number} rows") }
 }
 
-/// What a store holds of a run of names of one partition, in their order.
+/// What a store holds of a run of commits of one partition, in their order.
 pub(crate) async fn look_up(
     store: &Store,
-    run: &[WonName],
+    run: &[WonCommit],
     broken: &[BrokenPart],
 ) -> Result<Vec<HeldBlock>, AuditError> {
     let (Some(first), Some(last)) = (run.first(), run.last()) else { return Ok(Vec::new()) };
-    let blocks = first.name.block..last.name.block.saturating_add(1);
+    let blocks = first.commit.block..last.commit.block.saturating_add(1);
     let mut by_block: BTreeMap<u64, HeldBlock> = BTreeMap::new();
-    let attempts: BTreeMap<u64, u64> = run.iter().map(|won| (won.name.block, won.name.attempt)).collect();
+    let attempts: BTreeMap<u64, u64> = run.iter().map(|won| (won.commit.block, won.commit.attempt)).collect();
     for held in store.held(&chain_of(first), blocks, broken).await? {
         let block = by_block.entry(held.block).or_default();
         if attempts.get(&held.block) == Some(&held.attempt) {
-            block.named.push(held);
+            block.committed.push(held);
         } else {
             let rows = block.others.entry(held.attempt).or_default();
             *rows = rows.saturating_add(held.rows);
         }
     }
-    Ok(run.iter().map(|won| by_block.remove(&won.name.block).unwrap_or_default()).collect())
+    Ok(run.iter().map(|won| by_block.remove(&won.commit.block).unwrap_or_default()).collect())
 }

@@ -49,10 +49,10 @@ pub enum AuditError {
         /// Where was looked and what was found.
         why: String,
     },
-    /// A block folds to another result than was named.
+    /// A block folds to another result than was committed.
     #[error(
-        "WB-5903 block {block} of {topic}/{partition} was named with another {what} than its records give now: \
-         nothing of it is written; run the version that named it"
+        "WB-5903 block {block} of {topic}/{partition} was committed with another {what} than its records give now: \
+         nothing of it is written; run the version that committed it"
     )]
     FoldsOtherwise {
         /// The topic.
@@ -81,7 +81,7 @@ pub enum AuditError {
     },
     /// A log that lost its tail cannot be made whole.
     #[error(
-        "WB-5905 {topic}/{partition} ends at offset {end}, is named up to {named}, and cannot be made whole from the \
+        "WB-5905 {topic}/{partition} ends at offset {end}, is committed up to {committed}, and cannot be made whole from the \
          archive: {why}; stop ingest and the aggregators, and restore the topic from a replica or a backup"
     )]
     TailNotRestored {
@@ -91,8 +91,8 @@ pub enum AuditError {
         partition: u32,
         /// One past its last record.
         end: u64,
-        /// One past the last named record.
-        named: u64,
+        /// One past the last committed record.
+        committed: u64,
         /// What stands in the way.
         why: String,
     },

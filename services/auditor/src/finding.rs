@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::Serialize;
-use wb_events::names::WonName;
+use wb_events::commits::WonCommit;
 
 /// A block of a partition.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -17,8 +17,8 @@ pub struct Place {
 }
 
 impl Place {
-    pub(crate) fn of(won: &WonName) -> Self {
-        Self { topic: won.name.topic.clone(), partition: won.name.partition, block: won.name.block }
+    pub(crate) fn of(won: &WonCommit) -> Self {
+        Self { topic: won.commit.topic.clone(), partition: won.commit.partition, block: won.commit.block }
     }
 }
 
@@ -33,27 +33,27 @@ impl fmt::Display for Place {
 #[serde(tag = "found", rename_all = "snake_case")]
 pub enum Finding {
     /// A name that stands further on than its chain: names between are gone.
-    NameOutOfPlace {
-        /// Its offset in `names`.
-        names_offset: u64,
+    CommitOutOfPlace {
+        /// Its offset in `commits`.
+        commit_offset: u64,
         /// The block it names.
         #[serde(flatten)]
         place: Place,
         /// The block that its chain has come to.
         next_block: u64,
     },
-    /// A named block that the manifest does not show, so that no reader sees it.
+    /// A committed block that the manifest does not show, so that no reader sees it.
     ManifestRowMissing {
-        /// The name's offset in `names`.
-        names_offset: u64,
+        /// The name's offset in `commits`.
+        commit_offset: u64,
         /// The block.
         #[serde(flatten)]
         place: Place,
     },
     /// A row of the manifest that no name stands for.
     ManifestRowWrong {
-        /// The offset in `names` that it tells.
-        names_offset: u64,
+        /// The offset in `commits` that it tells.
+        commit_offset: u64,
     },
     /// A part whose files are not what was written.
     BrokenPart {
@@ -64,12 +64,12 @@ pub enum Finding {
         /// What the server says of it.
         message: String,
     },
-    /// A named block whose rows are not what was named.
+    /// A committed block whose rows are not what was committed.
     BlockDamaged {
         /// The block.
         #[serde(flatten)]
         place: Place,
-        /// The attempt that was named.
+        /// The attempt that was committed.
         attempt: u64,
         /// What the tables hold of it.
         holds: String,
@@ -85,7 +85,7 @@ pub enum Finding {
         rows: u64,
     },
     /// Rows of a block without a name: an attempt that is under way, or that nobody went on with.
-    UnnamedBlock {
+    UncommittedBlock {
         /// The block.
         #[serde(flatten)]
         place: Place,
@@ -94,7 +94,7 @@ pub enum Finding {
         /// Its rows.
         rows: u64,
     },
-    /// A block that is not in the archive, or not as it was named.
+    /// A block that is not in the archive, or not as it was committed.
     ArchiveDamaged {
         /// The block.
         #[serde(flatten)]
@@ -102,7 +102,7 @@ pub enum Finding {
         /// What is wrong.
         problem: String,
     },
-    /// A log that ends before what was named.
+    /// A log that ends before what was committed.
     LogTailLost {
         /// The topic.
         topic: String,
@@ -110,10 +110,10 @@ pub enum Finding {
         partition: u32,
         /// One past its last record.
         end: u64,
-        /// One past the last named record.
-        named: u64,
+        /// One past the last committed record.
+        committed: u64,
     },
-    /// Records of the log that are not what was named.
+    /// Records of the log that are not what was committed.
     LogDiffers {
         /// The block.
         #[serde(flatten)]
@@ -132,50 +132,53 @@ impl Finding {
     /// Whether something is wrong, rather than worth telling.
     #[must_use]
     pub fn is_fault(&self) -> bool {
-        !matches!(self, Self::UnnamedBlock { .. })
+        !matches!(self, Self::UncommittedBlock { .. })
     }
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NameOutOfPlace { names_offset, place, next_block } => write!(
+            Self::CommitOutOfPlace { commit_offset, place, next_block } => write!(
                 f,
-                "the name at offset {names_offset} is of {place}, but its chain has come to block {next_block}: \
-                 names between are missing"
+                "the name at offset {commit_offset} is of {place}, but its chain has come to block {next_block}: \
+                 commits between are missing"
             ),
-            Self::ManifestRowMissing { names_offset, place } => write!(
+            Self::ManifestRowMissing { commit_offset, place } => write!(
                 f,
-                "{place} is named (at offset {names_offset}), but the manifest does not show it: no reader counts it"
+                "{place} is committed (at offset {commit_offset}), but the manifest does not show it: no reader counts it"
             ),
-            Self::ManifestRowWrong { names_offset } => write!(
+            Self::ManifestRowWrong { commit_offset } => write!(
                 f,
-                "the manifest has a row for offset {names_offset} of names that is not what stands there"
+                "the manifest has a row for offset {commit_offset} of commits that is not what stands there"
             ),
             Self::BrokenPart { table, part, message } => {
                 write!(f, "part {part} of table {table} is broken: {message}")
             }
             Self::BlockDamaged { place, attempt, holds } => {
-                write!(f, "the rows of {place} (attempt {attempt}) are not those that were named: {holds}")
+                write!(
+                    f,
+                    "the rows of {place} (attempt {attempt}) are not those that were committed: {holds}"
+                )
             }
             Self::LosingAttempt { place, attempt, rows } => write!(
                 f,
-                "{rows} rows are left of attempt {attempt} of {place}, which another attempt was named for"
+                "{rows} rows are left of attempt {attempt} of {place}, which another attempt was committed for"
             ),
-            Self::UnnamedBlock { place, attempt, rows } => write!(
+            Self::UncommittedBlock { place, attempt, rows } => write!(
                 f,
                 "{rows} rows stand under attempt {attempt} of {place}, which had no name when this began; they \
                  count for nobody until it has"
             ),
             Self::ArchiveDamaged { place, problem } => {
-                write!(f, "{place} is not in the archive as it was named: {problem}")
+                write!(f, "{place} is not in the archive as it was committed: {problem}")
             }
-            Self::LogTailLost { topic, partition, end, named } => write!(
+            Self::LogTailLost { topic, partition, end, committed } => write!(
                 f,
-                "the log {topic}/{partition} has lost its tail: it ends at offset {end} and is named up to {named}"
+                "the log {topic}/{partition} has lost its tail: it ends at offset {end} and is committed up to {committed}"
             ),
             Self::LogDiffers { place, problem } => {
-                write!(f, "the log does not hold {place} as it was named: {problem}")
+                write!(f, "the log does not hold {place} as it was committed: {problem}")
             }
             Self::TopicTimes { topic } => {
                 write!(

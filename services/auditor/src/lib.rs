@@ -1,4 +1,4 @@
-//! The auditor: checks everything that was named against the manifest, the tables, the archive and
+//! The auditor: checks everything that was committed against the manifest, the tables, the archive and
 //! the log, repairs it from the log, and builds a second database from the log to compare with.
 
 mod blocks;
@@ -49,13 +49,13 @@ pub struct Auditor {
 impl Auditor {
     /// The pin of the log, an empty one where there is none yet.
     async fn pin(&self) -> Result<Pin, AuditError> {
-        let mut names = self.log.walk_names(None).await?;
-        while names.chains().pin().is_none() {
-            if names.next_record().await?.is_none() {
+        let mut commits = self.log.walk_commits(None).await?;
+        while commits.chains().pin().is_none() {
+            if commits.next_record().await?.is_none() {
                 return Ok(Pin::default());
             }
         }
-        Ok(names.chains().pin().cloned().unwrap_or_default())
+        Ok(commits.chains().pin().cloned().unwrap_or_default())
     }
 
     async fn records(&self, archive_first: bool) -> Result<Records, AuditError> {

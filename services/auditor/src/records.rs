@@ -1,10 +1,10 @@
-//! The records of a named block, from the log or from the archive, whichever holds what was named.
+//! The records of a committed block, from the log or from the archive, whichever holds what was committed.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wb_events::names::{TopicPartition, WonName};
+use wb_events::commits::{TopicPartition, WonCommit};
 use wb_fold::{BlockId, LogRecord};
 use wb_framearchive::{ArchivedBlock, FrameArchive, FrameArchiveError, form};
 use wb_kafka::{Log, LogError, Reader};
@@ -35,13 +35,13 @@ struct Place {
     reader: Option<(u64, Reader)>,
 }
 
-pub(crate) fn block_id(won: &WonName) -> BlockId {
-    let name = &won.name;
+pub(crate) fn block_id(won: &WonCommit) -> BlockId {
+    let name = &won.commit;
     BlockId { topic: name.topic.clone(), partition: name.partition, block: name.block }
 }
 
-pub(crate) fn chain_of(won: &WonName) -> TopicPartition {
-    TopicPartition::new(&won.name.topic, won.name.partition)
+pub(crate) fn chain_of(won: &WonCommit) -> TopicPartition {
+    TopicPartition::new(&won.commit.topic, won.commit.partition)
 }
 
 impl Records {
@@ -54,11 +54,11 @@ impl Records {
         Self { log, archive, log_id, archive_first, places: HashMap::new() }
     }
 
-    /// All records of a block, as they were named.
+    /// All records of a block, as they were committed.
     ///
     /// # Errors
     /// [`AuditError::NoRecords`] where neither the log nor the archive has them.
-    pub(crate) async fn of(&mut self, won: &WonName) -> Result<Vec<LogRecord>, AuditError> {
+    pub(crate) async fn of(&mut self, won: &WonCommit) -> Result<Vec<LogRecord>, AuditError> {
         let mut why = Vec::new();
         if self.archive_first {
             match self.archived(won).await? {
@@ -80,15 +80,18 @@ impl Records {
         Err(AuditError::NoRecords { topic, partition, block, why: why.join("; ") })
     }
 
-    /// A block from the archive, or why it does not hold it as it was named.
-    pub(crate) async fn archived(&self, won: &WonName) -> Result<Result<ArchivedBlock, String>, AuditError> {
+    /// A block from the archive, or why it does not hold it as it was committed.
+    pub(crate) async fn archived(
+        &self,
+        won: &WonCommit,
+    ) -> Result<Result<ArchivedBlock, String>, AuditError> {
         let Some(archive) = self.archive.clone() else {
             return Ok(Err("no archive is configured".to_owned()));
         };
-        if won.name.archive_hash.is_empty() {
-            return Ok(Err("it was named without an archive".to_owned()));
+        if won.commit.archive_hash.is_empty() {
+            return Ok(Err("it was committed without an archive".to_owned()));
         }
-        let (log_id, id, hash) = (self.log_id.clone(), block_id(won), won.name.archive_hash.clone());
+        let (log_id, id, hash) = (self.log_id.clone(), block_id(won), won.commit.archive_hash.clone());
         let fetched = tokio::task::spawn_blocking(move || archive.fetch(&log_id, &id, &hash)).await;
         match fetched.map_err(|error| AuditError::Lost(error.to_string()))? {
             Ok(Some(block)) => Ok(Ok(block)),
@@ -101,7 +104,7 @@ impl Records {
     }
 
     /// Keeps a block in the archive.
-    pub(crate) async fn archive(&self, won: &WonName, records: Vec<LogRecord>) -> Result<(), AuditError> {
+    pub(crate) async fn archive(&self, won: &WonCommit, records: Vec<LogRecord>) -> Result<(), AuditError> {
         let Some(archive) = self.archive.clone() else { return Ok(()) };
         let (log_id, id) = (self.log_id.clone(), block_id(won));
         let kept = tokio::task::spawn_blocking(move || archive.keep(&log_id, &id, &records)).await;
@@ -127,12 +130,12 @@ impl Records {
         Ok(held)
     }
 
-    /// A block from the log, or why the log does not hold it as it was named.
+    /// A block from the log, or why the log does not hold it as it was committed.
     pub(crate) async fn logged(
         &mut self,
-        won: &WonName,
+        won: &WonCommit,
     ) -> Result<Result<Vec<LogRecord>, String>, AuditError> {
-        let (name, chain) = (&won.name, chain_of(won));
+        let (name, chain) = (&won.commit, chain_of(won));
         let (low, end) = self.held(&chain).await?;
         if name.first_offset < low {
             return Ok(Err(format!("the log begins at offset {low}, the block at {}", name.first_offset)));
@@ -154,7 +157,11 @@ impl Records {
         } else {
             form::hash(&form::encode(&block_id(won), &records)?).as_slice() != name.archive_hash
         };
-        Ok(if differs { Err("the log holds other records than were named".to_owned()) } else { Ok(records) })
+        Ok(if differs {
+            Err("the log holds other records than were committed".to_owned())
+        } else {
+            Ok(records)
+        })
     }
 
     /// The records of a range that the log holds.

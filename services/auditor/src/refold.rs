@@ -1,10 +1,10 @@
-//! Folding named blocks again, each partition from its beginning.
+//! Folding committed blocks again, each partition from its beginning.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use wb_events::commits::{TopicPartition, WonCommit};
 use wb_events::frame::FrameKey;
-use wb_events::names::{TopicPartition, WonName};
 use wb_fold::{Assembler, ClosedBlock, FoldedBlock, LogRecord, State};
 use wb_proofstore::ProofStore;
 
@@ -33,18 +33,18 @@ impl Drop for Scratch {
 }
 
 /// The fold's state of one partition.
-struct Course {
+struct FoldState {
     state: State,
     proofs: ProofStore,
 }
 
-/// Folds blocks in the order of their names.
+/// Folds blocks in the order of their commits.
 pub(crate) struct Refold {
     pub(crate) records: Records,
     key: FrameKey,
     scratch: Scratch,
     first_fold_version: Option<u32>,
-    courses: HashMap<TopicPartition, Course>,
+    states: HashMap<TopicPartition, FoldState>,
 }
 
 /// The block that records make; the error says why they make none.
@@ -60,9 +60,9 @@ pub(crate) fn close(key: &FrameKey, first_offset: u64, records: Vec<LogRecord>) 
     closed
 }
 
-/// What of a folded block is not as it was named.
-pub(crate) fn difference(won: &WonName, block: &FoldedBlock) -> Option<&'static str> {
-    let name = &won.name;
+/// What of a folded block is not as it was committed.
+pub(crate) fn difference(won: &WonCommit, block: &FoldedBlock) -> Option<&'static str> {
+    let name = &won.commit;
     if name.end_offset != block.end_offset || name.first_offset != block.first_offset {
         Some("first or last offset")
     } else if name.last_frame_hash != block.last_frame_hash {
@@ -77,27 +77,27 @@ pub(crate) fn difference(won: &WonName, block: &FoldedBlock) -> Option<&'static 
 }
 
 impl Refold {
-    /// Folds from the beginning, by the rules that the first record of `names` says.
+    /// Folds from the beginning, by the rules that the first record of `commits` says.
     pub(crate) fn new(
         records: Records,
         key: FrameKey,
         scratch: Scratch,
         first_fold_version: Option<u32>,
     ) -> Self {
-        Self { records, key, scratch, first_fold_version, courses: HashMap::new() }
+        Self { records, key, scratch, first_fold_version, states: HashMap::new() }
     }
 
-    /// Folds the next named block of its partition, and says what of it differs from its name.
+    /// Folds the next committed block of its partition, and says what of it differs from its name.
     ///
     /// # Errors
     /// [`AuditError::NoRecords`] and whatever reading and folding may fail with.
     pub(crate) async fn block(
         &mut self,
-        won: &WonName,
+        won: &WonCommit,
     ) -> Result<(FoldedBlock, Option<&'static str>), AuditError> {
         let records = self.records.of(won).await?;
         let id = block_id(won);
-        let Some(closed) = close(&self.key, won.name.first_offset, records) else {
+        let Some(closed) = close(&self.key, won.commit.first_offset, records) else {
             return Err(AuditError::FoldsOtherwise {
                 topic: id.topic,
                 partition: id.partition,
@@ -106,21 +106,21 @@ impl Refold {
             });
         };
         let chain = chain_of(won);
-        let mut course = match self.courses.remove(&chain) {
-            Some(course) => course,
+        let mut partition = match self.states.remove(&chain) {
+            Some(partition) => partition,
             None => {
                 let dir = self.scratch.0.join(format!("{}-{}", chain.topic, chain.partition));
                 let state = State::beginning(self.first_fold_version);
-                Course { state, proofs: ProofStore::open(&dir)? }
+                FoldState { state, proofs: ProofStore::open(&dir)? }
             }
         };
         // Hashing tens of thousands of headers is work for a thread that may block.
         let folded = tokio::task::spawn_blocking(move || {
-            let folded = wb_fold::fold(id, &mut course.state, &mut course.proofs, &closed);
-            (course, folded)
+            let folded = wb_fold::fold(id, &mut partition.state, &mut partition.proofs, &closed);
+            (partition, folded)
         });
-        let (course, folded) = folded.await.map_err(|error| AuditError::Lost(error.to_string()))?;
-        self.courses.insert(chain, course);
+        let (partition, folded) = folded.await.map_err(|error| AuditError::Lost(error.to_string()))?;
+        self.states.insert(chain, partition);
         let folded = folded?;
         let differs = difference(won, &folded);
         Ok((folded, differs))

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use wb_events::names::{TopicPartition, WonName};
+use wb_events::commits::{TopicPartition, WonCommit};
 use wb_fold::FoldedBlock;
 
 use crate::blocks::rows;
@@ -20,7 +20,7 @@ impl Scrub<'_> {
                 Ok(records) => {
                     self.repaired(format!(
                         "{records} records were put back at the end of {}/{}; what was acknowledged after them and \
-                         never named is not known",
+                         never committed is not known",
                         chain.topic, chain.partition
                     ));
                 }
@@ -40,9 +40,9 @@ impl Scrub<'_> {
     /// Archives what the archive lacks, as far as the log holds it.
     async fn archive_again(&mut self) -> Result<(), AuditError> {
         let mut left = std::mem::take(&mut self.unarchived);
-        let mut names = self.auditor.log.walk_names(Some(self.end)).await?;
+        let mut commits = self.auditor.log.walk_commits(Some(self.end)).await?;
         while !left.is_empty() {
-            let Some(won) = names.next_name().await? else { break };
+            let Some(won) = commits.next_commit().await? else { break };
             let place = Place::of(&won);
             if !left.remove(&place) {
                 continue;
@@ -59,7 +59,7 @@ impl Scrub<'_> {
     }
 
     /// Folds the partitions that have damaged blocks, and writes those again under the attempt that
-    /// was named.
+    /// was committed.
     async fn write_again(&mut self) -> Result<(), AuditError> {
         let mut left: BTreeMap<TopicPartition, BTreeSet<u64>> = BTreeMap::new();
         for place in std::mem::take(&mut self.damaged) {
@@ -70,14 +70,14 @@ impl Scrub<'_> {
             return Ok(());
         }
         let mut refold = self.auditor.refold(false).await?;
-        let mut names = self.auditor.log.walk_names(Some(self.end)).await?;
+        let mut commits = self.auditor.log.walk_commits(Some(self.end)).await?;
         while !left.is_empty() {
-            let Some(won) = names.next_name().await? else { break };
+            let Some(won) = commits.next_commit().await? else { break };
             let chain = chain_of(&won);
             let Some(blocks) = left.get_mut(&chain) else { continue };
             let written = match refold.block(&won).await {
                 Ok((_, Some(what))) => Err(folds_otherwise(&won, what)),
-                Ok((folded, None)) if blocks.remove(&won.name.block) => {
+                Ok((folded, None)) if blocks.remove(&won.commit.block) => {
                     self.write(&won, &folded).await.map(Some)
                 }
                 Ok(_) => Ok(None),
@@ -88,7 +88,7 @@ impl Scrub<'_> {
                 Ok(None) => {}
                 Err(error) => {
                     // What comes after it in this partition cannot be folded either.
-                    blocks.insert(won.name.block);
+                    blocks.insert(won.commit.block);
                     let problem = with_causes(&error);
                     let numbers: Vec<String> = blocks.iter().map(u64::to_string).collect();
                     let numbers = numbers.join(", ");
@@ -104,15 +104,15 @@ impl Scrub<'_> {
         Ok(())
     }
 
-    async fn write(&self, won: &WonName, folded: &FoldedBlock) -> Result<String, AuditError> {
-        let (store, attempt) = (&self.auditor.store, won.name.attempt);
+    async fn write(&self, won: &WonCommit, folded: &FoldedBlock) -> Result<String, AuditError> {
+        let (store, attempt) = (&self.auditor.store, won.commit.attempt);
         store.remove_attempt(&block_id(won), attempt).await?;
         store.write_block(folded, attempt).await?;
         if let Some(mismatch) = store.verify_block(folded, attempt).await? {
             return Err(AuditError::WrittenOtherwise {
-                topic: won.name.topic.clone(),
-                partition: won.name.partition,
-                block: won.name.block,
+                topic: won.commit.topic.clone(),
+                partition: won.commit.partition,
+                block: won.commit.block,
                 table: mismatch.table,
             });
         }
@@ -123,11 +123,11 @@ impl Scrub<'_> {
     }
 }
 
-fn folds_otherwise(won: &WonName, what: &'static str) -> AuditError {
+fn folds_otherwise(won: &WonCommit, what: &'static str) -> AuditError {
     AuditError::FoldsOtherwise {
-        topic: won.name.topic.clone(),
-        partition: won.name.partition,
-        block: won.name.block,
+        topic: won.commit.topic.clone(),
+        partition: won.commit.partition,
+        block: won.commit.block,
         what,
     }
 }

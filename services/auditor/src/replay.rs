@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 use wb_clickhouse::Store;
-use wb_events::names::{TopicPartition, WonName};
+use wb_events::commits::{TopicPartition, WonCommit};
 use wb_fold::FoldedBlock;
 use wb_fold::tables::{ALL, table_hash};
 
@@ -34,7 +34,7 @@ pub struct TableTotals {
 /// What a replay came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct ReplayReport {
-    /// Everything named below this offset of `names` was built.
+    /// Everything committed below this offset of `commits` was built.
     pub cut: u64,
     /// Blocks that were built.
     pub blocks: u64,
@@ -83,7 +83,7 @@ struct Replay<'a> {
 }
 
 impl Auditor {
-    /// Builds everything that is named now in an empty database and compares it with this one.
+    /// Builds everything that is committed now in an empty database and compares it with this one.
     /// With `archive_first`, blocks are read from the archive wherever it has them.
     ///
     /// # Errors
@@ -100,36 +100,36 @@ impl Auditor {
             return Err(AuditError::NotEmpty { database, table });
         }
         let mut refold = self.refold(archive_first).await?;
-        let mut names = self.log.walk_names(None).await?;
+        let mut commits = self.log.walk_commits(None).await?;
         let mut replay = Replay {
             live: &self.store,
             target,
             listener,
-            report: ReplayReport { cut: names.end(), ..ReplayReport::default() },
+            report: ReplayReport { cut: commits.end(), ..ReplayReport::default() },
             rebuilt: Sums::default(),
             held: Sums::default(),
             waiting: BTreeMap::new(),
         };
         let mut runs = Runs::default();
         let (mut from, mut batch) = (0, Vec::new());
-        while let Some(won) = names.next_name().await? {
+        while let Some(won) = commits.next_commit().await? {
             let (folded, differs) = refold.block(&won).await?;
             if let Some(what) = differs {
-                let problem = format!("its {what} is not what was named");
+                let problem = format!("its {what} is not what was committed");
                 replay.differs(Some(Place::of(&won)), problem);
             }
             replay.write(&won, &folded).await?;
             batch.push(won.clone());
             if batch.len() >= NAMES_MAX {
-                let to = won.names_offset.saturating_add(1);
-                replay.names(from..to, &mut batch).await?;
+                let to = won.commit_offset.saturating_add(1);
+                replay.commits(from..to, &mut batch).await?;
                 from = to;
             }
             if let Some(run) = runs.push(won) {
                 replay.compare(&run).await?;
             }
         }
-        replay.names(from..names.end(), &mut batch).await?;
+        replay.commits(from..commits.end(), &mut batch).await?;
         while let Some(run) = runs.pop() {
             replay.compare(&run).await?;
         }
@@ -143,14 +143,14 @@ impl Replay<'_> {
         (self.listener)(&Said::Differs { place, problem });
     }
 
-    /// Writes a block under the attempt that was named, and reads it back.
-    async fn write(&mut self, won: &WonName, folded: &FoldedBlock) -> Result<(), AuditError> {
-        self.target.write_block(folded, won.name.attempt).await?;
-        if let Some(mismatch) = self.target.verify_block(folded, won.name.attempt).await? {
+    /// Writes a block under the attempt that was committed, and reads it back.
+    async fn write(&mut self, won: &WonCommit, folded: &FoldedBlock) -> Result<(), AuditError> {
+        self.target.write_block(folded, won.commit.attempt).await?;
+        if let Some(mismatch) = self.target.verify_block(folded, won.commit.attempt).await? {
             return Err(AuditError::WrittenOtherwise {
-                topic: won.name.topic.clone(),
-                partition: won.name.partition,
-                block: won.name.block,
+                topic: won.commit.topic.clone(),
+                partition: won.commit.partition,
+                block: won.commit.block,
                 table: mismatch.table,
             });
         }
@@ -163,28 +163,28 @@ impl Replay<'_> {
             tables.insert(place, (rows, hash));
             self.rebuilt.add(place, &chain, rows, hash);
         }
-        self.waiting.insert((chain, won.name.block), tables);
+        self.waiting.insert((chain, won.commit.block), tables);
         self.report.blocks += 1;
         self.report.events = self.report.events.saturating_add(folded.counts.events());
         Ok(())
     }
 
     /// Projects names, and looks whether the other database shows the same.
-    async fn names(
+    async fn commits(
         &mut self,
         offsets: std::ops::Range<u64>,
-        batch: &mut Vec<WonName>,
+        batch: &mut Vec<WonCommit>,
     ) -> Result<(), AuditError> {
         if !batch.is_empty() {
-            self.target.project_names(batch).await?;
+            self.target.project_commits(batch).await?;
         }
         let run = manifest::compare(self.live, offsets, batch, &[]).await?;
         for won in &run.missing {
-            let problem = "the live manifest does not show it as it was named".to_owned();
+            let problem = "the live manifest does not show it as it was committed".to_owned();
             self.differs(Some(Place::of(won)), problem);
         }
-        for names_offset in &run.wrong {
-            let problem = format!("the live manifest has a wrong row for offset {names_offset} of names");
+        for commit_offset in &run.wrong {
+            let problem = format!("the live manifest has a wrong row for offset {commit_offset} of commits");
             self.differs(None, problem);
         }
         batch.clear();
@@ -192,13 +192,13 @@ impl Replay<'_> {
     }
 
     /// Compares a run of blocks of one partition with what the other database holds of them.
-    async fn compare(&mut self, run: &[WonName]) -> Result<(), AuditError> {
+    async fn compare(&mut self, run: &[WonCommit]) -> Result<(), AuditError> {
         let held = blocks::look_up(self.live, run, &[]).await?;
         for (won, held) in run.iter().zip(held) {
             let chain = chain_of(won);
-            let built = self.waiting.remove(&(chain.clone(), won.name.block)).unwrap_or_default();
+            let built = self.waiting.remove(&(chain.clone(), won.commit.block)).unwrap_or_default();
             let mut live = BlockTables::new();
-            for held in &held.named {
+            for held in &held.committed {
                 let place = ALL.iter().position(|name| *name == held.table).unwrap_or(ALL.len());
                 live.insert(place, (held.rows, held.hash));
                 self.held.add(place, &chain, held.rows, held.hash);

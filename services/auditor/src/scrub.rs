@@ -1,24 +1,24 @@
-//! The scrub: everything that was named, checked against everything that holds it.
+//! The scrub: everything that was committed, checked against everything that holds it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use prost::Message as _;
 use wb_clickhouse::audit::BrokenPart;
-use wb_events::names::{Applied, Chains, TopicPartition, Won, WonName};
+use wb_events::commits::{Applied, Chains, TopicPartition, Won, WonCommit};
 use wb_events::topics;
-use wb_events::wire::NamesRecord;
-use wb_events::wire::names_record::Record;
-use wb_kafka::names_cursor::NamesStep;
+use wb_events::wire::CommitsRecord;
+use wb_events::wire::commits_record::Record;
+use wb_kafka::commits_cursor::CommitsStep;
 
 use crate::blocks::{self, Runs};
 use crate::finding::{Finding, Listener, Place, Said};
 use crate::records::{Records, block_id, chain_of};
 use crate::{AuditError, Auditor, manifest};
 
-/// Offsets of `names` whose rows of the manifest are compared at once.
+/// Offsets of `commits` whose rows of the manifest are compared at once.
 const NAMES_MAX: usize = 1_024;
-/// How long the projection may lag behind the names.
+/// How long the projection may lag behind the commits.
 const PROJECTION_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often it is asked for.
 const PROJECTION_PAUSE: Duration = Duration::from_millis(100);
@@ -28,15 +28,15 @@ const PROJECTION_PAUSE: Duration = Duration::from_millis(100);
 pub struct ScrubOptions {
     /// Repair what was found.
     pub repair: bool,
-    /// Read every record that the log still holds, and compare it with the names.
+    /// Read every record that the log still holds, and compare it with the commits.
     pub log: bool,
 }
 
 /// What a scrub came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct ScrubReport {
-    /// Records of `names` that were read.
-    pub names: u64,
+    /// Records of `commits` that were read.
+    pub commits: u64,
     /// Named blocks that were checked.
     pub blocks: u64,
     /// Their events.
@@ -67,16 +67,16 @@ pub(crate) struct Scrub<'a> {
     pub(crate) damaged: BTreeSet<Place>,
     /// Blocks that are to be archived again.
     pub(crate) unarchived: BTreeSet<Place>,
-    /// Logs that end before what was named, with where they end.
+    /// Logs that end before what was committed, with where they end.
     pub(crate) tails: BTreeMap<TopicPartition, u64>,
     /// Names that the projection may still come to.
-    late: Vec<WonName>,
-    /// One past the last offset of `names` that is audited.
+    late: Vec<WonCommit>,
+    /// One past the last offset of `commits` that is audited.
     pub(crate) end: u64,
 }
 
 impl Auditor {
-    /// Checks everything that is named now, and repairs it where that is wanted.
+    /// Checks everything that is committed now, and repairs it where that is wanted.
     ///
     /// # Errors
     /// [`AuditError`] where the audit itself could not go on. What cannot be repaired is no error:
@@ -101,10 +101,10 @@ impl Auditor {
         };
         scrub.topics().await?;
         scrub.parts().await?;
-        let chains = scrub.names().await?;
+        let chains = scrub.commits().await?;
         scrub.projection().await?;
         scrub.ends(&chains).await?;
-        scrub.unnamed(&chains).await?;
+        scrub.uncommitted(&chains).await?;
         if options.repair {
             scrub.repair().await?;
         }
@@ -165,18 +165,18 @@ impl Scrub<'_> {
     }
 
     /// All names, and with them the manifest, the tables and the archive.
-    async fn names(&mut self) -> Result<Chains, AuditError> {
-        let mut cursor = self.auditor.log.walk_names(None).await?;
+    async fn commits(&mut self) -> Result<Chains, AuditError> {
+        let mut cursor = self.auditor.log.walk_commits(None).await?;
         self.end = cursor.end();
         let mut runs = Runs::default();
         let (mut from, mut batch) = (0, Vec::new());
         while let Some(step) = cursor.next_record().await? {
-            self.report.names += 1;
+            self.report.commits += 1;
             match step.applied {
                 Applied::Won(ref won) => {
-                    if let Won::Name(name) = won.as_ref() {
-                        batch.push(name.clone());
-                        if let Some(run) = runs.push(name.clone()) {
+                    if let Won::Commit(commit) = won.as_ref() {
+                        batch.push(commit.clone());
+                        if let Some(run) = runs.push(commit.clone()) {
                             self.blocks(&run).await?;
                         }
                     }
@@ -199,33 +199,37 @@ impl Scrub<'_> {
     }
 
     /// A record that lost its race is as it should be; a name that is ahead of its chain is not.
-    fn lost(&mut self, step: &NamesStep, chains: &Chains) {
-        let Ok(NamesRecord { record: Some(Record::Name(name)) }) =
-            NamesRecord::decode(step.record.as_slice())
+    fn lost(&mut self, step: &CommitsStep, chains: &Chains) {
+        let Ok(CommitsRecord { record: Some(Record::Commit(commit)) }) =
+            CommitsRecord::decode(step.record.as_slice())
         else {
             return;
         };
-        let chain = TopicPartition::new(&name.topic, name.partition);
-        let next_block = chains.head(&chain).map_or(0, |head| head.name.block.saturating_add(1));
-        if name.block > next_block {
-            let place = Place { topic: name.topic, partition: name.partition, block: name.block };
-            self.found(Finding::NameOutOfPlace { names_offset: step.offset, place, next_block });
+        let chain = TopicPartition::new(&commit.topic, commit.partition);
+        let next_block = chains.head(&chain).map_or(0, |head| head.commit.block.saturating_add(1));
+        if commit.block > next_block {
+            let place = Place { topic: commit.topic, partition: commit.partition, block: commit.block };
+            self.found(Finding::CommitOutOfPlace { commit_offset: step.offset, place, next_block });
         }
     }
 
-    async fn manifest(&mut self, offsets: std::ops::Range<u64>, names: &[WonName]) -> Result<(), AuditError> {
+    async fn manifest(
+        &mut self,
+        offsets: std::ops::Range<u64>,
+        commits: &[WonCommit],
+    ) -> Result<(), AuditError> {
         let store = &self.auditor.store;
         let projected = store.cut().await?.0;
-        let run = manifest::compare(store, offsets, names, &self.broken).await?;
-        for names_offset in &run.wrong {
-            self.found(Finding::ManifestRowWrong { names_offset: *names_offset });
+        let run = manifest::compare(store, offsets, commits, &self.broken).await?;
+        for commit_offset in &run.wrong {
+            self.found(Finding::ManifestRowWrong { commit_offset: *commit_offset });
             if self.options.repair {
-                self.auditor.store.remove_manifest_row(*names_offset).await?;
-                self.repaired(format!("the row for offset {names_offset} was removed from the manifest"));
+                self.auditor.store.remove_manifest_row(*commit_offset).await?;
+                self.repaired(format!("the row for offset {commit_offset} was removed from the manifest"));
             }
         }
         let (late, missing): (Vec<_>, Vec<_>) =
-            run.missing.into_iter().partition(|won| won.names_offset >= projected);
+            run.missing.into_iter().partition(|won| won.commit_offset >= projected);
         self.late.extend(late);
         self.missing_rows(&missing).await?;
         if self.late.len() > NAMES_MAX {
@@ -237,13 +241,13 @@ impl Scrub<'_> {
     }
 
     /// Rows that the manifest lacks, in the order of their offsets.
-    async fn missing_rows(&mut self, missing: &[WonName]) -> Result<(), AuditError> {
+    async fn missing_rows(&mut self, missing: &[WonCommit]) -> Result<(), AuditError> {
         for won in missing {
-            let (names_offset, place) = (won.names_offset, Place::of(won));
-            self.found(Finding::ManifestRowMissing { names_offset, place });
+            let (commit_offset, place) = (won.commit_offset, Place::of(won));
+            self.found(Finding::ManifestRowMissing { commit_offset, place });
         }
         if self.options.repair && !missing.is_empty() {
-            self.auditor.store.project_names(missing).await?;
+            self.auditor.store.project_commits(missing).await?;
             for won in missing {
                 self.repaired(format!("the manifest shows {} again", Place::of(won)));
             }
@@ -256,7 +260,7 @@ impl Scrub<'_> {
         let deadline = tokio::time::Instant::now() + PROJECTION_TIMEOUT;
         let mut late = std::mem::take(&mut self.late);
         while let (Some(first), Some(last)) = (late.first(), late.last()) {
-            let offsets = first.names_offset..last.names_offset.saturating_add(1);
+            let offsets = first.commit_offset..last.commit_offset.saturating_add(1);
             late = manifest::compare(&self.auditor.store, offsets, &late, &self.broken).await?.missing;
             if tokio::time::Instant::now() > deadline {
                 break;
@@ -269,14 +273,14 @@ impl Scrub<'_> {
     }
 
     /// A run of blocks of one partition: tables, archive and, where wanted, the log.
-    async fn blocks(&mut self, run: &[WonName]) -> Result<(), AuditError> {
+    async fn blocks(&mut self, run: &[WonCommit]) -> Result<(), AuditError> {
         let held = blocks::look_up(&self.auditor.store, run, &self.broken).await?;
         for (won, held) in run.iter().zip(held) {
             self.report.blocks += 1;
-            self.report.events = self.report.events.saturating_add(won.name.events);
+            self.report.events = self.report.events.saturating_add(won.commit.events);
             let place = Place::of(won);
-            if held.content_hash().as_slice() != won.name.content_hash {
-                let (attempt, holds) = (won.name.attempt, held.in_words());
+            if held.content_hash().as_slice() != won.commit.content_hash {
+                let (attempt, holds) = (won.commit.attempt, held.in_words());
                 self.found(Finding::BlockDamaged { place: place.clone(), attempt, holds });
                 self.damaged.insert(place.clone());
             }
@@ -295,11 +299,11 @@ impl Scrub<'_> {
         Ok(())
     }
 
-    async fn archived(&mut self, won: &WonName) -> Result<(), AuditError> {
+    async fn archived(&mut self, won: &WonCommit) -> Result<(), AuditError> {
         let place = Place::of(won);
-        if won.name.archive_hash.is_empty() || self.auditor.archive.is_none() {
+        if won.commit.archive_hash.is_empty() || self.auditor.archive.is_none() {
             let (low, _) = self.records.held(&chain_of(won)).await?;
-            if won.name.first_offset < low {
+            if won.commit.first_offset < low {
                 let problem = format!("it begins at offset {low}, and no archive holds what is before it");
                 self.found(Finding::LogDiffers { place, problem });
             }
@@ -313,9 +317,9 @@ impl Scrub<'_> {
     }
 
     /// Every record of a block, as far as the log holds it.
-    async fn logged(&mut self, won: &WonName) -> Result<(), AuditError> {
+    async fn logged(&mut self, won: &WonCommit) -> Result<(), AuditError> {
         let (low, end) = self.records.held(&chain_of(won)).await?;
-        if won.name.first_offset < low || won.name.end_offset > end {
+        if won.commit.first_offset < low || won.commit.end_offset > end {
             return Ok(());
         }
         if let Err(problem) = self.records.logged(won).await? {
@@ -324,21 +328,21 @@ impl Scrub<'_> {
         Ok(())
     }
 
-    /// Where each log ends, and its last named record.
+    /// Where each log ends, and its last committed record.
     async fn ends(&mut self, chains: &Chains) -> Result<(), AuditError> {
         for (chain, head) in chains.heads() {
             let (low, end) = self.records.held(chain).await?;
-            let named = head.name.end_offset;
-            if end < named {
+            let committed = head.commit.end_offset;
+            if end < committed {
                 let (topic, partition) = (chain.topic.clone(), chain.partition);
                 self.tails.insert(chain.clone(), end);
-                self.found(Finding::LogTailLost { topic, partition, end, named });
+                self.found(Finding::LogTailLost { topic, partition, end, committed });
                 continue;
             }
-            let Some(last) = named.checked_sub(1).filter(|last| *last >= low) else { continue };
-            let record = self.records.read(chain, last, named).await?;
+            let Some(last) = committed.checked_sub(1).filter(|last| *last >= low) else { continue };
+            let record = self.records.read(chain, last, committed).await?;
             let payload = record.first().map_or(&[][..], |record| record.payload.as_slice());
-            if wb_events::frame::record_hash(payload).as_slice() != head.name.last_frame_hash {
+            if wb_events::frame::record_hash(payload).as_slice() != head.commit.last_frame_hash {
                 let problem = format!("its record at offset {last} is another one");
                 self.found(Finding::LogDiffers { place: Place::of(head), problem });
             }
@@ -346,17 +350,17 @@ impl Scrub<'_> {
         Ok(())
     }
 
-    /// Attempts of blocks that are not named. They may be under way.
-    async fn unnamed(&mut self, chains: &Chains) -> Result<(), AuditError> {
+    /// Attempts of blocks that are not committed. They may be under way.
+    async fn uncommitted(&mut self, chains: &Chains) -> Result<(), AuditError> {
         for (chain, head) in chains.heads() {
-            let next = head.name.block.saturating_add(1);
+            let next = head.commit.block.saturating_add(1);
             let mut attempts: BTreeMap<(u64, u64), u64> = BTreeMap::new();
             for (_, found) in self.auditor.store.attempts_from(chain, next, &self.broken).await? {
                 *attempts.entry((found.block, found.attempt)).or_default() += found.rows;
             }
             for ((block, attempt), rows) in attempts {
                 let place = Place { topic: chain.topic.clone(), partition: chain.partition, block };
-                self.found(Finding::UnnamedBlock { place, attempt, rows });
+                self.found(Finding::UncommittedBlock { place, attempt, rows });
             }
         }
         Ok(())

@@ -1,15 +1,15 @@
 //! A log that lost its tail: the archived records are put back where the log ends exactly where
-//! the archive goes on, so that nothing that came later is mixed with what was named.
+//! the archive goes on, so that nothing that came later is mixed with what was committed.
 
+use wb_events::commits::{TopicPartition, WonCommit};
 use wb_events::frame::record_hash;
-use wb_events::names::{TopicPartition, WonName};
 
 use crate::AuditError;
 use crate::records::chain_of;
 use crate::scrub::Scrub;
 
 impl Scrub<'_> {
-    /// Puts the records between the end of a log and the end of what was named back; gives how many.
+    /// Puts the records between the end of a log and the end of what was committed back; gives how many.
     pub(crate) async fn restore_tail(&mut self, chain: &TopicPartition, end: u64) -> Result<u64, AuditError> {
         let log = &self.auditor.log;
         let (topic, partition) = (chain.topic.as_str(), chain.partition);
@@ -17,33 +17,33 @@ impl Scrub<'_> {
         let put_back = self.put_back(chain, end).await;
         // Whatever came of it, the broker sets the times again.
         self.auditor.log.let_broker_set_times(topic, true).await?;
-        let named = put_back?;
+        let committed = put_back?;
         let (_, now) = self.auditor.log.watermarks(topic, partition).await?;
-        if now < named {
+        if now < committed {
             let why = format!("it ends at offset {now} after records were put back");
-            return Err(refused(chain, end, named, why));
+            return Err(refused(chain, end, committed, why));
         }
-        Ok(named.saturating_sub(end))
+        Ok(committed.saturating_sub(end))
     }
 
     async fn put_back(&mut self, chain: &TopicPartition, end: u64) -> Result<u64, AuditError> {
         let log = self.auditor.log.clone();
-        let mut names = log.walk_names(Some(self.end)).await?;
+        let mut commits = log.walk_commits(Some(self.end)).await?;
         let (mut next, mut checked) = (end, false);
-        while let Some(won) = names.next_name().await? {
-            if chain_of(&won) != *chain || won.name.end_offset < end {
+        while let Some(won) = commits.next_commit().await? {
+            if chain_of(&won) != *chain || won.commit.end_offset < end {
                 continue;
             }
-            let named = won.name.end_offset;
+            let committed = won.commit.end_offset;
             if !checked {
                 checked = true;
                 self.check_end(chain, end, &won).await?;
             }
-            if named == end {
+            if committed == end {
                 continue;
             }
             let block = self.records.archived(&won).await?;
-            let block = block.map_err(|why| refused(chain, end, named, why))?;
+            let block = block.map_err(|why| refused(chain, end, committed, why))?;
             for record in &block.records {
                 if record.offset < next {
                     continue;
@@ -55,32 +55,44 @@ impl Scrub<'_> {
         Ok(next)
     }
 
-    /// The log's last record must be the one that was named or archived there, and still its last.
-    async fn check_end(&mut self, chain: &TopicPartition, end: u64, won: &WonName) -> Result<(), AuditError> {
-        let named = won.name.end_offset;
+    /// The log's last record must be the one that was committed or archived there, and still its last.
+    async fn check_end(
+        &mut self,
+        chain: &TopicPartition,
+        end: u64,
+        won: &WonCommit,
+    ) -> Result<(), AuditError> {
+        let committed = won.commit.end_offset;
         let (low, now) = self.auditor.log.watermarks(&chain.topic, chain.partition).await?;
         if now != end {
-            return Err(refused(chain, end, named, format!("it has grown to offset {now} meanwhile")));
+            return Err(refused(chain, end, committed, format!("it has grown to offset {now} meanwhile")));
         }
         let Some(last) = end.checked_sub(1).filter(|last| *last >= low) else { return Ok(()) };
         let found = self.records.read(chain, last, end).await?;
         let found = record_hash(found.first().map_or(&[][..], |record| record.payload.as_slice()));
-        let wanted = if named == end {
-            won.name.last_frame_hash.clone()
+        let wanted = if committed == end {
+            won.commit.last_frame_hash.clone()
         } else {
             let block = self.records.archived(won).await?;
-            let block = block.map_err(|why| refused(chain, end, named, why))?;
+            let block = block.map_err(|why| refused(chain, end, committed, why))?;
             let record = block.records.iter().find(|record| record.offset == last);
             record.map(|record| record_hash(&record.payload).to_vec()).unwrap_or_default()
         };
         if found.as_slice() == wanted {
             return Ok(());
         }
-        let why = format!("its record at offset {last} is not the one that was named: others were appended");
-        Err(refused(chain, end, named, why))
+        let why =
+            format!("its record at offset {last} is not the one that was committed: others were appended");
+        Err(refused(chain, end, committed, why))
     }
 }
 
-fn refused(chain: &TopicPartition, end: u64, named: u64, why: String) -> AuditError {
-    AuditError::TailNotRestored { topic: chain.topic.clone(), partition: chain.partition, end, named, why }
+fn refused(chain: &TopicPartition, end: u64, committed: u64, why: String) -> AuditError {
+    AuditError::TailNotRestored {
+        topic: chain.topic.clone(),
+        partition: chain.partition,
+        end,
+        committed,
+        why,
+    }
 }

@@ -20,7 +20,7 @@ use crate::ports::{
 use crate::reference::{PeriodTerms, Reference};
 use crate::usage::Reading;
 
-/// Contracts that are read ahead at once: what is held is mostly the names of their work's blocks.
+/// Contracts that are read ahead at once: what is held is mostly the commits of their work's blocks.
 const CONTRACTS_AT_ONCE: usize = 500;
 /// Machines under them: their ids go along as a parameter.
 const MACHINES_AT_ONCE: usize = 1_000;
@@ -44,12 +44,12 @@ struct Held {
     reached: bool,
     /// The cut that the tables were last found to have reached, with the heads of the chains.
     found: Option<(u64, Option<Vec<ChainHead>>)>,
-    /// What was corrected at the cut whose facts were read last, and the names of the facts' blocks.
+    /// What was corrected at the cut whose facts were read last, and the commits of the facts' blocks.
     recorded: Option<(u64, CorrectionsRead, BTreeMap<BlockId, EvidenceBlock>)>,
     work: BTreeMap<Vec<Holding>, WorkRead>,
     registers: Registers,
-    names: BTreeMap<BlockId, EvidenceBlock>,
-    /// Blocks that were asked for where they are named above the sealed days; those that are, are in `names`.
+    commits: BTreeMap<BlockId, EvidenceBlock>,
+    /// Blocks that were asked for where they are committed above the sealed days; those that are, are in `commits`.
     asked_above: BTreeSet<BlockId>,
     sealed: Option<SealedDays>,
     heads: Option<Vec<ChainHead>>,
@@ -132,7 +132,7 @@ impl<S: UsageStore> Ahead<S> {
         let mut above = BTreeSet::new();
         let mut fresh = Held { cut, ..Held::default() };
         let corrections = self.corrections(cut).await?;
-        let EachWork { works, sealed, names: names_above } =
+        let EachWork { works, sealed, commits: commits_above } =
             self.store.work_of_each(&parties, &corrections, cut).await?;
         let sealed = match sealed {
             Some(sealed) => sealed,
@@ -165,19 +165,20 @@ impl<S: UsageStore> Ahead<S> {
             }
         }
         above.retain(|id| !blocks.contains(id));
-        if let Some((_, _, names)) = self.held().recorded.as_ref().filter(|(at, ..)| *at == cut) {
-            let known = blocks.iter().filter_map(|id| Some((id.clone(), names.get(id)?.clone())));
-            fresh.names = known.collect();
+        if let Some((_, _, commits)) = self.held().recorded.as_ref().filter(|(at, ..)| *at == cut) {
+            let known = blocks.iter().filter_map(|id| Some((id.clone(), commits.get(id)?.clone())));
+            fresh.commits = known.collect();
         }
-        blocks.retain(|id| !fresh.names.contains_key(id));
-        let mut names = if blocks.is_empty() { Vec::new() } else { self.store.blocks(&blocks, cut).await? };
+        blocks.retain(|id| !fresh.commits.contains_key(id));
+        let mut commits =
+            if blocks.is_empty() { Vec::new() } else { self.store.blocks(&blocks, cut).await? };
         let missing: BTreeSet<BlockId> =
-            above.iter().filter(|id| !names_above.contains_key(id)).cloned().collect();
+            above.iter().filter(|id| !commits_above.contains_key(id)).cloned().collect();
         if !missing.is_empty() {
-            names.extend(self.store.blocks_above(&missing, sealed.cut, cut).await?);
+            commits.extend(self.store.blocks_above(&missing, sealed.cut, cut).await?);
         }
-        fresh.names.extend(names_above.into_iter().filter(|(id, _)| above.contains(id)));
-        fresh.names.extend(names.into_iter().map(|named| (id_of(&named), named)));
+        fresh.commits.extend(commits_above.into_iter().filter(|(id, _)| above.contains(id)));
+        fresh.commits.extend(commits.into_iter().map(|committed| (id_of(&committed), committed)));
         fresh.asked_above = above;
         fresh.sealed = Some(sealed);
         let mut held = self.held();
@@ -196,7 +197,7 @@ impl<S: UsageStore> Ahead<S> {
 
     /// The cut of a settled offset: one past the highest one below it that the tables know.
     pub(crate) async fn settled(&self, settled: u64) -> Result<u64, PortError> {
-        let (found, heads) = self.store.named_heads(settled).await?;
+        let (found, heads) = self.store.committed_heads(settled).await?;
         self.held().found = Some((found, heads));
         Ok(found)
     }
@@ -218,17 +219,17 @@ impl<S: UsageStore> Ahead<S> {
     }
 }
 
-fn id_of(named: &EvidenceBlock) -> BlockId {
-    BlockId { topic: named.topic.clone(), partition: named.partition, block: named.block }
+fn id_of(committed: &EvidenceBlock) -> BlockId {
+    BlockId { topic: committed.topic.clone(), partition: committed.partition, block: committed.block }
 }
 
 impl<S: UsageStore> UsageStore for Ahead<S> {
-    async fn named_cut(&self, below: u64) -> Result<u64, PortError> {
+    async fn committed_cut(&self, below: u64) -> Result<u64, PortError> {
         // Kept for one close and no longer: tables may be lost and built again.
         if self.at(below, |held| held.reached.then_some(())).is_some() {
             return Ok(below);
         }
-        let found = self.store.named_cut(below).await?;
+        let found = self.store.committed_cut(below).await?;
         let mut held = self.held();
         held.reached |= found == below && held.cut == below && held.cut > 0;
         Ok(found)
@@ -240,7 +241,7 @@ impl<S: UsageStore> UsageStore for Ahead<S> {
 
     async fn recorded(&self, kinds: &[&'static str], cut: u64) -> Result<Recorded, PortError> {
         let recorded = self.store.recorded(kinds, cut).await?;
-        self.held().recorded = Some((cut, recorded.corrections.clone(), recorded.names.clone()));
+        self.held().recorded = Some((cut, recorded.corrections.clone(), recorded.commits.clone()));
         Ok(recorded)
     }
 
@@ -326,17 +327,17 @@ impl<S: UsageStore> UsageStore for Ahead<S> {
 
     async fn blocks(&self, ids: &BTreeSet<BlockId>, cut: u64) -> Result<Vec<EvidenceBlock>, PortError> {
         let held = self.at(cut, |held| {
-            Some(ids.iter().filter_map(|id| held.names.get(id).cloned()).collect::<Vec<_>>())
+            Some(ids.iter().filter_map(|id| held.commits.get(id).cloned()).collect::<Vec<_>>())
         });
-        let mut named = held.unwrap_or_default();
-        if named.len() < ids.len() {
+        let mut committed = held.unwrap_or_default();
+        if committed.len() < ids.len() {
             let mut missing = ids.clone();
-            for found in &named {
+            for found in &committed {
                 missing.remove(&id_of(found));
             }
-            named.extend(self.store.blocks(&missing, cut).await?);
+            committed.extend(self.store.blocks(&missing, cut).await?);
         }
-        Ok(named)
+        Ok(committed)
     }
 
     async fn blocks_above(
@@ -348,10 +349,10 @@ impl<S: UsageStore> UsageStore for Ahead<S> {
         let held = self.at(cut, |held| {
             let is_own = held.sealed.as_ref().is_some_and(|sealed| sealed.cut == from);
             (is_own && ids.is_subset(&held.asked_above))
-                .then(|| ids.iter().filter_map(|id| held.names.get(id).cloned()).collect())
+                .then(|| ids.iter().filter_map(|id| held.commits.get(id).cloned()).collect())
         });
         match held {
-            Some(named) => Ok(named),
+            Some(committed) => Ok(committed),
             None => self.store.blocks_above(ids, from, cut).await,
         }
     }

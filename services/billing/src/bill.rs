@@ -6,7 +6,7 @@ use wb_ledger::{Billed, ContractVersion, PeriodDocument};
 use wb_metering::billable::Coverage;
 use wb_rating::RatedStretch;
 
-use crate::error::ClerkError;
+use crate::error::BillerError;
 use crate::ports::{BlockId, Holding, UsageStore};
 use crate::reference::{PeriodTerms, Reference};
 use crate::usage::{Balances, Counted, Reading};
@@ -43,7 +43,7 @@ pub(crate) async fn bill<S: UsageStore>(
     period_terms: PeriodTerms,
     mut balances: Balances,
     cut: u64,
-) -> Result<Bill, ClerkError> {
+) -> Result<Bill, BillerError> {
     let PeriodTerms { period, terms } = period_terms;
     let mut blocks: BTreeSet<BlockId> = BTreeSet::new();
     let (mut above, mut days) = (BTreeSet::new(), BTreeSet::new());
@@ -90,19 +90,19 @@ pub(crate) async fn bill<S: UsageStore>(
         });
         parties = Some(part.contract);
     }
-    let contract = parties.ok_or_else(|| ClerkError::NoTerms {
+    let contract = parties.ok_or_else(|| BillerError::NoTerms {
         contract_id: String::new(),
         period: period.text.clone(),
         cut,
     })?;
     let (completeness_required_ppm, payment_terms_days) =
         (contract.completeness_ppm, contract.payment_terms_days);
-    let mut named = store.blocks(&blocks, cut).await?;
-    check_all_named(&blocks, &named, cut)?;
+    let mut committed = store.blocks(&blocks, cut).await?;
+    check_all_committed(&blocks, &committed, cut)?;
     let sealed = store.sealed_days(cut).await?;
     above.retain(|id| !blocks.contains(id));
     if !above.is_empty() {
-        named.extend(store.blocks_above(&above, sealed.cut, cut).await?);
+        committed.extend(store.blocks_above(&above, sealed.cut, cut).await?);
     }
     let billed = Billed {
         legal_entity: contract.legal_entity,
@@ -112,7 +112,7 @@ pub(crate) async fn bill<S: UsageStore>(
         period: PeriodDocument::from(&period),
         lines,
         cut,
-        blocks: named,
+        blocks: committed,
         days: days.iter().filter_map(|day| sealed.days.get(day).cloned()).collect(),
         chain_heads: store.chain_heads(cut).await?,
     };
@@ -127,16 +127,16 @@ pub(crate) async fn bill<S: UsageStore>(
     })
 }
 
-fn check_all_named(
+fn check_all_committed(
     needed: &BTreeSet<BlockId>,
-    named: &[wb_ledger::EvidenceBlock],
+    committed: &[wb_ledger::EvidenceBlock],
     cut: u64,
-) -> Result<(), ClerkError> {
+) -> Result<(), BillerError> {
     let found: BTreeSet<_> =
-        named.iter().map(|block| (block.topic.as_str(), block.partition, block.block)).collect();
+        committed.iter().map(|block| (block.topic.as_str(), block.partition, block.block)).collect();
     match needed.iter().find(|id| !found.contains(&(id.topic.as_str(), id.partition, id.block))) {
         None => Ok(()),
-        Some(id) => Err(ClerkError::Unnamed {
+        Some(id) => Err(BillerError::Uncommitted {
             topic: id.topic.clone(),
             partition: id.partition,
             block: id.block,

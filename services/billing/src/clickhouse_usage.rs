@@ -1,12 +1,12 @@
 //! Usage and facts as ClickHouse holds them.
 //!
-//! Every query counts only rows of attempts that are named before the cut, or of the seals that hold
+//! Every query counts only rows of attempts that are committed before the cut, or of the seals that hold
 //! them; `manifest` is used as a set, so that a name projected twice counts once. Sums are of integers:
 //! their order does not matter. Which blocks hold the work is asked of the blocks themselves: a seal
 //! adds them up and does not say.
 
+mod commits;
 mod facts;
-mod names;
 mod parties;
 mod telemetry;
 
@@ -30,7 +30,7 @@ use crate::ports::{
     SealedDays, Touched, UsageStore, WorkRead,
 };
 
-use names::{NameColumns, Standing};
+use commits::{NameColumns, Standing};
 
 /// Machines of one query: their ids, up to 128 bytes each, go along as a parameter.
 const MACHINES_PER_QUERY: usize = 1_000;
@@ -74,7 +74,7 @@ impl ClickHouseUsage {
     /// Reads through a client whose URL and database are configured.
     ///
     /// The bounds of an interactive query do not fit a month of a large customer: results are not cut
-    /// and may take ten minutes. The clerk itself asks for bounded portions.
+    /// and may take ten minutes. The biller itself asks for bounded portions.
     #[must_use]
     pub fn new(client: Client) -> Self {
         let client = client
@@ -91,10 +91,10 @@ impl ClickHouseUsage {
 
 /// What stands for blocks among seals.
 fn sealed_days(seals: &SealsAt) -> SealedDays {
-    let named = seals.days.iter().filter(|seal| seal.names_blocks());
-    let days = named.map(|seal| EvidenceDay {
+    let committed = seals.days.iter().filter(|seal| seal.commits_blocks());
+    let days = committed.map(|seal| EvidenceDay {
         day: seal.day,
-        names_offset: seal.names_offset,
+        commit_offset: seal.commit_offset,
         seal_hash: Hash::from_bytes(seal.seal_hash),
         blocks_count: seal.blocks,
         blocks_root: Hash::from_bytes(seal.blocks_root),
@@ -102,7 +102,7 @@ fn sealed_days(seals: &SealsAt) -> SealedDays {
     SealedDays { cut: seals.cut, days: days.map(|day| (day.day, day)).collect() }
 }
 
-/// Corrections as the clerk takes them.
+/// Corrections as the biller takes them.
 fn corrected(read: Result<CorrectionsAt, StoreError>) -> Result<CorrectionsRead, PortError> {
     let read = read.map_err(|error| PortError::new("reading corrections from ClickHouse", error))?;
     let block = |(topic, partition, block)| BlockId { topic, partition, block };
@@ -114,12 +114,12 @@ fn failed(what: &'static str) -> impl Fn(clickhouse::error::Error) -> PortError 
 }
 
 impl UsageStore for ClickHouseUsage {
-    async fn named_cut(&self, below: u64) -> Result<u64, PortError> {
-        self.read_named_cut(below).await
+    async fn committed_cut(&self, below: u64) -> Result<u64, PortError> {
+        self.read_committed_cut(below).await
     }
 
-    async fn named_heads(&self, settled: u64) -> Result<(u64, Option<Vec<ChainHead>>), PortError> {
-        self.read_named_heads(settled).await
+    async fn committed_heads(&self, settled: u64) -> Result<(u64, Option<Vec<ChainHead>>), PortError> {
+        self.read_committed_heads(settled).await
     }
 
     async fn touched(&self, from: u64, to: u64) -> Result<Option<Touched>, PortError> {
@@ -255,8 +255,8 @@ impl UsageStore for ClickHouseUsage {
         from: u64,
         cut: u64,
     ) -> Result<Vec<EvidenceBlock>, PortError> {
-        let named = self.read_names(ids, from, cut).await?;
-        Ok(named.into_values().map(NameColumns::evidence).collect())
+        let committed = self.read_commits(ids, from, cut).await?;
+        Ok(committed.into_values().map(NameColumns::evidence).collect())
     }
 
     async fn chain_heads(&self, cut: u64) -> Result<Vec<ChainHead>, PortError> {

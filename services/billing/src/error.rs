@@ -1,9 +1,9 @@
-//! What can stop the clerk; each with a stable code.
+//! What can stop the biller; each with a stable code.
 
 use wb_ledger::{EventError, Inconsistent, InvoiceError, RecordError, Refusal};
 use wb_rating::{ContractError, PeriodError, PriceError, RatingError, StretchError};
 
-use crate::clerk::Issued;
+use crate::biller::Issued;
 
 /// Something outside did not do its part: the log, the tables or the cut.
 #[derive(Debug, thiserror::Error)]
@@ -32,21 +32,21 @@ pub struct ContractFailure {
     /// The contract.
     pub contract_id: String,
     /// Why.
-    pub error: ClerkError,
+    pub error: BillerError,
 }
 
-/// Why the clerk stopped.
+/// Why the biller stopped.
 #[derive(Debug, thiserror::Error)]
-pub enum ClerkError {
+pub enum BillerError {
     /// Log, tables or cut.
-    #[error("the clerk could not go on")]
+    #[error("the biller could not go on")]
     Port(#[from] PortError),
     /// No such period.
     #[error("no such period")]
     Period(#[from] PeriodError),
     /// The period is not over.
     #[error(
-        "[WB-5402] period {period} of contract {contract_id} ends at {end_us} us, and it is {now_us} us by the clerk's \
+        "[WB-5402] period {period} of contract {contract_id} ends at {end_us} us, and it is {now_us} us by the biller's \
          clock; close it when it is over"
     )]
     NotOver {
@@ -173,7 +173,7 @@ pub enum ClerkError {
     #[error(
         "[WB-5407] block {block} of {topic}/{partition} stands behind a bill but is not named before cut {cut}; scrub the tables"
     )]
-    Unnamed {
+    Uncommitted {
         /// The topic.
         topic: String,
         /// The partition.
@@ -266,7 +266,7 @@ pub enum ClerkError {
     },
 }
 
-impl ClerkError {
+impl BillerError {
     /// The stable code of this error.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -286,7 +286,7 @@ impl ClerkError {
             Self::NotThisContract { .. } => "WB-5434",
             Self::Invoice(error) => error.code(),
             Self::Behind { .. } => "WB-5406",
-            Self::Unnamed { .. } => "WB-5407",
+            Self::Uncommitted { .. } => "WB-5407",
             Self::Refused(refusal) => refusal.code(),
             Self::Record(error) => error.code(),
             Self::Event { source, .. } => source.code(),
@@ -301,7 +301,7 @@ impl ClerkError {
     }
 }
 
-impl From<StretchError> for ClerkError {
+impl From<StretchError> for BillerError {
     fn from(error: StretchError) -> Self {
         match error {
             StretchError::Contract(error) => Self::Contract(error),
@@ -312,7 +312,7 @@ impl From<StretchError> for ClerkError {
     }
 }
 
-impl ClerkError {
+impl BillerError {
     /// Whether the log, the tables or the ledger itself are to blame: the next contract would meet the same.
     pub(crate) fn stops_everything(&self) -> bool {
         matches!(

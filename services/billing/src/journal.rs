@@ -6,10 +6,10 @@ use std::sync::Arc;
 use tracing::{info, warn};
 use wb_ledger::{Applied, Chain, Command, Event, Invoice, LedgerRecord, Note, State, decide};
 
-use crate::error::ClerkError;
+use crate::error::BillerError;
 use crate::ports::LedgerLog;
 
-/// How often a record may lose against other writers before the clerk gives up: each loss means that
+/// How often a record may lose against other writers before the biller gives up: each loss means that
 /// another writer got on, so only a runaway writer reaches this.
 const ATTEMPTS_MAX: u32 = 1_000;
 
@@ -94,7 +94,7 @@ impl Journal {
     /// Reads the log to its end. Returns the offsets of the records that won on the way.
     ///
     /// A record that stops the fold is met again by the next call: nothing is applied by halves.
-    pub(crate) async fn refresh<L: LedgerLog>(&mut self, log: &L) -> Result<BTreeSet<u64>, ClerkError> {
+    pub(crate) async fn refresh<L: LedgerLog>(&mut self, log: &L) -> Result<BTreeSet<u64>, BillerError> {
         let mut won = BTreeSet::new();
         for (offset, bytes) in log.read_all_from(self.chain.next_offset()).await? {
             let mut chain = self.chain.clone();
@@ -115,10 +115,10 @@ impl Journal {
         Ok(won)
     }
 
-    fn take(&mut self, offset: u64, record: &LedgerRecord) -> Result<(), ClerkError> {
-        let event =
-            Event::read(&record.kind, &record.body).map_err(|source| ClerkError::Event { offset, source })?;
-        self.state.apply(&event).map_err(|source| ClerkError::Inconsistent { offset, source })?;
+    fn take(&mut self, offset: u64, record: &LedgerRecord) -> Result<(), BillerError> {
+        let event = Event::read(&record.kind, &record.body)
+            .map_err(|source| BillerError::Event { offset, source })?;
+        self.state.apply(&event).map_err(|source| BillerError::Inconsistent { offset, source })?;
         if let Some(invoice_id) = event.invoice_id() {
             self.histories.entry(invoice_id.to_owned()).or_default().push(HistoryEntry {
                 ledger_offset: offset,
@@ -153,7 +153,7 @@ impl Journal {
         log: &L,
         command: &Command,
         (who, why, at_us): (&str, &str, i64),
-    ) -> Result<Vec<Event>, ClerkError> {
+    ) -> Result<Vec<Event>, BillerError> {
         let mut lost = 0;
         let mut done = Vec::new();
         self.refresh(log).await?;
@@ -161,13 +161,13 @@ impl Journal {
             for event in decide(&self.state, command)? {
                 let body = event
                     .body()
-                    .map_err(|source| ClerkError::Event { offset: self.chain.next_offset(), source })?;
+                    .map_err(|source| BillerError::Event { offset: self.chain.next_offset(), source })?;
                 let record = LedgerRecord::new(self.chain.head(), event.kind(), body, who, why, at_us);
                 let bytes = record.to_bytes()?;
                 let offset = log.append(bytes).await?;
                 let won = self.refresh(log).await?;
                 if self.chain.next_offset() <= offset {
-                    return Err(ClerkError::LostTail { offset });
+                    return Err(BillerError::LostTail { offset });
                 }
                 // By its offset: another writer may have appended the very same bytes, and one of them won.
                 if !won.contains(&offset) {
@@ -178,6 +178,6 @@ impl Journal {
             }
             return Ok(done);
         }
-        Err(ClerkError::Crowded { attempts: lost })
+        Err(BillerError::Crowded { attempts: lost })
     }
 }

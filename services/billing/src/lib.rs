@@ -1,23 +1,23 @@
-//! The clerk: sealed usage and contracts in, invoices in the ledger out.
+//! The biller: sealed usage and contracts in, invoices in the ledger out.
 //!
 //! ```text
 //! settle the cut -> facts, work and readings named before it -> rate -> draft
 //!     -> PeriodClosed (the cut) -> InvoiceIssued (the number) -> read back: did it win?
 //! ```
 //!
-//! - [`ports`]: what the clerk needs from outside, as traits it owns.
-//! - [`Clerk`]: closes periods, issues invoices, adjusts and computes them again, and records all that happens to
+//! - [`ports`]: what the biller needs from outside, as traits it owns.
+//! - [`Biller`]: closes periods, issues invoices, adjusts and computes them again, and records all that happens to
 //!   them: reviews, notes, payments, disputes.
 //! - [`ClickHouseUsage`]: usage and facts as ClickHouse holds them, at a cut.
 //! - [`Projector`]: winning ledger records into ClickHouse's table `ledger`.
 //!
-//! Killed anywhere, started again or run twice at once, the clerk issues each invoice once: the cut is
+//! Killed anywhere, started again or run twice at once, the biller issues each invoice once: the cut is
 //! in the ledger before anything is computed from it for good, an invoice's id follows from contract
 //! and period, and of two records that claim one predecessor the log's order picks the winner.
 
 mod ahead;
 mod bill;
-mod clerk;
+mod biller;
 mod clickhouse_usage;
 mod error;
 mod journal;
@@ -30,12 +30,12 @@ pub mod timeline;
 mod usage;
 
 pub use bill::{Bill, Completeness};
-pub use clerk::{
-    Adjusted, Backtest, Clerk, CloseRequest, ComponentAmounts, Done, InvoiceEvidence, Issued, IssuedAs,
+pub use biller::{
+    Adjusted, Backtest, Biller, CloseRequest, ComponentAmounts, Done, InvoiceEvidence, Issued, IssuedAs,
     Policy, Progress, Recomputed, RunningBill, RunningBills, RunningPace, RunningPass, Signature,
 };
 pub use clickhouse_usage::ClickHouseUsage;
-pub use error::{ClerkError, ContractFailure, PortError};
+pub use error::{BillerError, ContractFailure, PortError};
 pub use journal::{HistoryEntry, IssuedDocument, NoteDocument};
 pub use parties::{CustomerName, IssuerName, Named};
 pub use projector::Projector;

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use wb_ledger::Invoice;
 
-use crate::error::ClerkError;
+use crate::error::BillerError;
 use crate::ports::UsageStore;
 use crate::timeline::timelines;
 
@@ -53,8 +53,8 @@ pub struct Named {
 /// whoever asks later is told the same. A party of whom nothing was recorded has its id for a name.
 ///
 /// # Errors
-/// [`ClerkError::Port`], and [`ClerkError::Fact`] for a fact that is not of its form.
-pub(crate) async fn parties<S: UsageStore>(store: &S, invoice: &Invoice) -> Result<Named, ClerkError> {
+/// [`BillerError::Port`], and [`BillerError::Fact`] for a fact that is not of its form.
+pub(crate) async fn parties<S: UsageStore>(store: &S, invoice: &Invoice) -> Result<Named, BillerError> {
     let mut named = Named {
         issuer: recorded(store, "legal_entity", &invoice.legal_entity, invoice).await?.unwrap_or_default(),
         customer: recorded(store, "customer", &invoice.customer_id, invoice).await?.unwrap_or_default(),
@@ -74,12 +74,12 @@ async fn recorded<S: UsageStore, T: DeserializeOwned>(
     kind: &'static str,
     entity: &str,
     invoice: &Invoice,
-) -> Result<Option<T>, ClerkError> {
+) -> Result<Option<T>, BillerError> {
     let last_us = invoice.period.end_us.saturating_sub(1);
     let own = store.facts_of(kind, &[entity.to_owned()], invoice.evidence.cut).await?;
     let Some(spans) = timelines(own).remove(entity) else { return Ok(None) };
     let Some(span) = spans.iter().find(|span| span.interval.contains(last_us)) else { return Ok(None) };
-    serde_json::from_str(&span.body).map(Some).map_err(|error| ClerkError::Fact {
+    serde_json::from_str(&span.body).map(Some).map_err(|error| BillerError::Fact {
         kind,
         entity: entity.to_owned(),
         detail: error.to_string(),

@@ -1,4 +1,4 @@
-//! What the clerk needs from outside. It owns these traits; adapters implement them.
+//! What the biller needs from outside. It owns these traits; adapters implement them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -27,8 +27,8 @@ pub trait LedgerLog: Send + Sync {
 
 /// Decides up to where the events count.
 pub trait CutSource: Send + Sync {
-    /// Waits until everything that was acknowledged before the call is named and its names are
-    /// projected into the tables, and returns an offset in `names` that is after all those names.
+    /// Waits until everything that was acknowledged before the call is committed and its commits are
+    /// projected into the tables, and returns an offset in `commits` that is after all those commits.
     fn settled_cut(&self) -> impl Future<Output = Result<u64, PortError>> + Send;
 
     /// Checks that what was counted below a cut is found again, unchanged, wherever a bill of these
@@ -101,7 +101,7 @@ pub struct WorkRead {
     pub groups: Vec<WorkGroup>,
     /// The blocks, but those that sealed days stand for.
     pub blocks: BTreeSet<BlockId>,
-    /// More blocks, of which those count that are named at or above the cut of [`SealedDays`].
+    /// More blocks, of which those count that are committed at or above the cut of [`SealedDays`].
     pub above: BTreeSet<BlockId>,
 }
 
@@ -113,13 +113,13 @@ pub struct EachWork {
     /// The sealed days it was read by, as [`UsageStore::sealed_days`] gives them, where that is known.
     pub sealed: Option<SealedDays>,
     /// Names of those of its blocks above the sealed days that are known with it.
-    pub names: BTreeMap<BlockId, EvidenceBlock>,
+    pub commits: BTreeMap<BlockId, EvidenceBlock>,
 }
 
 /// Sealed days that stand for their blocks in an invoice's evidence.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SealedDays {
-    /// All blocks with rows of such a day that are named below this offset lie in the day's seal.
+    /// All blocks with rows of such a day that are committed below this offset lie in the day's seal.
     pub cut: u64,
     /// The days, counted since 1970-01-01 UTC.
     pub days: BTreeMap<i32, EvidenceDay>,
@@ -147,7 +147,7 @@ pub struct ReadingRow {
 pub enum Backing {
     /// Its block.
     Named,
-    /// Its block if that is named above the sealed days; the seal of this day if not.
+    /// Its block if that is committed above the sealed days; the seal of this day if not.
     Above(i32),
     /// The seal of this day.
     Day(i32),
@@ -220,10 +220,10 @@ pub struct Recorded {
     /// The corrections.
     pub corrections: CorrectionsRead,
     /// Names of blocks that hold them, where they are known with them.
-    pub names: BTreeMap<BlockId, EvidenceBlock>,
+    pub commits: BTreeMap<BlockId, EvidenceBlock>,
 }
 
-/// What rows of newly named blocks are about.
+/// What rows of newly committed blocks are about.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Touched {
     /// The machines, nodes and places of site meters with rows of any kind.
@@ -232,21 +232,21 @@ pub struct Touched {
     pub facts: bool,
 }
 
-/// What was counted and recorded, as of a cut: only rows of blocks named before it.
+/// What was counted and recorded, as of a cut: only rows of blocks committed before it.
 pub trait UsageStore: Send + Sync {
-    /// One past the highest offset in `names`, below `below`, that the tables know; 0 for none.
-    fn named_cut(&self, below: u64) -> impl Future<Output = Result<u64, PortError>> + Send;
+    /// One past the highest offset in `commits`, below `below`, that the tables know; 0 for none.
+    fn committed_cut(&self, below: u64) -> impl Future<Output = Result<u64, PortError>> + Send;
 
-    /// [`Self::named_cut`] where the tables have everything below that offset, with the heads of the chains at the
+    /// [`Self::committed_cut`] where the tables have everything below that offset, with the heads of the chains at the
     /// cut that it gives, where that is one question.
-    fn named_heads(
+    fn committed_heads(
         &self,
         settled: u64,
     ) -> impl Future<Output = Result<(u64, Option<Vec<ChainHead>>), PortError>> + Send {
-        async move { Ok((self.named_cut(settled).await?, None)) }
+        async move { Ok((self.committed_cut(settled).await?, None)) }
     }
 
-    /// What the rows of blocks named in `[from, to)` are about; `None` where that is not known, which is
+    /// What the rows of blocks committed in `[from, to)` are about; `None` where that is not known, which is
     /// taken for everything.
     fn touched(
         &self,
@@ -270,7 +270,7 @@ pub trait UsageStore: Send + Sync {
             for kind in kinds {
                 facts.insert((*kind).to_owned(), self.facts(kind, cut).await?);
             }
-            Ok(Recorded { facts, corrections: self.corrections(cut).await?, names: BTreeMap::new() })
+            Ok(Recorded { facts, corrections: self.corrections(cut).await?, commits: BTreeMap::new() })
         }
     }
 
@@ -348,7 +348,7 @@ pub trait UsageStore: Send + Sync {
         cut: u64,
     ) -> impl Future<Output = Result<Vec<EvidenceBlock>, PortError>> + Send;
 
-    /// The names of those of some blocks that are named at or above `from`.
+    /// The names of those of some blocks that are committed at or above `from`.
     fn blocks_above(
         &self,
         ids: &BTreeSet<BlockId>,

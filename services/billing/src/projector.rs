@@ -4,7 +4,7 @@ use clickhouse::{Client, Row};
 use serde::Serialize;
 use wb_ledger::{Applied, Chain, Event, Hash, canonical};
 
-use crate::error::{ClerkError, PortError};
+use crate::error::{BillerError, PortError};
 use crate::ports::LedgerLog;
 
 /// Keeps the table `ledger` in step with the log. Two may run at once: a record inserted twice is
@@ -43,15 +43,15 @@ impl Projector {
     /// highest offset. A run that failed reads the same records again.
     ///
     /// # Errors
-    /// [`ClerkError::Port`] where log or table fail; [`ClerkError::Event`] for a winning record of an
+    /// [`BillerError::Port`] where log or table fail; [`BillerError::Event`] for a winning record of an
     /// unknown kind.
-    pub async fn project<L: LedgerLog>(&mut self, log: &L) -> Result<u64, ClerkError> {
+    pub async fn project<L: LedgerLog>(&mut self, log: &L) -> Result<u64, BillerError> {
         let mut chain = self.chain.clone();
         let mut winners = Vec::new();
         for (offset, bytes) in log.read_all_from(chain.next_offset()).await? {
             if let Applied::Won { hash, record } = chain.apply(offset, &bytes) {
                 let event = Event::read(&record.kind, &record.body)
-                    .map_err(|source| ClerkError::Event { offset, source })?;
+                    .map_err(|source| BillerError::Event { offset, source })?;
                 winners.push(row(offset, hash, record.predecessor, &event, &record.body)?);
             }
         }
@@ -60,7 +60,7 @@ impl Projector {
         Ok(inserted)
     }
 
-    async fn insert(&self, mut winners: Vec<LedgerRow>) -> Result<u64, ClerkError> {
+    async fn insert(&self, mut winners: Vec<LedgerRow>) -> Result<u64, BillerError> {
         let next = self
             .client
             .query("SELECT if(count() = 0, toUInt64(0), max(ledger_offset) + 1) FROM ledger")
@@ -87,9 +87,9 @@ fn row(
     predecessor: Hash,
     event: &Event,
     body: &serde_json::Value,
-) -> Result<LedgerRow, ClerkError> {
+) -> Result<LedgerRow, BillerError> {
     let body = canonical::write(body)
-        .map_err(|error| ClerkError::Record(wb_ledger::RecordError::Canonical(error)))?;
+        .map_err(|error| BillerError::Record(wb_ledger::RecordError::Canonical(error)))?;
     Ok(LedgerRow {
         ledger_offset,
         record_hash: *hash.as_bytes(),

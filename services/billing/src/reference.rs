@@ -10,7 +10,7 @@ use wb_rating::{Contract, ContractError, Period, Versions, moment};
 use wb_units::Interval;
 use wb_units::time::boundary_at_or_after;
 
-use crate::error::ClerkError;
+use crate::error::BillerError;
 use crate::ports::{BlockId, Holding, UsageStore};
 use crate::timeline::{Span, timelines};
 
@@ -58,7 +58,7 @@ pub(crate) struct PeriodTerms {
 
 impl Reference {
     /// Reads all contracts and assignments, and what else a bill may rest on.
-    pub(crate) async fn load<S: UsageStore>(store: &S, cut: u64) -> Result<Self, ClerkError> {
+    pub(crate) async fn load<S: UsageStore>(store: &S, cut: u64) -> Result<Self, BillerError> {
         let mut kinds = vec!["contract", "assignment"];
         kinds.extend(facts::KINDS);
         let mut rows = store.recorded(&kinds, cut).await?.facts;
@@ -68,7 +68,7 @@ impl Reference {
         for (machine_id, spans) in timelines(take("assignment")) {
             for span in spans {
                 let body: AssignmentBody =
-                    serde_json::from_str(&span.body).map_err(|error| ClerkError::Fact {
+                    serde_json::from_str(&span.body).map_err(|error| BillerError::Fact {
                         kind: "assignment",
                         entity: machine_id.clone(),
                         detail: error.to_string(),
@@ -103,7 +103,7 @@ impl Reference {
     /// contract has none in that month.
     ///
     /// The zone is that of the latest version in effect. Versions of equal text are one.
-    pub(crate) fn terms_of(&self, contract_id: &str, text: &str) -> Result<Option<PeriodTerms>, ClerkError> {
+    pub(crate) fn terms_of(&self, contract_id: &str, text: &str) -> Result<Option<PeriodTerms>, BillerError> {
         let spans = self.contracts.get(contract_id).map(Vec::as_slice).unwrap_or_default();
         let mut found: Option<PeriodTerms> = None;
         for span in spans.iter().rev() {
@@ -142,7 +142,7 @@ impl Reference {
         &self,
         body: &str,
         text: &str,
-    ) -> Result<Option<PeriodTerms>, ClerkError> {
+    ) -> Result<Option<PeriodTerms>, BillerError> {
         let contract = Contract::parse(body)?;
         let spans = self.contracts.get(&contract.contract_id).map(Vec::as_slice).unwrap_or_default();
         let period = Period::month(text, &contract.time_zone)?;
@@ -174,12 +174,12 @@ impl Reference {
         &self,
         contract: &Contract,
         within: Interval,
-    ) -> Result<Vec<(Holding, &BlockId)>, ClerkError> {
+    ) -> Result<Vec<(Holding, &BlockId)>, BillerError> {
         let mut held = Vec::new();
         for assignment in self.assignments.get(&contract.contract_id).into_iter().flatten() {
             let Some(interval) = assignment.interval.intersect(&within) else { continue };
             if assignment.customer_id != contract.customer_id {
-                return Err(ClerkError::OtherCustomer {
+                return Err(BillerError::OtherCustomer {
                     machine_id: assignment.machine_id.clone(),
                     contract_id: contract.contract_id.clone(),
                     assigned: assignment.customer_id.clone(),
@@ -193,17 +193,17 @@ impl Reference {
     }
 }
 
-fn parse(contract_id: &str, span: &Span) -> Result<Contract, ClerkError> {
+fn parse(contract_id: &str, span: &Span) -> Result<Contract, BillerError> {
     let contract = Contract::parse(&span.body)?;
     if contract.contract_id == contract_id {
         return Ok(contract);
     }
     let detail = format!("its body is of contract {}", contract.contract_id);
-    Err(ClerkError::Fact { kind: "contract", entity: contract_id.to_owned(), detail })
+    Err(BillerError::Fact { kind: "contract", entity: contract_id.to_owned(), detail })
 }
 
-fn terms(contract: Contract, span: &Span, interval: Interval) -> Result<Terms, ClerkError> {
-    let digest = canonical::digest_of_text(&span.body).map_err(|error| ClerkError::Fact {
+fn terms(contract: Contract, span: &Span, interval: Interval) -> Result<Terms, BillerError> {
+    let digest = canonical::digest_of_text(&span.body).map_err(|error| BillerError::Fact {
         kind: "contract",
         entity: contract.contract_id.clone(),
         detail: error.to_string(),
@@ -213,7 +213,7 @@ fn terms(contract: Contract, span: &Span, interval: Interval) -> Result<Terms, C
 
 /// The documents that say from when they hold agree with each other, and with the facts that hold them:
 /// no two hold at once. Those that touch the period are looked at, and the one before it.
-fn check_versions(contract_id: &str, spans: &[Span], period: Interval) -> Result<(), ClerkError> {
+fn check_versions(contract_id: &str, spans: &[Span], period: Interval) -> Result<(), BillerError> {
     let first = spans.partition_point(|span| span.interval.end_us <= period.start_us).saturating_sub(1);
     let mut dated = Vec::new();
     for span in spans.iter().skip(first).take_while(|span| span.interval.start_us < period.end_us) {
@@ -221,7 +221,7 @@ fn check_versions(contract_id: &str, spans: &[Span], period: Interval) -> Result
         let Ok(contract) = Contract::parse(&span.body) else { continue };
         let Some(from_us) = contract.effective_from_us else { continue };
         if boundary_at_or_after(from_us) != span.interval.start_us {
-            return Err(ClerkError::Fact {
+            return Err(BillerError::Fact {
                 kind: "contract",
                 entity: contract_id.to_owned(),
                 detail: format!(
@@ -244,7 +244,7 @@ fn check_versions(contract_id: &str, spans: &[Span], period: Interval) -> Result
 }
 
 /// An invoice has one customer, one issuer and one calendar.
-fn check_unchanged(contract: &Contract, later: &PeriodTerms) -> Result<(), ClerkError> {
+fn check_unchanged(contract: &Contract, later: &PeriodTerms) -> Result<(), BillerError> {
     for terms in &later.terms {
         let other = &terms.contract;
         for (field, same) in [
@@ -253,7 +253,7 @@ fn check_unchanged(contract: &Contract, later: &PeriodTerms) -> Result<(), Clerk
             ("time_zone", contract.time_zone == other.time_zone),
         ] {
             if !same {
-                return Err(ClerkError::ChangedWithin {
+                return Err(BillerError::ChangedWithin {
                     contract_id: contract.contract_id.clone(),
                     field,
                     period: later.period.text.clone(),

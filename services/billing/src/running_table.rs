@@ -4,8 +4,8 @@ use clickhouse::{Client, Row};
 use serde::{Deserialize, Serialize};
 use wb_ledger::{Invoice, canonical};
 
-use crate::clerk::RunningBill;
-use crate::error::{ClerkError, PortError};
+use crate::biller::RunningBill;
+use crate::error::{BillerError, PortError};
 
 /// A running bill as the table holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,8 +54,8 @@ impl RunningTable {
     /// The latest bill of every contract and month, sorted; of one customer where it is given.
     ///
     /// # Errors
-    /// [`ClerkError::Port`] where the table fails or holds what is no bill.
-    pub async fn read(&self, customer: Option<&str>) -> Result<Vec<KeptBill>, ClerkError> {
+    /// [`BillerError::Port`] where the table fails or holds what is no bill.
+    pub async fn read(&self, customer: Option<&str>) -> Result<Vec<KeptBill>, BillerError> {
         let rows = self
             .client
             .query(
@@ -78,8 +78,8 @@ impl RunningTable {
     /// Writes bills, all or none of them.
     ///
     /// # Errors
-    /// [`ClerkError::Port`] where the table fails, [`ClerkError::Record`] for a document that has no form.
-    pub async fn write(&self, bills: &[RunningBill]) -> Result<(), ClerkError> {
+    /// [`BillerError::Port`] where the table fails, [`BillerError::Record`] for a document that has no form.
+    pub async fn write(&self, bills: &[RunningBill]) -> Result<(), BillerError> {
         if bills.is_empty() {
             return Ok(());
         }
@@ -88,7 +88,7 @@ impl RunningTable {
         for bill in bills {
             let document = &bill.document;
             let body = canonical::write_document(document)
-                .map_err(|error| ClerkError::Record(wb_ledger::RecordError::Canonical(error)))?;
+                .map_err(|error| BillerError::Record(wb_ledger::RecordError::Canonical(error)))?;
             let row = RunningRow {
                 contract_id: document.contract_id.clone(),
                 customer_id: document.customer_id.clone(),

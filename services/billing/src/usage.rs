@@ -18,7 +18,7 @@ use wb_units::decimal::{self, Excess};
 
 pub(crate) use balances::Balances;
 
-use crate::error::ClerkError;
+use crate::error::BillerError;
 use crate::ports::{BlockId, Holding, SealedDays, UsageStore};
 use crate::reference::{Reference, Terms};
 
@@ -58,7 +58,7 @@ impl<'a, S: UsageStore> Reading<'a, S> {
         reference: &'a Reference,
         part: &'a Terms,
         cut: u64,
-    ) -> Result<Self, ClerkError> {
+    ) -> Result<Self, BillerError> {
         let mut holdings = Vec::new();
         let mut blocks = BTreeSet::from([part.block.clone()]);
         for (holding, block) in reference.holdings(&part.contract, part.interval)? {
@@ -86,7 +86,7 @@ impl<'a, S: UsageStore> Reading<'a, S> {
         &mut self,
         period: Interval,
         balances: &Balances,
-    ) -> Result<Counted, ClerkError> {
+    ) -> Result<Counted, BillerError> {
         let mut usage = Usage::default();
         let corrections = self.store.corrections(self.cut).await?;
         if !corrections.resolved.is_empty() {
@@ -128,7 +128,7 @@ impl<'a, S: UsageStore> Reading<'a, S> {
     }
 
     /// Counts of the contract whose instant lies in the stretch.
-    fn counts(&mut self) -> Result<Vec<CountGroup>, ClerkError> {
+    fn counts(&mut self) -> Result<Vec<CountGroup>, BillerError> {
         let mut counts = Vec::new();
         for fact in &self.reference.facts.counts {
             let is_asked = fact.body.contract_id == self.part.contract.contract_id
@@ -139,7 +139,7 @@ impl<'a, S: UsageStore> Reading<'a, S> {
             }
             let value = decimal::parse(&fact.body.value, wb_events::facts::COUNT_PLACES, Excess::Refuse);
             let value_micro = value.ok().and_then(|value| u128::try_from(value).ok());
-            let value_micro = value_micro.ok_or_else(|| ClerkError::Fact {
+            let value_micro = value_micro.ok_or_else(|| BillerError::Fact {
                 kind: "count",
                 entity: fact.entity.clone(),
                 detail: format!("{:?} is no count of zero or more with at most six places", fact.body.value),

@@ -13,7 +13,7 @@ mod drawing;
 mod memory;
 
 use memory::{Fault, MemoryCuts, MemoryLog, MemoryStore, TestClock, World};
-use wb_billing::{Adjusted, Clerk, ClerkError, CloseRequest, Done, Policy, Signature};
+use wb_billing::{Adjusted, Biller, BillerError, CloseRequest, Done, Policy, Signature};
 use wb_ledger::{Amount, Command, Event, LineAmount, NoteByHand, PaymentRequest, Settle, State, Step};
 
 /// 2009-01-01T00:00:00Z.
@@ -24,10 +24,10 @@ const AFTER_US: u64 = 1_233_446_401_000_000;
 const MONTH: &str = "2009-01";
 const ENTITY: &str = "genesis-hosting";
 
-type TestClerk = Clerk<MemoryLog, MemoryStore, MemoryCuts, TestClock>;
+type TestBiller = Biller<MemoryLog, MemoryStore, MemoryCuts, TestClock>;
 
-fn clerk(log: &MemoryLog, store: &MemoryStore, who: &str) -> TestClerk {
-    Clerk::new(log.clone(), store.clone(), MemoryCuts(store.clone()), TestClock::at(AFTER_US), who)
+fn biller(log: &MemoryLog, store: &MemoryStore, who: &str) -> TestBiller {
+    Biller::new(log.clone(), store.clone(), MemoryCuts(store.clone()), TestClock::at(AFTER_US), who)
 }
 
 fn signed() -> Signature {
@@ -80,19 +80,19 @@ fn shown(adjusted: &[Adjusted]) -> Vec<(&'static str, &str, String)> {
         .collect()
 }
 
-async fn open(clerk: &TestClerk, customer: &str, currency: &str) -> i128 {
-    let statements = clerk.statements(customer, i64::MAX).await.unwrap();
+async fn open(biller: &TestBiller, customer: &str, currency: &str) -> i128 {
+    let statements = biller.statements(customer, i64::MAX).await.unwrap();
     statements.iter().find(|s| s.currency == currency).map_or(0, |s| s.balance_minor.0)
 }
 
 #[tokio::test]
 async fn late_data_suspense_and_unused_months_are_billed_by_adjustments() {
     let (log, store) = (MemoryLog::new(), MemoryStore::new(world()));
-    let clerk = clerk(&log, &store, "a");
-    let issued = clerk.close(MONTH, None).await.unwrap();
+    let biller = biller(&log, &store, "a");
+    let issued = biller.close(MONTH, None).await.unwrap();
     assert_eq!(issued.len(), 1);
-    assert_eq!(open(&clerk, "satoshi-lab", "USD").await, 7_440);
-    assert!(clerk.adjust(MONTH, None, &signed()).await.unwrap().is_empty());
+    assert_eq!(open(&biller, "satoshi-lab", "USD").await, 7_440);
+    assert!(biller.adjust(MONTH, None, &signed()).await.unwrap().is_empty());
 
     // Late work of a billed machine, usage of a machine that had none, and a machine that nobody held.
     store.change(|world| {
@@ -102,7 +102,7 @@ async fn late_data_suspense_and_unused_months_are_billed_by_adjustments() {
         world.read("gen-9", JANUARY_US, 0);
         world.read("gen-9", JANUARY_US + DAY_US, 11_000);
     });
-    let adjusted = clerk.adjust(MONTH, None, &signed()).await.unwrap();
+    let adjusted = biller.adjust(MONTH, None, &signed()).await.unwrap();
     assert_eq!(
         shown(&adjusted),
         [
@@ -112,104 +112,104 @@ async fn late_data_suspense_and_unused_months_are_billed_by_adjustments() {
         ]
     );
     let length = log.records().len();
-    assert!(clerk.adjust(MONTH, None, &signed()).await.unwrap().is_empty());
+    assert!(biller.adjust(MONTH, None, &signed()).await.unwrap().is_empty());
     assert_eq!(log.records().len(), length, "a second run at the same cut does nothing");
 
     // The machine is assigned after the close: its energy is billed by a debit note.
     store.change(|world| world.assign("gen-9", "satoshi-lab", "lab-1", JANUARY_US));
-    let adjusted = clerk.adjust(MONTH, Some("satoshi-lab"), &signed()).await.unwrap();
+    let adjusted = biller.adjust(MONTH, Some("satoshi-lab"), &signed()).await.unwrap();
     assert_eq!(shown(&adjusted), [("debit_note_issued", "GEN-DN-000001", "1.10 USD".to_owned())]);
-    let note = clerk.note("GEN-DN-000001").await.unwrap();
+    let note = biller.note("GEN-DN-000001").await.unwrap();
     assert_eq!(note.note.lines[0].line_id, "lab-1/power");
     assert_eq!((note.note.lines[0].before_minor.0, note.note.lines[0].after_minor.0), (7_440, 7_550));
     // The invoice itself is as it was, and computes again as it was.
-    let again = clerk.recompute(&issued[0].invoice_id).await.unwrap();
+    let again = biller.recompute(&issued[0].invoice_id).await.unwrap();
     assert!(again.bill_matches && again.evidence_matches);
-    assert_eq!(clerk.close(MONTH, None).await.unwrap().iter().filter(|invoice| invoice.new).count(), 0);
+    assert_eq!(biller.close(MONTH, None).await.unwrap().iter().filter(|invoice| invoice.new).count(), 0);
 }
 
 #[tokio::test]
 async fn what_was_granted_stays_granted_when_late_data_comes() {
     let (log, store) = (MemoryLog::new(), MemoryStore::new(world()));
-    let clerk = clerk(&log, &store, "a");
-    let id = clerk.close(MONTH, None).await.unwrap()[0].invoice_id.clone();
-    clerk.act(&credit(&id, "c-1", -7_000), &signed()).await.unwrap();
-    let over = clerk.act(&credit(&id, "c-2", -441), &signed()).await.unwrap_err();
+    let biller = biller(&log, &store, "a");
+    let id = biller.close(MONTH, None).await.unwrap()[0].invoice_id.clone();
+    biller.act(&credit(&id, "c-1", -7_000), &signed()).await.unwrap();
+    let over = biller.act(&credit(&id, "c-2", -441), &signed()).await.unwrap_err();
     assert_eq!(over.code(), "WB-5348");
     // All of the power turns out to be another's: only what stands is credited, not 74.40 once more.
     store.change(|world| world.assign("gen-1", "hal-desk", "idle-1", JANUARY_US));
-    let adjusted = clerk.adjust(MONTH, Some("satoshi-lab"), &signed()).await.unwrap();
+    let adjusted = biller.adjust(MONTH, Some("satoshi-lab"), &signed()).await.unwrap();
     let credited: Vec<_> = adjusted.iter().flat_map(|a| &a.totals).filter(|t| t.currency == "USD").collect();
     assert_eq!(credited.iter().map(|t| t.amount.as_str()).collect::<Vec<_>>(), ["-4.40"]);
-    assert_eq!(open(&clerk, "satoshi-lab", "USD").await, 0);
+    assert_eq!(open(&biller, "satoshi-lab", "USD").await, 0);
     // It comes back: 74.40 less the 70.00 that were granted.
     store.change(|world| world.assign("gen-1", "satoshi-lab", "lab-1", JANUARY_US));
-    clerk.adjust(MONTH, Some("satoshi-lab"), &signed()).await.unwrap();
-    assert_eq!(open(&clerk, "satoshi-lab", "USD").await, 440);
+    biller.adjust(MONTH, Some("satoshi-lab"), &signed()).await.unwrap();
+    assert_eq!(open(&biller, "satoshi-lab", "USD").await, 440);
 }
 
 #[tokio::test]
 async fn a_credit_frees_what_was_paid_and_a_void_number_is_never_used_again() {
     let (log, store) = (MemoryLog::new(), MemoryStore::new(world()));
-    let clerk = clerk(&log, &store, "a");
-    let id = clerk.close(MONTH, None).await.unwrap()[0].invoice_id.clone();
-    let done = clerk.act(&pay("wire-1", 7_440), &signed()).await.unwrap();
+    let biller = biller(&log, &store, "a");
+    let id = biller.close(MONTH, None).await.unwrap()[0].invoice_id.clone();
+    let done = biller.act(&pay("wire-1", 7_440), &signed()).await.unwrap();
     let [Event::PaymentReceived(payment)] = done.events() else { panic!("{done:?}") };
-    clerk.act(&credit(&id, "c-1", -1_000), &signed()).await.unwrap();
-    let state = clerk.state().await.unwrap();
+    biller.act(&credit(&id, "c-1", -1_000), &signed()).await.unwrap();
+    let state = biller.state().await.unwrap();
     assert_eq!(state.payment(&payment.payment_id).unwrap().left_minor(), 1_000);
     assert_eq!(state.state_of(&id), Some("paid"));
 
     let void =
         Command::Void { invoice_id: id.clone(), text: "wrong".to_owned(), at_us: JANUARY_US + 42 * DAY_US };
-    clerk.act(&void, &signed()).await.unwrap();
-    let state = clerk.state().await.unwrap();
+    biller.act(&void, &signed()).await.unwrap();
+    let state = biller.state().await.unwrap();
     assert_eq!(state.state_of(&id), Some("void"));
     assert_eq!(state.payment(&payment.payment_id).unwrap().left_minor(), 7_440);
-    assert_eq!(open(&clerk, "satoshi-lab", "USD").await, -7_440);
-    assert_eq!(clerk.act(&void, &signed()).await.unwrap_err().code(), "WB-5345");
+    assert_eq!(open(&biller, "satoshi-lab", "USD").await, -7_440);
+    assert_eq!(biller.act(&void, &signed()).await.unwrap_err().code(), "WB-5345");
     // Nothing more is billed on it, and the next invoice has the next number.
     store.change(|world| {
         world.mined("gen-1", JANUARY_US + 2 * DAY_US, 3 << 32);
         world.mined("gen-2", JANUARY_US + 2 * DAY_US, 3 << 32);
     });
-    let adjusted = clerk.adjust(MONTH, None, &signed()).await.unwrap();
+    let adjusted = biller.adjust(MONTH, None, &signed()).await.unwrap();
     assert_eq!(shown(&adjusted)[0].1, "GEN-000002");
     assert_eq!(adjusted.len(), 1);
-    assert_eq!(clerk.close(MONTH, None).await.unwrap().len(), 2);
+    assert_eq!(biller.close(MONTH, None).await.unwrap().len(), 2);
 }
 
 #[tokio::test]
 async fn a_rejected_draft_is_drafted_again_where_corrections_count() {
     let (log, store) = (MemoryLog::new(), MemoryStore::new(world()));
-    let clerk = clerk(&log, &store, "a").with_policy(Policy { approvals: 2, ..Policy::default() });
-    let issued = clerk.close(MONTH, Some("satoshi-lab")).await.unwrap();
+    let biller = biller(&log, &store, "a").with_policy(Policy { approvals: 2, ..Policy::default() });
+    let issued = biller.close(MONTH, Some("satoshi-lab")).await.unwrap();
     let id = issued[0].invoice_id.clone();
     let step = |by: &str| Step { invoice_id: id.clone(), by: by.to_owned(), at_us: JANUARY_US };
-    clerk.act(&Command::Submit(step("ana")), &signed()).await.unwrap();
-    clerk.act(&Command::Reject(step("ben")), &signed()).await.unwrap();
+    biller.act(&Command::Submit(step("ana")), &signed()).await.unwrap();
+    biller.act(&Command::Reject(step("ben")), &signed()).await.unwrap();
     // Nothing was corrected: the same draft would only be rejected again.
-    assert!(!clerk.close(MONTH, Some("satoshi-lab")).await.unwrap()[0].new);
+    assert!(!biller.close(MONTH, Some("satoshi-lab")).await.unwrap()[0].new);
     store.change(|world| world.contract("lab-1", "satoshi-lab", JANUARY_US, "0.20"));
-    let again = clerk.close(MONTH, Some("satoshi-lab")).await.unwrap();
+    let again = biller.close(MONTH, Some("satoshi-lab")).await.unwrap();
     assert!(again[0].new && again[0].bill_digest != issued[0].bill_digest);
-    assert!(!clerk.close(MONTH, Some("satoshi-lab")).await.unwrap()[0].new);
-    clerk.act(&Command::Submit(step("ana")), &signed()).await.unwrap();
+    assert!(!biller.close(MONTH, Some("satoshi-lab")).await.unwrap()[0].new);
+    biller.act(&Command::Submit(step("ana")), &signed()).await.unwrap();
     for by in ["ben", "cem"] {
-        assert_eq!(clerk.issue(&id, &signed()).await.unwrap_err().code(), "WB-5345");
-        clerk.act(&Command::Approve(step(by)), &signed()).await.unwrap();
+        assert_eq!(biller.issue(&id, &signed()).await.unwrap_err().code(), "WB-5345");
+        biller.act(&Command::Approve(step(by)), &signed()).await.unwrap();
     }
     // Late data while it lay in review is billed after it is issued, not before.
     store.change(|world| world.mined("gen-1", JANUARY_US + 2 * DAY_US, 3 << 32));
-    assert!(clerk.adjust(MONTH, None, &signed()).await.unwrap().is_empty());
-    clerk.issue(&id, &signed()).await.unwrap();
-    let invoice = clerk.invoice(&id).await.unwrap();
+    assert!(biller.adjust(MONTH, None, &signed()).await.unwrap().is_empty());
+    biller.issue(&id, &signed()).await.unwrap();
+    let invoice = biller.invoice(&id).await.unwrap();
     assert_eq!(invoice.invoice.totals[1].amount, "148.80");
     let dates = invoice.invoice.dates.clone().unwrap();
     assert_eq!(dates.due_us - dates.issued_us, 30 * DAY_US);
-    let again = clerk.recompute(&id).await.unwrap();
+    let again = biller.recompute(&id).await.unwrap();
     assert!(again.bill_matches && again.evidence_matches);
-    assert_eq!(shown(&clerk.adjust(MONTH, None, &signed()).await.unwrap())[0].1, "GEN-CN-000001");
+    assert_eq!(shown(&biller.adjust(MONTH, None, &signed()).await.unwrap())[0].1, "GEN-CN-000001");
 }
 
 #[tokio::test]
@@ -218,8 +218,10 @@ async fn an_incomplete_month_is_closed_only_by_name() {
     // One register is read every hour, of the other machine nothing is known.
     store.change(|world| world.mined("gen-2", JANUARY_US + DAY_US, 7 << 32));
     let policy = Policy { completeness_threshold_ppm: 990_000, ..Policy::default() };
-    let clerk = clerk(&log, &store, "a").with_policy(policy);
-    let ClerkError::Some { failures, issued } = clerk.close(MONTH, None).await.unwrap_err() else { panic!() };
+    let biller = biller(&log, &store, "a").with_policy(policy);
+    let BillerError::Some { failures, issued } = biller.close(MONTH, None).await.unwrap_err() else {
+        panic!()
+    };
     assert_eq!((failures[0].contract_id.as_str(), failures[0].error.code()), ("idle-1", "WB-5413"));
     assert!(failures[0].error.to_string().contains("990000"), "{}", failures[0].error);
     assert_eq!((failures.len(), issued.len()), (1, 1));
@@ -227,9 +229,9 @@ async fn an_incomplete_month_is_closed_only_by_name() {
     assert_eq!(records, 2, "nothing half-issued");
     let incomplete = Some(Signature { who: "ana".to_owned(), why: "the meter is lost".to_owned() });
     let request = CloseRequest { period: MONTH.to_owned(), incomplete, ..CloseRequest::default() };
-    let issued = clerk.close_with(&request, &mut |_| {}).await.unwrap();
+    let issued = biller.close_with(&request, &mut |_| {}).await.unwrap();
     assert_eq!((issued.len(), issued.iter().filter(|invoice| invoice.new).count()), (2, 1));
-    let state = clerk.state().await.unwrap();
+    let state = biller.state().await.unwrap();
     assert!(state.closed("lab-1", MONTH).unwrap().incomplete.is_none());
     let stands = state.closed("idle-1", MONTH).unwrap().incomplete.clone().unwrap();
     assert_eq!((stands.by.as_str(), stands.reason.as_str()), ("ana", "the meter is lost"));
@@ -237,8 +239,8 @@ async fn an_incomplete_month_is_closed_only_by_name() {
 }
 
 /// Everything that is done in the test of deaths, in order. Each step may be repeated.
-async fn whole_story(clerk: &TestClerk, store: &MemoryStore) -> Result<(), ClerkError> {
-    let issued = clerk.close(MONTH, None).await?;
+async fn whole_story(biller: &TestBiller, store: &MemoryStore) -> Result<(), BillerError> {
+    let issued = biller.close(MONTH, None).await?;
     let id = issued.iter().find(|i| i.contract_id == "lab-1").unwrap().invoice_id.clone();
     store.change(|world| {
         if !world.readings.iter().any(|(_, row)| row.machine_id == "gen-2") {
@@ -247,12 +249,12 @@ async fn whole_story(clerk: &TestClerk, store: &MemoryStore) -> Result<(), Clerk
             world.mined("gen-1", JANUARY_US + 2 * DAY_US, 3 << 32);
         }
     });
-    clerk.adjust(MONTH, None, &signed()).await?;
-    clerk.act(&pay("wire-1", 3_000), &signed()).await?;
-    clerk.act(&credit(&id, "c-1", -1_000), &signed()).await?;
-    let due_us = clerk.state().await?.item(&id).unwrap().due_us.unwrap();
-    clerk.overdue(due_us + DAY_US, &signed()).await?;
-    clerk.late_fees(due_us + 90 * DAY_US, 15_000, &signed()).await?;
+    biller.adjust(MONTH, None, &signed()).await?;
+    biller.act(&pay("wire-1", 3_000), &signed()).await?;
+    biller.act(&credit(&id, "c-1", -1_000), &signed()).await?;
+    let due_us = biller.state().await?.item(&id).unwrap().due_us.unwrap();
+    biller.overdue(due_us + DAY_US, &signed()).await?;
+    biller.late_fees(due_us + 90 * DAY_US, 15_000, &signed()).await?;
     Ok(())
 }
 
@@ -270,7 +272,7 @@ fn summary(state: &State) -> Vec<String> {
 #[tokio::test]
 async fn killed_at_any_append_a_repeat_ends_with_the_same_books() {
     let (log, store) = (MemoryLog::new(), MemoryStore::new(world()));
-    let undisturbed = clerk(&log, &store, "a");
+    let undisturbed = biller(&log, &store, "a");
     whole_story(&undisturbed, &store).await.unwrap();
     let expected = summary(&undisturbed.state().await.unwrap());
     let appends = i64::try_from(log.records().len()).unwrap();
@@ -278,9 +280,9 @@ async fn killed_at_any_append_a_repeat_ends_with_the_same_books() {
     for fault in [Fault::BeforeWrite, Fault::AfterWrite] {
         for death in 1..=appends {
             let (log, store) = (MemoryLog::new(), MemoryStore::new(world()));
-            let dying = clerk(&log.dying_at(death, fault), &store, "a");
+            let dying = biller(&log.dying_at(death, fault), &store, "a");
             assert_eq!(whole_story(&dying, &store).await.unwrap_err().code(), "WB-5401", "death {death}");
-            let after = clerk(&log, &store, "b");
+            let after = biller(&log, &store, "b");
             whole_story(&after, &store).await.unwrap();
             assert_eq!(summary(&after.state().await.unwrap()), expected, "death {death}");
             assert_eq!(i64::try_from(log.records().len()).unwrap(), appends, "death {death}");
@@ -289,22 +291,22 @@ async fn killed_at_any_append_a_repeat_ends_with_the_same_books() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn clerks_that_race_pay_credit_and_adjust_once() {
+async fn billers_that_race_pay_credit_and_adjust_once() {
     for round in 0..12 {
         let (log, store) = (MemoryLog::new(), MemoryStore::new(world()));
-        let id = clerk(&log, &store, "z").close(MONTH, None).await.unwrap()[0].invoice_id.clone();
+        let id = biller(&log, &store, "z").close(MONTH, None).await.unwrap()[0].invoice_id.clone();
         store.change(|world| world.mined("gen-1", JANUARY_US + 2 * DAY_US, 3 << 32));
         let runs = ["a", "b", "c"].map(|who| {
-            let (clerk, id) = (clerk(&log, &store, who), id.clone());
+            let (biller, id) = (biller(&log, &store, who), id.clone());
             tokio::spawn(async move {
                 let mut recorded = 0;
                 for command in [pay("wire-1", 2_000), credit(&id, "c-1", -500), pay("wire-2", 1_000)] {
-                    match clerk.act(&command, &signed()).await.unwrap() {
+                    match biller.act(&command, &signed()).await.unwrap() {
                         Done::Recorded(events) => recorded += events.len(),
                         Done::Existed(_) => {}
                     }
                 }
-                recorded + clerk.adjust(MONTH, None, &signed()).await.unwrap().len()
+                recorded + biller.adjust(MONTH, None, &signed()).await.unwrap().len()
             })
         });
         let mut recorded = 0;
@@ -312,10 +314,10 @@ async fn clerks_that_race_pay_credit_and_adjust_once() {
             recorded += run.await.unwrap();
         }
         assert_eq!(recorded, 4, "round {round}: two payments, one credit, one adjustment");
-        let clerk = clerk(&log, &store, "d");
-        assert_eq!(open(&clerk, "satoshi-lab", "USD").await, 7_440 - 2_000 - 500 - 1_000);
-        assert_eq!(clerk.notes().await.unwrap().len(), 2);
+        let biller = biller(&log, &store, "d");
+        assert_eq!(open(&biller, "satoshi-lab", "USD").await, 7_440 - 2_000 - 500 - 1_000);
+        assert_eq!(biller.notes().await.unwrap().len(), 2);
         // A reference used for something else is refused, whoever comes first.
-        assert_eq!(clerk.act(&pay("wire-1", 2_001), &signed()).await.unwrap_err().code(), "WB-5351");
+        assert_eq!(biller.act(&pay("wire-1", 2_001), &signed()).await.unwrap_err().code(), "WB-5351");
     }
 }

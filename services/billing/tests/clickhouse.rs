@@ -17,11 +17,11 @@ use std::path::PathBuf;
 use clickhouse::Client;
 use memory::{MemoryLog, TestClock, contract_body};
 use wb_billing::ports::{BlockId, CutSource, Holding, SealedDays, UsageStore};
-use wb_billing::{Clerk, ClickHouseUsage, PortError, Projector, RunningTable};
+use wb_billing::{Biller, ClickHouseUsage, PortError, Projector, RunningTable};
 use wb_clickhouse::seal::{SealContent, SealOf};
 use wb_clickhouse::{Store, StoreConfig};
 use wb_clickhouse_embedded::EngineConfig;
-use wb_events::names::{ALL_DAYS, SEAL_VERSION, WonSeal};
+use wb_events::commits::{ALL_DAYS, SEAL_VERSION, WonSeal};
 use wb_events::wire::Seal;
 use wb_ledger::Hash;
 use wb_metering::uptime::Found;
@@ -56,13 +56,13 @@ async fn migrate(client: &Client) {
 }
 
 /// Names an attempt of a block at an offset.
-async fn name(client: &Client, names_offset: u64, topic: &str, block: u64, attempt: u64) {
+async fn name(client: &Client, commit_offset: u64, topic: &str, block: u64, attempt: u64) {
     let hash = |what: &str| format!("unhex('{}')", Hash::of(format!("{what}{topic}{block}").as_bytes()));
     let (content, root, zero, name) = (hash("content"), hash("root"), hash("zero"), hash("name"));
     run(client, &format!(
-        "INSERT INTO manifest (names_offset, topic, partition, block, attempt, content_hash, merkle_root, \
-         last_frame_hash, predecessor, name_hash) VALUES \
-         ({names_offset}, '{topic}', 0, {block}, {attempt}, {content}, {root}, {zero}, {zero}, {name})"
+        "INSERT INTO manifest (commit_offset, topic, partition, block, attempt, content_hash, merkle_root, \
+         last_frame_hash, predecessor, commit_hash) VALUES \
+         ({commit_offset}, '{topic}', 0, {block}, {attempt}, {content}, {root}, {zero}, {zero}, {name})"
     )).await;
 }
 
@@ -98,7 +98,7 @@ async fn fill(client: &Client) {
     let assignment = r#"{"contract_id":"lab-1","customer_id":"satoshi-lab","machine_id":"gen-1"}"#;
     fact(client, 0, "contract", "lab-1", "NULL", &contract).await;
     fact(client, 1, "assignment", "gen-1", &(JANUARY_US + 20 * STEP_US).to_string(), assignment).await;
-    // Another attempt at the block died, and the next block is never named.
+    // Another attempt at the block died, and the next block is never committed.
     for (block, attempt) in [(0, 2), (1, 1)] {
         run(client, &format!(
             "INSERT INTO facts (topic, partition, block, attempt, idx, kind, entity, valid_from_us, valid_to_us, body) \
@@ -108,7 +108,7 @@ async fn fill(client: &Client) {
         .await;
     }
     name(client, 0, "reference", 0, 1).await;
-    // Attempt 1 of block 0 died; attempt 2 is named, and two projectors both said so.
+    // Attempt 1 of block 0 died; attempt 2 is committed, and two projectors both said so.
     let rows = [
         ("gen-1", JANUARY_US, "accepted", 7 << 32),
         ("gen-1", JANUARY_US + 19 * STEP_US, "accepted", WIDE_Q32),
@@ -122,7 +122,7 @@ async fn fill(client: &Client) {
     work(client, 0, 2, &rows).await;
     name(client, 3, "shares", 0, 2).await;
     name(client, 3, "shares", 0, 2).await;
-    // Block 1 is named late, block 2 never.
+    // Block 1 is committed late, block 2 never.
     work(client, 1, 1, &[("gen-1", JANUARY_US, "accepted", 1 << 32)]).await;
     name(client, 9, "shares", 1, 1).await;
     work(client, 2, 1, &[("gen-1", JANUARY_US, "accepted", 1000 << 32)]).await;
@@ -177,7 +177,7 @@ impl CutSource for FixedCut {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn only_what_is_named_before_the_cut_is_billed_and_the_ledger_is_projected_once() {
+async fn only_what_is_committed_before_the_cut_is_billed_and_the_ledger_is_projected_once() {
     let library = std::env::var_os("WEIGHBRIDGE_CHDB_LIB")
         .map_or_else(|| repository().join(".stack/chdb/libchdb.so"), PathBuf::from);
     let data = tempfile::tempdir().unwrap();
@@ -218,10 +218,10 @@ enum Sealed {
     WithBlocks,
 }
 
-/// Seals what is named below offset 6, and says so at offsets 6 and 8.
+/// Seals what is committed below offset 6, and says so at offsets 6 and 8.
 async fn seal(store: &Store, version: u32, first_tag: u64) {
-    let won = |names_offset, day, tag, content: SealContent| WonSeal {
-        names_offset,
+    let won = |commit_offset, day, tag, content: SealContent| WonSeal {
+        commit_offset,
         seal_hash: [0; 32],
         seal: Seal {
             version,
@@ -251,7 +251,7 @@ async fn seal(store: &Store, version: u32, first_tag: u64) {
 
 async fn check_reads(store: &ClickHouseUsage, sealed: Sealed) {
     for (below, held) in [(0, 0), (1, 1), (2, 1), (3, 3), (4, 4), (100, 10)] {
-        assert_eq!(store.named_cut(below).await.unwrap(), held, "below {below}");
+        assert_eq!(store.committed_cut(below).await.unwrap(), held, "below {below}");
     }
     let interval = Interval::new(JANUARY_US, JANUARY_US + 20 * STEP_US).unwrap();
     let holdings = [Holding { interval, machine_id: "gen-1".to_owned() }];
@@ -266,7 +266,7 @@ async fn check_reads(store: &ClickHouseUsage, sealed: Sealed) {
     assert!(store.work(&holdings, 3).await.unwrap().groups.is_empty());
     let read = store.work(&holdings, 9).await.unwrap();
     assert_eq!(read.groups, [group((7 << 32) + WIDE_Q32, 2)]);
-    // Block 0 is named one by one, or stands in its day's seal, or is named above all seals.
+    // Block 0 is committed one by one, or stands in its day's seal, or is committed above all seals.
     let set = |blocks: &[u64]| blocks.iter().map(|number| block("shares", *number)).collect::<BTreeSet<_>>();
     let (in_old_seals, above) = match sealed {
         Sealed::Nothing => (set(&[]), set(&[0])),
@@ -280,10 +280,10 @@ async fn check_reads(store: &ClickHouseUsage, sealed: Sealed) {
     let found = store.sealed_days(9).await.unwrap();
     assert_eq!(found.cut, if sealed == Sealed::Nothing { 0 } else { 6 });
     assert_eq!(found.days.len(), if sealed == Sealed::WithBlocks { 5 } else { 0 });
-    assert!(found.days.values().all(|day| day.blocks_count > 0 && day.names_offset == 6));
+    assert!(found.days.values().all(|day| day.blocks_count > 0 && day.commit_offset == 6));
     assert_eq!(store.sealed_days(8).await.unwrap(), SealedDays::default(), "the seal of all days lies at 8");
-    let named = store.blocks_above(&set(&[0, 1]), 6, 10).await.unwrap();
-    assert_eq!(named.iter().map(|named| named.block).collect::<Vec<_>>(), [1]);
+    let committed = store.blocks_above(&set(&[0, 1]), 6, 10).await.unwrap();
+    assert_eq!(committed.iter().map(|committed| committed.block).collect::<Vec<_>>(), [1]);
     assert!(store.work(&[], 10).await.unwrap().groups.is_empty());
     // The same for several parties at once, also where two claim one machine.
     let held = |machine: &str| vec![Holding { interval, machine_id: machine.to_owned() }];
@@ -308,7 +308,7 @@ async fn check_reads(store: &ClickHouseUsage, sealed: Sealed) {
     let rows = store.readings(&["gen-1".to_owned(), "gen-8".to_owned()], month, 9).await.unwrap();
     let mut registers: Vec<_> = rows.iter().map(|row| row.reading.register_wh).collect();
     registers.sort_unstable();
-    assert_eq!(registers, [100, 1_100, 5_000], "the neighbours and what is inside, named before the cut");
+    assert_eq!(registers, [100, 1_100, 5_000], "the neighbours and what is inside, committed before the cut");
 
     let facts = store.facts("assignment", 1).await.unwrap();
     assert_eq!(facts.len(), 1);
@@ -323,9 +323,9 @@ async fn check_reads(store: &ClickHouseUsage, sealed: Sealed) {
             assert_eq!(rows, store.facts(kind, cut).await.unwrap(), "{kind} at {cut}");
             assert_eq!(rows.len(), usize::from(cut > 0));
         }
-        let ids: BTreeSet<BlockId> = recorded.names.keys().cloned().collect();
+        let ids: BTreeSet<BlockId> = recorded.commits.keys().cloned().collect();
         assert_eq!(ids, if cut > 0 { BTreeSet::from([block("reference", 0)]) } else { BTreeSet::new() });
-        let names: Vec<_> = recorded.names.into_values().collect();
+        let names: Vec<_> = recorded.commits.into_values().collect();
         assert_eq!(names, store.blocks(&ids, cut).await.unwrap());
     }
     assert_eq!(store.facts_of("contract", &["lab-1".to_owned()], 1).await.unwrap().len(), 1);
@@ -337,7 +337,7 @@ async fn check_reads(store: &ClickHouseUsage, sealed: Sealed) {
         slices.iter().map(|s| ((s.start_us - JANUARY_US) / STEP_US, s.credited_q32)).collect();
     assert_eq!(shown, [(0, 7 << 32), (19, WIDE_Q32)]);
 
-    // Only what is named, inside the window.
+    // Only what is committed, inside the window.
     let ids = ["gen-1".to_owned(), "gen-8".to_owned()];
     assert!(store.samples(&ids, month, 4).await.unwrap().is_empty());
     let mut found: Vec<_> =
@@ -353,19 +353,20 @@ async fn check_reads(store: &ClickHouseUsage, sealed: Sealed) {
     assert!(rows.iter().all(|row| row.row.span.allocation_id == "job-1" && row.row.span.gpus == 8));
     assert!(store.allocations(&ids, month, 2).await.unwrap().is_empty());
 
-    let named = store.blocks(&BTreeSet::from([block("shares", 0), block("shares", 1)]), 9).await.unwrap();
-    assert_eq!(named.len(), 1);
-    assert_eq!(named[0].merkle_root, Hash::of(b"rootshares0"));
+    let committed = store.blocks(&BTreeSet::from([block("shares", 0), block("shares", 1)]), 9).await.unwrap();
+    assert_eq!(committed.len(), 1);
+    assert_eq!(committed[0].merkle_root, Hash::of(b"rootshares0"));
     // More than go along as a list: the same names, and none of what lies between.
     let many: BTreeSet<BlockId> =
         (0..5_000).map(|number| block(if number % 2 == 0 { "shares" } else { "energy" }, number)).collect();
     let found = store.blocks(&many, 10).await.unwrap();
-    assert_eq!(found, named, "block 0 of shares, and neither 1 nor 0 of energy");
+    assert_eq!(found, committed, "block 0 of shares, and neither 1 nor 0 of energy");
     let mut heads = store.chain_heads(10).await.unwrap();
     heads.sort();
-    let (cut, same) = store.named_heads(100).await.unwrap();
+    let (cut, same) = store.committed_heads(100).await.unwrap();
     assert_eq!((cut, same.map(|heads| heads.len())), (10, Some(5)));
-    let shown: Vec<_> = heads.iter().map(|head| (head.topic.as_str(), head.block, head.name_hash)).collect();
+    let shown: Vec<_> =
+        heads.iter().map(|head| (head.topic.as_str(), head.block, head.commit_hash)).collect();
     assert_eq!(
         shown,
         [
@@ -380,9 +381,9 @@ async fn check_reads(store: &ClickHouseUsage, sealed: Sealed) {
 
 async fn check_close_and_projection(client: &Client, store: ClickHouseUsage) {
     let log = MemoryLog::new();
-    let clerk = Clerk::new(log.clone(), store, FixedCut(9), TestClock::at(AFTER_US), "clerk");
-    let issued = clerk.close("2009-01", None).await.unwrap();
-    let document = clerk.invoice(&issued[0].invoice_id).await.unwrap();
+    let biller = Biller::new(log.clone(), store, FixedCut(9), TestClock::at(AFTER_US), "biller");
+    let issued = biller.close("2009-01", None).await.unwrap();
+    let document = biller.invoice(&issued[0].invoice_id).await.unwrap();
     let invoice = &document.invoice;
     // The cut is one past the last name or seal below the settled offset.
     let evidence = &invoice.evidence;
@@ -396,13 +397,14 @@ async fn check_close_and_projection(client: &Client, store: ClickHouseUsage) {
     assert_eq!(invoice.lines[0].amount, "13743895347550.00000001");
     // Until the assignment ends after 20 steps: 500 of the first 1,000 Wh, then 19 of 9,999 steps of 3,900 Wh.
     assert_eq!(invoice.lines[1].quantity, "0.50741");
-    let again = clerk.recompute(&invoice.invoice_id).await.unwrap();
+    let again = biller.recompute(&invoice.invoice_id).await.unwrap();
     assert!(again.bill_matches && again.evidence_matches);
 
     let table = RunningTable::new(client.clone());
     let month_end_us = JANUARY_US + 8_928 * STEP_US;
-    let bill_at =
-        async |cut, until_us| clerk.running_bill("lab-1", "2009-01", (cut, until_us)).await.unwrap().unwrap();
+    let bill_at = async |cut, until_us| {
+        biller.running_bill("lab-1", "2009-01", (cut, until_us)).await.unwrap().unwrap()
+    };
     let last = bill_at(9, month_end_us).await;
     assert_eq!(last.document.bill_digest, invoice.bill_digest);
     let earlier = bill_at(6, JANUARY_US + 10 * STEP_US).await;
@@ -449,7 +451,7 @@ async fn check_close_and_projection(client: &Client, store: ClickHouseUsage) {
     let by = wb_billing::Signature { who: "ana".to_owned(), why: "a test".to_owned() };
     let text = "wrong".to_owned();
     let void = wb_ledger::Command::Void { invoice_id: invoice.invoice_id.clone(), text, at_us: JANUARY_US };
-    clerk.act(&void, &by).await.unwrap();
+    biller.act(&void, &by).await.unwrap();
     assert_eq!(projector.project(&log).await.unwrap(), 1);
     let rows = client
         .query("SELECT kind, customer_id, invoice_id FROM ledger ORDER BY ledger_offset DESC LIMIT 1")

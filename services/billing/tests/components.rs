@@ -1,4 +1,4 @@
-//! Every kind of component through the clerk: what it asks for is read, billed, kept and billed again.
+//! Every kind of component through the biller: what it asks for is read, billed, kept and billed again.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -12,7 +12,7 @@ mod memory;
 
 use memory::{MemoryCuts, MemoryLog, MemoryStore, TestClock, World};
 use serde_json::{Value, json};
-use wb_billing::{Clerk, ClerkError};
+use wb_billing::{Biller, BillerError};
 use wb_evidence::{Bundle, Held, Sampling, StepName, Subject, verify_bundle};
 use wb_ledger::{Invoice, InvoiceLine, canonical};
 use wb_metering::uptime::Found;
@@ -26,11 +26,11 @@ const STEP_US: i64 = 300_000_000;
 /// 2009-04-01: January to March are over everywhere.
 const AFTER_US: u64 = 1_238_544_001_000_000;
 
-type TestClerk = Clerk<MemoryLog, MemoryStore, MemoryCuts, TestClock>;
+type TestBiller = Biller<MemoryLog, MemoryStore, MemoryCuts, TestClock>;
 
-fn clerk(world: World) -> TestClerk {
+fn biller(world: World) -> TestBiller {
     let store = MemoryStore::new(world);
-    Clerk::new(MemoryLog::new(), store.clone(), MemoryCuts(store), TestClock::at(AFTER_US), "clerk")
+    Biller::new(MemoryLog::new(), store.clone(), MemoryCuts(store), TestClock::at(AFTER_US), "biller")
 }
 
 fn contract(components: Value) -> Value {
@@ -76,20 +76,20 @@ fn line<'a>(invoice: &'a Invoice, component: &str) -> &'a InvoiceLine {
     found.unwrap_or_else(|| panic!("no line of {component}"))
 }
 
-async fn invoice_of(clerk: &TestClerk, period: &str) -> Invoice {
-    let issued = clerk.close(period, None).await.unwrap();
+async fn invoice_of(biller: &TestBiller, period: &str) -> Invoice {
+    let issued = biller.close(period, None).await.unwrap();
     assert_eq!(issued.len(), 1);
-    let again = clerk.recompute(&issued[0].invoice_id).await.unwrap();
+    let again = biller.recompute(&issued[0].invoice_id).await.unwrap();
     assert!(again.bill_matches && again.evidence_matches, "{period} computed again");
-    clerk.invoice(&issued[0].invoice_id).await.unwrap().invoice.clone()
+    biller.invoice(&issued[0].invoice_id).await.unwrap().invoice.clone()
 }
 
 /// The error of the one contract that could not be billed.
-async fn refused(clerk: &TestClerk, period: &str) -> (String, String) {
-    let error = clerk.close(period, None).await.unwrap_err();
-    let ClerkError::Some { failures, issued } = error else { panic!("{error}") };
+async fn refused(biller: &TestBiller, period: &str) -> (String, String) {
+    let error = biller.close(period, None).await.unwrap_err();
+    let BillerError::Some { failures, issued } = error else { panic!("{error}") };
     assert!(issued.is_empty());
-    assert!(clerk.invoices().await.unwrap().is_empty(), "nothing half-issued");
+    assert!(biller.invoices().await.unwrap().is_empty(), "nothing half-issued");
     let mut text = failures[0].error.to_string();
     let mut next = std::error::Error::source(&failures[0].error);
     while let Some(error) = next {
@@ -161,8 +161,8 @@ async fn everything_a_contract_asks_for_is_billed_and_what_was_rated_gives_the_b
     let held = json!({"contract_id": "c", "component": "deposit", "currency": "USD", "amount": "80"});
     world.fact("deposit_held", "d", 0, held);
     world.fact("prepaid_grant", "g", 0, json!({"contract_id": "c", "currency": "USD", "amount": "5"}));
-    let clerk = clerk(world);
-    let invoice = invoice_of(&clerk, "2009-01").await;
+    let biller = biller(world);
+    let invoice = invoice_of(&biller, "2009-01").await;
     let amounts: Vec<(&str, &str)> =
         invoice.lines.iter().map(|line| (line.component.as_str(), line.amount.as_str())).collect();
     assert_eq!(
@@ -198,18 +198,18 @@ async fn everything_a_contract_asks_for_is_billed_and_what_was_rated_gives_the_b
     assert_eq!(prices, [("100", "spot", "2009-01-31T12:00:00Z"), ("50", "spot", "2009-01-31T00:00:00Z")]);
     assert!(invoice.lines.iter().all(|line| line.inputs[0]["contract_version"] == "1"));
 
-    let bill = clerk.bill_of(&invoice.invoice_id).await.unwrap();
+    let bill = biller.bill_of(&invoice.invoice_id).await.unwrap();
     assert_eq!((bill.completeness.expected, bill.completeness.received), (2 * 288, 288));
     assert_eq!(bill.completeness.estimated, 288, "hourly registers: exact amounts, estimated timing");
     let kept = canonical::write_document(&bill.stretches).unwrap();
     let read: Vec<RatedStretch> = serde_json::from_str(&kept).unwrap();
     assert_eq!(rate_stretches(&read).unwrap(), bill.billed.lines);
-    proves_itself(&clerk, &invoice).await;
+    proves_itself(&biller, &invoice).await;
 }
 
 /// Record, contract, lines and evidence digest hold in a bundle, which here has no events.
-async fn proves_itself(clerk: &TestClerk, invoice: &Invoice) {
-    let evidence = clerk.evidence(&invoice.invoice_id).await.unwrap();
+async fn proves_itself(biller: &TestBiller, invoice: &Invoice) {
+    let evidence = biller.evidence(&invoice.invoice_id).await.unwrap();
     let bill = evidence.bill;
     assert_eq!(bill.site_ids.iter().collect::<Vec<_>>(), ["s"]);
     let held = |holding: wb_billing::ports::Holding| Held {
@@ -233,7 +233,7 @@ async fn proves_itself(clerk: &TestClerk, invoice: &Invoice) {
         seals: Vec::new(),
         day_blocks: Vec::new(),
         sampling: Sampling::All,
-        names: Vec::new(),
+        commits: Vec::new(),
         events: Vec::new(),
     };
     let report = verify_bundle(&bundle, Some(&serde_json::to_string(invoice).unwrap()));
@@ -253,16 +253,16 @@ async fn a_grant_and_a_deposit_go_on_in_the_next_month() {
     ]);
     let mut world = world(components, DAY_31_US);
     world.fact("prepaid_grant", "g", 0, json!({"contract_id": "c", "currency": "USD", "amount": "40"}));
-    let clerk = clerk(world);
-    let january = invoice_of(&clerk, "2009-01").await;
+    let biller = biller(world);
+    let january = invoice_of(&biller, "2009-01").await;
     assert_eq!(line(&january, "prepaid").amount, "-1.00");
     assert_eq!(line(&january, "deposit").amount, "100.00");
-    let february = invoice_of(&clerk, "2009-02").await;
+    let february = invoice_of(&biller, "2009-02").await;
     assert_eq!(line(&february, "prepaid").amount, "-31.00");
-    let march = invoice_of(&clerk, "2009-03").await;
+    let march = invoice_of(&biller, "2009-03").await;
     assert_eq!(line(&march, "prepaid").amount, "-8.00");
     assert_eq!(march.lines.len(), 2, "the deposit was charged once");
-    let again = clerk.recompute(&january.invoice_id).await.unwrap();
+    let again = biller.recompute(&january.invoice_id).await.unwrap();
     assert!(again.bill_matches, "later draws do not change an earlier bill");
 }
 
@@ -277,8 +277,8 @@ async fn the_witness_changes_where_the_meter_fell_silent() {
         }
         world.sampled("m", at_us, Found::Hashing, Some(600_000));
     }
-    let clerk = clerk(world);
-    let invoice = invoice_of(&clerk, "2009-01").await;
+    let biller = biller(world);
+    let invoice = invoice_of(&biller, "2009-01").await;
     let power = line(&invoice, "power");
     // 12 x 100 Wh, then an hour of 600 W.
     assert_eq!(power.quantity, "1.8");
@@ -290,7 +290,7 @@ async fn the_witness_changes_where_the_meter_fell_silent() {
     assert_eq!(shown, [("firmware_power", "0.6"), ("meter", "1.2")]);
     let shares: Vec<_> = power.inputs.iter().filter_map(|input| input.get("share_percent")).collect();
     assert_eq!(shares, ["33.3", "66.7"]);
-    let bill = clerk.bill_of(&invoice.invoice_id).await.unwrap();
+    let bill = biller.bill_of(&invoice.invoice_id).await.unwrap();
     assert_eq!((bill.completeness.expected, bill.completeness.received), (288, 24));
 }
 
@@ -324,13 +324,13 @@ async fn gpus_are_billed_by_their_whole_history_and_availability_by_outages() {
     // Half of the GPUs for 7.44 h of 744 h: 99.5 % are left, which is not under 99.5.
     let outage = json!({"machine_id": "n", "gpus": 4, "reason": "XID 79"});
     world.fact_until("outage", "o", DAY_31_US, Some(DAY_31_US + 26_700_000_000), outage.clone());
-    let clerk = clerk(world);
-    let invoice = invoice_of(&clerk, "2009-01").await;
+    let biller = biller(world);
+    let invoice = invoice_of(&biller, "2009-01").await;
     // 198 minutes x 4 and 2 minutes x 1, at 3.99 an hour; an hour of a seventh at 2.85.
     assert_eq!(line(&invoice, "gpus").amount, "52.80");
     assert_eq!(line(&invoice, "slice").amount, "0.41");
     assert_eq!(line(&invoice, "sla").amount, "0.00");
-    let february = invoice_of(&clerk, "2009-02").await;
+    let february = invoice_of(&biller, "2009-02").await;
     assert_eq!(line(&february, "gpus").amount, "0.00", "100 s are two minutes, and both were billed");
 }
 
@@ -342,8 +342,8 @@ async fn a_change_at_14_03_takes_effect_at_14_05() {
     for step in 0..=288 {
         world.read("m", DAY_31_US + step * STEP_US, u64::try_from(step).unwrap() * 1_000);
     }
-    let clerk = clerk(world);
-    let invoice = invoice_of(&clerk, "2009-01").await;
+    let biller = biller(world);
+    let invoice = invoice_of(&biller, "2009-01").await;
     let at_14_05 = DAY_31_US + 14 * HOUR_US + STEP_US;
     let shown: Vec<_> = invoice
         .lines
@@ -437,7 +437,7 @@ async fn what_cannot_be_billed_is_said_with_its_code_and_nothing_is_issued() {
     negative.fact("count", "t", DAY_31_US, body);
     cases.push((negative, "WB-5404", vec!["-1"]));
     for (world, code, words) in cases {
-        let (found, text) = refused(&clerk(world), "2009-01").await;
+        let (found, text) = refused(&biller(world), "2009-01").await;
         assert_eq!(found, code, "{text}");
         for word in words {
             assert!(text.contains(word), "{text} lacks {word}");
@@ -449,12 +449,12 @@ async fn what_cannot_be_billed_is_said_with_its_code_and_nothing_is_issued() {
 async fn a_document_is_tried_out_on_a_past_month_without_a_trace() {
     let mut world = world(json!([energy("power", "0.10")]), DAY_31_US);
     worked_day(&mut world);
-    let clerk = clerk(world);
-    let invoice = invoice_of(&clerk, "2009-01").await;
+    let biller = biller(world);
+    let invoice = invoice_of(&biller, "2009-01").await;
     let mut other = contract(json!([energy("power", "0.20"),
         {"id": "fee", "kind": "fixed_fee", "currency": "USD", "amount": "31"}]));
     other["contract_id"] = "draft".into();
-    let tried = clerk.backtest(&other.to_string(), Some("c"), "2009-01").await.unwrap();
+    let tried = biller.backtest(&other.to_string(), Some("c"), "2009-01").await.unwrap();
     assert_eq!(tried.cut, invoice.evidence.cut);
     let shown: Vec<_> = tried
         .by_component()
@@ -463,9 +463,9 @@ async fn a_document_is_tried_out_on_a_past_month_without_a_trace() {
         .collect();
     // The document is taken to hold in the whole month; the machine was there for a day of it.
     assert_eq!(shown, [("fee".to_owned(), None, Some(3_100)), ("power".to_owned(), Some(220), Some(440))]);
-    assert_eq!(clerk.invoices().await.unwrap().len(), 1, "nothing was written");
-    let error = clerk.backtest(&other.to_string(), None, "2009-01").await.unwrap_err();
+    assert_eq!(biller.invoices().await.unwrap().len(), 1, "nothing was written");
+    let error = biller.backtest(&other.to_string(), None, "2009-01").await.unwrap_err();
     assert_eq!(error.code(), "WB-5434", "{error}");
-    assert_eq!(clerk.contracts_of("k").await.unwrap(), ["c"]);
-    assert_eq!(clerk.documents_of("c").await.unwrap().len(), 1);
+    assert_eq!(biller.contracts_of("k").await.unwrap(), ["c"]);
+    assert_eq!(biller.documents_of("c").await.unwrap().len(), 1);
 }

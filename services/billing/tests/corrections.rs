@@ -8,7 +8,7 @@ mod memory;
 
 use memory::{MemoryCuts, MemoryLog, MemoryStore, TestClock, World, correction_id};
 use serde_json::json;
-use wb_billing::{Clerk, Issued};
+use wb_billing::{Biller, Issued};
 use wb_events::facts::id_text;
 
 /// 2009-01-01T00:00:00Z.
@@ -18,10 +18,10 @@ const DAY_US: i64 = 86_400_000_000;
 const AFTER_US: u64 = 1_233_446_401_000_000;
 const MONTH: &str = "2009-01";
 
-type TestClerk = Clerk<MemoryLog, MemoryStore, MemoryCuts, TestClock>;
+type TestBiller = Biller<MemoryLog, MemoryStore, MemoryCuts, TestClock>;
 
-fn clerk(log: &MemoryLog, store: &MemoryStore) -> TestClerk {
-    Clerk::new(log.clone(), store.clone(), MemoryCuts(store.clone()), TestClock::at(AFTER_US), "clerk")
+fn biller(log: &MemoryLog, store: &MemoryStore) -> TestBiller {
+    Biller::new(log.clone(), store.clone(), MemoryCuts(store.clone()), TestClock::at(AFTER_US), "biller")
 }
 
 /// A miner of the lab with a meter read each day, 2,400 Wh a day, and a block mined on the fifth.
@@ -38,9 +38,9 @@ fn world() -> World {
 
 /// What a bill computed by now would charge: amount by component. The ledger is a new one, so that the cut is now's.
 async fn billed_now(store: &MemoryStore) -> Vec<(String, String, String)> {
-    let clerk = clerk(&MemoryLog::new(), store);
-    clerk.close(MONTH, None).await.unwrap();
-    let documents = clerk.invoices().await.unwrap();
+    let biller = biller(&MemoryLog::new(), store);
+    biller.close(MONTH, None).await.unwrap();
+    let documents = biller.invoices().await.unwrap();
     let lines = documents.iter().flat_map(|document| &document.invoice.lines);
     lines.map(|line| (line.component.clone(), line.quantity.clone(), line.amount.clone())).collect()
 }
@@ -52,9 +52,9 @@ fn power(lines: &[(String, String, String)]) -> (&str, &str) {
         .map_or(("none", "none"), |(_, quantity, amount)| (quantity, amount))
 }
 
-async fn assert_closed_stays(clerk: &TestClerk, issued: &[Issued]) {
+async fn assert_closed_stays(biller: &TestBiller, issued: &[Issued]) {
     for invoice in issued {
-        let again = clerk.recompute(&invoice.invoice_id).await.unwrap();
+        let again = biller.recompute(&invoice.invoice_id).await.unwrap();
         assert!(again.bill_matches && again.evidence_matches, "what was closed is as it was at its cut");
     }
 }
@@ -62,7 +62,7 @@ async fn assert_closed_stays(clerk: &TestClerk, issued: &[Issued]) {
 #[tokio::test]
 async fn a_wrong_ratio_changes_a_later_bill_and_no_closed_one() {
     let store = MemoryStore::new(world());
-    let closed = clerk(&MemoryLog::new(), &store);
+    let closed = biller(&MemoryLog::new(), &store);
     let issued = closed.close(MONTH, None).await.unwrap();
     assert_eq!(power(&billed_now(&store).await), ("74.4", "74.40"));
     // Ten days and six hours by half of what was right: 24.6 kWh more.
@@ -128,7 +128,7 @@ async fn what_was_nobodys_is_billed_once_it_is_somebodys() {
         before.read("m2", JANUARY_US + i64::try_from(day).unwrap() * DAY_US, day * 1_000);
     }
     let store = MemoryStore::new(before);
-    let closed = clerk(&MemoryLog::new(), &store);
+    let closed = biller(&MemoryLog::new(), &store);
     let issued = closed.close(MONTH, None).await.unwrap();
     let first = billed_now(&store).await;
     assert_eq!(first[0], ("earnings".to_owned(), "1".to_owned(), "50.00000000".to_owned()));

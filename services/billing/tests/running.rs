@@ -16,7 +16,7 @@ use std::sync::atomic::Ordering;
 
 use memory::{MemoryCuts, MemoryLog, MemoryStore, TestClock, World};
 use serde_json::json;
-use wb_billing::{Clerk, RunningBill, RunningBills, RunningPace};
+use wb_billing::{Biller, RunningBill, RunningBills, RunningPace};
 
 /// 2009-01-01T00:00:00Z.
 const JANUARY_US: i64 = 1_230_768_000_000_000;
@@ -26,10 +26,10 @@ const HOUR_US: i64 = DAY_US / 24;
 const STEP_US: i64 = 300_000_000;
 const MONTH: &str = "2009-01";
 
-type TestClerk = Clerk<MemoryLog, MemoryStore, MemoryCuts, TestClock>;
+type TestBiller = Biller<MemoryLog, MemoryStore, MemoryCuts, TestClock>;
 
-fn clerk(log: &MemoryLog, store: &MemoryStore, clock: &TestClock) -> TestClerk {
-    Clerk::new(log.clone(), store.clone(), MemoryCuts(store.clone()), clock.clone(), "clerk")
+fn biller(log: &MemoryLog, store: &MemoryStore, clock: &TestClock) -> TestBiller {
+    Biller::new(log.clone(), store.clone(), MemoryCuts(store.clone()), clock.clone(), "biller")
 }
 
 fn clock_at(at_us: i64) -> TestClock {
@@ -122,8 +122,8 @@ async fn whatever_the_order_each_running_bill_is_that_of_its_cut_and_the_last_is
         let mut world = World::default();
         facts(&mut world);
         let (log, store, clock) = (MemoryLog::new(), MemoryStore::new(world), clock_at(JANUARY_US));
-        let clerk_a = clerk(&log, &store, &clock);
-        let fresh = clerk(&log, &store, &clock);
+        let biller_a = biller(&log, &store, &clock);
+        let fresh = biller(&log, &store, &clock);
         let mut bills = RunningBills::default();
         let pace = RunningPace { bills_max: 2, idle_us: 2 * DAY_US };
         let mut latest: BTreeMap<String, RunningBill> = BTreeMap::new();
@@ -141,7 +141,7 @@ async fn whatever_the_order_each_running_bill_is_that_of_its_cut_and_the_last_is
             }
             set(&clock, now_us);
             loop {
-                let pass = clerk_a.run_bills(&mut bills, pace).await.unwrap();
+                let pass = biller_a.run_bills(&mut bills, pace).await.unwrap();
                 assert!(pass.bills.len() <= 2 && pass.failed.is_empty(), "{:?}", pass.failed);
                 for bill in pass.bills {
                     assert_eq!(bill.cut, pass.cut);
@@ -166,19 +166,19 @@ async fn whatever_the_order_each_running_bill_is_that_of_its_cut_and_the_last_is
             }
         }
         assert_eq!(latest.len(), 3);
-        let issued = clerk_a.close(MONTH, None).await.unwrap();
+        let issued = biller_a.close(MONTH, None).await.unwrap();
         assert_eq!(issued.len(), 3);
         for invoice in issued {
             let last = &latest[&invoice.contract_id];
             assert_eq!(last.until_us, FEBRUARY_US);
             assert_eq!(last.document.bill_digest, invoice.bill_digest, "{}", invoice.contract_id);
-            let document = clerk_a.invoice(&invoice.invoice_id).await.unwrap();
+            let document = biller_a.invoice(&invoice.invoice_id).await.unwrap();
             assert_eq!(last.document.lines, document.invoice.lines);
             assert_eq!(last.document.totals, document.invoice.totals);
         }
         // The month is closed: only February runs on.
         set(&clock, now_us + 3 * DAY_US);
-        let pass = clerk_a.run_bills(&mut bills, RunningPace::default()).await.unwrap();
+        let pass = biller_a.run_bills(&mut bills, RunningPace::default()).await.unwrap();
         assert_eq!(pass.bills.len(), 3);
         assert!(pass.bills.iter().all(|bill| bill.document.period.text == "2009-02"));
     }
@@ -192,11 +192,11 @@ async fn only_what_new_rows_touch_is_read_again() {
     world.mined("m1", JANUARY_US, 1 << 32);
     let (log, store) = (MemoryLog::new(), MemoryStore::new(world));
     let clock = clock_at(JANUARY_US + DAY_US);
-    let clerk = clerk(&log, &store, &clock);
+    let biller = biller(&log, &store, &clock);
     let mut bills = RunningBills::default();
     let pace = RunningPace::default();
     let computed = async |bills: &mut RunningBills| -> Vec<String> {
-        let pass = clerk.run_bills(bills, pace).await.unwrap();
+        let pass = biller.run_bills(bills, pace).await.unwrap();
         let mut ids: Vec<_> = pass.bills.into_iter().map(|bill| bill.document.contract_id).collect();
         ids.sort();
         ids

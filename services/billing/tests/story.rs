@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use memory::{MemoryCuts, MemoryLog, MemoryStore, World, contract_body};
 use wb_billing::ports::Clock;
-use wb_billing::{Clerk, ClerkError, CloseRequest, Done, IssuedAs, Policy, Progress, Signature};
+use wb_billing::{Biller, BillerError, CloseRequest, Done, IssuedAs, Policy, Progress, Signature};
 use wb_ledger::{
     Amount, Applied, Chain, Command, DisputeRequest, DisputeWords, Event, OpeningKind, OpeningRecorded,
     PaymentRequest, Settle, State, Step, postings,
@@ -49,7 +49,7 @@ struct Story {
     log: MemoryLog,
     store: MemoryStore,
     clock: SetClock,
-    clerk: Clerk<MemoryLog, MemoryStore, MemoryCuts, SetClock>,
+    biller: Biller<MemoryLog, MemoryStore, MemoryCuts, SetClock>,
 }
 
 fn signed(who: &str, why: &str) -> Signature {
@@ -61,9 +61,10 @@ impl Story {
         let (log, store) = (MemoryLog::new(), MemoryStore::new(world));
         let clock = SetClock(Arc::new(AtomicI64::new(FEBRUARY_US)));
         let policy = Policy { approvals: 1, payment_terms_days: 30, ..Policy::default() };
-        let clerk = Clerk::new(log.clone(), store.clone(), MemoryCuts(store.clone()), clock.clone(), "clerk")
-            .with_policy(policy);
-        Self { log, store, clock, clerk }
+        let biller =
+            Biller::new(log.clone(), store.clone(), MemoryCuts(store.clone()), clock.clone(), "biller")
+                .with_policy(policy);
+        Self { log, store, clock, biller }
     }
 
     fn at(&self, now_us: i64) {
@@ -71,11 +72,11 @@ impl Story {
     }
 
     async fn act(&self, command: Command, who: &str, why: &str) -> Vec<Event> {
-        let done = self.clerk.act(&command, &signed(who, why)).await.unwrap();
+        let done = self.biller.act(&command, &signed(who, why)).await.unwrap();
         // The answer was lost, and it is asked for again: nothing doubles.
         let length = self.log.records().len();
-        match self.clerk.act(&command, &signed(who, why)).await {
-            Ok(Done::Existed(_)) | Err(ClerkError::Refused(_)) => {}
+        match self.biller.act(&command, &signed(who, why)).await {
+            Ok(Done::Existed(_)) | Err(BillerError::Refused(_)) => {}
             Ok(Done::Recorded(events)) => assert!(events.is_empty(), "{command:?}"),
             Err(error) => panic!("{command:?}: {error}"),
         }
@@ -84,31 +85,32 @@ impl Story {
     }
 
     async fn open(&self) -> Vec<(String, i128)> {
-        let statements = self.clerk.statements(CUSTOMER, i64::MAX).await.unwrap();
+        let statements = self.biller.statements(CUSTOMER, i64::MAX).await.unwrap();
         statements.iter().map(|s| (s.currency.clone(), s.balance_minor.0)).collect()
     }
 
     async fn state_of(&self, invoice_id: &str) -> String {
-        self.clerk.state().await.unwrap().state_of(invoice_id).unwrap().to_owned()
+        self.biller.state().await.unwrap().state_of(invoice_id).unwrap().to_owned()
     }
 
     /// Draft, review, issue of a month; returns the invoice's id.
     async fn bill(&self, month: &str) -> String {
-        let issued = self.clerk.close(month, None).await.unwrap();
+        let issued = self.biller.close(month, None).await.unwrap();
         assert_eq!((issued.len(), issued[0].issued_as), (1, IssuedAs::Draft));
         let id = issued[0].invoice_id.clone();
-        let step = |by: &str| Step { invoice_id: id.clone(), by: by.to_owned(), at_us: self.clerk.now_us() };
+        let step = |by: &str| Step { invoice_id: id.clone(), by: by.to_owned(), at_us: self.biller.now_us() };
         assert_eq!(self.state_of(&id).await, "draft");
         self.act(Command::Submit(step("ana")), "ana", "checked against the meters").await;
         assert_eq!(self.state_of(&id).await, "in_review");
-        let error = self.clerk.act(&Command::Approve(step("ana")), &signed("ana", "mine")).await.unwrap_err();
+        let error =
+            self.biller.act(&Command::Approve(step("ana")), &signed("ana", "mine")).await.unwrap_err();
         assert_eq!(error.code(), "WB-5346");
-        let early = self.clerk.issue(&id, &signed("ana", "early")).await.unwrap_err();
+        let early = self.biller.issue(&id, &signed("ana", "early")).await.unwrap_err();
         assert_eq!(early.code(), "WB-5345");
         self.act(Command::Approve(step("ben")), "ben", "within the budget").await;
-        let done = self.clerk.issue(&id, &signed("ana", "approved")).await.unwrap();
+        let done = self.biller.issue(&id, &signed("ana", "approved")).await.unwrap();
         assert_eq!(done.events().len(), 1);
-        assert!(matches!(self.clerk.issue(&id, &signed("ana", "again")).await.unwrap(), Done::Existed(_)));
+        assert!(matches!(self.biller.issue(&id, &signed("ana", "again")).await.unwrap(), Done::Existed(_)));
         id
     }
 }
@@ -147,7 +149,7 @@ fn golden(name: &str, actual: &str) {
 #[tokio::test]
 async fn two_months_from_draft_to_dispute() {
     let story = Story::new(world());
-    let clerk = &story.clerk;
+    let biller = &story.biller;
 
     // What was owed before this ledger began.
     let opening = OpeningRecorded {
@@ -166,7 +168,7 @@ async fn two_months_from_draft_to_dispute() {
     let before = story.log.records().len();
     let mut told = Vec::new();
     let dry = CloseRequest { period: "2009-01".to_owned(), dry_run: true, ..CloseRequest::default() };
-    let would = clerk.close_with(&dry, &mut |progress| told.push(progress.clone())).await.unwrap();
+    let would = biller.close_with(&dry, &mut |progress| told.push(progress.clone())).await.unwrap();
     assert_eq!((would[0].issued_as, would[0].totals[0].amount.as_str()), (IssuedAs::WouldBe, "74.40"));
     assert!(matches!(
         &told[..],
@@ -176,7 +178,7 @@ async fn two_months_from_draft_to_dispute() {
 
     // January: 744 kWh at 0.10.
     let january = story.bill("2009-01").await;
-    assert_eq!(clerk.invoice(&january).await.unwrap().invoice.number, "GEN-000001");
+    assert_eq!(biller.invoice(&january).await.unwrap().invoice.number, "GEN-000001");
     assert_eq!(story.open().await, [("USD".to_owned(), 8_440)]);
 
     // A meter said too much: a later reading of the same instant corrects the last day to 12 kWh less.
@@ -188,12 +190,12 @@ async fn two_months_from_draft_to_dispute() {
         world.read("gen-1", FEBRUARY_US, 744_000 - 12_000);
     });
     let by = signed("ana", "late data of january");
-    let adjusted = clerk.adjust("2009-01", None, &by).await.unwrap();
+    let adjusted = biller.adjust("2009-01", None, &by).await.unwrap();
     let shown: Vec<_> =
         adjusted.iter().map(|a| (a.kind, a.number.as_str(), a.totals[0].amount.as_str())).collect();
     assert_eq!(shown, [("credit_note_issued", "GEN-CN-000001", "-1.20")]);
-    assert!(clerk.adjust("2009-01", None, &by).await.unwrap().is_empty());
-    let note = clerk.note("GEN-CN-000001").await.unwrap();
+    assert!(biller.adjust("2009-01", None, &by).await.unwrap().is_empty());
+    let note = biller.note("GEN-CN-000001").await.unwrap();
     assert_eq!(note.note.lines[0].line_id, "lab-1/power");
     assert_eq!(note.note.invoice_number, "GEN-000001");
     assert_eq!(story.open().await, [("USD".to_owned(), 8_320)]);
@@ -206,7 +208,7 @@ async fn two_months_from_draft_to_dispute() {
             legal_entity: ENTITY.to_owned(),
             customer_id: CUSTOMER.to_owned(),
             amount: Amount::new(minor, "USD"),
-            received_us: clerk.now_us(),
+            received_us: biller.now_us(),
             settle: Settle::OldestFirst,
         })
     };
@@ -218,26 +220,26 @@ async fn two_months_from_draft_to_dispute() {
     let due_us = FEBRUARY_US + 30 * DAY_US;
     story.at(due_us + 15 * DAY_US);
     let by = signed("dunning", "daily run");
-    assert!(clerk.overdue(due_us, &by).await.unwrap().is_empty());
-    assert_eq!(clerk.overdue(due_us + 1, &by).await.unwrap().len(), 1);
-    assert!(clerk.overdue(due_us + 1, &by).await.unwrap().is_empty());
+    assert!(biller.overdue(due_us, &by).await.unwrap().is_empty());
+    assert_eq!(biller.overdue(due_us + 1, &by).await.unwrap().len(), 1);
+    assert!(biller.overdue(due_us + 1, &by).await.unwrap().is_empty());
     assert_eq!(story.state_of(&january).await, "overdue");
     // 33.20 x 1.5 % x 15/30 = 0.249.
-    let fees = clerk.late_fees(due_us + 15 * DAY_US, 15_000, &by).await.unwrap();
+    let fees = biller.late_fees(due_us + 15 * DAY_US, 15_000, &by).await.unwrap();
     let [Event::DebitNoteIssued(fee)] = &fees[..] else { panic!("{fees:?}") };
     assert_eq!((fee.number.as_str(), fee.totals[0].amount.as_str()), ("GEN-DN-000001", "0.25"));
-    assert!(clerk.late_fees(due_us + 15 * DAY_US, 15_000, &by).await.unwrap().is_empty());
+    assert!(biller.late_fees(due_us + 15 * DAY_US, 15_000, &by).await.unwrap().is_empty());
     // Another 15 days: 0.498 in all, rounded once.
-    let fees = clerk.late_fees(due_us + 30 * DAY_US, 15_000, &by).await.unwrap();
+    let fees = biller.late_fees(due_us + 30 * DAY_US, 15_000, &by).await.unwrap();
     let [Event::DebitNoteIssued(fee)] = &fees[..] else { panic!("{fees:?}") };
     assert_eq!(fee.totals[0].amount, "0.25");
-    let ageing = clerk.statements(CUSTOMER, due_us + 40 * DAY_US).await.unwrap()[0].ageing;
+    let ageing = biller.statements(CUSTOMER, due_us + 40 * DAY_US).await.unwrap()[0].ageing;
     assert_eq!((ageing.current_minor.0, ageing.days_31_60_minor.0), (0, 3_370));
 
     // February: 672 kWh, and the register's 12 kWh that January no longer has.
     story.at(MARCH_US + 17 * DAY_US);
     let february = story.bill("2009-02").await;
-    let invoice = clerk.invoice(&february).await.unwrap();
+    let invoice = biller.invoice(&february).await.unwrap();
     assert_eq!(
         (invoice.invoice.number.as_str(), invoice.invoice.totals[0].amount.as_str()),
         ("GEN-000002", "68.40")
@@ -252,7 +254,7 @@ async fn two_months_from_draft_to_dispute() {
                 amount: Amount::new(1_000, "USD"),
                 text: "The machine was off on the second.".to_owned(),
                 by: "hal".to_owned(),
-                at_us: clerk.now_us(),
+                at_us: biller.now_us(),
             }),
             "hal",
             "letter of 20 March",
@@ -263,23 +265,23 @@ async fn two_months_from_draft_to_dispute() {
         dispute_id: dispute.dispute_id.clone(),
         text: text.to_owned(),
         by: "ben".to_owned(),
-        at_us: clerk.now_us(),
+        at_us: biller.now_us(),
     };
-    assert_eq!(clerk.statements(CUSTOMER, i64::MAX).await.unwrap()[0].disputed_minor.0, 1_000);
+    assert_eq!(biller.statements(CUSTOMER, i64::MAX).await.unwrap()[0].disputed_minor.0, 1_000);
     story.act(Command::AnswerDispute(words("We look into it.")), "ben", "answer").await;
     let accept = Command::AcceptDispute { words: words("Off for four hours."), credit_minor: 400 };
     story.act(accept, "ben", "the site's log agrees").await;
-    assert_eq!(clerk.statements(CUSTOMER, i64::MAX).await.unwrap()[0].disputed_minor.0, 0);
+    assert_eq!(biller.statements(CUSTOMER, i64::MAX).await.unwrap()[0].disputed_minor.0, 0);
 
     // What was granted stays granted when the month is adjusted: nothing changed, so nothing is billed.
-    assert!(clerk.adjust("2009-02", None, &signed("ana", "monthly run")).await.unwrap().is_empty());
+    assert!(biller.adjust("2009-02", None, &signed("ana", "monthly run")).await.unwrap().is_empty());
 
     // The rest is paid, bounces, and is paid again with something over, which goes back.
     let paid = story.act(pay("wire-2", 9_810), "ben", "bank statement").await;
     let [Event::PaymentReceived(payment)] = &paid[..] else { panic!("{paid:?}") };
     assert_eq!(story.state_of(&february).await, "paid");
     let payment_id = payment.payment_id.clone();
-    let at_us = clerk.now_us();
+    let at_us = biller.now_us();
     story.act(Command::Reverse { payment_id, at_us }, "ben", "returned by the bank").await;
     assert_eq!(story.state_of(&february).await, "issued");
     let paid = story.act(pay("wire-3", 10_000), "ben", "bank statement").await;
@@ -293,12 +295,12 @@ async fn two_months_from_draft_to_dispute() {
     story.act(refund, "ben", "overpaid").await;
     assert_eq!(story.open().await, [("USD".to_owned(), 0)]);
 
-    let history = clerk.history(&january).await.unwrap();
+    let history = biller.history(&january).await.unwrap();
     let kinds: Vec<_> = history.iter().map(|entry| (entry.kind, entry.who.as_str())).collect();
     assert_eq!(
         kinds[..4],
         [
-            ("draft_made", "clerk"),
+            ("draft_made", "biller"),
             ("invoice_submitted", "ana"),
             ("invoice_approved", "ben"),
             ("invoice_issued", "ana"),
@@ -336,5 +338,5 @@ async fn check_the_books(story: &Story) {
     let expected: std::collections::BTreeMap<_, _> =
         expected.into_iter().map(|(name, minor)| (name.to_owned(), minor)).collect();
     assert_eq!(accounts, expected);
-    assert_eq!(state, story.clerk.state().await.unwrap());
+    assert_eq!(state, story.biller.state().await.unwrap());
 }

@@ -162,8 +162,8 @@ impl ConnectError {
         }
     }
 
-    pub(crate) fn rows(bad: Vec<crate::import::BadRow>, named_max: usize) -> Self {
-        let named = bad.iter().take(named_max).map(ToString::to_string).collect();
+    pub(crate) fn rows(bad: Vec<crate::import::BadRow>, committed_max: usize) -> Self {
+        let named = bad.iter().take(committed_max).map(ToString::to_string).collect();
         Self::Rows { count: bad.len(), named }
     }
 

@@ -57,7 +57,7 @@ pub enum IngestError {
     Http(#[source] std::io::Error),
 }
 
-struct Door {
+struct IngestState {
     sources: SourceKeys,
     reference: ReferenceView,
     writer: FrameWriter,
@@ -80,19 +80,24 @@ pub async fn serve(
         ReferenceView::start(log.clone(), config.frame_key.clone()).await.map_err(IngestError::Reference)?;
     let writer = FrameWriter::start(&log, partitions, &config.frame_key, &config.name);
     let requests = Semaphore::new(limits::REQUESTS_MAX);
-    let door =
-        Arc::new(Door { sources: config.sources, reference, writer, requests, pods: Mutex::default() });
+    let state = Arc::new(IngestState {
+        sources: config.sources,
+        reference,
+        writer,
+        requests,
+        pods: Mutex::default(),
+    });
     let router = Router::new()
         .route("/v1/events", post(take_events))
         .route("/v1/prometheus/write", post(prometheus::take))
         .route("/health", get(|| async { "ok\n" }))
-        .with_state(door);
+        .with_state(state);
     axum::serve(config.listener, router).with_graceful_shutdown(shutdown).await.map_err(IngestError::Http)
 }
 
-async fn take_events(State(door): State<Arc<Door>>, request: Request) -> Response {
+async fn take_events(State(state): State<Arc<IngestState>>, request: Request) -> Response {
     let began = Instant::now();
-    let taken = door.take(request).await;
+    let taken = state.take(request).await;
     note(began, &taken);
     match taken {
         Ok(events) => answer::events(events),
@@ -135,7 +140,7 @@ struct Outgoing {
     indices: Vec<usize>,
 }
 
-impl Door {
+impl IngestState {
     async fn take(&self, request: Request) -> Result<Vec<EventAnswer>, Refusal> {
         let (parts, request_body) = request.into_parts();
         let source = self

@@ -1,4 +1,4 @@
-//! The front door: authenticates the source, checks the shape, rebuilds and hashes shares,
+//! The front state: authenticates the source, checks the shape, rebuilds and hashes shares,
 //! writes frames to Kafka, and answers when they are durable.
 
 pub mod answer;

@@ -1,4 +1,4 @@
-//! Every bound of the front door, with its reason.
+//! Every bound of the front state, with its reason.
 
 use std::time::Duration;
 

@@ -287,12 +287,12 @@ impl ReferenceView {
     /// Waits until all facts below an offset are known here.
     ///
     /// # Errors
-    /// [`LogError::NamesStopped`] where reading has stopped.
+    /// [`LogError::CommitsStopped`] where reading has stopped.
     pub async fn wait_until(&self, next_offset: u64) -> Result<(), LogError> {
         let mut seen = self.next_offset.clone();
         match seen.wait_for(|now| *now >= next_offset).await {
             Ok(_) => Ok(()),
-            Err(_) => Err(LogError::NamesStopped { detail: "the reader of facts has ended".to_owned() }),
+            Err(_) => Err(LogError::CommitsStopped { detail: "the reader of facts has ended".to_owned() }),
         }
     }
 

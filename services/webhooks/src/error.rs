@@ -1,4 +1,4 @@
-//! What can stop the messenger; each with a stable code.
+//! What can stop the dispatcher; each with a stable code.
 
 use wb_ledger::{CanonicalError, EventError};
 
@@ -61,7 +61,7 @@ pub enum WebhookError {
         /// What the reader of JSON says.
         detail: String,
     },
-    /// Another messenger works with this folder.
+    /// Another dispatcher works with this folder.
     #[error("[WB-6207] another process delivers webhooks from {path}; one is enough, end one of the two")]
     Taken {
         /// The folder's lock.

@@ -1,4 +1,4 @@
-//! The messenger: tells endpoints what the ledger decided, by the Standard Webhooks scheme.
+//! The dispatcher: tells endpoints what the ledger decided, by the Standard Webhooks scheme.
 //!
 //! ```text
 //! topic ledger -> the chain's winners -> a thin message each -> endpoint by endpoint, in order
@@ -13,21 +13,21 @@
 //! - An endpoint that fails holds only itself back. After [`FAILURES_MAX`] failures in a row, or at once for
 //!   `410 Gone`, it is disabled until `weighbridge webhooks retry` or `replay`.
 //! - [`ports`]: the ledger, the clock and the jitter, as traits; [`Delivery`]: the state of an endpoint in a
-//!   file of its own; [`Messenger`]: the loop.
+//!   file of its own; [`Dispatcher`]: the loop.
 
+mod dispatcher;
 mod endpoint;
 mod error;
 mod message;
-mod messenger;
 pub mod ports;
 mod post;
 mod secret;
 mod state;
 
+pub use dispatcher::{Dispatcher, Pace};
 pub use endpoint::{Endpoint, EndpointConfig};
 pub use error::WebhookError;
 pub use message::{Message, Outbox, event_type};
-pub use messenger::{Messenger, Pace};
 pub use post::{Answer, Post};
 pub use secret::Secret;
 pub use state::{Delivery, Disabled, Order, StateDir};

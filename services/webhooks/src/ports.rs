@@ -1,4 +1,4 @@
-//! What the messenger needs from outside. It owns these traits; adapters implement them.
+//! What the dispatcher needs from outside. It owns these traits; adapters implement them.
 
 use std::future::Future;
 

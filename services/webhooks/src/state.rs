@@ -80,7 +80,7 @@ impl StateDir {
         Ok(Self { dir: dir.to_owned() })
     }
 
-    /// Takes the folder for one messenger, until the file is dropped or the process ends.
+    /// Takes the folder for one dispatcher, until the file is dropped or the process ends.
     ///
     /// # Errors
     /// [`WebhookError::Taken`] where another process has it.

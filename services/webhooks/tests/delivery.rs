@@ -12,9 +12,9 @@ use std::process::{Command, Stdio};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use wb_webhooks::{Disabled, EndpointConfig, FAILURES_MAX, Order, StateDir};
-use world::{Certificate, Receiver, messenger, until, write_ledger};
+use world::{Certificate, Receiver, dispatcher, until, write_ledger};
 
-/// A messenger that ends with the test.
+/// A dispatcher that ends with the test.
 struct Running {
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
@@ -23,7 +23,7 @@ struct Running {
 impl Running {
     fn start(folder: &Path, configs: Vec<EndpointConfig>) -> Self {
         let (stop, stopped) = watch::channel(false);
-        Self { stop, task: tokio::spawn(messenger(folder, configs).run(stopped)) }
+        Self { stop, task: tokio::spawn(dispatcher(folder, configs).run(stopped)) }
     }
 
     async fn end(self) {
@@ -151,7 +151,7 @@ async fn a_new_endpoint_is_not_flooded_with_the_past_and_one_folder_has_one_mess
     });
     let endpoints = vec![wb_webhooks::Endpoint::new(receiver.config("books")).unwrap()];
     let ports = (world::FileLedger(folder.path().join("ledger")), world::WallClock, world::NoJitter);
-    let second = wb_webhooks::Messenger::new(
+    let second = wb_webhooks::Dispatcher::new(
         endpoints,
         states(folder.path()),
         wb_webhooks::Post::new().unwrap(),
@@ -170,7 +170,7 @@ async fn a_new_endpoint_is_not_flooded_with_the_past_and_one_folder_has_one_mess
 /// Set for the process that is killed.
 const CHILD: &str = "WEBHOOKS_TEST_CHILD";
 
-/// The process that is killed: a messenger that never ends. Without its variable it is no test at all.
+/// The process that is killed: a dispatcher that never ends. Without its variable it is no test at all.
 #[tokio::test(flavor = "multi_thread")]
 async fn child_that_delivers() {
     let Ok(told) = std::env::var(CHILD) else { return };
@@ -187,7 +187,7 @@ async fn child_that_delivers() {
         }
     };
     let (_stop, stopped) = watch::channel(false);
-    messenger(Path::new(folder), told.map(config).collect()).run(stopped).await;
+    dispatcher(Path::new(folder), told.map(config).collect()).run(stopped).await;
 }
 
 /// A process that delivers to some endpoints until it is killed.
@@ -216,7 +216,7 @@ fn over_https_nothing_is_told_to_whom_nobody_vouches_for() {
     for (id, _) in endpoints {
         from_the_beginning(folder.path(), id);
     }
-    // What the system trusts is told to the process by its environment, and is no setting of the messenger.
+    // What the system trusts is told to the process by its environment, and is no setting of the dispatcher.
     let mut child = child(folder.path(), &endpoints).env("SSL_CERT_FILE", &authorities).spawn().unwrap();
     let kept = states(folder.path());
     let failure = |id: &str| kept.delivery(id).unwrap().and_then(|delivery| delivery.last_failure);

@@ -1,4 +1,4 @@
-//! The clerk's ports, on Kafka and ClickHouse.
+//! The biller's ports, on Kafka and ClickHouse.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use wb_clickhouse::conserve::{Breach, WINDOW_NAMES};
 use wb_clickhouse::{Cut, Store};
 use wb_events::topics;
 use wb_kafka::topics::Partitions;
-use wb_kafka::{Log, NamesView};
+use wb_kafka::{CommitsView, Log};
 
-/// How long a close waits for everything acknowledged before it to be named and projected.
+/// How long a close waits for everything acknowledged before it to be committed and projected.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(120);
 /// How often the projection is asked for while waiting.
 const PROJECTION_PAUSE: Duration = Duration::from_millis(50);
@@ -39,8 +39,8 @@ impl LedgerLog for LedgerTopic {
 
 /// The cut that contains everything acknowledged so far.
 #[derive(Clone)]
-pub(crate) struct NamedCuts {
-    pub(crate) names: NamesView,
+pub(crate) struct CommittedCuts {
+    pub(crate) commits: CommitsView,
     pub(crate) partitions: Partitions,
     pub(crate) store: Store,
 }
@@ -50,9 +50,9 @@ pub(crate) struct NamedCuts {
 #[error("{0}")]
 struct NotConserved(String);
 
-impl NamedCuts {
+impl CommittedCuts {
     fn check_no_alarm(&self) -> Result<(), PortError> {
-        self.names.check_no_alarm().map_err(|error| PortError::new("begin to bill", error))
+        self.commits.check_no_alarm().map_err(|error| PortError::new("begin to bill", error))
     }
 
     /// Looks for the first breach that a bill of these days could stand on.
@@ -81,10 +81,10 @@ impl NamedCuts {
 
     async fn settle(&self) -> Result<u64, PortError> {
         let cut = self
-            .names
+            .commits
             .settled_cut(&self.partitions)
             .await
-            .map_err(|error| PortError::new("wait until everything is named", error))?;
+            .map_err(|error| PortError::new("wait until everything is committed", error))?;
         loop {
             let projected =
                 self.store.cut().await.map_err(|error| PortError::new("ask for the cut", error))?;
@@ -99,20 +99,20 @@ impl NamedCuts {
 /// The wait was longer than [`SETTLE_TIMEOUT`].
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "WB-5621 not everything acknowledged was named within {} seconds: is an aggregator running, and ClickHouse with it?",
+    "WB-5621 not everything acknowledged was committed within {} seconds: is an aggregator running, and ClickHouse with it?",
     SETTLE_TIMEOUT.as_secs()
 )]
 struct NotSettled;
 
-impl CutSource for NamedCuts {
+impl CutSource for CommittedCuts {
     async fn settled_cut(&self) -> Result<u64, PortError> {
-        // While an alarm stands nothing is named, so nothing would settle either.
-        let caught_up = self.names.catch_up().await;
-        caught_up.map_err(|error| PortError::new("read the names", error))?;
+        // While an alarm stands nothing is committed, so nothing would settle either.
+        let caught_up = self.commits.catch_up().await;
+        caught_up.map_err(|error| PortError::new("read the commits", error))?;
         self.check_no_alarm()?;
         match tokio::time::timeout(SETTLE_TIMEOUT, self.settle()).await {
             Ok(settled) => settled,
-            Err(_) => Err(PortError::new("wait until everything is named", NotSettled)),
+            Err(_) => Err(PortError::new("wait until everything is committed", NotSettled)),
         }
     }
 

@@ -19,7 +19,7 @@ pub(crate) struct ScrubArguments {
     /// Repair what is found.
     #[arg(long)]
     repair: bool,
-    /// Read every record that the log still holds, too, and compare it with the names.
+    /// Read every record that the log still holds, too, and compare it with the commits.
     #[arg(long)]
     log: bool,
     /// Say everything as JSON, one object a line.
@@ -79,7 +79,7 @@ impl Printer {
 pub(crate) async fn scrub(config: &Config, arguments: &ScrubArguments) -> Result<ExitCode> {
     let connected = connect(config).await?;
     let options = ScrubOptions { repair: arguments.repair, log: arguments.log };
-    tell("checking names, manifest, tables, archive and log");
+    tell("checking commits, manifest, tables, archive and log");
     let mut printer = Printer::new(arguments.json);
     let report = auditor(config, &connected)?.scrub(options, &mut |said| printer.say(said)).await?;
     printer.end()?;
@@ -87,7 +87,7 @@ pub(crate) async fn scrub(config: &Config, arguments: &ScrubArguments) -> Result
         print(&serde_json::json!({ "event": "end", "report": report }).to_string())?;
     } else {
         let end = match (report.faults, report.left) {
-            (0, _) => "all is as it was named".to_owned(),
+            (0, _) => "all is as it was committed".to_owned(),
             (faults, 0) => format!("{faults} faults, all repaired"),
             (faults, left) if arguments.repair => format!("{faults} faults, {left} of them not repaired"),
             (faults, _) => {
@@ -95,8 +95,8 @@ pub(crate) async fn scrub(config: &Config, arguments: &ScrubArguments) -> Result
             }
         };
         print(&format!(
-            "{} named blocks with {} events ({} records of names): {end}",
-            report.blocks, report.events, report.names
+            "{} committed blocks with {} events ({} records of commits): {end}",
+            report.blocks, report.events, report.commits
         ))?;
     }
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -141,7 +141,7 @@ pub(crate) async fn replay(config: &Config, arguments: &ReplayArguments) -> Resu
             differences => format!("{differences} differences"),
         };
         print(&format!(
-            "{} blocks with {} events named below offset {}: {end}",
+            "{} blocks with {} events committed below offset {}: {end}",
             report.blocks, report.events, report.cut
         ))?;
     }

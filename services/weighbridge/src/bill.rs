@@ -9,7 +9,7 @@ use wb_ledger::{Command, Event, Step, Total};
 use crate::cli::{print, tell};
 use crate::evidence;
 use crate::paper::{self, PaperArguments, Shape};
-use crate::services::{RealClerk, connect};
+use crate::services::{LiveBiller, connect};
 
 pub(crate) mod account;
 
@@ -137,7 +137,7 @@ pub(crate) async fn close(config: &Config, arguments: CloseArguments) -> Result<
         payment_terms_days: arguments.payment_terms_days,
         completeness_threshold_ppm: arguments.completeness_ppm,
     };
-    let clerk = connect(config).await?.clerk(&arguments.who).await?.with_policy(policy);
+    let biller = connect(config).await?.biller(&arguments.who).await?.with_policy(policy);
     let incomplete = arguments.reason.filter(|_| arguments.allow_incomplete);
     let request = CloseRequest {
         period: arguments.period,
@@ -146,7 +146,7 @@ pub(crate) async fn close(config: &Config, arguments: CloseArguments) -> Result<
         incomplete: incomplete.map(|why| Signature { who: arguments.who, why }),
     };
     tell("waiting until everything recorded is named, then rating");
-    let issued = clerk.close_with(&request, &mut tell_progress).await?;
+    let issued = biller.close_with(&request, &mut tell_progress).await?;
     for invoice in &issued {
         print(&issued_line(invoice))?;
     }
@@ -199,10 +199,10 @@ pub(crate) fn amounts(totals: &[Total]) -> String {
 
 /// Bills what came late for a closed month.
 pub(crate) async fn adjust(config: &Config, arguments: AdjustArguments) -> Result<()> {
-    let clerk = connect(config).await?.clerk(WHO).await?;
+    let biller = connect(config).await?.biller(WHO).await?;
     tell("waiting until everything recorded is named, then rating the closed month again");
     let signature = arguments.signed.signature();
-    let adjusted = clerk.adjust(&arguments.period, arguments.customer.as_deref(), &signature).await?;
+    let adjusted = biller.adjust(&arguments.period, arguments.customer.as_deref(), &signature).await?;
     for document in &adjusted {
         print(&format!(
             "{} {} {} {} {}",
@@ -219,10 +219,10 @@ pub(crate) async fn adjust(config: &Config, arguments: AdjustArguments) -> Resul
 
 /// Records what is overdue, and charges late fees where that is asked for.
 pub(crate) async fn overdue(config: &Config, arguments: OverdueArguments) -> Result<()> {
-    let clerk = connect(config).await?.clerk(WHO).await?;
+    let biller = connect(config).await?.biller(WHO).await?;
     let signature = arguments.signed.signature();
-    let at_us = arguments.at.map_or_else(|| clerk.now_us(), jiff::Timestamp::as_microsecond);
-    for item in clerk.overdue(at_us, &signature).await? {
+    let at_us = arguments.at.map_or_else(|| biller.now_us(), jiff::Timestamp::as_microsecond);
+    for item in biller.overdue(at_us, &signature).await? {
         print(&format!(
             "overdue {} {} {} open {}",
             item.number,
@@ -232,7 +232,7 @@ pub(crate) async fn overdue(config: &Config, arguments: OverdueArguments) -> Res
         ))?;
     }
     if let Some(ppm) = arguments.late_fee_ppm {
-        for event in clerk.late_fees(at_us, ppm, &signature).await? {
+        for event in biller.late_fees(at_us, ppm, &signature).await? {
             print(&recorded_line(&event))?;
         }
     }
@@ -244,42 +244,42 @@ pub(crate) async fn run(config: &Config, command: InvoiceCommand) -> Result<()> 
     if let InvoiceCommand::Bundle(arguments) = &command {
         return evidence::bundle(config, arguments).await;
     }
-    let clerk = connect(config).await?.clerk(WHO).await?;
+    let biller = connect(config).await?.biller(WHO).await?;
     let step = |arguments: &StepArguments| Step {
         invoice_id: arguments.id.clone(),
         by: arguments.signed.who.clone(),
-        at_us: clerk.now_us(),
+        at_us: biller.now_us(),
     };
     match command {
         InvoiceCommand::Bundle(_) | InvoiceCommand::Verify(_) => Ok(()),
-        InvoiceCommand::List => list(&clerk).await,
-        InvoiceCommand::Show { id, recompute } => show(&clerk, &id, recompute).await,
-        InvoiceCommand::Pdf(arguments) => paper::write(&clerk, &arguments, Shape::Pdf).await,
-        InvoiceCommand::Html(arguments) => paper::write(&clerk, &arguments, Shape::Html).await,
+        InvoiceCommand::List => list(&biller).await,
+        InvoiceCommand::Show { id, recompute } => show(&biller, &id, recompute).await,
+        InvoiceCommand::Pdf(arguments) => paper::write(&biller, &arguments, Shape::Pdf).await,
+        InvoiceCommand::Html(arguments) => paper::write(&biller, &arguments, Shape::Html).await,
         InvoiceCommand::Submit(arguments) => {
-            record(&clerk, &Command::Submit(step(&arguments)), &arguments.signed).await
+            record(&biller, &Command::Submit(step(&arguments)), &arguments.signed).await
         }
         InvoiceCommand::Approve(arguments) => {
-            record(&clerk, &Command::Approve(step(&arguments)), &arguments.signed).await
+            record(&biller, &Command::Approve(step(&arguments)), &arguments.signed).await
         }
         InvoiceCommand::Reject(arguments) => {
-            record(&clerk, &Command::Reject(step(&arguments)), &arguments.signed).await
+            record(&biller, &Command::Reject(step(&arguments)), &arguments.signed).await
         }
         InvoiceCommand::Issue(arguments) => {
-            told(&clerk.issue(&arguments.id, &arguments.signed.signature()).await?)
+            told(&biller.issue(&arguments.id, &arguments.signed.signature()).await?)
         }
         InvoiceCommand::Void(StepArguments { id, signed }) => {
-            let void = Command::Void { invoice_id: id, text: signed.why.clone(), at_us: clerk.now_us() };
-            record(&clerk, &void, &signed).await
+            let void = Command::Void { invoice_id: id, text: signed.why.clone(), at_us: biller.now_us() };
+            record(&biller, &void, &signed).await
         }
         InvoiceCommand::WriteOff(StepArguments { id, signed }) => {
-            record(&clerk, &Command::WriteOff { invoice_id: id, at_us: clerk.now_us() }, &signed).await
+            record(&biller, &Command::WriteOff { invoice_id: id, at_us: biller.now_us() }, &signed).await
         }
     }
 }
 
-async fn list(clerk: &RealClerk) -> Result<()> {
-    let state = clerk.state().await?;
+async fn list(biller: &LiveBiller) -> Result<()> {
+    let state = biller.state().await?;
     for review in state.reviews() {
         let draft = &review.draft;
         print(&format!(
@@ -290,7 +290,7 @@ async fn list(clerk: &RealClerk) -> Result<()> {
             amounts(&draft.totals)
         ))?;
     }
-    for document in clerk.invoices().await? {
+    for document in biller.invoices().await? {
         let invoice = &document.invoice;
         let item = state.item(&invoice.invoice_id).context("the ledger has the invoice and not its item")?;
         print(&format!(
@@ -305,8 +305,8 @@ async fn list(clerk: &RealClerk) -> Result<()> {
     Ok(())
 }
 
-async fn show(clerk: &RealClerk, id: &str, recompute: bool) -> Result<()> {
-    let state = clerk.state().await?;
+async fn show(biller: &LiveBiller, id: &str, recompute: bool) -> Result<()> {
+    let state = biller.state().await?;
     if let Some(review) = state.review(id) {
         let json =
             wb_ledger::canonical::write_document(&review.draft).context("the draft cannot be written")?;
@@ -317,9 +317,9 @@ async fn show(clerk: &RealClerk, id: &str, recompute: bool) -> Result<()> {
             review.approved_by.len(),
             review.approvals_needed
         ));
-        return tell_history(clerk, id).await;
+        return tell_history(biller, id).await;
     }
-    let document = clerk.invoice(id).await?;
+    let document = biller.invoice(id).await?;
     let json =
         wb_ledger::canonical::write_document(&document.invoice).context("the invoice cannot be written")?;
     print(&json)?;
@@ -332,9 +332,9 @@ async fn show(clerk: &RealClerk, id: &str, recompute: bool) -> Result<()> {
             amounts(&item.open())
         ));
     }
-    tell_history(clerk, id).await?;
+    tell_history(biller, id).await?;
     if recompute {
-        let again = clerk.recompute(id).await?;
+        let again = biller.recompute(id).await?;
         tell(&format!(
             "bill digest again {}, evidence digest again {}",
             again.bill_digest, again.evidence_digest
@@ -345,8 +345,8 @@ async fn show(clerk: &RealClerk, id: &str, recompute: bool) -> Result<()> {
     Ok(())
 }
 
-async fn tell_history(clerk: &RealClerk, id: &str) -> Result<()> {
-    for entry in clerk.history(id).await? {
+async fn tell_history(biller: &LiveBiller, id: &str) -> Result<()> {
+    for entry in biller.history(id).await? {
         tell(&format!("{} {} by {}: {}", instant_text(entry.at_us), entry.kind, entry.who, entry.why));
     }
     Ok(())
@@ -358,8 +358,8 @@ pub(crate) fn instant_text(at_us: i64) -> String {
 }
 
 /// Does a command and says what came of it.
-pub(crate) async fn record(clerk: &RealClerk, command: &Command, signed: &Signed) -> Result<()> {
-    told(&clerk.act(command, &signed.signature()).await?)
+pub(crate) async fn record(biller: &LiveBiller, command: &Command, signed: &Signed) -> Result<()> {
+    told(&biller.act(command, &signed.signature()).await?)
 }
 
 fn told(done: &Done) -> Result<()> {

@@ -140,7 +140,7 @@ async fn document(config: &Config, name: &str) -> Result<(String, Format)> {
     let (contract_id, version) = name
         .rsplit_once('@')
         .with_context(|| format!("{name} is no file, and no recorded version such as CONTRACT@2"))?;
-    let recorded = connect(config).await?.clerk(WHO).await?.documents_of(contract_id).await?;
+    let recorded = connect(config).await?.biller(WHO).await?.documents_of(contract_id).await?;
     let number = |body: &str| Contract::parse(body).ok().map(|contract| contract.version.to_string());
     let found = recorded
         .iter()
@@ -176,14 +176,14 @@ pub(crate) async fn backtest(config: &Config, arguments: &BacktestArguments) -> 
         bail!("{}", named.join("\n"));
     }
     let document = document_json(&text, format)?.to_string();
-    let clerk = connect(config).await?.clerk(WHO).await?;
+    let biller = connect(config).await?.biller(WHO).await?;
     let contracts: Vec<Option<String>> = match &arguments.customer {
-        Some(customer) => clerk.contracts_of(customer).await?.into_iter().map(Some).collect(),
+        Some(customer) => biller.contracts_of(customer).await?.into_iter().map(Some).collect(),
         None => vec![arguments.contract.clone()],
     };
     anyhow::ensure!(!contracts.is_empty(), "the customer has no contract");
     for contract_id in contracts {
-        let tried = clerk.backtest(&document, contract_id.as_deref(), &arguments.period).await?;
+        let tried = biller.backtest(&document, contract_id.as_deref(), &arguments.period).await?;
         if arguments.json {
             print(&as_json(&tried).to_string())?;
         } else {

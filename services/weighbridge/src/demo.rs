@@ -19,7 +19,7 @@ use wb_testkit::DemoInput;
 use crate::cli::{print, tell};
 use crate::services::Connected;
 use crate::up::{Stack, end_signal};
-use client::{Door, Sent, Window, patiently};
+use client::{Sent, StackClient, Window, patiently};
 use report::Summary;
 
 /// The seed of the simulated fleet unless another is given.
@@ -130,31 +130,31 @@ async fn weigh(
     let issuer = connected.keys.issuer()?;
     let hours = std::time::Duration::from_secs(8 * 3_600);
     let operator = issuer.issue(&Grant { subject: "demo".to_owned(), access: Access::Operator }, hours)?;
-    let door = Door::new(config, operator)?;
-    let clerk = connected.clerk("weighbridge-demo").await?;
+    let client = StackClient::new(config, operator)?;
+    let biller = connected.biller("weighbridge-demo").await?;
     let cuts = connected.cuts().await?;
 
     tell("demo 3/6: sending everything once");
-    let first_sent = send_all(&door, demo_keys, input).await?;
+    let first_sent = send_all(&client, demo_keys, input).await?;
     patiently("waiting for names", async || Ok(cuts.settled_cut().await?)).await?;
-    let first = door.totals(&Window::all()).await?;
+    let first = client.totals(&Window::all()).await?;
     tell("demo 4/6: sending everything a second time");
-    send_all(&door, demo_keys, input).await?;
+    send_all(&client, demo_keys, input).await?;
     patiently("waiting for names", async || Ok(cuts.settled_cut().await?)).await?;
-    let second = door.totals(&Window::all()).await?;
+    let second = client.totals(&Window::all()).await?;
 
     tell("demo 5/6: sealing the days, closing the months and issuing invoices");
     patiently("sealing days", || crate::seal::pass(connected)).await?;
     let mut issued = BTreeSet::new();
     for period in PERIODS {
         // A repeat goes on where the one before ended, and returns what exists already.
-        let of_period = patiently("closing a month", async || Ok(clerk.close(period, None).await?)).await?;
+        let of_period = patiently("closing a month", async || Ok(biller.close(period, None).await?)).await?;
         issued.extend(of_period.into_iter().map(|invoice| invoice.invoice_id));
     }
-    let invoices = door.invoices(&issued).await?;
+    let invoices = client.invoices(&issued).await?;
     let mut recomputed = true;
     for invoice in &invoices {
-        let again = patiently("computing again", async || Ok(clerk.recompute(&invoice.id).await?)).await?;
+        let again = patiently("computing again", async || Ok(biller.recompute(&invoice.id).await?)).await?;
         recomputed &= again.bill_matches && again.evidence_matches;
     }
     tell("demo 6/6: the result");
@@ -163,8 +163,8 @@ async fn weigh(
         seed_note: format!("fleet mined with seed {seed}"),
         events_sent: first_sent.events,
         events_refused_at_the_door: first_sent.refused,
-        genesis: door.totals(&Window::genesis()).await?,
-        museum: door.totals(&Window::museum()).await?,
+        genesis: client.totals(&Window::genesis()).await?,
+        historic: client.totals(&Window::historic()).await?,
         first,
         second,
         invoices,
@@ -194,10 +194,10 @@ async fn weigh(
     Ok(summary)
 }
 
-async fn send_all(door: &Door, demo_keys: &DemoKeys, input: &DemoInput) -> Result<Sent> {
+async fn send_all(client: &StackClient, demo_keys: &DemoKeys, input: &DemoInput) -> Result<Sent> {
     let mut all = Sent::default();
     for part in &input.parts {
-        let sent = door.send(demo_keys.of(part.source)?, &part.events).await?;
+        let sent = client.send(demo_keys.of(part.source)?, &part.events).await?;
         tell(&format!("  {:<18} {:>5} events", part.name, sent.events));
         all.events += sent.events;
         all.refused += sent.refused;

@@ -12,7 +12,8 @@ use clap::Args;
 use wb_billing::InvoiceEvidence;
 use wb_config::Config;
 use wb_evidence::{
-    Builder, Held, Material, NamedBlock, PACKED_BYTES_MAX, SAMPLES_DEFAULT, SAMPLES_MAX, Sampling, Subject,
+    Builder, CommittedBlock, Held, Material, PACKED_BYTES_MAX, SAMPLES_DEFAULT, SAMPLES_MAX, Sampling,
+    Subject,
 };
 use wb_rating::Contract;
 
@@ -20,7 +21,7 @@ use crate::audit::auditor;
 use crate::cli::{print, tell};
 use crate::services::connect;
 
-/// Who asks the clerk.
+/// Who asks the biller.
 const WHO: &str = "weighbridge-cli";
 
 #[derive(Debug, Args)]
@@ -77,10 +78,10 @@ impl std::fmt::Display for Events {
 /// Makes the bundle of an invoice from the running stack, verifies it, and writes it.
 pub(crate) async fn bundle(config: &Config, arguments: &BundleArguments) -> Result<()> {
     let connected = connect(config).await?;
-    let clerk = connected.clerk(WHO).await?;
+    let biller = connected.biller(WHO).await?;
     tell("computing the invoice again at its cut");
-    let invoice = clerk.invoice(&arguments.id).await?.invoice.clone();
-    let evidence = clerk.evidence(&arguments.id).await?;
+    let invoice = biller.invoice(&arguments.id).await?.invoice.clone();
+    let evidence = biller.evidence(&arguments.id).await?;
     let auditor = auditor(config, &connected)?;
     let days = days::sealed_days(&auditor, &connected.store, &evidence.bill).await?;
     let mut material = material(evidence, invoice.evidence_digest, arguments.events.0);
@@ -88,12 +89,12 @@ pub(crate) async fn bundle(config: &Config, arguments: &BundleArguments) -> Resu
     let mut builder = Builder::new(material)?;
     let wanted: BTreeSet<(String, u32, u64)> =
         builder.wanted().map(|(topic, partition, block)| (topic.to_owned(), partition, block)).collect();
-    tell(&format!("reading {} named blocks from the log and the archive", wanted.len()));
+    tell(&format!("reading {} committed blocks from the log and the archive", wanted.len()));
     let mut blocks = auditor.stored_blocks(&wanted, invoice.evidence.cut).await?;
     while let Some(block) = blocks.next_block().await? {
-        builder.take(&NamedBlock {
-            names_offset: block.names_offset,
-            name: block.name,
+        builder.take(&CommittedBlock {
+            commit_offset: block.commit_offset,
+            commit: block.commit,
             stored: block.stored,
         })?;
     }

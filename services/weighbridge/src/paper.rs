@@ -10,7 +10,7 @@ use wb_document::{Language, Parties, Party, Sheet, html, pdf};
 use wb_ledger::Invoice;
 
 use crate::cli::tell;
-use crate::services::RealClerk;
+use crate::services::LiveBiller;
 
 /// What is written, and where.
 #[derive(Debug, Args)]
@@ -33,10 +33,10 @@ pub(crate) enum Shape {
 }
 
 /// Writes an issued invoice as a document.
-pub(crate) async fn write(clerk: &RealClerk, arguments: &PaperArguments, shape: Shape) -> Result<()> {
-    let document = clerk.invoice(&arguments.id).await?;
+pub(crate) async fn write(biller: &LiveBiller, arguments: &PaperArguments, shape: Shape) -> Result<()> {
+    let document = biller.invoice(&arguments.id).await?;
     let invoice = &document.invoice;
-    let named = clerk.parties(invoice).await?;
+    let named = biller.parties(invoice).await?;
     let tag = arguments.language.as_deref().or(named.customer.language.as_deref());
     let language = tag.map(Language::of_tag).transpose()?.unwrap_or_default();
     let sheet = sheet(invoice, named, language);

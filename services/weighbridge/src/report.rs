@@ -121,7 +121,7 @@ pub(crate) fn now_us() -> Result<Micros> {
 /// The cut of an instant: what was named before it. Asked of the log itself, whose broker stamped each name.
 async fn cut_at(config: &Config, at_us: Micros) -> Result<Cut> {
     let log = Log::connect(log_settings(config)).context("the Kafka client was not accepted")?;
-    Ok(Cut(log.first_offset_at(topics::NAMES, 0, at_us).await?))
+    Ok(Cut(log.first_offset_at(topics::COMMITS, 0, at_us).await?))
 }
 
 /// An instant as people write it, in UTC microseconds.

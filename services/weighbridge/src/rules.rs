@@ -12,11 +12,11 @@ use crate::services::connect;
 /// Says by which rules each partition's last block was folded; with a version, switches all partitions to it.
 pub(crate) async fn run(config: &Config, switch: Option<u32>) -> Result<()> {
     let connected = connect(config).await?;
-    let names = connected.names().await?;
-    let first = names.pin().and_then(|pin| pin.first_fold_version).unwrap_or(FIRST_FOLD_VERSION);
+    let commits = connected.commits().await?;
+    let first = commits.pin().and_then(|pin| pin.first_fold_version).unwrap_or(FIRST_FOLD_VERSION);
     tell(&format!("partitions begin with version {first}"));
-    for (chain, head) in names.heads() {
-        print(&format!("{}/{} version {}", chain.topic, chain.partition, head.name.fold_version))?;
+    for (chain, head) in commits.heads() {
+        print(&format!("{}/{} version {}", chain.topic, chain.partition, head.commit.fold_version))?;
     }
     tell(&format!("this program knows versions {FIRST_FOLD_VERSION} to {FOLD_VERSION}"));
     let Some(version) = switch else { return Ok(()) };

@@ -10,16 +10,16 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use wb_auth::SourceKeys;
 use wb_billing::{
-    Clerk, ClickHouseUsage, Projector, RunningBills, RunningPace, RunningTable, ports::SystemClock,
+    Biller, ClickHouseUsage, Projector, RunningBills, RunningPace, RunningTable, ports::SystemClock,
 };
 use wb_clickhouse::Store;
 use wb_config::Config;
 use wb_framearchive::{FolderArchive, FrameArchive};
-use wb_kafka::names_view::follow_channel;
+use wb_kafka::commits_view::follow_channel;
 use wb_kafka::topics::Partitions;
-use wb_kafka::{Log, NamesView, TopicPlan};
+use wb_kafka::{CommitsView, Log, TopicPlan};
 
-use crate::adapters::{LedgerTopic, NamedCuts};
+use crate::adapters::{CommittedCuts, LedgerTopic};
 use crate::backends::{ClickHouseAccess, clickhouse_access, log_settings};
 use crate::keys::Keys;
 use crate::webhooks;
@@ -54,8 +54,8 @@ pub(crate) struct Connected {
     pub(crate) keys: Keys,
 }
 
-/// The clerk on the real ports.
-pub(crate) type RealClerk = Clerk<LedgerTopic, ClickHouseUsage, NamedCuts, SystemClock>;
+/// The biller on the real ports.
+pub(crate) type LiveBiller = Biller<LedgerTopic, ClickHouseUsage, CommittedCuts, SystemClock>;
 
 fn topic_plan(config: &Config) -> TopicPlan {
     let partitions = &config.kafka.partitions;
@@ -114,27 +114,27 @@ impl Connected {
         Ok(log_id)
     }
 
-    /// A view of the names that nobody follows.
-    pub(crate) async fn names(&self) -> Result<NamesView> {
-        NamesView::start(self.log.clone(), &self.partitions, Self::log_id()?, None)
+    /// A view of the commits that nobody follows.
+    pub(crate) async fn commits(&self) -> Result<CommitsView> {
+        CommitsView::start(self.log.clone(), &self.partitions, Self::log_id()?, None)
             .await
-            .context("the names cannot be read")
+            .context("the commits cannot be read")
     }
 
     /// Where the events count up to.
-    pub(crate) async fn cuts(&self) -> Result<NamedCuts> {
-        Ok(NamedCuts {
-            names: self.names().await?,
+    pub(crate) async fn cuts(&self) -> Result<CommittedCuts> {
+        Ok(CommittedCuts {
+            commits: self.commits().await?,
             partitions: self.partitions.clone(),
             store: self.store.clone(),
         })
     }
 
-    /// The clerk.
-    pub(crate) async fn clerk(&self, who: &str) -> Result<RealClerk> {
+    /// The biller.
+    pub(crate) async fn biller(&self, who: &str) -> Result<LiveBiller> {
         let cuts = self.cuts().await?;
         let usage = ClickHouseUsage::new(self.store.client().clone());
-        Ok(Clerk::new(LedgerTopic(self.log.clone()), usage, cuts, SystemClock, who))
+        Ok(Biller::new(LedgerTopic(self.log.clone()), usage, cuts, SystemClock, who))
     }
 }
 
@@ -186,7 +186,7 @@ impl Running {
         };
         if wanted.contains(&Service::Aggregator) {
             let (sender, follow) = follow_channel();
-            let names = NamesView::start(
+            let commits = CommitsView::start(
                 connected.log.clone(),
                 &connected.partitions,
                 Connected::log_id()?,
@@ -207,22 +207,22 @@ impl Running {
             // The view sends every name it reads; whoever follows must run before it waits.
             let (log, store) = (connected.log.clone(), connected.store.clone());
             let projector = wb_aggregator::Projector::start(store.clone(), follow, stopping.clone());
-            let names = names.await.context("the names cannot be read")?;
+            let commits = commits.await.context("the commits cannot be read")?;
             // With everything in one process there is nobody to share the partitions with.
             let share = if wanted == [Service::Aggregator] {
                 let timeout = Duration::from_millis(config.aggregator.session_timeout_ms.into());
                 let id = aggregator_id(&config.data_dir)?;
                 let membership = wb_kafka::Membership::join(&connected.log, &id, timeout);
-                wb_aggregator::Share::OfGroup(
+                wb_aggregator::PartitionAssignment::OfGroup(
                     membership.context("the group of aggregators cannot be joined")?,
                 )
             } else {
-                wb_aggregator::Share::All(connected.partitions.clone())
+                wb_aggregator::PartitionAssignment::All(connected.partitions.clone())
             };
             let stopping = stopping.clone();
             tasks.spawn(async move {
                 let ended =
-                    wb_aggregator::run(aggregator, log, store, names, projector, share, stopping).await;
+                    wb_aggregator::run(aggregator, log, store, commits, projector, share, stopping).await;
                 ended.context("the aggregator has ended")
             });
         }
@@ -256,17 +256,17 @@ impl Running {
             let projector = Projector::new(connected.store.client().clone());
             let ledger = LedgerTopic(connected.log.clone());
             // Who is told what the ledger decides is told by whoever bills.
-            if let Some(messenger) = webhooks::messenger(config, ledger.clone())? {
+            if let Some(dispatcher) = webhooks::dispatcher(config, ledger.clone())? {
                 let stopping = stopping.clone();
                 tasks.spawn(async move {
-                    messenger.run(stopping).await;
+                    dispatcher.run(stopping).await;
                     Ok(())
                 });
             }
             tasks.spawn(project_ledger(projector, ledger, stopping.clone()));
-            let clerk = connected.clerk("weighbridge-billing").await?;
+            let biller = connected.biller("weighbridge-billing").await?;
             let table = RunningTable::new(connected.store.client().clone());
-            tasks.spawn(run_bills(clerk, table, stopping.clone()));
+            tasks.spawn(run_bills(biller, table, stopping.clone()));
         }
         Ok(Self { stop, tasks })
     }
@@ -296,11 +296,11 @@ impl Running {
     }
 }
 
-/// Keeps the running bills of all contracts up with what is named.
-async fn run_bills(clerk: RealClerk, table: RunningTable, stopping: watch::Receiver<bool>) -> Result<()> {
+/// Keeps the running bills of all contracts up with what is committed.
+async fn run_bills(biller: LiveBiller, table: RunningTable, stopping: watch::Receiver<bool>) -> Result<()> {
     let mut bills = RunningBills::default();
     loop {
-        let pass = clerk.run_bills(&mut bills, RunningPace::default()).await;
+        let pass = biller.run_bills(&mut bills, RunningPace::default()).await;
         let written = match &pass {
             Ok(pass) => table.write(&pass.bills).await,
             Err(_) => Ok(()),

@@ -1,10 +1,12 @@
-//! `weighbridge webhooks`, and the messenger on its real ports.
+//! `weighbridge webhooks`, and the dispatcher on its real ports.
 
 use anyhow::{Context as _, Result};
 use clap::Subcommand;
 use wb_config::Config;
 use wb_webhooks::ports::{Clock, Jitter, LedgerSource, Records};
-use wb_webhooks::{Disabled, Endpoint, EndpointConfig, Messenger, Order, Pace, Post, StateDir, WebhookError};
+use wb_webhooks::{
+    Disabled, Dispatcher, Endpoint, EndpointConfig, Order, Pace, Post, StateDir, WebhookError,
+};
 
 use crate::adapters::LedgerTopic;
 use crate::cli::{print, tell};
@@ -28,8 +30,8 @@ pub(crate) enum WebhooksCommand {
     },
 }
 
-/// The messenger on Kafka and the clocks of this machine.
-pub(crate) type RealMessenger = Messenger<LedgerTopic, WallClock, Chance>;
+/// The dispatcher on Kafka and the clocks of this machine.
+pub(crate) type LiveDispatcher = Dispatcher<LedgerTopic, WallClock, Chance>;
 
 impl LedgerSource for LedgerTopic {
     async fn read_from(&self, offset: u64) -> Result<Records, Box<dyn std::error::Error + Send + Sync>> {
@@ -79,15 +81,15 @@ fn endpoints(config: &Config) -> Result<Vec<Endpoint>, WebhookError> {
     config.webhooks.endpoints.iter().map(endpoint).collect()
 }
 
-/// The messenger, where there are endpoints.
-pub(crate) fn messenger(config: &Config, ledger: LedgerTopic) -> Result<Option<RealMessenger>> {
+/// The dispatcher, where there are endpoints.
+pub(crate) fn dispatcher(config: &Config, ledger: LedgerTopic) -> Result<Option<LiveDispatcher>> {
     let endpoints = endpoints(config).context("webhooks.endpoints")?;
     if endpoints.is_empty() {
         return Ok(None);
     }
     let ports = (ledger, WallClock, Chance);
-    let messenger = Messenger::new(endpoints, states(config)?, Post::new()?, Pace::default(), ports)?;
-    Ok(Some(messenger))
+    let dispatcher = Dispatcher::new(endpoints, states(config)?, Post::new()?, Pace::default(), ports)?;
+    Ok(Some(dispatcher))
 }
 
 /// Shows and orders deliveries. Orders are left in the data folder for whoever delivers from it.

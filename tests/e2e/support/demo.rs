@@ -60,7 +60,7 @@ pub(crate) struct Summary {
     pub(crate) events_sent: u64,
     pub(crate) events_refused_at_the_door: u64,
     pub(crate) genesis: Totals,
-    pub(crate) museum: Totals,
+    pub(crate) historic: Totals,
     pub(crate) first: Totals,
     pub(crate) second: Totals,
     pub(crate) invoices: Vec<Invoice>,
@@ -137,7 +137,7 @@ impl Summary {
     pub(crate) fn assert_same_totals_and_bills(&self, other: &Self, what: &str) {
         for (name, mine, its) in [
             ("genesis", &self.genesis, &other.genesis),
-            ("museum", &self.museum, &other.museum),
+            ("historic", &self.historic, &other.historic),
             ("all sent once", &self.first, &other.first),
             ("all sent twice", &self.second, &other.second),
         ] {

@@ -172,28 +172,28 @@ impl Meter {
             if found == all {
                 Ok(())
             } else {
-                Err(format!("found {found:?}; the named blocks are\n{}", named(place)?))
+                Err(format!("found {found:?}; the committed blocks are\n{}", committed(place)?))
             }
         });
     }
 }
 
-/// All named blocks of the meters' topic, for the message of a failure.
-fn named(place: &Place) -> Result<String, String> {
-    let sql = "SELECT names_offset, partition, block, attempt, first_offset, end_offset, events, accepted, duplicate \
-               FROM manifest WHERE topic = 'energy' ORDER BY names_offset";
+/// All committed blocks of the meters' topic, for the message of a failure.
+fn committed(place: &Place) -> Result<String, String> {
+    let sql = "SELECT commit_offset, partition, block, attempt, first_offset, end_offset, events, accepted, duplicate \
+               FROM manifest WHERE topic = 'energy' ORDER BY commit_offset";
     tables::ask(place, sql)
 }
 
-/// Sums of all named blocks: events, accepted, duplicate, rejected.
+/// Sums of all committed blocks: events, accepted, duplicate, rejected.
 pub(crate) fn conserved(place: &Place) -> BTreeMap<&'static str, u64> {
     // A name that two projectors wrote is one name.
     let sql = "SELECT sum(events), sum(accepted), sum(duplicate), sum(rejected) FROM \
-               (SELECT DISTINCT names_offset, events, accepted, duplicate, rejected FROM manifest)";
+               (SELECT DISTINCT commit_offset, events, accepted, duplicate, rejected FROM manifest)";
     let found = tables::ask(place, sql).unwrap_or_else(|error| panic!("{error}"));
     let sums: Vec<u64> = found.split('\t').map(|sum| sum.parse().unwrap()).collect();
-    let names = ["events", "accepted", "duplicate", "rejected"];
-    let conserved: BTreeMap<_, _> = names.into_iter().zip(sums).collect();
+    let commits = ["events", "accepted", "duplicate", "rejected"];
+    let conserved: BTreeMap<_, _> = commits.into_iter().zip(sums).collect();
     let parts = conserved["accepted"] + conserved["duplicate"] + conserved["rejected"];
     assert_eq!(parts, conserved["events"], "{conserved:?}");
     conserved

@@ -92,12 +92,12 @@ pub(crate) fn assert_commands(place: &Place, summary: &Summary) {
     let local = ask(&["site", "--site", "no-1", "--period", "2026-10"]).success("a table").stdout;
     assert!(local.starts_with("site no-1, 2026-10 (Europe/Oslo)"), "{local}");
     let fleet = ask(&["fleet", "--period", "2026-Q4"]).success("a fleet's report").stdout;
-    assert!(fleet.contains("sites: genesis, no-1, pool-museum, tx-1"), "{fleet}");
+    assert!(fleet.contains("sites: genesis, no-1, pool-historic, tx-1"), "{fleet}");
     let own = ask(&["fleet", "--period", "2026-10", "--customer", "birch", "--format", "csv"]);
     let own = own.success("a customer's report").stdout;
     assert!(own.contains("no1-m05") && !own.contains("no1-m01"), "{own}");
     assert!(own.contains("term,power_cost_gross,minor,not known"), "{own}");
-    // As of before anything was named.
+    // As of before anything was committed.
     let empty = ask(&["fleet", "--period", "2026-10", "--cut", "0"]).success("an early cut").stdout;
     assert!(empty.contains("machines                                           0"), "{empty}");
     for (arguments, told) in [

@@ -1,9 +1,9 @@
-//! Asking the ClickHouse engine directly, with the same rule as every reader: only named blocks count.
+//! Asking the ClickHouse engine directly, with the same rule as every reader: only committed blocks count.
 
 use super::curl::{bearer, try_request};
 use super::place::Place;
 
-/// Rows count that belong to the attempt that was named.
+/// Rows count that belong to the attempt that was committed.
 pub(crate) const NAMED: &str =
     "(topic, partition, block, attempt) IN (SELECT topic, partition, block, attempt FROM manifest)";
 

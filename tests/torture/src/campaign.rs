@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use crate::faults::storm::Storm;
-use crate::faults::{Counts, named_late, strace, syscalls};
+use crate::faults::{Counts, committed_late, strace, syscalls};
 use crate::load::Load;
 use crate::oracle;
 use crate::random::Random;
@@ -147,7 +147,7 @@ impl Round<'_> {
         let mut random = Random::of(self.seed, "points");
         let mut storm = Storm::new(stack, &counts, self.seed);
         if self.points != Some(0) {
-            named_late::run(stack, &counts).await?;
+            committed_late::run(stack, &counts).await?;
         }
         storm.rage(self.kills / 2).await?;
         if self.points != Some(0) {
@@ -155,7 +155,7 @@ impl Round<'_> {
         }
         storm.rage(self.kills - self.kills / 2).await?;
         drop(storm);
-        crate::tell("nothing is killed any more: waiting until all is acknowledged, named and projected");
+        crate::tell("nothing is killed any more: waiting until all is acknowledged, committed and projected");
         load.finish().await?;
         readers::settle(stack).await?;
         let (log_events, places) = readers::log_places(stack).await?;
@@ -170,7 +170,7 @@ impl Round<'_> {
         report.sent += told.truth().events();
         report.wrong.extend(told.wrong());
         report.missed += Counts::get(&counts.missed);
-        report.named_late += Counts::get(&counts.named_late);
+        report.committed_late += Counts::get(&counts.committed_late);
         report.collected += Counts::get(&counts.collected);
         report.rebalances += Counts::get(&counts.rebalances);
         let mut arms = vec![Arm {
@@ -224,9 +224,9 @@ fn utc_now() -> String {
 /// The seed that was given, else one of the clock.
 #[must_use]
 pub fn seed(given: Option<u64>) -> u64 {
-    let named = std::env::var("WEIGHBRIDGE_SEED").ok().and_then(|text| text.parse().ok());
+    let committed = std::env::var("WEIGHBRIDGE_SEED").ok().and_then(|text| text.parse().ok());
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    given.or(named).unwrap_or(since.as_secs())
+    given.or(committed).unwrap_or(since.as_secs())
 }
 
 /// Says whether it passed, and writes the report where one was asked for.

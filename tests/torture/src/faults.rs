@@ -1,6 +1,6 @@
 //! What is done to the processes.
 
-pub mod named_late;
+pub mod committed_late;
 pub mod storm;
 pub mod strace;
 pub mod syscalls;
@@ -18,8 +18,8 @@ pub struct Counts {
     pub missed: AtomicU64,
     /// Processes that were stopped and woken.
     pub stops: AtomicU64,
-    /// Aggregators stopped with a verified block whose name was not sent, woken after others had named it.
-    pub named_late: AtomicU64,
+    /// Aggregators stopped with a verified block whose name was not sent, woken after others had committed it.
+    pub committed_late: AtomicU64,
     /// Lost attempts that were collected meanwhile.
     pub collected: AtomicU64,
     /// Aggregators that were asked to end, started or added.

@@ -3,7 +3,7 @@
 //!
 //! A round starts a stack of its own, loads it through the front door, and meanwhile kills its processes at random
 //! ([`faults::storm`]), at chosen system calls ([`faults::syscalls`]) and at the worst moment there is
-//! ([`faults::named_late`]). Then everything is left alone until it is settled, and what readers see is compared with the
+//! ([`faults::committed_late`]). Then everything is left alone until it is settled, and what readers see is compared with the
 //! truth ([`oracle`]). Two control arms ([`control`]) read the same log and die at the same moments; they must fail.
 
 pub mod campaign;

@@ -42,7 +42,7 @@ impl Told {
         self.truth.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the front door did that it must not do.
+    /// What the front ingest did that it must not do.
     pub fn wrong(&self) -> Vec<String> {
         self.wrong.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -60,9 +60,9 @@ pub struct Load {
     tasks: JoinSet<Result<()>>,
 }
 
-/// One client of the front door.
+/// One client of the front ingest.
 #[derive(Clone)]
-struct Door {
+struct IngestClient {
     http: reqwest::Client,
     site: Arc<Site>,
     told: Arc<Told>,
@@ -76,16 +76,16 @@ impl Load {
     pub async fn start(site: &Arc<Site>, seed: u64, shares: usize) -> Result<Self> {
         let told = Arc::new(Told::default());
         let http = reqwest::Client::builder().no_proxy().timeout(REQUEST_TIMEOUT).build()?;
-        let door = Door { http, site: Arc::clone(site), told: Arc::clone(&told) };
+        let ingest = IngestClient { http, site: Arc::clone(site), told: Arc::clone(&told) };
         let (generators, facts) = generate::all(seed, shares, &told)?;
         for batch in facts {
-            door.deliver(&batch).await.context("sending facts")?;
+            ingest.deliver(&batch).await.context("sending facts")?;
         }
         let (stop, stopping) = watch::channel(false);
         let mut tasks = JoinSet::new();
         for generator in generators {
             let random = Random::of(seed, &format!("pace of {}", generator.source()));
-            tasks.spawn(send_all(door.clone(), generator, random, stopping.clone()));
+            tasks.spawn(send_all(ingest.clone(), generator, random, stopping.clone()));
         }
         tasks.spawn(strangers::run(Arc::clone(site), Arc::clone(&told), seed, stopping));
         Ok(Self { told, stop, tasks })
@@ -105,15 +105,15 @@ impl Load {
 }
 
 async fn send_all(
-    door: Door,
+    ingest: IngestClient,
     mut generator: Generator,
     mut random: Random,
     stopping: watch::Receiver<bool>,
 ) -> Result<()> {
     while !*stopping.borrow() {
-        let batch = generator.next(&door.told);
+        let batch = generator.next(&ingest.told);
         if !batch.events.is_empty() {
-            door.deliver(&batch).await?;
+            ingest.deliver(&batch).await?;
             generator.delivered(batch);
         }
         // Mostly one after the other, at times at once, so that blocks have few and many events.
@@ -124,7 +124,7 @@ async fn send_all(
     Ok(())
 }
 
-impl Door {
+impl IngestClient {
     /// Sends a batch until each of its events has the answer it must have.
     async fn deliver(&self, batch: &Batch) -> Result<()> {
         let body = serde_json::to_vec(&batch.events)?;

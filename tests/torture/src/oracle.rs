@@ -121,7 +121,7 @@ pub struct Quarantined {
     pub original: String,
 }
 
-/// What readers see: rows of named attempts alone.
+/// What readers see: rows of committed attempts alone.
 #[derive(Debug, Default)]
 pub struct Seen {
     /// Rows with what they say.

@@ -1,11 +1,11 @@
-//! What readers see once all is settled: rows of named attempts, the manifest as a set, and the log itself.
+//! What readers see once all is settled: rows of committed attempts, the manifest as a set, and the log itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use wb_events::topics;
-use wb_kafka::NamesView;
+use wb_kafka::CommitsView;
 
 use crate::control;
 use crate::engine::Engine;
@@ -13,7 +13,7 @@ use crate::oracle::{Identity, Quarantined, Seen, Table};
 use crate::part::Part;
 use crate::stack::{Stack, until};
 
-/// How long naming everything may take once nothing is killed any more.
+/// How long committing everything may take once nothing is killed any more.
 const SETTLE_LIMIT: Duration = Duration::from_secs(150);
 /// How long an arm may take to get to the end of the log.
 const ARM_LIMIT: Duration = Duration::from_secs(90);
@@ -27,20 +27,20 @@ const NAMED: &str =
 /// A place in the log: topic, partition, offset, index in the frame.
 pub type Place = (String, u32, u64, u32);
 
-/// Waits until everything in the log is named and projected.
+/// Waits until everything in the log is committed and projected.
 ///
 /// # Errors
 /// Where that does not happen in time: then something is stuck, which is a finding.
 pub async fn settle(stack: &Stack) -> Result<()> {
     let partitions = until("partitions", ASK_LIMIT, || stack.partitions()).await?;
-    let names = NamesView::start(stack.log.clone(), &partitions, [0; 16], None).await?;
-    let settled = tokio::time::timeout(SETTLE_LIMIT, names.settled_cut(&partitions)).await;
-    let cut = settled.context("not everything was named in time once nothing was killed any more")??;
+    let commits = CommitsView::start(stack.log.clone(), &partitions, [0; 16], None).await?;
+    let settled = tokio::time::timeout(SETTLE_LIMIT, commits.settled_cut(&partitions)).await;
+    let cut = settled.context("not everything was committed in time once nothing was killed any more")??;
     let sql = stack.sql()?;
-    until("names are projected", SETTLE_LIMIT, || async {
-        let projected: u64 = number(&sql.run("SELECT max(names_offset) + 1 FROM manifest").await?)?;
+    until("commits are projected", SETTLE_LIMIT, || async {
+        let projected: u64 = number(&sql.run("SELECT max(commit_offset) + 1 FROM manifest").await?)?;
         if projected < cut {
-            bail!("projected up to {projected}, named up to {cut}");
+            bail!("projected up to {projected}, committed up to {cut}");
         }
         Ok(())
     })
@@ -133,7 +133,7 @@ pub async fn seen(stack: &Stack, log_events: u64) -> Result<Seen> {
     }
     // A name that two projectors wrote is one name.
     let manifest = "SELECT count(), sum(events), sum(accepted), sum(duplicate), sum(rejected) FROM \
-         (SELECT DISTINCT names_offset, topic, partition, block, events, accepted, duplicate, rejected FROM manifest)";
+         (SELECT DISTINCT commit_offset, topic, partition, block, events, accepted, duplicate, rejected FROM manifest)";
     let sums = sums(&sql, manifest).await?;
     let [blocks, manifest @ ..] = sums;
     (seen.blocks, seen.manifest) = (blocks, manifest);
@@ -144,7 +144,7 @@ pub async fn seen(stack: &Stack, log_events: u64) -> Result<Seen> {
     let [_, counts @ ..] = self::sums(&sql, &counts).await?;
     seen.counts = counts;
     let twice = "SELECT count() FROM (SELECT topic, partition, block FROM manifest \
-         GROUP BY 1, 2, 3 HAVING uniqExact(attempt) > 1 OR uniqExact(names_offset) > 1)";
+         GROUP BY 1, 2, 3 HAVING uniqExact(attempt) > 1 OR uniqExact(commit_offset) > 1)";
     let twice: u64 = number(&sql.run(twice).await?)?;
     if twice > 0 {
         bail!("{twice} blocks have more than one name in the manifest");

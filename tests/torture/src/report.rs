@@ -44,7 +44,7 @@ pub struct Report {
     /// Enumerated points that were not reached.
     pub missed: u64,
     /// Aggregators stopped at the sending of a name.
-    pub named_late: u64,
+    pub committed_late: u64,
     /// Lost attempts that were collected while others were being written.
     pub collected: u64,
     /// Aggregators that came and went.
@@ -109,7 +109,7 @@ impl Report {
         let mut text = format!(
             "Crash campaign of {}, seed {}: {} s, {} rounds, {} distinct events sent.\n\
              Machine: {cores} cores, {memory_mib} MiB, Linux {kernel}.\n\
-             Aggregators stopped at the sending of a name and woken after others had named: {}. \
+             Aggregators stopped at the sending of a name and woken after others had committed: {}. \
              Rebalances: {}. Lost attempts collected meanwhile: {}. Enumerated points not reached: {}.\n\n\
              | arm | kills | stops | enumerated points | blocks | events | lost | double counted |\n\
              |---|---|---|---|---|---|---|---|\n",
@@ -118,7 +118,7 @@ impl Report {
             self.took.as_secs(),
             self.rounds,
             self.sent,
-            self.named_late,
+            self.committed_late,
             self.rebalances,
             self.collected,
             self.missed,
@@ -153,7 +153,7 @@ impl Report {
         });
         json!({
             "date": self.date, "seed": self.seed, "seconds": self.took.as_secs(), "rounds": self.rounds,
-            "sent": self.sent, "missedPoints": self.missed, "namedLate": self.named_late,
+            "sent": self.sent, "missedPoints": self.missed, "committedLate": self.committed_late,
             "rebalances": self.rebalances, "collectedAttempts": self.collected,
             "machine": { "cores": cores, "memoryMib": memory_mib, "kernel": kernel },
             "arms": arms.collect::<Vec<_>>(), "failures": self.failures(),

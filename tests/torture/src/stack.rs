@@ -28,7 +28,7 @@ pub struct Stack {
     pub engine: Part,
     /// The front door.
     pub ingest: Part,
-    /// The clerk's projection.
+    /// The biller's projection.
     pub billing: Part,
     /// Aggregators: those that always run, then the visitors.
     pub aggregators: Vec<Part>,

@@ -81,7 +81,7 @@ impl Outbox {
             let id = [record.table.as_str(), &record.index.to_string()].join("/");
             (partition_of_key(&record.customer_id, partitions), id)
         };
-        let block = block_name(&record.topic, record.partition, record.block);
+        let block = block_commit(&record.topic, record.partition, record.block);
         let payload = record.encode_to_vec();
         let customer = record.customer_id.clone();
         self.hand_over(Place::Usage(partition), customer.as_bytes(), &payload, USAGE_TYPE, &block, &id).await
@@ -92,7 +92,7 @@ impl Outbox {
         record.epoch = self.epoch;
         self.sent = self.sent.saturating_add(1);
         let id = format!("quarantine/{}", record.index);
-        let block = block_name(&record.topic, record.partition, record.block);
+        let block = block_commit(&record.topic, record.partition, record.block);
         let payload = record.encode_to_vec();
         let source = record.source.clone();
         self.hand_over(Place::Quarantine, source.as_bytes(), &payload, QUARANTINE_TYPE, &block, &id).await
@@ -159,9 +159,9 @@ impl Outbox {
     }
 
     /// What a mark says now. Everything must be acknowledged.
-    pub(super) fn mark(&self, next_names_offset: u64) -> UsageMark {
+    pub(super) fn mark(&self, next_commit_offset: u64) -> UsageMark {
         UsageMark {
-            next_names_offset,
+            next_commit_offset,
             usage_ends: self.usage_ends.clone(),
             quarantine_end: self.quarantine_end,
             checked_offset: self.checked,
@@ -218,6 +218,6 @@ impl Outbox {
     }
 }
 
-fn block_name(topic: &str, partition: u32, block: u64) -> String {
+fn block_commit(topic: &str, partition: u32, block: u64) -> String {
     format!("{topic}/{partition}/{block}")
 }

@@ -1,8 +1,8 @@
 //! Named rows as records.
 
 use wb_clickhouse::Store;
-use wb_clickhouse::named::{NamedBlock, NamedEnergy, NamedGpu, NamedWork, RowPlace};
-use wb_clickhouse::quarantine::NamedQuarantined;
+use wb_clickhouse::committed::{CommittedBlock, CommittedEnergy, CommittedGpu, CommittedWork, RowPlace};
+use wb_clickhouse::quarantine::CommittedQuarantined;
 use wb_events::topics;
 use wb_events::u128_bytes;
 use wb_events::wire::usage_record::Counted;
@@ -29,22 +29,22 @@ impl Rows {
     }
 }
 
-/// A row by its name: the block, by where that is named, whether it was refused, and its place there.
+/// A row by its name: the block, by where that is committed, whether it was refused, and its place there.
 /// A block has one table of usage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Row {
-    pub(super) names_offset: u64,
+    pub(super) commit_offset: u64,
     index: u32,
     refused: bool,
 }
 
 impl Row {
     pub(super) fn of_usage(record: &UsageRecord) -> Self {
-        Self { names_offset: record.names_offset, index: record.index, refused: false }
+        Self { commit_offset: record.commit_offset, index: record.index, refused: false }
     }
 
     pub(super) fn of_quarantine(record: &QuarantineRecord) -> Self {
-        Self { names_offset: record.names_offset, index: record.index, refused: true }
+        Self { commit_offset: record.commit_offset, index: record.index, refused: true }
     }
 }
 
@@ -52,26 +52,26 @@ impl Row {
 pub(super) async fn usage_page(
     store: &Store,
     rows: Rows,
-    blocks: &[NamedBlock],
+    blocks: &[CommittedBlock],
     after: Option<RowPlace>,
 ) -> Result<Vec<UsageRecord>, AggregatorError> {
     let failed = AggregatorError::Store;
     let records: Vec<UsageRecord> = match rows {
         Rows::Work => {
-            let page = store.named_work(blocks, after).await.map_err(failed)?;
+            let page = store.committed_work(blocks, after).await.map_err(failed)?;
             page.into_iter().map(work).collect()
         }
         Rows::Energy => {
-            let page = store.named_energy(blocks, after).await.map_err(failed)?;
+            let page = store.committed_energy(blocks, after).await.map_err(failed)?;
             page.into_iter().map(energy).collect()
         }
         Rows::Gpu => {
-            let page = store.named_gpu(blocks, after).await.map_err(failed)?;
+            let page = store.committed_gpu(blocks, after).await.map_err(failed)?;
             page.into_iter().map(gpu).collect()
         }
     };
     let of_block = |mut record: UsageRecord| {
-        if let Some(block) = blocks.iter().find(|block| block.names_offset == record.names_offset) {
+        if let Some(block) = blocks.iter().find(|block| block.commit_offset == record.commit_offset) {
             block.topic.clone_into(&mut record.topic);
             record.partition = block.partition;
             record.block = block.block;
@@ -81,9 +81,9 @@ pub(super) async fn usage_page(
     Ok(records.into_iter().map(of_block).collect())
 }
 
-fn work(row: NamedWork) -> UsageRecord {
+fn work(row: CommittedWork) -> UsageRecord {
     UsageRecord {
-        names_offset: row.names_offset,
+        commit_offset: row.commit_offset,
         table: "work_5m".to_owned(),
         index: row.idx,
         customer_id: row.customer_id,
@@ -103,9 +103,9 @@ fn work(row: NamedWork) -> UsageRecord {
     }
 }
 
-fn energy(row: NamedEnergy) -> UsageRecord {
+fn energy(row: CommittedEnergy) -> UsageRecord {
     UsageRecord {
-        names_offset: row.names_offset,
+        commit_offset: row.commit_offset,
         table: "energy_readings".to_owned(),
         index: row.idx,
         customer_id: row.customer_id,
@@ -123,9 +123,9 @@ fn energy(row: NamedEnergy) -> UsageRecord {
     }
 }
 
-fn gpu(row: NamedGpu) -> UsageRecord {
+fn gpu(row: CommittedGpu) -> UsageRecord {
     UsageRecord {
-        names_offset: row.names_offset,
+        commit_offset: row.commit_offset,
         table: "gpu_spans".to_owned(),
         index: row.idx,
         customer_id: row.customer_id,
@@ -149,9 +149,9 @@ fn gpu(row: NamedGpu) -> UsageRecord {
 }
 
 /// Something refused, as a record without its epoch.
-pub(super) fn quarantine(block: &NamedBlock, row: NamedQuarantined) -> QuarantineRecord {
+pub(super) fn quarantine(block: &CommittedBlock, row: CommittedQuarantined) -> QuarantineRecord {
     QuarantineRecord {
-        names_offset: block.names_offset,
+        commit_offset: block.commit_offset,
         topic: block.topic.clone(),
         partition: block.partition,
         block: block.block,

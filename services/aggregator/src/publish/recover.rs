@@ -11,7 +11,7 @@ use wb_events::wire::{UsageMark, UsageRecord};
 
 use super::outbox::{Outbox, READ_AT_ONCE};
 use super::records::Row;
-use super::{Course, Publisher};
+use super::{PublishCursor, Publisher};
 use crate::AggregatorError;
 
 /// How many records of `usage` are looked at first for the last mark; then four times as many, and so on.
@@ -25,7 +25,7 @@ struct Found {
 
 impl Publisher {
     /// Claims both topics and finds out what is missing in them.
-    pub(super) async fn take_up(&self) -> Result<Course, AggregatorError> {
+    pub(super) async fn take_up(&self) -> Result<PublishCursor, AggregatorError> {
         let partitions = self.log.partitions().await.map_err(AggregatorError::Log)?;
         let usage_partitions = partitions.get(topics::USAGE).copied().unwrap_or(0);
         // Partition 0 first: a mark below the claim there was written before any other claim of
@@ -62,14 +62,19 @@ impl Publisher {
             published.extend(epochs.quarantine(payload).map(|it| Row::of_quarantine(&it)));
         })
         .await?;
-        let next_names_offset = found.map_or(0, |found| found.mark.next_names_offset);
-        tracing::info!(epoch, next_names_offset, published = published.len(), "usage is published from here");
-        Ok(Course {
+        let next_commit_offset = found.map_or(0, |found| found.mark.next_commit_offset);
+        tracing::info!(
+            epoch,
+            next_commit_offset,
+            published = published.len(),
+            "usage is published from here"
+        );
+        Ok(PublishCursor {
             outbox: Outbox::new(self.log.clone(), self.writer.clone(), &claims, quarantine_end),
-            next_names_offset,
+            next_commit_offset,
             published,
             unmarked: false,
-            marked_names_offset: next_names_offset,
+            marked_commit_offset: next_commit_offset,
             marked_at: Instant::now(),
         })
     }

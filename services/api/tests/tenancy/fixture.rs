@@ -110,7 +110,7 @@ pub(crate) async fn fill(store: &Store, contents: Contents) {
     ]
     .concat();
     for named in ["40, 'reference', 0, 1, 1", "41, 'shares', 0, 1, 1"] {
-        insert(store, "manifest", "names_offset, topic, partition, block, attempt", named).await;
+        insert(store, "manifest", "commit_offset, topic, partition, block, attempt", named).await;
     }
     for (owner, table, columns, values) in rows {
         if owner.is_in(contents) {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use clickhouse::Row;
 use serde::Deserialize;
 use wb_clickhouse::corrections::{CorrectionsAt, FactRow as RecordedRow};
-use wb_clickhouse::read::named_among;
+use wb_clickhouse::read::committed_among;
 use wb_events::facts::{METER_RATIO, VOID};
 use wb_events::topics::REFERENCE;
 
@@ -38,16 +38,16 @@ impl ClickHouseUsage {
     ) -> Result<Recorded, PortError> {
         let kinds: Vec<&str> = kinds.iter().copied().chain([VOID, METER_RATIO]).collect();
         let mut rows = RecordedRow::read_attempts(&self.client, &kinds).await.map_err(failed("facts"))?;
-        // Which of them count is told by the names of their blocks, and those are asked for in any case.
+        // Which of them count is told by the commits of their blocks, and those are asked for in any case.
         rows.retain(|row| row.topic == REFERENCE);
         let ids: BTreeSet<BlockId> = rows.iter().map(block_of).collect();
-        let names = self.read_names(&ids, 0, cut).await?;
-        rows.retain(|row| names.get(&block_of(row)).is_some_and(|name| name.attempt == row.attempt));
+        let commits = self.read_commits(&ids, 0, cut).await?;
+        rows.retain(|row| commits.get(&block_of(row)).is_some_and(|name| name.attempt == row.attempt));
         let is_correction = |row: &RecordedRow| row.kind == VOID || row.kind == METER_RATIO;
         let (corrections, facts): (Vec<_>, Vec<_>) = rows.into_iter().partition(is_correction);
         let mut recorded = Recorded {
             corrections: corrected(CorrectionsAt::of(corrections))?,
-            names: names.into_iter().map(|(id, name)| (id, name.evidence())).collect(),
+            commits: commits.into_iter().map(|(id, name)| (id, name.evidence())).collect(),
             ..Recorded::default()
         };
         for row in facts {
@@ -76,7 +76,7 @@ impl ClickHouseUsage {
         let sql = format!(
             "SELECT entity, valid_from_us, valid_to_us, topic, partition, block, idx, body FROM facts \
              WHERE {own} AND {}",
-            named_among("facts", &own)
+            committed_among("facts", &own)
         );
         let mut query = self.client.query(&sql).param("kind", kind).param("cut", cut);
         if let Some(entities) = entities {

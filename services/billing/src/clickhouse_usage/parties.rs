@@ -8,7 +8,7 @@ use wb_clickhouse::whole_days::{SealsAt, StretchSeals};
 use wb_rating::WorkGroup;
 use wb_units::Interval;
 
-use super::names::Standing;
+use super::commits::Standing;
 use super::{ClickHouseUsage, MACHINES_PER_QUERY, failed, sealed_days};
 use crate::error::PortError;
 use crate::ports::{BlockId, CorrectionsRead, EachWork, Holding, Touched, WorkRead};
@@ -108,15 +108,15 @@ impl ClickHouseUsage {
 
     /// See [`UsageStore::touched`].
     pub(super) async fn read_touched(&self, from: u64, to: u64) -> Result<Touched, PortError> {
-        let named = |condition: &str| {
+        let committed = |condition: &str| {
             format!(
                 "(topic, partition, block, attempt) IN (SELECT topic, partition, block, attempt FROM manifest \
-                 WHERE names_offset >= {{from:UInt64}} AND names_offset < {{to:UInt64}}) AND {condition}"
+                 WHERE commit_offset >= {{from:UInt64}} AND commit_offset < {{to:UInt64}}) AND {condition}"
             )
         };
         // The block's number by itself is narrow and has an index: it leaves out nearly all old rows.
-        let new = named(
-            "block IN (SELECT block FROM manifest WHERE names_offset >= {from:UInt64} AND names_offset < {to:UInt64})",
+        let new = committed(
+            "block IN (SELECT block FROM manifest WHERE commit_offset >= {from:UInt64} AND commit_offset < {to:UInt64})",
         );
         let of = |column: &str, table: &str| format!("SELECT {column} AS id FROM {table} WHERE {new}");
         let sql = format!(
@@ -186,9 +186,9 @@ impl ClickHouseUsage {
         // Rows of attempts that no name names do not count.
         let ids: BTreeSet<BlockId> = above.iter().map(AboveColumns::id).collect();
         let from = seals_at.blocks_from();
-        let named = self.read_names(&ids, from, cut).await?;
+        let committed = self.read_commits(&ids, from, cut).await?;
         let counts =
-            |row: &AboveColumns| named.get(&row.id()).is_some_and(|name| name.attempt == row.attempt);
+            |row: &AboveColumns| committed.get(&row.id()).is_some_and(|name| name.attempt == row.attempt);
         let party_by_machine: BTreeMap<&str, usize> = machines.iter().copied().collect();
         // Nothing is answered about a machine that was not asked for.
         let party_of = |machine_id: &str| party_by_machine.get(machine_id).copied().unwrap_or(usize::MAX);
@@ -216,9 +216,9 @@ impl ClickHouseUsage {
                 work.groups.push(WorkGroup { chain, nbits, subsidy_sat, credited_q32, shares });
             }
         }
-        // What is named above the sealed days is known where blocks were asked for from there on.
+        // What is committed above the sealed days is known where blocks were asked for from there on.
         if from == seals_at.cut {
-            each.names.extend(named.into_iter().map(|(id, name)| (id, name.evidence())));
+            each.commits.extend(committed.into_iter().map(|(id, name)| (id, name.evidence())));
         }
         Ok(seals_at)
     }

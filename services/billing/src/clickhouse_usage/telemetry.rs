@@ -3,7 +3,7 @@
 use clickhouse::Row;
 use serde::Deserialize;
 use wb_clickhouse::corrections::{COUNTED_ID, not_voided};
-use wb_clickhouse::read::named_among;
+use wb_clickhouse::read::committed_among;
 use wb_metering::gpu::Span;
 use wb_metering::report::machine::{Sample, SpanRow};
 use wb_metering::uptime::Found;
@@ -59,7 +59,7 @@ impl ClickHouseUsage {
             "SELECT machine_id, event_time_us, sipHash128(source, source_epoch, source_key, sequence) AS id, \
                append_time_us, toString(state) AS state, power_mw, uptime_s, topic, partition, block \
              FROM miner_samples WHERE {within} AND {} AND {}",
-            named_among("miner_samples", within),
+            committed_among("miner_samples", within),
             not_voided(COUNTED_ID)
         );
         let mut rows = Vec::new();
@@ -98,7 +98,8 @@ impl ClickHouseUsage {
         cut: u64,
     ) -> Result<Vec<AllocationRow>, PortError> {
         let own = "node_id IN {nodes:Array(String)}";
-        let of_nodes = format!("{own} AND {} AND {}", named_among("gpu_spans", own), not_voided("event_id"));
+        let of_nodes =
+            format!("{own} AND {} AND {}", committed_among("gpu_spans", own), not_voided("event_id"));
         let sql = format!(
             "SELECT DISTINCT node_id, allocation_id, device, toString(profile) AS profile, account, \
                toString(state) AS state, gpus, start_us, end_us, event_time_us, topic, partition, block \

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use wb_events::facts;
 use wb_units::{Interval, Micros};
 
-use crate::error::ClerkError;
+use crate::error::BillerError;
 use crate::ports::{BlockId, FactRow};
 use crate::timeline::timelines;
 
@@ -58,7 +58,7 @@ pub(crate) const KINDS: [&str; 10] = [
 
 impl Facts {
     /// Reads them out of the rows of each of [`KINDS`].
-    pub(crate) fn read(rows_of: &mut impl FnMut(&str) -> Vec<FactRow>) -> Result<Self, ClerkError> {
+    pub(crate) fn read(rows_of: &mut impl FnMut(&str) -> Vec<FactRow>) -> Result<Self, BillerError> {
         let mut machines: BTreeMap<String, Vec<Dated<facts::Machine>>> = BTreeMap::new();
         for machine in dated("machine", rows_of)? {
             machines.entry(machine.entity.clone()).or_default().push(machine);
@@ -97,8 +97,8 @@ enum Same {
     Instant,
 }
 
-fn read<T: DeserializeOwned>(kind: &'static str, entity: &str, body: &str) -> Result<T, ClerkError> {
-    serde_json::from_str(body).map_err(|error| ClerkError::Fact {
+fn read<T: DeserializeOwned>(kind: &'static str, entity: &str, body: &str) -> Result<T, BillerError> {
+    serde_json::from_str(body).map_err(|error| BillerError::Fact {
         kind,
         entity: entity.to_owned(),
         detail: error.to_string(),
@@ -108,7 +108,7 @@ fn read<T: DeserializeOwned>(kind: &'static str, entity: &str, body: &str) -> Re
 fn dated<T: DeserializeOwned>(
     kind: &'static str,
     rows_of: &mut impl FnMut(&str) -> Vec<FactRow>,
-) -> Result<Vec<Dated<T>>, ClerkError> {
+) -> Result<Vec<Dated<T>>, BillerError> {
     let mut found = Vec::new();
     for (entity, spans) in timelines(rows_of(kind)) {
         for span in spans {
@@ -123,7 +123,7 @@ fn recorded<T: DeserializeOwned>(
     kind: &'static str,
     rows_of: &mut impl FnMut(&str) -> Vec<FactRow>,
     same: Same,
-) -> Result<Vec<Recorded<T>>, ClerkError> {
+) -> Result<Vec<Recorded<T>>, BillerError> {
     let mut rows = rows_of(kind);
     let order = |row: &FactRow| (row.block.partition, row.block.block, row.idx);
     rows.sort_by_key(order);

@@ -8,7 +8,7 @@ use wb_rating::{DepositHeld, Line, PrepaidGrant};
 use wb_units::{Currency, Money};
 
 use super::Reading;
-use crate::error::ClerkError;
+use crate::error::BillerError;
 use crate::ports::UsageStore;
 
 /// What the invoices of a contract before a bill took from grants and charged as deposits.
@@ -29,7 +29,7 @@ impl Balances {
         &mut self,
         invoice: &Invoice,
         notes: impl Iterator<Item = &'a Note>,
-    ) -> Result<(), ClerkError> {
+    ) -> Result<(), BillerError> {
         let mut changes: BTreeMap<&str, i128> = BTreeMap::new();
         for line in notes.flat_map(|note| &note.lines) {
             let sum = changes.entry(line.line_id.as_str()).or_default();
@@ -76,9 +76,9 @@ impl Balances {
         }
     }
 
-    fn add_draws(&mut self, invoice: &Invoice, line: &InvoiceLine, change: i128) -> Result<(), ClerkError> {
+    fn add_draws(&mut self, invoice: &Invoice, line: &InvoiceLine, change: i128) -> Result<(), BillerError> {
         if u64::try_from(line.inputs.len()) != Ok(line.inputs_count) {
-            return Err(ClerkError::DrawsUnknown {
+            return Err(BillerError::DrawsUnknown {
                 invoice_id: invoice.invoice_id.clone(),
                 contract_id: invoice.contract_id.clone(),
             });
@@ -109,8 +109,8 @@ fn draws(inputs: &[BTreeMap<String, String>]) -> impl Iterator<Item = (&str, u12
         .filter_map(|input| Some((input.get("grant_id")?.as_str(), input.get("drawn_minor")?.parse().ok()?)))
 }
 
-fn minor(kind: &'static str, entity: &str, currency: &str, amount: &str) -> Result<u128, ClerkError> {
-    let refuse = |detail: String| ClerkError::Fact { kind, entity: entity.to_owned(), detail };
+fn minor(kind: &'static str, entity: &str, currency: &str, amount: &str) -> Result<u128, BillerError> {
+    let refuse = |detail: String| BillerError::Fact { kind, entity: entity.to_owned(), detail };
     let currency = Currency::from_code(currency).map_err(|error| refuse(error.to_string()))?;
     let money = Money::parse(amount, currency).map_err(|error| refuse(error.to_string()))?;
     u128::try_from(money.minor).map_err(|_| refuse(format!("the amount {amount:?} is negative")))
@@ -118,7 +118,7 @@ fn minor(kind: &'static str, entity: &str, currency: &str, amount: &str) -> Resu
 
 impl<S: UsageStore> Reading<'_, S> {
     /// Grants of the contract, with what earlier invoices left.
-    pub(super) fn grants(&mut self, balances: &Balances) -> Result<Vec<PrepaidGrant>, ClerkError> {
+    pub(super) fn grants(&mut self, balances: &Balances) -> Result<Vec<PrepaidGrant>, BillerError> {
         let mut grants: Vec<PrepaidGrant> = Vec::new();
         if !self.needs.grants {
             return Ok(grants);
@@ -146,7 +146,7 @@ impl<S: UsageStore> Reading<'_, S> {
     }
 
     /// Deposits that were recorded to be held, and those that earlier invoices charged.
-    pub(super) fn deposits(&mut self, balances: &Balances) -> Result<Vec<DepositHeld>, ClerkError> {
+    pub(super) fn deposits(&mut self, balances: &Balances) -> Result<Vec<DepositHeld>, BillerError> {
         let mut held: BTreeMap<String, u128> = BTreeMap::new();
         let asked = &self.needs.deposits;
         for fact in &self.reference.facts.deposits {
@@ -161,7 +161,7 @@ impl<S: UsageStore> Reading<'_, S> {
             if let Some(expected) = component.map(|component| component.currency().code())
                 && expected != fact.body.currency
             {
-                return Err(ClerkError::Fact {
+                return Err(BillerError::Fact {
                     kind: "deposit_held",
                     entity: fact.entity.clone(),
                     detail: format!(

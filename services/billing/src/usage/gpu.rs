@@ -10,7 +10,7 @@ use wb_units::{Interval, Micros};
 
 use super::machines::MACHINES_AT_ONCE;
 use super::{Reading, moment};
-use crate::error::ClerkError;
+use crate::error::BillerError;
 use crate::ports::UsageStore;
 
 impl<S: UsageStore> Reading<'_, S> {
@@ -23,7 +23,7 @@ impl<S: UsageStore> Reading<'_, S> {
         &mut self,
         ids: &[String],
         records: &mut BTreeMap<String, Record>,
-    ) -> Result<(), ClerkError> {
+    ) -> Result<(), BillerError> {
         for found in self.store.allocations(ids, self.part.interval, self.cut).await? {
             if let Some(record) = records.get_mut(&found.row.span.node_id) {
                 record.spans.push(found.row);
@@ -35,7 +35,7 @@ impl<S: UsageStore> Reading<'_, S> {
 
     /// Every allocation that touches the stretch, from its beginning: of each node what lies in the time
     /// in which the node was under the contract, also before the stretch.
-    pub(super) async fn gpu_spans(&mut self) -> Result<Vec<GpuSpan>, ClerkError> {
+    pub(super) async fn gpu_spans(&mut self) -> Result<Vec<GpuSpan>, BillerError> {
         let so_far = Interval { start_us: Micros::MIN, end_us: self.part.interval.end_us };
         let mut held: BTreeMap<String, Vec<Interval>> = BTreeMap::new();
         for (holding, block) in self.reference.holdings(&self.part.contract, so_far)? {
@@ -58,7 +58,7 @@ impl<S: UsageStore> Reading<'_, S> {
     }
 
     /// GPU time of the nodes under the contract, and what of it outages left.
-    pub(super) fn gpu_availability(&mut self) -> Result<Vec<GpuAvailability>, ClerkError> {
+    pub(super) fn gpu_availability(&mut self) -> Result<Vec<GpuAvailability>, BillerError> {
         let mut by_node: BTreeMap<&str, (u128, u128)> = BTreeMap::new();
         for holding in &self.holdings {
             let facts = &self.reference.facts;
@@ -82,7 +82,7 @@ impl<S: UsageStore> Reading<'_, S> {
                 sums.1 += promised_us.saturating_sub(lost_us(&lost, gpus));
             }
             if covered_us < holding.interval.end_us {
-                return Err(ClerkError::NoMachine {
+                return Err(BillerError::NoMachine {
                     contract_id: self.part.contract.contract_id.clone(),
                     machine_id: holding.machine_id.clone(),
                     what: "the number of GPUs",

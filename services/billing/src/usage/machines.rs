@@ -15,7 +15,7 @@ use wb_rating::{CurtailedSlice, EnergyGroup, EnergySlice, FleetGroup, UptimeGrou
 use wb_units::{Interval, Micros};
 
 use super::{Reading, moment};
-use crate::error::ClerkError;
+use crate::error::BillerError;
 use crate::ports::{Backing, UsageStore};
 use crate::reference::Dated;
 
@@ -49,7 +49,7 @@ impl<S: UsageStore> Reading<'_, S> {
         self.needs.operation || self.needs.uptime || self.needs.curtailed
     }
 
-    pub(super) async fn add_machines(&mut self, usage: &mut Usage) -> Result<Coverage, ClerkError> {
+    pub(super) async fn add_machines(&mut self, usage: &mut Usage) -> Result<Coverage, BillerError> {
         let needs_energy = self.needs.energy || self.needs.curtailed;
         if !(needs_energy || self.needs_time() || self.needs.fleet) {
             return Ok(Coverage::default());
@@ -114,10 +114,10 @@ impl<S: UsageStore> Reading<'_, S> {
         &mut self,
         ids: &[String],
         records: &mut BTreeMap<String, Record>,
-    ) -> Result<(), ClerkError> {
+    ) -> Result<(), BillerError> {
         let mut found: BTreeMap<(String, String, String), Register> = BTreeMap::new();
         for row in self.store.readings(ids, self.part.interval, self.cut).await? {
-            let Some(witness) = Witness::of_name(&row.witness) else { continue };
+            let Some(witness) = Witness::of_commit(&row.witness) else { continue };
             let stands = row.stands_in(&self.sealed);
             let key = (row.machine_id, row.witness, row.meter_id.clone());
             let meter_id = row.meter_id;
@@ -174,7 +174,7 @@ impl<S: UsageStore> Reading<'_, S> {
         ids: &[String],
         records: &mut BTreeMap<String, Record>,
         rules: &Rules,
-    ) -> Result<(), ClerkError> {
+    ) -> Result<(), BillerError> {
         if ids.is_empty() {
             return Ok(());
         }
@@ -199,7 +199,7 @@ impl<S: UsageStore> Reading<'_, S> {
         rules: &Rules,
         usage: &mut Usage,
         sums: &mut Sums,
-    ) -> Result<(), ClerkError> {
+    ) -> Result<(), BillerError> {
         let windows = self.windows_of(record, held);
         let energy = if self.needs.energy || self.needs.curtailed {
             hear(&meters(record, &windows, rules, held), &rules.order, held)
@@ -272,7 +272,7 @@ impl<S: UsageStore> Reading<'_, S> {
     }
 
     /// Refuses a machine of whose time some is covered by no fact.
-    pub(super) fn check_covered(&self, record: &Record, held: Interval) -> Result<(), ClerkError> {
+    pub(super) fn check_covered(&self, record: &Record, held: Interval) -> Result<(), BillerError> {
         let mut at_us = held.start_us;
         for stand in &record.stands {
             if stand.interval.start_us <= at_us {
@@ -282,7 +282,7 @@ impl<S: UsageStore> Reading<'_, S> {
         if at_us >= held.end_us {
             return Ok(());
         }
-        Err(ClerkError::NoMachine {
+        Err(BillerError::NoMachine {
             contract_id: self.part.contract.contract_id.clone(),
             machine_id: record.machine_id.clone(),
             what: "rated power and GPUs",

@@ -9,14 +9,14 @@ use wb_units::time::boundary_at_or_after;
 use wb_units::{Interval, Micros};
 
 use super::Reading;
-use crate::error::ClerkError;
+use crate::error::BillerError;
 use crate::ports::{FactRow, UsageStore};
 
 /// Who is named where a price does not say who published it.
 const UNNAMED_SOURCE: &str = "not named";
 
 impl<S: UsageStore> Reading<'_, S> {
-    pub(super) async fn prices(&mut self, period: Interval) -> Result<Vec<PriceFact>, ClerkError> {
+    pub(super) async fn prices(&mut self, period: Interval) -> Result<Vec<PriceFact>, BillerError> {
         let series: Vec<String> = self.needs.series.iter().cloned().collect();
         if series.is_empty() {
             return Ok(Vec::new());
@@ -58,8 +58,8 @@ impl<S: UsageStore> Reading<'_, S> {
     }
 }
 
-fn price(series: &str, row: &FactRow, order: u64) -> Result<PriceFact, ClerkError> {
-    let body: facts::Price = serde_json::from_str(&row.body).map_err(|error| ClerkError::Fact {
+fn price(series: &str, row: &FactRow, order: u64) -> Result<PriceFact, BillerError> {
+    let body: facts::Price = serde_json::from_str(&row.body).map_err(|error| BillerError::Fact {
         kind: "price",
         entity: series.to_owned(),
         detail: error.to_string(),

@@ -6,7 +6,7 @@ use wb_rating::Receipt;
 use wb_units::{Interval, Micros};
 
 use super::{Reading, moment};
-use crate::error::ClerkError;
+use crate::error::BillerError;
 use crate::ports::{BlockId, UsageStore};
 
 /// A payment of a pool.
@@ -24,7 +24,7 @@ struct Paid<'a> {
 impl<S: UsageStore> Reading<'_, S> {
     /// The payments of the stretch that are said to be for this contract, and those for a site all of
     /// whose assigned machines were under it.
-    pub(super) fn receipts(&mut self) -> Result<Vec<Receipt>, ClerkError> {
+    pub(super) fn receipts(&mut self) -> Result<Vec<Receipt>, BillerError> {
         let facts = &self.reference.facts;
         let paid: Vec<Paid<'_>> = if self.part.contract.counting.earnings_are_receipts {
             let within = facts.earnings.iter().filter(|fact| self.part.interval.contains(fact.at_us));
@@ -63,7 +63,7 @@ impl<S: UsageStore> Reading<'_, S> {
                 None => {
                     let contracts = self.contracts_at(paid.site_id);
                     if contracts.contains(own.as_str()) && contracts.len() > 1 {
-                        return Err(ClerkError::SharedReceipt {
+                        return Err(BillerError::SharedReceipt {
                             pool: paid.pool.to_owned(),
                             site_id: paid.site_id.to_owned(),
                             at: moment(paid.at_us),
@@ -76,7 +76,7 @@ impl<S: UsageStore> Reading<'_, S> {
             if !is_own {
                 continue;
             }
-            let amount_sat = paid.amount_sat.parse().map_err(|_| ClerkError::Fact {
+            let amount_sat = paid.amount_sat.parse().map_err(|_| BillerError::Fact {
                 kind: paid.kind,
                 entity: paid.entity.to_owned(),
                 detail: format!("{:?} is no number of satoshi", paid.amount_sat),

@@ -14,12 +14,12 @@ use wb_units::{Interval, Micros, SETTLEMENT_INTERVAL_US};
 
 use super::machines::MACHINES_AT_ONCE;
 use super::{Reading, moment};
-use crate::error::ClerkError;
+use crate::error::BillerError;
 use crate::ports::UsageStore;
 
 impl<S: UsageStore> Reading<'_, S> {
     /// The sites where machines of the contract stood.
-    pub(super) async fn sites(&mut self) -> Result<Vec<SiteEnergy>, ClerkError> {
+    pub(super) async fn sites(&mut self) -> Result<Vec<SiteEnergy>, BillerError> {
         let mut site_ids: BTreeSet<String> = BTreeSet::new();
         for holding in &self.holdings {
             let mut is_known = false;
@@ -29,7 +29,7 @@ impl<S: UsageStore> Reading<'_, S> {
                 is_known = true;
             }
             if !is_known {
-                return Err(ClerkError::NoMachine {
+                return Err(BillerError::NoMachine {
                     contract_id: self.part.contract.contract_id.clone(),
                     machine_id: holding.machine_id.clone(),
                     what: "the site",
@@ -56,7 +56,7 @@ impl<S: UsageStore> Reading<'_, S> {
     }
 
     /// What the site's meters say, for the intervals of which all of them speak.
-    async fn of_site_meters(&mut self, site_id: &str) -> Result<BTreeMap<Micros, u128>, ClerkError> {
+    async fn of_site_meters(&mut self, site_id: &str) -> Result<BTreeMap<Micros, u128>, BillerError> {
         let stretch = self.part.interval;
         // Meter, and what stands at its place.
         let mut of_site: BTreeSet<(String, String)> = BTreeSet::new();
@@ -94,7 +94,7 @@ impl<S: UsageStore> Reading<'_, S> {
     }
 
     /// What the machines that stood at the site used, by their best witnesses.
-    async fn of_site_machines(&mut self, site_id: &str) -> Result<BTreeMap<Micros, u128>, ClerkError> {
+    async fn of_site_machines(&mut self, site_id: &str) -> Result<BTreeMap<Micros, u128>, BillerError> {
         let stretch = self.part.interval;
         let at_meters: BTreeSet<&str> =
             self.reference.facts.meters.iter().map(|fact| fact.body.machine_id.as_str()).collect();

@@ -1,4 +1,4 @@
-//! The clerk's ports in memory, with what can go wrong at each of them.
+//! The biller's ports in memory, with what can go wrong at each of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -29,7 +29,7 @@ pub(crate) enum Fault {
     AfterWrite,
 }
 
-/// A log that several clerks may share.
+/// A log that several billers may share.
 #[derive(Clone)]
 pub(crate) struct MemoryLog {
     records: Arc<Mutex<Vec<Vec<u8>>>>,
@@ -86,7 +86,7 @@ impl LedgerLog for MemoryLog {
 /// Where a row lies: its block, named at an offset.
 #[derive(Clone)]
 pub(crate) struct Place {
-    pub(crate) names_offset: u64,
+    pub(crate) commit_offset: u64,
     pub(crate) block: BlockId,
 }
 
@@ -113,7 +113,7 @@ impl World {
         self.next += 1;
         self.held = self.next;
         Place {
-            names_offset: number,
+            commit_offset: number,
             block: BlockId { topic: topic.to_owned(), partition: 0, block: number },
         }
     }
@@ -278,8 +278,8 @@ impl MemoryStore {
             .chain(world.samples.iter().map(|(place, ..)| place))
             .chain(world.allocations.iter().map(|(place, ..)| place));
         places
-            .filter(|place| place.names_offset < cut)
-            .map(|place| (place.block.clone(), place.names_offset))
+            .filter(|place| place.commit_offset < cut)
+            .map(|place| (place.block.clone(), place.commit_offset))
             .collect()
     }
 }
@@ -287,14 +287,14 @@ impl MemoryStore {
 impl MemoryStore {
     fn facts_below(&self, kind: &str, cut: u64) -> Vec<FactRow> {
         let world = self.0.lock().unwrap();
-        let named = |place: &Place| place.names_offset < cut;
+        let named = |place: &Place| place.commit_offset < cut;
         let of_kind = world.facts.iter().filter(|(place, of_kind, _)| named(place) && of_kind == kind);
         of_kind.map(|(_, _, row)| row.clone()).collect()
     }
 }
 
 impl UsageStore for MemoryStore {
-    async fn named_cut(&self, below: u64) -> Result<u64, PortError> {
+    async fn committed_cut(&self, below: u64) -> Result<u64, PortError> {
         let held = self.0.lock().unwrap().held;
         Ok(self.named(held).values().filter(|offset| **offset < below).max().map_or(0, |offset| offset + 1))
     }
@@ -307,7 +307,7 @@ impl UsageStore for MemoryStore {
 
     async fn touched(&self, from: u64, to: u64) -> Result<Option<Touched>, PortError> {
         let world = self.0.lock().unwrap();
-        let is_new = |place: &Place| (from..to).contains(&place.names_offset);
+        let is_new = |place: &Place| (from..to).contains(&place.commit_offset);
         let work = world.work.iter().filter(|(place, ..)| is_new(place)).map(|(_, id, ..)| id);
         let readings = world.readings.iter().filter(|(place, _)| is_new(place));
         let samples = world.samples.iter().filter(|(place, _)| is_new(place));
@@ -329,7 +329,7 @@ impl UsageStore for MemoryStore {
         let mut read = WorkRead::default();
         for (place, machine_id, at_us, group) in &world.work {
             let held = holdings.iter().any(|h| h.machine_id == *machine_id && h.interval.contains(*at_us));
-            if place.names_offset < cut && held {
+            if place.commit_offset < cut && held {
                 read.groups.push(group.clone());
                 read.blocks.insert(place.block.clone());
             }
@@ -346,7 +346,7 @@ impl UsageStore for MemoryStore {
     async fn work_slices(&self, holdings: &[Holding], cut: u64) -> Result<Vec<WorkSlice>, PortError> {
         let world = self.0.lock().unwrap();
         let held = world.work.iter().filter(|(place, machine_id, at_us, _)| {
-            place.names_offset < cut
+            place.commit_offset < cut
                 && holdings.iter().any(|h| h.machine_id == *machine_id && h.interval.contains(*at_us))
         });
         let slice = |(_, _, at_us, group): &(Place, String, Micros, WorkGroup)| WorkSlice {
@@ -365,7 +365,7 @@ impl UsageStore for MemoryStore {
     ) -> Result<Vec<SampleRow>, PortError> {
         let world = self.0.lock().unwrap();
         let named = world.samples.iter().filter(|(place, row)| {
-            place.names_offset < cut
+            place.commit_offset < cut
                 && machine_ids.contains(&row.machine_id)
                 && window.contains(row.sample.at_us)
         });
@@ -379,7 +379,7 @@ impl UsageStore for MemoryStore {
         cut: u64,
     ) -> Result<Vec<AllocationRow>, PortError> {
         let world = self.0.lock().unwrap();
-        let named = world.allocations.iter().filter(|(place, _)| place.names_offset < cut);
+        let named = world.allocations.iter().filter(|(place, _)| place.commit_offset < cut);
         let touching = named.filter(|(_, found)| {
             let span = &found.row.span;
             node_ids.contains(&span.node_id)
@@ -433,7 +433,7 @@ impl UsageStore for MemoryStore {
         Ok(world
             .readings
             .iter()
-            .filter(|(place, row)| place.names_offset < cut && machine_ids.contains(&row.machine_id))
+            .filter(|(place, row)| place.commit_offset < cut && machine_ids.contains(&row.machine_id))
             .filter(|(_, row)| !corrections.is_voided(&row.reading.id))
             .map(|(_, row)| row.clone())
             .collect())
@@ -463,7 +463,7 @@ impl UsageStore for MemoryStore {
         Ok(heads
             .into_iter()
             .map(|((topic, partition), block)| ChainHead {
-                name_hash: Hash::of(format!("{topic}/{partition}/{block}").as_bytes()),
+                commit_hash: Hash::of(format!("{topic}/{partition}/{block}").as_bytes()),
                 topic,
                 partition,
                 block,

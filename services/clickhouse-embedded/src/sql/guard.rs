@@ -193,12 +193,12 @@ impl Guard {
                     "`{name}` is not allowed here: table functions and functions that reach files, the network or other tables by name are switched off in the embedded engine"
                 )));
             }
-            let named_engine = previous.is_some_and(|t| t.is_word("ENGINE"))
+            let committed_engine = previous.is_some_and(|t| t.is_word("ENGINE"))
                 || (previous.is_some_and(|t| t.is_punct(b'=')) && i >= 2 && all[i - 2].is_word("ENGINE"));
             let called = next.is_some_and(|t| t.is_punct(b'('));
-            if (named_engine || called)
+            if (committed_engine || called)
                 && self.denied_engines.contains(&name)
-                && (named_engine || !self.is_plain_function(&name))
+                && (committed_engine || !self.is_plain_function(&name))
             {
                 return Err(ChException::denied(format!(
                     "The engine `{name}` is not allowed here: it reaches files, the network or other tables; use a table of the MergeTree family"

@@ -180,11 +180,11 @@ async fn one_look_tells_the_best_block_and_the_target_of_its_epoch() {
     node.lock().unwrap().knows_next = false;
     let (ingest, taken) = ingest().await;
     let (_tell, stop) = stop();
-    let options = Options { once: true, chain: Some("museum".to_owned()), ..options(&url) };
+    let options = Options { once: true, chain: Some("historic".to_owned()), ..options(&url) };
     let summary = bitcoind::run(&options, &ingest, &stop).await.unwrap();
     assert_eq!(summary, Summary { facts: 2, refused: 0 });
     let taken = taken.lock().unwrap();
-    assert_eq!(taken.facts("tip")[0].0, "museum");
+    assert_eq!(taken.facts("tip")[0].0, "historic");
     assert_eq!(taken.facts("network_difficulty")[0].1["height"], 0);
     assert_eq!(node.lock().unwrap().calls, ["getblockchaininfo", "getblockheader", "getmininginfo"]);
 }

@@ -18,7 +18,7 @@ use wb_metering::gpu::dcgm;
 use super::devices;
 use super::pods::{self, Held};
 use super::write::{self, Point};
-use super::{Door, Ready, header, note, now_us};
+use super::{IngestState, Ready, header, note, now_us};
 use crate::answer::{self, EventAnswer, Refusal};
 use crate::{body, limits};
 
@@ -31,9 +31,9 @@ const SECOND_US: i64 = 1_000_000;
 /// Microseconds of a millisecond, in which Prometheus tells times.
 pub(super) const MILLISECOND_US: i64 = 1_000;
 
-pub(super) async fn take(State(door): State<Arc<Door>>, request: Request) -> Response {
+pub(super) async fn take(State(state): State<Arc<IngestState>>, request: Request) -> Response {
     let began = Instant::now();
-    let taken = door.take_write(request).await;
+    let taken = state.take_write(request).await;
     note(began, &taken);
     match taken {
         Ok(answers) if answers.iter().all(|answer| matches!(answer, EventAnswer::Accepted { .. })) => {
@@ -44,7 +44,7 @@ pub(super) async fn take(State(door): State<Arc<Door>>, request: Request) -> Res
     }
 }
 
-impl Door {
+impl IngestState {
     async fn take_write(&self, request: Request) -> Result<Vec<EventAnswer>, Refusal> {
         let (parts, request_body) = request.into_parts();
         let source = self

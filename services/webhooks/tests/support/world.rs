@@ -1,4 +1,4 @@
-//! A ledger in a file, a receiver in Python, and a messenger between them.
+//! A ledger in a file, a receiver in Python, and a dispatcher between them.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
 
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -17,7 +17,7 @@ use openssl::x509::{X509, X509Name};
 use serde_json::{Value, json};
 use wb_ledger::{Hash, LedgerRecord};
 use wb_webhooks::ports::{Clock, Jitter, LedgerSource, Records};
-use wb_webhooks::{Endpoint, EndpointConfig, Messenger, Pace, Post, StateDir};
+use wb_webhooks::{Dispatcher, Endpoint, EndpointConfig, Pace, Post, StateDir};
 
 pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -59,7 +59,7 @@ pub(crate) fn write_ledger(path: &Path, records: u32) -> Vec<u64> {
             let customer = if index % 2 == 0 { "acme" } else { "birch" };
             let body = json!({"contract_id": contract, "customer_id": customer, "cut": index,
                 "period": {"text": "2026-10", "start_us": 0, "end_us": 1}});
-            LedgerRecord::new(head, "period_closed", body, "clerk", "close", 1_793_491_200_000_000)
+            LedgerRecord::new(head, "period_closed", body, "biller", "close", 1_793_491_200_000_000)
                 .to_bytes()
                 .unwrap()
         };
@@ -205,14 +205,14 @@ pub(crate) fn pace() -> Pace {
     }
 }
 
-pub(crate) fn messenger(
+pub(crate) fn dispatcher(
     folder: &Path,
     configs: Vec<EndpointConfig>,
-) -> Messenger<FileLedger, WallClock, NoJitter> {
+) -> Dispatcher<FileLedger, WallClock, NoJitter> {
     let endpoints = configs.into_iter().map(|config| Endpoint::new(config).unwrap()).collect();
     let states = StateDir::open(&folder.join("states")).unwrap();
     let post = Post::with_timeout(Duration::from_millis(700)).unwrap();
-    Messenger::new(endpoints, states, post, pace(), (FileLedger(folder.join("ledger")), WallClock, NoJitter))
+    Dispatcher::new(endpoints, states, post, pace(), (FileLedger(folder.join("ledger")), WallClock, NoJitter))
         .unwrap()
 }
 

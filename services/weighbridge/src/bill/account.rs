@@ -245,8 +245,8 @@ fn assigned(text: &str, currency: &str) -> Result<(String, i128)> {
 
 /// Records payments and what becomes of them.
 pub(crate) async fn payment(config: &Config, command: PaymentCommand) -> Result<()> {
-    let clerk = connect(config).await?.clerk(super::WHO).await?;
-    let now_us = clerk.now_us();
+    let biller = connect(config).await?.biller(super::WHO).await?;
+    let now_us = biller.now_us();
     match command {
         PaymentCommand::Record {
             reference,
@@ -267,26 +267,26 @@ pub(crate) async fn payment(config: &Config, command: PaymentCommand) -> Result<
                 received_us: received.map_or(now_us, jiff::Timestamp::as_microsecond),
                 settle: settles,
             };
-            record(&clerk, &Command::ReceivePayment(request), &signed).await
+            record(&biller, &Command::ReceivePayment(request), &signed).await
         }
         PaymentCommand::Allocate { id, settle: given, signed } => {
-            let state = clerk.state().await?;
+            let state = biller.state().await?;
             let currency = state.payment(&id).map(|payment| payment.amount.currency.clone());
             let settle = settle(&given, &currency.unwrap_or_default())?;
-            record(&clerk, &Command::Allocate { payment_id: id, settle, at_us: now_us }, &signed).await
+            record(&biller, &Command::Allocate { payment_id: id, settle, at_us: now_us }, &signed).await
         }
         PaymentCommand::Reverse { id, signed } => {
-            record(&clerk, &Command::Reverse { payment_id: id, at_us: now_us }, &signed).await
+            record(&biller, &Command::Reverse { payment_id: id, at_us: now_us }, &signed).await
         }
         PaymentCommand::Refund { id, reference, amount, signed } => {
             let amount = amount.amount()?;
-            let state = clerk.state().await?;
+            let state = biller.state().await?;
             if state.payment(&id).is_some_and(|payment| payment.amount.currency != amount.currency) {
                 bail!("a refund has the currency of its payment");
             }
             let amount_minor = amount.amount_minor.0;
             record(
-                &clerk,
+                &biller,
                 &Command::Refund { payment_id: id, reference, amount_minor, at_us: now_us },
                 &signed,
             )
@@ -297,10 +297,10 @@ pub(crate) async fn payment(config: &Config, command: PaymentCommand) -> Result<
 
 /// Shows and issues notes.
 pub(crate) async fn note(config: &Config, command: NoteCommand) -> Result<()> {
-    let clerk = connect(config).await?.clerk(super::WHO).await?;
+    let biller = connect(config).await?.biller(super::WHO).await?;
     match command {
         NoteCommand::List => {
-            for document in clerk.notes().await? {
+            for document in biller.notes().await? {
                 let note = &document.note;
                 print(&format!(
                     "{} {} {} {} {}",
@@ -314,7 +314,7 @@ pub(crate) async fn note(config: &Config, command: NoteCommand) -> Result<()> {
             Ok(())
         }
         NoteCommand::Show { id } => {
-            let document = clerk.note(&id).await?;
+            let document = biller.note(&id).await?;
             print(
                 &wb_ledger::canonical::write_document(&document.note)
                     .context("the note cannot be written")?,
@@ -330,17 +330,17 @@ pub(crate) async fn note(config: &Config, command: NoteCommand) -> Result<()> {
                 reference,
                 text: signed.why.clone(),
                 lines: lines.collect::<Result<_>>()?,
-                at_us: clerk.now_us(),
+                at_us: biller.now_us(),
             };
-            record(&clerk, &Command::IssueNote(asked), &signed).await
+            record(&biller, &Command::IssueNote(asked), &signed).await
         }
     }
 }
 
 /// Records disputes and how they end.
 pub(crate) async fn dispute(config: &Config, command: DisputeCommand) -> Result<()> {
-    let clerk = connect(config).await?.clerk(super::WHO).await?;
-    let at_us = clerk.now_us();
+    let biller = connect(config).await?.biller(super::WHO).await?;
+    let at_us = biller.now_us();
     let words = |dispute_id: String, text: String, signed: &Signed| DisputeWords {
         dispute_id,
         text,
@@ -349,7 +349,7 @@ pub(crate) async fn dispute(config: &Config, command: DisputeCommand) -> Result<
     };
     match command {
         DisputeCommand::List => {
-            for dispute in clerk.state().await?.disputes() {
+            for dispute in biller.state().await?.disputes() {
                 let opened = &dispute.opened;
                 print(&format!(
                     "{} {} {} {} {} {} {}",
@@ -373,16 +373,16 @@ pub(crate) async fn dispute(config: &Config, command: DisputeCommand) -> Result<
                 by: signed.who.clone(),
                 at_us,
             };
-            record(&clerk, &Command::OpenDispute(asked), &signed).await
+            record(&biller, &Command::OpenDispute(asked), &signed).await
         }
         DisputeCommand::Answer { id, text, signed } => {
-            record(&clerk, &Command::AnswerDispute(words(id, text, &signed)), &signed).await
+            record(&biller, &Command::AnswerDispute(words(id, text, &signed)), &signed).await
         }
         DisputeCommand::Resolve { id, outcome: Outcome::Rejected, text, signed, .. } => {
-            record(&clerk, &Command::RejectDispute(words(id, text, &signed)), &signed).await
+            record(&biller, &Command::RejectDispute(words(id, text, &signed)), &signed).await
         }
         DisputeCommand::Resolve { id, outcome: Outcome::Accepted, credit, text, signed } => {
-            let state = clerk.state().await?;
+            let state = biller.state().await?;
             let disputed = state.dispute(&id).map(|dispute| dispute.opened.amount.clone());
             let disputed = disputed.with_context(|| format!("the ledger has no dispute {id}"))?;
             let credit = match credit {
@@ -390,15 +390,19 @@ pub(crate) async fn dispute(config: &Config, command: DisputeCommand) -> Result<
                 None => disputed,
             };
             let credit_minor = credit.amount_minor.0;
-            record(&clerk, &Command::AcceptDispute { words: words(id, text, &signed), credit_minor }, &signed)
-                .await
+            record(
+                &biller,
+                &Command::AcceptDispute { words: words(id, text, &signed), credit_minor },
+                &signed,
+            )
+            .await
         }
     }
 }
 
 /// Takes over what was owed before.
 pub(crate) async fn opening(config: &Config, arguments: OpeningArguments) -> Result<()> {
-    let clerk = connect(config).await?.clerk(super::WHO).await?;
+    let biller = connect(config).await?.biller(super::WHO).await?;
     let opening = OpeningRecorded {
         item_id: String::new(),
         kind: if arguments.balance { OpeningKind::Balance } else { OpeningKind::Invoice },
@@ -409,14 +413,14 @@ pub(crate) async fn opening(config: &Config, arguments: OpeningArguments) -> Res
         issued_us: arguments.issued.as_microsecond(),
         due_us: arguments.due.map(jiff::Timestamp::as_microsecond),
     };
-    record(&clerk, &Command::RecordOpening(opening), &arguments.signed).await
+    record(&biller, &Command::RecordOpening(opening), &arguments.signed).await
 }
 
 /// Prints the statements of a customer, one JSON object per currency.
 pub(crate) async fn statement(config: &Config, arguments: StatementArguments) -> Result<()> {
-    let clerk = connect(config).await?.clerk(super::WHO).await?;
-    let at_us = arguments.at.map_or_else(|| clerk.now_us(), jiff::Timestamp::as_microsecond);
-    let statements = clerk.statements(&arguments.customer, at_us).await?;
+    let biller = connect(config).await?.biller(super::WHO).await?;
+    let at_us = arguments.at.map_or_else(|| biller.now_us(), jiff::Timestamp::as_microsecond);
+    let statements = biller.statements(&arguments.customer, at_us).await?;
     for statement in &statements {
         print(&serde_json::to_string(statement).context("the statement cannot be written")?)?;
     }

@@ -61,8 +61,8 @@ impl Window {
         Self { site: Some("genesis"), ..Self::all() }
     }
 
-    pub(crate) fn museum() -> Self {
-        Self { site: Some("pool-museum"), ..Self::all() }
+    pub(crate) fn historic() -> Self {
+        Self { site: Some("pool-historic"), ..Self::all() }
     }
 }
 
@@ -135,14 +135,14 @@ pub(crate) struct LineView {
 }
 
 /// The two doors of the running stack.
-pub(crate) struct Door {
+pub(crate) struct StackClient {
     http: reqwest::Client,
     events_url: String,
     graphql_url: String,
     operator_token: String,
 }
 
-impl Door {
+impl StackClient {
     pub(crate) fn new(config: &Config, operator_token: String) -> Result<Self> {
         Ok(Self {
             http: reqwest::Client::builder().timeout(PATIENCE).build().context("the HTTP client")?,
@@ -170,7 +170,7 @@ impl Door {
                 let events = answer.get("events").and_then(Value::as_array);
                 let first =
                     events.and_then(|events| events.iter().find(|event| event["status"] == "refused"));
-                crate::cli::tell(&format!("  refused at the door: {}", first.unwrap_or(&Value::Null)));
+                crate::cli::tell(&format!("  refused at the client: {}", first.unwrap_or(&Value::Null)));
             }
         }
         Ok(sent)

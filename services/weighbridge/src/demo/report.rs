@@ -37,7 +37,7 @@ pub(crate) struct Summary {
     pub(crate) events_sent: usize,
     pub(crate) events_refused_at_the_door: usize,
     pub(crate) genesis: Totals,
-    pub(crate) museum: Totals,
+    pub(crate) historic: Totals,
     pub(crate) first: Totals,
     pub(crate) second: Totals,
     pub(crate) invoices: Vec<InvoiceView>,
@@ -48,11 +48,11 @@ pub(crate) struct Summary {
 
 impl Summary {
     fn real_accepted(&self) -> u64 {
-        self.genesis.shares("accepted", None) + self.museum.shares("accepted", None)
+        self.genesis.shares("accepted", None) + self.historic.shares("accepted", None)
     }
 
     fn real_blocks(&self) -> u64 {
-        self.genesis.blocks + self.museum.blocks
+        self.genesis.blocks + self.historic.blocks
     }
 
     fn genesis_earnings_sat(&self) -> i128 {
@@ -128,8 +128,11 @@ impl Summary {
     }
 
     fn write(&self, text: &mut String) -> std::fmt::Result {
-        let testnet =
-            self.museum.verdicts.iter().filter(|count| count.chain != "main" && count.verdict == "accepted");
+        let testnet = self
+            .historic
+            .verdicts
+            .iter()
+            .filter(|count| count.chain != "main" && count.verdict == "accepted");
         let testnet: u64 = testnet.filter_map(|count| count.shares.parse::<u64>().ok()).sum();
         writeln!(text)?;
         writeln!(

@@ -8,8 +8,8 @@ use wb_billing::Bill;
 use wb_clickhouse::Store;
 use wb_clickhouse::seal::DayBlock;
 use wb_clickhouse::sealed::DAY_US;
-use wb_events::names::sealed;
-use wb_evidence::{Bytes, NameRecord, SealedDay};
+use wb_events::commits::sealed;
+use wb_evidence::{Bytes, CommitRecord, SealedDay};
 use wb_ledger::{EvidenceBlock, EvidenceDay, Hash};
 use wb_rating::Contract;
 use wb_units::Interval;
@@ -17,19 +17,20 @@ use wb_units::Interval;
 /// The days that a bill's evidence names.
 pub(super) async fn sealed_days(auditor: &Auditor, store: &Store, bill: &Bill) -> Result<Vec<SealedDay>> {
     let days = &bill.billed.days;
-    let offsets: BTreeSet<u64> = days.iter().map(|day| day.names_offset).collect();
-    let records: BTreeMap<u64, Vec<u8>> = auditor.names_records(&offsets).await?.into_iter().collect();
+    let offsets: BTreeSet<u64> = days.iter().map(|day| day.commit_offset).collect();
+    let records: BTreeMap<u64, Vec<u8>> = auditor.commits_records(&offsets).await?.into_iter().collect();
     let mut found = Vec::with_capacity(days.len());
     for day in days {
-        let record = records.get(&day.names_offset).cloned();
-        let record = record.with_context(|| format!("names has no record at offset {}", day.names_offset))?;
+        let record = records.get(&day.commit_offset).cloned();
+        let record =
+            record.with_context(|| format!("commits has no record at offset {}", day.commit_offset))?;
         let seal = sealed(&record)
-            .with_context(|| format!("the record of names at offset {} is no seal", day.names_offset))?;
+            .with_context(|| format!("the record of commits at offset {} is no seal", day.commit_offset))?;
         let blocks = store.blocks_of_day(day.day, seal.cut).await?;
         let places = own_places(store, bill, day, seal.cut).await?;
         let is_own = |block: &DayBlock| places.contains(&(block.topic.clone(), block.partition, block.block));
         found.push(SealedDay {
-            seal: NameRecord { names_offset: day.names_offset, record: Bytes(record) },
+            seal: CommitRecord { commit_offset: day.commit_offset, record: Bytes(record) },
             day: day.clone(),
             own: (0..).zip(&blocks).filter(|(_, block)| is_own(block)).map(|(index, _)| index).collect(),
             blocks: blocks.into_iter().map(evidence_block).collect(),

@@ -1,4 +1,4 @@
-//! What the auditor asks: the tables as they are, of all attempts, without the rule that only named
+//! What the auditor asks: the tables as they are, of all attempts, without the rule that only committed
 //! rows count; and the few statements that repair them.
 //!
 //! Rows are read as RowBinary, whole, and hashed here: the same bytes that the fold hashed.
@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use clickhouse::query::Query;
 use serde::Deserialize;
-use wb_events::names::TopicPartition;
+use wb_events::commits::TopicPartition;
 use wb_fold::BlockId;
 use wb_fold::tables::{ALL, table_hash};
 
@@ -69,7 +69,7 @@ fn checked_tables() -> impl Iterator<Item = &'static str> {
     ALL.into_iter().chain(["manifest"])
 }
 
-/// A list of parts as SQL; their names are the server's own.
+/// A list of parts as SQL; their commits are the server's own.
 fn but_parts(broken: &[BrokenPart], table: &str) -> String {
     let names: Vec<String> = broken
         .iter()
@@ -210,7 +210,7 @@ impl Store {
         Ok(())
     }
 
-    /// The rows of the manifest for some offsets of `names`, as they are stored, in the order of
+    /// The rows of the manifest for some offsets of `commits`, as they are stored, in the order of
     /// their offsets, which stand first in each.
     ///
     /// # Errors
@@ -222,7 +222,7 @@ impl Store {
     ) -> Result<Vec<Vec<u8>>, StoreError> {
         let layout = self.layout("manifest").await?;
         let sql = format!(
-            "SELECT DISTINCT * FROM manifest WHERE names_offset >= ? AND names_offset < ? {} ORDER BY ALL",
+            "SELECT DISTINCT * FROM manifest WHERE commit_offset >= ? AND commit_offset < ? {} ORDER BY ALL",
             but_parts(broken, "manifest")
         );
         let query = self.audit(&sql).bind(offsets.start).bind(offsets.end);
@@ -231,15 +231,15 @@ impl Store {
         Ok(rows)
     }
 
-    /// Removes what the manifest says for an offset of `names`.
+    /// Removes what the manifest says for an offset of `commits`.
     ///
     /// # Errors
     /// [`StoreError::Query`].
-    pub async fn remove_manifest_row(&self, names_offset: u64) -> Result<(), StoreError> {
+    pub async fn remove_manifest_row(&self, commit_offset: u64) -> Result<(), StoreError> {
         // Rows of a table with a projection are not masked, they are written again without it.
         let delete =
-            self.audit("ALTER TABLE manifest DELETE WHERE names_offset = ? SETTINGS mutations_sync = 1");
-        let delete = delete.bind(names_offset);
+            self.audit("ALTER TABLE manifest DELETE WHERE commit_offset = ? SETTINGS mutations_sync = 1");
+        let delete = delete.bind(commit_offset);
         delete.execute().await.map_err(query_failed("remove a row of the manifest"))
     }
 

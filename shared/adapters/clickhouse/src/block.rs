@@ -1,5 +1,5 @@
 //! Writing a folded block under an attempt, and checking that what ClickHouse holds is what was
-//! folded. A row counts only once its attempt is named; until then it is garbage.
+//! folded. A row counts only once its attempt is committed; until then it is garbage.
 
 use wb_fold::{BlockId, FoldedBlock, Table};
 
@@ -30,7 +30,7 @@ impl Store {
     /// without deduplication.
     ///
     /// # Errors
-    /// [`StoreError::Query`]; some rows may have been written. They are never named: try again
+    /// [`StoreError::Query`]; some rows may have been written. They are never committed: try again
     /// with another attempt.
     pub async fn write_block(&self, block: &FoldedBlock, attempt: u64) -> Result<(), StoreError> {
         for table in &block.tables {

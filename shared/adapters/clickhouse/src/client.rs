@@ -156,8 +156,8 @@ impl Store {
     /// [`StoreError::Query`].
     pub async fn cut(&self) -> Result<Cut, StoreError> {
         let sql = "SELECT max(next) FROM (\
-               SELECT if(count() = 0, toUInt64(0), max(names_offset) + 1) AS next FROM manifest UNION ALL \
-               SELECT if(count() = 0, toUInt64(0), max(names_offset) + 1) AS next FROM seals)";
+               SELECT if(count() = 0, toUInt64(0), max(commit_offset) + 1) AS next FROM manifest UNION ALL \
+               SELECT if(count() = 0, toUInt64(0), max(commit_offset) + 1) AS next FROM seals)";
         self.client.query(sql).fetch_one().await.map(Cut).map_err(query_failed("find the newest cut"))
     }
 

@@ -46,7 +46,7 @@ const RELIED_ON: &[(&str, &[Columns])] = &[
     (
         "manifest",
         &[&[
-            ("names_offset", "UInt64"),
+            ("commit_offset", "UInt64"),
             ("topic", "LowCardinality(String)"),
             ("partition", "UInt32"),
             ("block", "UInt64"),
@@ -106,7 +106,7 @@ const RELIED_ON: &[(&str, &[Columns])] = &[
     (
         "seals",
         &[&[
-            ("names_offset", "UInt64"),
+            ("commit_offset", "UInt64"),
             ("day", "Int32"),
             ("seal", "UInt64"),
             ("cut", "UInt64"),
@@ -116,7 +116,7 @@ const RELIED_ON: &[(&str, &[Columns])] = &[
             ("blocks_root", "FixedString(32)"),
         ]],
     ),
-    ("seal_floor", &[&[("names_offset", "UInt64")]]),
+    ("seal_floor", &[&[("commit_offset", "UInt64")]]),
     (
         "shares",
         &[

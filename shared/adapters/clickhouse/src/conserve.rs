@@ -16,7 +16,7 @@ use crate::client::Store;
 use crate::corrections::CorrectionsAt;
 use crate::error::{StoreError, query_failed};
 use crate::read::Cut;
-use crate::sealed::{DAY_US, named_between, reading_rows, sealed_cut_query, work_rows};
+use crate::sealed::{DAY_US, committed_between, reading_rows, sealed_cut_query, work_rows};
 
 /// Names that one check of blocks may span.
 pub const WINDOW_NAMES: u64 = 1_024;
@@ -118,9 +118,9 @@ fn judge_block(place: &Place, figures: &Figures) -> Vec<Breach> {
     // A share of another topic is wrong there: duplicates leave rows only among the shares.
     let duplicates = figures.get("shares duplicate").copied().unwrap_or_default();
     let is_of_shares = matches!(place, Place::Block { topic, .. } if topic == wb_events::topics::SHARES);
-    let named = figures.get("name duplicate").copied().unwrap_or_default();
-    if is_of_shares && duplicates != named {
-        let left = ("duplicates by its name are".to_owned(), named);
+    let committed = figures.get("name duplicate").copied().unwrap_or_default();
+    if is_of_shares && duplicates != committed {
+        let left = ("duplicates by its name are".to_owned(), committed);
         let right = ("repeated shares are".to_owned(), duplicates);
         breaches.push(Breach { place: place.clone(), left, right });
     }
@@ -199,18 +199,18 @@ impl Store {
         self.client().query_raw(sql).with_setting("max_execution_time", CHECK_MAX_S.to_string())
     }
 
-    /// Checks every block that is named in `[from, to)`, at most [`WINDOW_NAMES`] offsets of them.
+    /// Checks every block that is committed in `[from, to)`, at most [`WINDOW_NAMES`] offsets of them.
     ///
     /// # Errors
     /// [`StoreError::Query`].
     pub async fn check_blocks(&self, from: Cut, to: Cut) -> Result<Vec<Breach>, StoreError> {
         let to = Cut(to.0.min(from.0.saturating_add(WINDOW_NAMES)));
-        let named = named_between("{from:UInt64}", "{to:UInt64}");
+        let committed = committed_between("{from:UInt64}", "{to:UInt64}");
         let place = "topic, partition, block";
         let each = |table: &str, what: &str, figure: &str| {
             format!(
                 "SELECT {place}, {what} AS what, toUInt256({figure}) AS figure FROM {table} \
-                 WHERE {named} GROUP BY {place}, what"
+                 WHERE {committed} GROUP BY {place}, what"
             )
         };
         let counted = |table: &str| each(table, &format!("'{table}'"), "count()");
@@ -220,8 +220,8 @@ impl Store {
                 "SELECT {place}, tupleElement(it, 1) AS what, toUInt256(tupleElement(it, 2)) AS figure FROM (\
                    SELECT {place}, arrayJoin([('name events', events), ('name accepted', accepted), \
                      ('name duplicate', duplicate), ('name rejected', rejected)]) AS it FROM (\
-                     SELECT DISTINCT names_offset, {place}, events, accepted, duplicate, rejected FROM manifest \
-                     WHERE names_offset >= {{from:UInt64}} AND names_offset < {{to:UInt64}}))"
+                     SELECT DISTINCT commit_offset, {place}, events, accepted, duplicate, rejected FROM manifest \
+                     WHERE commit_offset >= {{from:UInt64}} AND commit_offset < {{to:UInt64}}))"
             ),
             each("block_counts", "concat('count ', verdict)", "sum(events)"),
             each("shares", "concat('shares ', verdict)", "count()"),
@@ -255,7 +255,7 @@ impl Store {
     pub async fn check_day(&self, day: i32, cut: Cut) -> Result<Vec<Breach>, StoreError> {
         let asked = self.bounded(&sealed_cut_query()).param("cut", cut.0);
         let sealed_cut: u64 = asked.fetch_one().await.map_err(query_failed("find the newest seal"))?;
-        let named = named_between("0", "{cut:UInt64}");
+        let committed = committed_between("0", "{cut:UInt64}");
         let within = |column: &str| format!("{column} >= {{from:Int64}} AND {column} < {{to:Int64}}");
         let (interval, event) = (within("interval_start_us"), within("event_time_us"));
         let figures = async |sql: String| -> Result<Figures, StoreError> {
@@ -269,16 +269,16 @@ impl Store {
             rows.into_iter().map(|row| Ok((row.what, number(&row.figure)?))).collect()
         };
         let blocks =
-            figures(work_figures(&format!("SELECT * FROM work_5m WHERE {interval} AND {named}"))).await?;
+            figures(work_figures(&format!("SELECT * FROM work_5m WHERE {interval} AND {committed}"))).await?;
         let seen = figures(work_figures(&work_rows("{from:Int64}", "{to:Int64}", "1"))).await?;
         let mut breaches = judge_day(day, &blocks, &[("readers", seen)]);
-        let readings = format!("SELECT * FROM energy_readings WHERE {event} AND {named}");
+        let readings = format!("SELECT * FROM energy_readings WHERE {event} AND {committed}");
         let blocks = figures(reading_figures(&readings)).await?;
         let seen = figures(reading_figures(&reading_rows("{from:Int64}", "{to:Int64}", "1"))).await?;
         breaches.extend(judge_day(day, &blocks, &[("readers", seen)]));
         let of_seal = |table: &str| {
             let seal = "SELECT argMax(seal, cut) FROM seals WHERE day = {day:Int32} \
-                        AND names_offset < {cut:UInt64} AND cut <= {sealed_cut:UInt64}";
+                        AND commit_offset < {cut:UInt64} AND cut <= {sealed_cut:UInt64}";
             work_figures(&format!("SELECT * FROM {table} WHERE day = {{day:Int32}} AND seal = ({seal})"))
         };
         let five = figures(of_seal("sealed_work_5m")).await?;

@@ -13,7 +13,7 @@ use wb_metering::corrections::{Corrections, EventId, RatioFact, Recorded, Transf
 use wb_units::{Interval, Micros};
 
 use crate::error::{StoreError, query_failed};
-use crate::read::named_among;
+use crate::read::committed_among;
 
 /// The most voided events that a query takes along: their ids, 32 digits each, are a part of it.
 pub const VOIDED_MAX: usize = 20_000;
@@ -111,7 +111,7 @@ pub struct FactRow {
 }
 
 impl FactRow {
-    /// Reads the facts of some kinds that hold at a cut, an offset in `names`, in any order.
+    /// Reads the facts of some kinds that hold at a cut, an offset in `commits`, in any order.
     ///
     /// # Errors
     /// What the server says.
@@ -120,11 +120,11 @@ impl FactRow {
         kinds: &[&str],
         cut: u64,
     ) -> Result<Vec<Self>, clickhouse::error::Error> {
-        let sql = format!("{OF_KINDS} AND {}", named_among("facts", KINDS));
+        let sql = format!("{OF_KINDS} AND {}", committed_among("facts", KINDS));
         Self::fetch(client.query_raw(&sql).param("cut", cut), kinds).await
     }
 
-    /// Reads the facts of some kinds of all attempts at blocks, named or not: whoever asks has the names.
+    /// Reads the facts of some kinds of all attempts at blocks, committed or not: whoever asks has the commits.
     ///
     /// # Errors
     /// What the server says.
@@ -159,7 +159,7 @@ impl FactRow {
 }
 
 impl CorrectionsAt {
-    /// Reads what holds at a cut, an offset in `names`.
+    /// Reads what holds at a cut, an offset in `commits`.
     ///
     /// # Errors
     /// [`StoreError::Query`], [`StoreError::Row`], or [`StoreError::Range`] where more than [`VOIDED_MAX`] events

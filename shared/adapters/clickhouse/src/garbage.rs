@@ -1,6 +1,6 @@
-//! Attempts that lost: rows of a block that was named under another attempt.
+//! Attempts that lost: rows of a block that was committed under another attempt.
 //!
-//! Only losers of a *named* block are removed. An attempt of a block that is not named yet may be
+//! Only losers of a *committed* block are removed. An attempt of a block that is not committed yet may be
 //! the one that will be.
 
 use serde::Deserialize;

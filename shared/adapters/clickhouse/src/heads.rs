@@ -1,8 +1,8 @@
-//! The latest names of the chains at a cut, and how far the names are known.
+//! The latest names of the chains at a cut, and how far the commits are known.
 //!
 //! A partition that closes a block a second makes 2.6 million names a month. They are kept, so what is asked of all of
 //! them is asked of the projection `latest` of the manifest, which holds a row for each partition and [`STRETCH`]
-//! offsets, and of the few names after its last whole stretch.
+//! offsets, and of the few commits after its last whole stretch.
 
 use clickhouse::Client;
 use serde::Deserialize;
@@ -14,14 +14,14 @@ use crate::whole_days::AboveSeals;
 /// Offsets of a row of the projection, as its definition has it.
 pub const STRETCH: u64 = 65_536;
 
-/// Up to this cut the names are read as they are: one query over them costs less than two.
+/// Up to this cut the commits are read as they are: one query over them costs less than two.
 const READ_WHOLE_MAX: u64 = 2 * STRETCH;
 
 /// The latest name of a partition.
 #[derive(Debug, Clone, PartialEq, Eq, clickhouse::Row, Deserialize)]
 pub struct Head {
-    /// Its offset in `names`.
-    pub names_offset: u64,
+    /// Its offset in `commits`.
+    pub commit_offset: u64,
     /// The topic.
     pub topic: String,
     /// The partition.
@@ -29,16 +29,16 @@ pub struct Head {
     /// The block that it names.
     pub block: u64,
     /// Its hash.
-    pub name_hash: [u8; 32],
+    pub commit_hash: [u8; 32],
 }
 
 #[derive(clickhouse::Row, Deserialize)]
 struct WholeRow {
-    names_offset: u64,
+    commit_offset: u64,
     topic: String,
     partition: u32,
     block: u64,
-    name_hash: [u8; 32],
+    commit_hash: [u8; 32],
     first_above: u64,
 }
 
@@ -46,10 +46,10 @@ struct WholeRow {
 const FIND_HEADS: &str = "find the heads of the chains";
 
 /// Of a chain the latest name has the highest block and offset.
-const LATEST: &str = "max(manifest.names_offset) AS names_offset, toString(topic) AS topic, partition, \
-     max(manifest.block) AS block, argMax(manifest.name_hash, manifest.block) AS name_hash";
+const LATEST: &str = "max(manifest.commit_offset) AS commit_offset, toString(topic) AS topic, partition, \
+     max(manifest.block) AS block, argMax(manifest.commit_hash, manifest.block) AS commit_hash";
 
-/// The latest names below a cut, an offset in `names`, in any order.
+/// The latest names below a cut, an offset in `commits`, in any order.
 ///
 /// # Errors
 /// [`StoreError::Query`].
@@ -59,12 +59,12 @@ pub async fn read_heads(client: &Client, cut: u64) -> Result<Vec<Head>, StoreErr
     }
     let whole = cut / STRETCH;
     let sql = format!(
-        "SELECT max(latest.names_offset) AS names_offset, topic, partition, max(latest.block) AS block, \
-           argMax(latest.name_hash, latest.block) AS name_hash FROM (\
-             SELECT {LATEST} FROM manifest WHERE intDiv(manifest.names_offset, {STRETCH}) < {whole} \
+        "SELECT max(latest.commit_offset) AS commit_offset, topic, partition, max(latest.block) AS block, \
+           argMax(latest.commit_hash, latest.block) AS commit_hash FROM (\
+             SELECT {LATEST} FROM manifest WHERE intDiv(manifest.commit_offset, {STRETCH}) < {whole} \
              GROUP BY manifest.topic, partition \
-             UNION ALL SELECT names_offset, toString(topic) AS topic, partition, block, name_hash FROM manifest \
-             WHERE names_offset >= {} AND names_offset < {{cut:UInt64}}) AS latest \
+             UNION ALL SELECT commit_offset, toString(topic) AS topic, partition, block, commit_hash FROM manifest \
+             WHERE commit_offset >= {} AND commit_offset < {{cut:UInt64}}) AS latest \
          GROUP BY topic, partition",
         whole.saturating_mul(STRETCH)
     );
@@ -72,7 +72,7 @@ pub async fn read_heads(client: &Client, cut: u64) -> Result<Vec<Head>, StoreErr
     query.fetch_all().await.map_err(query_failed(FIND_HEADS))
 }
 
-/// [`read_heads`], and where blocks of shares begin that are named at or above `from`.
+/// [`read_heads`], and where blocks of shares begin that are committed at or above `from`.
 ///
 /// # Errors
 /// [`StoreError::Query`].
@@ -89,22 +89,22 @@ pub async fn read_heads_above(
 
 async fn read_whole(client: &Client, from: u64, cut: u64) -> Result<(Vec<Head>, AboveSeals), StoreError> {
     let sql = format!(
-        "SELECT {LATEST}, minIf(manifest.block, manifest.names_offset >= {{from:UInt64}}) AS first_above \
-         FROM manifest WHERE manifest.names_offset < {{cut:UInt64}} GROUP BY manifest.topic, partition"
+        "SELECT {LATEST}, minIf(manifest.block, manifest.commit_offset >= {{from:UInt64}}) AS first_above \
+         FROM manifest WHERE manifest.commit_offset < {{cut:UInt64}} GROUP BY manifest.topic, partition"
     );
     let query = client.query_raw(&sql).param("from", from).param("cut", cut);
     // The names lie in the order of what they are grouped by.
     let query = query.with_setting("optimize_aggregation_in_order", "1").with_setting("max_threads", "1");
     let query = query.with_setting("max_result_rows", "0");
     let rows: Vec<WholeRow> = query.fetch_all().await.map_err(query_failed(FIND_HEADS))?;
-    let above = rows.iter().filter(|row| row.topic == SHARES && row.names_offset >= from);
+    let above = rows.iter().filter(|row| row.topic == SHARES && row.commit_offset >= from);
     let above = AboveSeals(above.map(|row| (row.partition, row.first_above)).collect());
     let head = |row: WholeRow| Head {
-        names_offset: row.names_offset,
+        commit_offset: row.commit_offset,
         topic: row.topic,
         partition: row.partition,
         block: row.block,
-        name_hash: row.name_hash,
+        commit_hash: row.commit_hash,
     };
     Ok((rows.into_iter().map(head).collect(), above))
 }
@@ -113,8 +113,8 @@ async fn read_whole(client: &Client, from: u64, cut: u64) -> Result<(Vec<Head>, 
 ///
 /// # Errors
 /// [`StoreError::Query`].
-pub async fn named_to(client: &Client, below: u64) -> Result<u64, StoreError> {
-    let next = "SELECT if(count() = 0, toUInt64(0), max(names_offset) + 1) FROM manifest";
+pub async fn committed_to(client: &Client, below: u64) -> Result<u64, StoreError> {
+    let next = "SELECT if(count() = 0, toUInt64(0), max(commit_offset) + 1) FROM manifest";
     let ask = async |condition: &str| {
         let query = client.query_raw(&format!("{next} {condition}"));
         query.fetch_one::<u64>().await.map_err(query_failed("find the manifest's end"))
@@ -125,9 +125,9 @@ pub async fn named_to(client: &Client, below: u64) -> Result<u64, StoreError> {
         return Ok(all);
     }
     let start = below / STRETCH * STRETCH;
-    let last = ask(&format!("WHERE names_offset >= {start} AND names_offset < {below}")).await?;
+    let last = ask(&format!("WHERE commit_offset >= {start} AND commit_offset < {below}")).await?;
     if last > 0 {
         return Ok(last);
     }
-    ask(&format!("WHERE intDiv(names_offset, {STRETCH}) < {}", below / STRETCH)).await
+    ask(&format!("WHERE intDiv(commit_offset, {STRETCH}) < {}", below / STRETCH)).await
 }

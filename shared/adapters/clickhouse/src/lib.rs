@@ -2,12 +2,13 @@
 //!
 //! Every read goes through [`Read`], which is made of a [`TenantScope`] and a [`Cut`] and of
 //! nothing less: there is no way to ask for rows without saying whose and as of when. What is the
-//! operator's alone lies beside it: [`named`], which passes named blocks on, and [`quarantine`].
+//! operator's alone lies beside it: [`committed`], which passes committed blocks on, and [`quarantine`].
 
 pub mod audit;
 pub mod block;
 pub mod client;
 pub mod columns;
+pub mod committed;
 pub mod conserve;
 pub mod corrections;
 pub mod error;
@@ -15,7 +16,6 @@ pub mod garbage;
 pub mod heads;
 pub mod manifest;
 pub mod migrate;
-pub mod named;
 pub mod quarantine;
 pub mod read;
 pub mod seal;

@@ -1,6 +1,6 @@
-//! The projection of `names` into `manifest`: which attempt of which block counts.
+//! The projection of `commits` into `manifest`: which attempt of which block counts.
 
-use wb_events::names::WonName;
+use wb_events::commits::WonCommit;
 use wb_fold::rowbinary::Row;
 
 use crate::client::Store;
@@ -13,14 +13,14 @@ fn hash(bytes: &[u8]) -> Result<[u8; 32], StoreError> {
     })
 }
 
-fn row(won: &WonName) -> Result<Row, StoreError> {
-    let name = &won.name;
+fn row(won: &WonCommit) -> Result<Row, StoreError> {
+    let name = &won.commit;
     let mut row = Row::new();
-    row.u64(won.names_offset).text(&name.topic).u32(name.partition).u64(name.block).u64(name.attempt);
+    row.u64(won.commit_offset).text(&name.topic).u32(name.partition).u64(name.block).u64(name.attempt);
     row.u64(name.first_offset).u64(name.end_offset);
     row.u64(name.events).u64(name.accepted).u64(name.duplicate).u64(name.rejected);
     row.fixed(&hash(&name.content_hash)?).fixed(&hash(&name.merkle_root)?);
-    row.fixed(&hash(&name.last_frame_hash)?).fixed(&hash(&name.predecessor)?).fixed(&won.name_hash);
+    row.fixed(&hash(&name.last_frame_hash)?).fixed(&hash(&name.predecessor)?).fixed(&won.commit_hash);
     row.u32(name.fold_version);
     Ok(row)
 }
@@ -29,7 +29,7 @@ fn row(won: &WonName) -> Result<Row, StoreError> {
 ///
 /// # Errors
 /// [`StoreError::Row`] for a name whose hashes are no hashes.
-pub fn encode(won: &WonName) -> Result<Vec<u8>, StoreError> {
+pub fn encode(won: &WonCommit) -> Result<Vec<u8>, StoreError> {
     row(won).map(|row| row.as_bytes().to_vec())
 }
 
@@ -38,9 +38,9 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Query`], [`StoreError::Row`] for a name whose hashes are no hashes.
-    pub async fn project_names(&self, names: &[WonName]) -> Result<(), StoreError> {
+    pub async fn project_commits(&self, commits: &[WonCommit]) -> Result<(), StoreError> {
         let mut body = Vec::new();
-        for won in names {
+        for won in commits {
             body.extend_from_slice(row(won)?.as_bytes());
         }
         let mut insert = self
@@ -48,7 +48,7 @@ impl Store {
             .insert_formatted_with("INSERT INTO manifest FORMAT RowBinary")
             .with_setting("async_insert", "0")
             .with_setting("insert_deduplicate", "0");
-        let failed = query_failed("project names");
+        let failed = query_failed("project commits");
         if let Err(error) = insert.send(body.into()).await {
             return Err(failed(error));
         }

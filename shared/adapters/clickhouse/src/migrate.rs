@@ -41,7 +41,7 @@ pub const MIGRATIONS: &[Migration] = &migrations![
     "0008_quarantine.sql",
     "0009_block_counts.sql",
     "0010_ledger.sql",
-    "0021_manifest_names_offset.sql",
+    "0021_manifest_commit_offset.sql",
     "0022_work_5m_block.sql",
     "0023_energy_readings_block.sql",
     "0024_seals.sql",

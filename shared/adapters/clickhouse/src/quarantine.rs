@@ -3,9 +3,9 @@
 use serde::Deserialize;
 
 use crate::client::Store;
+use crate::committed::CommittedBlock;
 use crate::error::{StoreError, query_failed};
-use crate::named::NamedBlock;
-use crate::read::{Cut, named_among};
+use crate::read::{Cut, committed_among};
 
 /// Rows of one page of a block's quarantine. One block holds at most some 24 MiB of events.
 pub const QUARANTINE_PAGE_ROWS: u32 = 10_000;
@@ -100,7 +100,7 @@ struct ListRow {
 
 /// Something refused, as one block holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NamedQuarantined {
+pub struct CommittedQuarantined {
     /// Its place in the block.
     pub idx: u32,
     /// The offset of its record.
@@ -174,7 +174,7 @@ impl Store {
         limit: u32,
         bind: impl FnOnce(clickhouse::query::Query) -> clickhouse::query::Query,
     ) -> Result<Vec<Quarantined>, StoreError> {
-        let named = named_among("quarantine", condition);
+        let committed = committed_among("quarantine", condition);
         let is_redrive = "kind = 'redrive'";
         let sql = format!(
             "SELECT topic, partition, log_offset, frame_index, block, append_time_us, source, code, reason,
@@ -184,7 +184,7 @@ impl Store {
                  toUInt64(length(original)) AS bytes,
                  concat(topic, '/', toString(partition), '/', toString(log_offset), '/',
                    toString(frame_index)) AS id
-               FROM quarantine WHERE {condition} AND {named}
+               FROM quarantine WHERE {condition} AND {committed}
                ORDER BY append_time_us DESC, topic DESC, partition DESC, log_offset DESC, frame_index DESC
                LIMIT {{limit:UInt32}}
              ) AS q LEFT JOIN (
@@ -193,7 +193,7 @@ impl Store {
                FROM facts WHERE {is_redrive} AND {} GROUP BY entity
              ) AS r ON r.entity = q.id
              ORDER BY append_time_us DESC, topic DESC, partition DESC, log_offset DESC, frame_index DESC",
-            named_among("facts", is_redrive)
+            committed_among("facts", is_redrive)
         );
         let query = self.client().query_raw(&sql).param("cut", cut.0);
         let query = bind(query).param("limit", limit.min(QUARANTINE_LIST_MAX));
@@ -237,22 +237,22 @@ impl Store {
         };
         let found = self.quarantined_where(cut, ONE, 1, bind).await?.pop();
         let Some(found) = found else { return Ok(None) };
-        let named = named_among("quarantine", ONE);
-        let sql = format!("SELECT hex(original) FROM quarantine WHERE {ONE} AND {named} LIMIT 1");
+        let committed = committed_among("quarantine", ONE);
+        let sql = format!("SELECT hex(original) FROM quarantine WHERE {ONE} AND {committed} LIMIT 1");
         let query = bind(self.client().query_raw(&sql)).param("cut", cut.0);
         let hex: String = query.fetch_one().await.map_err(query_failed("read the quarantine"))?;
         Ok(Some((found, bytes_of(&hex)?)))
     }
 
-    /// What a named block refused, after a place among its rows.
+    /// What a committed block refused, after a place among its rows.
     ///
     /// # Errors
     /// [`StoreError::Query`], [`StoreError::Row`].
-    pub async fn named_quarantined(
+    pub async fn committed_quarantined(
         &self,
-        block: &NamedBlock,
+        block: &CommittedBlock,
         after: Option<u32>,
-    ) -> Result<Vec<NamedQuarantined>, StoreError> {
+    ) -> Result<Vec<CommittedQuarantined>, StoreError> {
         let after = after.map_or_else(|| "1".to_owned(), |idx| format!("idx > {idx}"));
         let sql = format!(
             "SELECT idx, log_offset, frame_index, append_time_us, source, code, reason,
@@ -268,7 +268,7 @@ impl Store {
         let rows: Vec<NamedRow> =
             query.fetch_all().await.map_err(query_failed("read the quarantine of a block"))?;
         let quarantined = |row: NamedRow| {
-            Ok(NamedQuarantined {
+            Ok(CommittedQuarantined {
                 idx: row.idx,
                 log_offset: row.log_offset,
                 frame_index: row.frame_index,

@@ -34,7 +34,7 @@ use crate::sealed::sealed_cut_query;
 use crate::tenant::CUSTOMER_PARAMETER;
 
 pub(crate) use parts::boundary as settlement_boundary;
-pub use parts::named_among;
+pub use parts::committed_among;
 
 pub use energy::{ENERGY_GAP_MAX_US, EnergyPoint};
 pub use facts::{Customer, Machine, Site};
@@ -50,7 +50,7 @@ pub use standing::{InvoiceNote, InvoiceNoteLine, InvoiceStanding};
 pub use verdicts::VerdictCount;
 pub use workers::{Assigned, ChainWork, POSITION_MAX_SHARES, WORKERS_PAGE_MAX_ROWS, Worker};
 
-/// An offset in `names`: what was named before it counts, nothing else does.
+/// An offset in `commits`: what was committed before it counts, nothing else does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cut(pub u64);
 

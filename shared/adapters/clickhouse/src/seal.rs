@@ -1,6 +1,6 @@
-//! Sealing a UTC day: its rows summed over the blocks named before a cut, written under a random
+//! Sealing a UTC day: its rows summed over the blocks committed before a cut, written under a random
 //! tag and compared with what a second reading of the same rows adds up to here. The tag counts once
-//! it is named in the log; nothing is ever replaced.
+//! it is committed in the log; nothing is ever replaced.
 //!
 //! A seal is built on the one before it and the blocks between the two cuts, so that sealing a day
 //! again costs what is new, and not what was there.
@@ -16,7 +16,7 @@ use serde::Deserialize;
 use crate::client::Store;
 use crate::error::{StoreError, query_failed};
 use crate::sealed::{
-    DAY_US, READING_COLUMNS, WORK_COLUMNS, day_of, named_between, reading_source, work_source,
+    DAY_US, READING_COLUMNS, WORK_COLUMNS, committed_between, day_of, reading_source, work_source,
 };
 
 pub use content::{DayBlock, SealContent};
@@ -65,7 +65,7 @@ pub struct TouchedDay {
     /// The day, counted since 1970-01-01 UTC.
     pub day: i32,
     /// The offset of the last name of a block that has rows of it.
-    pub last_names_offset: u64,
+    pub last_commit_offset: u64,
 }
 
 impl SealOf {
@@ -77,8 +77,8 @@ impl SealOf {
         };
         let start_us = i64::from(self.day).saturating_mul(DAY_US);
         let end_us = start_us.saturating_add(DAY_US);
-        let named = named_between(&from.to_string(), &self.cut.to_string());
-        (sealed, format!("{instant} >= {start_us} AND {instant} < {end_us} AND {named}"))
+        let committed = committed_between(&from.to_string(), &self.cut.to_string());
+        (sealed, format!("{instant} >= {start_us} AND {instant} < {end_us} AND {committed}"))
     }
 
     fn work(&self) -> String {
@@ -103,7 +103,7 @@ impl SealOf {
         // A name that was projected twice stands there twice.
         format!(
             "SELECT {BLOCK_COLUMNS} FROM sealed_blocks WHERE {sealed} UNION ALL \
-             SELECT DISTINCT {BLOCK_COLUMNS} FROM manifest WHERE names_offset >= {from} AND names_offset < {cut} \
+             SELECT DISTINCT {BLOCK_COLUMNS} FROM manifest WHERE commit_offset >= {from} AND commit_offset < {cut} \
              AND (topic, partition, block, attempt) IN ({} UNION ALL {})",
             with_rows("work_5m", "interval_start_us"),
             with_rows("energy_readings", "event_time_us"),
@@ -146,35 +146,35 @@ impl Store {
             .with_setting("max_bytes_before_external_sort", SPILL_BYTES.to_string())
     }
 
-    /// How many blocks of some topics were named at offsets in `[from, to)`.
+    /// How many blocks of some topics were committed at offsets in `[from, to)`.
     ///
     /// # Errors
     /// [`StoreError::Query`].
-    pub async fn count_named(&self, topics: &[&str], from: u64, to: u64) -> Result<u64, StoreError> {
+    pub async fn count_committed(&self, topics: &[&str], from: u64, to: u64) -> Result<u64, StoreError> {
         let sql = "SELECT uniqExact(topic, partition, block) FROM manifest \
-             WHERE names_offset >= ? AND names_offset < ? AND topic IN ?";
+             WHERE commit_offset >= ? AND commit_offset < ? AND topic IN ?";
         let query = self.client().query(sql).bind(from).bind(to).bind(topics);
         query.fetch_one().await.map_err(query_failed("count the blocks above the seals"))
     }
 
-    /// The days that blocks named at offsets in `[from, to)` have rows of, in order.
+    /// The days that blocks committed at offsets in `[from, to)` have rows of, in order.
     ///
     /// # Errors
     /// [`StoreError::Query`].
     pub async fn touched_days(&self, from: u64, to: u64) -> Result<Vec<TouchedDay>, StoreError> {
         let (low, high) = (from.to_string(), to.to_string());
-        let named = named_between(&low, &high);
+        let committed = committed_between(&low, &high);
         let days = |table: &str, instant: &str| {
             let day = day_of(instant);
             format!(
-                "SELECT DISTINCT {day} AS day, topic, partition, block, attempt FROM {table} WHERE {named}"
+                "SELECT DISTINCT {day} AS day, topic, partition, block, attempt FROM {table} WHERE {committed}"
             )
         };
         let sql = format!(
-            "SELECT day, max(names_offset) AS last_names_offset FROM ({} UNION ALL {}) AS rows INNER JOIN (\
-               SELECT topic, partition, block, attempt, min(manifest.names_offset) AS names_offset FROM manifest \
-               WHERE manifest.names_offset >= {low} AND manifest.names_offset < {high} \
-               GROUP BY topic, partition, block, attempt) AS names USING (topic, partition, block, attempt) \
+            "SELECT day, max(commit_offset) AS last_commit_offset FROM ({} UNION ALL {}) AS rows INNER JOIN (\
+               SELECT topic, partition, block, attempt, min(manifest.commit_offset) AS commit_offset FROM manifest \
+               WHERE manifest.commit_offset >= {low} AND manifest.commit_offset < {high} \
+               GROUP BY topic, partition, block, attempt) AS commits USING (topic, partition, block, attempt) \
              GROUP BY day ORDER BY day",
             days("work_5m", "interval_start_us"),
             days("energy_readings", "event_time_us"),
@@ -186,7 +186,7 @@ impl Store {
     /// Writes the rows of a seal, table by table.
     ///
     /// # Errors
-    /// [`StoreError::Query`]; some rows may have been written. They are never named: try again
+    /// [`StoreError::Query`]; some rows may have been written. They are never committed: try again
     /// under another tag.
     pub async fn write_seal(&self, seal: &SealOf) -> Result<(), StoreError> {
         let SealOf { day, seal: tag, cut, .. } = *seal;

@@ -1,19 +1,19 @@
 //! The rows that count at a cut, with as much of them as possible from sealed days.
 //!
-//! A seal of all days says that everything named before its cut F lies in the seals of its days. So
-//! a reader at a cut R takes, of the latest such seal that is named below R, the days' seals as of F,
-//! and beside them the rows of blocks named in [F, R). Where there is no such seal F is 0: then all
+//! A seal of all days says that everything committed before its cut F lies in the seals of its days. So
+//! a reader at a cut R takes, of the latest such seal that is committed below R, the days' seals as of F,
+//! and beside them the rows of blocks committed in [F, R). Where there is no such seal F is 0: then all
 //! rows come from blocks. Either way the rows add up to the same.
 //!
 //! The SQL here uses the parameters `cut:UInt64`, the reader's cut R, and `sealed_cut:UInt64`, F;
 //! whoever sends it asks for F with [`sealed_cut_query`] and sets both. What corrections void at R is left out;
 //! [`crate::corrections::CorrectionsAt::bind`] sets the parameters for that.
 
-use wb_events::names::ALL_DAYS;
+use wb_events::commits::ALL_DAYS;
 use wb_units::SETTLEMENT_INTERVAL_US;
 
 use crate::corrections::{not_voided, voided_shares};
-use crate::read::named_among;
+use crate::read::committed_among;
 
 /// Microseconds of a UTC day.
 pub const DAY_US: i64 = 86_400_000_000;
@@ -43,18 +43,18 @@ pub(crate) fn day_of(instant: &str) -> String {
 #[must_use]
 pub fn sealed_cut_query() -> String {
     format!(
-        "SELECT max(cut) FROM seals WHERE day = {ALL_DAYS} AND names_offset < {{cut:UInt64}} \
-         AND names_offset >= (SELECT max(names_offset) FROM seal_floor)"
+        "SELECT max(cut) FROM seals WHERE day = {ALL_DAYS} AND commit_offset < {{cut:UInt64}} \
+         AND commit_offset >= (SELECT max(commit_offset) FROM seal_floor)"
     )
 }
 
-/// Keeps the rows of attempts named above the seals. Their block's number is asked for by itself first:
+/// Keeps the rows of attempts committed above the seals. Their block's number is asked for by itself first:
 /// in a part that holds old and new blocks, one narrow column then tells nearly all rows that are old.
 fn above_seals() -> String {
     let (from, to) = ("{sealed_cut:UInt64}", "{cut:UInt64}");
     format!(
-        "block IN (SELECT block FROM manifest WHERE names_offset >= {from} AND names_offset < {to}) AND {}",
-        named_between(from, to)
+        "block IN (SELECT block FROM manifest WHERE commit_offset >= {from} AND commit_offset < {to}) AND {}",
+        committed_between(from, to)
     )
 }
 
@@ -64,17 +64,17 @@ fn of_seals(from: &str, to: &str) -> String {
     format!(
         "{days} AND (day, seal) IN (\
            SELECT day, argMax(seal, cut) FROM seals \
-           WHERE day != {ALL_DAYS} AND {days} AND names_offset < {{cut:UInt64}} \
+           WHERE day != {ALL_DAYS} AND {days} AND commit_offset < {{cut:UInt64}} \
            AND cut <= {{sealed_cut:UInt64}} GROUP BY day)"
     )
 }
 
-/// Keeps the rows of attempts named at offsets in `[from, to)`, both given as SQL.
-pub(crate) fn named_between(from: &str, to: &str) -> String {
+/// Keeps the rows of attempts committed at offsets in `[from, to)`, both given as SQL.
+pub(crate) fn committed_between(from: &str, to: &str) -> String {
     format!(
         "(topic, partition, block, attempt) IN (\
            SELECT topic, partition, block, attempt FROM manifest \
-           WHERE names_offset >= {from} AND names_offset < {to})"
+           WHERE commit_offset >= {from} AND commit_offset < {to})"
     )
 }
 
@@ -122,13 +122,13 @@ pub(crate) fn voided_work(from: &str, to: &str, condition: &str) -> String {
          AND event_time_us >= {from} AND event_time_us < {to} + {SETTLEMENT_INTERVAL_US}",
         voided_shares()
     );
-    // Inside, the columns have the names that the condition goes by.
+    // Inside, the columns have the commits that the condition goes by.
     let shares = format!(
         "SELECT machine_id, event_time_us - positiveModulo(event_time_us, {SETTLEMENT_INTERVAL_US}) \
              AS interval_start_us, \
            site_id, chain, nbits, subsidy_sat, verdict, reason, toUInt64(1) AS one, {q32} AS q32, solves_block \
          FROM shares WHERE {voided} AND {}",
-        named_among("shares", &voided)
+        committed_among("shares", &voided)
     );
     format!(
         "SELECT machine_id, interval_start_us, site_id, chain, nbits, subsidy_sat, verdict, reason, \
@@ -166,14 +166,14 @@ mod tests {
             let halves: Vec<&str> = sql.split("UNION ALL").collect();
             assert!(halves.len() >= 2, "{sql}");
             for half in &halves[..2] {
-                assert!(half.contains("names_offset < {cut:UInt64}"), "{half}");
+                assert!(half.contains("commit_offset < {cut:UInt64}"), "{half}");
                 assert!(half.contains("{sealed_cut:UInt64}"), "{half}");
                 assert!(half.contains(">= {a:Int64}") && half.contains("< {b:Int64}"), "{half}");
             }
             assert!(sql.contains("{voided:Array(String)}"), "{sql}");
             for rest in &halves[2..] {
                 assert!(
-                    rest.contains("FROM shares") && rest.contains("names_offset < {cut:UInt64}"),
+                    rest.contains("FROM shares") && rest.contains("commit_offset < {cut:UInt64}"),
                     "{rest}"
                 );
             }

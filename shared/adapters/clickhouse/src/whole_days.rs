@@ -9,12 +9,12 @@ use std::fmt::Write as _;
 
 use clickhouse::Client;
 use serde::Deserialize;
-use wb_events::names::{ALL_DAYS, SEAL_VERSION};
+use wb_events::commits::{ALL_DAYS, SEAL_VERSION};
 use wb_events::topics::SHARES;
 use wb_units::{Interval, Micros};
 
 use crate::error::{StoreError, query_failed};
-use crate::sealed::{DAY_US, named_between, voided_work};
+use crate::sealed::{DAY_US, committed_between, voided_work};
 
 /// What [`StretchSeals::work_sums`] groups by.
 const GROUPED: &str = "machine_id, chain, nbits, subsidy_sat";
@@ -28,11 +28,11 @@ const SUMMED: &str = "machine_id, chain, nbits, subsidy_sat, sum(work.shares) AS
 /// collection leaves the rows of earlier seals for twenty minutes, of which a query may take ten.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SealsAt {
-    /// Everything named below this lies in the seals of its days; 0 where nothing is sealed.
+    /// Everything committed below this lies in the seals of its days; 0 where nothing is sealed.
     pub cut: u64,
     /// The seal of each day, as of that cut, in order.
     pub days: Vec<DaySeal>,
-    /// One past the offset in `names` of the latest record of a seal, also of one that nobody goes by yet.
+    /// One past the offset in `commits` of the latest record of a seal, also of one that nobody goes by yet.
     pub end: u64,
     /// Whether the rows of these seals may be read: at an old cut they may have been collected.
     is_readable: bool,
@@ -49,8 +49,8 @@ pub struct DaySeal {
     pub cut: u64,
     /// Its form; those before [`SEAL_VERSION`] do not say of which blocks they are.
     pub form: u32,
-    /// The offset of its record in `names`.
-    pub names_offset: u64,
+    /// The offset of its record in `commits`.
+    pub commit_offset: u64,
     /// The hash of its record.
     pub seal_hash: [u8; 32],
     /// How many blocks it is of.
@@ -67,24 +67,24 @@ pub struct DaySeal {
 impl DaySeal {
     /// Whether it says of which blocks it is.
     #[must_use]
-    pub fn names_blocks(&self) -> bool {
+    pub fn commits_blocks(&self) -> bool {
         self.form >= SEAL_VERSION
     }
 }
 
 impl SealsAt {
-    /// Asks for the seals that a reader at `cut`, an offset in `names`, goes by.
+    /// Asks for the seals that a reader at `cut`, an offset in `commits`, goes by.
     ///
     /// # Errors
     /// [`StoreError::Query`].
     pub async fn read(client: &Client, cut: u64) -> Result<Self, StoreError> {
         // In one pass over the records. The latest one is there also where no seal of all days covers it.
         let sql = format!(
-            "SELECT day, seal, seals.cut AS cut, form, names_offset, seal_hash, blocks, blocks_root, \
-               CAST(names_offset >= (SELECT max(names_offset) FROM seal_floor) AS Bool) AS readable, \
-               max(names_offset) OVER () AS last_offset, \
+            "SELECT day, seal, seals.cut AS cut, form, commit_offset, seal_hash, blocks, blocks_root, \
+               CAST(commit_offset >= (SELECT max(commit_offset) FROM seal_floor) AS Bool) AS readable, \
+               max(commit_offset) OVER () AS last_offset, \
                CAST(seals.cut <= max(if(day = {ALL_DAYS}, seals.cut, 0)) OVER () AS Bool) AS counts \
-             FROM seals WHERE names_offset < {{cut:UInt64}} QUALIFY counts OR names_offset = last_offset \
+             FROM seals WHERE commit_offset < {{cut:UInt64}} QUALIFY counts OR commit_offset = last_offset \
              ORDER BY day, counts DESC, seals.cut DESC LIMIT 1 BY day"
         );
         let query = client
@@ -100,7 +100,7 @@ impl SealsAt {
         Ok(Self { cut: all.cut, days, end, is_readable: all.readable })
     }
 
-    /// From which offset in `names` on rows come from blocks.
+    /// From which offset in `commits` on rows come from blocks.
     #[must_use]
     pub fn blocks_from(&self) -> u64 {
         if self.is_readable { self.cut } else { 0 }
@@ -108,18 +108,18 @@ impl SealsAt {
 }
 
 /// Where blocks of shares are that the seals do not hold: the first such block of each partition that has any. Blocks
-/// are named in the order of their numbers, so all from it on are.
+/// are committed in the order of their numbers, so all from it on are.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AboveSeals(pub BTreeMap<u32, u64>);
 
 impl AboveSeals {
-    /// Asks for the blocks named in `[from, cut)`, offsets in `names`.
+    /// Asks for the blocks committed in `[from, cut)`, offsets in `commits`.
     ///
     /// # Errors
     /// [`StoreError::Query`].
     pub async fn read(client: &Client, from: u64, cut: u64) -> Result<Self, StoreError> {
         let sql = "SELECT partition, min(block) FROM manifest WHERE topic = {topic:String} \
-             AND names_offset >= {from:UInt64} AND names_offset < {cut:UInt64} GROUP BY partition";
+             AND commit_offset >= {from:UInt64} AND commit_offset < {cut:UInt64} GROUP BY partition";
         let query = client.query_raw(sql).param("topic", SHARES).param("from", from).param("cut", cut);
         let query = query.with_setting("max_result_rows", "0");
         let rows: Vec<(u32, u64)> =
@@ -226,7 +226,7 @@ impl StretchSeals {
     }
 
     /// SQL that keeps the rows of `work_5m` of the stretch that the seals do not hold; `None` where there are none.
-    /// They are of all attempts at those blocks: whoever asks looks their names up, and counts those that are named.
+    /// They are of all attempts at those blocks: whoever asks looks their commits up, and counts those that are committed.
     #[must_use]
     pub fn above(&self, above: &AboveSeals) -> Option<String> {
         let of = |(partition, first): (&u32, &u64)| format!("(partition = {partition} AND block >= {first})");
@@ -238,14 +238,14 @@ impl StretchSeals {
     /// are; `None` where all do.
     #[must_use]
     pub fn unlisted(&self) -> Option<String> {
-        let old = self.days.iter().filter(|day| !day.names_blocks());
+        let old = self.days.iter().filter(|day| !day.commits_blocks());
         let of_day = |day: &DaySeal| {
             let start_us = start_of(day.day);
             Interval { start_us, end_us: start_us.saturating_add(DAY_US) }.intersect(&self.interval)
         };
         let days: Vec<Interval> = old.filter_map(of_day).collect();
-        let named = named_between("0", &self.cut.to_string());
-        (!days.is_empty()).then(|| format!("{} AND {named}", within(&days)))
+        let committed = committed_between("0", &self.cut.to_string());
+        (!days.is_empty()).then(|| format!("{} AND {committed}", within(&days)))
     }
 }
 
@@ -262,7 +262,7 @@ mod tests {
             seal: 7,
             cut: 90,
             form: *form,
-            names_offset: 95,
+            commit_offset: 95,
             seal_hash: [1; 32],
             blocks: 2,
             blocks_root: [2; 32],
@@ -324,7 +324,7 @@ mod tests {
         let end = OCTOBER_US + DAY_US;
         let range = format!("(0 OR (interval_start_us >= {OCTOBER_US} AND interval_start_us < {end}))");
         assert!(unlisted.starts_with(&range), "{unlisted}");
-        assert!(unlisted.contains("names_offset >= 0 AND names_offset < 100"), "{unlisted}");
+        assert!(unlisted.contains("commit_offset >= 0 AND commit_offset < 100"), "{unlisted}");
     }
 
     #[test]

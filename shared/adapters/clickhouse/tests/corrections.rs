@@ -54,7 +54,7 @@ fn tag(block: u64) -> String {
     format!("1, 'reference', 0, {block}, 0")
 }
 
-/// Block b is named at offset 10 b, so the cut 10 b + 1 holds the blocks up to it.
+/// Block b is committed at offset 10 b, so the cut 10 b + 1 holds the blocks up to it.
 fn at(store: &Store, block: u64) -> Read {
     store.read(TenantScope::Operator, Cut(10 * block + 1))
 }
@@ -140,7 +140,7 @@ async fn sample(store: &Store, machine: &str, minute: i64, state: &str, hashrate
 async fn fill(store: &Store) {
     for block in 1..=9 {
         let values = format!("{}, 'reference', 0, {block}, 1", 10 * block);
-        insert(store, "manifest", "names_offset, topic, partition, block, attempt", &values).await;
+        insert(store, "manifest", "commit_offset, topic, partition, block, attempt", &values).await;
     }
     let always = (0, None);
     fact(store, 1, "site", "s", always, json!({"name": "S", "time_zone": "UTC"})).await;
@@ -324,7 +324,7 @@ async fn payments_are_told_by_machine_and_customer(store: &Store) {
             .comparisons
             .iter()
             .filter(|one| one.quantity == Quantity::Earned && one.machine_id.as_deref() == machine);
-        of.map(|one| (one.pair.left_name, one.pair.left, one.pair.right_name, one.pair.right)).collect()
+        of.map(|one| (one.pair.left_commit, one.pair.left, one.pair.right_commit, one.pair.right)).collect()
     };
     let found = report(&at(store, 8)).await;
     // Of one pool the whole counts once, whatever it tells of its parts. Seven eighths were proven.

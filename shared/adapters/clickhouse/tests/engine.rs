@@ -31,14 +31,14 @@ async fn the_store_keeps_its_word_on_the_real_engine() {
     migrations_are_applied_once_and_never_changed(address).await;
     columns_that_differ_are_named(address).await;
     assignments_hold_from_boundary_to_boundary(address).await;
-    only_what_is_named_before_the_cut_counts(address).await;
+    only_what_is_committed_before_the_cut_counts(address).await;
     energy_is_spread_without_loss(address).await;
     pages_hold_everything_once(address).await;
     shares_are_counted_where_their_hashes_lie(address).await;
     recent_work_and_luck_are_read_as_of_the_cut(address).await;
     a_refusal_names_what_was_asked(address).await;
     let heads = ready(address, "heads").await;
-    heads::are_found_without_reading_all_names(&heads).await;
+    heads::are_found_without_reading_all_commits(&heads).await;
     heads.client().query("CREATE DATABASE removing").execute().await.unwrap();
     heads::follow_what_is_removed(&connect(address, "removing").await).await;
     blocks_come_back_as_they_were_written_and_losers_go(address).await;
@@ -59,7 +59,7 @@ async fn insert(store: &Store, table: &str, columns: &str, values: &str) {
 
 /// Names block `block`, attempt 1, at an offset.
 async fn name(store: &Store, offset: u64, block: u64) {
-    let columns = "names_offset, topic, partition, block, attempt";
+    let columns = "commit_offset, topic, partition, block, attempt";
     insert(store, "manifest", columns, &format!("{offset}, 'reference', 0, {block}, 1")).await;
 }
 
@@ -112,7 +112,7 @@ async fn migrations_are_applied_once_and_never_changed(address: SocketAddr) {
         .unwrap();
     let created = MIGRATIONS.iter().filter(|migration| migration.sql.contains("CREATE TABLE")).count();
     assert_eq!(usize::try_from(tables).unwrap(), created + 1);
-    assert_eq!(store.cut().await.unwrap(), Cut(0), "nothing is named yet");
+    assert_eq!(store.cut().await.unwrap(), Cut(0), "nothing is committed yet");
 
     let changed = [Migration { file: MIGRATIONS[0].file, sql: "SELECT 1" }];
     assert_eq!(store.apply(&changed).await.unwrap_err().code(), "WB-3204");
@@ -178,7 +178,7 @@ async fn assignments_hold_from_boundary_to_boundary(address: SocketAddr) {
     assert_eq!(total(&store, TenantScope::Operator, 1, &Selection::All).await, 0b11111111111.to_string());
 }
 
-async fn only_what_is_named_before_the_cut_counts(address: SocketAddr) {
+async fn only_what_is_committed_before_the_cut_counts(address: SocketAddr) {
     let store = ready(address, "cuts").await;
     name(&store, 3, 1).await;
     name(&store, 8, 2).await;
@@ -268,17 +268,17 @@ async fn blocks_come_back_as_they_were_written_and_losers_go(address: SocketAddr
     assert_eq!(large.counts.rejected(), 4_000);
     store.client().query("DELETE FROM quarantine WHERE block = 3").execute().await.unwrap();
 
-    let named = folded(2, 1);
+    let committed = folded(2, 1);
     for attempt in [3, 4, 5] {
-        store.write_block(&named, attempt).await.unwrap();
+        store.write_block(&committed, attempt).await.unwrap();
     }
-    assert_eq!(store.collect_garbage().await.unwrap(), 0, "no block is named, so nobody has lost");
-    insert(&store, "manifest", "names_offset, topic, partition, block, attempt", "1, 'reference', 0, 2, 4")
+    assert_eq!(store.collect_garbage().await.unwrap(), 0, "no block is committed, so nobody has lost");
+    insert(&store, "manifest", "commit_offset, topic, partition, block, attempt", "1, 'reference', 0, 2, 4")
         .await;
     assert!(store.collect_garbage().await.unwrap() >= 2);
     assert_eq!(store.collect_garbage().await.unwrap(), 0);
     assert_eq!(rows(&store, "facts").await, [1, 4, 7, 8], "the attempts of the block without a name stay");
-    assert_eq!(store.verify_block(&named, 4).await.unwrap(), None);
+    assert_eq!(store.verify_block(&committed, 4).await.unwrap(), None);
 }
 
 async fn shares_are_counted_where_their_hashes_lie(address: SocketAddr) {
@@ -463,7 +463,7 @@ async fn recent_work_and_luck_are_read_as_of_the_cut(address: SocketAddr) {
     name(&store, 0, 1).await;
     name(&store, 1, 2).await;
     let day = 1_440;
-    // Two machines side by side, silence, and what is too old, too young or not named before the cut.
+    // Two machines side by side, silence, and what is too old, too young or not committed before the cut.
     for (block, attempt, machine, minute, q32) in [
         (1, 1, "m", 0, 3),
         (1, 1, "n", 0, 4),

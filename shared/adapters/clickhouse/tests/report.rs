@@ -37,7 +37,7 @@ async fn a_report_is_what_was_recorded() {
     a_fleet_is_the_sum_of_its_sites(&store).await;
     parts_of_a_period_add_up(&store).await;
     a_customer_is_told_of_its_machines_alone(&store).await;
-    what_is_not_named_does_not_count(&store).await;
+    what_is_not_committed_does_not_count(&store).await;
     too_much_is_refused(&store).await;
     engine.end().await;
 }
@@ -47,7 +47,7 @@ async fn insert(store: &Store, table: &str, columns: &str, values: &str) {
     store.client().query_raw(&sql).execute().await.unwrap_or_else(|error| panic!("{sql}: {error}"));
 }
 
-/// Rows of block 1, attempt 1 are named; those of attempt 2 are not.
+/// Rows of block 1, attempt 1 are committed; those of attempt 2 are not.
 const NAMED: &str = "1, 'reference', 0, 1, 0";
 const UNNAMED: &str = "2, 'reference', 0, 1, 0";
 const TAG: &str = "attempt, topic, partition, block, idx";
@@ -133,7 +133,7 @@ async fn fill_gpu_samples(store: &Store) {
 }
 
 async fn fill(store: &Store) {
-    insert(store, "manifest", "names_offset, topic, partition, block, attempt", "4, 'reference', 0, 1, 1")
+    insert(store, "manifest", "commit_offset, topic, partition, block, attempt", "4, 'reference', 0, 1, 1")
         .await;
     let always = (0, FOREVER);
     let site = |name: &str| {
@@ -310,7 +310,7 @@ async fn a_site_is_the_sum_of_its_machines(store: &Store) {
         .map(|one| {
             let minutes = |parts: u128| parts / 7_000_000 / 60_000_000;
             let pair = &one.pair;
-            (pair.left_name, minutes(pair.left), pair.right_name, minutes(pair.right), pair.is_beyond)
+            (pair.left_commit, minutes(pair.left), pair.right_commit, minutes(pair.right), pair.is_beyond)
         })
         .collect();
     // Four GPUs for half an hour were accepted, and six more scheduled, from a microsecond later; the GPUs spoke in all of it.
@@ -421,7 +421,7 @@ async fn a_customer_is_told_of_its_machines_alone(store: &Store) {
     }
 }
 
-async fn what_is_not_named_does_not_count(store: &Store) {
+async fn what_is_not_committed_does_not_count(store: &Store) {
     let before = store.read(TenantScope::Operator, Cut(4));
     let read = before.report(&request((0, 60), None)).await.unwrap();
     assert_eq!(read.site_ids, Vec::<String>::new());

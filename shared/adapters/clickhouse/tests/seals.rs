@@ -202,13 +202,13 @@ async fn billed_work(store: &Store, cut: u64) -> Vec<String> {
         let above = AboveSeals::read(store.client(), seals_at.blocks_from(), cut).await.unwrap();
         let seals = StretchSeals::new(&seals_at, interval);
         let columns = "machine_id, chain, nbits, subsidy_sat, shares, credited_q32";
-        let named = format!(
+        let committed = format!(
             "(topic, partition, block, attempt) IN (SELECT topic, partition, block, attempt FROM manifest \
-             WHERE names_offset >= {} AND names_offset < {{cut:UInt64}})",
+             WHERE commit_offset >= {} AND commit_offset < {{cut:UInt64}})",
             seals_at.blocks_from()
         );
         let above = seals.above(&above).map(|above| {
-            format!("SELECT {columns} FROM work_5m WHERE {above} AND {named} AND verdict = 'accepted'")
+            format!("SELECT {columns} FROM work_5m WHERE {above} AND {committed} AND verdict = 'accepted'")
         });
         let sums = seals.work_sums("verdict = 'accepted'", false);
         let rows = above.into_iter().chain(sums).collect::<Vec<_>>().join(" UNION ALL ");

@@ -39,7 +39,7 @@ pub enum ExportError {
     },
     /// What must be equal is not.
     #[error(
-        "[WB-5824] {place} does not add up in {currency}: {left_name} {left}, {right_name} {right} minor units"
+        "[WB-5824] {place} does not add up in {currency}: {left_commit} {left}, {right_commit} {right} minor units"
     )]
     Unbalanced {
         /// The invoice or journal entry.
@@ -47,11 +47,11 @@ pub enum ExportError {
         /// The currency.
         currency: String,
         /// What the first sum is of.
-        left_name: &'static str,
+        left_commit: &'static str,
         /// The first sum.
         left: i128,
         /// What the second is of.
-        right_name: &'static str,
+        right_commit: &'static str,
         /// The second sum.
         right: i128,
     },

@@ -65,8 +65,8 @@ pub enum LogError {
         detail: String,
     },
     /// The names topic cannot be folded.
-    #[error("WB-5008 the names topic is not as it must be")]
-    Names(#[source] wb_events::names::NamesError),
+    #[error("WB-5008 the commits topic is not as it must be")]
+    Names(#[source] wb_events::commits::CommitsError),
     /// The partition counts differ from the pinned ones.
     #[error(
         "WB-5009 topic {topic} has {found} partitions, the log was pinned with {pinned}: counting once depends on it; start with the topics as they were"
@@ -90,11 +90,11 @@ pub enum LogError {
     },
     /// An alarm stands.
     #[error(
-        "WB-5013 the conservation law is broken, so nothing is named and nothing is billed: {detail}; find out why \
-         (`weighbridge scrub`), then `weighbridge alarm clear --why` (the alarm is names record {offset})"
+        "WB-5013 the conservation law is broken, so nothing is committed and nothing is billed: {detail}; find out why \
+         (`weighbridge scrub`), then `weighbridge alarm clear --why` (the alarm is commits record {offset})"
     )]
     Alarm {
-        /// Its offset in `names`.
+        /// Its offset in `commits`.
         offset: u64,
         /// What it says.
         detail: String,
@@ -131,9 +131,9 @@ pub enum LogError {
         /// What the broker said.
         detail: String,
     },
-    /// The view of names has stopped.
-    #[error("WB-5010 the reader of names has stopped: {detail}")]
-    NamesStopped {
+    /// The view of commits has stopped.
+    #[error("WB-5010 the reader of commits has stopped: {detail}")]
+    CommitsStopped {
         /// Why.
         detail: String,
     },

@@ -1,9 +1,9 @@
 //! The log: Kafka behind a few calls that say what they promise.
 
+pub mod commits_cursor;
+pub mod commits_view;
 pub mod error;
 pub mod membership;
-pub mod names_cursor;
-pub mod names_view;
 mod producer;
 pub mod reader;
 mod restore;
@@ -17,10 +17,10 @@ use std::time::Duration;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
+pub use commits_cursor::CommitsCursor;
+pub use commits_view::CommitsView;
 pub use error::LogError;
 pub use membership::Membership;
-pub use names_cursor::NamesCursor;
-pub use names_view::NamesView;
 pub use producer::Delivery;
 pub use reader::Reader;
 pub use topics::TopicPlan;

@@ -2,8 +2,8 @@
 //!
 //! The group only hands partitions out (classic protocol, cooperative and sticky, so that a member
 //! that comes or goes moves few of them). It reads nothing and commits nothing: where a partition
-//! begins is said by the names, and a reader of its own reads it. A member that was slow, or stood
-//! still and woke, may go on for a while with partitions that are another's by then; the names
+//! begins is said by the commits, and a reader of its own reads it. A member that was slow, or stood
+//! still and woke, may go on for a while with partitions that are another's by then; the commits
 //! fence it, the group need not.
 //!
 //! A member is known by an id that it keeps: killed and started again it gets its partitions back
@@ -18,7 +18,7 @@ use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tokio::sync::mpsc;
-use wb_events::names::TopicPartition;
+use wb_events::commits::TopicPartition;
 use wb_events::topics;
 
 use crate::{Log, LogError};
@@ -68,7 +68,7 @@ impl ConsumerContext for Context {
             let (held, done) = std::sync::mpsc::channel();
             let change = Change::Revoked(partitions_of(list), Drained(held));
             if self.changes.blocking_send(change).is_ok() {
-                // Returns at the drop of the other end. Whoever is slower is fenced by the names.
+                // Returns at the drop of the other end. Whoever is slower is fenced by the commits.
                 let _ = done.recv_timeout(DRAIN_TIMEOUT);
             }
         }

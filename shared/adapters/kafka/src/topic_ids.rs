@@ -3,7 +3,7 @@
 //!
 //! The client library does not give them out, so one Metadata request (Kafka protocol, version 12, flexible encoding:
 //! lengths are unsigned varints of one more) is made by hand, over a plain connection only: where the cluster wants TLS or
-//! SASL the ids stay unknown, and a topic that was made again is found by the hash of its last named record instead.
+//! SASL the ids stay unknown, and a topic that was made again is found by the hash of its last committed record instead.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -35,7 +35,7 @@ pub(crate) async fn ask(settings: &LogSettings, topics: &[&str]) -> io::Result<T
     if !settings.properties.iter().all(is_plain) {
         return Ok(TopicIds::new());
     }
-    let mut last = io::Error::other("no broker is named");
+    let mut last = io::Error::other("no broker is committed");
     for broker in settings.brokers.split(',') {
         let broker = broker.trim().trim_start_matches("PLAINTEXT://");
         match timeout(ANSWER_TIMEOUT, ask_one(broker, topics)).await {

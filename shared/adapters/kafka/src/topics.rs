@@ -7,7 +7,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
-use wb_events::topics as names;
+use wb_events::topics as commits;
 
 use crate::{LogError, LogSettings, METADATA_TIMEOUT, RECORD_BYTES_MAX};
 
@@ -41,15 +41,15 @@ impl TopicPlan {
     fn topics(&self) -> [(&'static str, u32, bool); 9] {
         // (topic, partitions, whether every record is for ever and flushed by itself)
         [
-            (names::SHARES, self.shares, false),
-            (names::TELEMETRY, self.telemetry, false),
-            (names::ENERGY, self.energy, false),
-            (names::GPU, self.gpu, false),
-            (names::REFERENCE, 1, true),
-            (names::NAMES, 1, true),
-            (names::LEDGER, 1, true),
-            (names::USAGE, USAGE_PARTITIONS, false),
-            (names::QUARANTINE, 1, false),
+            (commits::SHARES, self.shares, false),
+            (commits::TELEMETRY, self.telemetry, false),
+            (commits::ENERGY, self.energy, false),
+            (commits::GPU, self.gpu, false),
+            (commits::REFERENCE, 1, true),
+            (commits::COMMITS, 1, true),
+            (commits::LEDGER, 1, true),
+            (commits::USAGE, USAGE_PARTITIONS, false),
+            (commits::QUARANTINE, 1, false),
         ]
     }
 }
@@ -77,7 +77,7 @@ pub(crate) async fn ensure(
                 .set("cleanup.policy", "delete")
                 .set(
                     "max.message.bytes",
-                    if *name == names::QUARANTINE { &quarantine_bytes } else { &record_bytes },
+                    if *name == commits::QUARANTINE { &quarantine_bytes } else { &record_bytes },
                 );
             if *for_ever {
                 topic.set("retention.ms", "-1").set("retention.bytes", "-1").set("flush.messages", "1")

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
-use wb_kafka::{Log, LogError, LogSettings, Membership, NamesView, TopicPlan};
+use wb_kafka::{CommitsView, Log, LogError, LogSettings, Membership, TopicPlan};
 use wb_stack::{Kafka, KafkaConfig};
 
 fn libs_dir() -> PathBuf {
@@ -28,9 +28,9 @@ async fn a_topic_that_is_made_again_and_a_second_member_of_one_id_are_found() {
     let settings = LogSettings { brokers: kafka.bootstrap().to_owned(), properties: Vec::new() };
     let log = Log::connect(settings).unwrap();
     let partitions = log.ensure_topics(&PLAN).await.unwrap();
-    let names = NamesView::start(log.clone(), &partitions, [1; 16], None).await.unwrap();
-    assert!(names.pin().unwrap().topics.iter().all(|topic| topic.topic_id.len() == 16));
-    names.check_topic_ids().await.unwrap();
+    let commits = CommitsView::start(log.clone(), &partitions, [1; 16], None).await.unwrap();
+    assert!(commits.pin().unwrap().topics.iter().all(|topic| topic.topic_id.len() == 16));
+    commits.check_topic_ids().await.unwrap();
 
     // Two members of one id: the earlier one is told to end.
     let timeout = Duration::from_secs(6);
@@ -59,8 +59,8 @@ async fn a_topic_that_is_made_again_and_a_second_member_of_one_id_are_found() {
         tokio::time::sleep(FORGET_PAUSE).await;
     }
     let partitions = log.ensure_topics(&PLAN).await.unwrap();
-    let again = NamesView::start(log.clone(), &partitions, [2; 16], None).await;
+    let again = CommitsView::start(log.clone(), &partitions, [2; 16], None).await;
     assert!(matches!(again, Err(LogError::TopicReplaced { topic }) if topic == "gpu"));
-    assert!(names.check_topic_ids().await.is_err(), "on assignment too");
+    assert!(commits.check_topic_ids().await.is_err(), "on assignment too");
     kafka.stop().await.unwrap();
 }

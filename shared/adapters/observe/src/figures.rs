@@ -40,7 +40,7 @@ fn describe() {
         Unit::Count,
         "events in named blocks, by topic and verdict"
     );
-    describe_counter!("weighbridge_blocks_named_total", Unit::Count, "blocks named, by topic");
+    describe_counter!("weighbridge_blocks_committed_total", Unit::Count, "blocks named, by topic");
     describe_histogram!(
         "weighbridge_block_step_seconds",
         Unit::Seconds,
@@ -53,12 +53,12 @@ fn describe() {
         "proofs of the two newest tips in memory, by partition"
     );
     describe_gauge!(
-        "weighbridge_names_unprojected",
+        "weighbridge_commits_unprojected",
         Unit::Count,
         "records of names that ClickHouse does not hold yet"
     );
     describe_gauge!(
-        "weighbridge_checked_names",
+        "weighbridge_checked_commits",
         Unit::Count,
         "names below this are checked for conservation"
     );

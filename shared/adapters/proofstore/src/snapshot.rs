@@ -40,7 +40,7 @@ pub struct Position {
     /// The offset at which that block begins.
     pub end_offset: u64,
     /// The hash of the name of the block before.
-    pub name_hash: [u8; 32],
+    pub commit_hash: [u8; 32],
 }
 
 /// Writes a snapshot in place of the one before, unless that one is of a later block of the same
@@ -62,7 +62,7 @@ pub fn save(dir: &Path, position: &Position, state: &State, store: &ProofStore) 
     writer.u64(u64::from(position.fold_version));
     writer.u64(position.next_block);
     writer.u64(position.end_offset);
-    writer.fixed(&position.name_hash);
+    writer.fixed(&position.commit_hash);
     let proofs = store.to_bytes()?;
     writer.count(proofs.len());
     writer.fixed(&proofs);
@@ -122,7 +122,7 @@ fn read_position(reader: &mut Reader<'_>) -> Result<Position, SnapshotError> {
         fold_version: number(reader.u64()?)?,
         next_block: reader.u64()?,
         end_offset: reader.u64()?,
-        name_hash: reader.array()?,
+        commit_hash: reader.array()?,
     })
 }
 

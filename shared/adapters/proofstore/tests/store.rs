@@ -78,7 +78,7 @@ fn position() -> Position {
         fold_version: 1,
         next_block: 9,
         end_offset: 77,
-        name_hash: [5; 32],
+        commit_hash: [5; 32],
     }
 }
 

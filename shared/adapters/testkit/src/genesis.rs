@@ -73,7 +73,7 @@ fn facts(builder: &mut Builder) {
         let customer = Customer {
             id,
             name,
-            legal_entity: "museum-hosting",
+            legal_entity: "historic-hosting",
             time_zone: "UTC",
             mean_fees_sat: "0",
             price_usd_per_kwh: "0.0725",

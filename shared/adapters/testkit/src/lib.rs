@@ -11,9 +11,9 @@ mod build;
 mod fleet;
 mod genesis;
 mod gpus;
+mod historic;
 mod miners;
 mod mining;
-mod museum;
 mod rng;
 mod site;
 mod slurm;
@@ -31,7 +31,7 @@ pub use stream::{STREAM_ASSIGNED_DIFFICULTY, STREAM_ASSIGNED_Q32, ShareStream, S
 pub const SOURCES: [(&str, &str); 7] = [
     (OPERATOR, "operator"),
     (GENESIS_REPLAY, "replay"),
-    (POOL_MUSEUM, "pool"),
+    (POOL_HISTORIC, "pool"),
     (POOL_FLEET, "pool"),
     (MINER_AGENT, "telemetry"),
     (SLURM, "scheduler"),
@@ -43,7 +43,7 @@ pub const OPERATOR: &str = "operator";
 /// Replays block headers.
 pub const GENESIS_REPLAY: &str = "genesis-replay";
 /// Submits the real blocks and their mutations as Stratum V1 shares.
-pub const POOL_MUSEUM: &str = "pool-museum";
+pub const POOL_HISTORIC: &str = "pool-historic";
 /// Submits the simulated fleet's shares.
 pub const POOL_FLEET: &str = "pool-a";
 /// Asks machines how they are.
@@ -186,7 +186,7 @@ pub enum TestkitError {
 pub fn demo_input(data_dir: &Path, seed: u64) -> Result<DemoInput, TestkitError> {
     let mut builder = build::Builder::default();
     let mut parts = vec![genesis::blocks(data_dir, &mut builder)?];
-    parts.extend(museum::parts(data_dir, &mut builder)?);
+    parts.extend(historic::parts(data_dir, &mut builder)?);
     parts.push(miners::samples(data_dir, &mut builder)?);
     parts.push(site::samples(seed, &mut builder));
     let (spans, jobs) = slurm::spans(data_dir, &mut builder)?;

@@ -27,9 +27,10 @@ fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
 fn counts_are_those_of_the_files() {
     let input = input();
     let part = |name: &str| input.part(name).unwrap_or_else(|| panic!("no part {name}"));
-    let (genesis, museum, rejects) = (part("genesis blocks"), part("museum blocks"), part("museum rejects"));
+    let (genesis, historic, rejects) =
+        (part("genesis blocks"), part("historic blocks"), part("historic rejects"));
     assert_eq!((genesis.expect.accepted, genesis.expect.blocks), (400, 400));
-    assert_eq!((museum.expect.accepted, museum.expect.blocks), (8, 8));
+    assert_eq!((historic.expect.accepted, historic.expect.blocks), (8, 8));
     assert_eq!(rejects.expect.accepted, 0);
     assert_eq!(
         rejects.expect.rejected,
@@ -58,7 +59,7 @@ fn counts_are_those_of_the_files() {
     assert_eq!(part("genesis energy").expect.accepted, 3 * (1 + 5 + 28 * 24 + 1));
     let work: u128 = genesis.expect.credited_q32.values().sum();
     assert_eq!(work, 400 << 32);
-    let main = museum.expect.credited_q32.iter().filter(|((chain, _), _)| chain == "main");
+    let main = historic.expect.credited_q32.iter().filter(|((chain, _), _)| chain == "main");
     assert_eq!(main.map(|(_, credited_q32)| credited_q32).sum::<u128>(), (6 * 65_536) << 32);
     for part in &input.parts {
         let events = u64::try_from(part.events.len()).unwrap();
@@ -78,7 +79,7 @@ fn a_seed_gives_the_same_bytes_and_another_gives_others() {
     let other = demo_input(&data(), SEED + 1).unwrap();
     assert_ne!(bytes(&first), bytes(&other));
     // What comes from files does not depend on the seed.
-    for name in ["genesis blocks", "museum blocks", "museum rejects", "miner samples", "gpu spans"] {
+    for name in ["genesis blocks", "historic blocks", "historic rejects", "miner samples", "gpu spans"] {
         assert_eq!(first.part(name), other.part(name), "{name}");
     }
 }

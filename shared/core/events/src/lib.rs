@@ -2,11 +2,11 @@
 //! refer to, and the names of sealed blocks. Pure: nothing here reads a clock or a socket.
 #![deny(clippy::float_arithmetic)]
 
+pub mod commits;
 pub mod facts;
 pub mod frame;
 pub mod identity;
 pub mod input;
-pub mod names;
 pub mod output;
 pub mod published;
 pub mod topics;

@@ -13,15 +13,15 @@ pub const GPU: &str = "gpu";
 /// Reference facts; one partition, so that facts have one order. Never expires.
 pub const REFERENCE: &str = "reference";
 /// Which attempt of which block counts; one partition. Never expires.
-pub const NAMES: &str = "names";
-/// What was counted, published from named blocks; keyed by customer.
+pub const COMMITS: &str = "commits";
+/// What was counted, published from committed blocks; keyed by customer.
 pub const USAGE: &str = "usage";
-/// What was refused, whole, published from named blocks; keyed by source.
+/// What was refused, whole, published from committed blocks; keyed by source.
 pub const QUARANTINE: &str = "quarantine";
 /// Invoices and everything that happens to them; one partition. Never expires.
 pub const LEDGER: &str = "ledger";
 
-/// The topics whose records are frames and whose partitions are sealed into named blocks.
+/// The topics whose records are frames and whose partitions are sealed into committed blocks.
 pub const EVENT_TOPICS: [&str; 5] = [SHARES, TELEMETRY, ENERGY, GPU, REFERENCE];
 
 /// The topic an event body belongs to.

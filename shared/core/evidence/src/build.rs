@@ -5,13 +5,13 @@ mod days;
 use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message as _;
-use wb_events::wire::names_record::Record;
-use wb_events::wire::{Name, NamesRecord};
+use wb_events::wire::commits_record::Record;
+use wb_events::wire::{Commit, CommitsRecord};
 use wb_fold::merkle::{self, Tree};
 use wb_ledger::{EvidenceBlock, EvidenceDay, Hash};
 use wb_rating::RatedStretch;
 
-use crate::bundle::{Bundle, EventProof, NameRecord, Sampling, words};
+use crate::bundle::{Bundle, CommitRecord, EventProof, Sampling, words};
 use crate::bytes::Bytes;
 use crate::form::{DAY_BLOCKS_MAX, EVENTS_MAX};
 use crate::sample::{Target, draws, first_from};
@@ -20,7 +20,7 @@ use crate::subject::{Relation, Scope, Subject};
 pub use days::SealedDay;
 pub(crate) use days::leaf as day_leaf;
 
-/// What the clerk knows of an invoice.
+/// What the biller knows of an invoice.
 #[derive(Debug, Clone)]
 pub struct Material {
     /// The bytes of the ledger's record that issued it.
@@ -29,7 +29,7 @@ pub struct Material {
     pub stretches: Vec<RatedStretch>,
     /// Whose events it rests on.
     pub subject: Subject,
-    /// All blocks behind it that are named one by one.
+    /// All blocks behind it that are committed one by one.
     pub blocks: Vec<EvidenceBlock>,
     /// All sealed days behind it.
     pub days: Vec<SealedDay>,
@@ -43,11 +43,11 @@ pub struct Material {
 
 /// A block as the log holds it.
 #[derive(Debug, Clone)]
-pub struct NamedBlock {
-    /// The offset of its name in `names`.
-    pub names_offset: u64,
-    /// The bytes of its name.
-    pub name: Vec<u8>,
+pub struct CommittedBlock {
+    /// The offset of its commit in `commits`.
+    pub commit_offset: u64,
+    /// The bytes of its commit.
+    pub commit: Vec<u8>,
     /// The stored bytes of its events, in log order.
     pub stored: Vec<Vec<u8>>,
 }
@@ -56,7 +56,7 @@ pub struct NamedBlock {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError {
     /// The log or archive holds something else than the invoice names.
-    #[error("[WB-5941] {place} is not what invoice and names say: {detail}; run `weighbridge scrub`")]
+    #[error("[WB-5941] {place} is not what invoice and commits say: {detail}; run `weighbridge scrub`")]
     OtherBlock {
         /// The block.
         place: String,
@@ -103,10 +103,10 @@ impl BuildError {
     }
 }
 
-/// The name in a record of `names`, if it is one.
-pub(crate) fn name_of(record: &[u8]) -> Option<Name> {
-    match NamesRecord::decode(record).ok()?.record? {
-        Record::Name(name) => Some(name),
+/// The commit in a record of `commits`, if it is one.
+pub(crate) fn name_of(record: &[u8]) -> Option<Commit> {
+    match CommitsRecord::decode(record).ok()?.record? {
+        Record::Commit(commit) => Some(commit),
         _ => None,
     }
 }
@@ -214,7 +214,7 @@ impl Builder {
             seals,
             day_blocks,
             sampling: material.sampling,
-            names: Vec::new(),
+            commits: Vec::new(),
             events: Vec::new(),
         };
         Ok(Self { bundle, wanted, voided })
@@ -228,30 +228,30 @@ impl Builder {
     /// Takes a block; one that is not wanted is left out.
     ///
     /// # Errors
-    /// [`BuildError::OtherBlock`] where its records are not those that were named, [`BuildError::TooMany`].
-    pub fn take(&mut self, block: &NamedBlock) -> Result<(), BuildError> {
-        let Some(name) = name_of(&block.name) else {
-            let place = format!("record {} of names", block.names_offset);
+    /// [`BuildError::OtherBlock`] where its records are not those that were committed, [`BuildError::TooMany`].
+    pub fn take(&mut self, block: &CommittedBlock) -> Result<(), BuildError> {
+        let Some(commit) = name_of(&block.commit) else {
+            let place = format!("record {} of commits", block.commit_offset);
             return Err(BuildError::OtherBlock { place, detail: "it is no name" });
         };
-        let key = (name.topic.clone(), name.partition, name.block);
+        let key = (commit.topic.clone(), commit.partition, commit.block);
         let Some(wanted) = self.wanted.0.remove(&key) else { return Ok(()) };
         let place = (key.0.as_str(), key.1, key.2);
         let other = |detail| BuildError::OtherBlock { place: words(place), detail };
         let tree = Tree::new(block.stored.iter().map(|stored| merkle::leaf(stored)).collect());
         if wanted.said.iter().any(|evidence| {
-            evidence.merkle_root.as_bytes() != name.merkle_root.as_slice()
-                || evidence.content_hash.as_bytes() != name.content_hash.as_slice()
+            evidence.merkle_root.as_bytes() != commit.merkle_root.as_slice()
+                || evidence.content_hash.as_bytes() != commit.content_hash.as_slice()
         }) {
-            return Err(other("the invoice names another content"));
+            return Err(other("the invoice commits another content"));
         }
-        if tree.root().as_slice() != name.merkle_root.as_slice() {
+        if tree.root().as_slice() != commit.merkle_root.as_slice() {
             return Err(other("its events make another Merkle root"));
         }
-        if u64::try_from(block.stored.len()).ok() != Some(name.events) {
+        if u64::try_from(block.stored.len()).ok() != Some(commit.events) {
             return Err(other("it has another number of events"));
         }
-        let mut void_names = BTreeSet::new();
+        let mut void_ids = BTreeSet::new();
         let scope = Scope::new(&self.bundle.subject);
         let own: Vec<u64> = (0_u64..)
             .zip(&block.stored)
@@ -263,7 +263,7 @@ impl Builder {
             Sampling::Drawn(_) => wanted
                 .numbers
                 .iter()
-                .filter_map(|number| first_from(&own, crate::sample::place_of_number(*number, name.events)))
+                .filter_map(|number| first_from(&own, crate::sample::place_of_number(*number, commit.events)))
                 .collect(),
         };
         if self.bundle.events.len().saturating_add(chosen.len()) > EVENTS_MAX {
@@ -275,7 +275,7 @@ impl Builder {
             if !self.voided.is_empty()
                 && let Relation::Work(share) = scope.relation(stored)
             {
-                void_names.extend(share.names().into_iter().filter(|name| self.voided.contains(name)));
+                void_ids.extend(share.event_ids().into_iter().filter(|id| self.voided.contains(id)));
             }
             self.bundle.events.push(EventProof {
                 topic: key.0.clone(),
@@ -286,10 +286,10 @@ impl Builder {
                 path: path.into_iter().map(Hash::from_bytes).collect(),
             });
         }
-        self.bundle.subject.voided.extend(void_names);
+        self.bundle.subject.voided.extend(void_ids);
         self.bundle
-            .names
-            .push(NameRecord { names_offset: block.names_offset, record: Bytes(block.name.clone()) });
+            .commits
+            .push(CommitRecord { commit_offset: block.commit_offset, record: Bytes(block.commit.clone()) });
         Ok(())
     }
 
@@ -306,9 +306,9 @@ impl Builder {
             .sort_by(|left, right| (left.place(), left.index).cmp(&(right.place(), right.index)));
         self.bundle.subject.voided.sort();
         self.bundle.subject.voided.dedup();
-        self.bundle.names.sort_by_cached_key(|name| {
-            let key = name_of(&name.record.0).map(|name| (name.topic, name.partition, name.block));
-            (key, name.names_offset)
+        self.bundle.commits.sort_by_cached_key(|commit| {
+            let key = name_of(&commit.record.0).map(|commit| (commit.topic, commit.partition, commit.block));
+            (key, commit.commit_offset)
         });
         Ok(self.bundle)
     }

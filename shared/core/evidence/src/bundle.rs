@@ -17,16 +17,16 @@ pub struct Bundle {
     pub stretches: Vec<RatedStretch>,
     /// Whose events the bundle may hold.
     pub subject: Subject,
-    /// Every block behind the lines that is named one by one, sorted.
+    /// Every block behind the lines that is committed one by one, sorted.
     pub blocks: Vec<EvidenceBlock>,
     /// The records of the seals of the invoice's days, in order of the days.
-    pub seals: Vec<NameRecord>,
+    pub seals: Vec<CommitRecord>,
     /// The blocks of sealed days whose events are here, sorted by day and place in the day.
     pub day_blocks: Vec<DayBlock>,
     /// Which events were taken.
     pub sampling: Sampling,
     /// The names of the blocks whose events are here, sorted by block.
-    pub names: Vec<NameRecord>,
+    pub commits: Vec<CommitRecord>,
     /// The events, sorted by block and place.
     pub events: Vec<EventProof>,
 }
@@ -41,12 +41,12 @@ pub enum Sampling {
     All,
 }
 
-/// A name or a seal as its record lies in `names`.
+/// A name or a seal as its record lies in `commits`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct NameRecord {
+pub struct CommitRecord {
     /// The offset of the record.
-    pub names_offset: u64,
+    pub commit_offset: u64,
     /// Its bytes.
     pub record: Bytes,
 }

@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use wb_ledger::{EvidenceBlock, Hash, canonical};
 use wb_rating::RatedStretch;
 
-use crate::bundle::{Bundle, DayBlock, EventProof, NameRecord, Sampling};
+use crate::bundle::{Bundle, CommitRecord, DayBlock, EventProof, Sampling};
 use crate::subject::Subject;
 
-/// The form of bundles whose blocks are all named one by one. It is written wherever it will do, so that such
+/// The form of bundles whose blocks are all committed one by one. It is written wherever it will do, so that such
 /// bundles keep their bytes.
 pub const FORM_LISTED: u32 = 1;
 /// The newest form that this program writes and reads: that of bundles with sealed days.
@@ -111,9 +111,9 @@ enum Part {
     Stretch(Box<RatedStretch>),
     Subject(Subject),
     Block(EvidenceBlock),
-    Seal(NameRecord),
+    Seal(CommitRecord),
     DayBlock(DayBlock),
-    Name(NameRecord),
+    Name(CommitRecord),
     Event(EventProof),
     End(Last),
 }
@@ -175,7 +175,7 @@ impl Bundle {
         for block in &self.day_blocks {
             push(&mut text, &Part::DayBlock(block.clone()))?;
         }
-        for name in &self.names {
+        for name in &self.commits {
             push(&mut text, &Part::Name(name.clone()))?;
         }
         for event in &self.events {
@@ -269,9 +269,9 @@ struct Parts {
     stretches: Vec<RatedStretch>,
     subject: Option<Subject>,
     blocks: Vec<EvidenceBlock>,
-    seals: Vec<NameRecord>,
+    seals: Vec<CommitRecord>,
     day_blocks: Vec<DayBlock>,
-    names: Vec<NameRecord>,
+    commits: Vec<CommitRecord>,
     events: Vec<EventProof>,
     ended: bool,
 }
@@ -312,7 +312,7 @@ impl Parts {
                 true
             }
             Part::Name(name) => {
-                self.names.push(name);
+                self.commits.push(name);
                 true
             }
             Part::Event(event) => {
@@ -339,7 +339,7 @@ impl Parts {
             blocks: self.blocks,
             seals: self.seals,
             day_blocks: self.day_blocks,
-            names: self.names,
+            commits: self.commits,
             events: self.events,
         })
     }

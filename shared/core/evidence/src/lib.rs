@@ -3,10 +3,10 @@
 //!
 //! - [`Bundle`]: what a bundle holds; [`Bundle::to_bytes`] and [`Bundle::read`]: its form, described in
 //!   `schemas/bundle/README.md`.
-//! - [`draws`]: which events of which blocks are sampled, of blocks named one by one and of sealed days. That follows from the invoice's own evidence
+//! - [`draws`]: which events of which blocks are sampled, of blocks committed one by one and of sealed days. That follows from the invoice's own evidence
 //!   digest, so that the issuer cannot choose.
 //! - [`Subject`]: which events are about the invoice; a bundle holds no others.
-//! - [`Builder`]: puts a bundle together from what the clerk and the log hold.
+//! - [`Builder`]: puts a bundle together from what the biller and the log hold.
 //! - [`verify`]: the verification, as a [`Report`] of steps and failures that name the lines they touch.
 //!
 //! No I/O, clock, randomness or float.
@@ -21,8 +21,8 @@ mod sample;
 mod subject;
 mod verify;
 
-pub use build::{BuildError, Builder, Material, NamedBlock, SealedDay};
-pub use bundle::{Bundle, DayBlock, EventProof, NameRecord, Sampling};
+pub use build::{BuildError, Builder, CommittedBlock, Material, SealedDay};
+pub use bundle::{Bundle, CommitRecord, DayBlock, EventProof, Sampling};
 pub use bytes::Bytes;
 pub use form::{
     BundleError, DAY_BLOCKS_MAX, EVENTS_MAX, FORM, FORM_LISTED, LINE_BYTES_MAX, PACKED_BYTES_MAX,

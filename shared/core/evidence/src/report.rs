@@ -18,8 +18,8 @@ pub enum StepName {
     Contracts,
     /// Every line and total follows from contract, prices and usage.
     Lines,
-    /// Names of blocks say what the invoice says of them.
-    Names,
+    /// Commits of blocks say what the invoice says of them.
+    Commits,
     /// Sealed days are what the invoice says of them, and blocks lie in the days they are said to lie in.
     Days,
     /// Events lie in the blocks they are said to lie in.
@@ -40,7 +40,7 @@ impl StepName {
             Self::Held => "document",
             Self::Contracts => "contract",
             Self::Lines => "lines",
-            Self::Names => "blocks",
+            Self::Commits => "blocks",
             Self::Days => "sealed days",
             Self::Events => "events",
             Self::Sample => "sample",

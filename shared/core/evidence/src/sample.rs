@@ -6,7 +6,7 @@
 //! place  = LE128(h[16..32]) mod  the block's events
 //! ```
 //!
-//! The strata are the topics whose blocks are named one by one, and `sealed days`: all blocks of all sealed days, day
+//! The strata are the topics whose blocks are committed one by one, and `sealed days`: all blocks of all sealed days, day
 //! by day. Draws are shared out evenly over them, the first in order of name taking what is left. At a drawn place the
 //! first event is taken, going round from it, that is about the invoice: a block holds the events of many
 //! customers, and a bundle shows none of another's. Of a sealed day likewise the first block is taken, going round
@@ -20,7 +20,7 @@ use wb_ledger::{EvidenceBlock, EvidenceDay, Hash};
 /// Where a draw falls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target<'a> {
-    /// On a block that is named by itself.
+    /// On a block that is committed by itself.
     Block(&'a EvidenceBlock),
     /// On a block of a sealed day.
     Day {
@@ -168,7 +168,7 @@ mod tests {
     fn days() -> Vec<EvidenceDay> {
         let day = |(day, blocks_count)| EvidenceDay {
             day,
-            names_offset: 100,
+            commit_offset: 100,
             seal_hash: Hash::of(b"s"),
             blocks_count,
             blocks_root: Hash::of(b"r"),

@@ -87,14 +87,14 @@ impl Relation {
 
 impl Proven {
     /// The ids that a correction may name it by, as bundles write them: its proof, and its sender's count.
-    pub(crate) fn names(&self) -> [String; 2] {
+    pub(crate) fn event_ids(&self) -> [String; 2] {
         let hex = |bytes: &[u8]| wb_proof::hex::encode(bytes);
         [hex(self.id.as_bytes()), hex(&self.counted_id)]
     }
 
     /// Whether one of these voids it.
     pub(crate) fn is_voided(&self, voided: &[String]) -> bool {
-        !voided.is_empty() && self.names().iter().any(|name| voided.binary_search(name).is_ok())
+        !voided.is_empty() && self.event_ids().iter().any(|name| voided.binary_search(name).is_ok())
     }
 }
 

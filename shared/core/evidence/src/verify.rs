@@ -68,10 +68,10 @@ pub fn verify_bundle(bundle: &Bundle, held: Option<&str>) -> Report {
     let day_blocks = days::by_place(bundle);
     let context =
         Context { bundle, invoice: &invoice, index: &index, scope: &scope, day_blocks: &day_blocks };
-    let names = events::names(&context, &mut findings);
-    days::check(&context, &names, &mut findings);
-    events::inclusion(&context, &names, &mut findings);
-    sample::check(&context, &names, &mut findings);
+    let commits = events::commits(&context, &mut findings);
+    days::check(&context, &commits, &mut findings);
+    events::inclusion(&context, &commits, &mut findings);
+    sample::check(&context, &commits, &mut findings);
     let proven = sums::work(&context, &mut findings);
     sums::sums(&context, &proven, &mut findings);
     findings.report(Some(head(bundle, &invoice)))

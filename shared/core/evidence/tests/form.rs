@@ -11,11 +11,11 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use support::{drawn, drawn_of_days, whole, whole_of_days, world, world_of_days};
-use wb_events::names::encode_name;
-use wb_events::wire::names_record::Record;
-use wb_events::wire::{Name, NamesRecord};
+use wb_events::commits::encode_commit;
+use wb_events::wire::commits_record::Record;
+use wb_events::wire::{Commit, CommitsRecord};
 use wb_evidence::{
-    Builder, Bundle, Material, NamedBlock, SAMPLES_MAX, Sampling, StepName, verify, verify_bundle,
+    Builder, Bundle, CommittedBlock, Material, SAMPLES_MAX, Sampling, StepName, verify, verify_bundle,
 };
 use wb_ledger::{Hash, canonical};
 
@@ -170,10 +170,10 @@ fn what_is_no_bundle_is_refused() {
     assert_eq!((report.valid, report.failures[0].code), (false, "WB-5921"));
 }
 
-fn name_of(record: &[u8]) -> Name {
-    let record = <NamesRecord as prost::Message>::decode(record).unwrap().record;
-    let Some(Record::Name(name)) = record else { panic!("no name") };
-    name
+fn name_of(record: &[u8]) -> Commit {
+    let record = <CommitsRecord as prost::Message>::decode(record).unwrap().record;
+    let Some(Record::Commit(commit)) = record else { panic!("no name") };
+    commit
 }
 
 /// What the last line alone protects: of the rest, nothing that a bill follows from, and nothing that is proven.
@@ -190,19 +190,19 @@ fn without_what_is_not_proven(bundle: &Bundle) -> Bundle {
     }
     bare.subject.sites.clear();
     let heads = record["body"]["evidence"]["chain_heads"].as_array().unwrap();
-    let is_head = |name: &Name| {
-        heads.iter().any(|head| head["topic"] == name.topic.as_str() && head["block"] == name.block)
+    let is_head = |commit: &Commit| {
+        heads.iter().any(|head| head["topic"] == commit.topic.as_str() && head["block"] == commit.block)
     };
-    let names: Vec<Name> = bundle.names.iter().map(|name| name_of(&name.record.0)).collect();
-    for (record, name) in bare.names.iter_mut().zip(&names) {
-        record.names_offset = 0;
-        let is_next = |next: &Name| (&next.topic, next.block) == (&name.topic, name.block + 1);
-        if !is_head(name) && !names.iter().any(is_next) {
+    let commits: Vec<Commit> = bundle.commits.iter().map(|commit| name_of(&commit.record.0)).collect();
+    for (record, commit) in bare.commits.iter_mut().zip(&commits) {
+        record.commit_offset = 0;
+        let is_next = |next: &Commit| (&next.topic, next.block) == (&commit.topic, commit.block + 1);
+        if !is_head(commit) && !commits.iter().any(is_next) {
             // Nothing says its hash: only what the invoice or a sealed day says of the block.
-            let (content_hash, merkle_root) = (name.content_hash.clone(), name.merkle_root.clone());
-            let (topic, partition, block) = (name.topic.clone(), name.partition, name.block);
-            let said = Name { topic, partition, block, content_hash, merkle_root, ..Name::default() };
-            record.record.0 = encode_name(&said);
+            let (content_hash, merkle_root) = (commit.content_hash.clone(), commit.merkle_root.clone());
+            let (topic, partition, block) = (commit.topic.clone(), commit.partition, commit.block);
+            let said = Commit { topic, partition, block, content_hash, merkle_root, ..Commit::default() };
+            record.record.0 = encode_commit(&said);
         }
     }
     for stretch in &mut bare.stretches {
@@ -258,7 +258,7 @@ static LINES: LazyLock<[Vec<Vec<u8>>; 2]> = LazyLock::new(|| [lines(&MADE[0]), l
 #[test]
 fn a_block_that_is_not_the_invoices_own_makes_no_bundle() {
     let world = world(Sampling::All);
-    let build = |change: &dyn Fn(&mut Vec<NamedBlock>)| {
+    let build = |change: &dyn Fn(&mut Vec<CommittedBlock>)| {
         let mut blocks = world.blocks.clone();
         change(&mut blocks);
         let mut builder = Builder::new(world.material.clone()).unwrap();
@@ -271,7 +271,7 @@ fn a_block_that_is_not_the_invoices_own_makes_no_bundle() {
     assert_eq!(build(&|blocks| drop(blocks.pop())), Err("WB-5943"));
     assert_eq!(build(&|blocks| blocks[0].stored[0][0] ^= 1), Err("WB-5941"));
     assert_eq!(build(&|blocks| drop(blocks[0].stored.pop())), Err("WB-5941"));
-    assert_eq!(build(&|blocks| blocks[0].name.truncate(1)), Err("WB-5941"));
+    assert_eq!(build(&|blocks| blocks[0].commit.truncate(1)), Err("WB-5941"));
 }
 
 #[test]
@@ -305,11 +305,11 @@ fn blocks_that_are_not_those_of_a_sealed_day_make_no_bundle() {
     assert_eq!(begun(&|material| drop(material.days[1].blocks.pop())), Err("WB-5944"));
     assert_eq!(begun(&|material| material.days[1].blocks.swap(0, 1)), Err("WB-5944"));
     assert_eq!(begun(&|material| material.days[1].own.extend([99])), Err("WB-5944"));
-    let taken = |change: &dyn Fn(&mut NamedBlock)| {
+    let taken = |change: &dyn Fn(&mut CommittedBlock)| {
         let mut builder = Builder::new(world.material.clone()).unwrap();
         let taken = world.blocks.iter().try_for_each(|block| {
             let mut block = block.clone();
-            if block.names_offset == 6 {
+            if block.commit_offset == 6 {
                 change(&mut block);
             }
             builder.take(&block)
@@ -318,12 +318,12 @@ fn blocks_that_are_not_those_of_a_sealed_day_make_no_bundle() {
     };
     assert_eq!(taken(&|_| {}), Ok(()));
     assert_eq!(taken(&|block| block.stored[0][0] ^= 1), Err("WB-5941"));
-    assert_eq!(taken(&|block| block.name = world.blocks[0].name.clone()), Err("WB-5943"));
+    assert_eq!(taken(&|block| block.commit = world.blocks[0].commit.clone()), Err("WB-5943"));
     // The name says another content than the day.
-    let other = |block: &mut NamedBlock| {
+    let other = |block: &mut CommittedBlock| {
         let said = &world.material.days[1].blocks[1];
-        let at = block.name.windows(32).position(|window| window == said.content_hash.as_bytes());
-        block.name[at.unwrap()] ^= 1;
+        let at = block.commit.windows(32).position(|window| window == said.content_hash.as_bytes());
+        block.commit[at.unwrap()] ^= 1;
     };
     assert_eq!(taken(&other), Err("WB-5941"));
 }

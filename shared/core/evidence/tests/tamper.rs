@@ -1,5 +1,5 @@
 //! Bundles that were tampered with by somebody who then wrote the file anew, so that its last line is right
-//! again: each is found out, with the line named.
+//! again: each is found out, with the line committed.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at what it did not expect")]
 
 #[path = "tamper/days.rs"]
@@ -64,7 +64,7 @@ fn what_was_not_tampered_with_is_valid() {
     assert_eq!(step(StepName::Sums).checked, 1);
 }
 
-/// (what, change, codes that must be there, lines that must be named)
+/// (what, change, codes that must be there, lines that must be committed)
 type Case = (&'static str, fn(&mut Bundle), &'static [&'static str], Vec<String>);
 
 fn cases() -> Vec<Case> {
@@ -237,7 +237,7 @@ fn cases() -> Vec<Case> {
         (
             "a name of another root",
             |bundle| {
-                let name = bundle.names.iter_mut().last().unwrap();
+                let name = bundle.commits.iter_mut().last().unwrap();
                 let root = bundle.blocks.last().unwrap().merkle_root;
                 let bytes = &mut name.record.0;
                 let at = bytes.windows(32).position(|window| window == root.as_bytes()).unwrap();
@@ -249,9 +249,9 @@ fn cases() -> Vec<Case> {
         (
             "a name's link to the one before",
             |bundle| {
-                let first = bundle.names[2].record.0.clone();
-                let hash = wb_events::names::name_hash(&first);
-                let bytes = &mut bundle.names[3].record.0;
+                let first = bundle.commits[2].record.0.clone();
+                let hash = wb_events::commits::commit_hash(&first);
+                let bytes = &mut bundle.commits[3].record.0;
                 let at = bytes.windows(32).position(|window| window == hash).unwrap();
                 bytes[at] ^= 1;
             },
@@ -358,7 +358,7 @@ fn what_was_tampered_with_fails_with_its_code_and_its_line() {
             );
         }
         for line in &lines {
-            assert!(report.lines().contains(&line.as_str()), "{what}: {line} is not named in\n{report}");
+            assert!(report.lines().contains(&line.as_str()), "{what}: {line} is not committed in\n{report}");
         }
     }
 }
@@ -384,7 +384,7 @@ fn work_that_the_events_do_not_add_up_to_is_found_where_all_are_there() {
     assert!(found.failures.iter().any(|failure| failure.code == "WB-5934"), "{found}");
     assert_eq!(found.lines(), ["lab-1/earnings", second("lab-1/earnings").as_str()]);
     let mut bundle = whole();
-    bundle.names.remove(0);
+    bundle.commits.remove(0);
     bundle.events.retain(|event| event.topic != "energy");
     let found = report(&bundle);
     assert!(found.failures.iter().any(|failure| failure.code == "WB-5932"), "{found}");

@@ -10,7 +10,7 @@ pub fn leaf(bytes: &[u8]) -> [u8; 32] {
     Sha256::new().chain_update([0]).chain_update(bytes).finalize().into()
 }
 
-/// The leaf of a named block in the tree over a sealed day's blocks: topic and partition, the block's number, the hash
+/// The leaf of a committed block in the tree over a sealed day's blocks: topic and partition, the block's number, the hash
 /// of its content and the root over its events.
 ///
 /// ```text

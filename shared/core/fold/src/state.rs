@@ -79,7 +79,7 @@ pub struct State {
 
 impl State {
     /// The state of a partition of which nothing was folded yet, in a log that begins with these rules: the
-    /// version that the first record of `names` says, none where it says none.
+    /// version that the first record of `commits` says, none where it says none.
     #[must_use]
     pub fn beginning(first_fold_version: Option<u32>) -> Self {
         Self { switched_to: first_fold_version, ..Self::default() }

@@ -180,7 +180,7 @@ pub struct EvidenceDay {
     /// The day, counted since 1970-01-01.
     pub day: i32,
     /// The offset of its seal in `names`.
-    pub names_offset: u64,
+    pub commit_offset: u64,
     /// The hash of its seal's record.
     pub seal_hash: Hash,
     /// How many blocks it has.
@@ -200,7 +200,7 @@ pub struct ChainHead {
     /// The latest block.
     pub block: u64,
     /// The hash of its name.
-    pub name_hash: Hash,
+    pub commit_hash: Hash,
 }
 
 /// What a bill is made of, before it is a document.

@@ -12,7 +12,7 @@
 //! - [`decide`] and [`evolve`]: plain functions from state and command to events, and from state and
 //!   event to state.
 //!
-//! No I/O, clock, randomness or float: who reads the log and asks for the time is the clerk.
+//! No I/O, clock, randomness or float: who reads the log and asks for the time is the biller.
 #![deny(clippy::float_arithmetic)]
 
 mod amounts;

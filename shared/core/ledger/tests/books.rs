@@ -144,7 +144,7 @@ fn every_kind_has_a_stored_form_that_is_read_again() {
     let mut predecessor = Hash::ZERO;
     for event in &books.events {
         let body = event.body().unwrap();
-        let record = LedgerRecord::new(predecessor, event.kind(), body, "clerk", "a golden file", END_US);
+        let record = LedgerRecord::new(predecessor, event.kind(), body, "biller", "a golden file", END_US);
         let bytes = record.to_bytes().unwrap();
         predecessor = Hash::of(&bytes);
         let read = LedgerRecord::from_bytes(&bytes).unwrap();

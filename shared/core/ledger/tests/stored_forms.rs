@@ -17,7 +17,7 @@ use wb_ledger::{
 };
 use wb_rating::{Contract, EnergyGroup, Period, Usage, WorkGroup, rate};
 
-const WHO: &str = "clerk";
+const WHO: &str = "biller";
 const AT_US: i64 = 1_233_446_400_000_000;
 
 fn contract_text(contract_id: &str, entity: &str) -> String {
@@ -83,7 +83,7 @@ fn billed(contract_id: &str, entity: &str, cut: u64) -> Billed {
             topic: "shares".to_owned(),
             partition: 3,
             block: 9,
-            name_hash: Hash::of(b"name"),
+            commit_hash: Hash::of(b"name"),
         }],
     }
 }

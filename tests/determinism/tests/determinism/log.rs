@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use wb_events::commits::TopicPartition;
 use wb_events::frame::{self, FRAME_EVENTS_MAX, FrameKey};
-use wb_events::names::TopicPartition;
 use wb_fold::LogRecord;
 use wb_fold::assemble::BLOCK_EVENTS_MAX;
 

@@ -104,37 +104,37 @@ impl Trial {
         &self,
         log: &Log,
         way: &Way,
-        names: &Names,
-        clerks: &tokio::runtime::Runtime,
+        commits: &Names,
+        billers: &tokio::runtime::Runtime,
         what: &str,
     ) -> Outcome {
         let blocks = reading::read(log, way, None);
-        names.check(&blocks, what);
+        commits.check(&blocks, what);
         let events: u64 = blocks.values().flatten().map(|block| block.counts.events()).sum();
         assert_eq!(events, log.events, "{what}: each event counts, whatever became of it");
-        let store = SealedStore::new(&self.schema, &blocks, names);
-        let bills = clerks.block_on(ports::close(&store));
+        let store = SealedStore::new(&self.schema, &blocks, commits);
+        let bills = billers.block_on(ports::close(&store));
         Outcome { tables: DayTables::of(&self.schema, &blocks), bills }
     }
 
-    /// A given order, named and read; gives how many blocks it has, too.
+    /// A given order, committed and read; gives how many blocks it has, too.
     fn read_once(
         &self,
         order: Vec<usize>,
         batch: usize,
         way: &Way,
-        clerks: &tokio::runtime::Runtime,
+        billers: &tokio::runtime::Runtime,
         what: &str,
     ) -> (Outcome, usize) {
         let log = Log::write(&self.input, &Arrival::of(order), batch, &mut Rng::of(self.seed, 0));
-        let names = Mutex::new(Names::default());
-        reading::read(&log, way, Some((&names, 1)));
-        let names = names.into_inner().unwrap();
-        (self.read(&log, way, &names, clerks, what), names.won.len())
+        let commits = Mutex::new(Names::default());
+        reading::read(&log, way, Some((&commits, 1)));
+        let commits = commits.into_inner().unwrap();
+        (self.read(&log, way, &commits, billers, what), commits.won.len())
     }
 
     /// One order of arrival in all batches, read in all ways.
-    fn interleaving(&self, number: usize, clerks: &tokio::runtime::Runtime) {
+    fn interleaving(&self, number: usize, billers: &tokio::runtime::Runtime) {
         let set = number % REPEATED_SETS;
         let repeats = log::repeats(&self.input, &mut Rng::of(self.seed, u64::try_from(set).unwrap()));
         let mut rng = Rng::of(self.seed, u64::try_from(REPEATED_SETS + number).unwrap());
@@ -142,12 +142,12 @@ impl Trial {
         self.seen.lock().unwrap().floats.insert(self.input.float_sum(&arrival.order).to_bits());
         for (batch_at, batch) in BATCHES.into_iter().enumerate() {
             let log = Log::write(&self.input, &arrival, batch, &mut rng);
-            let names = Mutex::new(Names::default());
+            let commits = Mutex::new(Names::default());
             // Another way names each log, so that names stand in many orders.
             let namer = &self.ways[(number * BATCHES.len() + batch_at) % self.ways.len()];
-            let named = reading::read(&log, namer, Some((&names, rng.next())));
-            let names = names.into_inner().unwrap();
-            drop(named);
+            let committed = reading::read(&log, namer, Some((&commits, rng.next())));
+            let commits = commits.into_inner().unwrap();
+            drop(committed);
             let mut evidence: Option<Vec<Hash>> = None;
             for way in &self.ways {
                 let what = format!(
@@ -155,7 +155,7 @@ impl Trial {
                     way.threads,
                     way.hashing.name()
                 );
-                let outcome = self.read(&log, way, &names, clerks, &what);
+                let outcome = self.read(&log, way, &commits, billers, &what);
                 let first = evidence.get_or_insert_with(|| outcome.bills.evidence.clone());
                 assert_eq!(
                     *first, outcome.bills.evidence,
@@ -166,7 +166,7 @@ impl Trial {
             let mut seen = self.seen.lock().unwrap();
             seen.evidence.extend(evidence);
             seen.logs += 1;
-            seen.blocks += names.won.len();
+            seen.blocks += commits.won.len();
         }
     }
 
@@ -188,13 +188,13 @@ impl Trial {
         std::thread::scope(|scope| {
             for _ in 0..workers {
                 scope.spawn(|| {
-                    let clerks = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                    let billers = tokio::runtime::Builder::new_current_thread().build().unwrap();
                     loop {
                         let number = next.fetch_add(1, Ordering::Relaxed);
                         if number >= INTERLEAVINGS {
                             break;
                         }
-                        self.interleaving(number, &clerks);
+                        self.interleaving(number, &billers);
                     }
                 });
             }
@@ -232,9 +232,9 @@ fn order_batches_threads_and_hashing_change_no_table_and_no_bill() {
 #[test]
 fn one_event_more_or_less_is_noticed() {
     let trial = Trial::new("one event");
-    let clerks = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let billers = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let way = &trial.ways[0];
-    let read = |order: Vec<usize>, what: &str| trial.read_once(order, 100, way, &clerks, what).0;
+    let read = |order: Vec<usize>, what: &str| trial.read_once(order, 100, way, &billers, what).0;
     let all: Vec<usize> = (0..trial.input.items.len()).collect();
     let whole = read(all.clone(), "all events");
     let share =
@@ -253,7 +253,7 @@ fn one_event_more_or_less_is_noticed() {
 #[test]
 fn a_block_that_is_full_changes_nothing() {
     let trial = Trial::new("full block");
-    let clerks = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let billers = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let all: Vec<usize> = (0..trial.input.items.len()).collect();
     let reading = trial.input.items.iter().position(|item| item.topic == "energy").unwrap();
     let (half, rest) = all.split_at(all.len() * 2 / 3);
@@ -261,9 +261,9 @@ fn a_block_that_is_full_changes_nothing() {
     let padded = [half, &padding, rest].concat();
     for way in [&trial.ways[0], &trial.ways[2]] {
         let (whole, blocks) =
-            trial.read_once(all.clone(), BLOCK_EVENTS_MAX, way, &clerks, "without a full block");
+            trial.read_once(all.clone(), BLOCK_EVENTS_MAX, way, &billers, "without a full block");
         let (full, more_blocks) =
-            trial.read_once(padded.clone(), BLOCK_EVENTS_MAX, way, &clerks, "with a full block");
+            trial.read_once(padded.clone(), BLOCK_EVENTS_MAX, way, &billers, "with a full block");
         assert_eq!(more_blocks, blocks + 1);
         assert_same(&full.tables.counted, &whole.tables.counted, "a full block");
         assert_eq!(full.bills.bills, whole.bills.bills);

@@ -1,4 +1,4 @@
-//! The clerk's ports over the blocks of a reading: rows count where a name before the cut says so.
+//! The biller's ports over the blocks of a reading: rows count where a name before the cut says so.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -7,7 +7,7 @@ use wb_billing::ports::{
     AllocationRow, BlockId, Clock, CorrectionsRead, CutSource, FactRow, Holding, LedgerLog, ReadingRow,
     SampleRow, UsageStore, WorkRead,
 };
-use wb_billing::{Clerk, PortError};
+use wb_billing::{Biller, PortError};
 use wb_ledger::{ChainHead, EvidenceBlock, Hash};
 use wb_metering::energy::RegisterReading;
 use wb_metering::gpu::Span;
@@ -43,10 +43,10 @@ struct Sealed {
 pub(crate) struct SealedStore(Arc<Sealed>);
 
 impl SealedStore {
-    pub(crate) fn new(schema: &Schema, blocks: &Blocks, names: &Names) -> Self {
+    pub(crate) fn new(schema: &Schema, blocks: &Blocks, commits: &Names) -> Self {
         let mut sealed = Sealed::default();
-        for won in &names.won {
-            let name = &won.name;
+        for won in &commits.won {
+            let name = &won.commit;
             let id = BlockId { topic: name.topic.clone(), partition: name.partition, block: name.block };
             let evidence = EvidenceBlock {
                 topic: name.topic.clone(),
@@ -59,10 +59,10 @@ impl SealedStore {
                 topic: name.topic.clone(),
                 partition: name.partition,
                 block: name.block,
-                name_hash: Hash::from_bytes(won.name_hash),
+                commit_hash: Hash::from_bytes(won.commit_hash),
             };
-            sealed.heads.push((won.names_offset, head));
-            sealed.blocks.insert(id, (won.names_offset, evidence));
+            sealed.heads.push((won.commit_offset, head));
+            sealed.blocks.insert(id, (won.commit_offset, evidence));
         }
         for block in blocks.values().flatten() {
             let id = BlockId {
@@ -70,16 +70,18 @@ impl SealedStore {
                 partition: block.id.partition,
                 block: block.id.block,
             };
-            let named = sealed.blocks[&id].0;
+            let committed = sealed.blocks[&id].0;
             for table in &block.tables {
                 let columns = schema.of(table.name);
                 for row in table.iter().map(|row| columns.cut(row)) {
                     match table.name {
-                        "facts" => sealed.add_fact(named, &id, &row),
-                        "work_5m" if row.text("verdict") == "accepted" => sealed.add_work(named, &id, &row),
-                        "energy_readings" => sealed.add_reading(named, &id, &row),
-                        "miner_samples" => sealed.add_sample(named, &id, &row),
-                        "gpu_spans" => sealed.add_allocation(named, &id, &row),
+                        "facts" => sealed.add_fact(committed, &id, &row),
+                        "work_5m" if row.text("verdict") == "accepted" => {
+                            sealed.add_work(committed, &id, &row)
+                        }
+                        "energy_readings" => sealed.add_reading(committed, &id, &row),
+                        "miner_samples" => sealed.add_sample(committed, &id, &row),
+                        "gpu_spans" => sealed.add_allocation(committed, &id, &row),
                         _ => {}
                     }
                 }
@@ -90,7 +92,7 @@ impl SealedStore {
 }
 
 impl Sealed {
-    fn add_fact(&mut self, named: u64, id: &BlockId, row: &crate::tables::Row<'_>) {
+    fn add_fact(&mut self, committed: u64, id: &BlockId, row: &crate::tables::Row<'_>) {
         let fact = FactRow {
             entity: row.text("entity").to_owned(),
             valid_from_us: row.i64("valid_from_us"),
@@ -99,10 +101,10 @@ impl Sealed {
             idx: row.u32("idx"),
             body: row.text("body").to_owned(),
         };
-        self.facts.push((named, row.text("kind").to_owned(), fact));
+        self.facts.push((committed, row.text("kind").to_owned(), fact));
     }
 
-    fn add_work(&mut self, named: u64, id: &BlockId, row: &crate::tables::Row<'_>) {
+    fn add_work(&mut self, committed: u64, id: &BlockId, row: &crate::tables::Row<'_>) {
         let group = WorkGroup {
             chain: row.text("chain").to_owned(),
             nbits: row.u32("nbits"),
@@ -111,10 +113,10 @@ impl Sealed {
             shares: row.u64("shares"),
         };
         let of_machine = self.work.entry(row.text("machine_id").to_owned()).or_default();
-        of_machine.push((named, id.clone(), row.i64("interval_start_us"), group));
+        of_machine.push((committed, id.clone(), row.i64("interval_start_us"), group));
     }
 
-    fn add_reading(&mut self, named: u64, id: &BlockId, row: &crate::tables::Row<'_>) {
+    fn add_reading(&mut self, committed: u64, id: &BlockId, row: &crate::tables::Row<'_>) {
         let reading = ReadingRow {
             machine_id: row.text("machine_id").to_owned(),
             meter_id: row.text("meter_id").to_owned(),
@@ -127,12 +129,12 @@ impl Sealed {
             block: id.clone(),
             is_sealed: false,
         };
-        self.readings.entry(reading.machine_id.clone()).or_default().push((named, reading));
+        self.readings.entry(reading.machine_id.clone()).or_default().push((committed, reading));
     }
 }
 
 impl Sealed {
-    fn add_sample(&mut self, named: u64, id: &BlockId, row: &crate::tables::Row<'_>) {
+    fn add_sample(&mut self, committed: u64, id: &BlockId, row: &crate::tables::Row<'_>) {
         let at_us = row.i64("event_time_us");
         let mut event_id = [0; 16];
         event_id[..8].copy_from_slice(&row.u64("sequence").to_be_bytes());
@@ -150,10 +152,10 @@ impl Sealed {
         };
         let machine_id = row.text("machine_id").to_owned();
         let found = SampleRow { machine_id: machine_id.clone(), sample, block: id.clone() };
-        self.samples.entry(machine_id).or_default().push((named, found));
+        self.samples.entry(machine_id).or_default().push((committed, found));
     }
 
-    fn add_allocation(&mut self, named: u64, id: &BlockId, row: &crate::tables::Row<'_>) {
+    fn add_allocation(&mut self, committed: u64, id: &BlockId, row: &crate::tables::Row<'_>) {
         let (start_us, end_us) = (row.i64("start_us"), row.optional_i64("end_us"));
         let seen_us = end_us.unwrap_or(row.i64("event_time_us")).saturating_sub(start_us).max(0);
         let node_id = row.text("node_id").to_owned();
@@ -169,19 +171,19 @@ impl Sealed {
         };
         let (device, profile) = (row.text("device").to_owned(), row.text("profile").to_owned());
         let found = AllocationRow { row: SpanRow { span, device, profile }, block: id.clone() };
-        self.allocations.entry(node_id).or_default().push((named, found));
+        self.allocations.entry(node_id).or_default().push((committed, found));
     }
 }
 
 impl UsageStore for SealedStore {
-    async fn named_cut(&self, below: u64) -> Result<u64, PortError> {
+    async fn committed_cut(&self, below: u64) -> Result<u64, PortError> {
         let offsets = self.0.heads.iter().map(|(offset, _)| *offset);
         Ok(offsets.filter(|offset| *offset < below).max().map_or(0, |last| last + 1))
     }
 
     async fn facts(&self, kind: &str, cut: u64) -> Result<Vec<FactRow>, PortError> {
-        let named = self.0.facts.iter().filter(|(offset, of_kind, _)| *offset < cut && of_kind == kind);
-        Ok(named.map(|(_, _, row)| row.clone()).collect())
+        let committed = self.0.facts.iter().filter(|(offset, of_kind, _)| *offset < cut && of_kind == kind);
+        Ok(committed.map(|(_, _, row)| row.clone()).collect())
     }
 
     async fn work(&self, holdings: &[Holding], cut: u64) -> Result<WorkRead, PortError> {
@@ -228,8 +230,8 @@ impl UsageStore for SealedStore {
         cut: u64,
     ) -> Result<Vec<SampleRow>, PortError> {
         let rows = machine_ids.iter().filter_map(|machine| self.0.samples.get(machine)).flatten();
-        let named = rows.filter(|(offset, row)| *offset < cut && window.contains(row.sample.at_us));
-        Ok(named.map(|(_, row)| row.clone()).collect())
+        let committed = rows.filter(|(offset, row)| *offset < cut && window.contains(row.sample.at_us));
+        Ok(committed.map(|(_, row)| row.clone()).collect())
     }
 
     async fn allocations(
@@ -274,7 +276,7 @@ impl UsageStore for SealedStore {
 
 impl CutSource for SealedStore {
     async fn settled_cut(&self) -> Result<u64, PortError> {
-        self.named_cut(u64::MAX).await
+        self.committed_cut(u64::MAX).await
     }
 
     async fn check_conserved(&self, _: std::ops::RangeInclusive<i32>, _: u64) -> Result<(), PortError> {
@@ -320,10 +322,10 @@ pub(crate) struct Bills {
 
 /// Closes both months over a reading.
 pub(crate) async fn close(store: &SealedStore) -> Bills {
-    let clerk = Clerk::new(MemoryLedger::default(), store.clone(), store.clone(), After, "clerk");
+    let biller = Biller::new(MemoryLedger::default(), store.clone(), store.clone(), After, "biller");
     let mut all = Bills::default();
     for month in MONTHS {
-        for issued in clerk.close(month, None).await.unwrap() {
+        for issued in biller.close(month, None).await.unwrap() {
             all.evidence.push(issued.evidence_digest);
             all.bills.insert((month, issued.contract_id), (issued.number, issued.bill_digest));
         }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use wb_events::names::{Applied, Chains, NAMES_VERSION, TopicPartition, Won, WonName, encode_name};
-use wb_events::wire::Name;
+use wb_events::commits::{Applied, COMMITS_VERSION, Chains, TopicPartition, Won, WonCommit, encode_commit};
+use wb_events::wire::Commit;
 use wb_fold::{Assembler, BlockId, FOLD_VERSION, FoldedBlock, LogRecord, MemoryArchive, State, fold_by};
 use wb_proof::Hash256;
 use wb_proof::testing::Path;
@@ -54,19 +54,19 @@ pub(crate) struct Way {
 /// The blocks of every partition.
 pub(crate) type Blocks = BTreeMap<TopicPartition, Vec<FoldedBlock>>;
 
-/// The topic `names`: what was appended, and what won.
+/// The topic `commits`: what was appended, and what won.
 #[derive(Default)]
 pub(crate) struct Names {
     chains: Chains,
-    pub(crate) won: Vec<WonName>,
+    pub(crate) won: Vec<WonCommit>,
 }
 
 impl Names {
     /// Names a block with a random attempt, as its writer would.
     fn add(&mut self, block: &FoldedBlock, attempt: u64) {
         let chain = TopicPartition::new(&block.id.topic, block.id.partition);
-        let name = Name {
-            version: NAMES_VERSION,
+        let commit = Commit {
+            version: COMMITS_VERSION,
             topic: block.id.topic.clone(),
             partition: block.id.partition,
             block: block.id.block,
@@ -86,28 +86,35 @@ impl Names {
             archive_hash: Vec::new(),
         };
         let offset = u64::try_from(self.won.len()).unwrap();
-        match self.chains.apply(offset, &encode_name(&name)).unwrap() {
+        match self.chains.apply(offset, &encode_commit(&commit)).unwrap() {
             Applied::Won(won) => match *won {
-                Won::Name(name) => self.won.push(name),
+                Won::Commit(commit) => self.won.push(commit),
                 Won::Seal(_) => unreachable!("nothing is sealed here"),
             },
-            other => panic!("block {:?} was not named: {other:?}", block.id),
+            other => panic!("block {:?} was not committed: {other:?}", block.id),
         }
     }
 
-    /// Blocks that were folded again must be what was named, to the last byte.
+    /// Blocks that were folded again must be what was committed, to the last byte.
     pub(crate) fn check(&self, blocks: &Blocks, what: &str) {
         let folded: usize = blocks.values().map(Vec::len).sum();
         assert_eq!(folded, self.won.len(), "{what}: blocks");
-        for WonName { name, .. } in &self.won {
-            let chain = TopicPartition::new(&name.topic, name.partition);
-            let block = &blocks[&chain][usize::try_from(name.block).unwrap()];
-            let place = format!("{what}: block {} of {}/{}", name.block, name.topic, name.partition);
-            assert_eq!(name.content_hash, block.content_hash, "{place}: content hash");
-            assert_eq!(name.merkle_root, block.merkle_root, "{place}: Merkle root");
-            assert_eq!(name.last_frame_hash, block.last_frame_hash, "{place}: last frame");
+        for WonCommit { commit, .. } in &self.won {
+            let chain = TopicPartition::new(&commit.topic, commit.partition);
+            let block = &blocks[&chain][usize::try_from(commit.block).unwrap()];
+            let place = format!("{what}: block {} of {}/{}", commit.block, commit.topic, commit.partition);
+            assert_eq!(commit.content_hash, block.content_hash, "{place}: content hash");
+            assert_eq!(commit.merkle_root, block.merkle_root, "{place}: Merkle root");
+            assert_eq!(commit.last_frame_hash, block.last_frame_hash, "{place}: last frame");
             assert_eq!(
-                (name.block, name.first_offset, name.end_offset, name.events, name.accepted, name.duplicate),
+                (
+                    commit.block,
+                    commit.first_offset,
+                    commit.end_offset,
+                    commit.events,
+                    commit.accepted,
+                    commit.duplicate
+                ),
                 (
                     block.id.block,
                     block.first_offset,
@@ -149,18 +156,18 @@ fn fold_partition(
     blocks
 }
 
-/// Folds all partitions, each on one of the way's threads. With `names`, each block is named when it is done.
-pub(crate) fn read(log: &Log, way: &Way, names: Option<(&Mutex<Names>, u64)>) -> Blocks {
+/// Folds all partitions, each on one of the way's threads. With `commits`, each block is committed when it is done.
+pub(crate) fn read(log: &Log, way: &Way, commits: Option<(&Mutex<Names>, u64)>) -> Blocks {
     let partitions: Vec<_> = log.partitions.iter().collect();
     let next = AtomicUsize::new(0);
     let blocks = Mutex::new(Blocks::new());
     let work = |thread: usize| {
-        let mut attempts = Rng::of(names.map_or(0, |(_, seed)| seed), u64::try_from(thread).unwrap());
+        let mut attempts = Rng::of(commits.map_or(0, |(_, seed)| seed), u64::try_from(thread).unwrap());
         while let Some((chain, records)) = partitions.get(next.fetch_add(1, Ordering::Relaxed)) {
             let attempt = attempts.next();
             let folded = fold_partition(chain, records, way, |block| {
-                if let Some((names, _)) = names {
-                    names.lock().unwrap().add(block, attempt);
+                if let Some((commits, _)) = commits {
+                    commits.lock().unwrap().add(block, attempt);
                 }
             });
             blocks.lock().unwrap().insert((*chain).clone(), folded);

@@ -69,7 +69,7 @@ pub struct InvoicePeriod {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default)]
 pub struct InvoiceEvidence {
-    /// The offset in `names` before which a block counted.
+    /// The offset in `commits` before which a block counted.
     pub cut: Option<u64>,
     /// Named blocks behind the lines.
     pub blocks_count: Option<u64>,

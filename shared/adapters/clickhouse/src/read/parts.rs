@@ -1,4 +1,4 @@
-//! The parts that every query is put together from: what is named, which version of a fact holds
+//! The parts that every query is put together from: what is committed, which version of a fact holds
 //! when, and which rows of work a scope may see.
 
 use wb_auth::TenantScope;
@@ -14,15 +14,15 @@ pub(super) const SELECTED_PARAMETER: &str = "selected";
 /// The end of what has no end: the largest instant.
 pub(super) const FOREVER_US: i64 = i64::MAX;
 
-/// SQL that keeps the rows of blocks that are named before the cut, among the rows of a table that a condition keeps.
-/// Only the names of those rows' blocks are looked up: a set of all names would grow with the log for ever. It uses
+/// SQL that keeps the rows of blocks that are committed before the cut, among the rows of a table that a condition keeps.
+/// Only the commits of those rows' blocks are looked up: a set of all commits would grow with the log for ever. It uses
 /// the parameter `cut:UInt64`, and those of the condition, which stands by the table's own columns.
 #[must_use]
-pub fn named_among(table: &str, condition: &str) -> String {
+pub fn committed_among(table: &str, condition: &str) -> String {
     format!(
         "(topic, partition, block, attempt) IN (SELECT topic, partition, block, attempt FROM manifest \
          WHERE (topic, partition, block) IN (SELECT topic, partition, block FROM {table} WHERE {condition}) \
-         AND names_offset < {{cut:UInt64}})"
+         AND commit_offset < {{cut:UInt64}})"
     )
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn boundary(column: &str) -> String {
 /// recorded later holds; all facts of an entity lie in one partition, so (block, idx) is the order
 /// of recording.
 pub(super) fn versions(kind: &'static str) -> String {
-    let named = named_among("facts", &format!("kind = '{kind}'"));
+    let committed = committed_among("facts", &format!("kind = '{kind}'"));
     let from = boundary("valid_from_us");
     let to = boundary("assumeNotNull(valid_to_us)");
     format!(
@@ -50,7 +50,7 @@ pub(super) fn versions(kind: &'static str) -> String {
                leadInFrame({from}, 1, toInt64({FOREVER_US})) OVER in_order,
                if(isNull(valid_to_us), toInt64({FOREVER_US}), {to})
              ) AS end_us
-           FROM facts WHERE kind = '{kind}' AND {named}
+           FROM facts WHERE kind = '{kind}' AND {committed}
            WINDOW in_order AS (PARTITION BY entity ORDER BY valid_from_us, partition, block, idx
              ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING)
          ) WHERE start_us < end_us"
@@ -124,7 +124,7 @@ pub(super) fn positions(scope: &TenantScope, selection: &Selection) -> String {
              bitShiftRight(reinterpretAsUInt256(hash) * toUInt256(credited_q32), 230), 65535))) AS bin
          FROM shares WHERE {accepted} AND {} AND NOT ({})",
         POSITION_BINS - 1,
-        named_among("shares", accepted),
+        committed_among("shares", accepted),
         crate::corrections::voided_shares()
     );
     allowed(&rows, scope, selection)

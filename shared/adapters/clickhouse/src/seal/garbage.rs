@@ -1,7 +1,7 @@
 //! Rows of seals that no reader needs any more: of attempts that lost, and of seals that a later one
 //! of the same day has replaced.
 
-use wb_events::names::ALL_DAYS;
+use wb_events::commits::ALL_DAYS;
 
 use crate::client::Store;
 use crate::error::{StoreError, query_failed};
@@ -13,8 +13,8 @@ const ATTEMPTS_MAX: u64 = 1_024;
 /// The seals that are read by the seal of all days at an offset (`?`).
 fn kept(columns: &str) -> String {
     format!(
-        "SELECT {columns} FROM seals WHERE day != {ALL_DAYS} AND names_offset < ? AND cut <= (\
-           SELECT max(cut) FROM seals WHERE day = {ALL_DAYS} AND names_offset <= ?) GROUP BY day"
+        "SELECT {columns} FROM seals WHERE day != {ALL_DAYS} AND commit_offset < ? AND cut <= (\
+           SELECT max(cut) FROM seals WHERE day = {ALL_DAYS} AND commit_offset <= ?) GROUP BY day"
     )
 }
 
@@ -26,11 +26,11 @@ impl Store {
     /// [`StoreError::Query`].
     pub async fn raise_seal_floor(&self) -> Result<u64, StoreError> {
         let sql = format!(
-            "INSERT INTO seal_floor SELECT max(names_offset) FROM seals WHERE day = {ALL_DAYS} \
-             HAVING max(names_offset) > (SELECT max(names_offset) FROM seal_floor)"
+            "INSERT INTO seal_floor SELECT max(commit_offset) FROM seals WHERE day = {ALL_DAYS} \
+             HAVING max(commit_offset) > (SELECT max(commit_offset) FROM seal_floor)"
         );
         self.client().query(&sql).execute().await.map_err(query_failed("raise the floor of the seals"))?;
-        let sql = "SELECT max(names_offset) FROM seal_floor";
+        let sql = "SELECT max(commit_offset) FROM seal_floor";
         self.client().query(sql).fetch_one().await.map_err(query_failed("find the floor of the seals"))
     }
 

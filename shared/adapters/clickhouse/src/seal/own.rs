@@ -8,7 +8,7 @@ use wb_units::Interval;
 
 use crate::client::Store;
 use crate::error::{StoreError, query_failed};
-use crate::sealed::named_between;
+use crate::sealed::committed_between;
 
 /// Machines of one query: their ids go along as a parameter.
 const MACHINES_PER_QUERY: usize = 1_000;
@@ -24,7 +24,7 @@ struct PlaceRow {
 }
 
 impl Store {
-    /// The blocks named below an offset with accepted work of some machines, of settlement intervals that start in
+    /// The blocks committed below an offset with accepted work of some machines, of settlement intervals that start in
     /// a stretch.
     ///
     /// # Errors
@@ -40,7 +40,7 @@ impl Store {
         self.blocks_with(rows, machine_ids, within, below).await
     }
 
-    /// The blocks named below an offset with readings of some machines' meters, of instants in a stretch.
+    /// The blocks committed below an offset with readings of some machines' meters, of instants in a stretch.
     ///
     /// # Errors
     /// [`StoreError::Query`].
@@ -62,10 +62,10 @@ impl Store {
         below: u64,
     ) -> Result<BTreeSet<Place>, StoreError> {
         let mut places = BTreeSet::new();
-        let named = named_between("0", "{below:UInt64}");
+        let committed = committed_between("0", "{below:UInt64}");
         let sql = format!(
             "SELECT DISTINCT toString(topic) AS topic, partition, block FROM {rows} \
-             AND machine_id IN {{machines:Array(String)}} AND {named}"
+             AND machine_id IN {{machines:Array(String)}} AND {committed}"
         );
         for chunk in machine_ids.chunks(MACHINES_PER_QUERY) {
             let bind = |query: Query| query.param("start", within.start_us).param("end", within.end_us);

@@ -1,6 +1,6 @@
 //! The projection of the seals that won into `seals`.
 
-use wb_events::names::WonSeal;
+use wb_events::commits::WonSeal;
 use wb_fold::rowbinary::Row;
 
 use crate::client::Store;
@@ -16,7 +16,7 @@ fn hash(bytes: &[u8]) -> Result<[u8; 32], StoreError> {
 fn row(won: &WonSeal) -> Result<Row, StoreError> {
     let seal = &won.seal;
     let mut row = Row::new();
-    row.u64(won.names_offset).fixed(&seal.day.to_le_bytes()).u64(seal.seal).u64(seal.cut).u64(seal.rows);
+    row.u64(won.commit_offset).fixed(&seal.day.to_le_bytes()).u64(seal.seal).u64(seal.cut).u64(seal.rows);
     row.fixed(&hash(&seal.content_hash)?).fixed(&won.seal_hash).fixed(&hash(&seal.predecessor)?);
     // A seal of form 1 says nothing of its blocks.
     let root = if seal.blocks_root.is_empty() { [0; 32] } else { hash(&seal.blocks_root)? };

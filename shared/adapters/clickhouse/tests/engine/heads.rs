@@ -1,7 +1,7 @@
-//! The heads of the chains and the end of the names, at cuts of every kind.
+//! The heads of the chains and the end of the commits, at cuts of every kind.
 
 use wb_clickhouse::Store;
-use wb_clickhouse::heads::{Head, STRETCH, named_to, read_heads, read_heads_above};
+use wb_clickhouse::heads::{Head, STRETCH, committed_to, read_heads, read_heads_above};
 use wb_clickhouse::migrate::MIGRATIONS;
 
 /// Names, in three whole stretches and a part of a fourth.
@@ -11,7 +11,7 @@ const NAMES: u64 = 3 * STRETCH + 12_345;
 async fn fill(store: &Store) {
     for (from, to) in [(0, STRETCH / 2), (STRETCH / 2 - 100, 2 * STRETCH), (2 * STRETCH, NAMES)] {
         let sql = format!(
-            "INSERT INTO manifest (names_offset, topic, partition, block, attempt, name_hash) \
+            "INSERT INTO manifest (commit_offset, topic, partition, block, attempt, commit_hash) \
              SELECT number, if(number % 6 < 4, 'shares', 'energy'), number % 6, intDiv(number, 6), 1, \
                SHA256(toString(number)) \
              FROM numbers({from}, {to} - {from}) WHERE number != 70000 AND (number % 6 != 5 OR number < 900)"
@@ -30,23 +30,23 @@ pub(crate) async fn follow_what_is_removed(store: &Store) {
         client.query_raw(migration.sql).execute().await.unwrap();
     }
     fill(store).await;
-    client.query("DELETE FROM manifest WHERE names_offset = ?").bind(NAMES - 1).execute().await.unwrap();
+    client.query("DELETE FROM manifest WHERE commit_offset = ?").bind(NAMES - 1).execute().await.unwrap();
     for migration in after {
         client.query_raw(migration.sql).with_setting("mutations_sync", "1").execute().await.unwrap();
     }
-    assert_eq!(named_to(client, u64::MAX).await.unwrap(), NAMES - 1, "one was masked");
+    assert_eq!(committed_to(client, u64::MAX).await.unwrap(), NAMES - 1, "one was masked");
     store.remove_manifest_row(NAMES - 2).await.unwrap();
     store.remove_manifest_row(STRETCH - 1).await.unwrap();
-    assert_eq!(named_to(client, u64::MAX).await.unwrap(), NAMES - 2);
-    assert_eq!(named_to(client, STRETCH).await.unwrap(), STRETCH - 1);
+    assert_eq!(committed_to(client, u64::MAX).await.unwrap(), NAMES - 2);
+    assert_eq!(committed_to(client, STRETCH).await.unwrap(), STRETCH - 1);
     let heads = read_heads(client, NAMES).await.unwrap();
-    assert_eq!(heads.iter().map(|head| head.names_offset).max(), Some(NAMES - 3));
+    assert_eq!(heads.iter().map(|head| head.commit_offset).max(), Some(NAMES - 3));
 }
 
-pub(crate) async fn are_found_without_reading_all_names(store: &Store) {
+pub(crate) async fn are_found_without_reading_all_commits(store: &Store) {
     let client = store.client();
     assert_eq!(read_heads(client, 100).await.unwrap(), [], "there is no name yet");
-    assert_eq!(named_to(client, u64::MAX).await.unwrap(), 0);
+    assert_eq!(committed_to(client, u64::MAX).await.unwrap(), 0);
     fill(store).await;
     let plain = client.clone().with_setting("optimize_use_projections", "0");
     for cut in [
@@ -69,24 +69,23 @@ pub(crate) async fn are_found_without_reading_all_names(store: &Store) {
             let mut alone = read_heads(client, cut).await.unwrap();
             alone.sort_by_key(|head| (head.topic.clone(), head.partition));
             assert_eq!(alone, heads);
-            let sql = "SELECT max(m.names_offset) AS names_offset, toString(m.topic) AS topic, partition, \
-                   max(m.block) AS block, argMax(m.name_hash, m.block) AS name_hash \
-                 FROM manifest AS m WHERE m.names_offset < ? GROUP BY m.topic, partition ORDER BY m.topic, partition";
+            let sql = "SELECT max(m.commit_offset) AS commit_offset, toString(m.topic) AS topic, partition, \
+                   max(m.block) AS block, argMax(m.commit_hash, m.block) AS commit_hash \
+                 FROM manifest AS m WHERE m.commit_offset < ? GROUP BY m.topic, partition ORDER BY m.topic, partition";
             let expected: Vec<Head> = plain.query(sql).bind(cut).fetch_all().await.unwrap();
             assert_eq!(heads, expected, "below {cut}");
-            let sql = "SELECT partition, min(block) FROM manifest WHERE topic = 'shares' AND names_offset >= ? \
-                 AND names_offset < ? GROUP BY partition ORDER BY partition";
+            let sql = "SELECT partition, min(block) FROM manifest WHERE topic = 'shares' AND commit_offset >= ? \
+                 AND commit_offset < ? GROUP BY partition ORDER BY partition";
             let expected: Vec<(u32, u64)> = plain.query(sql).bind(from).bind(cut).fetch_all().await.unwrap();
             assert_eq!(above.0.into_iter().collect::<Vec<_>>(), expected, "from {from} below {cut}");
         }
-        let sql =
-            "SELECT if(count() = 0, toUInt64(0), max(names_offset) + 1) FROM manifest WHERE names_offset < ?";
+        let sql = "SELECT if(count() = 0, toUInt64(0), max(commit_offset) + 1) FROM manifest WHERE commit_offset < ?";
         let expected: u64 = plain.query(sql).bind(cut).fetch_one().await.unwrap();
-        assert_eq!(named_to(client, cut).await.unwrap(), expected, "below {cut}");
+        assert_eq!(committed_to(client, cut).await.unwrap(), expected, "below {cut}");
     }
     // The server refuses what does not go by the projection.
     let forced = client.clone().with_setting("force_optimize_projection_name", "latest");
     read_heads(&forced, NAMES).await.unwrap();
-    assert!(read_heads(&forced, STRETCH).await.is_err(), "few names are read as they are");
-    assert_eq!(named_to(&forced, u64::MAX).await.unwrap(), NAMES);
+    assert!(read_heads(&forced, STRETCH).await.is_err(), "few commits are read as they are");
+    assert_eq!(committed_to(&forced, u64::MAX).await.unwrap(), NAMES);
 }

@@ -1,14 +1,14 @@
-//! A log of names and what its blocks hold, in two databases: one that is sealed and one that is not.
+//! A log of commits and what its blocks hold, in two databases: one that is sealed and one that is not.
 
 use std::ops::Range;
 
 use wb_clickhouse::Store;
 use wb_clickhouse::seal::{SealBase, SealContent, SealOf};
-use wb_events::names::{
-    ALL_DAYS, Applied, CHAIN_START, Chains, NAMES_VERSION, SEAL_VERSION, TopicPartition, Won, encode_name,
-    encode_seal,
+use wb_events::commits::{
+    ALL_DAYS, Applied, CHAIN_START, COMMITS_VERSION, Chains, SEAL_VERSION, TopicPartition, Won,
+    encode_commit, encode_seal,
 };
-use wb_events::wire::{Name, Seal};
+use wb_events::wire::{Commit, Seal};
 
 use super::{DAY_US, WHOLE_DAY_US};
 
@@ -36,7 +36,7 @@ impl History {
         self.chains.next_offset()
     }
 
-    /// Where seals of all days are named.
+    /// Where seals of all days are committed.
     pub(crate) fn all_days_offsets(&self) -> Vec<u64> {
         self.all_days.clone()
     }
@@ -67,10 +67,10 @@ impl History {
              SELECT 1, 'reference', 0, 0, 0, 'assignment', 'm1', {from}, {to}, '{body}'"
         ))
         .await;
-        self.name("reference", 0, 1).await;
+        self.commit("reference", 0, 1).await;
     }
 
-    /// Applies a record of the topic `names` at the next offset; gives what won.
+    /// Applies a record of the topic `commits` at the next offset; gives what won.
     fn append(&mut self, record: &[u8]) -> Option<Won> {
         match self.chains.apply(self.end(), record).unwrap() {
             Applied::Won(won) => Some(*won),
@@ -78,12 +78,12 @@ impl History {
         }
     }
 
-    async fn name(&mut self, topic: &str, partition: u32, attempt: u64) {
+    async fn commit(&mut self, topic: &str, partition: u32, attempt: u64) {
         let chain = TopicPartition::new(topic, partition);
         let head = self.chains.head(&chain);
-        let (block, first_offset) = head.map_or((0, 0), |won| (won.name.block + 1, won.name.end_offset));
-        let record = encode_name(&Name {
-            version: NAMES_VERSION,
+        let (block, first_offset) = head.map_or((0, 0), |won| (won.commit.block + 1, won.commit.end_offset));
+        let record = encode_commit(&Commit {
+            version: COMMITS_VERSION,
             topic: topic.into(),
             partition,
             block,
@@ -94,23 +94,23 @@ impl History {
             content_hash: vec![1; 32],
             merkle_root: vec![2; 32],
             last_frame_hash: vec![3; 32],
-            ..Name::default()
+            ..Commit::default()
         });
-        let Some(Won::Name(won)) = self.append(&record) else { panic!("the name of {topic} has lost") };
+        let Some(Won::Commit(won)) = self.append(&record) else { panic!("the name of {topic} has lost") };
         for store in [&self.sealed, &self.plain] {
-            store.project_names(std::slice::from_ref(&won)).await.unwrap();
+            store.project_commits(std::slice::from_ref(&won)).await.unwrap();
             // A second projector says the same again.
-            store.project_names(std::slice::from_ref(&won)).await.unwrap();
+            store.project_commits(std::slice::from_ref(&won)).await.unwrap();
         }
     }
 
-    /// Writes and names blocks of both topics with rows of some days, and attempts that have no name.
+    /// Writes and names blocks of both topics with rows of some days, and attempts that have no commit.
     pub(crate) async fn blocks(&mut self, count: u64, days: Range<i64>) {
         for _ in 0..count {
             for topic in ["shares", "energy"] {
                 let partition = u32::try_from(self.below(u64::from(PARTITIONS))).unwrap();
                 let chain = TopicPartition::new(topic, partition);
-                let block = self.chains.head(&chain).map_or(0, |won| won.name.block + 1);
+                let block = self.chains.head(&chain).map_or(0, |won| won.commit.block + 1);
                 let attempt = 100 + self.below(1 << 40);
                 for (tag, rows) in [(attempt, 30), (attempt + 1, 3)] {
                     let values: Vec<String> = (0..rows)
@@ -128,7 +128,7 @@ impl History {
                     };
                     self.both(&format!("INSERT INTO {columns} VALUES {}", values.join(", "))).await;
                 }
-                self.name(topic, partition, attempt).await;
+                self.commit(topic, partition, attempt).await;
             }
         }
     }
@@ -201,7 +201,7 @@ impl History {
     }
 
     /// Names a seal; gives whether it won.
-    async fn name_seal(&mut self, record: &[u8]) -> bool {
+    async fn commit_seal(&mut self, record: &[u8]) -> bool {
         let Some(Won::Seal(won)) = self.append(record) else { return false };
         for _ in 0..2 {
             self.sealed.project_seals(std::slice::from_ref(&won)).await.unwrap();
@@ -214,21 +214,21 @@ impl History {
         let from = self.chains.seal(ALL_DAYS).map_or(0, |won| won.seal.cut);
         let touched = self.sealed.touched_days(from, cut).await.unwrap();
         let is_due = |day: i32, last: u64| self.chains.seal(day).is_none_or(|won| won.seal.cut <= last);
-        touched.iter().filter(|day| is_due(day.day, day.last_names_offset)).map(|day| day.day).collect()
+        touched.iter().filter(|day| is_due(day.day, day.last_commit_offset)).map(|day| day.day).collect()
     }
 
-    /// Seals what is named up to now; gives how many days.
+    /// Seals what is committed up to now; gives how many days.
     pub(crate) async fn pass(&mut self) -> usize {
         let cut = self.sealed.cut().await.unwrap().0;
         assert!(cut <= self.end(), "a record that has lost may lie above the cut");
         let due = self.due(cut).await;
         for day in &due {
             let (_, record) = self.written(*day, cut).await;
-            assert!(self.name_seal(&record).await);
+            assert!(self.commit_seal(&record).await);
         }
         let record = self.record(ALL_DAYS, 0, cut, SealContent::default());
         self.all_days.push(self.end());
-        assert!(self.name_seal(&record).await);
+        assert!(self.commit_seal(&record).await);
         assert_eq!(self.sealed.cut().await.unwrap().0, self.end(), "the cut counts seals too");
         due.len()
     }
@@ -238,7 +238,7 @@ impl History {
         let cut = self.end();
         for day in self.due(cut).await.into_iter().take(days) {
             let (_, record) = self.written(day, cut).await;
-            assert!(self.name_seal(&record).await);
+            assert!(self.commit_seal(&record).await);
         }
     }
 
@@ -247,8 +247,8 @@ impl History {
         let cut = self.end();
         let (_, first) = self.written(day, cut).await;
         let (loser, second) = self.written(day, cut).await;
-        assert!(self.name_seal(&first).await);
-        assert!(!self.name_seal(&second).await);
+        assert!(self.commit_seal(&first).await);
+        assert!(!self.commit_seal(&second).await);
         loser
     }
 }

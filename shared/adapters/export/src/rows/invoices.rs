@@ -32,7 +32,7 @@ pub(super) const COLUMNS: &[Column] = &[
     Column::or_null("tax", Kind::Money),
     Column::or_null("tax_minor", Kind::Minor),
     Column::new("lines", Kind::Count),
-    Column::or_null("names_cut", Kind::Count),
+    Column::or_null("commits_cut", Kind::Count),
     Column::or_null("blocks", Kind::Count),
     Column::or_null("bill_digest", Kind::Text),
     Column::or_null("evidence_digest", Kind::Text),

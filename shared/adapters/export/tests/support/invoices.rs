@@ -71,7 +71,7 @@ pub(crate) fn invoice(number: &str, customer: &str, period: &str, lines: Vec<Lin
             topic: "energy".to_owned(),
             partition: 0,
             block: 3,
-            name_hash: Hash::of(b"n"),
+            commit_hash: Hash::of(b"n"),
         }],
     })
     .unwrap();

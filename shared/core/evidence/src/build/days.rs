@@ -6,13 +6,13 @@ use wb_fold::merkle::{Tree, block_leaf};
 use wb_ledger::{EvidenceBlock, EvidenceDay, Hash};
 
 use super::BuildError;
-use crate::bundle::{DayBlock, NameRecord};
+use crate::bundle::{CommitRecord, DayBlock};
 
 /// A sealed day behind an invoice.
 #[derive(Debug, Clone)]
 pub struct SealedDay {
-    /// Its seal as the record lies in `names`.
-    pub seal: NameRecord,
+    /// Its seal as the record lies in `commits`.
+    pub seal: CommitRecord,
     /// What the invoice says of it.
     pub day: EvidenceDay,
     /// All blocks of the day, whosever they are, sorted.
@@ -97,10 +97,10 @@ mod tests {
         let blocks: Vec<EvidenceBlock> = (0..5).map(block).collect();
         let root = wb_fold::merkle::root(blocks.iter().map(leaf).collect());
         SealedDay {
-            seal: NameRecord { names_offset: 9, record: Bytes(Vec::new()) },
+            seal: CommitRecord { commit_offset: 9, record: Bytes(Vec::new()) },
             day: EvidenceDay {
                 day: 3,
-                names_offset: 9,
+                commit_offset: 9,
                 seal_hash: Hash::ZERO,
                 blocks_count: 5,
                 blocks_root: Hash::from_bytes(root),

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use wb_events::names::{ALL_DAYS, SEAL_VERSION, encode_seal, name_hash, sealed};
+use wb_events::commits::{ALL_DAYS, SEAL_VERSION, commit_hash, encode_seal, sealed};
 use wb_events::wire::Seal;
 use wb_fold::merkle;
 use wb_ledger::EvidenceDay;
 
-use super::events::Names;
+use super::events::Commits;
 use super::{Context, code};
 use crate::build::day_leaf;
-use crate::bundle::{Bundle, DayBlock, NameRecord, Place, place_of, words};
+use crate::bundle::{Bundle, CommitRecord, DayBlock, Place, place_of, words};
 use crate::report::{Findings, StepName};
 
 const STEP: StepName = StepName::Days;
@@ -29,9 +29,9 @@ pub(super) fn by_place(bundle: &Bundle) -> DayBlocks<'_> {
 /// What the invoice says of its days.
 type Days<'a> = BTreeMap<i32, &'a EvidenceDay>;
 
-/// Holds seals and blocks of sealed days against the invoice's days and the names. Of an invoice without days nothing
+/// Holds seals and blocks of sealed days against the invoice's days and the commits. Of an invoice without days nothing
 /// is said.
-pub(super) fn check(context: &Context<'_>, names: &Names, findings: &mut Findings) {
+pub(super) fn check(context: &Context<'_>, commits: &Commits, findings: &mut Findings) {
     let (bundle, days) = (context.bundle, &context.invoice.evidence.days);
     if days.is_empty() && bundle.seals.is_empty() && bundle.day_blocks.is_empty() {
         return;
@@ -41,10 +41,10 @@ pub(super) fn check(context: &Context<'_>, names: &Names, findings: &mut Finding
         by_day.entry(day.day).or_insert(day);
     }
     let seals = seals(context, &by_day, findings);
-    blocks(context, (&by_day, &seals), names, findings);
+    blocks(context, (&by_day, &seals), commits, findings);
     let of_days = days.iter().fold(0_u64, |sum, day| sum.saturating_add(day.blocks_count));
     let text = format!(
-        "their seals are those that the invoice names; {} of their {of_days} blocks are here, each by its Merkle path",
+        "their seals are those that the invoice commits; {} of their {of_days} blocks are here, each by its Merkle path",
         bundle.day_blocks.len()
     );
     findings.end(STEP, days.len(), text);
@@ -58,7 +58,7 @@ fn seals(context: &Context<'_>, days: &Days<'_>, findings: &mut Findings) -> BTr
     let mut seals: BTreeMap<i32, Seal> = BTreeMap::new();
     for record in &context.bundle.seals {
         let Some(seal) = sealed(&record.record.0) else {
-            fail(format!("record {} of names is no seal", record.names_offset));
+            fail(format!("record {} of commits is no seal", record.commit_offset));
             continue;
         };
         if seals.last_key_value().is_some_and(|(before, _)| *before >= seal.day) {
@@ -83,7 +83,7 @@ fn seals(context: &Context<'_>, days: &Days<'_>, findings: &mut Findings) -> BTr
 }
 
 /// What of a seal is not as the invoice says, or as a seal is.
-fn differences(day: &EvidenceDay, record: &NameRecord, seal: &Seal, cut: u64) -> Vec<String> {
+fn differences(day: &EvidenceDay, record: &CommitRecord, seal: &Seal, cut: u64) -> Vec<String> {
     let mut found = Vec::new();
     let mut fail = |is_wrong: bool, text: String| {
         if is_wrong {
@@ -91,18 +91,18 @@ fn differences(day: &EvidenceDay, record: &NameRecord, seal: &Seal, cut: u64) ->
         }
     };
     fail(
-        record.names_offset != day.names_offset,
-        format!("lies at offset {} here, and at {} on the invoice", record.names_offset, day.names_offset),
+        record.commit_offset != day.commit_offset,
+        format!("lies at offset {} here, and at {} on the invoice", record.commit_offset, day.commit_offset),
     );
     fail(
-        name_hash(&record.record.0) != *day.seal_hash.as_bytes(),
-        format!("does not hash to {}, which the invoice names", day.seal_hash),
+        commit_hash(&record.record.0) != *day.seal_hash.as_bytes(),
+        format!("does not hash to {}, which the invoice commits", day.seal_hash),
     );
     fail(
-        record.names_offset >= cut,
+        record.commit_offset >= cut,
         format!(
             "lies at offset {}, and only what lies before {cut} counts for the invoice",
-            record.names_offset
+            record.commit_offset
         ),
     );
     fail(
@@ -119,19 +119,19 @@ fn differences(day: &EvidenceDay, record: &NameRecord, seal: &Seal, cut: u64) ->
     );
     fail(seal.day == ALL_DAYS, "is of no day".to_owned());
     fail(
-        seal.cut > record.names_offset,
-        format!("holds names below {}, and lies itself at {}", seal.cut, record.names_offset),
+        seal.cut > record.commit_offset,
+        format!("holds commits below {}, and lies itself at {}", seal.cut, record.commit_offset),
     );
     // Decoders pass over what they do not know; a record of this form holds nothing else.
     fail(encode_seal(seal) != record.record.0, "holds more than a seal".to_owned());
     found
 }
 
-/// Every block lies in its day, and was named before the day was sealed.
+/// Every block lies in its day, and was committed before the day was sealed.
 fn blocks(
     context: &Context<'_>,
     (days, seals): (&Days<'_>, &BTreeMap<i32, Seal>),
-    names: &Names,
+    commits: &Commits,
     findings: &mut Findings,
 ) {
     let mut before: Option<&DayBlock> = None;
@@ -153,14 +153,14 @@ fn blocks(
             fail(format!("{what}: the day's blocks are not sorted"));
         }
         before = Some(held);
-        let Some(named) = names.get(&(place.0.to_owned(), place.1, place.2)) else {
+        let Some(committed) = commits.get(&(place.0.to_owned(), place.1, place.2)) else {
             fail(format!("{what}: the bundle holds no name of that block"));
             continue;
         };
-        if let Some(seal) = seals.get(&held.day).filter(|seal| named.names_offset >= seal.cut) {
+        if let Some(seal) = seals.get(&held.day).filter(|seal| committed.commit_offset >= seal.cut) {
             fail(format!(
-                "{what}: it is named at offset {}, and the seal is of what was named before {}",
-                named.names_offset, seal.cut
+                "{what}: it is committed at offset {}, and the seal is of what was committed before {}",
+                committed.commit_offset, seal.cut
             ));
         }
     }
@@ -173,16 +173,16 @@ mod tests {
     use wb_ledger::Hash;
 
     /// A seal with all that an invoice says of it.
-    fn told(seal: &Seal) -> (EvidenceDay, NameRecord) {
+    fn told(seal: &Seal) -> (EvidenceDay, CommitRecord) {
         let record = encode_seal(seal);
         let day = EvidenceDay {
             day: seal.day,
-            names_offset: 40,
-            seal_hash: Hash::from_bytes(name_hash(&record)),
+            commit_offset: 40,
+            seal_hash: Hash::from_bytes(commit_hash(&record)),
             blocks_count: seal.blocks,
             blocks_root: Hash::ZERO,
         };
-        (day, NameRecord { names_offset: 40, record: Bytes(record) })
+        (day, CommitRecord { commit_offset: 40, record: Bytes(record) })
     }
 
     #[test]

@@ -1,9 +1,9 @@
-//! Names of blocks, and the events in them.
+//! Commits of blocks, and the events in them.
 
 use std::collections::BTreeMap;
 
-use wb_events::names::{NAMES_VERSION, encode_name, name_hash};
-use wb_events::wire::Name;
+use wb_events::commits::{COMMITS_VERSION, commit_hash, encode_commit};
+use wb_events::wire::Commit;
 use wb_fold::merkle;
 use wb_ledger::EvidenceBlock;
 
@@ -14,27 +14,27 @@ use crate::report::{Findings, StepName};
 use crate::subject::Relation;
 
 /// The names that say of a block what the invoice says of it.
-pub(super) type Names = BTreeMap<(String, u32, u64), Named>;
+pub(super) type Commits = BTreeMap<(String, u32, u64), Committed>;
 
-/// A name.
-pub(super) struct Named {
-    pub(super) name: Name,
-    pub(super) names_offset: u64,
+/// A commit.
+pub(super) struct Committed {
+    pub(super) commit: Commit,
+    pub(super) commit_offset: u64,
     hash: [u8; 32],
 }
 
-/// Reads the names and holds them against the invoice's blocks, its cut, its chain heads and each other.
-pub(super) fn names(context: &Context<'_>, findings: &mut Findings) -> Names {
-    const STEP: StepName = StepName::Names;
-    let mut names = Names::new();
+/// Reads the commits and holds them against the invoice's blocks, its cut, its chain heads and each other.
+pub(super) fn commits(context: &Context<'_>, findings: &mut Findings) -> Commits {
+    const STEP: StepName = StepName::Commits;
+    let mut commits = Commits::new();
     let mut before = None;
-    for record in &context.bundle.names {
-        let Some(name) = name_of(&record.record.0) else {
-            let text = format!("record {} of names is no name", record.names_offset);
+    for record in &context.bundle.commits {
+        let Some(commit) = name_of(&record.record.0) else {
+            let text = format!("record {} of commits is no name", record.commit_offset);
             findings.fail(STEP, code::NAME, [], text);
             continue;
         };
-        let key = (name.topic.clone(), name.partition, name.block);
+        let key = (commit.topic.clone(), commit.partition, commit.block);
         let place: Place<'_> = (&key.0, key.1, key.2);
         let lines = context.index.of_topic(&key.0);
         let mut fail = |text: String| findings.fail(STEP, code::NAME, lines.iter().cloned(), text);
@@ -45,111 +45,114 @@ pub(super) fn names(context: &Context<'_>, findings: &mut Findings) -> Names {
         let listed = found.ok().and_then(|at| context.bundle.blocks.get(at));
         let of_days = context.day_blocks.get(&place).map(Vec::as_slice).unwrap_or_default();
         if listed.is_none() && of_days.is_empty() {
-            fail(format!("{} is named, and the invoice does not rest on it", words(place)));
+            fail(format!("{} is committed, and the invoice does not rest on it", words(place)));
         }
-        for text in listed.iter().flat_map(|block| differences(block, &name, "the invoice")) {
+        for text in listed.iter().flat_map(|block| differences(block, &commit, "the invoice")) {
             fail(text);
         }
         for of_day in of_days {
             let sayer = format!("its place in sealed day {}", of_day.day);
-            for text in differences(&of_day.block, &name, &sayer) {
+            for text in differences(&of_day.block, &commit, &sayer) {
                 fail(text);
             }
         }
         let counted =
-            name.accepted.checked_add(name.duplicate).and_then(|sum| sum.checked_add(name.rejected));
-        if counted != Some(name.events)
-            || name.version != NAMES_VERSION
-            || name.end_offset <= name.first_offset
+            commit.accepted.checked_add(commit.duplicate).and_then(|sum| sum.checked_add(commit.rejected));
+        if counted != Some(commit.events)
+            || commit.version != COMMITS_VERSION
+            || commit.end_offset <= commit.first_offset
         {
             fail(format!("the name of {} contradicts itself", words(place)));
         }
         // Decoders pass over what they do not know; a record of this form holds nothing else.
-        if encode_name(&name) != record.record.0 {
+        if encode_commit(&commit) != record.record.0 {
             fail(format!("the name of {} holds more than a name", words(place)));
         }
-        if record.names_offset >= context.invoice.evidence.cut {
+        if record.commit_offset >= context.invoice.evidence.cut {
             fail(format!(
-                "{} is named at offset {}, and only what is named before {} counts for the invoice",
+                "{} is committed at offset {}, and only what is committed before {} counts for the invoice",
                 words(place),
-                record.names_offset,
+                record.commit_offset,
                 context.invoice.evidence.cut
             ));
         }
-        let named = Named { names_offset: record.names_offset, hash: name_hash(&record.record.0), name };
+        let committed =
+            Committed { commit_offset: record.commit_offset, hash: commit_hash(&record.record.0), commit };
         before = Some(key.clone());
-        names.insert(key, named);
+        commits.insert(key, committed);
     }
-    chains(context, &names, findings);
+    chains(context, &commits, findings);
     let listed = context.bundle.blocks.len();
     let text = if context.invoice.evidence.days.is_empty() {
-        format!("of {listed} blocks behind the invoice: their names say what the invoice says of them")
+        format!("of {listed} blocks behind the invoice: their commits say what the invoice says of them")
     } else {
         format!(
-            "of {listed} blocks named one by one and {} of sealed days: their names say what invoice and days say of them",
+            "of {listed} blocks committed one by one and {} of sealed days: their commits say what invoice and days say of them",
             context.day_blocks.len()
         )
     };
-    findings.end(STEP, context.bundle.names.len(), text);
-    names
+    findings.end(STEP, context.bundle.commits.len(), text);
+    commits
 }
 
 /// What a name says otherwise of a block.
-fn differences(block: &EvidenceBlock, name: &Name, sayer: &str) -> Vec<String> {
+fn differences(block: &EvidenceBlock, commit: &Commit, sayer: &str) -> Vec<String> {
     let place = words(place_of(block));
     let mut found = Vec::new();
-    if block.merkle_root.as_bytes() != name.merkle_root.as_slice() {
-        found.push(format!("{place} is named with another Merkle root than {sayer} says"));
+    if block.merkle_root.as_bytes() != commit.merkle_root.as_slice() {
+        found.push(format!("{place} is committed with another Merkle root than {sayer} says"));
     }
-    if block.content_hash.as_bytes() != name.content_hash.as_slice() {
-        found.push(format!("{place} is named with another content than {sayer} says"));
+    if block.content_hash.as_bytes() != commit.content_hash.as_slice() {
+        found.push(format!("{place} is committed with another content than {sayer} says"));
     }
     found
 }
 
 /// Two names of neighbouring blocks are links of one chain, and the last one is the head that the invoice names.
-fn chains(context: &Context<'_>, names: &Names, findings: &mut Findings) {
+fn chains(context: &Context<'_>, commits: &Commits, findings: &mut Findings) {
     let mut fail = |key: &(String, u32, u64), text: String| {
-        findings.fail(StepName::Names, code::NAME, context.index.of_topic(&key.0), text);
+        findings.fail(StepName::Commits, code::NAME, context.index.of_topic(&key.0), text);
     };
-    let mut before: Option<(&(String, u32, u64), &Named)> = None;
-    for (key, named) in names {
+    let mut before: Option<(&(String, u32, u64), &Committed)> = None;
+    for (key, committed) in commits {
         if let Some((other, earlier)) = before
             && (&other.0, other.1) == (&key.0, key.1)
         {
             let place = words((&key.0, key.1, key.2));
-            if earlier.names_offset >= named.names_offset || earlier.name.end_offset > named.name.first_offset
+            if earlier.commit_offset >= committed.commit_offset
+                || earlier.commit.end_offset > committed.commit.first_offset
             {
                 fail(key, format!("the name of {place} does not come after those of earlier blocks"));
             }
             let is_next = other.2.checked_add(1) == Some(key.2);
-            if is_next && named.name.predecessor != earlier.hash {
+            if is_next && committed.commit.predecessor != earlier.hash {
                 fail(key, format!("the name of {place} does not follow the name of the block before it"));
             }
         }
-        before = Some((key, named));
+        before = Some((key, committed));
     }
     let heads = &context.invoice.evidence.chain_heads;
     for head in heads {
         let key = (head.topic.clone(), head.partition, head.block);
-        let differs = names.get(&key).is_some_and(|named| named.hash != *head.name_hash.as_bytes());
+        let differs =
+            commits.get(&key).is_some_and(|committed| committed.hash != *head.commit_hash.as_bytes());
         if differs {
             fail(
                 &key,
                 format!(
-                    "the name of {} is not the chain's head that the invoice names",
+                    "the name of {} is not the chain's head that the invoice commits",
                     words((&key.0, key.1, key.2))
                 ),
             );
         }
     }
-    for (key, named) in names {
+    for (key, committed) in commits {
         let head = heads.iter().find(|head| (&head.topic, head.partition) == (&key.0, key.1));
-        if head.is_none_or(|head| head.block < named.name.block) {
+        if head.is_none_or(|head| head.block < committed.commit.block) {
             fail(
                 key,
                 format!(
-                    "{} lies beyond the chain's head that the invoice names",
+                    "{} lies beyond the chain's head that the invoice commits",
                     words((&key.0, key.1, key.2))
                 ),
             );
@@ -158,7 +161,7 @@ fn chains(context: &Context<'_>, names: &Names, findings: &mut Findings) {
 }
 
 /// Every event lies where it is said to lie, and is about the invoice.
-pub(super) fn inclusion(context: &Context<'_>, names: &Names, findings: &mut Findings) {
+pub(super) fn inclusion(context: &Context<'_>, commits: &Commits, findings: &mut Findings) {
     const STEP: StepName = StepName::Events;
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for event in &context.bundle.events {
@@ -167,13 +170,14 @@ pub(super) fn inclusion(context: &Context<'_>, names: &Names, findings: &mut Fin
         let mut fail = |text: String| findings.fail(STEP, code::EVENT, lines.iter().cloned(), text);
         let place = format!("event {} of {}", event.index, words(event.place()));
         let key = (event.topic.clone(), event.partition, event.block);
-        let Some(named) = names.get(&key) else {
+        let Some(committed) = commits.get(&key) else {
             fail(format!("{place}: the bundle holds no name of that block"));
             continue;
         };
         let path: Vec<[u8; 32]> = event.path.iter().map(|hash| *hash.as_bytes()).collect();
-        let root = merkle::root_of_path(&merkle::leaf(&event.event.0), event.index, named.name.events, &path);
-        if root.is_none_or(|root| root.as_slice() != named.name.merkle_root.as_slice()) {
+        let root =
+            merkle::root_of_path(&merkle::leaf(&event.event.0), event.index, committed.commit.events, &path);
+        if root.is_none_or(|root| root.as_slice() != committed.commit.merkle_root.as_slice()) {
             fail(format!("{place} is not in the block: bytes and path do not lead to its Merkle root"));
         }
         // What proves no work is told where work is looked at.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use wb_events::topics;
 use wb_rating::{Contract, RatedStretch};
 
-use super::events::Names;
+use super::events::Commits;
 use super::{Context, code};
 use crate::bundle::{DayBlock, Place, Sampling, place_of, words};
 use crate::report::{Findings, StepName};
@@ -14,25 +14,25 @@ use crate::sample::{Draw, Target, draws, first_from};
 const STEP: StepName = StepName::Sample;
 
 /// Holds the events against the draws, or against all blocks.
-pub(super) fn check(context: &Context<'_>, names: &Names, findings: &mut Findings) {
+pub(super) fn check(context: &Context<'_>, commits: &Commits, findings: &mut Findings) {
     match context.bundle.sampling {
-        Sampling::All => whole(context, names, findings),
-        Sampling::Drawn(count) => drawn(context, names, count, findings),
+        Sampling::All => whole(context, commits, findings),
+        Sampling::Drawn(count) => drawn(context, commits, count, findings),
     }
 }
 
-fn whole(context: &Context<'_>, names: &Names, findings: &mut Findings) {
+fn whole(context: &Context<'_>, commits: &Commits, findings: &mut Findings) {
     let (bundle, days) = (context.bundle, context.invoice.evidence.days.len());
     let missing = bundle
         .blocks
         .iter()
-        .filter(|block| !names.contains_key(&(block.topic.clone(), block.partition, block.block)));
+        .filter(|block| !commits.contains_key(&(block.topic.clone(), block.partition, block.block)));
     for block in missing {
         let lines = context.index.of_topic(&block.topic);
         let text = format!("{} is said to be here whole, and its name is missing", words(place_of(block)));
         findings.fail(STEP, code::SAMPLE, lines, text);
     }
-    let events: u64 = names.values().fold(0, |sum, named| sum.saturating_add(named.name.events));
+    let events: u64 = commits.values().fold(0, |sum, committed| sum.saturating_add(committed.commit.events));
     let mut text = format!(
         "{} of the {events} events in all {} blocks are about the invoice",
         bundle.events.len(),
@@ -40,7 +40,7 @@ fn whole(context: &Context<'_>, names: &Names, findings: &mut Findings) {
     );
     if days > 0 {
         text = format!(
-            "{} of the {events} events in all {} blocks named one by one and in {} blocks of {days} sealed days are \
+            "{} of the {events} events in all {} blocks committed one by one and in {} blocks of {days} sealed days are \
              about the invoice",
             bundle.events.len(),
             bundle.blocks.len(),
@@ -64,7 +64,7 @@ struct Answers<'a> {
     unanswered: usize,
 }
 
-fn drawn(context: &Context<'_>, names: &Names, count: u32, findings: &mut Findings) {
+fn drawn(context: &Context<'_>, commits: &Commits, count: u32, findings: &mut Findings) {
     let bundle = context.bundle;
     let mut held: BTreeMap<Place<'_>, Vec<u64>> = BTreeMap::new();
     for event in &bundle.events {
@@ -92,9 +92,9 @@ fn drawn(context: &Context<'_>, names: &Names, count: u32, findings: &mut Findin
                 (place_of(&block.block), *at == index)
             }
         };
-        answer(context, names, &held, draw, (place, is_here), &mut answers, findings);
+        answer(context, commits, &held, draw, (place, is_here), &mut answers, findings);
     }
-    nothing_else(context, names, &held, &answers, findings);
+    nothing_else(context, commits, &held, &answers, findings);
     let mut text = format!("{} of {} draws at the drawn place", answers.exact, drawn.len());
     for (count, what) in [
         (answers.passed, "at the next event after others'"),
@@ -111,7 +111,7 @@ fn drawn(context: &Context<'_>, names: &Names, count: u32, findings: &mut Findin
 /// Finds a draw's event in the block that it falls to, which is the drawn one itself or the next own of its day.
 fn answer<'a>(
     context: &Context<'_>,
-    names: &Names,
+    commits: &Commits,
     held: &BTreeMap<Place<'_>, Vec<u64>>,
     draw: &Draw<'_>,
     (place, is_here): (Place<'a>, bool),
@@ -120,11 +120,11 @@ fn answer<'a>(
 ) {
     let wanted = answers.wanted.entry(place).or_default();
     let mut fail = |text: String| findings.fail(STEP, code::SAMPLE, context.index.of_topic(place.0), text);
-    let Some(named) = names.get(&(place.0.to_owned(), place.1, place.2)) else {
+    let Some(committed) = commits.get(&(place.0.to_owned(), place.1, place.2)) else {
         fail(format!("an event of {} was drawn, and the bundle holds nothing of it", words(place)));
         return;
     };
-    let at = draw.place(named.name.events);
+    let at = draw.place(committed.commit.events);
     let of_block = held.get(&place).map(Vec::as_slice).unwrap_or_default();
     match first_from(of_block, at) {
         Some(index) => {
@@ -147,7 +147,7 @@ fn answer<'a>(
 /// Nothing is in the bundle that no draw takes.
 fn nothing_else(
     context: &Context<'_>,
-    names: &Names,
+    commits: &Commits,
     held: &BTreeMap<Place<'_>, Vec<u64>>,
     answers: &Answers<'_>,
     findings: &mut Findings,
@@ -162,7 +162,7 @@ fn nothing_else(
             fail(place.0, format!("event {index} of {} was not drawn", words(*place)));
         }
     }
-    for key in names.keys() {
+    for key in commits.keys() {
         let place = (key.0.as_str(), key.1, key.2);
         if !answers.wanted.contains_key(&place) {
             fail(place.0, format!("nothing of {} was drawn, and its name is here", words(place)));

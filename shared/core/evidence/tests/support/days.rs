@@ -1,21 +1,21 @@
 //! The world's blocks by sealed days: of 2009-01-01, the 9th, the 10th, the 15th, which is another customer's alone, and
-//! the 21st. One block of shares lies in two days; one of shares, one of readings and the facts are named one by one.
+//! the 21st. One block of shares lies in two days; one of shares, one of readings and the facts are committed one by one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use prost::Message as _;
-use wb_events::names::{CHAIN_START, SEAL_VERSION, encode_seal, name_hash};
+use wb_events::commits::{CHAIN_START, SEAL_VERSION, commit_hash, encode_seal};
 use wb_events::wire::Seal;
 use wb_events::{Body, Event};
-use wb_evidence::{Bytes, NameRecord, NamedBlock, SealedDay};
+use wb_evidence::{Bytes, CommitRecord, CommittedBlock, SealedDay};
 use wb_fold::merkle;
 use wb_ledger::{EvidenceBlock, EvidenceDay, Hash};
 use wb_rating::Period;
 
 use super::{Block, SECOND_US, reading, reference};
 
-/// Where the seals lie in `names`.
+/// Where the seals lie in `commits`.
 pub(super) const SEALS: Range<u64> = 14..19;
 const DAY_US: i64 = 86_400_000_000;
 
@@ -45,7 +45,7 @@ pub(super) fn blocks(period: &Period, shares: &[Vec<u8>]) -> Vec<Block> {
 }
 
 /// The days on which a block's events are, and on which of them some are the invoice's.
-fn days_of(block: &NamedBlock) -> BTreeMap<i32, bool> {
+fn days_of(block: &CommittedBlock) -> BTreeMap<i32, bool> {
     let mut days = BTreeMap::new();
     for stored in &block.stored {
         let event = Event::decode(stored.as_slice()).unwrap();
@@ -60,17 +60,17 @@ fn days_of(block: &NamedBlock) -> BTreeMap<i32, bool> {
     days
 }
 
-/// Seals the days of what was named before the seals, and leaves the other blocks.
+/// Seals the days of what was committed before the seals, and leaves the other blocks.
 pub(super) fn seal(
-    named: &[NamedBlock],
+    committed: &[CommittedBlock],
     evidence: &mut Vec<EvidenceBlock>,
     change: super::Sealing<'_>,
 ) -> Vec<SealedDay> {
     let mut days: BTreeMap<i32, BTreeMap<EvidenceBlock, bool>> = BTreeMap::new();
     let mut listed = Vec::new();
-    for (block, said) in named.iter().zip(evidence.drain(..)) {
+    for (block, said) in committed.iter().zip(evidence.drain(..)) {
         let of = days_of(block);
-        if block.names_offset >= SEALS.start || of.is_empty() {
+        if block.commit_offset >= SEALS.start || of.is_empty() {
             listed.push(said);
             continue;
         }
@@ -80,11 +80,11 @@ pub(super) fn seal(
     }
     *evidence = listed;
     assert_eq!(u64::try_from(days.len()).unwrap(), SEALS.end - SEALS.start);
-    SEALS.zip(days).map(|(names_offset, (day, blocks))| sealed(names_offset, day, blocks, change)).collect()
+    SEALS.zip(days).map(|(commit_offset, (day, blocks))| sealed(commit_offset, day, blocks, change)).collect()
 }
 
 fn sealed(
-    names_offset: u64,
+    commit_offset: u64,
     day: i32,
     blocks: BTreeMap<EvidenceBlock, bool>,
     change: super::Sealing<'_>,
@@ -114,10 +114,10 @@ fn sealed(
     let record = encode_seal(&seal);
     let day = EvidenceDay {
         day,
-        names_offset,
-        seal_hash: Hash::from_bytes(name_hash(&record)),
+        commit_offset,
+        seal_hash: Hash::from_bytes(commit_hash(&record)),
         blocks_count,
         blocks_root: Hash::from_bytes(root),
     };
-    SealedDay { seal: NameRecord { names_offset, record: Bytes(record) }, day, blocks, own }
+    SealedDay { seal: CommitRecord { commit_offset, record: Bytes(record) }, day, blocks, own }
 }

@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message as _;
 use serde_json::{Value, json};
+use wb_events::commits::{CHAIN_START, COMMITS_VERSION, commit_hash, encode_commit};
 use wb_events::identity::event_id;
-use wb_events::names::{CHAIN_START, NAMES_VERSION, encode_name, name_hash};
 use wb_events::wire::resolution::Outcome;
-use wb_events::wire::{EnergyReading, Name, Resolution, Seal};
+use wb_events::wire::{Commit, EnergyReading, Resolution, Seal};
 use wb_events::{Body, Event, Fact, Share, u128_bytes};
-use wb_evidence::{Builder, Bundle, Held, Material, NamedBlock, Sampling, Subject};
+use wb_evidence::{Builder, Bundle, CommittedBlock, Held, Material, Sampling, Subject};
 use wb_fold::merkle;
 use wb_ledger::{
     Billed, ChainHead, Command, ContractVersion, Draft, Event as LedgerEvent, EvidenceBlock, Hash,
@@ -46,7 +46,7 @@ struct Block {
 /// Everything that a bundle is made of.
 pub(crate) struct World {
     pub(crate) material: Material,
-    pub(crate) blocks: Vec<NamedBlock>,
+    pub(crate) blocks: Vec<CommittedBlock>,
 }
 
 fn event(source: &str, key: &str, sequence: u64, event_time_us: i64, body: Body) -> Vec<u8> {
@@ -162,22 +162,22 @@ fn blocks(period: &Period, shares: &[Vec<u8>]) -> Vec<Block> {
     ]
 }
 
-/// Names the blocks, chain by chain; the offsets of the seals lie between.
-fn name(
+/// Commits the blocks, chain by chain; the offsets of the seals lie between.
+fn commit(
     blocks: Vec<Block>,
     seals: std::ops::Range<u64>,
-) -> (Vec<NamedBlock>, Vec<EvidenceBlock>, Vec<ChainHead>) {
+) -> (Vec<CommittedBlock>, Vec<EvidenceBlock>, Vec<ChainHead>) {
     let mut predecessors: BTreeMap<&str, [u8; 32]> = BTreeMap::new();
     let mut heads: BTreeMap<&str, ChainHead> = BTreeMap::new();
-    let (mut named, mut evidence) = (Vec::new(), Vec::new());
+    let (mut committed, mut evidence) = (Vec::new(), Vec::new());
     let offsets = (1..).filter(|offset| !seals.contains(offset));
-    for (names_offset, block) in offsets.zip(blocks) {
+    for (commit_offset, block) in offsets.zip(blocks) {
         let predecessor = predecessors.get(block.topic).copied().unwrap_or(CHAIN_START);
         let events = u64::try_from(block.stored.len()).unwrap();
         let merkle_root = merkle::root(block.stored.iter().map(|stored| merkle::leaf(stored)).collect());
         let content_hash = Hash::of(format!("{}{}", block.topic, block.block).as_bytes());
-        let record = encode_name(&Name {
-            version: NAMES_VERSION,
+        let record = encode_commit(&Commit {
+            version: COMMITS_VERSION,
             topic: block.topic.into(),
             partition: 0,
             block: block.block,
@@ -192,15 +192,15 @@ fn name(
             predecessor: predecessor.to_vec(),
             fold_version: 1,
             log_id: vec![2; 16],
-            ..Name::default()
+            ..Commit::default()
         });
-        let hash = name_hash(&record);
+        let hash = commit_hash(&record);
         predecessors.insert(block.topic, hash);
         let head = ChainHead {
             topic: block.topic.into(),
             partition: 0,
             block: block.block,
-            name_hash: Hash::from_bytes(hash),
+            commit_hash: Hash::from_bytes(hash),
         };
         heads.insert(block.topic, head);
         evidence.push(EvidenceBlock {
@@ -210,9 +210,9 @@ fn name(
             content_hash,
             merkle_root: Hash::from_bytes(merkle_root),
         });
-        named.push(NamedBlock { names_offset, name: record, stored: block.stored });
+        committed.push(CommittedBlock { commit_offset, commit: record, stored: block.stored });
     }
-    (named, evidence, heads.into_values().collect())
+    (committed, evidence, heads.into_values().collect())
 }
 
 fn stretch(
@@ -286,7 +286,7 @@ pub(crate) fn record_of(billed: Billed) -> (String, Hash) {
     let digest = invoice.evidence_digest;
     let body = event.body().unwrap();
     let record =
-        LedgerRecord::new(Hash::of(b"before"), event.kind(), body, "clerk", "close", 1_233_500_000_000_000);
+        LedgerRecord::new(Hash::of(b"before"), event.kind(), body, "biller", "close", 1_233_500_000_000_000);
     (String::from_utf8(record.to_bytes().unwrap()).unwrap(), digest)
 }
 
@@ -343,12 +343,12 @@ fn make(sampling: Sampling, sequences: &[u64], sealing: Option<Sealing<'_>>) -> 
         stretch(&period, (start_us, SECOND_US), 1, "0.0725", of(work[0])),
         stretch(&period, (SECOND_US, end_us), 2, "0.0800", of(work[1])),
     ];
-    let (named, mut evidence, chain_heads) = if sealing.is_some() {
-        name(days::blocks(&period, &shares), days::SEALS)
+    let (committed, mut evidence, chain_heads) = if sealing.is_some() {
+        commit(days::blocks(&period, &shares), days::SEALS)
     } else {
-        name(blocks(&period, &shares), 0..0)
+        commit(blocks(&period, &shares), 0..0)
     };
-    let days = sealing.map(|change| days::seal(&named, &mut evidence, change)).unwrap_or_default();
+    let days = sealing.map(|change| days::seal(&committed, &mut evidence, change)).unwrap_or_default();
     let version = |stretch: &RatedStretch| ContractVersion {
         start_us: stretch.start_us,
         end_us: stretch.end_us,
@@ -375,7 +375,7 @@ fn make(sampling: Sampling, sequences: &[u64], sealing: Option<Sealing<'_>>) -> 
     };
     let blocks = evidence;
     let material = Material { record, stretches, subject, blocks, days, evidence_digest, sampling, voided };
-    World { material, blocks: named }
+    World { material, blocks: committed }
 }
 
 impl World {

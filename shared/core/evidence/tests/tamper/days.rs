@@ -1,9 +1,9 @@
 //! Bundles of sealed days that were tampered with, by the same kind of hand; and what such a bundle shows, and what not.
 
 use serde_json::Value;
-use wb_events::names::{encode_name, encode_seal};
-use wb_events::wire::names_record::Record;
-use wb_events::wire::{Name, NamesRecord, Seal};
+use wb_events::commits::{encode_commit, encode_seal};
+use wb_events::wire::commits_record::Record;
+use wb_events::wire::{Commit, CommitsRecord, Seal};
 use wb_evidence::{Bundle, EventProof, Sampling, StepName};
 use wb_ledger::{Hash, canonical};
 
@@ -19,7 +19,7 @@ fn in_evidence(bundle: &mut Bundle, change: impl Fn(&mut Value)) {
 }
 
 fn read(record: &[u8]) -> Record {
-    <NamesRecord as prost::Message>::decode(record).unwrap().record.unwrap()
+    <CommitsRecord as prost::Message>::decode(record).unwrap().record.unwrap()
 }
 
 fn in_seal(bundle: &mut Bundle, at: usize, change: impl Fn(&mut Seal)) {
@@ -29,15 +29,15 @@ fn in_seal(bundle: &mut Bundle, at: usize, change: impl Fn(&mut Seal)) {
     *bytes = encode_seal(&seal);
 }
 
-fn name_of(record: &[u8]) -> Name {
-    let Record::Name(name) = read(record) else { panic!("no name") };
-    name
+fn name_of(record: &[u8]) -> Commit {
+    let Record::Commit(commit) = read(record) else { panic!("no name") };
+    commit
 }
 
 /// Where the bundle has the name of a block of shares.
 fn name_at(bundle: &Bundle, block: u64) -> usize {
-    let is_it = |name: &Name| name.topic == "shares" && name.block == block;
-    bundle.names.iter().position(|name| is_it(&name_of(&name.record.0))).unwrap()
+    let is_it = |commit: &Commit| commit.topic == "shares" && commit.block == block;
+    bundle.commits.iter().position(|commit| is_it(&name_of(&commit.record.0))).unwrap()
 }
 
 fn is_of(event: &EventProof, block: u64) -> bool {
@@ -47,7 +47,7 @@ fn is_of(event: &EventProof, block: u64) -> bool {
 /// Takes a block of shares out, with all that is here of it.
 fn without(bundle: &mut Bundle, block: u64) {
     let at = name_at(bundle, block);
-    bundle.names.remove(at);
+    bundle.commits.remove(at);
     bundle.events.retain(|event| !is_of(event, block));
     bundle.day_blocks.retain(|held| held.block.topic != "shares" || held.block.block != block);
 }
@@ -55,10 +55,10 @@ fn without(bundle: &mut Bundle, block: u64) {
 /// Puts a block of shares in, proofs and all, with one event.
 fn with(bundle: &mut Bundle, block: u64) {
     let whole = whole_of_days();
-    bundle.names.push(whole.names[name_at(&whole, block)].clone());
-    bundle.names.sort_by_key(|name| {
-        let name = name_of(&name.record.0);
-        (name.topic, name.block)
+    bundle.commits.push(whole.commits[name_at(&whole, block)].clone());
+    bundle.commits.sort_by_key(|commit| {
+        let commit = name_of(&commit.record.0);
+        (commit.topic, commit.block)
     });
     bundle.events.extend(whole.events.iter().find(|event| is_of(event, block)).cloned());
     bundle.events.sort_by_key(|event| (event.topic.clone(), event.partition, event.block, event.index));
@@ -79,7 +79,7 @@ const TENTH: i32 = 14_254;
 fn what_was_not_tampered_with_is_valid() {
     let found = report(&drawn_of_days());
     assert!(found.valid, "{found}");
-    let step = |name| found.steps.iter().find(|step| step.step == name).unwrap();
+    let step = |commit| found.steps.iter().find(|step| step.step == commit).unwrap();
     assert_eq!(step(StepName::Days).checked, 5);
     assert_eq!(step(StepName::Sample).checked, u64::from(support::DRAWS_OF_DAYS));
     assert!(
@@ -87,7 +87,7 @@ fn what_was_not_tampered_with_is_valid() {
     );
     let found = report(&whole_of_days());
     assert!(found.valid, "{found}");
-    let step = |name| found.steps.iter().find(|step| step.step == name).unwrap();
+    let step = |commit| found.steps.iter().find(|step| step.step == commit).unwrap();
     // The block that lies in two days is there twice, and what it holds counts once.
     assert_eq!(whole_of_days().day_blocks.iter().filter(|held| held.block.block == 3).count(), 2);
     assert_eq!((step(StepName::Work).checked, step(StepName::Sums).checked), (27, 1));
@@ -105,7 +105,7 @@ fn every_number_of_draws_makes_a_bundle_that_is_valid() {
     }
 }
 
-/// (what, change, code that must be there, words that must be there, line that must be named)
+/// (what, change, code that must be there, words that must be there, line that must be committed)
 type Case = (&'static str, fn(&mut Bundle), &'static str, &'static str, Option<&'static str>);
 
 fn cases_of_seals() -> Vec<Case> {
@@ -171,9 +171,9 @@ fn cases_of_seals() -> Vec<Case> {
         ),
         (
             "a name for a seal",
-            |bundle| bundle.seals[0].record = bundle.names[0].record.clone(),
+            |bundle| bundle.seals[0].record = bundle.commits[0].record.clone(),
             "WB-5930",
-            "record 14 of names is no seal",
+            "record 14 of commits is no seal",
             Some(POWER),
         ),
         (
@@ -185,7 +185,7 @@ fn cases_of_seals() -> Vec<Case> {
         ),
         (
             "where a seal lies",
-            |bundle| bundle.seals[0].names_offset += 1,
+            |bundle| bundle.seals[0].commit_offset += 1,
             "WB-5930",
             "the seal of day 14245 lies at offset 15 here, and at 14 on the invoice",
             Some(POWER),
@@ -334,26 +334,26 @@ fn cases_of_blocks() -> Vec<Case> {
             "what a block holds",
             |bundle| bundle.day_blocks[1].block.content_hash = Hash::of(b"another"),
             "WB-5930",
-            "block 0 of shares/0 is named with another content than its place in sealed day 14253 says",
+            "block 0 of shares/0 is committed with another content than its place in sealed day 14253 says",
             Some(EARNINGS),
         ),
         (
             "a name of another root",
             |bundle| {
                 let at = name_at(bundle, 6);
-                let mut name = name_of(&bundle.names[at].record.0);
-                name.merkle_root[0] ^= 1;
-                bundle.names[at].record.0 = encode_name(&name);
+                let mut commit = name_of(&bundle.commits[at].record.0);
+                commit.merkle_root[0] ^= 1;
+                bundle.commits[at].record.0 = encode_commit(&commit);
             },
             "WB-5930",
-            "block 6 of shares/0 is named with another Merkle root than its place in sealed day 14254 says",
+            "block 6 of shares/0 is committed with another Merkle root than its place in sealed day 14254 says",
             Some(EARNINGS),
         ),
         (
             "a name that is left out",
             |bundle| {
                 let at = name_at(bundle, 6);
-                bundle.names.remove(at);
+                bundle.commits.remove(at);
             },
             "WB-5930",
             "block 6 of shares/0, at 3 of sealed day 14254: the bundle holds no name of that block",
@@ -363,17 +363,17 @@ fn cases_of_blocks() -> Vec<Case> {
             "a name above the seal's cut",
             |bundle| {
                 let at = name_at(bundle, 6);
-                bundle.names[at].names_offset = 14;
+                bundle.commits[at].commit_offset = 14;
             },
             "WB-5930",
-            "it is named at offset 14, and the seal is of what was named before 14",
+            "it is committed at offset 14, and the seal is of what was committed before 14",
             Some(EARNINGS),
         ),
         (
             "a block that is left out, and its name and events are not",
             |bundle| drop(bundle.day_blocks.remove(2)),
             "WB-5930",
-            "block 1 of shares/0 is named, and the invoice does not rest on it",
+            "block 1 of shares/0 is committed, and the invoice does not rest on it",
             Some(EARNINGS),
         ),
         (
@@ -433,8 +433,8 @@ fn what_was_tampered_with_fails_with_its_code_its_words_and_its_line() {
         let Some(failure) = report.failures.iter().find(is_it) else {
             panic!("{what}: no {code} with {words:?} in\n{report}");
         };
-        let named = line.is_none_or(|line| failure.lines.iter().any(|named| named == line));
-        assert!(!report.valid && named, "{what}: {line:?} is not named in\n{report}");
+        let committed = line.is_none_or(|line| failure.lines.iter().any(|committed| committed == line));
+        assert!(!report.valid && committed, "{what}: {line:?} is not committed in\n{report}");
     }
 }
 
@@ -451,12 +451,12 @@ fn an_invoice_on_seals_that_are_none_is_found_out() {
             |seal| seal.version = 1,
             &["is of form 1, and only form 2 says which blocks a day has"],
         ),
-        ("a cut above itself", |seal| seal.cut = 30, &["holds names below 30, and lies itself at 15"]),
+        ("a cut above itself", |seal| seal.cut = 30, &["holds commits below 30, and lies itself at 15"]),
         (
             "a cut below its blocks",
             |seal| seal.cut = 7,
             &[
-                "block 2 of shares/0, at 2 of sealed day 14253: it is named at offset 7, and the seal is of what was named before 7",
+                "block 2 of shares/0, at 2 of sealed day 14253: it is committed at offset 7, and the seal is of what was committed before 7",
             ],
         ),
         ("other blocks", |seal| seal.blocks += 1, &["is of 5 blocks, and the invoice says 4"]),

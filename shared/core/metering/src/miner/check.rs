@@ -129,7 +129,7 @@ fn is_second(folder: &Folder<'_>, first: &str, stem: &str) -> bool {
     if first == stem {
         return false;
     }
-    let names = |stem: &str| folder.get(stem).map(|(_, raw)| outer_names(raw)).unwrap_or_default();
+    let names = |stem: &str| folder.get(stem).map(|(_, raw)| outer_commits(raw)).unwrap_or_default();
     let (ours, theirs) = (names(stem), names(first));
     let longer = stem.strip_prefix(first).is_some_and(|rest| rest.starts_with('_'));
     // Every answer has a `STATUS`; it is the section of no command.
@@ -139,7 +139,7 @@ fn is_second(folder: &Folder<'_>, first: &str, stem: &str) -> bool {
 }
 
 /// The names of an object's fields, sorted.
-fn outer_names(raw: &RawValue) -> Vec<String> {
+fn outer_commits(raw: &RawValue) -> Vec<String> {
     let fields: BTreeMap<String, &RawValue> = serde_json::from_str(raw.get()).unwrap_or_default();
     fields.into_keys().collect()
 }

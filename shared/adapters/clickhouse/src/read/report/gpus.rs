@@ -12,7 +12,7 @@ use wb_units::{Interval, SETTLEMENT_INTERVAL_US};
 use super::rows::{Times, within_times};
 use crate::error::StoreError;
 use crate::read::Read;
-use crate::read::parts::named_among;
+use crate::read::parts::committed_among;
 
 /// Keeps the rows of the machines that are read.
 const OF_NODES: &str = "node_id IN {machines:Array(String)}";
@@ -58,7 +58,7 @@ impl Read {
                coalesce(argMinIf(utilisation_ppm, event_id, isNotNull(utilisation_ppm)), \
                  argMinIf(engine_active_ppm, event_id, isNotNull(engine_active_ppm))) AS said_ppm \
              FROM gpu_samples WHERE {said} AND {} GROUP BY {device}, event_time_us",
-            named_among("gpu_samples", &said)
+            committed_among("gpu_samples", &said)
         );
         let slots = format!(
             "SELECT node_id AS machine_id, device, toString(profile) AS profile, toString(instance) AS instance, \
@@ -103,7 +103,7 @@ impl Read {
             "SELECT node_id AS machine_id, device, toString(profile) AS profile, toString(instance) AS instance, \
                event_time_us AS at_us, event_id AS id, assumeNotNull(last_xid) AS xid \
              FROM gpu_samples WHERE {around} AND {}",
-            named_among("gpu_samples", &around)
+            committed_among("gpu_samples", &around)
         );
         let columns = "r.machine_id AS machine_id, r.device AS device, r.profile AS profile, \
                        r.instance AS instance, r.at_us AS at_us, r.id AS id, r.xid AS xid";

@@ -17,7 +17,7 @@ use crate::corrections::{COUNTED_ID, not_voided};
 use crate::error::StoreError;
 use crate::read::energy::ENERGY_GAP_MAX_US;
 use crate::read::hashrate::wide;
-use crate::read::parts::{self, named_among};
+use crate::read::parts::{self, committed_among};
 use crate::read::{Read, Selection, SeriesRange, bind_selection};
 use crate::sealed::{reading_rows, work_rows};
 
@@ -198,7 +198,7 @@ impl Read {
         );
         let sql = format!(
             "SELECT machine_id, meter_id, event_id, append_time_us FROM energy_readings WHERE {later} AND {}",
-            named_among("energy_readings", &later)
+            committed_among("energy_readings", &later)
         );
         let query = range.bind(self.query(&sql)).param("machines", machines);
         let query = query.with_setting("max_result_rows", "0");
@@ -253,14 +253,14 @@ impl Read {
         let around = format!(
             "{OF_MACHINES} AND event_time_us >= {{from:Int64}} - {{margin:Int64}} AND event_time_us < {{to:Int64}}"
         );
-        let named = named_among("miner_samples", &around);
+        let committed = committed_among("miner_samples", &around);
         // A sample that repeats the uptime of the one before comes from a cache: it claims nothing anew.
         let samples = format!(
             "SELECT machine_id, event_time_us - positiveModulo(event_time_us, {SETTLEMENT_INTERVAL_US}) AS at_us, \
                assumeNotNull(rate) AS rate_hs \
              FROM (SELECT machine_id, event_time_us, algorithm, hashrate_hs AS rate, uptime_s AS now_s, \
                  lagInFrame(uptime_s) OVER in_order AS before_s \
-               FROM miner_samples WHERE {around} AND {named} AND {counts} \
+               FROM miner_samples WHERE {around} AND {committed} AND {counts} \
                WINDOW in_order AS (PARTITION BY machine_id \
                  ORDER BY event_time_us, source, source_epoch, source_key, sequence \
                  ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) \
@@ -300,7 +300,7 @@ impl Read {
         );
         let answers = format!(
             "SELECT machine_id, event_time_us, answers FROM miner_samples WHERE {hashing} AND {} AND {counts}",
-            named_among("miner_samples", &hashing)
+            committed_among("miner_samples", &hashing)
         );
         let sql = format!(
             "SELECT machine_id, argMax(answers, (event_time_us, answers)) AS answers FROM ({}) GROUP BY machine_id",
@@ -337,7 +337,7 @@ impl Read {
                sipHash128(source, source_epoch, source_key, sequence) AS id, append_time_us, \
                toString(state) AS state, toString(algorithm) AS algorithm, power_mw, uptime_s \
              FROM miner_samples WHERE {around} AND {} AND {}",
-            named_among("miner_samples", &around),
+            committed_among("miner_samples", &around),
             not_voided(COUNTED_ID)
         );
         let sql = if own { within_times("r.*", &samples, "event_time_us") } else { samples };
@@ -402,7 +402,7 @@ impl Read {
         }
         let mut found: BTreeMap<String, Vec<Register>> = BTreeMap::new();
         for ((machine_id, meter_id, witness), readings) in registers {
-            let Some(witness) = Witness::of_name(&witness) else { continue };
+            let Some(witness) = Witness::of_commit(&witness) else { continue };
             let corrections = self.corrections().await?.resolved.of_meter(&meter_id).to_vec();
             let appended = BTreeMap::new();
             let register = Register { meter_id, witness, readings, corrections, appended };
@@ -449,7 +449,7 @@ impl Read {
                toString(state) AS state, gpus, start_us, end_us, event_time_us \
              FROM gpu_spans AS s INNER JOIN ({TIMES}) AS t ON t.of_machine = s.node_id \
              WHERE s.start_us < t.to_us AND (isNull(s.end_us) OR s.end_us > t.from_us) AND {} AND {}",
-            named_among("gpu_spans", "node_id IN {time_machines:Array(String)}"),
+            committed_among("gpu_spans", "node_id IN {time_machines:Array(String)}"),
             not_voided("event_id")
         );
         let found: Vec<SpanColumns> = self.fetch("read a report's allocations", ask(&sql, stands)).await?;

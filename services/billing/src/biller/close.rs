@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use tracing::{info, warn};
 use wb_ledger::{Command, Draft, Override, PeriodClosed, Refusal};
 
-use super::{Clerk, Drafted, Drawn, Issued, IssuedAs, Signature, summary, utc_days};
-use crate::error::{ClerkError, ContractFailure};
+use super::{Biller, Drafted, Drawn, Issued, IssuedAs, Signature, summary, utc_days};
+use crate::error::{BillerError, ContractFailure};
 use crate::journal::Journal;
 use crate::ports::{Clock, CutSource, LedgerLog, UsageStore};
 use crate::reference::Reference;
@@ -47,16 +47,16 @@ pub enum Progress {
     },
 }
 
-impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
+impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
     /// Closes a month for every contract in effect in it, or for those of one customer, and issues
     /// what is not issued yet. A contract without any usage or charge is closed without an invoice.
     ///
     /// Returns all invoices of the month, also those that existed; sorted by contract.
     ///
     /// # Errors
-    /// [`ClerkError::Some`] where contracts failed while others were billed; anything else stopped
+    /// [`BillerError::Some`] where contracts failed while others were billed; anything else stopped
     /// the close. A repeat goes on where this one ended.
-    pub async fn close(&self, period: &str, customer: Option<&str>) -> Result<Vec<Issued>, ClerkError> {
+    pub async fn close(&self, period: &str, customer: Option<&str>) -> Result<Vec<Issued>, BillerError> {
         let request = CloseRequest {
             period: period.to_owned(),
             customer: customer.map(str::to_owned),
@@ -68,13 +68,13 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
     /// [`Self::close`] with all its choices, telling how far it is.
     ///
     /// # Errors
-    /// As [`Self::close`]; [`ClerkError::Incomplete`] for each contract whose period lacks usage and that
+    /// As [`Self::close`]; [`BillerError::Incomplete`] for each contract whose period lacks usage and that
     /// nobody answers for.
     pub async fn close_with(
         &self,
         request: &CloseRequest,
         progress: &mut (dyn FnMut(&Progress) + Send),
-    ) -> Result<Vec<Issued>, ClerkError> {
+    ) -> Result<Vec<Issued>, BillerError> {
         let settled = self.cuts.settled_cut().await?;
         let cut = self.store.settled(settled).await?;
         self.cuts.check_conserved(utc_days(&request.period)?, cut).await?;
@@ -129,7 +129,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
             progress(&Progress::Contract { done: index + 1, of, contract_id, outcome });
         }
         self.store.forget();
-        if failures.is_empty() { Ok(issued) } else { Err(ClerkError::Some { failures, issued }) }
+        if failures.is_empty() { Ok(issued) } else { Err(BillerError::Some { failures, issued }) }
     }
 
     async fn close_contract(
@@ -139,7 +139,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
         cut: u64,
         contract_id: &str,
         request: &CloseRequest,
-    ) -> Result<Option<Issued>, ClerkError> {
+    ) -> Result<Option<Issued>, BillerError> {
         let period = request.period.as_str();
         if journal.state().closed(contract_id, period).is_none() {
             // Computed before the close, so that a mistake in the facts can still be corrected.
@@ -151,7 +151,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
             let document = drafted.draft.document();
             let now_us = self.clock.now_us();
             if now_us < document.period.end_us {
-                return Err(ClerkError::NotOver {
+                return Err(BillerError::NotOver {
                     contract_id: contract_id.to_owned(),
                     period: period.to_owned(),
                     end_us: document.period.end_us,
@@ -164,15 +164,15 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
                 return Ok(would_be(&drafted.draft));
             }
             // Before the close, so that nothing is half done.
-            journal.state().check_drawing(&drafted.draft).map_err(ClerkError::Refused)?;
+            journal.state().check_drawing(&drafted.draft).map_err(BillerError::Refused)?;
             match self.execute(journal, &Command::ClosePeriod(close), period).await {
                 Ok(_) => match self.issue_or_lay_down(journal, drafted, period).await {
                     // What it drew on changed meanwhile: it is computed again, as what was closed is.
-                    Err(ClerkError::Refused(Refusal::StaleBalances { .. })) => {}
+                    Err(BillerError::Refused(Refusal::StaleBalances { .. })) => {}
                     done => return done,
                 },
-                // Another clerk closed it meanwhile: its cut stands.
-                Err(ClerkError::Refused(Refusal::AlreadyClosed { .. })) => {}
+                // Another biller closed it meanwhile: its cut stands.
+                Err(BillerError::Refused(Refusal::AlreadyClosed { .. })) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -187,7 +187,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
         contract_id: &str,
         period: &str,
         dry_run: bool,
-    ) -> Result<Option<Issued>, ClerkError> {
+    ) -> Result<Option<Issued>, BillerError> {
         let Some(cut) = journal.state().closed(contract_id, period).map(|close| close.cut) else {
             return Ok(None);
         };
@@ -224,7 +224,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
         journal: &mut Journal,
         Drafted { draft, due_days, .. }: Drafted,
         period: &str,
-    ) -> Result<Option<Issued>, ClerkError> {
+    ) -> Result<Option<Issued>, BillerError> {
         if draft.is_empty() {
             return Ok(None);
         }
@@ -238,7 +238,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
             };
             let new = match self.execute(journal, &command, period).await {
                 Ok(_) => true,
-                Err(ClerkError::Refused(
+                Err(BillerError::Refused(
                     Refusal::AlreadyRecorded { .. }
                     | Refusal::AlreadyIssued { .. }
                     | Refusal::WrongState { .. },
@@ -253,10 +253,10 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
         let command = Command::IssueInvoice(Box::new(draft.dated(self.dates(due_days))));
         let new = match self.execute(journal, &command, period).await {
             Ok(_) => true,
-            Err(ClerkError::Refused(Refusal::AlreadyIssued { .. })) => false,
+            Err(BillerError::Refused(Refusal::AlreadyIssued { .. })) => false,
             Err(error) => return Err(error),
         };
-        let document = journal.invoice(&invoice_id).ok_or(ClerkError::NoSuchInvoice { invoice_id })?;
+        let document = journal.invoice(&invoice_id).ok_or(BillerError::NoSuchInvoice { invoice_id })?;
         if new {
             let invoice = &document.invoice;
             info!(invoice_id = %invoice.invoice_id, number = %invoice.number, customer_id = %invoice.customer_id,
@@ -270,14 +270,14 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
         journal: &mut Journal,
         command: &Command,
         period: &str,
-    ) -> Result<Vec<wb_ledger::Event>, ClerkError> {
+    ) -> Result<Vec<wb_ledger::Event>, BillerError> {
         let why = format!("close of {period}");
         journal.execute(&self.log, command, (&self.who, &why, self.clock.now_us())).await
     }
 }
 
 /// Lets a period pass that is complete enough, or that somebody answers for.
-fn completeness_gate(drafted: &Drafted, request: &CloseRequest) -> Result<Option<Override>, ClerkError> {
+fn completeness_gate(drafted: &Drafted, request: &CloseRequest) -> Result<Option<Override>, BillerError> {
     let completeness_ppm = drafted.completeness.known_ppm();
     let threshold_ppm = drafted.completeness_required_ppm;
     if completeness_ppm >= threshold_ppm {
@@ -287,7 +287,7 @@ fn completeness_gate(drafted: &Drafted, request: &CloseRequest) -> Result<Option
         Some(Signature { who, why }) => {
             Ok(Some(Override { completeness_ppm, threshold_ppm, by: who.clone(), reason: why.clone() }))
         }
-        None => Err(ClerkError::Incomplete {
+        None => Err(BillerError::Incomplete {
             contract_id: drafted.draft.document().contract_id.clone(),
             period: request.period.clone(),
             completeness_ppm,

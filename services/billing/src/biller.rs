@@ -1,4 +1,4 @@
-//! The clerk.
+//! The biller.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -10,7 +10,7 @@ use wb_rating::Period;
 
 use crate::ahead::Ahead;
 use crate::bill::{Bill, Completeness, bill};
-use crate::error::ClerkError;
+use crate::error::BillerError;
 use crate::journal::{IssuedDocument, Journal};
 use crate::parties::{Named, parties};
 use crate::ports::{Clock, CutSource, LedgerLog, UsageStore};
@@ -35,7 +35,7 @@ pub use running::{RunningBill, RunningBills, RunningPace, RunningPass};
 ///
 /// The documents of all issued invoices are kept in memory, about 10 KB each: a hundred thousand of
 /// them are a gigabyte.
-pub struct Clerk<L, S, C, K> {
+pub struct Biller<L, S, C, K> {
     log: L,
     store: Ahead<S>,
     cuts: C,
@@ -130,8 +130,8 @@ struct Drafted {
     completeness_required_ppm: u32,
 }
 
-impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
-    /// A clerk that signs its records with `who`.
+impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
+    /// A biller that signs its records with `who`.
     pub fn new(log: L, store: S, cuts: C, clock: K, who: impl Into<String>) -> Self {
         let policy = Policy::default();
         Self {
@@ -145,7 +145,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
         }
     }
 
-    /// The same clerk by another policy.
+    /// The same biller by another policy.
     #[must_use]
     pub fn with_policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
@@ -160,9 +160,9 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
         (contract_id, period): (&str, &str),
         cut: u64,
         drawn: Drawn,
-    ) -> Result<Drafted, ClerkError> {
+    ) -> Result<Drafted, BillerError> {
         self.drafted(journal, at_cuts, (contract_id, period), cut, drawn).await?.ok_or_else(|| {
-            ClerkError::NoTerms { contract_id: contract_id.to_owned(), period: period.to_owned(), cut }
+            BillerError::NoTerms { contract_id: contract_id.to_owned(), period: period.to_owned(), cut }
         })
     }
 
@@ -174,7 +174,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
         (contract_id, period): (&str, &str),
         cut: u64,
         drawn: Drawn,
-    ) -> Result<Option<Drafted>, ClerkError> {
+    ) -> Result<Option<Drafted>, BillerError> {
         let Some(bill) = self.bill(journal, at_cuts, (contract_id, period), cut, drawn).await? else {
             return Ok(None);
         };
@@ -197,7 +197,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
         (contract_id, period): (&str, &str),
         cut: u64,
         drawn: Drawn,
-    ) -> Result<Option<Bill>, ClerkError> {
+    ) -> Result<Option<Bill>, BillerError> {
         self.check_reached(cut).await?;
         let reference = match at_cuts.entry(cut) {
             Entry::Occupied(entry) => entry.into_mut(),
@@ -217,29 +217,29 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
     }
 
     /// A bill over tables that lag behind the cut would be too small, silently.
-    async fn check_reached(&self, cut: u64) -> Result<(), ClerkError> {
-        let held = self.store.named_cut(cut).await?;
-        if held == cut { Ok(()) } else { Err(ClerkError::Behind { cut, held }) }
+    async fn check_reached(&self, cut: u64) -> Result<(), BillerError> {
+        let held = self.store.committed_cut(cut).await?;
+        if held == cut { Ok(()) } else { Err(BillerError::Behind { cut, held }) }
     }
 
     /// An issued invoice by its id.
     ///
     /// # Errors
-    /// [`ClerkError::NoSuchInvoice`], or what stopped the reading of the ledger.
-    pub async fn invoice(&self, invoice_id: &str) -> Result<Arc<IssuedDocument>, ClerkError> {
+    /// [`BillerError::NoSuchInvoice`], or what stopped the reading of the ledger.
+    pub async fn invoice(&self, invoice_id: &str) -> Result<Arc<IssuedDocument>, BillerError> {
         let mut journal = self.journal.lock().await;
         journal.refresh(&self.log).await?;
         journal
             .invoice(invoice_id)
             .cloned()
-            .ok_or_else(|| ClerkError::NoSuchInvoice { invoice_id: invoice_id.chars().take(64).collect() })
+            .ok_or_else(|| BillerError::NoSuchInvoice { invoice_id: invoice_id.chars().take(64).collect() })
     }
 
     /// The parties of an invoice, named as they were recorded by its cut.
     ///
     /// # Errors
     /// As [`parties`].
-    pub async fn parties(&self, invoice: &Invoice) -> Result<Named, ClerkError> {
+    pub async fn parties(&self, invoice: &Invoice) -> Result<Named, BillerError> {
         parties(&self.store, invoice).await
     }
 
@@ -247,7 +247,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
     ///
     /// # Errors
     /// What stopped the reading of the ledger.
-    pub async fn invoices(&self) -> Result<Vec<Arc<IssuedDocument>>, ClerkError> {
+    pub async fn invoices(&self) -> Result<Vec<Arc<IssuedDocument>>, BillerError> {
         let mut journal = self.journal.lock().await;
         journal.refresh(&self.log).await?;
         let mut all: Vec<_> = journal.invoices().cloned().collect();
@@ -258,9 +258,9 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
     /// Computes an invoice again from facts and usage at its recorded cut, and compares both digests.
     ///
     /// # Errors
-    /// [`ClerkError`] where the invoice does not exist or cannot be computed. A difference of digests
+    /// [`BillerError`] where the invoice does not exist or cannot be computed. A difference of digests
     /// is a result, not an error.
-    pub async fn recompute(&self, invoice_id: &str) -> Result<Recomputed, ClerkError> {
+    pub async fn recompute(&self, invoice_id: &str) -> Result<Recomputed, BillerError> {
         let document = self.invoice(invoice_id).await?;
         let invoice = &document.invoice;
         let cut = invoice.evidence.cut;
@@ -283,7 +283,7 @@ pub(crate) fn balances_before(
     journal: &Journal,
     contract_id: &str,
     period: &str,
-) -> Result<Balances, ClerkError> {
+) -> Result<Balances, BillerError> {
     balances_of(journal, contract_id, period, Drawn::Before)
 }
 
@@ -301,7 +301,7 @@ pub(crate) fn balances_of(
     contract_id: &str,
     period: &str,
     drawn: Drawn,
-) -> Result<Balances, ClerkError> {
+) -> Result<Balances, BillerError> {
     let own = journal.invoices().find(|document| {
         document.invoice.contract_id == contract_id && document.invoice.period.text == period
     });
@@ -330,7 +330,7 @@ pub(crate) fn balances_of(
 }
 
 /// The UTC days that a month has part of in any time zone.
-fn utc_days(period: &str) -> Result<std::ops::RangeInclusive<i32>, ClerkError> {
+fn utc_days(period: &str) -> Result<std::ops::RangeInclusive<i32>, BillerError> {
     const DAY_US: i64 = 86_400_000_000;
     let month = Period::month(period, "UTC")?;
     let day = |at_us: i64| i32::try_from(at_us.div_euclid(DAY_US)).unwrap_or(i32::MAX);

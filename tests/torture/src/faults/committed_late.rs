@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
 use wb_events::topics;
-use wb_kafka::NamesView;
+use wb_kafka::CommitsView;
 
 use super::Counts;
 use super::strace::Tracer;
@@ -41,7 +41,7 @@ fn carries_name(line: &str) -> bool {
 /// Where no name was caught, or others did not take over.
 pub async fn run(stack: &Stack, counts: &Arc<Counts>) -> Result<()> {
     let partitions = until("partitions", BACK, || stack.partitions()).await?;
-    let names = NamesView::start(stack.log.clone(), &partitions, [0; 16], None).await?;
+    let commits = CommitsView::start(stack.log.clone(), &partitions, [0; 16], None).await?;
     let deadline = Instant::now() + BACK;
     let stopped = loop {
         if let Some(stopped) = stop_at_name(stack).await? {
@@ -51,8 +51,8 @@ pub async fn run(stack: &Stack, counts: &Arc<Counts>) -> Result<()> {
             bail!("no aggregator was caught sending a name");
         }
     };
-    // What is in the log now is named by others, its block too.
-    let settled = tokio::time::timeout(NAME_LIMIT, names.settled_cut(&partitions)).await;
+    // What is in the log now is committed by others, its block too.
+    let settled = tokio::time::timeout(NAME_LIMIT, commits.settled_cut(&partitions)).await;
     let collected = match settled {
         Ok(cut) => {
             cut?;
@@ -63,7 +63,7 @@ pub async fn run(stack: &Stack, counts: &Arc<Counts>) -> Result<()> {
     stopped.signal(Signal::CONT);
     let collected = collected?;
     tokio::time::sleep(WOKEN).await;
-    Counts::add(&counts.named_late);
+    Counts::add(&counts.committed_late);
     Counts::add(&counts.stops);
     crate::tell(&format!(
         "{} was stopped at its name, {collected} lost attempts were collected, and it was woken",
@@ -92,8 +92,8 @@ async fn stop_at_name(stack: &Stack) -> Result<Option<Part>> {
     for part in stack.aggregators.iter().take(stack.site.layout.aggregators) {
         anyhow::ensure!(part.up_for(SETTLED, BACK).await, "{} did not come back", part.name());
         let Some(pid) = part.pid() else { continue };
-        let output = stack.site.path().join("names.trace");
-        let Some(thread) = naming_thread(pid, &output).await? else { continue };
+        let output = stack.site.path().join("commits.trace");
+        let Some(thread) = committing_thread(pid, &output).await? else { continue };
         for _ in 0..TRIES {
             if part.pid() != Some(pid) {
                 break;
@@ -108,7 +108,7 @@ async fn stop_at_name(stack: &Stack) -> Result<Option<Part>> {
 }
 
 /// The thread that sends names to the broker.
-async fn naming_thread(pid: u32, output: &std::path::Path) -> Result<Option<u32>> {
+async fn committing_thread(pid: u32, output: &std::path::Path) -> Result<Option<u32>> {
     let tracer = Tracer::attach(pid, true, &["trace=sendmsg".to_owned()], output).await?;
     let deadline = Instant::now() + WATCH;
     let mut found = None;

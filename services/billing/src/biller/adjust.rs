@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use tracing::{info, warn};
 use wb_ledger::{Command, Event, Refusal, Total};
 
-use super::{Clerk, Drawn, Signature, utc_days};
-use crate::error::{ClerkError, ContractFailure};
+use super::{Biller, Drawn, Signature, utc_days};
+use crate::error::{BillerError, ContractFailure};
 use crate::journal::Journal;
 use crate::ports::{Clock, CutSource, LedgerLog, UsageStore};
 use crate::reference::Reference;
@@ -29,7 +29,7 @@ pub struct Adjusted {
     pub totals: Vec<Total>,
 }
 
-impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
+impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
     /// Computes every closed contract of a month again at the newest cut, in the terms of that month, and
     /// compares it line by line with what was billed. Differences become a credit or a debit note of the
     /// invoice, or its invoice where nothing had been used at the close. A second run at the same cut
@@ -38,13 +38,13 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
     /// Returns what was issued, sorted by contract.
     ///
     /// # Errors
-    /// [`ClerkError::Some`] where contracts failed while others were adjusted; anything else stopped it.
+    /// [`BillerError::Some`] where contracts failed while others were adjusted; anything else stopped it.
     pub async fn adjust(
         &self,
         period: &str,
         customer: Option<&str>,
         by: &Signature,
-    ) -> Result<Vec<Adjusted>, ClerkError> {
+    ) -> Result<Vec<Adjusted>, BillerError> {
         let settled = self.cuts.settled_cut().await?;
         let cut = self.store.settled(settled).await?;
         self.cuts.check_conserved(utc_days(period)?, cut).await?;
@@ -72,7 +72,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
         if failures.is_empty() {
             Ok(adjusted)
         } else {
-            Err(ClerkError::Some { failures, issued: Vec::new() })
+            Err(BillerError::Some { failures, issued: Vec::new() })
         }
     }
 
@@ -82,7 +82,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
         at_cuts: &mut BTreeMap<u64, Reference>,
         (cut, contract_id, period): (u64, &str, &str),
         by: &Signature,
-    ) -> Result<Vec<Adjusted>, ClerkError> {
+    ) -> Result<Vec<Adjusted>, BillerError> {
         // A close that was killed after it recorded its cut: its invoice comes first, at that cut.
         self.finish_close(journal, at_cuts, contract_id, period, false).await?;
         let closed_cut = journal.state().closed(contract_id, period).map_or(cut, |close| close.cut);
@@ -99,7 +99,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
             let events = match journal.execute(&self.log, &command, signed).await {
                 Ok(events) => events,
                 // Void or given up: nothing more is billed on it. An older cut: a newer adjustment won.
-                Err(ClerkError::Refused(Refusal::WrongState { .. } | Refusal::OlderCut { .. })) => break,
+                Err(BillerError::Refused(Refusal::WrongState { .. } | Refusal::OlderCut { .. })) => break,
                 Err(error) => return Err(error),
             };
             if events.is_empty() {

@@ -1,27 +1,27 @@
-//! The `names` topic: one hash chain per event partition, by one rule. A name carries the hash
-//! of the winning name before it; of all names with one predecessor the lowest offset wins. The
+//! The `commits` topic: one hash chain per event partition, by one rule. A name carries the hash
+//! of the winning name before it; of all commits with one predecessor the lowest offset wins. The
 //! seals of a day are one more chain by the same rule. An alarm stands from its record until a later
-//! one clears it; it changes nothing that was named.
+//! one clears it; it changes nothing that was committed.
 
 use std::collections::BTreeMap;
 
 use prost::Message as _;
 use sha2::{Digest, Sha256};
 
-use crate::wire::names_record::Record;
-use crate::wire::{Alarm, Name, NamesRecord, Pin, Seal};
+use crate::wire::commits_record::Record;
+use crate::wire::{Alarm, Commit, CommitsRecord, Pin, Seal};
 
 /// The form of records that this code writes.
-pub const NAMES_VERSION: u32 = 1;
+pub const COMMITS_VERSION: u32 = 1;
 
 /// The form of seals that this code writes. From 2 on a seal says of how many blocks it is, with the root over them;
 /// one of form 1 does not.
 pub const SEAL_VERSION: u32 = 2;
 
-/// The predecessor of a chain's first name.
+/// The predecessor of a chain's first commit.
 pub const CHAIN_START: [u8; 32] = [0; 32];
 
-/// The day of a seal that stands for all days: everything named before its cut lies in the seals of
+/// The day of a seal that stands for all days: everything committed before its cut lies in the seals of
 /// its days, each of which has this cut, or has a lower one and no block between the two. It has no
 /// rows of its own. One who reads below it need not ask which later blocks touch which days.
 pub const ALL_DAYS: i32 = i32::MIN;
@@ -45,26 +45,26 @@ impl TopicPartition {
 
 /// Encodes a name as a record of the topic.
 #[must_use]
-pub fn encode_name(name: &Name) -> Vec<u8> {
-    NamesRecord { record: Some(Record::Name(name.clone())) }.encode_to_vec()
+pub fn encode_commit(commit: &Commit) -> Vec<u8> {
+    CommitsRecord { record: Some(Record::Commit(commit.clone())) }.encode_to_vec()
 }
 
 /// Encodes the pin as a record of the topic.
 #[must_use]
 pub fn encode_pin(pin: &Pin) -> Vec<u8> {
-    NamesRecord { record: Some(Record::Pin(pin.clone())) }.encode_to_vec()
+    CommitsRecord { record: Some(Record::Pin(pin.clone())) }.encode_to_vec()
 }
 
 /// Encodes a seal as a record of the topic.
 #[must_use]
 pub fn encode_seal(seal: &Seal) -> Vec<u8> {
-    NamesRecord { record: Some(Record::Seal(seal.clone())) }.encode_to_vec()
+    CommitsRecord { record: Some(Record::Seal(seal.clone())) }.encode_to_vec()
 }
 
 /// The seal in a record of the topic, if it is one.
 #[must_use]
 pub fn sealed(record: &[u8]) -> Option<Seal> {
-    match NamesRecord::decode(record).ok()?.record? {
+    match CommitsRecord::decode(record).ok()?.record? {
         Record::Seal(seal) => Some(seal),
         _ => None,
     }
@@ -73,31 +73,31 @@ pub fn sealed(record: &[u8]) -> Option<Seal> {
 /// Encodes an alarm, or the record that clears it.
 #[must_use]
 pub fn encode_alarm(alarm: &Alarm) -> Vec<u8> {
-    NamesRecord { record: Some(Record::Alarm(alarm.clone())) }.encode_to_vec()
+    CommitsRecord { record: Some(Record::Alarm(alarm.clone())) }.encode_to_vec()
 }
 
 /// The hash of a record of the topic, as its successor carries it.
 #[must_use]
-pub fn name_hash(record: &[u8]) -> [u8; 32] {
+pub fn commit_hash(record: &[u8]) -> [u8; 32] {
     Sha256::digest(record).into()
 }
 
 /// A name that won.
 #[derive(Debug, Clone, PartialEq)]
-pub struct WonName {
-    /// Its offset in `names`.
-    pub names_offset: u64,
+pub struct WonCommit {
+    /// Its offset in `commits`.
+    pub commit_offset: u64,
     /// The hash its successor must carry.
-    pub name_hash: [u8; 32],
+    pub commit_hash: [u8; 32],
     /// What it says.
-    pub name: Name,
+    pub commit: Commit,
 }
 
-/// A seal that won: its rows stand for all blocks of its day that were named before its cut.
+/// A seal that won: its rows stand for all blocks of its day that were committed before its cut.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WonSeal {
-    /// Its offset in `names`.
-    pub names_offset: u64,
+    /// Its offset in `commits`.
+    pub commit_offset: u64,
     /// The hash that the day's next seal must carry.
     pub seal_hash: [u8; 32],
     /// What it says.
@@ -107,19 +107,19 @@ pub struct WonSeal {
 /// What counts from a record on.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Won {
-    /// A name: it is now the head of its chain.
-    Name(WonName),
+    /// A commit: it is now the head of its chain.
+    Commit(WonCommit),
     /// A seal: it is now the one of its day.
     Seal(WonSeal),
 }
 
 impl Won {
-    /// Its offset in `names`.
+    /// Its offset in `commits`.
     #[must_use]
-    pub fn names_offset(&self) -> u64 {
+    pub fn commit_offset(&self) -> u64 {
         match self {
-            Self::Name(name) => name.names_offset,
-            Self::Seal(seal) => seal.names_offset,
+            Self::Commit(commit) => commit.commit_offset,
+            Self::Seal(seal) => seal.commit_offset,
         }
     }
 }
@@ -131,17 +131,17 @@ pub enum Applied {
     Pinned,
     /// A name or seal that won.
     Won(Box<Won>),
-    /// A name, seal or pin that came too late; it changes nothing.
+    /// A commit, seal or pin that came too late; it changes nothing.
     Lost,
     /// An alarm that was raised or cleared, or one beside the alarm that stands.
     Alarm,
 }
 
-/// Why naming must stop.
+/// Why committing must stop.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NamesError {
+pub enum CommitsError {
     /// The record is not of this topic.
-    #[error("WB-4101 record {offset} of names is not a names record: {detail}")]
+    #[error("WB-4101 record {offset} of commits is not a names record: {detail}")]
     Undecodable {
         /// Its offset.
         offset: u64,
@@ -150,8 +150,8 @@ pub enum NamesError {
     },
     /// Two attempts of one block folded to different content.
     #[error(
-        "WB-4102 block {block} of {topic}/{partition} was named with two different content hashes, \
-         at names offsets {first} and {second}: the fold was not the same; naming stops until this is explained"
+        "WB-4102 block {block} of {topic}/{partition} was committed with two different content hashes, \
+         at names offsets {first} and {second}: the fold was not the same; committing stops until this is explained"
     )]
     Contradiction {
         /// The topic.
@@ -171,7 +171,7 @@ pub enum NamesError {
 #[derive(Debug, Clone, Default)]
 pub struct Chains {
     pin: Option<Pin>,
-    heads: BTreeMap<TopicPartition, WonName>,
+    heads: BTreeMap<TopicPartition, WonCommit>,
     seals: BTreeMap<i32, WonSeal>,
     alarm: Option<(u64, Alarm)>,
     next_offset: u64,
@@ -186,12 +186,12 @@ impl Chains {
 
     /// The latest winning name of a partition.
     #[must_use]
-    pub fn head(&self, partition: &TopicPartition) -> Option<&WonName> {
+    pub fn head(&self, partition: &TopicPartition) -> Option<&WonCommit> {
         self.heads.get(partition)
     }
 
     /// All heads, in the order of topic and partition.
-    pub fn heads(&self) -> impl Iterator<Item = (&TopicPartition, &WonName)> {
+    pub fn heads(&self) -> impl Iterator<Item = (&TopicPartition, &WonCommit)> {
         self.heads.iter()
     }
 
@@ -221,20 +221,20 @@ impl Chains {
     /// The hash that the next name of a partition must carry as its predecessor.
     #[must_use]
     pub fn predecessor(&self, partition: &TopicPartition) -> [u8; 32] {
-        self.heads.get(partition).map_or(CHAIN_START, |head| head.name_hash)
+        self.heads.get(partition).map_or(CHAIN_START, |head| head.commit_hash)
     }
 
     /// Applies the record at an offset.
     ///
     /// # Errors
-    /// [`NamesError::Undecodable`] for a record of another form, [`NamesError::Contradiction`]
+    /// [`CommitsError::Undecodable`] for a record of another form, [`CommitsError::Contradiction`]
     /// where a loser of the head's own block has another content hash.
-    pub fn apply(&mut self, offset: u64, record: &[u8]) -> Result<Applied, NamesError> {
-        let decoded = NamesRecord::decode(record)
-            .map_err(|error| NamesError::Undecodable { offset, detail: error.to_string() })?;
+    pub fn apply(&mut self, offset: u64, record: &[u8]) -> Result<Applied, CommitsError> {
+        let decoded = CommitsRecord::decode(record)
+            .map_err(|error| CommitsError::Undecodable { offset, detail: error.to_string() })?;
         let applied = match decoded.record {
             None => {
-                return Err(NamesError::Undecodable { offset, detail: "it is empty".to_owned() });
+                return Err(CommitsError::Undecodable { offset, detail: "it is empty".to_owned() });
             }
             Some(Record::Pin(pin)) => {
                 if self.pin.is_none() {
@@ -244,7 +244,7 @@ impl Chains {
                     Applied::Lost
                 }
             }
-            Some(Record::Name(name)) => self.apply_name(offset, record, name)?,
+            Some(Record::Commit(commit)) => self.apply_commit(offset, record, commit)?,
             Some(Record::Seal(seal)) => self.apply_seal(offset, record, seal),
             Some(Record::Alarm(alarm)) => {
                 if alarm.cleared {
@@ -260,16 +260,16 @@ impl Chains {
     }
 
     /// Whether a name goes on where its chain stands: the next block, from the next offset.
-    fn continues(&self, chain: &TopicPartition, name: &Name) -> bool {
+    fn continues(&self, chain: &TopicPartition, commit: &Commit) -> bool {
         let next = self
             .heads
             .get(chain)
-            .map_or((0, 0), |head| (head.name.block.saturating_add(1), head.name.end_offset));
-        (name.block, name.first_offset) == next && name.end_offset > name.first_offset
+            .map_or((0, 0), |head| (head.commit.block.saturating_add(1), head.commit.end_offset));
+        (commit.block, commit.first_offset) == next && commit.end_offset > commit.first_offset
     }
 
     /// A seal wins where it follows its day's seal, holds more than that one, and nothing that is
-    /// named after it.
+    /// committed after it.
     fn apply_seal(&mut self, offset: u64, record: &[u8], seal: Seal) -> Applied {
         let before = self.seals.get(&seal.day);
         let predecessor = before.map_or(CHAIN_START, |won| won.seal_hash);
@@ -277,25 +277,27 @@ impl Chains {
         if seal.predecessor != predecessor || !grows || seal.cut > offset {
             return Applied::Lost;
         }
-        let won = WonSeal { names_offset: offset, seal_hash: name_hash(record), seal };
+        let won = WonSeal { commit_offset: offset, seal_hash: commit_hash(record), seal };
         self.seals.insert(won.seal.day, won.clone());
         Applied::Won(Box::new(Won::Seal(won)))
     }
 
-    fn apply_name(&mut self, offset: u64, record: &[u8], name: Name) -> Result<Applied, NamesError> {
-        let chain = TopicPartition::new(&name.topic, name.partition);
-        if name.predecessor == self.predecessor(&chain) && self.continues(&chain, &name) {
-            let won = WonName { names_offset: offset, name_hash: name_hash(record), name };
+    fn apply_commit(&mut self, offset: u64, record: &[u8], commit: Commit) -> Result<Applied, CommitsError> {
+        let chain = TopicPartition::new(&commit.topic, commit.partition);
+        if commit.predecessor == self.predecessor(&chain) && self.continues(&chain, &commit) {
+            let won = WonCommit { commit_offset: offset, commit_hash: commit_hash(record), commit };
             self.heads.insert(chain, won.clone());
-            return Ok(Applied::Won(Box::new(Won::Name(won))));
+            return Ok(Applied::Won(Box::new(Won::Commit(won))));
         }
         match self.heads.get(&chain) {
-            Some(head) if head.name.block == name.block && head.name.content_hash != name.content_hash => {
-                Err(NamesError::Contradiction {
+            Some(head)
+                if head.commit.block == commit.block && head.commit.content_hash != commit.content_hash =>
+            {
+                Err(CommitsError::Contradiction {
                     topic: chain.topic.clone(),
                     partition: chain.partition,
-                    block: name.block,
-                    first: head.names_offset,
+                    block: commit.block,
+                    first: head.commit_offset,
                     second: offset,
                 })
             }
@@ -308,9 +310,9 @@ impl Chains {
 mod tests {
     use super::*;
 
-    fn name(block: u64, attempt: u64, predecessor: [u8; 32], content: u8) -> Name {
-        Name {
-            version: NAMES_VERSION,
+    fn commit(block: u64, attempt: u64, predecessor: [u8; 32], content: u8) -> Commit {
+        Commit {
+            version: COMMITS_VERSION,
             topic: "shares".into(),
             block,
             attempt,
@@ -318,46 +320,46 @@ mod tests {
             content_hash: vec![content; 32],
             first_offset: block * 10,
             end_offset: block * 10 + 10,
-            ..Name::default()
+            ..Commit::default()
         }
     }
 
     #[test]
-    fn the_earliest_name_of_a_predecessor_wins() {
+    fn the_earliest_commit_of_a_predecessor_wins() {
         let mut chains = Chains::default();
-        let first = encode_name(&name(0, 1, CHAIN_START, 9));
+        let first = encode_commit(&commit(0, 1, CHAIN_START, 9));
         assert!(matches!(chains.apply(0, &first).unwrap(), Applied::Won(_)));
-        let zombie = encode_name(&name(0, 2, CHAIN_START, 9));
+        let zombie = encode_commit(&commit(0, 2, CHAIN_START, 9));
         assert_eq!(chains.apply(1, &zombie).unwrap(), Applied::Lost);
-        let second = encode_name(&name(1, 3, name_hash(&first), 4));
+        let second = encode_commit(&commit(1, 3, commit_hash(&first), 4));
         assert!(matches!(chains.apply(2, &second).unwrap(), Applied::Won(_)));
-        let stale = encode_name(&name(1, 4, name_hash(&zombie), 4));
+        let stale = encode_commit(&commit(1, 4, commit_hash(&zombie), 4));
         assert_eq!(chains.apply(3, &stale).unwrap(), Applied::Lost, "it follows a loser");
         let head = chains.head(&TopicPartition::new("shares", 0)).unwrap();
-        assert_eq!((head.names_offset, head.name.attempt), (2, 3));
+        assert_eq!((head.commit_offset, head.commit.attempt), (2, 3));
         assert_eq!(chains.next_offset(), 4);
     }
 
     #[test]
-    fn a_name_that_leaves_a_gap_changes_nothing() {
+    fn a_commit_that_leaves_a_gap_changes_nothing() {
         let mut chains = Chains::default();
-        let first = encode_name(&name(0, 1, CHAIN_START, 9));
+        let first = encode_commit(&commit(0, 1, CHAIN_START, 9));
         chains.apply(0, &first).unwrap();
-        let skips = name(2, 1, name_hash(&first), 9);
-        assert_eq!(chains.apply(1, &encode_name(&skips)).unwrap(), Applied::Lost);
-        let mut torn = name(1, 1, name_hash(&first), 9);
+        let skips = commit(2, 1, commit_hash(&first), 9);
+        assert_eq!(chains.apply(1, &encode_commit(&skips)).unwrap(), Applied::Lost);
+        let mut torn = commit(1, 1, commit_hash(&first), 9);
         torn.first_offset = 11;
-        assert_eq!(chains.apply(2, &encode_name(&torn)).unwrap(), Applied::Lost);
-        let next = name(1, 1, name_hash(&first), 9);
-        assert!(matches!(chains.apply(3, &encode_name(&next)).unwrap(), Applied::Won(_)));
+        assert_eq!(chains.apply(2, &encode_commit(&torn)).unwrap(), Applied::Lost);
+        let next = commit(1, 1, commit_hash(&first), 9);
+        assert!(matches!(chains.apply(3, &encode_commit(&next)).unwrap(), Applied::Won(_)));
     }
 
     #[test]
-    fn two_contents_of_one_block_stop_naming() {
+    fn two_contents_of_one_block_stop_committing() {
         let mut chains = Chains::default();
-        chains.apply(0, &encode_name(&name(0, 1, CHAIN_START, 9))).unwrap();
-        let other = encode_name(&name(0, 2, CHAIN_START, 8));
-        assert!(matches!(chains.apply(1, &other), Err(NamesError::Contradiction { .. })));
+        chains.apply(0, &encode_commit(&commit(0, 1, CHAIN_START, 9))).unwrap();
+        let other = encode_commit(&commit(0, 2, CHAIN_START, 8));
+        assert!(matches!(chains.apply(1, &other), Err(CommitsError::Contradiction { .. })));
     }
 
     #[test]
@@ -365,7 +367,7 @@ mod tests {
         let mut chains = Chains::default();
         let seal = |day, tag, cut, predecessor: [u8; 32]| {
             encode_seal(&Seal {
-                version: NAMES_VERSION,
+                version: COMMITS_VERSION,
                 day,
                 seal: tag,
                 cut,
@@ -377,13 +379,13 @@ mod tests {
         assert!(matches!(chains.apply(10, &first).unwrap(), Applied::Won(_)));
         for (why, record) in [
             ("a rival of the first", seal(20_000, 2, 6, CHAIN_START)),
-            ("no more than the first", seal(20_000, 3, 5, name_hash(&first))),
-            ("a cut after itself", seal(20_000, 4, 99, name_hash(&first))),
-            ("another day's predecessor", seal(20_001, 5, 6, name_hash(&first))),
+            ("no more than the first", seal(20_000, 3, 5, commit_hash(&first))),
+            ("a cut after itself", seal(20_000, 4, 99, commit_hash(&first))),
+            ("another day's predecessor", seal(20_001, 5, 6, commit_hash(&first))),
         ] {
             assert_eq!(chains.apply(11, &record).unwrap(), Applied::Lost, "{why}");
         }
-        let second = seal(20_000, 6, 11, name_hash(&first));
+        let second = seal(20_000, 6, 11, commit_hash(&first));
         assert!(matches!(chains.apply(12, &second).unwrap(), Applied::Won(_)));
         assert!(matches!(chains.apply(13, &seal(20_001, 7, 11, CHAIN_START)).unwrap(), Applied::Won(_)));
         assert_eq!(chains.seal(20_000).unwrap().seal.seal, 6);

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use wb_ledger::{Command, Event, InvoiceDates, Item, Refusal, State, Statement, StepFailed};
 use wb_units::Micros;
 
-use super::{Clerk, Signature};
-use crate::error::ClerkError;
+use super::{Biller, Signature};
+use crate::error::BillerError;
 use crate::journal::{HistoryEntry, Journal, NoteDocument};
 use crate::ports::{Clock, CutSource, LedgerLog, UsageStore};
 use crate::reference::Reference;
@@ -32,8 +32,8 @@ impl Done {
     }
 }
 
-impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
-    /// Now, by the clerk's clock.
+impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
+    /// Now, by the biller's clock.
     pub fn now_us(&self) -> Micros {
         self.clock.now_us()
     }
@@ -42,8 +42,8 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
     /// done before is not done again, so that a command whose answer was lost may be repeated.
     ///
     /// # Errors
-    /// [`ClerkError::Refused`], or what stopped the reading or writing of the ledger.
-    pub async fn act(&self, command: &Command, by: &Signature) -> Result<Done, ClerkError> {
+    /// [`BillerError::Refused`], or what stopped the reading or writing of the ledger.
+    pub async fn act(&self, command: &Command, by: &Signature) -> Result<Done, BillerError> {
         let mut journal = self.journal.lock().await;
         self.act_in(&mut journal, command, by).await
     }
@@ -53,10 +53,10 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
         journal: &mut Journal,
         command: &Command,
         by: &Signature,
-    ) -> Result<Done, ClerkError> {
+    ) -> Result<Done, BillerError> {
         match journal.execute(&self.log, command, (&by.who, &by.why, self.clock.now_us())).await {
             Ok(events) => Ok(Done::Recorded(events)),
-            Err(ClerkError::Refused(Refusal::AlreadyRecorded { id })) => Ok(Done::Existed(id)),
+            Err(BillerError::Refused(Refusal::AlreadyRecorded { id })) => Ok(Done::Existed(id)),
             Err(error) => Err(error),
         }
     }
@@ -66,7 +66,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
     ///
     /// # Errors
     /// As [`Self::act`].
-    pub async fn issue(&self, invoice_id: &str, by: &Signature) -> Result<Done, ClerkError> {
+    pub async fn issue(&self, invoice_id: &str, by: &Signature) -> Result<Done, BillerError> {
         let mut journal = self.journal.lock().await;
         journal.refresh(&self.log).await?;
         let dates = match journal.state().review(invoice_id) {
@@ -82,8 +82,8 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
         };
         let command = Command::IssueApproved { invoice_id: invoice_id.to_owned(), dates };
         match self.act_in(&mut journal, &command, by).await {
-            Err(ClerkError::Refused(Refusal::AlreadyIssued { number, .. })) => Ok(Done::Existed(number)),
-            Err(error @ ClerkError::Record(_)) => {
+            Err(BillerError::Refused(Refusal::AlreadyIssued { number, .. })) => Ok(Done::Existed(number)),
+            Err(error @ BillerError::Record(_)) => {
                 let draft = journal.state().review(invoice_id).map(|review| review.draft.clone());
                 match draft {
                     Some(draft) => self.failed_to_issue(&mut journal, &draft, by, error).await,
@@ -94,7 +94,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
         }
     }
 
-    async fn due_dates(&self, draft: &wb_ledger::Invoice) -> Result<InvoiceDates, ClerkError> {
+    async fn due_dates(&self, draft: &wb_ledger::Invoice) -> Result<InvoiceDates, BillerError> {
         let cut = draft.evidence.cut;
         self.check_reached(cut).await?;
         let reference = Reference::load(&self.store, cut).await?;
@@ -109,8 +109,8 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
         journal: &mut Journal,
         draft: &wb_ledger::Invoice,
         by: &Signature,
-        error: ClerkError,
-    ) -> Result<Done, ClerkError> {
+        error: BillerError,
+    ) -> Result<Done, BillerError> {
         let failed = StepFailed {
             invoice_id: draft.invoice_id.clone(),
             customer_id: draft.customer_id.clone(),
@@ -120,7 +120,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
         };
         // A draft that is not approved has no failed issue; the first error tells what is wrong.
         match self.act_in(journal, &Command::IssueFailed(failed), by).await {
-            Ok(_) | Err(ClerkError::Refused(_)) => Err(error),
+            Ok(_) | Err(BillerError::Refused(_)) => Err(error),
             Err(worse) => Err(worse),
         }
     }
@@ -130,7 +130,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
     ///
     /// # Errors
     /// As [`Self::act`].
-    pub async fn overdue(&self, at_us: Micros, by: &Signature) -> Result<Vec<Item>, ClerkError> {
+    pub async fn overdue(&self, at_us: Micros, by: &Signature) -> Result<Vec<Item>, BillerError> {
         let mut journal = self.journal.lock().await;
         journal.refresh(&self.log).await?;
         let ids: Vec<String> =
@@ -143,7 +143,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
                     overdue.extend(journal.state().item(&invoice_id).cloned());
                 }
                 // Another run was first, or a payment came in between.
-                Ok(_) | Err(ClerkError::Refused(Refusal::NotDue { .. } | Refusal::WrongState { .. })) => {}
+                Ok(_) | Err(BillerError::Refused(Refusal::NotDue { .. } | Refusal::WrongState { .. })) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -159,7 +159,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
         at_us: Micros,
         ppm_per_month: u32,
         by: &Signature,
-    ) -> Result<Vec<Event>, ClerkError> {
+    ) -> Result<Vec<Event>, BillerError> {
         let mut journal = self.journal.lock().await;
         journal.refresh(&self.log).await?;
         let due = |item: &&Item| item.is_open() && item.overdue_us.is_some();
@@ -170,7 +170,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
             match self.act_in(&mut journal, &command, by).await {
                 Ok(done) => notes.extend_from_slice(done.events()),
                 // Charged up to then already, or void.
-                Err(ClerkError::Refused(Refusal::NotDue { .. } | Refusal::WrongState { .. })) => {}
+                Err(BillerError::Refused(Refusal::NotDue { .. } | Refusal::WrongState { .. })) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -181,7 +181,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
     ///
     /// # Errors
     /// What stopped the reading of the ledger.
-    pub async fn statements(&self, customer_id: &str, at_us: Micros) -> Result<Vec<Statement>, ClerkError> {
+    pub async fn statements(&self, customer_id: &str, at_us: Micros) -> Result<Vec<Statement>, BillerError> {
         self.read(|journal| journal.state().statements(customer_id, at_us)).await
     }
 
@@ -189,7 +189,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
     ///
     /// # Errors
     /// What stopped the reading of the ledger.
-    pub async fn items(&self) -> Result<BTreeMap<String, Item>, ClerkError> {
+    pub async fn items(&self) -> Result<BTreeMap<String, Item>, BillerError> {
         self.read(|journal| journal.state().items().map(|item| (item.id.clone(), item.clone())).collect())
             .await
     }
@@ -198,7 +198,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
     ///
     /// # Errors
     /// What stopped the reading of the ledger.
-    pub async fn state(&self) -> Result<State, ClerkError> {
+    pub async fn state(&self) -> Result<State, BillerError> {
         self.read(|journal| journal.state().clone()).await
     }
 
@@ -206,7 +206,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
     ///
     /// # Errors
     /// [`Refusal::NoSuch`], or what stopped the reading of the ledger.
-    pub async fn note(&self, name: &str) -> Result<Arc<NoteDocument>, ClerkError> {
+    pub async fn note(&self, name: &str) -> Result<Arc<NoteDocument>, BillerError> {
         let found = self.read(|journal| journal.note(name).cloned()).await?;
         found.ok_or_else(|| Refusal::NoSuch { what: "note", id: name.chars().take(64).collect() }.into())
     }
@@ -215,7 +215,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
     ///
     /// # Errors
     /// What stopped the reading of the ledger.
-    pub async fn notes(&self) -> Result<Vec<Arc<NoteDocument>>, ClerkError> {
+    pub async fn notes(&self) -> Result<Vec<Arc<NoteDocument>>, BillerError> {
         let mut notes: Vec<_> = self.read(|journal| journal.notes().cloned().collect()).await?;
         notes.sort_by_key(|document| document.ledger_offset);
         Ok(notes)
@@ -225,11 +225,11 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
     ///
     /// # Errors
     /// What stopped the reading of the ledger.
-    pub async fn history(&self, invoice_id: &str) -> Result<Vec<HistoryEntry>, ClerkError> {
+    pub async fn history(&self, invoice_id: &str) -> Result<Vec<HistoryEntry>, BillerError> {
         self.read(|journal| journal.history(invoice_id).to_vec()).await
     }
 
-    async fn read<T>(&self, read: impl FnOnce(&Journal) -> T) -> Result<T, ClerkError> {
+    async fn read<T>(&self, read: impl FnOnce(&Journal) -> T) -> Result<T, BillerError> {
         let mut journal = self.journal.lock().await;
         journal.refresh(&self.log).await?;
         Ok(read(&journal))

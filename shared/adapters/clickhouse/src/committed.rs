@@ -1,4 +1,4 @@
-//! What named blocks hold, block by block, for those who pass it on: all tenants' rows, so this is
+//! What committed blocks hold, block by block, for those who pass it on: all tenants' rows, so this is
 //! for the operator's own services and never behind a window that tenants look through.
 //!
 //! Numbers of blocks and attempts are written into SQL as numbers; texts travel as parameters.
@@ -15,9 +15,9 @@ pub const NAMED_PAGE_ROWS: u32 = 20_000;
 
 /// A block that has its name.
 #[derive(Debug, Clone, PartialEq, Eq, clickhouse::Row, Deserialize)]
-pub struct NamedBlock {
-    /// Where it is named.
-    pub names_offset: u64,
+pub struct CommittedBlock {
+    /// Where it is committed.
+    pub commit_offset: u64,
     /// The topic.
     pub topic: String,
     /// The partition.
@@ -34,14 +34,14 @@ pub struct NamedBlock {
     pub rejected: u64,
 }
 
-/// Where a row stands: its block, by where that is named, and its place among the table's rows.
+/// Where a row stands: its block, by where that is committed, and its place among the table's rows.
 pub type RowPlace = (u64, u32);
 
 /// Accepted work of a machine in an interval, as one block counted it.
 #[derive(Debug, Clone, PartialEq, Eq, clickhouse::Row, Deserialize)]
-pub struct NamedWork {
-    /// Where its block is named.
-    pub names_offset: u64,
+pub struct CommittedWork {
+    /// Where its block is committed.
+    pub commit_offset: u64,
     /// Its place in the block.
     pub idx: u32,
     /// The machine.
@@ -62,7 +62,7 @@ pub struct NamedWork {
     pub credited_q32: u128,
     /// Shares that solved a block.
     pub blocks: u64,
-    /// Whose the machine was, by what was known when the block was named; empty where nobody's.
+    /// Whose the machine was, by what was known when the block was committed; empty where nobody's.
     pub customer_id: String,
     /// Under which contract.
     pub contract_id: String,
@@ -70,9 +70,9 @@ pub struct NamedWork {
 
 /// A reading of a cumulative register.
 #[derive(Debug, Clone, PartialEq, Eq, clickhouse::Row, Deserialize)]
-pub struct NamedEnergy {
-    /// Where its block is named.
-    pub names_offset: u64,
+pub struct CommittedEnergy {
+    /// Where its block is committed.
+    pub commit_offset: u64,
     /// Its place in the block.
     pub idx: u32,
     /// The event's id.
@@ -89,7 +89,7 @@ pub struct NamedEnergy {
     pub event_time_us: i64,
     /// The register, watt-hours.
     pub register_wh: u64,
-    /// Whose the machine was, by what was known when the block was named; empty where nobody's.
+    /// Whose the machine was, by what was known when the block was committed; empty where nobody's.
     pub customer_id: String,
     /// Under which contract.
     pub contract_id: String,
@@ -97,9 +97,9 @@ pub struct NamedEnergy {
 
 /// GPUs held by someone.
 #[derive(Debug, Clone, PartialEq, Eq, clickhouse::Row, Deserialize)]
-pub struct NamedGpu {
-    /// Where its block is named.
-    pub names_offset: u64,
+pub struct CommittedGpu {
+    /// Where its block is committed.
+    pub commit_offset: u64,
     /// Its place in the block.
     pub idx: u32,
     /// The event's id.
@@ -110,7 +110,7 @@ pub struct NamedGpu {
     pub site_id: String,
     /// The allocation.
     pub allocation_id: String,
-    /// The GPU or slice, where it was named.
+    /// The GPU or slice, where it was committed.
     pub device: String,
     /// The MIG profile, empty for whole GPUs.
     pub profile: String,
@@ -126,7 +126,7 @@ pub struct NamedGpu {
     pub end_us: Option<i64>,
     /// When this was said.
     pub event_time_us: i64,
-    /// Whose the node was at the start, by what was known when the block was named.
+    /// Whose the node was at the start, by what was known when the block was committed.
     pub customer_id: String,
     /// Under which contract.
     pub contract_id: String,
@@ -148,7 +148,7 @@ const WORK: Counted = Counted {
     at: "interval_start_us",
     only: "verdict = 'accepted'",
     columns: "machine_id, site_id, interval_start_us, chain, nbits, subsidy_sat, shares, credited_q32, blocks",
-    what: "read the work of named blocks",
+    what: "read the work of committed blocks",
 };
 
 const ENERGY: Counted = Counted {
@@ -157,7 +157,7 @@ const ENERGY: Counted = Counted {
     at: "event_time_us",
     only: "1",
     columns: "event_id, machine_id, site_id, meter_id, witness, event_time_us, register_wh",
-    what: "read the readings of named blocks",
+    what: "read the readings of committed blocks",
 };
 
 const GPU: Counted = Counted {
@@ -167,86 +167,87 @@ const GPU: Counted = Counted {
     only: "1",
     columns: "event_id, node_id, site_id, allocation_id, device, profile, account, state, gpus, start_us, \
               end_us, event_time_us",
-    what: "read the spans of named blocks",
+    what: "read the spans of committed blocks",
 };
 
 fn list<T: ToString>(numbers: impl Iterator<Item = T>) -> String {
     numbers.map(|number| number.to_string()).collect::<Vec<_>>().join(", ")
 }
 
-/// The rows after a place, with whose they were when their block was named.
-fn page_sql(of: &Counted, blocks: &[NamedBlock], after: Option<RowPlace>) -> String {
+/// The rows after a place, with whose they were when their block was committed.
+fn page_sql(of: &Counted, blocks: &[CommittedBlock], after: Option<RowPlace>) -> String {
     let Counted { table, machine, at, only, columns, .. } = of;
     let attempts = list(blocks.iter().map(|block| block.attempt));
-    let offsets = list(blocks.iter().map(|block| block.names_offset));
+    let offsets = list(blocks.iter().map(|block| block.commit_offset));
     let numbers = list(blocks.iter().map(|block| block.block));
     let after = match after {
         None => "1".to_owned(),
-        Some((names_offset, idx)) => format!("(names_offset, idx) > ({names_offset}, {idx})"),
+        Some((commit_offset, idx)) => format!("(commit_offset, idx) > ({commit_offset}, {idx})"),
     };
     // An attempt is a random number of 64 bits, drawn for one block; the tuple says it exactly.
     let tuples = list(blocks.iter().map(|block| {
         format!("(toUInt32({}), toUInt64({}), toUInt64({}))", block.partition, block.block, block.attempt)
     }));
     let page = format!(
-        "SELECT toUInt64(transform(attempt, [{attempts}], [{offsets}], toUInt64(0))) AS names_offset, idx,
+        "SELECT toUInt64(transform(attempt, [{attempts}], [{offsets}], toUInt64(0))) AS commit_offset, idx,
            {machine} AS of_machine, {at} AS at_us, {columns}
          FROM {table}
          WHERE attempt IN ({attempts}) AND block IN ({numbers}) AND (partition, block, attempt) IN ({tuples})
            AND {only} AND {after}
-         ORDER BY names_offset, idx LIMIT {NAMED_PAGE_ROWS}"
+         ORDER BY commit_offset, idx LIMIT {NAMED_PAGE_ROWS}"
     );
     let facts = format!("kind = 'assignment' AND entity IN (SELECT of_machine FROM ({page}))");
     let (from, to) =
         (settlement_boundary("valid_from_us"), settlement_boundary("assumeNotNull(valid_to_us)"));
     // The rule of the reads' versions, but as of each row's own block: of the assignments that were
-    // named by then and had begun, the last one holds, until its own end.
+    // committed by then and had begun, the last one holds, until its own end.
     let assignments = format!(
         "SELECT entity AS assigned, {from} AS from_us,
            if(isNull(valid_to_us), toInt64({}), {to}) AS to_us,
            JSONExtractString(body, 'customer_id') AS whose, JSONExtractString(body, 'contract_id') AS under,
-           (valid_from_us, partition, block, facts.idx) AS recorded, fact_names_offset
+           (valid_from_us, partition, block, facts.idx) AS recorded, fact_commit_offset
          FROM facts INNER JOIN (
-           SELECT DISTINCT names_offset AS fact_names_offset, topic, partition, block, attempt FROM manifest
+           SELECT DISTINCT commit_offset AS fact_commit_offset, topic, partition, block, attempt FROM manifest
            WHERE (topic, partition, block) IN (SELECT topic, partition, block FROM facts WHERE {facts})
-         ) AS named USING (topic, partition, block, attempt)
+         ) AS committed USING (topic, partition, block, attempt)
          WHERE {facts}",
         i64::MAX
     );
     format!(
-        "SELECT names_offset, idx, {columns}, if(at_us < held.3, held.1, '') AS customer_id,
+        "SELECT commit_offset, idx, {columns}, if(at_us < held.3, held.1, '') AS customer_id,
            if(at_us < held.3, held.2, '') AS contract_id
          FROM (
-           SELECT names_offset, idx, at_us, {columns},
-             argMaxIf((whose, under, to_us), recorded, from_us <= at_us AND fact_names_offset <= names_offset)
+           SELECT commit_offset, idx, at_us, {columns},
+             argMaxIf((whose, under, to_us), recorded, from_us <= at_us AND fact_commit_offset <= commit_offset)
                AS held
            FROM ({page}) AS page LEFT JOIN ({assignments}) AS a ON a.assigned = page.of_machine
-           GROUP BY names_offset, idx, at_us, {columns}
-         ) ORDER BY names_offset, idx"
+           GROUP BY commit_offset, idx, at_us, {columns}
+         ) ORDER BY commit_offset, idx"
     )
 }
 
 impl Store {
-    /// Blocks that are named and projected, in the order of their names, from an offset of `names`
-    /// on. Whatever is named before the last of them is among them.
+    /// Blocks that are committed and projected, in the order of their commits, from an offset of `commits`
+    /// on. Whatever is committed before the last of them is among them.
     ///
     /// # Errors
     /// [`StoreError::Query`].
-    pub async fn named_blocks(
+    pub async fn committed_blocks(
         &self,
-        from_names_offset: u64,
+        from_commit_offset: u64,
         limit: u32,
-    ) -> Result<Vec<NamedBlock>, StoreError> {
-        let sql = "SELECT DISTINCT names_offset, topic, partition, block, attempt, events, accepted, rejected
-             FROM manifest WHERE names_offset >= {from:UInt64} ORDER BY names_offset LIMIT {limit:UInt32}";
-        let query = self.client().query_raw(sql).param("from", from_names_offset).param("limit", limit);
-        query.fetch_all().await.map_err(query_failed("list the named blocks"))
+    ) -> Result<Vec<CommittedBlock>, StoreError> {
+        let sql =
+            "SELECT DISTINCT commit_offset, topic, partition, block, attempt, events, accepted, rejected
+             FROM manifest WHERE commit_offset >= {from:UInt64} ORDER BY commit_offset LIMIT {limit:UInt32}";
+        let query = self.client().query_raw(sql).param("from", from_commit_offset).param("limit", limit);
+        query.fetch_all().await.map_err(query_failed("list the committed blocks"))
     }
 
-    async fn named_page<T: RowOwned + RowRead>(
+    async fn committed_page<T: RowOwned + RowRead>(
         &self,
         of: &Counted,
-        blocks: &[NamedBlock],
+        blocks: &[CommittedBlock],
         after: Option<RowPlace>,
     ) -> Result<Vec<T>, StoreError> {
         if blocks.is_empty() {
@@ -256,39 +257,39 @@ impl Store {
         self.client().query_raw(&sql).fetch_all().await.map_err(query_failed(of.what))
     }
 
-    /// Accepted work of named blocks of `shares`, after a place.
+    /// Accepted work of committed blocks of `shares`, after a place.
     ///
     /// # Errors
     /// [`StoreError::Query`].
-    pub async fn named_work(
+    pub async fn committed_work(
         &self,
-        blocks: &[NamedBlock],
+        blocks: &[CommittedBlock],
         after: Option<RowPlace>,
-    ) -> Result<Vec<NamedWork>, StoreError> {
-        self.named_page(&WORK, blocks, after).await
+    ) -> Result<Vec<CommittedWork>, StoreError> {
+        self.committed_page(&WORK, blocks, after).await
     }
 
-    /// Readings of named blocks of `energy`, after a place.
+    /// Readings of committed blocks of `energy`, after a place.
     ///
     /// # Errors
     /// [`StoreError::Query`].
-    pub async fn named_energy(
+    pub async fn committed_energy(
         &self,
-        blocks: &[NamedBlock],
+        blocks: &[CommittedBlock],
         after: Option<RowPlace>,
-    ) -> Result<Vec<NamedEnergy>, StoreError> {
-        self.named_page(&ENERGY, blocks, after).await
+    ) -> Result<Vec<CommittedEnergy>, StoreError> {
+        self.committed_page(&ENERGY, blocks, after).await
     }
 
-    /// Spans of named blocks of `gpu`, after a place.
+    /// Spans of committed blocks of `gpu`, after a place.
     ///
     /// # Errors
     /// [`StoreError::Query`].
-    pub async fn named_gpu(
+    pub async fn committed_gpu(
         &self,
-        blocks: &[NamedBlock],
+        blocks: &[CommittedBlock],
         after: Option<RowPlace>,
-    ) -> Result<Vec<NamedGpu>, StoreError> {
-        self.named_page(&GPU, blocks, after).await
+    ) -> Result<Vec<CommittedGpu>, StoreError> {
+        self.committed_page(&GPU, blocks, after).await
     }
 }

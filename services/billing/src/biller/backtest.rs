@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use wb_rating::Contract;
 
-use super::{Clerk, Drawn, balances_before};
+use super::{Biller, Drawn, balances_before};
 use crate::bill::{Bill, bill};
-use crate::error::ClerkError;
+use crate::error::BillerError;
 use crate::journal::IssuedDocument;
 use crate::ports::{Clock, CutSource, LedgerLog, UsageStore};
 use crate::reference::Reference;
@@ -73,19 +73,19 @@ impl Backtest {
     }
 }
 
-impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
+impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
     /// What a document would have billed over a month, beside what was billed. `document` is JSON; of
     /// which contract's usage is said by `contract_id`, else by the document. The document is taken to
     /// hold in the whole month.
     ///
     /// # Errors
-    /// [`ClerkError::NotThisContract`] for a contract of which nothing is recorded, and what stops a bill.
+    /// [`BillerError::NotThisContract`] for a contract of which nothing is recorded, and what stops a bill.
     pub async fn backtest(
         &self,
         document: &str,
         contract_id: Option<&str>,
         period: &str,
-    ) -> Result<Backtest, ClerkError> {
+    ) -> Result<Backtest, BillerError> {
         let contract = Contract::parse(document)?;
         let contract_id = contract_id.unwrap_or(&contract.contract_id).to_owned();
         let mut journal = self.journal.lock().await;
@@ -96,14 +96,14 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
         };
         self.check_reached(cut).await?;
         let reference = Reference::load(&self.store, cut).await?;
-        let owner = reference.customer_of(&contract_id).ok_or_else(|| ClerkError::NotThisContract {
+        let owner = reference.customer_of(&contract_id).ok_or_else(|| BillerError::NotThisContract {
             found: contract.contract_id.clone(),
             detail: format!(
                 "nothing is recorded of contract {contract_id} at cut {cut}; name one with usage"
             ),
         })?;
         let document = as_document_of(document, &contract_id, &owner)?;
-        let terms = reference.terms_of_document(&document, period)?.ok_or_else(|| ClerkError::NoTerms {
+        let terms = reference.terms_of_document(&document, period)?.ok_or_else(|| BillerError::NoTerms {
             contract_id: contract_id.clone(),
             period: period.to_owned(),
             cut,
@@ -123,7 +123,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
     ///
     /// # Errors
     /// What stops the reading of facts.
-    pub async fn contracts_of(&self, customer_id: &str) -> Result<Vec<String>, ClerkError> {
+    pub async fn contracts_of(&self, customer_id: &str) -> Result<Vec<String>, BillerError> {
         let cut = self.store.settled(self.cuts.settled_cut().await?).await?;
         let reference = Reference::load(&self.store, cut).await?;
         let own =
@@ -136,7 +136,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
     ///
     /// # Errors
     /// What stops the reading of facts.
-    pub async fn documents_of(&self, contract_id: &str) -> Result<Vec<(i64, String)>, ClerkError> {
+    pub async fn documents_of(&self, contract_id: &str) -> Result<Vec<(i64, String)>, BillerError> {
         let cut = self.store.settled(self.cuts.settled_cut().await?).await?;
         let reference = Reference::load(&self.store, cut).await?;
         Ok(reference.documents_of(contract_id))
@@ -146,15 +146,15 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
     /// others.
     ///
     /// # Errors
-    /// As [`Clerk::recompute`].
-    pub async fn bill_of(&self, invoice_id: &str) -> Result<Bill, ClerkError> {
+    /// As [`Biller::recompute`].
+    pub async fn bill_of(&self, invoice_id: &str) -> Result<Bill, BillerError> {
         let document = self.invoice(invoice_id).await?;
         let invoice = &document.invoice;
         let (contract_id, period, cut) = (&invoice.contract_id, &invoice.period.text, invoice.evidence.cut);
         let journal = self.journal.lock().await;
         let bill =
             self.bill(&journal, &mut BTreeMap::new(), (contract_id, period), cut, Drawn::Before).await?;
-        bill.ok_or_else(|| ClerkError::NoTerms {
+        bill.ok_or_else(|| BillerError::NoTerms {
             contract_id: contract_id.clone(),
             period: period.clone(),
             cut,
@@ -163,8 +163,8 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
 }
 
 /// The document with the ids of the contract whose usage it is tried on.
-fn as_document_of(document: &str, contract_id: &str, customer_id: &str) -> Result<String, ClerkError> {
-    let refuse = |detail: String| ClerkError::NotThisContract { found: contract_id.to_owned(), detail };
+fn as_document_of(document: &str, contract_id: &str, customer_id: &str) -> Result<String, BillerError> {
+    let refuse = |detail: String| BillerError::NotThisContract { found: contract_id.to_owned(), detail };
     let mut value: serde_json::Value =
         serde_json::from_str(document).map_err(|error| refuse(error.to_string()))?;
     let Some(table) = value.as_object_mut() else { return Err(refuse("it is no JSON object".to_owned())) };

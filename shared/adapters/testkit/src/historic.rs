@@ -6,26 +6,26 @@ use serde_json::{Value, json};
 use wb_units::time::SECOND_US;
 
 use crate::build::{Builder, Rated};
-use crate::{Expect, POOL_MUSEUM, Part, TestkitError, read};
+use crate::{Expect, POOL_HISTORIC, Part, TestkitError, read};
 
 const ACCEPTED_FILE: &str = "bitcoin/stratum_v1_jobs.json";
 const REJECTED_FILE: &str = "bitcoin/stratum_v1_rejects.json";
 
-/// From when the museum stands: before the oldest of its blocks.
+/// From when the historic stands: before the oldest of its blocks.
 const START_US: i64 = 1_325_376_000 * SECOND_US;
 
 /// The block version from which on a coinbase begins with its height (BIP34).
 const BIP34_VERSION: u32 = 2;
 
 pub(crate) fn parts(data_dir: &Path, builder: &mut Builder) -> Result<Vec<Part>, TestkitError> {
-    builder.site("pool-museum", "Museum of real blocks", "UTC", START_US);
+    builder.site("pool-historic", "Real blocks", "UTC", START_US);
     let mut machines = Vec::new();
     let mut parts = Vec::new();
-    for (name, file) in [("museum blocks", ACCEPTED_FILE), ("museum rejects", REJECTED_FILE)] {
+    for (name, file) in [("historic blocks", ACCEPTED_FILE), ("historic rejects", REJECTED_FILE)] {
         let (path, text) = read(data_dir, file)?;
         let cases: Vec<Value> = serde_json::from_str(&text)
             .map_err(|error| TestkitError::Form { path: path.clone(), what: error.to_string() })?;
-        let mut part = Part { name, source: POOL_MUSEUM, events: Vec::new(), expect: Expect::default() };
+        let mut part = Part { name, source: POOL_HISTORIC, events: Vec::new(), expect: Expect::default() };
         for case in &cases {
             add(&Case { path: &path, case }, &mut machines, builder, &mut part)?;
         }
@@ -81,10 +81,10 @@ fn add(
     let machine = format!("mus-{}", known + 1);
     if name == block {
         let rated = Rated { power_w: 1_000, ..Rated::default() };
-        builder.machine(&machine, "pool-museum", "Unknown miner of a real block", rated, START_US);
+        builder.machine(&machine, "pool-historic", "Unknown miner of a real block", rated, START_US);
     }
     // Job ids repeat between the cases: each has a scope of its own.
-    let scope = format!("museum/{name}");
+    let scope = format!("historic/{name}");
     let job_id = case.text("/notify_params/0")?;
     let assigned = case.case.get("assigned_difficulty").map(Value::to_string).unwrap_or_default();
     let session = json!({
@@ -126,7 +126,7 @@ fn add(
     if let Some(bits) = case.case.pointer("/submit_params/5") {
         submit["version_bits"] = bits.clone();
     }
-    part.events.push(builder.event(POOL_MUSEUM, "share", &scope, at_us, submit));
+    part.events.push(builder.event(POOL_HISTORIC, "share", &scope, at_us, submit));
     match (case.text("/verdict")?, case.case.get("reason").and_then(Value::as_str)) {
         ("accepted", None) => {
             let whole: u128 =

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use clickhouse::Row;
 use serde::Deserialize;
 use wb_clickhouse::StoreError;
-use wb_clickhouse::heads::{Head, named_to, read_heads, read_heads_above};
+use wb_clickhouse::heads::{Head, committed_to, read_heads, read_heads_above};
 use wb_clickhouse::whole_days::{AboveSeals, SealsAt};
 use wb_ledger::{ChainHead, EvidenceBlock, Hash};
 
@@ -63,7 +63,7 @@ fn head(head: Head) -> ChainHead {
         topic: head.topic,
         partition: head.partition,
         block: head.block,
-        name_hash: Hash::from_bytes(head.name_hash),
+        commit_hash: Hash::from_bytes(head.commit_hash),
     }
 }
 
@@ -78,18 +78,18 @@ impl ClickHouseUsage {
         Ok(heads.into_iter().map(head).collect())
     }
 
-    /// See [`crate::ports::UsageStore::named_cut`].
-    pub(super) async fn read_named_cut(&self, below: u64) -> Result<u64, PortError> {
+    /// See [`crate::ports::UsageStore::committed_cut`].
+    pub(super) async fn read_committed_cut(&self, below: u64) -> Result<u64, PortError> {
         let failed_end = |error| PortError::new("reading the manifest's end from ClickHouse", error);
-        let named = named_to(&self.client, below).await.map_err(failed_end)?;
-        let sql = "SELECT if(count() = 0, toUInt64(0), max(names_offset) + 1) FROM seals \
-             WHERE names_offset < {cut:UInt64}";
+        let committed = committed_to(&self.client, below).await.map_err(failed_end)?;
+        let sql = "SELECT if(count() = 0, toUInt64(0), max(commit_offset) + 1) FROM seals \
+             WHERE commit_offset < {cut:UInt64}";
         let sealed = self.client.query(sql).param("cut", below).fetch_one::<u64>();
-        Ok(named.max(sealed.await.map_err(failed("the end of the seals"))?))
+        Ok(committed.max(sealed.await.map_err(failed("the end of the seals"))?))
     }
 
-    /// See [`crate::ports::UsageStore::named_heads`].
-    pub(super) async fn read_named_heads(
+    /// See [`crate::ports::UsageStore::committed_heads`].
+    pub(super) async fn read_committed_heads(
         &self,
         settled: u64,
     ) -> Result<(u64, Option<Vec<ChainHead>>), PortError> {
@@ -98,8 +98,8 @@ impl ClickHouseUsage {
         let seals = self.read_seals(settled).await?;
         let (heads, above) =
             read_heads_above(&self.client, seals.blocks_from(), settled).await.map_err(failed_heads)?;
-        let named = heads.iter().map(|head| head.names_offset.saturating_add(1)).max().unwrap_or(0);
-        let cut = named.max(seals.end);
+        let committed = heads.iter().map(|head| head.commit_offset.saturating_add(1)).max().unwrap_or(0);
+        let cut = committed.max(seals.end);
         *self.held() = Some(Standing { cut, read_at, seals, above });
         Ok((cut, Some(heads.into_iter().map(head).collect())))
     }
@@ -142,19 +142,19 @@ impl ClickHouseUsage {
     }
 
     /// The names of some blocks at offsets in `[from, cut)`.
-    pub(super) async fn read_names(
+    pub(super) async fn read_commits(
         &self,
         ids: &BTreeSet<BlockId>,
         from: u64,
         cut: u64,
     ) -> Result<BTreeMap<BlockId, NameColumns>, PortError> {
-        let mut named = BTreeMap::new();
+        let mut committed = BTreeMap::new();
         let mut by_partition: BTreeMap<(&str, u32), Vec<u64>> = BTreeMap::new();
         for id in ids {
             by_partition.entry((&id.topic, id.partition)).or_default().push(id.block);
         }
         if by_partition.is_empty() {
-            return Ok(named);
+            return Ok(committed);
         }
         // Blocks are asked for one by one, unless they are too many for that: then what lies between them comes along.
         let is_listed = ids.len() <= BLOCKS_LISTED_MAX;
@@ -168,11 +168,11 @@ impl ClickHouseUsage {
                 "(topic = {{topic{index}:String}} AND partition = {{partition{index}:UInt32}} AND {blocks})"
             )
         };
-        // What holds for all names would only be looked up.
-        let from_on = if from > 0 { "AND names_offset >= {from:UInt64} " } else { "" };
+        // What holds for all commits would only be looked up.
+        let from_on = if from > 0 { "AND commit_offset >= {from:UInt64} " } else { "" };
         let sql = format!(
             "SELECT topic, partition, block, attempt, content_hash, merkle_root FROM manifest \
-             WHERE ({}) {from_on}AND names_offset < {{cut:UInt64}}",
+             WHERE ({}) {from_on}AND commit_offset < {{cut:UInt64}}",
             (0..by_partition.len()).map(of_partition).collect::<Vec<_>>().join(" OR ")
         );
         let mut query = self.client.query(&sql).param("cut", cut).with_setting("max_threads", "1");
@@ -188,15 +188,15 @@ impl ClickHouseUsage {
                 query = query.param(&format!("first{index}"), first).param(&format!("last{index}"), last);
             }
         }
-        let failed_names = failed("the names of blocks");
-        let mut rows = query.fetch::<NameColumns>().map_err(&failed_names)?;
-        while let Some(name) = rows.next().await.map_err(&failed_names)? {
+        let failed_commits = failed("the commits of blocks");
+        let mut rows = query.fetch::<NameColumns>().map_err(&failed_commits)?;
+        while let Some(name) = rows.next().await.map_err(&failed_commits)? {
             let id = name.id();
             // A name that was projected twice stands there twice.
             if ids.contains(&id) {
-                named.insert(id, name);
+                committed.insert(id, name);
             }
         }
-        Ok(named)
+        Ok(committed)
     }
 }

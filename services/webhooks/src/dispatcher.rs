@@ -53,7 +53,7 @@ impl Pace {
 }
 
 /// Serves endpoints from a ledger.
-pub struct Messenger<L, C, J> {
+pub struct Dispatcher<L, C, J> {
     ledger: L,
     clock: Arc<C>,
     jitter: Arc<J>,
@@ -64,7 +64,7 @@ pub struct Messenger<L, C, J> {
     _lock: File,
 }
 
-impl<L, C, J> Messenger<L, C, J>
+impl<L, C, J> Dispatcher<L, C, J>
 where
     L: LedgerSource,
     C: Clock + 'static,

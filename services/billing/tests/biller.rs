@@ -1,4 +1,4 @@
-//! The clerk over ports in memory: each invoice once, whatever dies, races or comes late.
+//! The biller over ports in memory: each invoice once, whatever dies, races or comes late.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 
 use memory::{Fault, MemoryCuts, MemoryLog, MemoryStore, TestClock, World, contract_body};
 use serde_json::json;
-use wb_billing::{Clerk, ClerkError, Issued};
+use wb_billing::{Biller, BillerError, Issued};
 use wb_ledger::{Invoice, InvoiceLine};
 use wb_units::SETTLEMENT_INTERVAL_US;
 
@@ -25,10 +25,10 @@ const DAY_US: i64 = 86_400_000_000;
 const AFTER_US: u64 = 1_233_446_401_000_000;
 const MONTH: &str = "2009-01";
 
-type TestClerk = Clerk<MemoryLog, MemoryStore, MemoryCuts, TestClock>;
+type TestBiller = Biller<MemoryLog, MemoryStore, MemoryCuts, TestClock>;
 
-fn clerk(log: &MemoryLog, store: &MemoryStore, who: &str) -> TestClerk {
-    Clerk::new(log.clone(), store.clone(), MemoryCuts(store.clone()), TestClock::at(AFTER_US), who)
+fn biller(log: &MemoryLog, store: &MemoryStore, who: &str) -> TestBiller {
+    Biller::new(log.clone(), store.clone(), MemoryCuts(store.clone()), TestClock::at(AFTER_US), who)
 }
 
 /// The first 400 blocks, mined by three machines of two customers, each block at difficulty 1, and
@@ -76,13 +76,13 @@ fn bills(issued: &[Issued]) -> BTreeSet<(String, String)> {
 #[tokio::test]
 async fn four_hundred_blocks_are_twenty_thousand_bitcoin_in_two_invoices() {
     let (log, store) = (MemoryLog::new(), MemoryStore::new(genesis()));
-    let clerk = clerk(&log, &store, "clerk-a");
-    let issued = clerk.close(MONTH, None).await.unwrap();
+    let biller = biller(&log, &store, "biller-a");
+    let issued = biller.close(MONTH, None).await.unwrap();
     assert_eq!(
         issued.iter().map(|i| (i.contract_id.as_str(), i.number.as_str(), i.new)).collect::<Vec<_>>(),
         [("desk-1", "GEN-000001", true), ("lab-1", "GEN-000002", true)]
     );
-    let invoices = clerk.invoices().await.unwrap();
+    let invoices = biller.invoices().await.unwrap();
     let shown: Vec<_> = invoices
         .iter()
         .map(|document| {
@@ -109,12 +109,12 @@ async fn four_hundred_blocks_are_twenty_thousand_bitcoin_in_two_invoices() {
 #[tokio::test]
 async fn a_second_close_returns_what_exists() {
     let (log, store) = (MemoryLog::new(), MemoryStore::new(genesis()));
-    let first = clerk(&log, &store, "clerk-a").close(MONTH, None).await.unwrap();
+    let first = biller(&log, &store, "biller-a").close(MONTH, None).await.unwrap();
     let length = log.records().len();
     assert_eq!(length, 4);
     // Late work: it is named after the close and changes nothing.
     store.change(|world| world.mined("gen-1", JANUARY_US + 4 * DAY_US, 99 << 32));
-    let same = clerk(&log, &store, "clerk-b");
+    let same = biller(&log, &store, "biller-b");
     for _ in 0..2 {
         let second = same.close(MONTH, None).await.unwrap();
         assert_eq!(ids(&first), ids(&second));
@@ -131,16 +131,16 @@ async fn a_second_close_returns_what_exists() {
 #[tokio::test]
 async fn killed_at_any_append_the_next_run_ends_with_the_same_bills() {
     let undisturbed =
-        clerk(&MemoryLog::new(), &MemoryStore::new(genesis()), "a").close(MONTH, None).await.unwrap();
+        biller(&MemoryLog::new(), &MemoryStore::new(genesis()), "a").close(MONTH, None).await.unwrap();
     for fault in [Fault::BeforeWrite, Fault::AfterWrite] {
         for death in 1..=4 {
             let (log, store) = (MemoryLog::new(), MemoryStore::new(genesis()));
-            let dying = clerk(&log.dying_at(death, fault), &store, "a");
+            let dying = biller(&log.dying_at(death, fault), &store, "a");
             assert_eq!(dying.close(MONTH, None).await.unwrap_err().code(), "WB-5401");
             let closed_before = !log.records().is_empty();
             // More is named before the second run: what was closed keeps its cut.
             store.change(|world| world.mined("gen-3", JANUARY_US + 4 * DAY_US, 1 << 32));
-            let after = clerk(&log, &store, "b").close(MONTH, None).await.unwrap();
+            let after = biller(&log, &store, "b").close(MONTH, None).await.unwrap();
             assert_eq!(after.len(), 2);
             assert_eq!(log.records().len(), 4, "death {death}");
             let (desk, lab) = (&after[0], &after[1]);
@@ -152,7 +152,7 @@ async fn killed_at_any_append_the_next_run_ends_with_the_same_bills() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn clerks_that_race_issue_each_invoice_once() {
+async fn billers_that_race_issue_each_invoice_once() {
     let mut world = genesis();
     for index in 0..12 {
         let (contract, customer, machine) =
@@ -165,8 +165,8 @@ async fn clerks_that_race_issue_each_invoice_once() {
         let (log, store) = (MemoryLog::new(), MemoryStore::new(world.clone()));
         log.push_raw(b"not a record");
         let runs = ["a", "b", "c"].map(|who| {
-            let clerk = clerk(&log, &store, who);
-            tokio::spawn(async move { clerk.close(MONTH, None).await })
+            let biller = biller(&log, &store, who);
+            tokio::spawn(async move { biller.close(MONTH, None).await })
         });
         let mut results = Vec::new();
         for run in runs {
@@ -179,7 +179,7 @@ async fn clerks_that_race_issue_each_invoice_once() {
         numbers.sort();
         let gapless: Vec<_> = (1..=14).map(|number| format!("GEN-{number:06}")).collect();
         assert_eq!(numbers, gapless);
-        assert_eq!(clerk(&log, &store, "d").invoices().await.unwrap().len(), 14);
+        assert_eq!(biller(&log, &store, "d").invoices().await.unwrap().len(), 14);
     }
 }
 
@@ -187,7 +187,7 @@ async fn clerks_that_race_issue_each_invoice_once() {
 async fn the_same_events_in_other_blocks_make_the_same_bill() {
     let world = genesis();
     let (log, store) = (MemoryLog::new(), MemoryStore::new(world.clone()));
-    let first = clerk(&log, &store, "a").close(MONTH, None).await.unwrap();
+    let first = biller(&log, &store, "a").close(MONTH, None).await.unwrap();
     let mut shuffled = World::default();
     for (_, machine, at_us, group) in world.work.iter().rev() {
         shuffled.mined(machine, *at_us, group.credited_q32);
@@ -199,7 +199,7 @@ async fn the_same_events_in_other_blocks_make_the_same_bill() {
         shuffled.fact(kind, &row.entity, row.valid_from_us, serde_json::from_str(&row.body).unwrap());
     }
     let other = MemoryStore::new(shuffled);
-    let second = clerk(&MemoryLog::new(), &other, "b").close(MONTH, None).await.unwrap();
+    let second = biller(&MemoryLog::new(), &other, "b").close(MONTH, None).await.unwrap();
     assert_eq!(bills(&first), bills(&second));
     for (left, right) in first.iter().zip(&second) {
         assert_ne!(left.evidence_digest, right.evidence_digest);
@@ -209,22 +209,22 @@ async fn the_same_events_in_other_blocks_make_the_same_bill() {
 #[tokio::test]
 async fn recomputing_over_other_events_shows_the_difference() {
     let (log, store) = (MemoryLog::new(), MemoryStore::new(genesis()));
-    let clerk = clerk(&log, &store, "a");
-    let issued = clerk.close(MONTH, Some("hal-desk")).await.unwrap();
+    let biller = biller(&log, &store, "a");
+    let issued = biller.close(MONTH, Some("hal-desk")).await.unwrap();
     assert_eq!(issued.len(), 1);
     store.change(|world| {
         let row = world.work.iter_mut().find(|(_, machine, ..)| machine == "gen-3").unwrap();
         row.3.credited_q32 += 1 << 32;
     });
-    let again = clerk.recompute(&issued[0].invoice_id).await.unwrap();
+    let again = biller.recompute(&issued[0].invoice_id).await.unwrap();
     assert!(!again.bill_matches && again.evidence_matches);
     store.change(|world| world.work.retain(|(_, machine, ..)| machine != "gen-3"));
-    let again = clerk.recompute(&issued[0].invoice_id).await.unwrap();
+    let again = biller.recompute(&issued[0].invoice_id).await.unwrap();
     assert!(!again.bill_matches && !again.evidence_matches);
     // Tables that know fewer names than the cut are not asked at all.
     store.change(|world| world.held -= 1);
-    assert_eq!(clerk.recompute(&issued[0].invoice_id).await.unwrap_err().code(), "WB-5406");
-    assert_eq!(clerk.recompute("inv_none").await.unwrap_err().code(), "WB-5410");
+    assert_eq!(biller.recompute(&issued[0].invoice_id).await.unwrap_err().code(), "WB-5406");
+    assert_eq!(biller.recompute("inv_none").await.unwrap_err().code(), "WB-5410");
 }
 
 #[tokio::test]
@@ -242,9 +242,9 @@ async fn machines_and_terms_that_change_in_the_month_split_at_the_boundary() {
     // A machine that nobody holds stays in suspense.
     world.mined("gen-9", boundary_us, 70_000 << 32);
     let (log, store) = (MemoryLog::new(), MemoryStore::new(world));
-    let clerk = clerk(&log, &store, "a");
-    clerk.close(MONTH, None).await.unwrap();
-    let invoices = clerk.invoices().await.unwrap();
+    let biller = biller(&log, &store, "a");
+    biller.close(MONTH, None).await.unwrap();
+    let invoices = biller.invoices().await.unwrap();
     let shown: Vec<Vec<_>> = invoices
         .iter()
         .map(|d| {
@@ -295,10 +295,10 @@ async fn a_contract_that_cannot_be_billed_does_not_hold_up_the_others() {
     world.contract("moved", "l", JANUARY_US + DAY_US, "1");
     world.contract("later", "k", JANUARY_US + 31 * DAY_US, "1");
     let (log, store) = (MemoryLog::new(), MemoryStore::new(world));
-    let clerk = clerk(&log, &store, "a");
-    let error = clerk.close(MONTH, None).await.unwrap_err();
+    let biller = biller(&log, &store, "a");
+    let error = biller.close(MONTH, None).await.unwrap_err();
     let text = error.to_string();
-    let ClerkError::Some { failures, issued } = error else { panic!("{text}") };
+    let BillerError::Some { failures, issued } = error else { panic!("{text}") };
     let codes: Vec<_> = failures.iter().map(|f| (f.contract_id.as_str(), f.error.code())).collect();
     assert_eq!(codes, [("moved", "WB-5403"), ("other-customer", "WB-5405"), ("wrong-unit", "WB-5108")]);
     assert!(text.contains("EUR/kWh") && text.contains("\"USD/kWh\""), "{text}");
@@ -309,7 +309,7 @@ async fn a_contract_that_cannot_be_billed_does_not_hold_up_the_others() {
     store.change(|world| {
         world.fact("contract", "wrong-unit", JANUARY_US, contract_body("wrong-unit", "k", "1"))
     });
-    let ClerkError::Some { failures, .. } = clerk.close(MONTH, None).await.unwrap_err() else { panic!() };
+    let BillerError::Some { failures, .. } = biller.close(MONTH, None).await.unwrap_err() else { panic!() };
     assert_eq!(failures.len(), 2);
 }
 
@@ -317,26 +317,26 @@ async fn a_contract_that_cannot_be_billed_does_not_hold_up_the_others() {
 async fn a_month_that_is_not_over_is_not_closed() {
     let (log, store) = (MemoryLog::new(), MemoryStore::new(genesis()));
     let early = u64::try_from(JANUARY_US + 30 * DAY_US).unwrap();
-    let clerk = Clerk::new(log.clone(), store.clone(), MemoryCuts(store), TestClock::at(early), "a");
-    let ClerkError::Some { failures, .. } = clerk.close(MONTH, None).await.unwrap_err() else { panic!() };
+    let biller = Biller::new(log.clone(), store.clone(), MemoryCuts(store), TestClock::at(early), "a");
+    let BillerError::Some { failures, .. } = biller.close(MONTH, None).await.unwrap_err() else { panic!() };
     assert_eq!(failures[0].error.code(), "WB-5402");
     assert!(log.records().is_empty());
     // A month that does not exist is nobody's: it is refused before any contract is looked at.
-    assert_eq!(clerk.close("2009-13", None).await.unwrap_err().code(), "WB-5120");
+    assert_eq!(biller.close("2009-13", None).await.unwrap_err().code(), "WB-5120");
 }
 
 #[tokio::test]
 async fn a_ledger_that_contradicts_itself_stops_billing_every_time() {
     let (log, store) = (MemoryLog::new(), MemoryStore::new(genesis()));
-    clerk(&log, &store, "a").close(MONTH, None).await.unwrap();
+    biller(&log, &store, "a").close(MONTH, None).await.unwrap();
     let last = log.records().pop().unwrap();
     let record = wb_ledger::LedgerRecord::from_bytes(&last).unwrap();
     let forged = wb_ledger::LedgerRecord { predecessor: wb_ledger::Hash::of(&last), ..record };
     log.push_raw(&forged.to_bytes().unwrap());
-    let clerk = clerk(&log, &store, "b");
+    let biller = biller(&log, &store, "b");
     for _ in 0..2 {
-        assert_eq!(clerk.invoices().await.unwrap_err().code(), "WB-5350");
-        assert_eq!(clerk.close(MONTH, None).await.unwrap_err().code(), "WB-5350");
+        assert_eq!(biller.invoices().await.unwrap_err().code(), "WB-5350");
+        assert_eq!(biller.close(MONTH, None).await.unwrap_err().code(), "WB-5350");
     }
 }
 
@@ -350,11 +350,11 @@ async fn an_invoices_parties_are_named_as_they_were_known_at_its_cut() {
         json!({"name": "Genesis Hosting LLC", "payment": ["IBAN"]}),
     );
     let (log, store) = (MemoryLog::new(), MemoryStore::new(world));
-    let clerk = clerk(&log, &store, "a");
-    let issued = clerk.close(MONTH, None).await.unwrap();
-    let invoice = clerk.invoice(&issued[0].invoice_id).await.unwrap();
+    let biller = biller(&log, &store, "a");
+    let issued = biller.close(MONTH, None).await.unwrap();
+    let invoice = biller.invoice(&issued[0].invoice_id).await.unwrap();
     assert_eq!(invoice.invoice.legal_entity, "genesis-hosting");
-    let before = clerk.parties(&invoice.invoice).await.unwrap();
+    let before = biller.parties(&invoice.invoice).await.unwrap();
     assert_eq!((before.issuer.name.as_str(), before.issuer.payment.len()), ("Genesis Hosting LLC", 1));
     // Of whom nothing is recorded, the id is the name.
     assert_eq!(before.customer.name, invoice.invoice.customer_id);
@@ -363,5 +363,5 @@ async fn an_invoices_parties_are_named_as_they_were_known_at_its_cut() {
         world.fact("legal_entity", "genesis-hosting", JANUARY_US, json!({"name": "Renamed"}));
         world.fact("customer", &invoice.invoice.customer_id, JANUARY_US, json!({"name": "Late"}));
     });
-    assert_eq!(clerk.parties(&invoice.invoice).await.unwrap(), before);
+    assert_eq!(biller.parties(&invoice.invoice).await.unwrap(), before);
 }

@@ -1,4 +1,4 @@
-//! What named blocks hold, read page by page, on the real engine: whose it was when the block was named.
+//! What committed blocks hold, read page by page, on the real engine: whose it was when the block was committed.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "support/engine.rs"]
@@ -6,7 +6,7 @@ mod support;
 
 use support::{Engine, connect};
 use wb_clickhouse::Store;
-use wb_clickhouse::named::NamedBlock;
+use wb_clickhouse::committed::CommittedBlock;
 use wb_clickhouse::quarantine::{QuarantineFilter, QuarantineId};
 
 /// 2026-10-01T00:00:00Z in microseconds.
@@ -19,7 +19,7 @@ async fn insert(store: &Store, table: &str, columns: &str, values: &str) {
 }
 
 async fn name(store: &Store, offset: u64, topic: &str, block: u64, attempt: u64) {
-    let columns = "names_offset, topic, partition, block, attempt, events, accepted, rejected";
+    let columns = "commit_offset, topic, partition, block, attempt, events, accepted, rejected";
     insert(store, "manifest", columns, &format!("{offset}, '{topic}', 0, {block}, {attempt}, 3, 2, 1")).await;
 }
 
@@ -43,9 +43,9 @@ async fn work(store: &Store, block: u64, attempt: u64, idx: u32, minute: i64, ve
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn named_rows_are_read_with_whose_they_were_when_they_were_named() {
+async fn committed_rows_are_read_with_whose_they_were_when_they_were_committed() {
     let engine = Engine::start().await;
-    let store = connect(engine.address, "named").await;
+    let store = connect(engine.address, "committed").await;
     store.migrate().await.unwrap();
     whose_it_was(&store).await;
     the_quarantine_is_read_whole(&store).await;
@@ -78,13 +78,13 @@ async fn whose_it_was(store: &Store) {
         }
         work(store, block, 10 + block, 4, 0, "rejected").await;
     }
-    let blocks = store.named_blocks(4, 100).await.unwrap();
-    assert_eq!(blocks.iter().map(|block| block.names_offset).collect::<Vec<_>>(), [4, 6, 7, 8, 9]);
-    assert_eq!(store.named_blocks(0, 2).await.unwrap().len(), 2);
-    let shares: Vec<NamedBlock> = blocks.into_iter().filter(|block| block.topic == "shares").collect();
-    let rows = store.named_work(&shares, None).await.unwrap();
+    let blocks = store.committed_blocks(4, 100).await.unwrap();
+    assert_eq!(blocks.iter().map(|block| block.commit_offset).collect::<Vec<_>>(), [4, 6, 7, 8, 9]);
+    assert_eq!(store.committed_blocks(0, 2).await.unwrap().len(), 2);
+    let shares: Vec<CommittedBlock> = blocks.into_iter().filter(|block| block.topic == "shares").collect();
+    let rows = store.committed_work(&shares, None).await.unwrap();
     let whose: Vec<(u64, u32, &str)> =
-        rows.iter().map(|row| (row.names_offset, row.idx, row.customer_id.as_str())).collect();
+        rows.iter().map(|row| (row.commit_offset, row.idx, row.customer_id.as_str())).collect();
     let expected = [
         (4, 0, "a"),
         (4, 1, "a"),
@@ -101,12 +101,12 @@ async fn whose_it_was(store: &Store) {
     ];
     assert_eq!(whose, expected);
     assert_eq!((rows[6].contract_id.as_str(), rows[6].credited_q32, rows[6].shares), ("of-b", 11, 1));
-    let after = store.named_work(&shares, Some((7, 1))).await.unwrap();
+    let after = store.committed_work(&shares, Some((7, 1))).await.unwrap();
     assert_eq!(after, rows[6..], "a page goes on after the place");
-    assert!(store.named_work(&[], None).await.unwrap().is_empty());
+    assert!(store.committed_work(&[], None).await.unwrap().is_empty());
     let mut other = shares[0].clone();
     other.attempt = 99;
-    assert!(store.named_work(&[other], None).await.unwrap().is_empty(), "an attempt that is not there");
+    assert!(store.committed_work(&[other], None).await.unwrap().is_empty(), "an attempt that is not there");
 }
 
 async fn the_quarantine_is_read_whole(store: &Store) {
@@ -124,7 +124,7 @@ async fn the_quarantine_is_read_whole(store: &Store) {
     assert_eq!(
         listed.iter().map(|row| row.id.to_string()).collect::<Vec<_>>(),
         ["energy/0/77/4", "energy/0/77/3"],
-        "the latest first, and only what is named"
+        "the latest first, and only what is committed"
     );
     assert!(listed.iter().all(|row| row.last_redrive.is_none() && row.bytes == 4));
     let id = QuarantineId::parse("energy/0/77/3").unwrap();
@@ -134,12 +134,12 @@ async fn the_quarantine_is_read_whole(store: &Store) {
     assert!(store.quarantined_one(cut, &absent).await.unwrap().is_none());
     let filter = QuarantineFilter { code: Some("WB-4005".to_owned()), source: None };
     assert!(store.quarantined(cut, &filter, 10).await.unwrap().is_empty());
-    let block = store.named_blocks(20, 1).await.unwrap().remove(0);
-    let rows = store.named_quarantined(&block, None).await.unwrap();
+    let block = store.committed_blocks(20, 1).await.unwrap().remove(0);
+    let rows = store.committed_quarantined(&block, None).await.unwrap();
     assert_eq!(rows.iter().map(|row| row.idx).collect::<Vec<_>>(), [0, 1]);
-    assert_eq!(store.named_quarantined(&block, Some(0)).await.unwrap(), rows[1..]);
+    assert_eq!(store.committed_quarantined(&block, Some(0)).await.unwrap(), rows[1..]);
 
-    // A re-driving that is named shows, one that is not does not.
+    // A re-driving that is committed shows, one that is not does not.
     let columns = "attempt, topic, partition, block, idx, kind, entity, valid_from_us, body";
     for (block, at) in [(9, 1), (10, 2)] {
         let values = format!("1, 'reference', 0, {block}, 0, 'redrive', '{id}', {}, '{{}}'", DAY_US + at);

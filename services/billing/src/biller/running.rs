@@ -16,9 +16,9 @@ use wb_rating::{Period, moment};
 use wb_units::Micros;
 use wb_units::time::interval_start;
 
-use super::{Clerk, Drawn, balances_of};
+use super::{Biller, Drawn, balances_of};
 use crate::bill::{Completeness, bill};
-use crate::error::ClerkError;
+use crate::error::BillerError;
 use crate::journal::Journal;
 use crate::ports::{Clock, CutSource, LedgerLog, Touched, UsageStore};
 use crate::reference::{PeriodTerms, Reference};
@@ -92,7 +92,7 @@ struct Due {
     computed_us: Micros,
 }
 
-impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
+impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
     /// Computes the running bills that are due at the newest cut of the tables, for the open months of all
     /// contracts: the month of now, and the one before it until it is closed.
     ///
@@ -102,8 +102,8 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
         &self,
         bills: &mut RunningBills,
         pace: RunningPace,
-    ) -> Result<RunningPass, ClerkError> {
-        let cut = self.store.named_cut(u64::MAX).await?;
+    ) -> Result<RunningPass, BillerError> {
+        let cut = self.store.committed_cut(u64::MAX).await?;
         let mut pass = RunningPass { cut, ..RunningPass::default() };
         let now_us = interval_start(self.clock.now_us());
         let mut journal = self.journal.lock().await;
@@ -159,13 +159,13 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
     /// has no terms in it before the instant.
     ///
     /// # Errors
-    /// As [`Clerk::recompute`].
+    /// As [`Biller::recompute`].
     pub async fn running_bill(
         &self,
         contract_id: &str,
         period: &str,
         (cut, until_us): (u64, Micros),
-    ) -> Result<Option<RunningBill>, ClerkError> {
+    ) -> Result<Option<RunningBill>, BillerError> {
         self.check_reached(cut).await?;
         let reference = Reference::load(&self.store, cut).await?;
         let mut journal = self.journal.lock().await;
@@ -179,14 +179,14 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
         self.computed(&reference, &due, cut).await.map(Some)
     }
 
-    async fn computed(&self, reference: &Reference, due: &Due, cut: u64) -> Result<RunningBill, ClerkError> {
+    async fn computed(&self, reference: &Reference, due: &Due, cut: u64) -> Result<RunningBill, BillerError> {
         let bill = bill(&self.store, reference, due.terms.clone(), due.balances.clone(), cut).await?;
         let document = Draft::new(bill.billed)?.document().clone();
         Ok(RunningBill { cut, until_us: due.until_us, document, completeness: bill.completeness })
     }
 
     /// Brings what is known up to a cut: marks what new rows touch, and reads the facts where some are new.
-    async fn note_touched(&self, bills: &mut RunningBills, cut: u64) -> Result<(), ClerkError> {
+    async fn note_touched(&self, bills: &mut RunningBills, cut: u64) -> Result<(), BillerError> {
         if let Some((at, _)) = bills.reference
             && at == cut
         {
@@ -222,7 +222,7 @@ fn open_months(
     reference: &Reference,
     contract_id: &str,
     now_us: Micros,
-) -> Result<Vec<PeriodTerms>, ClerkError> {
+) -> Result<Vec<PeriodTerms>, BillerError> {
     let mut months = Vec::new();
     // The month in the contract's zone may have begun before or after that of UTC.
     for text in months_around(now_us) {
@@ -261,7 +261,7 @@ fn due_of(
     (contract_id, terms): (&str, PeriodTerms),
     now_us: Micros,
     pace: RunningPace,
-) -> Result<Option<Due>, ClerkError> {
+) -> Result<Option<Due>, BillerError> {
     let until_us = now_us.min(terms.period.interval.end_us);
     let balances = balances_of(journal, contract_id, &terms.period.text, Drawn::ByOthers)?;
     let is_due = known.is_none_or(|known| {

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use wb_ledger::canonical;
 
-use super::Clerk;
+use super::Biller;
 use crate::bill::Bill;
-use crate::error::{ClerkError, PortError};
+use crate::error::{BillerError, PortError};
 use crate::ports::{Clock, CutSource, LedgerLog, UsageStore};
 
 /// An invoice's record and what it was made from.
@@ -25,15 +25,15 @@ pub struct InvoiceEvidence {
 #[error("the ledger's record at offset {0} is not there, or is no text")]
 struct NoRecord(u64);
 
-impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Clerk<L, S, C, K> {
+impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
     /// The record of an invoice, and what it was made from.
     ///
     /// # Errors
-    /// As [`Clerk::bill_of`], and what stopped the reading of the record.
-    pub async fn evidence(&self, invoice_id: &str) -> Result<InvoiceEvidence, ClerkError> {
+    /// As [`Biller::bill_of`], and what stopped the reading of the record.
+    pub async fn evidence(&self, invoice_id: &str) -> Result<InvoiceEvidence, BillerError> {
         let mut bill = self.bill_of(invoice_id).await?;
         for stretch in &mut bill.stretches {
-            stretch.contract = spelled(&stretch.contract).map_err(|detail| ClerkError::Fact {
+            stretch.contract = spelled(&stretch.contract).map_err(|detail| BillerError::Fact {
                 kind: "contract",
                 entity: bill.billed.contract_id.clone(),
                 detail,

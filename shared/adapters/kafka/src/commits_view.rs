@@ -1,9 +1,11 @@
-//! A live view of the `names` topic: all chains, folded in offset order, with waiting.
+//! A live view of the `commits` topic: all chains, folded in offset order, with waiting.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
-use wb_events::names::{Applied, Chains, TopicPartition, Won, WonName, WonSeal, encode_alarm, encode_pin};
+use wb_events::commits::{
+    Applied, Chains, TopicPartition, Won, WonCommit, WonSeal, encode_alarm, encode_pin,
+};
 use wb_events::topics;
 use wb_events::wire::{Alarm, Pin, TopicPin};
 
@@ -21,7 +23,7 @@ struct Shown {
 
 /// The view. Cheap to clone; its reader stops when the last clone is gone.
 #[derive(Debug, Clone)]
-pub struct NamesView {
+pub struct CommitsView {
     shown: watch::Receiver<Shown>,
     log: Log,
     _reader: Arc<AbortOnDrop>,
@@ -36,8 +38,8 @@ impl Drop for AbortOnDrop {
     }
 }
 
-impl NamesView {
-    /// Reads all names there are, pins the log if nobody has, checks the partition counts
+impl CommitsView {
+    /// Reads all commits there are, pins the log if nobody has, checks the partition counts
     /// against the pin, and goes on reading. What wins is also sent to `follow`.
     ///
     /// # Errors
@@ -56,7 +58,7 @@ impl NamesView {
         if view.pin().is_none() {
             let event_topics = |topic: &&String| topics::EVENT_TOPICS.contains(&topic.as_str());
             let pin = Pin {
-                version: wb_events::names::NAMES_VERSION,
+                version: wb_events::commits::COMMITS_VERSION,
                 log_id: log_id.to_vec(),
                 topics: found
                     .iter()
@@ -69,7 +71,7 @@ impl NamesView {
                     .collect(),
                 first_fold_version: Some(wb_fold::FOLD_VERSION),
             };
-            log.append(topics::NAMES, 0, b"pin", &encode_pin(&pin), &[]).await?;
+            log.append(topics::COMMITS, 0, b"pin", &encode_pin(&pin), &[]).await?;
             view.catch_up().await?;
         }
         for pinned in view.pin().map(|pin| pin.topics).unwrap_or_default() {
@@ -107,31 +109,31 @@ impl NamesView {
     /// # Errors
     /// [`LogError`] where the end cannot be asked for or the reader has stopped.
     pub async fn catch_up(&self) -> Result<(), LogError> {
-        let end = self.log.end_offset(topics::NAMES, 0).await?;
+        let end = self.log.end_offset(topics::COMMITS, 0).await?;
         self.wait_until(end).await
     }
 
     /// Waits until all offsets below `next_offset` have been folded.
     ///
     /// # Errors
-    /// [`LogError::NamesStopped`] where the reader has stopped.
+    /// [`LogError::CommitsStopped`] where the reader has stopped.
     pub async fn wait_until(&self, next_offset: u64) -> Result<(), LogError> {
         let mut shown = self.shown.clone();
         let waited =
             shown.wait_for(|now| now.stopped.is_some() || now.chains.next_offset() >= next_offset).await;
         match waited {
             Ok(now) => match &now.stopped {
-                Some(detail) => Err(LogError::NamesStopped { detail: detail.clone() }),
+                Some(detail) => Err(LogError::CommitsStopped { detail: detail.clone() }),
                 None => Ok(()),
             },
-            Err(_) => Err(LogError::NamesStopped { detail: "its task has ended".to_owned() }),
+            Err(_) => Err(LogError::CommitsStopped { detail: "its task has ended".to_owned() }),
         }
     }
 
-    /// Waits for any change after the names that are shown now.
+    /// Waits for any change after the commits that are shown now.
     ///
     /// # Errors
-    /// As [`NamesView::wait_until`].
+    /// As [`CommitsView::wait_until`].
     pub async fn wait_for_more(&self) -> Result<(), LogError> {
         let now = self.next_offset();
         self.wait_until(now.saturating_add(1)).await
@@ -151,7 +153,7 @@ impl NamesView {
 
     /// The latest winning name of a partition.
     #[must_use]
-    pub fn head(&self, partition: &TopicPartition) -> Option<WonName> {
+    pub fn head(&self, partition: &TopicPartition) -> Option<WonCommit> {
         self.shown.borrow().chains.head(partition).cloned()
     }
 
@@ -167,13 +169,13 @@ impl NamesView {
         self.shown.borrow().chains.seal(day).cloned()
     }
 
-    /// The alarm that stands, with its offset in `names`.
+    /// The alarm that stands, with its offset in `commits`.
     #[must_use]
     pub fn alarm(&self) -> Option<(u64, Alarm)> {
         self.shown.borrow().chains.alarm().cloned()
     }
 
-    /// Fails while an alarm stands: nothing is to be named, and nothing billed.
+    /// Fails while an alarm stands: nothing is to be committed, and nothing billed.
     ///
     /// # Errors
     /// [`LogError::Alarm`] with what the alarm says.
@@ -189,11 +191,11 @@ impl NamesView {
     /// # Errors
     /// [`LogError`] where the record cannot be written or read.
     pub async fn write_alarm(&self, alarm: &Alarm) -> Result<(), LogError> {
-        let offset = self.log.append(topics::NAMES, 0, b"alarm", &encode_alarm(alarm), &[]).await?;
+        let offset = self.log.append(topics::COMMITS, 0, b"alarm", &encode_alarm(alarm), &[]).await?;
         self.wait_until(offset.saturating_add(1)).await
     }
 
-    /// Waits until everything that is in the event topics now has been named, and gives the cut
+    /// Waits until everything that is in the event topics now has been committed, and gives the cut
     /// that contains it: one past the offset of the last won name or seal.
     ///
     /// # Errors
@@ -213,12 +215,13 @@ impl NamesView {
         self.catch_up().await?;
         loop {
             let chains = self.shown.borrow().chains.clone();
-            let named = |chain: &TopicPartition| chains.head(chain).map_or(0, |head| head.name.end_offset);
-            if ends.iter().all(|(chain, end)| named(chain) >= *end) {
+            let committed =
+                |chain: &TopicPartition| chains.head(chain).map_or(0, |head| head.commit.end_offset);
+            if ends.iter().all(|(chain, end)| committed(chain) >= *end) {
                 // Seals too: a reader at this cut may then use the latest ones.
-                let names = chains.heads().map(|(_, head)| head.names_offset);
-                let seals = chains.seals().map(|seal| seal.names_offset);
-                let last = names.chain(seals).max();
+                let commits = chains.heads().map(|(_, head)| head.commit_offset);
+                let seals = chains.seals().map(|seal| seal.commit_offset);
+                let last = commits.chain(seals).max();
                 return Ok(last.map_or(0, |last| last.saturating_add(1)));
             }
             self.wait_until(chains.next_offset().saturating_add(1)).await?;
@@ -227,7 +230,7 @@ impl NamesView {
 
     /// The heads of all chains.
     #[must_use]
-    pub fn heads(&self) -> Vec<(TopicPartition, WonName)> {
+    pub fn heads(&self) -> Vec<(TopicPartition, WonCommit)> {
         self.shown.borrow().chains.heads().map(|(key, head)| (key.clone(), head.clone())).collect()
     }
 }
@@ -242,7 +245,7 @@ async fn read(log: Log, show: watch::Sender<Shown>, follow: Option<tokio::sync::
                 text = format!("{text}: {inner}");
                 cause = inner.source();
             }
-            tracing::error!(error = text, "names cannot be followed any more; naming stops");
+            tracing::error!(error = text, "commits cannot be followed any more; committing stops");
             text
         }
     };
@@ -254,7 +257,7 @@ async fn read_until_error(
     show: &watch::Sender<Shown>,
     follow: Option<tokio::sync::mpsc::Sender<Won>>,
 ) -> Result<(), LogError> {
-    let mut reader = log.read_from(topics::NAMES, 0, 0)?;
+    let mut reader = log.read_from(topics::COMMITS, 0, 0)?;
     loop {
         let record = reader.next().await?;
         let mut applied = Ok(Applied::Lost);
