@@ -1,22 +1,23 @@
 //! The command line.
 
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand, ValueEnum};
-use wb_auth::{Access, CustomerId, Grant, SourceKeys};
+use wb_auth::{Access, CustomerId, Grant};
 use wb_config::{Config, ProcessEnvironment};
 
-use crate::keys::Keys;
-use crate::services::Service;
-use crate::{
-    alarm, audit, backends, bill, connect, contract, correct, demo, evidence, export, import, quarantine,
-    report, rules, seal, share, up, webhooks,
+use crate::commands::{
+    alarm, audit, bill, connect, contract, correct, demo, evidence, export, import, quarantine, report,
+    rules, seal, share, up, webhooks,
 };
+use crate::console::{end_signal, print};
+use crate::wiring::backends;
+use crate::wiring::keys::Keys;
+use crate::wiring::services::Service;
 
 /// Weighbridge: counts hashes, kilowatt-hours and GPU-hours once, proves them, and bills them.
 #[derive(Debug, Parser)]
@@ -167,17 +168,6 @@ impl Arguments {
     }
 }
 
-/// Says something to a person: standard error, so that standard output is for results.
-pub(crate) fn tell(text: &str) {
-    // Where nobody listens there is nobody to tell.
-    let _ = writeln!(std::io::stderr(), "{text}");
-}
-
-/// Prints a line of a result.
-pub(crate) fn print(text: &str) -> Result<()> {
-    writeln!(std::io::stdout(), "{text}").context("standard output is closed")
-}
-
 /// Runs the command.
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
     let child_arguments = arguments.child_arguments();
@@ -211,7 +201,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Up => up::run(&config, &child_arguments).await?,
         Command::Serve { service: Service::Clickhouse, exit_with_stdin } => {
             let keys = Keys::open(&config.data_dir)?;
-            backends::serve_engine(&config, &keys, up::end_signal(exit_with_stdin)?).await?;
+            backends::serve_engine(&config, &keys, end_signal(exit_with_stdin)?).await?;
         }
         Command::Serve { service, exit_with_stdin } => up::serve(&config, service, exit_with_stdin).await?,
         Command::Demo(demo_arguments) => return demo::run(config, &child_arguments, demo_arguments).await,
@@ -264,9 +254,4 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         | Command::Balances(_) => {}
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The sources of the configuration.
-pub(crate) fn configured_sources(config: &Config) -> Result<SourceKeys> {
-    SourceKeys::from_entries(config.ingest.sources.clone()).context("ingest.sources")
 }

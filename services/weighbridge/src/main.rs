@@ -1,28 +1,9 @@
 //! The one binary of Weighbridge.
 
-mod adapters;
-mod alarm;
-mod audit;
-mod backends;
-mod bill;
 mod cli;
-mod connect;
-mod contract;
-mod correct;
-mod demo;
-mod evidence;
-mod export;
-mod import;
-mod keys;
-mod paper;
-mod quarantine;
-mod report;
-mod rules;
-mod seal;
-mod services;
-mod share;
-mod up;
-mod webhooks;
+mod commands;
+mod console;
+mod wiring;
 
 use std::process::ExitCode;
 
@@ -31,7 +12,7 @@ use clap::Parser as _;
 fn main() -> ExitCode {
     let arguments = cli::Arguments::parse();
     if let Err(error) = wb_observe::init(arguments.log_format(), arguments.default_log_filter()) {
-        cli::tell(&format!("weighbridge: {}", wb_observe::chain(&error)));
+        console::tell_failure(&anyhow::Error::new(error));
         return ExitCode::FAILURE;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -42,7 +23,7 @@ fn main() -> ExitCode {
     match ended {
         Ok(code) => code,
         Err(error) => {
-            cli::tell(&format!("weighbridge: {error:#}"));
+            console::tell_failure(&error);
             ExitCode::FAILURE
         }
     }

@@ -1,0 +1,20 @@
+//! The commands.
+
+pub(crate) mod alarm;
+pub(crate) mod audit;
+pub(crate) mod bill;
+pub(crate) mod connect;
+pub(crate) mod contract;
+pub(crate) mod correct;
+pub(crate) mod demo;
+pub(crate) mod evidence;
+pub(crate) mod export;
+pub(crate) mod import;
+pub(crate) mod paper;
+pub(crate) mod quarantine;
+pub(crate) mod report;
+pub(crate) mod rules;
+pub(crate) mod seal;
+pub(crate) mod share;
+pub(crate) mod up;
+pub(crate) mod webhooks;

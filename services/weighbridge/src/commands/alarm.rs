@@ -1,0 +1,50 @@
+//! `weighbridge alarm`.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Subcommand;
+use wb_config::Config;
+use wb_events::commits::COMMITS_VERSION;
+use wb_events::wire::Alarm;
+
+use crate::console::{print, tell};
+use crate::wiring::services::connect;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AlarmCommand {
+    /// Say whether an alarm stands, and which: exit code 1 where one does.
+    Show,
+    /// Clear it, once its cause is found and repaired: committing and billing go on.
+    Clear {
+        /// What was found and done. It is kept in the log.
+        #[arg(long)]
+        why: String,
+        /// Who says so.
+        #[arg(long, default_value = "operator")]
+        who: String,
+    },
+}
+
+/// Looks at the alarm, or clears it.
+pub(crate) async fn run(config: &Config, command: AlarmCommand) -> Result<ExitCode> {
+    let commits = connect(config).await?.commits().await?;
+    let Some((offset, standing)) = commits.alarm() else {
+        tell("no alarm stands");
+        return Ok(ExitCode::SUCCESS);
+    };
+    match command {
+        AlarmCommand::Show => {
+            print(&format!("commits {offset} by {}: {}", standing.who, standing.detail))?;
+            Ok(ExitCode::FAILURE)
+        }
+        AlarmCommand::Clear { why, who } => {
+            let log_id = commits.pin().map(|pin| pin.log_id).unwrap_or_default();
+            let clear =
+                Alarm { version: COMMITS_VERSION, cleared: true, who, why, log_id, ..Alarm::default() };
+            commits.write_alarm(&clear).await?;
+            tell(&format!("cleared: {}", standing.detail));
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! `weighbridge contract`: documents checked, compared and tried out on past months.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Subcommand};
+use serde_json::json;
+use wb_billing::Backtest;
+use wb_config::Config;
+use wb_rating::{Contract, Difference, Format, differences, document_json, moment, position_of};
+use wb_units::decimal;
+
+use crate::console::{print, tell};
+use crate::wiring::services::connect;
+
+/// The longest contract document that is read.
+const DOCUMENT_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// Who looks, in the logs of the services.
+const WHO: &str = "weighbridge-cli";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ContractCommand {
+    /// Check documents: every error with file, line and column. Needs no stack.
+    Check {
+        /// TOML or JSON documents.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// What two documents say differently, by component and field; exit code 1 where they differ.
+    Diff {
+        /// A file, or ID@VERSION of a recorded contract; ID@latest is the last one.
+        left: String,
+        /// The other.
+        right: String,
+    },
+    /// What a document would have billed over a past month, beside what was billed. Nothing is recorded.
+    Backtest(BacktestArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BacktestArguments {
+    /// A TOML or JSON document.
+    file: PathBuf,
+    /// The month, such as 2026-10.
+    #[arg(long)]
+    period: String,
+    /// On the usage of all contracts of this customer.
+    #[arg(long, conflicts_with = "contract")]
+    customer: Option<String>,
+    /// On the usage of this contract; that of the document if not given.
+    #[arg(long)]
+    contract: Option<String>,
+    /// As one JSON object a contract.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Checks documents without anything else.
+pub(crate) fn check(files: &[PathBuf]) -> Result<ExitCode> {
+    let mut wrong = 0;
+    for path in files {
+        let (text, format) = read(path)?;
+        match Contract::check(&text, format) {
+            Ok(contract) => print(&format!(
+                "{}: contract {} version {}: {} components",
+                path.display(),
+                contract.contract_id,
+                contract.version,
+                contract.components.len()
+            ))?,
+            Err(errors) => {
+                wrong += errors.len();
+                for error in errors {
+                    let at = position_of(&text, format, &error);
+                    print(&format!("{}:{}:{}: {error}", path.display(), at.line, at.column))?;
+                }
+            }
+        }
+    }
+    Ok(if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn read(path: &Path) -> Result<(String, Format)> {
+    let size = std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?.len();
+    anyhow::ensure!(size <= DOCUMENT_BYTES_MAX, "{} has {size} bytes, too many to read", path.display());
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let format = match path.extension().and_then(|extension| extension.to_str()) {
+        Some("json") => Format::Json,
+        Some("toml") => Format::Toml,
+        _ => bail!("{}: a contract document ends with .toml or .json", path.display()),
+    };
+    Ok((text, format))
+}
+
+/// Whether both documents are files, so that nothing but them is needed.
+fn are_files(left: &str, right: &str) -> bool {
+    Path::new(left).exists() && Path::new(right).exists()
+}
+
+/// Compares two documents; `config` is asked for only where one of them is recorded.
+pub(crate) async fn diff(
+    config: impl FnOnce() -> Result<Config>,
+    left: &str,
+    right: &str,
+) -> Result<ExitCode> {
+    let (left, right) = if are_files(left, right) {
+        (read(Path::new(left))?, read(Path::new(right))?)
+    } else {
+        let config = config()?;
+        (document(&config, left).await?, document(&config, right).await?)
+    };
+    let found = differences((&left.0, left.1), (&right.0, right.1))?;
+    for difference in &found {
+        print(&words(difference))?;
+    }
+    Ok(if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn words(difference: &Difference) -> String {
+    let place = match (&difference.component, difference.field.as_str()) {
+        (Some(component), "") => component.clone(),
+        (Some(component), field) => format!("{component}.{field}"),
+        (None, field) => field.to_owned(),
+    };
+    match (&difference.left, &difference.right) {
+        (Some(left), Some(right)) => format!("~ {place}: {left} -> {right}"),
+        (Some(left), None) => format!("- {place}: {left}"),
+        (None, Some(right)) => format!("+ {place}: {right}"),
+        (None, None) => place,
+    }
+}
+
+/// A file, or a recorded version.
+async fn document(config: &Config, name: &str) -> Result<(String, Format)> {
+    if Path::new(name).exists() {
+        return read(Path::new(name));
+    }
+    let (contract_id, version) = name
+        .rsplit_once('@')
+        .with_context(|| format!("{name} is no file, and no recorded version such as CONTRACT@2"))?;
+    let recorded = connect(config).await?.biller(WHO).await?.documents_of(contract_id).await?;
+    let number = |body: &str| Contract::parse(body).ok().map(|contract| contract.version.to_string());
+    let found = recorded
+        .iter()
+        .rev()
+        .find(|(_, body)| version == "latest" || number(body).as_deref() == Some(version));
+    let Some((_, body)) = found else {
+        let known: Vec<String> = recorded
+            .iter()
+            .map(|(from_us, body)| {
+                format!(
+                    "{} (from {})",
+                    number(body).unwrap_or_else(|| "unreadable".to_owned()),
+                    moment(*from_us)
+                )
+            })
+            .collect();
+        bail!("contract {contract_id} has no recorded version {version}; it has {}", known.join(", "));
+    };
+    Ok((body.clone(), Format::Json))
+}
+
+/// Tries a document out on a past month.
+pub(crate) async fn backtest(config: &Config, arguments: &BacktestArguments) -> Result<()> {
+    let (text, format) = read(&arguments.file)?;
+    if let Err(errors) = Contract::check(&text, format) {
+        let named: Vec<String> = errors
+            .iter()
+            .map(|error| {
+                let at = position_of(&text, format, error);
+                format!("{}:{}:{}: {error}", arguments.file.display(), at.line, at.column)
+            })
+            .collect();
+        bail!("{}", named.join("\n"));
+    }
+    let document = document_json(&text, format)?.to_string();
+    let biller = connect(config).await?.biller(WHO).await?;
+    let contracts: Vec<Option<String>> = match &arguments.customer {
+        Some(customer) => biller.contracts_of(customer).await?.into_iter().map(Some).collect(),
+        None => vec![arguments.contract.clone()],
+    };
+    anyhow::ensure!(!contracts.is_empty(), "the customer has no contract");
+    for contract_id in contracts {
+        let tried = biller.backtest(&document, contract_id.as_deref(), &arguments.period).await?;
+        if arguments.json {
+            print(&as_json(&tried).to_string())?;
+        } else {
+            print(&as_table(&tried))?;
+        }
+    }
+    tell("nothing was recorded");
+    Ok(())
+}
+
+fn amount(minor: Option<i128>, places: u32) -> String {
+    minor.map_or_else(|| "-".to_owned(), |minor| decimal::format(minor, places))
+}
+
+fn as_json(tried: &Backtest) -> serde_json::Value {
+    let components: Vec<_> = tried
+        .by_component()
+        .into_iter()
+        .map(|of| {
+            json!({"component": of.component, "currency": of.currency,
+                "billed": of.billed_minor.map(|minor| decimal::format(minor, of.places)),
+                "would_be": of.would_be_minor.map(|minor| decimal::format(minor, of.places))})
+        })
+        .collect();
+    json!({"contract_id": tried.contract_id, "period": tried.period, "cut": tried.cut,
+        "invoice": tried.billed.as_ref().map(|document| document.invoice.number.clone()), "components": components})
+}
+
+fn as_table(tried: &Backtest) -> String {
+    let number = tried.billed.as_ref().map_or("not billed", |document| document.invoice.number.as_str());
+    let mut text = format!(
+        "contract {}, {}, as of cut {}, beside {number}\n{:<28} {:>4} {:>20} {:>20} {:>20}",
+        tried.contract_id, tried.period, tried.cut, "component", "", "billed", "would be", "difference"
+    );
+    let mut totals: std::collections::BTreeMap<String, (u32, i128, i128)> = std::collections::BTreeMap::new();
+    let mut row = |name: &str, currency: &str, places: u32, billed: Option<i128>, would_be: Option<i128>| {
+        let difference = would_be.unwrap_or(0).saturating_sub(billed.unwrap_or(0));
+        text.push_str(&format!(
+            "\n{name:<28} {currency:>4} {:>20} {:>20} {:>20}",
+            amount(billed, places),
+            amount(would_be, places),
+            decimal::format(difference, places)
+        ));
+    };
+    for of in tried.by_component() {
+        row(&of.component, &of.currency, of.places, of.billed_minor, of.would_be_minor);
+        let total = totals.entry(of.currency).or_insert((of.places, 0, 0));
+        total.1 = total.1.saturating_add(of.billed_minor.unwrap_or(0));
+        total.2 = total.2.saturating_add(of.would_be_minor.unwrap_or(0));
+    }
+    for (currency, (places, billed, would_be)) in totals {
+        row("total", &currency, places, Some(billed), Some(would_be));
+    }
+    text
+}

@@ -1,0 +1,200 @@
+//! `weighbridge correct`: facts that void an event, or say that a meter counted with a wrong transformer ratio.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use wb_connect::{Ingest, Stop};
+use wb_events::facts::{METER_RATIO, VOID, id_text};
+use wb_events::identity::id_of;
+
+use crate::commands::report::{instant_us, now_us};
+use crate::console::{print, tell};
+
+/// How long ingest may take to make a correction durable.
+const SEND_TIMEOUT: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Args)]
+pub(crate) struct CorrectArguments {
+    /// Where ingest listens.
+    #[arg(long, global = true, default_value = "http://127.0.0.1:8801")]
+    ingest: String,
+    /// The API key of a source with the role `operator`.
+    #[arg(long, global = true, env = "WEIGHBRIDGE_SOURCE_KEY", hide_env_values = true, default_value = "")]
+    source_key: String,
+    #[command(subcommand)]
+    what: Correction,
+}
+
+#[derive(Debug, Subcommand)]
+enum Correction {
+    /// Void an event: a share, a sample, a reading, a span, or a correction made before. It counts no more from
+    /// now on; what was closed stays, and differs by an adjustment.
+    Void {
+        /// Its id, 32 hex digits: of a share that of its proof, of a correction as this command printed it.
+        #[arg(long, required_unless_present = "source")]
+        event_id: Option<String>,
+        /// Or its source, with its key and sequence.
+        #[arg(long, requires = "key", requires = "sequence", conflicts_with = "event_id")]
+        source: Option<String>,
+        /// The source's epoch.
+        #[arg(long, default_value_t = 0)]
+        source_epoch: u64,
+        /// Its key.
+        #[arg(long)]
+        key: Option<String>,
+        /// Its sequence.
+        #[arg(long)]
+        sequence: Option<u64>,
+        #[command(flatten)]
+        by: By,
+    },
+    /// Correct the transformer ratio of a meter for a span of time.
+    Ratio {
+        /// The meter.
+        #[arg(long)]
+        meter: String,
+        /// From when the wrong ratio was in force, such as 2026-10-03T14:07:00Z.
+        #[arg(long)]
+        from: String,
+        /// Until when.
+        #[arg(long)]
+        to: String,
+        /// The ratio that was used, such as 200:5.
+        #[arg(long)]
+        used: String,
+        /// The ratio that is right, such as 400:5.
+        #[arg(long)]
+        right: String,
+        #[command(flatten)]
+        by: By,
+    },
+}
+
+#[derive(Debug, Args)]
+struct By {
+    /// Who makes it, for the record.
+    #[arg(long, env = "USER")]
+    who: String,
+    /// Why, for the record.
+    #[arg(long)]
+    why: String,
+}
+
+/// A transformer ratio as people write it.
+fn ratio(text: &str) -> Result<(u32, u32)> {
+    let parts = text
+        .split_once([':', '/'])
+        .and_then(|(num, den)| Some((num.trim().parse::<u32>().ok()?, den.trim().parse::<u32>().ok()?)));
+    parts
+        .filter(|(num, den)| *num > 0 && *den > 0)
+        .with_context(|| format!("{text:?} is no ratio: write two whole numbers above 0, such as 200:5"))
+}
+
+/// A fact as it is sent: its kind, its entity, from when until when it holds, and its body.
+type Sent = (&'static str, String, (i64, Option<i64>), Value);
+
+/// The fact that a correction is.
+fn fact_of(correction: &Correction) -> Result<Sent> {
+    Ok(match correction {
+        Correction::Void { event_id, source, source_epoch, key, sequence, by } => {
+            let (entity, mut body) = match (event_id, source, key, sequence) {
+                (Some(id), ..) => (id.to_lowercase(), json!({"event_id": id.to_lowercase()})),
+                (None, Some(source), Some(key), Some(sequence)) => (
+                    id_text(&id_of(source, *source_epoch, key, *sequence)),
+                    json!({"event": {
+                        "source": source, "source_epoch": source_epoch, "key": key, "sequence": sequence,
+                    }}),
+                ),
+                _ => bail!("name the event: --event-id, or --source, --key and --sequence"),
+            };
+            body["who"] = by.who.clone().into();
+            body["why"] = by.why.clone().into();
+            (VOID, entity, (now_us()?, None), body)
+        }
+        Correction::Ratio { meter, from, to, used, right, by } => {
+            let span = (instant_us(from).context("--from")?, instant_us(to).context("--to")?);
+            ensure!(span.0 < span.1, "--to is not after --from");
+            let ((used_num, used_den), (right_num, right_den)) = (ratio(used)?, ratio(right)?);
+            let body = json!({
+                "meter_id": meter, "used_num": used_num, "used_den": used_den, "right_num": right_num,
+                "right_den": right_den, "who": by.who, "why": by.why,
+            });
+            (METER_RATIO, meter.clone(), (span.0, Some(span.1)), body)
+        }
+    })
+}
+
+/// Sends a correction and prints its own id, by which it can be voided again.
+pub(crate) async fn run(arguments: CorrectArguments) -> Result<()> {
+    ensure!(
+        !arguments.source_key.is_empty(),
+        "no API key: set WEIGHBRIDGE_SOURCE_KEY to the key of a source with the role operator"
+    );
+    let (kind, entity, (from_us, to_us), body) = fact_of(&arguments.what)?;
+    // Drawn anew each time, so that nothing must be remembered to count on.
+    let epoch = getrandom::u64().context("the operating system gave no random number")? >> 1;
+    let key = format!("{kind}/{entity}");
+    let mut fact = json!({"fact": kind, "entity": entity, "valid_from_us": from_us, "body": body});
+    if let Some(to_us) = to_us {
+        fact["valid_to_us"] = to_us.into();
+    }
+    let event = json!({
+        "kind": "fact", "key": key, "sequence": 0, "source_epoch": epoch, "event_time_us": now_us()?, "body": fact,
+    });
+    let ingest = Ingest::new(&arguments.ingest, arguments.source_key)?;
+    let (told, stop) = watch::channel(false);
+    let stop = Stop::new(stop);
+    let sent = tokio::time::timeout(SEND_TIMEOUT, ingest.post(&[event], &stop)).await;
+    drop(told);
+    let refused =
+        sent.with_context(|| format!("ingest did not answer within {} s", SEND_TIMEOUT.as_secs()))??;
+    if let Some(refused) = refused.unwrap_or_default().first() {
+        bail!("{} {}: {}", refused.code, refused.field, refused.reason);
+    }
+    tell("recorded; what is computed from now on goes by it");
+    print(&format!("{key} epoch {epoch} sequence 0"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ratio_is_two_whole_numbers() {
+        assert_eq!((ratio("200:5").unwrap(), ratio("400/5").unwrap()), ((200, 5), (400, 5)));
+        for wrong in ["200", "0:5", "200:0", "-1:5", "1.5:1", "a:b", ""] {
+            assert!(ratio(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_sent_is_a_fact_that_ingest_takes() {
+        let by = || By { who: "anna".to_owned(), why: "plate".to_owned() };
+        let void = |event_id: Option<&str>, source: Option<&str>| Correction::Void {
+            event_id: event_id.map(str::to_owned),
+            source: source.map(str::to_owned),
+            source_epoch: 1,
+            key: source.map(|_| "m-1".to_owned()),
+            sequence: source.map(|_| 7),
+            by: by(),
+        };
+        let wrong_ratio = Correction::Ratio {
+            meter: "e-1".to_owned(),
+            from: "2026-10-03T14:07:00Z".to_owned(),
+            to: "2026-10-03T15:00:00Z".to_owned(),
+            used: "200:5".to_owned(),
+            right: "400:5".to_owned(),
+            by: by(),
+        };
+        for correction in
+            [void(Some("00112233445566778899AABBCCDDEEFF"), None), void(None, Some("agent")), wrong_ratio]
+        {
+            let (kind, entity, _, body) = fact_of(&correction).unwrap();
+            wb_events::facts::FactBody::parse(kind, &entity, &body.to_string())
+                .unwrap_or_else(|error| panic!("{body}: {error}"));
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! `weighbridge invoice bundle` and `weighbridge invoice verify`.
+
+mod days;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::str::FromStr;
+
+use anyhow::{Context as _, Result, ensure};
+use clap::Args;
+use wb_billing::InvoiceEvidence;
+use wb_config::Config;
+use wb_evidence::{
+    Builder, CommittedBlock, Held, Material, PACKED_BYTES_MAX, SAMPLES_DEFAULT, SAMPLES_MAX, Sampling,
+    Subject,
+};
+use wb_rating::Contract;
+
+use crate::commands::audit::auditor;
+use crate::console::{print, tell};
+use crate::wiring::services::connect;
+
+/// Who asks the biller.
+const WHO: &str = "weighbridge-cli";
+
+#[derive(Debug, Args)]
+pub(crate) struct BundleArguments {
+    /// The invoice's id.
+    id: String,
+    /// The file to write; without it, the invoice's id with the ending `.evidence`.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// How many events to draw, or `all` for every event that is about the invoice.
+    #[arg(long, value_name = "N", default_value_t = Events(Sampling::Drawn(SAMPLES_DEFAULT)))]
+    events: Events,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArguments {
+    /// The bundle.
+    file: PathBuf,
+    /// The invoice as it was received, as `weighbridge invoice show` prints it: the bundle must be of this very one.
+    #[arg(long, value_name = "FILE")]
+    invoice: Option<PathBuf>,
+    /// Say the result as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// How many events a bundle takes.
+#[derive(Debug, Clone, Copy)]
+struct Events(Sampling);
+
+impl FromStr for Events {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "all" {
+            return Ok(Self(Sampling::All));
+        }
+        let count: Option<u32> = text.parse().ok().filter(|count| (1..=SAMPLES_MAX).contains(count));
+        count
+            .map(|count| Self(Sampling::Drawn(count)))
+            .ok_or_else(|| format!("write 1 to {SAMPLES_MAX}, or all"))
+    }
+}
+
+impl std::fmt::Display for Events {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Sampling::All => f.write_str("all"),
+            Sampling::Drawn(count) => write!(f, "{count}"),
+        }
+    }
+}
+
+/// Makes the bundle of an invoice from the running stack, verifies it, and writes it.
+pub(crate) async fn bundle(config: &Config, arguments: &BundleArguments) -> Result<()> {
+    let connected = connect(config).await?;
+    let biller = connected.biller(WHO).await?;
+    tell("computing the invoice again at its cut");
+    let invoice = biller.invoice(&arguments.id).await?.invoice.clone();
+    let evidence = biller.evidence(&arguments.id).await?;
+    let auditor = auditor(config, &connected)?;
+    let days = days::sealed_days(&auditor, &connected.store, &evidence.bill).await?;
+    let mut material = material(evidence, invoice.evidence_digest, arguments.events.0);
+    material.days = days;
+    let mut builder = Builder::new(material)?;
+    let wanted: BTreeSet<(String, u32, u64)> =
+        builder.wanted().map(|(topic, partition, block)| (topic.to_owned(), partition, block)).collect();
+    tell(&format!("reading {} committed blocks from the log and the archive", wanted.len()));
+    let mut blocks = auditor.stored_blocks(&wanted, invoice.evidence.cut).await?;
+    while let Some(block) = blocks.next_block().await? {
+        builder.take(&CommittedBlock {
+            commit_offset: block.commit_offset,
+            commit: block.commit,
+            stored: block.stored,
+        })?;
+    }
+    let bundle = builder.finish()?;
+    let bytes = bundle.to_bytes()?;
+    // What is handed out is what was verified: the bytes, read again.
+    let report = wb_evidence::verify(&bytes, None);
+    ensure!(report.valid, "the bundle does not prove the invoice, and was not written:\n{report}");
+    let path = arguments.out.clone().unwrap_or_else(|| PathBuf::from(format!("{}.evidence", arguments.id)));
+    std::fs::write(&path, &bytes).with_context(|| format!("cannot write {}", path.display()))?;
+    tell(&report.to_string());
+    print(&format!(
+        "{}: {} bytes, {} blocks, {} events",
+        path.display(),
+        bytes.len(),
+        bundle.blocks.len().saturating_add(bundle.day_blocks.len()),
+        bundle.events.len()
+    ))
+}
+
+fn material(evidence: InvoiceEvidence, evidence_digest: wb_ledger::Hash, sampling: Sampling) -> Material {
+    let bill = evidence.bill;
+    let held = |holding: wb_billing::ports::Holding| Held {
+        machine_id: holding.machine_id,
+        start_us: holding.interval.start_us,
+        end_us: holding.interval.end_us,
+    };
+    let contracts = bill.stretches.iter().filter_map(|stretch| Contract::parse(&stretch.contract).ok());
+    let subject = Subject {
+        contract_id: bill.billed.contract_id.clone(),
+        series: contracts.flat_map(|contract| contract.needs().series).collect(),
+        machines: bill.holdings.into_iter().map(held).collect(),
+        sites: bill.site_ids.into_iter().collect(),
+        voided: Vec::new(),
+    };
+    Material {
+        record: evidence.record,
+        stretches: bill.stretches,
+        subject,
+        blocks: bill.billed.blocks,
+        days: Vec::new(),
+        evidence_digest,
+        sampling,
+        voided: evidence.voided,
+    }
+}
+
+/// Reads a file of at most so many bytes.
+fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>> {
+    let cannot = || format!("cannot read {}", path.display());
+    let size = std::fs::metadata(path).with_context(cannot)?.len();
+    let bound = u64::try_from(bytes_max).unwrap_or(u64::MAX);
+    ensure!(size <= bound, "{} has {size} bytes, at most {bound} are read", path.display());
+    std::fs::read(path).with_context(cannot)
+}
+
+/// Verifies a bundle, with nothing but the file. The exit code is 1 where it proves nothing.
+pub(crate) fn verify(arguments: &VerifyArguments) -> Result<ExitCode> {
+    let packed = read(&arguments.file, PACKED_BYTES_MAX)?;
+    let held = match &arguments.invoice {
+        Some(path) => {
+            let bytes = read(path, wb_ledger::RECORD_BYTES_MAX)?;
+            Some(String::from_utf8(bytes).with_context(|| format!("{} is no text", path.display()))?)
+        }
+        None => None,
+    };
+    let report = wb_evidence::verify(&packed, held.as_deref());
+    if arguments.json {
+        print(&serde_json::to_string(&report)?)?;
+    } else {
+        print(&report.to_string())?;
+    }
+    Ok(if report.valid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

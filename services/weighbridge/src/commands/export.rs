@@ -1,0 +1,213 @@
+//! `weighbridge export`: what was billed, as files for finance, with their control totals.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, ValueEnum};
+use wb_billing::ports::LedgerLog as _;
+use wb_config::Config;
+use wb_export::{Control, Entry, Exporter, Request};
+use wb_ledger::{Applied, Chain, Event, Hash, State};
+
+use crate::console::{print, tell};
+use crate::wiring::adapters::LedgerTopic;
+use crate::wiring::services::connect;
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArguments {
+    #[arg(value_enum)]
+    table: Table,
+    /// The month, such as 2026-10: of the invoices' period, and for the journal of the entries' dates in UTC.
+    #[arg(long)]
+    period: String,
+    /// Only this customer.
+    #[arg(long)]
+    customer: Option<String>,
+    #[arg(long, value_enum, default_value_t = Format::Csv)]
+    format: Format,
+    /// The accounting system that the journal is imported into.
+    #[arg(long, value_enum)]
+    profile: Option<Profile>,
+    /// One of the journal's accounts under the name or number that it has in the accounting system, such as
+    /// accounts_receivable=1100; revenue=4000 is all revenue without a name of its own. Can be repeated.
+    #[arg(long = "account", value_name = "OURS=THEIRS")]
+    accounts: Vec<String>,
+    /// A folder, or the file itself.
+    #[arg(long, default_value = ".")]
+    out: PathBuf,
+    /// As the ledger was below this offset, instead of now: the `ledger_end` of the control totals.
+    #[arg(long)]
+    ledger_end: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Table {
+    /// A row for each invoice and each of its currencies.
+    Invoices,
+    /// A row for each line of an invoice.
+    Lines,
+    /// A row for each input that a line lists.
+    Usage,
+    /// A row for each account that a record of the ledger posts to.
+    Journal,
+    /// Cost and usage by FOCUS 1.2.
+    Focus,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Csv,
+    Jsonl,
+    Parquet,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Profile {
+    Quickbooks,
+    Xero,
+    Netsuite,
+}
+
+fn request_of(arguments: &ExportArguments) -> Result<Request> {
+    let table = match arguments.table {
+        Table::Invoices => wb_export::Table::Invoices,
+        Table::Lines => wb_export::Table::Lines,
+        Table::Usage => wb_export::Table::Usage,
+        Table::Journal => wb_export::Table::Journal,
+        Table::Focus => wb_export::Table::Focus,
+    };
+    let format = match arguments.format {
+        Format::Csv => wb_export::Format::Csv,
+        Format::Jsonl => wb_export::Format::Jsonl,
+        Format::Parquet => wb_export::Format::Parquet,
+    };
+    let mut request = Request::new(table, format, &arguments.period, arguments.customer.as_deref())?;
+    if let Some(profile) = arguments.profile {
+        request = request.with_profile(match profile {
+            Profile::Quickbooks => wb_export::Profile::Quickbooks,
+            Profile::Xero => wb_export::Profile::Xero,
+            Profile::Netsuite => wb_export::Profile::Netsuite,
+        })?;
+    }
+    for account in &arguments.accounts {
+        request = request.with_account_text(account).context("--account")?;
+    }
+    Ok(request)
+}
+
+/// Writes an export of the running stack.
+pub(crate) async fn run(config: &Config, arguments: ExportArguments) -> Result<()> {
+    let request = request_of(&arguments)?;
+    let target = Target::of(&arguments.out, &request);
+    let ledger = LedgerTopic(connect(config).await?.log);
+    let records = ledger.read_all_from(0).await?;
+    let mut file = Aside::create(&target.file)?;
+    let mut control = write(request, records, arguments.ledger_end, &mut file)?;
+    // A file under another name is told under that name.
+    control.file.name = target.name();
+    file.keep()?;
+    // The totals come last: where they stand, the file is whole.
+    let mut totals = Aside::create(&target.control)?;
+    totals.write(control.to_text()?.as_bytes())?;
+    totals.keep()?;
+    for left in &control.left_out {
+        tell(&format!("left out: {} rows of {} {}: {}", left.rows, left.sum.amount, left.currency, left.why));
+    }
+    tell(&format!("{} rows of {} records, {} bytes", control.rows, control.records, control.file.bytes));
+    print(&format!("{}  {}", control.file.sha256, target.file.display()))
+}
+
+/// Writes the rows of the ledger's winners, and checks on the way that they follow from each other.
+fn write(
+    request: Request,
+    records: Vec<(u64, Vec<u8>)>,
+    ledger_end: Option<u64>,
+    file: &mut Aside,
+) -> Result<Control> {
+    let mut exporter = Exporter::new(request)?;
+    let (mut chain, mut state, mut held) = (Chain::default(), State::default(), 0);
+    for (offset, bytes) in records {
+        if let Applied::Won { hash, record } = chain.apply(offset, &bytes) {
+            let event = Event::read(&record.kind, &record.body)
+                .with_context(|| format!("the ledger cannot be read on from offset {offset}"))?;
+            state
+                .apply(&event)
+                .with_context(|| format!("the ledger cannot be trusted from offset {offset} on"))?;
+            held = offset.saturating_add(1);
+            if ledger_end.is_none_or(|end| offset < end) {
+                push(&mut exporter, offset, hash, &event, file)?;
+            }
+        }
+    }
+    if let Some(end) = ledger_end.filter(|end| *end > held) {
+        bail!("--ledger-end is {end}, and the ledger ends at {held}");
+    }
+    let done = exporter.finish(ledger_end.unwrap_or(held))?;
+    file.write(&done.bytes)?;
+    Ok(done.control)
+}
+
+fn push(
+    exporter: &mut Exporter,
+    ledger_offset: u64,
+    record_hash: Hash,
+    event: &Event,
+    file: &mut Aside,
+) -> Result<()> {
+    exporter.push(&Entry { ledger_offset, record_hash, event })?;
+    file.write(&exporter.take())
+}
+
+/// Where an export is written.
+struct Target {
+    file: PathBuf,
+    control: PathBuf,
+}
+
+impl Target {
+    fn of(out: &Path, request: &Request) -> Self {
+        let file = if out.is_dir() { out.join(request.file_name()) } else { out.to_owned() };
+        let mut control = file.clone().into_os_string();
+        control.push(".control.json");
+        Self { file, control: control.into() }
+    }
+
+    fn name(&self) -> String {
+        self.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+}
+
+/// A file that gets its name once it is whole; until then, and if it never is, it has another one.
+struct Aside {
+    path: PathBuf,
+    aside: PathBuf,
+    file: File,
+}
+
+impl Aside {
+    fn create(path: &Path) -> Result<Self> {
+        let mut aside = path.as_os_str().to_owned();
+        aside.push(format!(".part-{}", std::process::id()));
+        let aside = PathBuf::from(aside);
+        let file = File::create(&aside).with_context(|| format!("cannot write {}", aside.display()))?;
+        Ok(Self { path: path.to_owned(), aside, file })
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file.write_all(bytes).with_context(|| format!("cannot write {}", self.aside.display()))
+    }
+
+    fn keep(&self) -> Result<()> {
+        let kept = self.file.sync_all().and_then(|()| std::fs::rename(&self.aside, &self.path));
+        kept.with_context(|| format!("cannot keep {}", self.path.display()))
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        // Once it has its name there is nothing left to remove.
+        let _ = std::fs::remove_file(&self.aside);
+    }
+}

@@ -1,0 +1,184 @@
+//! `weighbridge report`: a site's or the fleet's figures of a period.
+
+mod amount;
+mod csv;
+mod json;
+mod table;
+
+use anyhow::{Context as _, Result};
+use clap::{Args, Subcommand, ValueEnum};
+use wb_auth::{CustomerId, TenantScope};
+use wb_clickhouse::read::PeriodRequest;
+use wb_clickhouse::{Cut, Read, Store, StoreConfig};
+use wb_config::Config;
+use wb_events::topics;
+use wb_kafka::Log;
+use wb_metering::report::period::ReportPeriod;
+use wb_metering::report::sheet::Sheet;
+use wb_units::{Interval, Micros};
+
+use crate::console::print;
+use crate::wiring::backends::{clickhouse_access, log_settings};
+use crate::wiring::keys::Keys;
+
+/// Seconds that one query of a report may take.
+const QUERY_TIME_S: u32 = 600;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReportCommand {
+    /// One site's report.
+    Site {
+        /// The site.
+        #[arg(long)]
+        site: String,
+        #[command(flatten)]
+        options: ReportOptions,
+    },
+    /// The report of all sites together.
+    Fleet {
+        #[command(flatten)]
+        options: ReportOptions,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportOptions {
+    /// A day 2026-10-31, a month 2026-10, a quarter 2026-Q3 or a year 2026.
+    #[arg(long)]
+    period: String,
+    /// The time zone of the period's days; the site's own unless given, UTC for the fleet.
+    #[arg(long)]
+    zone: Option<String>,
+    /// Only this customer's machines while they were its own, as it may see them.
+    #[arg(long)]
+    customer: Option<String>,
+    /// As of an offset in `names` instead of now: what was known then.
+    #[arg(long)]
+    cut: Option<u64>,
+    /// As of an instant instead of now, such as 2026-08-03T00:00:00Z: by what had been counted by then, facts and
+    /// events alike.
+    #[arg(long, conflicts_with = "cut")]
+    as_of: Option<String>,
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Table,
+    /// One line a figure, in whole units.
+    Csv,
+    /// One object, whole numbers as text.
+    Json,
+}
+
+/// What a report is of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) site_id: Option<String>,
+    pub(crate) customer_id: Option<String>,
+    pub(crate) period: String,
+    pub(crate) zone: String,
+    /// The part of the period of which something can be known.
+    pub(crate) interval: Interval,
+    /// Whether the period goes on.
+    pub(crate) goes_on: bool,
+    pub(crate) cut: u64,
+    pub(crate) site_ids: Vec<String>,
+}
+
+/// Prints a report of the running stack.
+pub(crate) async fn run(config: &Config, command: &ReportCommand) -> Result<()> {
+    let (site, options) = match command {
+        ReportCommand::Site { site, options } => (Some(site.as_str()), options),
+        ReportCommand::Fleet { options } => (None, options),
+    };
+    let keys = Keys::open(&config.data_dir)?;
+    let access = clickhouse_access(config, &keys)?;
+    let mut store = StoreConfig::new(access.url, access.database);
+    store.user = access.user;
+    store.password = access.password;
+    store.max_execution_time_s = QUERY_TIME_S;
+    let store = Store::new(store)?;
+    store.ping().await.context("ClickHouse cannot be used")?;
+    let cut = match (options.cut, &options.as_of) {
+        (Some(cut), _) => Cut(cut),
+        (None, Some(instant)) => cut_at(config, instant_us(instant).context("--as-of")?).await?,
+        (None, None) => store.cut().await?,
+    };
+    let text = text_of(&store, site, options, cut, now_us()?).await?;
+    print(text.trim_end())
+}
+
+/// UTC microseconds by this machine's clock.
+pub(crate) fn now_us() -> Result<Micros> {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let since = since.context("this machine's clock is before 1970")?;
+    Ok(Micros::try_from(since.as_micros())?)
+}
+
+/// The cut of an instant: what was named before it. Asked of the log itself, whose broker stamped each name.
+async fn cut_at(config: &Config, at_us: Micros) -> Result<Cut> {
+    let log = Log::connect(log_settings(config)).context("the Kafka client was not accepted")?;
+    Ok(Cut(log.first_offset_at(topics::COMMITS, 0, at_us).await?))
+}
+
+/// An instant as people write it, in UTC microseconds.
+pub(crate) fn instant_us(text: &str) -> Result<Micros> {
+    let instant: jiff::Timestamp =
+        text.parse().with_context(|| format!("{text:?} is no instant: write 2026-08-03T00:00:00Z"))?;
+    Ok(instant.as_microsecond())
+}
+
+/// A report as text.
+async fn text_of(
+    store: &Store,
+    site: Option<&str>,
+    options: &ReportOptions,
+    cut: Cut,
+    now_us: Micros,
+) -> Result<String> {
+    let scope = match &options.customer {
+        Some(id) => {
+            TenantScope::Customer(CustomerId::new(id.as_str()).context("--customer: not a customer id")?)
+        }
+        None => TenantScope::Operator,
+    };
+    let read = store.read(scope, cut);
+    let (head, sheet) = sheet_of(&read, site, &options.period, options.zone.as_deref(), now_us).await?;
+    Ok(render(options.format, &head, &sheet))
+}
+
+/// Writes a report in a format.
+pub(crate) fn render(format: Format, head: &Head, sheet: &Sheet) -> String {
+    match format {
+        Format::Table => table::write(head, sheet),
+        Format::Csv => csv::write(head, sheet),
+        Format::Json => json::write(head, sheet),
+    }
+}
+
+/// Reads a report and the one of the period before.
+pub(crate) async fn sheet_of(
+    read: &Read,
+    site: Option<&str>,
+    period: &str,
+    zone: Option<&str>,
+    now_us: Micros,
+) -> Result<(Head, Sheet)> {
+    let period = ReportPeriod::parse(period)?;
+    let request = PeriodRequest { period, zone, site_id: site, now_us, slots_max: u64::MAX };
+    let found = read.period_report(&request).await?;
+    let head = Head {
+        site_id: site.map(str::to_owned),
+        customer_id: read.scope().customer().map(ToString::to_string),
+        period: period.to_string(),
+        zone: found.zone,
+        interval: found.interval,
+        goes_on: found.goes_on,
+        cut: read.cut().0,
+        site_ids: found.site_ids,
+    };
+    Ok((head, found.sheet))
+}

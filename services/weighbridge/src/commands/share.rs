@@ -1,0 +1,70 @@
+//! `weighbridge share check`: proves sessions of a file again, without any stack.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Subcommand;
+use serde::Serialize;
+use wb_proof::session_file;
+
+use crate::console::{print, tell};
+
+/// Files larger than this are not read.
+const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ShareCommand {
+    /// Judge each session of a JSON file and compare with what it expects.
+    Check {
+        /// A file in the form of tests/data/bitcoin/stratum_v1_jobs.json.
+        file: PathBuf,
+    },
+}
+
+#[derive(Serialize)]
+struct Line {
+    name: String,
+    verdict: String,
+    reason: Option<String>,
+    hash: Option<String>,
+    achieved_difficulty: Option<String>,
+    solves_block: bool,
+    matches_expectation: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    differences: Vec<String>,
+}
+
+/// Runs it; the exit code is 1 where a verdict is not the expected one.
+pub(crate) fn run(command: &ShareCommand) -> Result<ExitCode> {
+    let ShareCommand::Check { file } = command;
+    let size = std::fs::metadata(file).with_context(|| format!("cannot read {}", file.display()))?.len();
+    anyhow::ensure!(
+        size <= FILE_BYTES_MAX,
+        "{} has {size} bytes, at most {FILE_BYTES_MAX} are read",
+        file.display()
+    );
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let cases = session_file::parse(&text).with_context(|| file.display().to_string())?;
+    let mut wrong = 0_usize;
+    for case in &cases {
+        let outcome = session_file::check(case);
+        wrong += usize::from(!outcome.matches_expectation);
+        let line = Line {
+            name: outcome.name,
+            verdict: outcome.verdict.to_string(),
+            reason: outcome.reason.map(|reason| reason.to_string()),
+            hash: outcome.hash,
+            achieved_difficulty: outcome.achieved_difficulty,
+            solves_block: outcome.solves_block,
+            matches_expectation: outcome.matches_expectation,
+            differences: outcome.differences,
+        };
+        print(&serde_json::to_string(&line)?)?;
+    }
+    if wrong == 0 {
+        return Ok(ExitCode::SUCCESS);
+    }
+    tell(&format!("{wrong} of {} sessions are not judged as the file expects", cases.len()));
+    Ok(ExitCode::FAILURE)
+}

@@ -1,0 +1,79 @@
+//! `weighbridge webhooks`.
+
+use anyhow::Result;
+use clap::Subcommand;
+use wb_config::Config;
+use wb_webhooks::{Disabled, Endpoint, Order, WebhookError};
+
+use crate::console::{print, tell};
+use crate::wiring::webhooks::{endpoints, states};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum WebhooksCommand {
+    /// How far each endpoint is, and what failed.
+    List,
+    /// Enable an endpoint, and try at once.
+    Retry {
+        /// Its id.
+        id: String,
+    },
+    /// Send an endpoint everything from a ledger offset on again, with the same ids.
+    Replay {
+        /// Its id.
+        id: String,
+        /// The offset.
+        #[arg(long)]
+        from: u64,
+    },
+}
+
+/// Shows and orders deliveries. Orders are left in the data folder for whoever delivers from it.
+pub(crate) fn run(config: &Config, command: &WebhooksCommand) -> Result<()> {
+    let (states, endpoints) = (states(config)?, endpoints(config)?);
+    let known = |id: &str| {
+        if endpoints.iter().any(|endpoint| endpoint.id() == id) {
+            return Ok(());
+        }
+        let known: Vec<&str> = endpoints.iter().map(Endpoint::id).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        Err(WebhookError::Unknown { endpoint: id.chars().take(64).collect(), known })
+    };
+    match command {
+        WebhooksCommand::List => {
+            for endpoint in &endpoints {
+                let delivery = states.delivery(endpoint.id())?;
+                let told = match delivery {
+                    None => "not served yet".to_owned(),
+                    Some(delivery) => {
+                        let state = match delivery.disabled {
+                            None if delivery.failures == 0 => "in order".to_owned(),
+                            None => format!("failed {} times, tried again", delivery.failures),
+                            Some(Disabled::Gone) => "disabled: it is gone".to_owned(),
+                            Some(Disabled::Failed) => "disabled: it failed too often".to_owned(),
+                        };
+                        let last = delivery
+                            .last_failure
+                            .map(|why| format!("; last failure: {why}"))
+                            .unwrap_or_default();
+                        format!(
+                            "{state}; next ledger offset {}, delivered {}{last}",
+                            delivery.position, delivery.delivered
+                        )
+                    }
+                };
+                print(&format!("{} {} {told}", endpoint.id(), endpoint.shown_url()))?;
+            }
+        }
+        WebhooksCommand::Retry { id } => {
+            known(id)?;
+            states.order(id, Order::Retry)?;
+            tell(&format!("{id} is tried again as soon as billing runs"));
+        }
+        WebhooksCommand::Replay { id, from } => {
+            known(id)?;
+            states.order(id, Order::Replay { from: *from })?;
+            tell(&format!("{id} gets everything from ledger offset {from} on again as soon as billing runs"));
+        }
+    }
+    Ok(())
+}

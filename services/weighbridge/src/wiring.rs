@@ -1,0 +1,9 @@
+//! Which service stands on what: the parts that are joined here know nothing of each other.
+
+pub(crate) mod adapters;
+pub(crate) mod backends;
+pub(crate) mod keys;
+pub(crate) mod services;
+pub(crate) mod sources;
+pub(crate) mod stack;
+pub(crate) mod webhooks;

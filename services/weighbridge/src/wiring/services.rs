@@ -1,0 +1,336 @@
+//! Wiring: which service needs what, and running them together or alone.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use wb_auth::SourceKeys;
+use wb_billing::{
+    Biller, ClickHouseUsage, Projector, RunningBills, RunningPace, RunningTable, ports::SystemClock,
+};
+use wb_clickhouse::Store;
+use wb_config::Config;
+use wb_framearchive::{FolderArchive, FrameArchive};
+use wb_kafka::commits_view::follow_channel;
+use wb_kafka::topics::Partitions;
+use wb_kafka::{CommitsView, Log, TopicPlan};
+
+use super::adapters::{CommittedCuts, LedgerTopic};
+use super::backends::{ClickHouseAccess, clickhouse_access, log_settings};
+use super::keys::Keys;
+use super::webhooks;
+
+/// How long the backends may take to answer when services start.
+const BACKENDS_TIMEOUT: Duration = Duration::from_secs(60);
+/// The pause between two tries to reach them.
+const BACKENDS_PAUSE: Duration = Duration::from_millis(250);
+/// How often new ledger records are looked for.
+const PROJECT_EVERY: Duration = Duration::from_millis(250);
+/// How often running bills are looked after.
+const RUNNING_EVERY: Duration = Duration::from_secs(5);
+/// How long services may take to end once they are told to.
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The services that can run alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Service {
+    Ingest,
+    Aggregator,
+    Billing,
+    Api,
+    /// The ClickHouse engine of this machine.
+    Clickhouse,
+}
+
+/// Connections to the backends, checked.
+pub(crate) struct Connected {
+    pub(crate) log: Log,
+    pub(crate) partitions: Partitions,
+    pub(crate) store: Store,
+    pub(crate) keys: Keys,
+}
+
+/// The biller on the real ports.
+pub(crate) type LiveBiller = Biller<LedgerTopic, ClickHouseUsage, CommittedCuts, SystemClock>;
+
+fn topic_plan(config: &Config) -> TopicPlan {
+    let partitions = &config.kafka.partitions;
+    TopicPlan {
+        shares: partitions.shares,
+        telemetry: partitions.telemetry,
+        energy: partitions.energy,
+        gpu: partitions.gpu,
+        replication: config.kafka.replication,
+        retention_hours: config.kafka.retention_hours,
+    }
+}
+
+/// The frame archive, where there is one.
+pub(crate) fn frame_archive(config: &Config) -> Option<Arc<dyn FrameArchive>> {
+    let dir = config.archive.dir.as_ref()?;
+    Some(Arc::new(FolderArchive::new(dir)))
+}
+
+/// Tries until it works or the time is up; then the last failure is told.
+async fn within_time<T, E, F>(what: &'static str, mut attempt: impl FnMut() -> F) -> Result<T>
+where
+    E: std::error::Error + Send + Sync + 'static,
+    F: Future<Output = Result<T, E>>,
+{
+    let deadline = tokio::time::Instant::now() + BACKENDS_TIMEOUT;
+    loop {
+        match attempt().await {
+            Ok(done) => return Ok(done),
+            Err(error) if tokio::time::Instant::now() > deadline => return Err(error).context(what),
+            Err(_) => tokio::time::sleep(BACKENDS_PAUSE).await,
+        }
+    }
+}
+
+/// Connects to both backends, creates the topics and brings the schema up to date.
+pub(crate) async fn connect(config: &Config) -> Result<Connected> {
+    let keys = Keys::open(&config.data_dir)?;
+    let log = Log::connect(log_settings(config)).context("the Kafka client was not accepted")?;
+    let plan = topic_plan(config);
+    let partitions = within_time("Kafka cannot be used", || log.ensure_topics(&plan)).await?;
+    let ClickHouseAccess { url, database, user, password } = clickhouse_access(config, &keys)?;
+    let store = within_time("ClickHouse cannot be used", || async {
+        let store = Store::connect(&url, &database, user.as_deref(), password.as_deref()).await?;
+        store.migrate().await?;
+        Ok::<_, wb_clickhouse::StoreError>(store)
+    })
+    .await?;
+    Ok(Connected { log, partitions, store, keys })
+}
+
+impl Connected {
+    fn log_id() -> Result<[u8; 16]> {
+        let mut log_id = [0; 16];
+        getrandom::fill(&mut log_id).context("the operating system gave no random bytes")?;
+        Ok(log_id)
+    }
+
+    /// A view of the commits that nobody follows.
+    pub(crate) async fn commits(&self) -> Result<CommitsView> {
+        CommitsView::start(self.log.clone(), &self.partitions, Self::log_id()?, None)
+            .await
+            .context("the commits cannot be read")
+    }
+
+    /// Where the events count up to.
+    pub(crate) async fn cuts(&self) -> Result<CommittedCuts> {
+        Ok(CommittedCuts {
+            commits: self.commits().await?,
+            partitions: self.partitions.clone(),
+            store: self.store.clone(),
+        })
+    }
+
+    /// The biller.
+    pub(crate) async fn biller(&self, who: &str) -> Result<LiveBiller> {
+        let cuts = self.cuts().await?;
+        let usage = ClickHouseUsage::new(self.store.client().clone());
+        Ok(Biller::new(LedgerTopic(self.log.clone()), usage, cuts, SystemClock, who))
+    }
+}
+
+/// The id of this installation's aggregator, drawn once and kept in its data folder: an aggregator
+/// that is killed and started again gets its partitions back at once.
+fn aggregator_id(data_dir: &Path) -> Result<String> {
+    let path = data_dir.join("aggregator.id");
+    if let Ok(id) = std::fs::read_to_string(&path)
+        && !id.is_empty()
+    {
+        return Ok(id);
+    }
+    let mut drawn = [0; 8];
+    getrandom::fill(&mut drawn).context("the operating system gave no random bytes")?;
+    let id = wb_proof::hex::encode(&drawn);
+    // Renamed into place: a start that is killed here leaves no half of an id.
+    let aside = data_dir.join("aggregator.id.new");
+    let kept = std::fs::write(&aside, &id).and_then(|()| std::fs::rename(&aside, &path));
+    kept.with_context(|| format!("the aggregator's id cannot be kept in {}", path.display()))?;
+    Ok(id)
+}
+
+/// Running services.
+pub(crate) struct Running {
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<Result<()>>,
+}
+
+/// Waits for the end; a sender that is gone ends it too.
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+impl Running {
+    /// Starts services in this process. Listeners are bound before anything runs, so that a port
+    /// that is taken is told at once.
+    pub(crate) async fn start(
+        config: &Config,
+        connected: &Connected,
+        sources: SourceKeys,
+        wanted: &[Service],
+    ) -> Result<Self> {
+        let (stop, stopping) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let bind = async |address, field: &'static str| {
+            TcpListener::bind(address)
+                .await
+                .with_context(|| format!("cannot listen on {address}: change {field} in the configuration"))
+        };
+        if wanted.contains(&Service::Aggregator) {
+            let (sender, follow) = follow_channel();
+            let commits = CommitsView::start(
+                connected.log.clone(),
+                &connected.partitions,
+                Connected::log_id()?,
+                Some(sender),
+            );
+            let aggregator = wb_aggregator::AggregatorConfig {
+                frame_key: connected.keys.frame_key()?,
+                name: format!("aggregator-{}", std::process::id()),
+                state_dir: config
+                    .aggregator
+                    .state_dir
+                    .clone()
+                    .unwrap_or_else(|| config.data_dir.join("proofs")),
+                frame_archive: frame_archive(config),
+                punctuate_after: wb_aggregator::PUNCTUATE_AFTER,
+                seal_pace: wb_aggregator::seal::SealPace::default(),
+            };
+            // The view sends every name it reads; whoever follows must run before it waits.
+            let (log, store) = (connected.log.clone(), connected.store.clone());
+            let projector = wb_aggregator::Projector::start(store.clone(), follow, stopping.clone());
+            let commits = commits.await.context("the commits cannot be read")?;
+            // With everything in one process there is nobody to share the partitions with.
+            let share = if wanted == [Service::Aggregator] {
+                let timeout = Duration::from_millis(config.aggregator.session_timeout_ms.into());
+                let id = aggregator_id(&config.data_dir)?;
+                let membership = wb_kafka::Membership::join(&connected.log, &id, timeout);
+                wb_aggregator::PartitionAssignment::OfGroup(
+                    membership.context("the group of aggregators cannot be joined")?,
+                )
+            } else {
+                wb_aggregator::PartitionAssignment::All(connected.partitions.clone())
+            };
+            let stopping = stopping.clone();
+            tasks.spawn(async move {
+                let ended =
+                    wb_aggregator::run(aggregator, log, store, commits, projector, share, stopping).await;
+                ended.context("the aggregator has ended")
+            });
+        }
+        if wanted.contains(&Service::Ingest) {
+            let ingest = wb_ingest::IngestConfig {
+                listener: bind(config.ingest.listen, "ingest.listen").await?,
+                sources,
+                frame_key: connected.keys.frame_key()?,
+                name: format!("ingest-{}", std::process::id()),
+            };
+            let (log, partitions) = (connected.log.clone(), connected.partitions.clone());
+            let end = stopped(stopping.clone());
+            tasks.spawn(async move {
+                wb_ingest::serve(ingest, log, &partitions, end).await.context("ingest has ended")
+            });
+        }
+        if wanted.contains(&Service::Api) {
+            let listener = bind(config.api.listen, "api.listen").await?;
+            let api = wb_api::ApiConfig {
+                listen: config.api.listen,
+                graphiql: config.api.graphiql,
+                limits: wb_api::Limits::default(),
+            };
+            let verifier = connected.keys.issuer()?.verifier().context("the token keys cannot be used")?;
+            let (store, end) = (connected.store.clone(), stopped(stopping.clone()));
+            tasks.spawn(async move {
+                wb_api::serve_on(listener, api, store, verifier, end).await.context("the api has ended")
+            });
+        }
+        if wanted.contains(&Service::Billing) {
+            let projector = Projector::new(connected.store.client().clone());
+            let ledger = LedgerTopic(connected.log.clone());
+            // Who is told what the ledger decides is told by whoever bills.
+            if let Some(dispatcher) = webhooks::dispatcher(config, ledger.clone())? {
+                let stopping = stopping.clone();
+                tasks.spawn(async move {
+                    dispatcher.run(stopping).await;
+                    Ok(())
+                });
+            }
+            tasks.spawn(project_ledger(projector, ledger, stopping.clone()));
+            let biller = connected.biller("weighbridge-billing").await?;
+            let table = RunningTable::new(connected.store.client().clone());
+            tasks.spawn(run_bills(biller, table, stopping.clone()));
+        }
+        Ok(Self { stop, tasks })
+    }
+
+    /// Waits until a service ends, which none does by itself.
+    pub(crate) async fn any_ended(&mut self) -> Result<()> {
+        match self.tasks.join_next().await {
+            Some(Ok(ended)) => ended,
+            Some(Err(error)) => Err(error).context("a service ended badly"),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Ends all services, and waits for what they have under way.
+    pub(crate) async fn stop(mut self) {
+        self.stop.send_replace(true);
+        let all = async {
+            while let Some(ended) = self.tasks.join_next().await {
+                if let Ok(Err(error)) = ended {
+                    tracing::error!(error = format!("{error:#}"), "a service ended badly");
+                }
+            }
+        };
+        if tokio::time::timeout(STOP_TIMEOUT, all).await.is_err() {
+            tracing::warn!("services did not end in time and are left");
+        }
+    }
+}
+
+/// Keeps the running bills of all contracts up with what is committed.
+async fn run_bills(biller: LiveBiller, table: RunningTable, stopping: watch::Receiver<bool>) -> Result<()> {
+    let mut bills = RunningBills::default();
+    loop {
+        let pass = biller.run_bills(&mut bills, RunningPace::default()).await;
+        let written = match &pass {
+            Ok(pass) => table.write(&pass.bills).await,
+            Err(_) => Ok(()),
+        };
+        let left = pass.as_ref().map_or(0, |pass| pass.left);
+        if let Some(error) = pass.err().or(written.err()) {
+            tracing::warn!(error = wb_observe::chain(&error), "running bills are not brought up to date yet");
+            // What was computed and not written is computed again.
+            bills = RunningBills::default();
+        }
+        let pause = if left > 0 { PROJECT_EVERY } else { RUNNING_EVERY };
+        tokio::select! {
+            () = stopped(stopping.clone()) => return Ok(()),
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+async fn project_ledger(
+    mut projector: Projector,
+    ledger: LedgerTopic,
+    stopping: watch::Receiver<bool>,
+) -> Result<()> {
+    loop {
+        if let Err(error) = projector.project(&ledger).await {
+            tracing::warn!(error = wb_observe::chain(&error), "the ledger is not projected yet");
+        }
+        tokio::select! {
+            () = stopped(stopping.clone()) => return Ok(()),
+            () = tokio::time::sleep(PROJECT_EVERY) => {}
+        }
+    }
+}
