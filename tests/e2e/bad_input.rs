@@ -1,17 +1,16 @@
 //! Bad input at both doors, HTTP and Kafka: a clear coded error or the quarantine, and the stream goes on.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
 
-mod support;
-
+use crate::support;
 use std::collections::BTreeMap;
 use std::io::Read as _;
 
+use crate::support::curl::{Answer, bearer, graphql_data, request};
+use crate::support::events::{self, MACHINE, Meter, START_US, STEP_WH, Source};
+use crate::support::place::Place;
+use crate::support::tables::{self, NAMED};
+use crate::support::{COUNT_LIMIT, END_LIMIT, START_LIMIT, until};
 use serde_json::{Value, json};
-use support::curl::{Answer, bearer, graphql_data, request};
-use support::events::{self, MACHINE, Meter, START_US, STEP_WH, Source};
-use support::place::Place;
-use support::tables::{self, NAMED};
-use support::{COUNT_LIMIT, END_LIMIT, START_LIMIT, until};
 use wb_events::frame::{FrameKey, encode_events, encode_punctuation};
 use wb_events::topics;
 use wb_kafka::{Log, LogSettings};

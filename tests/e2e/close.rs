@@ -2,13 +2,11 @@
 //! closes at once and killed half-way leave each invoice once, and late data becomes one note.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
 
-mod support;
-
+use crate::support::events::{self, Meter, Source, fact};
+use crate::support::place::Place;
+use crate::support::tables;
+use crate::support::{COUNT_LIMIT, DEMO_LIMIT, END_LIMIT, START_LIMIT, until};
 use serde_json::json;
-use support::events::{self, Meter, Source, fact};
-use support::place::Place;
-use support::tables;
-use support::{COUNT_LIMIT, DEMO_LIMIT, END_LIMIT, START_LIMIT, until};
 
 const MONTH: &str = "2026-10";
 /// Contracts that charge a fee, beside the one that bills energy.

@@ -1,18 +1,16 @@
 //! What machines, schedulers and exporters say, through the real stack: polled, read from files and written by Prometheus.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
 
-mod support;
-
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 
+use crate::support::curl::{Answer, bearer, request};
+use crate::support::events::{self, START_US, Source};
+use crate::support::place::Place;
+use crate::support::tables::{self, NAMED};
+use crate::support::{COUNT_LIMIT, END_LIMIT, START_LIMIT, root, until};
 use prost::Message as _;
 use serde_json::{Value, json};
-use support::curl::{Answer, bearer, request};
-use support::events::{self, START_US, Source};
-use support::place::Place;
-use support::tables::{self, NAMED};
-use support::{COUNT_LIMIT, END_LIMIT, START_LIMIT, root, until};
 
 /// A label of a series.
 #[derive(Clone, PartialEq, prost::Message)]

@@ -1,11 +1,9 @@
 //! Mistakes of the configuration: all are told at once, each with its field, its value and what would be right.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
 
-mod support;
-
-use support::END_LIMIT;
-use support::place::Place;
-use support::running::Running;
+use crate::support::END_LIMIT;
+use crate::support::place::Place;
+use crate::support::running::Running;
 
 /// Field, value as it is shown, code, and a part of what would be right.
 const MISTAKES: [(&str, &str, &str, &str); 9] = [

@@ -2,13 +2,11 @@
 //! a message that names the block.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
 
-mod support;
-
-use support::curl::try_request;
-use support::events::{self, Meter, Source};
-use support::place::Place;
-use support::tables;
-use support::{COUNT_LIMIT, DEMO_LIMIT, END_LIMIT, START_LIMIT, until};
+use crate::support::curl::try_request;
+use crate::support::events::{self, Meter, Source};
+use crate::support::place::Place;
+use crate::support::tables;
+use crate::support::{COUNT_LIMIT, DEMO_LIMIT, END_LIMIT, START_LIMIT, until};
 
 /// Rows that are hidden while a bill is tried: table, and which one of its rows.
 const DAMAGES: [(&str, &str); 3] =

@@ -1,13 +1,11 @@
 //! Corrections by the command line through the real stack: a report now, and as of an instant before them.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
 
-mod support;
-
+use crate::support::events::{self, START_US, Source};
+use crate::support::place::Place;
+use crate::support::tables;
+use crate::support::{COUNT_LIMIT, END_LIMIT, START_LIMIT, until};
 use serde_json::{Value, json};
-use support::events::{self, START_US, Source};
-use support::place::Place;
-use support::tables;
-use support::{COUNT_LIMIT, END_LIMIT, START_LIMIT, until};
 
 const HOUR_US: i64 = 3_600_000_000;
 

@@ -7,16 +7,14 @@
     reason = "helpers of tests may fail loudly"
 )]
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::demo::{DONE, Summary};
+use crate::support::place::Place;
+use crate::support::random::Random;
+use crate::support::running::{Running, signal_to};
+use crate::support::{DEMO_LIMIT, END_LIMIT, START_LIMIT, until};
 use rustix::process::Signal;
-use support::demo::{DONE, Summary};
-use support::place::Place;
-use support::random::Random;
-use support::running::{Running, signal_to};
-use support::{DEMO_LIMIT, END_LIMIT, START_LIMIT, until};
 
 /// Where a process is killed: so long after the demonstration has said this, at most.
 const MOMENTS: [(&str, Duration); 3] = [

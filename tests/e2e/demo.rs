@@ -1,18 +1,16 @@
 //! The demonstration: what it must show, that its customers can ask, and that it ends when it is told to.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
 
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::support::curl::{graphql, graphql_data, request};
+use crate::support::demo::{DONE, Summary};
+use crate::support::place::Place;
+use crate::support::running::Running;
+use crate::support::{DEMO_LIMIT, END_LIMIT, bundles, papers, reports, root, tables};
 use rustix::process::Signal;
 use serde_json::Value;
-use support::curl::{graphql, graphql_data, request};
-use support::demo::{DONE, Summary};
-use support::place::Place;
-use support::running::Running;
-use support::{DEMO_LIMIT, END_LIMIT, bundles, papers, reports, root, tables};
 
 /// Difficulty 1 in units of 2^-32.
 const ONE_Q32: u128 = 1 << 32;

@@ -7,21 +7,19 @@
     reason = "helpers of tests may fail loudly"
 )]
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use crate::support::events::{self, Source};
+use crate::support::place::Place;
+use crate::support::random::Random;
+use crate::support::running::Running;
+use crate::support::tables::{self, NAMED};
+use crate::support::{COUNT_LIMIT, END_LIMIT, START_LIMIT, root, until};
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use support::events::{self, Source};
-use support::place::Place;
-use support::random::Random;
-use support::running::Running;
-use support::tables::{self, NAMED};
-use support::{COUNT_LIMIT, END_LIMIT, START_LIMIT, root, until};
 use wb_testkit::{FLEET_START_US, OPERATOR, SOURCES};
 
 /// The months that are closed.

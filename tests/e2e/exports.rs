@@ -2,17 +2,16 @@
 //! totals, and a webhook tells of the invoice behind them.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
 
-mod support;
-
+use crate::support;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use crate::support::events::{self, Meter, Source};
+use crate::support::place::Place;
+use crate::support::{COUNT_LIMIT, DEMO_LIMIT, END_LIMIT, START_LIMIT, root, until};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use support::events::{self, Meter, Source};
-use support::place::Place;
-use support::{COUNT_LIMIT, DEMO_LIMIT, END_LIMIT, START_LIMIT, root, until};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 

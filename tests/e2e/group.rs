@@ -6,16 +6,14 @@
     reason = "helpers of tests may fail loudly"
 )]
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use crate::support::events::{self, Meter, Source};
+use crate::support::place::Place;
+use crate::support::running::Running;
+use crate::support::{COUNT_LIMIT, END_LIMIT, START_LIMIT, until};
 use rustix::process::Signal;
-use support::events::{self, Meter, Source};
-use support::place::Place;
-use support::running::Running;
-use support::{COUNT_LIMIT, END_LIMIT, START_LIMIT, until};
 
 /// Partitions of the event topics, with the default configuration.
 const PARTITIONS: usize = 4 + 2 + 2 + 2 + 1;

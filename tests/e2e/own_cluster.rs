@@ -1,16 +1,14 @@
 //! The user's own cluster: services in processes of their own, on backends that somebody else runs.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
 
-mod support;
-
 use std::collections::BTreeMap;
 
+use crate::support::curl::{graphql_data, try_request};
+use crate::support::events::{self, Meter, STEP_WH, Source};
+use crate::support::place::Place;
+use crate::support::running::Running;
+use crate::support::{COUNT_LIMIT, END_LIMIT, START_LIMIT, until};
 use rustix::process::Signal;
-use support::curl::{graphql_data, try_request};
-use support::events::{self, Meter, STEP_WH, Source};
-use support::place::Place;
-use support::running::Running;
-use support::{COUNT_LIMIT, END_LIMIT, START_LIMIT, until};
 
 #[test]
 fn services_count_on_backends_of_others() {

@@ -7,20 +7,18 @@
     reason = "helpers of tests may fail loudly"
 )]
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::support::events::{self, MACHINE, Meter, START_US, Source};
+use crate::support::place::Place;
+use crate::support::random::Random;
+use crate::support::running::Running;
+use crate::support::tables::{self, NAMED};
+use crate::support::{COUNT_LIMIT, END_LIMIT, START_LIMIT, until};
 use prost::Message as _;
 use rustix::process::Signal;
 use serde_json::json;
-use support::events::{self, MACHINE, Meter, START_US, Source};
-use support::place::Place;
-use support::random::Random;
-use support::running::Running;
-use support::tables::{self, NAMED};
-use support::{COUNT_LIMIT, END_LIMIT, START_LIMIT, until};
 use wb_events::frame::{FrameKey, encode_events};
 use wb_events::published::Epochs;
 use wb_events::topics;

@@ -1,16 +1,14 @@
 //! The quarantine at the command line: what is refused is listed whole, and what can count is re-driven and counts once.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
 
-mod support;
-
+use crate::support::events::{self, MACHINE, Meter, START_US, Source};
+use crate::support::place::Place;
+use crate::support::running::Ended;
+use crate::support::tables::{self, NAMED};
+use crate::support::{COUNT_LIMIT, END_LIMIT, START_LIMIT, until};
 use prost::Message as _;
 use rustix::process::Signal;
 use serde_json::Value;
-use support::events::{self, MACHINE, Meter, START_US, Source};
-use support::place::Place;
-use support::running::Ended;
-use support::tables::{self, NAMED};
-use support::{COUNT_LIMIT, END_LIMIT, START_LIMIT, until};
 use wb_events::frame::{FrameKey, encode_events};
 use wb_events::wire::EnergyReading;
 use wb_events::{Body, Event, topics};

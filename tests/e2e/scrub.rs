@@ -3,21 +3,19 @@
 //! the same database again.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::support::events::{self, Meter, Source};
+use crate::support::place::Place;
+use crate::support::running::{Ended, Running};
+use crate::support::tables::{NAMED, ask, count};
+use crate::support::{COUNT_LIMIT, END_LIMIT, START_LIMIT, until};
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use rustix::process::Signal;
-use support::events::{self, Meter, Source};
-use support::place::Place;
-use support::running::{Ended, Running};
-use support::tables::{NAMED, ask, count};
-use support::{COUNT_LIMIT, END_LIMIT, START_LIMIT, until};
 
 /// Tables that the events of this test reach.
 const TABLES: [&str; 4] = ["energy_readings", "gpu_samples", "facts", "block_counts"];

@@ -1,12 +1,10 @@
 //! `weighbridge share check`: every verdict of the recorded sessions again, without any stack.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
 
-mod support;
-
+use crate::support::place::Place;
+use crate::support::running::Ended;
+use crate::support::{END_LIMIT, root};
 use serde_json::Value;
-use support::place::Place;
-use support::running::Ended;
-use support::{END_LIMIT, root};
 
 const ACCEPTED: &str = "tests/data/bitcoin/stratum_v1_jobs.json";
 const REJECTED: &str = "tests/data/bitcoin/stratum_v1_rejects.json";

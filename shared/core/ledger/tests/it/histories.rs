@@ -1,0 +1,271 @@
+//! Random histories of commands: whatever is asked for in whatever order, debits equal credits, what
+//! customers owe is what their statements and their invoices say, and numbers have no gaps.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    dead_code,
+    reason = "a test stops at what it did not expect; helpers are shared by tests that use some of them"
+)]
+
+use std::collections::BTreeMap;
+
+use crate::support::{Books, DAY_US, END_US, ENTITY, Part, close, dates, draft, issue, note, payment, step};
+use proptest::prelude::*;
+use wb_ledger::{
+    Account, Amount, Command, DisputeRequest, DisputeWords, Event, Minor, OpeningKind, OpeningRecorded,
+    Settle, invoice_id, postings,
+};
+use wb_units::Currency;
+
+const CONTRACTS: [(&str, &str); 3] =
+    [("lab-1", "satoshi-lab"), ("lab-2", "satoshi-lab"), ("desk-1", "hal-desk")];
+
+/// One thing that somebody asks for, in small numbers.
+#[derive(Debug, Clone)]
+struct Asked {
+    what: u8,
+    contract: usize,
+    who: u8,
+    amount: i128,
+    day: i64,
+}
+
+fn parts(power: i128, earned: i128) -> Vec<Part> {
+    vec![
+        ("earnings", "pool_earnings", earned, Currency::BTC),
+        ("power", "metered_energy", power, Currency::USD),
+        ("uptime", "uptime_credit", -(power / 10), Currency::USD),
+        ("tax", "tax", power / 20, Currency::USD),
+        ("deposit", "deposit", 500, Currency::USD),
+        ("settle/from", "btc_settlement", -(power / 4), Currency::USD),
+        ("settle/to", "btc_settlement", power * 3, Currency::BTC),
+    ]
+}
+
+fn command(books: &Books, asked: &Asked) -> Command {
+    let (contract, customer) = CONTRACTS[asked.contract];
+    let id = invoice_id(ENTITY, contract, "2009-01").unwrap();
+    let at_us = END_US + asked.day * DAY_US;
+    let by = format!("person-{}", asked.who % 3);
+    let reference = format!("r-{}", asked.who);
+    let closed_cut = books.state.closed(contract, "2009-01").map_or(10, |closed| closed.cut);
+    let pay_id = {
+        let ids: Vec<_> = books.state.payments().map(|payment| payment.payment_id.clone()).collect();
+        ids.get(usize::from(asked.who) % ids.len().max(1)).cloned().unwrap_or_default()
+    };
+    let dispute = books.state.disputes().last().map(|d| d.opened.dispute_id.clone()).unwrap_or_default();
+    let words =
+        || DisputeWords { dispute_id: dispute.clone(), text: "words".to_owned(), by: by.clone(), at_us };
+    let first = draft(contract, customer, closed_cut, &parts(10_000, 77));
+    let power = format!("{contract}/power");
+    match asked.what {
+        0 => close(&first),
+        1 => issue(first),
+        2 => Command::MakeDraft { draft: Box::new(first), approvals_needed: 2, at_us },
+        3 => Command::Submit(step(&id, &by)),
+        4 => Command::Approve(step(&id, &by)),
+        5 => Command::Reject(step(&id, &by)),
+        6 => Command::IssueApproved { invoice_id: id, dates: Some(dates()) },
+        7 | 8 => {
+            let later =
+                draft(contract, customer, 11 + u64::from(asked.who), &parts(asked.amount, asked.amount % 90));
+            Command::Adjust { draft: Box::new(later.dated(dates())), at_us }
+        }
+        9 => note(&id, &reference, &power, -asked.amount / 3),
+        10 => note(&id, &reference, &power, asked.amount / 3),
+        11 => Command::Void { invoice_id: id, text: "wrong customer".to_owned(), at_us },
+        12 | 13 => payment(&reference, customer, asked.amount, Settle::OldestFirst),
+        14 => payment(&reference, customer, asked.amount, Settle::Nothing),
+        15 => Command::Allocate { payment_id: pay_id, settle: Settle::OldestFirst, at_us },
+        16 => Command::Reverse { payment_id: pay_id, at_us },
+        17 => Command::Refund { payment_id: pay_id, reference, amount_minor: asked.amount / 9, at_us },
+        18 => Command::MarkOverdue { invoice_id: id, at_us },
+        19 => Command::ChargeLateFee { invoice_id: id, ppm_per_month: 15_000, at_us },
+        20 => Command::WriteOff { invoice_id: id, at_us },
+        21 => Command::OpenDispute(DisputeRequest {
+            invoice_id: id,
+            line_id: power,
+            amount: Amount::new(asked.amount / 5 + 1, "USD"),
+            text: "too much".to_owned(),
+            by,
+            at_us,
+        }),
+        22 => Command::AnswerDispute(words()),
+        23 => Command::RejectDispute(words()),
+        24 => Command::AcceptDispute { words: words(), credit_minor: asked.amount / 7 + 1 },
+        _ => Command::RecordOpening(OpeningRecorded {
+            item_id: String::new(),
+            kind: OpeningKind::Balance,
+            reference,
+            legal_entity: ENTITY.to_owned(),
+            customer_id: customer.to_owned(),
+            open: vec![Amount { amount_minor: Minor(asked.amount - 5_000), currency: "USD".to_owned() }],
+            issued_us: END_US - 90 * DAY_US,
+            due_us: Some(END_US - 60 * DAY_US),
+        }),
+    }
+}
+
+fn asked() -> impl Strategy<Value = Asked> {
+    (0_u8..26, 0_usize..3, 0_u8..6, 0_i128..30_000, 0_i64..200)
+        .prop_map(|(what, contract, who, amount, day)| Asked { what, contract, who, amount, day })
+}
+
+fn check_balanced(event: &Event) {
+    let mut sums: BTreeMap<String, i128> = BTreeMap::new();
+    for posting in postings(event) {
+        *sums.entry(posting.currency).or_default() += posting.amount_minor;
+    }
+    assert!(sums.values().all(|sum| *sum == 0), "{event:?} does not balance: {sums:?}");
+}
+
+fn check_books(books: &Books) {
+    for customer in ["satoshi-lab", "hal-desk"] {
+        let statements = books.state.statements(customer, i64::MAX);
+        for currency in ["USD", "BTC"] {
+            let items = books.state.items().filter(|item| item.customer_id == customer);
+            let open: i128 = items.map(|item| item.open_minor(currency)).sum();
+            let payments = books.state.payments().filter(|p| p.customer_id == customer);
+            let left: i128 =
+                payments.filter(|p| p.amount.currency == currency).map(wb_ledger::Payment::left_minor).sum();
+            assert_eq!(books.sum("accounts_receivable", customer, currency), open, "{customer} {currency}");
+            assert_eq!(-books.sum("customer_balance", customer, currency), left, "{customer} {currency}");
+            let Some(statement) = statements.iter().find(|s| s.currency == currency) else {
+                assert_eq!((open, left), (0, 0), "{customer} {currency} has no statement");
+                continue;
+            };
+            assert_eq!((statement.receivable_minor.0, statement.unallocated_minor.0), (open, left));
+            let aged = statement.ageing;
+            let buckets = [
+                aged.current_minor,
+                aged.days_1_30_minor,
+                aged.days_31_60_minor,
+                aged.days_61_90_minor,
+                aged.days_over_90_minor,
+            ];
+            assert_eq!(buckets.iter().map(|bucket| bucket.0).sum::<i128>(), open);
+            let last = statement.entries.last().map_or(0, |entry| entry.balance_minor.0);
+            assert_eq!(last, statement.balance_minor.0, "{statement:#?}");
+        }
+    }
+    for item in books.state.items() {
+        for ((line_id, _), line) in &item.lines {
+            // Nothing is credited with more than was billed.
+            if line.kind == "metered_energy" {
+                assert!(line.billed_minor >= 0, "{line_id}: {line:?}");
+            }
+        }
+        // An invoice that payments settled too much gives back: only credits make it negative.
+        for (currency, balance) in &item.balances {
+            assert!(balance.paid_minor >= 0, "{} {currency} {balance:?}", item.number);
+        }
+    }
+    for payment in books.state.payments() {
+        assert!(payment.left_minor() >= 0 && payment.allocated.values().all(|minor| *minor > 0));
+    }
+}
+
+fn check_numbers(books: &Books) {
+    let mut series: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for event in &books.events {
+        let number = match event {
+            Event::InvoiceIssued(invoice) => &invoice.number,
+            Event::CreditNoteIssued(note) | Event::DebitNoteIssued(note) => &note.number,
+            _ => continue,
+        };
+        series.entry(event.kind().to_owned()).or_default().push(number[number.len() - 6..].to_owned());
+    }
+    for numbers in series.values() {
+        let gapless: Vec<_> = (1..=numbers.len()).map(|number| format!("{number:06}")).collect();
+        assert_eq!(*numbers, gapless);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn debits_equal_credits_and_statements_equal_the_books(history in prop::collection::vec(asked(), 1..90)) {
+        let mut books = Books::default();
+        // Most histories begin with something that is owed.
+        for contract in 0..2 {
+            for what in [0, 1] {
+                let first = Asked { what, contract, who: 0, amount: 0, day: 0 };
+                books.act(&command(&books, &first)).unwrap();
+            }
+        }
+        for asked in history {
+            let command = command(&books, &asked);
+            let before = books.state.clone();
+            let Ok(events) = books.act(&command) else {
+                prop_assert_eq!(&before, &books.state);
+                continue;
+            };
+            for event in &events {
+                check_balanced(event);
+                let read = Event::read(event.kind(), &event.body().unwrap()).unwrap();
+                prop_assert_eq!(&read, event);
+                prop_assert!(Event::KINDS.contains(&event.kind()));
+            }
+            check_books(&books);
+        }
+        check_numbers(&books);
+        let mut trial: BTreeMap<String, i128> = BTreeMap::new();
+        for posting in &books.postings {
+            *trial.entry(posting.currency.clone()).or_default() += posting.amount_minor;
+        }
+        prop_assert!(trial.values().all(|sum| *sum == 0));
+        // Whoever reads the log again finds the same.
+        let mut again = wb_ledger::State::default();
+        for event in &books.events {
+            again.apply(event).unwrap();
+        }
+        prop_assert_eq!(again, books.state);
+    }
+
+    /// Asked for twice, nothing doubles: the second is refused or comes to nothing. Steps of different
+    /// persons and charges of further time are not the same thing asked for twice.
+    #[test]
+    fn nothing_doubles(history in prop::collection::vec(asked(), 1..60)) {
+        let mut books = Books::default();
+        for asked in history {
+            let command = command(&books, &asked);
+            let Ok(events) = books.act(&command) else { continue };
+            let again = books.act(&command);
+            let repeatable = matches!(command, Command::Adjust { .. });
+            prop_assert!(
+                repeatable || events.is_empty() || again.as_ref().is_ok_and(Vec::is_empty) || again.is_err(),
+                "{command:?} was done twice"
+            );
+            if matches!(command, Command::Adjust { .. }) {
+                // One note each way at most.
+                prop_assert_eq!(books.act(&command).unwrap_or_default().len(), 0);
+            }
+        }
+    }
+}
+
+#[test]
+fn accounts_have_their_names() {
+    let names = [
+        Account::Receivable,
+        Account::CustomerBalance,
+        Account::Cash,
+        Account::Revenue("metered_energy".to_owned()),
+        Account::TaxPayable,
+        Account::CustomerDeposits,
+        Account::PrepaidLiability,
+        Account::BadDebt,
+        Account::MinedBitcoin,
+        Account::MinedBitcoinPayable,
+        Account::SettlementClearing,
+        Account::OpeningBalances,
+    ]
+    .map(|account| account.name());
+    assert_eq!(names[3], "revenue:metered_energy");
+    let mut distinct = names.to_vec();
+    distinct.sort();
+    distinct.dedup();
+    assert_eq!(distinct.len(), names.len());
+}

@@ -1,0 +1,19 @@
+//! The end-to-end tests, one program: each starts a whole stack of its own.
+
+mod bad_input;
+mod close;
+mod collect;
+mod config;
+mod conserve;
+mod correct;
+mod crash;
+mod demo;
+mod determinism;
+mod exports;
+mod group;
+mod own_cluster;
+mod publish;
+mod quarantine;
+mod scrub;
+mod share_check;
+mod support;
