@@ -44,7 +44,7 @@ use wb_billing::{Biller, ClickHouseUsage, PortError};
 use wb_clickhouse::seal::{SealContent, SealOf};
 use wb_clickhouse::{Store, StoreConfig};
 use wb_clickhouse_embedded::EngineConfig;
-use wb_events::commits::{ALL_DAYS, SEAL_VERSION, WonSeal};
+use wb_events::commits::{ALL_DAYS, COMMITS_VERSION, WonSeal};
 use wb_events::wire::Seal;
 use wb_ledger::{ChainHead, EvidenceBlock};
 use wb_rating::WorkSlice;
@@ -252,7 +252,7 @@ async fn seal(store: &Store, cut: u64) {
         let (rows, content_hash) = (content.rows, content.hash.to_vec());
         let (blocks, blocks_root) = (content.blocks, content.blocks_root.to_vec());
         let seal = Seal {
-            version: SEAL_VERSION,
+            version: COMMITS_VERSION,
             day,
             seal: tag,
             cut,

@@ -27,7 +27,7 @@ use wb_clickhouse::read::{HashratePoint, Selection, SeriesRange};
 use wb_clickhouse::seal::{SealBase, SealContent, SealOf};
 use wb_clickhouse::{Cut, Store, StoreConfig};
 use wb_clickhouse_embedded::EngineConfig;
-use wb_events::commits::{ALL_DAYS, SEAL_VERSION, WonSeal};
+use wb_events::commits::{ALL_DAYS, COMMITS_VERSION, WonSeal};
 use wb_events::wire::Seal;
 
 /// 2026-10-01T00:00:00Z in microseconds.
@@ -109,7 +109,7 @@ impl Month {
 
     async fn name(&mut self, day: i32, cut: u64, commit_offset: u64, content: SealContent) -> u64 {
         let seal = Seal {
-            version: SEAL_VERSION,
+            version: COMMITS_VERSION,
             day,
             seal: cut,
             cut,

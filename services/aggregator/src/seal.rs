@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use wb_clickhouse::Store;
 use wb_clickhouse::seal::{SealBase, SealContent, SealOf, TouchedDay};
-use wb_events::commits::{ALL_DAYS, CHAIN_START, SEAL_VERSION, WonSeal, commit_hash, encode_seal};
+use wb_events::commits::{ALL_DAYS, CHAIN_START, COMMITS_VERSION, WonSeal, commit_hash, encode_seal};
 use wb_events::topics;
 use wb_events::wire::Seal;
 use wb_kafka::{CommitsView, Log};
@@ -205,10 +205,6 @@ impl Sealer {
     async fn sound_base(&self, before: Option<&WonSeal>) -> Result<Option<SealBase>, AggregatorError> {
         let Some(won) = before else { return Ok(None) };
         let seal = &won.seal;
-        // One that lacks something is not built on: the day is read from its blocks, this once.
-        if seal.version < SEAL_VERSION {
-            return Ok(None);
-        }
         let stored = self.store.stored_seal(seal.day, seal.seal).await.map_err(AggregatorError::Store)?;
         if stored.rows == seal.rows && seal.content_hash == stored.hash {
             return Ok(Some(SealBase { seal: seal.seal, cut: seal.cut }));
@@ -231,7 +227,7 @@ impl Sealer {
         before: Option<&WonSeal>,
     ) -> Result<Named, AggregatorError> {
         let record = encode_seal(&Seal {
-            version: SEAL_VERSION,
+            version: COMMITS_VERSION,
             day,
             seal: tag,
             cut,

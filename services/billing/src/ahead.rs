@@ -139,7 +139,6 @@ impl<S: UsageStore> Ahead<S> {
             None => self.sealed_days(cut).await?,
         };
         for (party, work) in parties.into_iter().zip(works) {
-            blocks.extend(work.blocks.iter().cloned());
             above.extend(work.above.iter().cloned());
             fresh.work.insert(party, work);
         }

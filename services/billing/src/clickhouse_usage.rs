@@ -2,8 +2,8 @@
 //!
 //! Every query counts only rows of attempts that are committed before the cut, or of the seals that hold
 //! them; `manifest` is used as a set, so that a name projected twice counts once. Sums are of integers:
-//! their order does not matter. Which blocks hold the work is asked of the blocks themselves: a seal
-//! adds them up and does not say.
+//! their order does not matter. A seal says with a root of which blocks it is, so only those above the
+//! seals are asked for one by one.
 
 mod commits;
 mod facts;
@@ -91,8 +91,7 @@ impl ClickHouseUsage {
 
 /// What stands for blocks among seals.
 fn sealed_days(seals: &SealsAt) -> SealedDays {
-    let committed = seals.days.iter().filter(|seal| seal.commits_blocks());
-    let days = committed.map(|seal| EvidenceDay {
+    let days = seals.days.iter().map(|seal| EvidenceDay {
         day: seal.day,
         commit_offset: seal.commit_offset,
         seal_hash: Hash::from_bytes(seal.seal_hash),

@@ -94,14 +94,13 @@ pub struct Holding {
     pub machine_id: String,
 }
 
-/// Accepted work, with the blocks that hold it.
+/// Accepted work, with the blocks that hold it where no sealed day stands for them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WorkRead {
     /// The work, in groups of equal worth.
     pub groups: Vec<WorkGroup>,
-    /// The blocks, but those that sealed days stand for.
-    pub blocks: BTreeSet<BlockId>,
-    /// More blocks, of which those count that are committed at or above the cut of [`SealedDays`].
+    /// The blocks that hold it, of which those count that are committed at or above the cut of [`SealedDays`]: sealed
+    /// days stand for all others.
     pub above: BTreeSet<BlockId>,
 }
 

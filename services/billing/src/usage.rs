@@ -98,7 +98,6 @@ impl<'a, S: UsageStore> Reading<'a, S> {
         if self.needs.work {
             let work = self.store.work(&self.holdings, self.cut).await?;
             usage.work = work.groups;
-            self.blocks.extend(work.blocks);
             self.above.extend(work.above);
             for holding in &self.holdings {
                 self.days.extend(self.sealed.within(holding.interval));

@@ -12,7 +12,7 @@ use wb_auth::TenantScope;
 use wb_clickhouse::read::{Selection, SeriesRange};
 use wb_clickhouse::{Cut, Store};
 use wb_clickhouse_embedded::EngineConfig;
-use wb_events::commits::{ALL_DAYS, COMMITS_VERSION, SEAL_VERSION, TopicPartition, encode_commit};
+use wb_events::commits::{ALL_DAYS, COMMITS_VERSION, TopicPartition, encode_commit};
 use wb_events::topics;
 use wb_events::wire::Commit;
 use wb_kafka::commits_view::follow_channel;
@@ -144,7 +144,7 @@ async fn the_story(place: &Place) {
     assert_eq!(first.pass().await.unwrap(), Pass::Nothing);
     let sealed = commits.seal(DAY).unwrap().seal;
     assert_eq!(sealed.rows, 2 + 2 + 1 + 3, "five minutes, hours, the day and its three blocks");
-    assert_eq!((sealed.version, sealed.blocks), (SEAL_VERSION, 3));
+    assert_eq!((sealed.version, sealed.blocks), (COMMITS_VERSION, 3));
     let blocks = place.store.blocks_of_day(DAY, sealed.cut).await.unwrap();
     let leaves = blocks.iter().map(wb_clickhouse::seal::DayBlock::leaf).collect();
     assert_eq!(sealed.blocks_root, wb_fold::merkle::root(leaves));

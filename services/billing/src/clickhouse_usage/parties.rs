@@ -43,14 +43,6 @@ impl AboveColumns {
     }
 }
 
-#[derive(Row, Deserialize)]
-struct BlockColumns {
-    party: u32,
-    topic: String,
-    partition: u32,
-    block: u64,
-}
-
 /// A party, and what decides the worth of its work: chain, target and subsidy.
 type Worth = (usize, String, u32, u64);
 
@@ -170,19 +162,8 @@ impl ClickHouseUsage {
                 .await
                 .map_err(failed("work above the seals"))
         };
-        let unlisted = async {
-            let Some(rows) = seals.unlisted() else { return Ok(Vec::new()) };
-            let query = ask(&format!(
-                "SELECT DISTINCT {PARTY} AS party, topic, partition, block FROM work_5m WHERE {rows} AND {accepted}"
-            ));
-            query
-                .param("parties", &parties)
-                .fetch_all::<BlockColumns>()
-                .await
-                .map_err(failed("the blocks of work"))
-        };
-        // All are asked at once, so that they go by the same seals.
-        let (sums, above, unlisted) = tokio::try_join!(sums, above, unlisted)?;
+        // Both are asked at once, so that they go by the same seals.
+        let (sums, above) = tokio::try_join!(sums, above)?;
         // Rows of attempts that no name names do not count.
         let ids: BTreeSet<BlockId> = above.iter().map(AboveColumns::id).collect();
         let from = seals_at.blocks_from();
@@ -204,12 +185,6 @@ impl ClickHouseUsage {
             }
             let worth = (party, row.chain, row.nbits, row.subsidy_sat);
             add(&mut by_worth, worth, row.credited, row.share_count);
-        }
-        for row in unlisted {
-            if let Some(work) = each.works.get_mut(index(row.party)) {
-                let BlockColumns { topic, partition, block, .. } = row;
-                work.blocks.insert(BlockId { topic, partition, block });
-            }
         }
         for ((party, chain, nbits, subsidy_sat), (credited_q32, shares)) in by_worth {
             if let Some(work) = each.works.get_mut(party) {

@@ -331,7 +331,7 @@ impl UsageStore for MemoryStore {
             let held = holdings.iter().any(|h| h.machine_id == *machine_id && h.interval.contains(*at_us));
             if place.commit_offset < cut && held {
                 read.groups.push(group.clone());
-                read.blocks.insert(place.block.clone());
+                read.above.insert(place.block.clone());
             }
         }
         Ok(read)

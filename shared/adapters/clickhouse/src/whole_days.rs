@@ -9,12 +9,12 @@ use std::fmt::Write as _;
 
 use clickhouse::Client;
 use serde::Deserialize;
-use wb_events::commits::{ALL_DAYS, SEAL_VERSION};
+use wb_events::commits::ALL_DAYS;
 use wb_events::topics::SHARES;
 use wb_units::{Interval, Micros};
 
 use crate::error::{StoreError, query_failed};
-use crate::sealed::{DAY_US, committed_between, voided_work};
+use crate::sealed::{DAY_US, voided_work};
 
 /// What [`StretchSeals::work_sums`] groups by.
 const GROUPED: &str = "machine_id, chain, nbits, subsidy_sat";
@@ -47,8 +47,6 @@ pub struct DaySeal {
     pub seal: u64,
     /// Names below this are contained.
     pub cut: u64,
-    /// Its form; those before [`SEAL_VERSION`] do not say of which blocks they are.
-    pub form: u32,
     /// The offset of its record in `commits`.
     pub commit_offset: u64,
     /// The hash of its record.
@@ -64,14 +62,6 @@ pub struct DaySeal {
     counts: bool,
 }
 
-impl DaySeal {
-    /// Whether it says of which blocks it is.
-    #[must_use]
-    pub fn commits_blocks(&self) -> bool {
-        self.form >= SEAL_VERSION
-    }
-}
-
 impl SealsAt {
     /// Asks for the seals that a reader at `cut`, an offset in `commits`, goes by.
     ///
@@ -80,7 +70,7 @@ impl SealsAt {
     pub async fn read(client: &Client, cut: u64) -> Result<Self, StoreError> {
         // In one pass over the records. The latest one is there also where no seal of all days covers it.
         let sql = format!(
-            "SELECT day, seal, seals.cut AS cut, form, commit_offset, seal_hash, blocks, blocks_root, \
+            "SELECT day, seal, seals.cut AS cut, commit_offset, seal_hash, blocks, blocks_root, \
                CAST(commit_offset >= (SELECT max(commit_offset) FROM seal_floor) AS Bool) AS readable, \
                max(commit_offset) OVER () AS last_offset, \
                CAST(seals.cut <= max(if(day = {ALL_DAYS}, seals.cut, 0)) OVER () AS Bool) AS counts \
@@ -132,7 +122,6 @@ impl AboveSeals {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StretchSeals {
     interval: Interval,
-    cut: u64,
     is_readable: bool,
     /// The seals of days that the stretch touches, in order.
     days: Vec<DaySeal>,
@@ -165,7 +154,7 @@ impl StretchSeals {
     pub fn new(seals: &SealsAt, interval: Interval) -> Self {
         let touched = day_of(interval.start_us)..=day_of(interval.end_us.saturating_sub(1));
         let days = seals.days.iter().filter(|seal| touched.contains(&seal.day)).cloned().collect();
-        Self { interval, cut: seals.cut, is_readable: seals.is_readable, days }
+        Self { interval, is_readable: seals.is_readable, days }
     }
 
     /// The days that lie in the stretch whole: the first, and the one after the last.
@@ -233,20 +222,6 @@ impl StretchSeals {
         let blocks: Vec<String> = above.0.iter().map(of).collect();
         (!blocks.is_empty()).then(|| format!("{} AND ({})", within(&[self.interval]), blocks.join(" OR ")))
     }
-
-    /// SQL that keeps the rows of `work_5m` of the stretch that lie in seals which do not say of which blocks they
-    /// are; `None` where all do.
-    #[must_use]
-    pub fn unlisted(&self) -> Option<String> {
-        let old = self.days.iter().filter(|day| !day.commits_blocks());
-        let of_day = |day: &DaySeal| {
-            let start_us = start_of(day.day);
-            Interval { start_us, end_us: start_us.saturating_add(DAY_US) }.intersect(&self.interval)
-        };
-        let days: Vec<Interval> = old.filter_map(of_day).collect();
-        let committed = committed_between("0", &self.cut.to_string());
-        (!days.is_empty()).then(|| format!("{} AND {committed}", within(&days)))
-    }
 }
 
 #[cfg(test)]
@@ -256,12 +231,11 @@ mod tests {
     const OCTOBER_US: Micros = 1_790_812_800_000_000;
     const DAY: i32 = 20_727;
 
-    fn seals(start_us: Micros, end_us: Micros, forms: &[(i32, u32)]) -> StretchSeals {
-        let day = |(day, form): &(i32, u32)| DaySeal {
+    fn seals(start_us: Micros, end_us: Micros, days: &[i32]) -> StretchSeals {
+        let seal = |day: &i32| DaySeal {
             day: *day,
             seal: 7,
             cut: 90,
-            form: *form,
             commit_offset: 95,
             seal_hash: [1; 32],
             blocks: 2,
@@ -270,7 +244,7 @@ mod tests {
             last_offset: 99,
             counts: true,
         };
-        let days = forms.iter().map(day).collect();
+        let days = days.iter().map(seal).collect();
         let interval = Interval { start_us, end_us };
         StretchSeals::new(&SealsAt { cut: 100, days, end: 100, is_readable: true }, interval)
     }
@@ -278,8 +252,8 @@ mod tests {
     #[test]
     fn whole_days_are_read_by_the_day_and_the_rest_by_the_interval() {
         let noon = OCTOBER_US + DAY_US / 2;
-        let forms = [(DAY - 1, 2), (DAY, 2), (DAY + 1, 2), (DAY + 2, 2), (DAY + 3, 2), (DAY + 4, 2)];
-        let part = seals(noon, noon + 3 * DAY_US, &forms);
+        let days: Vec<i32> = (DAY - 1..DAY + 5).collect();
+        let part = seals(noon, noon + 3 * DAY_US, &days);
         assert_eq!(part.whole(), (DAY + 1, DAY + 3));
         let (first, second) = (OCTOBER_US + DAY_US, OCTOBER_US + 3 * DAY_US);
         assert_eq!(
@@ -306,37 +280,26 @@ mod tests {
             above.contains("((partition = 0 AND block >= 12) OR (partition = 3 AND block >= 7))"),
             "{above}"
         );
-        assert_eq!(part.unlisted(), None);
     }
 
     #[test]
     fn a_whole_month_asks_only_days() {
-        let month = seals(OCTOBER_US, OCTOBER_US + 2 * DAY_US, &[(DAY, 2), (DAY + 1, 2)]);
+        let month = seals(OCTOBER_US, OCTOBER_US + 2 * DAY_US, &[DAY, DAY + 1]);
         assert!(month.edges().is_empty());
         assert!(!month.work_sums("1", false).unwrap().contains("sealed_work_5m"));
         assert_eq!(seals(OCTOBER_US, OCTOBER_US + DAY_US, &[]).work_sums("1", false), None);
     }
 
     #[test]
-    fn the_blocks_of_a_day_sealed_without_them_are_asked_for() {
-        let old = seals(OCTOBER_US, OCTOBER_US + 2 * DAY_US, &[(DAY, 1), (DAY + 1, 2)]);
-        let unlisted = old.unlisted().unwrap();
-        let end = OCTOBER_US + DAY_US;
-        let range = format!("(0 OR (interval_start_us >= {OCTOBER_US} AND interval_start_us < {end}))");
-        assert!(unlisted.starts_with(&range), "{unlisted}");
-        assert!(unlisted.contains("commit_offset >= 0 AND commit_offset < 100"), "{unlisted}");
-    }
-
-    #[test]
     fn a_stretch_inside_a_day_is_all_edge() {
-        let hour = seals(OCTOBER_US + 5, OCTOBER_US + 3_600_000_000, &[(DAY, 2)]);
+        let hour = seals(OCTOBER_US + 5, OCTOBER_US + 3_600_000_000, &[DAY]);
         assert_eq!(hour.edges(), [hour.interval]);
         assert!(!hour.work_sums("1", false).unwrap().contains("sealed_work_1d"));
     }
 
     #[test]
     fn collected_seals_are_not_read() {
-        let days = seals(OCTOBER_US, OCTOBER_US + 2 * DAY_US, &[(DAY, 2)]).days;
+        let days = seals(OCTOBER_US, OCTOBER_US + 2 * DAY_US, &[DAY]).days;
         let collected = SealsAt { cut: 100, days, end: 100, is_readable: false };
         assert_eq!(collected.blocks_from(), 0);
         let interval = Interval { start_us: OCTOBER_US, end_us: OCTOBER_US + 2 * DAY_US };

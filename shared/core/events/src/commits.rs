@@ -14,10 +14,6 @@ use crate::wire::{Alarm, Commit, CommitsRecord, Pin, Seal};
 /// The form of records that this code writes.
 pub const COMMITS_VERSION: u32 = 1;
 
-/// The form of seals that this code writes. From 2 on a seal says of how many blocks it is, with the root over them;
-/// one of form 1 does not.
-pub const SEAL_VERSION: u32 = 2;
-
 /// The predecessor of a chain's first commit.
 pub const CHAIN_START: [u8; 32] = [0; 32];
 

@@ -192,7 +192,7 @@ impl UsageStore for SealedStore {
             for (offset, block, at_us, group) in self.0.work.get(&holding.machine_id).into_iter().flatten() {
                 if *offset < cut && holding.interval.contains(*at_us) {
                     read.groups.push(group.clone());
-                    read.blocks.insert(block.clone());
+                    read.above.insert(block.clone());
                 }
             }
         }

@@ -18,9 +18,7 @@ fn row(won: &WonSeal) -> Result<Row, StoreError> {
     let mut row = Row::new();
     row.u64(won.commit_offset).fixed(&seal.day.to_le_bytes()).u64(seal.seal).u64(seal.cut).u64(seal.rows);
     row.fixed(&hash(&seal.content_hash)?).fixed(&won.seal_hash).fixed(&hash(&seal.predecessor)?);
-    // A seal of form 1 says nothing of its blocks.
-    let root = if seal.blocks_root.is_empty() { [0; 32] } else { hash(&seal.blocks_root)? };
-    row.u32(seal.version).u64(seal.blocks).fixed(&root);
+    row.u32(seal.version).u64(seal.blocks).fixed(&hash(&seal.blocks_root)?);
     Ok(row)
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use wb_events::commits::{ALL_DAYS, SEAL_VERSION, commit_hash, encode_seal, sealed};
+use wb_events::commits::{ALL_DAYS, COMMITS_VERSION, commit_hash, encode_seal, sealed};
 use wb_events::wire::Seal;
 use wb_fold::merkle;
 use wb_ledger::EvidenceDay;
@@ -114,8 +114,8 @@ fn differences(day: &EvidenceDay, record: &CommitRecord, seal: &Seal, cut: u64) 
         format!("has another root over its blocks than {}, which the invoice says", day.blocks_root),
     );
     fail(
-        seal.version != SEAL_VERSION,
-        format!("is of form {}, and only form {SEAL_VERSION} says which blocks a day has", seal.version),
+        seal.version != COMMITS_VERSION,
+        format!("is of version {}, and this program knows {COMMITS_VERSION}", seal.version),
     );
     fail(seal.day == ALL_DAYS, "is of no day".to_owned());
     fail(
@@ -188,8 +188,14 @@ mod tests {
     #[test]
     fn only_a_day_has_blocks() {
         let blocks_root = Hash::ZERO.as_bytes().to_vec();
-        let seal =
-            Seal { version: SEAL_VERSION, day: 14_253, cut: 40, blocks: 3, blocks_root, ..Seal::default() };
+        let seal = Seal {
+            version: COMMITS_VERSION,
+            day: 14_253,
+            cut: 40,
+            blocks: 3,
+            blocks_root,
+            ..Seal::default()
+        };
         let found = |seal: &Seal, cut| {
             let (day, record) = told(seal);
             differences(&day, &record, seal, cut)

@@ -5,8 +5,7 @@ use std::ops::Range;
 use wb_clickhouse::Store;
 use wb_clickhouse::seal::{SealBase, SealContent, SealOf};
 use wb_events::commits::{
-    ALL_DAYS, Applied, CHAIN_START, COMMITS_VERSION, Chains, SEAL_VERSION, TopicPartition, Won,
-    encode_commit, encode_seal,
+    ALL_DAYS, Applied, CHAIN_START, COMMITS_VERSION, Chains, TopicPartition, Won, encode_commit, encode_seal,
 };
 use wb_events::wire::{Commit, Seal};
 
@@ -187,7 +186,7 @@ impl History {
 
     fn record(&self, day: i32, seal: u64, cut: u64, content: SealContent) -> Vec<u8> {
         encode_seal(&Seal {
-            version: SEAL_VERSION,
+            version: COMMITS_VERSION,
             day,
             seal,
             cut,

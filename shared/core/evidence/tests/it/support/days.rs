@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use prost::Message as _;
-use wb_events::commits::{CHAIN_START, SEAL_VERSION, commit_hash, encode_seal};
+use wb_events::commits::{CHAIN_START, COMMITS_VERSION, commit_hash, encode_seal};
 use wb_events::wire::Seal;
 use wb_events::{Body, Event};
 use wb_evidence::{Bytes, CommitRecord, CommittedBlock, SealedDay};
@@ -99,7 +99,7 @@ fn sealed(
     let root = merkle::root(blocks.iter().map(leaf).collect());
     let blocks_count = u64::try_from(blocks.len()).unwrap();
     let mut seal = Seal {
-        version: SEAL_VERSION,
+        version: COMMITS_VERSION,
         day,
         seal: 5,
         cut: SEALS.start,
