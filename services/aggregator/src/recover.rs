@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use wb_events::frame::record_hash;
-use wb_fold::{FIRST_FOLD_VERSION, FOLD_VERSION, State};
+use wb_fold::{FOLD_VERSION, State};
 use wb_proofstore::ProofStore;
 use wb_proofstore::snapshot::{self, Position};
 
@@ -60,7 +60,8 @@ impl PartitionOwner {
                     tracing::warn!(%error, "a snapshot cannot be read; the partition is folded again");
                 }
                 let proofs = ProofStore::open(&dir).map_err(AggregatorError::Archive)?;
-                let first = self.commits.pin().and_then(|pin| pin.first_fold_version);
+                // Whoever follows the topic has pinned it.
+                let first = self.commits.pin().map_or(FOLD_VERSION, |pin| pin.first_fold_version);
                 FoldCursor { state: State::beginning(first), proofs, next_block: 0, next_offset: 0 }
             }
         };
@@ -76,7 +77,7 @@ impl PartitionOwner {
         let same = self.commits.pin().is_some_and(|pin| pin.log_id == position.log_id)
             && position.topic == self.chain.topic
             && position.partition == self.chain.partition
-            && (FIRST_FOLD_VERSION..=FOLD_VERSION).contains(&position.fold_version);
+            && wb_fold::rules::knows(position.fold_version);
         let Some(head) = self.commits.head(&self.chain) else { return false };
         let committed_next = head.commit.block.saturating_add(1);
         let at_head = position.next_block == committed_next

@@ -43,7 +43,7 @@ pub(crate) struct Refold {
     pub(crate) records: Records,
     key: FrameKey,
     scratch: Scratch,
-    first_fold_version: Option<u32>,
+    first_fold_version: u32,
     states: HashMap<TopicPartition, FoldState>,
 }
 
@@ -78,12 +78,7 @@ pub(crate) fn difference(won: &WonCommit, block: &FoldedBlock) -> Option<&'stati
 
 impl Refold {
     /// Folds from the beginning, by the rules that the first record of `commits` says.
-    pub(crate) fn new(
-        records: Records,
-        key: FrameKey,
-        scratch: Scratch,
-        first_fold_version: Option<u32>,
-    ) -> Self {
+    pub(crate) fn new(records: Records, key: FrameKey, scratch: Scratch, first_fold_version: u32) -> Self {
         Self { records, key, scratch, first_fold_version, states: HashMap::new() }
     }
 

@@ -4,7 +4,8 @@ use anyhow::{Result, ensure};
 use wb_config::Config;
 use wb_events::frame::encode_fold_switch;
 use wb_events::topics::EVENT_TOPICS;
-use wb_fold::{FIRST_FOLD_VERSION, FOLD_VERSION};
+use wb_fold::FOLD_VERSION;
+use wb_fold::rules::knows;
 
 use crate::console::{print, tell};
 use crate::wiring::services::connect;
@@ -13,17 +14,15 @@ use crate::wiring::services::connect;
 pub(crate) async fn run(config: &Config, switch: Option<u32>) -> Result<()> {
     let connected = connect(config).await?;
     let commits = connected.commits().await?;
-    let first = commits.pin().and_then(|pin| pin.first_fold_version).unwrap_or(FIRST_FOLD_VERSION);
-    tell(&format!("partitions begin with version {first}"));
+    if let Some(pin) = commits.pin() {
+        tell(&format!("partitions begin with version {}", pin.first_fold_version));
+    }
     for (chain, head) in commits.heads() {
         print(&format!("{}/{} version {}", chain.topic, chain.partition, head.commit.fold_version))?;
     }
-    tell(&format!("this program knows versions {FIRST_FOLD_VERSION} to {FOLD_VERSION}"));
+    tell(&format!("the newest version that this program knows is {FOLD_VERSION}"));
     let Some(version) = switch else { return Ok(()) };
-    ensure!(
-        (FIRST_FOLD_VERSION..=FOLD_VERSION).contains(&version),
-        "version {version} is not known to this program: nothing was switched"
-    );
+    ensure!(knows(version), "version {version} is not known to this program: nothing was switched");
     let record = encode_fold_switch("weighbridge-cli", version, &connected.keys.frame_key()?);
     for topic in EVENT_TOPICS {
         for partition in 0..connected.partitions.get(topic).copied().unwrap_or(0) {

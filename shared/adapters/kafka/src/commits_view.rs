@@ -69,7 +69,7 @@ impl CommitsView {
                         topic_id: ids.get(topic).map(|id| id.to_vec()).unwrap_or_default(),
                     })
                     .collect(),
-                first_fold_version: Some(wb_fold::FOLD_VERSION),
+                first_fold_version: wb_fold::FOLD_VERSION,
             };
             log.append(topics::COMMITS, 0, b"pin", &encode_pin(&pin), &[]).await?;
             view.catch_up().await?;

@@ -144,6 +144,17 @@ pub enum CommitsError {
         /// What the decoder said.
         detail: String,
     },
+    /// The record has a form that this program does not know.
+    #[error(
+        "WB-4103 record {offset} of commits has version {version}, this program knows versions up to \
+         {COMMITS_VERSION}: start a program that is at least as new as the one that wrote it"
+    )]
+    UnknownVersion {
+        /// Its offset.
+        offset: u64,
+        /// Its version.
+        version: u32,
+    },
     /// Two attempts of one block folded to different content.
     #[error(
         "WB-4102 block {block} of {topic}/{partition} was committed with two different content hashes, \
@@ -223,16 +234,25 @@ impl Chains {
     /// Applies the record at an offset.
     ///
     /// # Errors
-    /// [`CommitsError::Undecodable`] for a record of another form, [`CommitsError::Contradiction`]
-    /// where a loser of the head's own block has another content hash.
+    /// [`CommitsError::Undecodable`] for what is no such record, [`CommitsError::UnknownVersion`],
+    /// [`CommitsError::Contradiction`] where a loser of the head's own block has another content hash.
     pub fn apply(&mut self, offset: u64, record: &[u8]) -> Result<Applied, CommitsError> {
         let decoded = CommitsRecord::decode(record)
             .map_err(|error| CommitsError::Undecodable { offset, detail: error.to_string() })?;
-        let applied = match decoded.record {
-            None => {
-                return Err(CommitsError::Undecodable { offset, detail: "it is empty".to_owned() });
-            }
-            Some(Record::Pin(pin)) => {
+        let Some(decoded) = decoded.record else {
+            return Err(CommitsError::Undecodable { offset, detail: "it is empty".to_owned() });
+        };
+        let version = match &decoded {
+            Record::Pin(pin) => pin.version,
+            Record::Commit(commit) => commit.version,
+            Record::Seal(seal) => seal.version,
+            Record::Alarm(alarm) => alarm.version,
+        };
+        if version > COMMITS_VERSION {
+            return Err(CommitsError::UnknownVersion { offset, version });
+        }
+        let applied = match decoded {
+            Record::Pin(pin) => {
                 if self.pin.is_none() {
                     self.pin = Some(pin);
                     Applied::Pinned
@@ -240,9 +260,9 @@ impl Chains {
                     Applied::Lost
                 }
             }
-            Some(Record::Commit(commit)) => self.apply_commit(offset, record, commit)?,
-            Some(Record::Seal(seal)) => self.apply_seal(offset, record, seal),
-            Some(Record::Alarm(alarm)) => {
+            Record::Commit(commit) => self.apply_commit(offset, record, commit)?,
+            Record::Seal(seal) => self.apply_seal(offset, record, seal),
+            Record::Alarm(alarm) => {
                 if alarm.cleared {
                     self.alarm = None;
                 } else if self.alarm.is_none() {
@@ -417,18 +437,31 @@ mod tests {
     }
 
     #[test]
-    fn a_pin_that_says_no_version_reads_as_it_did() {
-        // As they were written before and since a pin could say one: one topic, log id 07 07.
-        let before = b"\x0a\x12\x08\x01\x12\x02\x07\x07\x1a\x0a\x0a\x03gpu\x10\x04\x1a\x01\x09".as_slice();
-        let since =
-            b"\x0a\x14\x08\x01\x12\x02\x07\x07\x1a\x0a\x0a\x03gpu\x10\x04\x1a\x01\x09\x20\x02".as_slice();
-        for (bytes, first_fold_version) in [(before, None), (since, Some(2))] {
+    fn a_pin_is_written_and_read_as_it_always_is() {
+        let bytes =
+            b"\x0a\x14\x08\x01\x12\x02\x07\x07\x1a\x0a\x0a\x03gpu\x10\x04\x1a\x01\x09\x20\x01".as_slice();
+        let mut chains = Chains::default();
+        assert_eq!(chains.apply(0, bytes).unwrap(), Applied::Pinned);
+        let topic = crate::wire::TopicPin { topic: "gpu".into(), partitions: 4, topic_id: vec![9] };
+        let pin = Pin { version: 1, log_id: vec![7, 7], topics: vec![topic], first_fold_version: 1 };
+        assert_eq!(chains.pin(), Some(&pin));
+        assert_eq!(encode_pin(&pin), bytes);
+    }
+
+    #[test]
+    fn a_record_of_a_newer_version_stops_committing() {
+        let newer = COMMITS_VERSION + 1;
+        for record in [
+            encode_pin(&Pin { version: newer, ..Pin::default() }),
+            encode_commit(&Commit { version: newer, ..commit(0, 1, CHAIN_START, 9) }),
+            encode_seal(&Seal { version: newer, ..Seal::default() }),
+            encode_alarm(&Alarm { version: newer, ..Alarm::default() }),
+        ] {
             let mut chains = Chains::default();
-            assert_eq!(chains.apply(0, bytes).unwrap(), Applied::Pinned);
-            let topic = crate::wire::TopicPin { topic: "gpu".into(), partitions: 4, topic_id: vec![9] };
-            let pin = Pin { version: 1, log_id: vec![7, 7], topics: vec![topic], first_fold_version };
-            assert_eq!(chains.pin(), Some(&pin));
-            assert_eq!(encode_pin(&pin), bytes);
+            let error = chains.apply(7, &record).unwrap_err();
+            assert_eq!(error, CommitsError::UnknownVersion { offset: 7, version: newer });
+            assert!(error.to_string().contains("WB-4103"), "{error}");
+            assert_eq!((chains.next_offset(), chains.pin()), (0, None), "nothing of it is applied");
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod ids;
 pub mod merkle;
 mod meters;
 pub mod rowbinary;
+pub mod rules;
 mod shares;
 pub mod snapshot;
 pub mod state;
@@ -22,6 +23,7 @@ pub use again::refused_again;
 pub use archive::{ArchiveError, MemoryArchive, ProofArchive};
 pub use assemble::{Assembler, ClosedBlock, LogRecord};
 pub use count::Counts;
+pub use rules::{FOLD_VERSION, Rules};
 pub use state::State;
 pub use tables::Table;
 
@@ -32,17 +34,6 @@ use wb_events::wire::event::Body;
 use crate::count::Outcome;
 use crate::decode::What;
 use crate::tables::Tables;
-
-/// The newest version of the rules that this crate knows, and the one that a new log begins with.
-///
-/// - 1: shares, miner samples, register readings, allocation spans and facts.
-/// - 2: what GPUs say of themselves, too.
-pub const FOLD_VERSION: u32 = 2;
-/// The version of the rules that a log begins with whose pin says nothing; a record of the log switches to
-/// another.
-pub const FIRST_FOLD_VERSION: u32 = 1;
-/// The version from which on samples of GPUs are counted.
-const GPU_SAMPLES_SINCE: u32 = 2;
 
 /// Why a block could not be folded.
 #[derive(Debug, thiserror::Error)]
@@ -113,15 +104,16 @@ pub fn fold(
     archive: &mut dyn ProofArchive,
     block: &ClosedBlock,
 ) -> Result<FoldedBlock, FoldError> {
-    fold_by(wb_proof::hash_headers, id, state, archive, block)
+    fold_by(rules::RULES, wb_proof::hash_headers, id, state, archive, block)
 }
 
-/// [`fold`] with another way to the SHA-256d of a batch of headers. Every way gives the same hashes,
-/// hence the same block; whoever holds one way against another does so here.
+/// [`fold`] by a table of rules, and with another way to the SHA-256d of a batch of headers. Every way gives the same
+/// hashes, hence the same block; whoever holds one way against another does so here.
 ///
 /// # Errors
 /// As [`fold`].
 pub fn fold_by(
+    rules: &[Rules],
     hash_headers: impl Fn(&[[u8; 80]]) -> Vec<wb_proof::Hash256>,
     id: BlockId,
     state: &mut State,
@@ -129,9 +121,9 @@ pub fn fold_by(
     block: &ClosedBlock,
 ) -> Result<FoldedBlock, FoldError> {
     let fold_version = state.fold_version();
-    if !(FIRST_FOLD_VERSION..=FOLD_VERSION).contains(&fold_version) {
+    let Some(rules) = rules::find(rules, fold_version) else {
         return Err(FoldError::UnknownVersion { wanted: fold_version });
-    }
+    };
     let mut tables = Tables::new(&id);
     let mut counts = Counts::default();
     let mut leaves = Vec::new();
@@ -141,7 +133,7 @@ pub fn fold_by(
         let outcome = match &item.what {
             What::Event { event, hash } => {
                 let entry = Entry { origin: &item.origin, event, bytes: item.bytes, hash: hash.as_ref() };
-                fold_event(&id.topic, state, archive, &mut tables, &entry)?
+                fold_event((rules, &id.topic), state, archive, &mut tables, &entry)?
             }
             What::NoEvent(error) => {
                 let text = format!("the event is not decodable: {error}");
@@ -177,15 +169,14 @@ pub fn fold_by(
 }
 
 fn fold_event(
-    topic: &str,
+    (rules, topic): (&Rules, &str),
     state: &mut State,
     archive: &dyn ProofArchive,
     tables: &mut Tables,
     entry: &Entry<'_>,
 ) -> Result<Outcome, ArchiveError> {
     Ok(match &entry.event.body {
-        // As the rules had it when the form did not know this kind.
-        Some(Body::GpuSample(_)) if state.fold_version() < GPU_SAMPLES_SINCE => refuse_unknown(tables, entry),
+        Some(body) if !(rules.counts)(body) => refuse_unknown(tables, entry),
         Some(body) if topics::of_body(body) != topic => {
             entry.refuse(tables, "WB-4006", "wrong_topic", "the event does not belong to this topic")
         }

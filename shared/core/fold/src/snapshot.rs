@@ -10,7 +10,7 @@ use crate::ids::IdSet;
 use crate::state::{LiveProofs, State, Tip, Window};
 
 /// The form that is written here.
-const FORM: u32 = 2;
+const FORM: u32 = 1;
 
 /// Why bytes are not a state of this version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -206,7 +206,7 @@ impl State {
             return Err(SnapshotError::Form { form });
         }
         let version = u32::try_from(reader.u64()?).map_err(|_| SnapshotError::Damaged)?;
-        let mut state = Self { switched_to: Some(version), ..Self::default() };
+        let mut state = Self::beginning(version);
         for _ in 0..reader.count(40)? {
             let key = (reader.text()?, reader.u64()?, reader.text()?);
             let mut window = Window { floor: reader.u64()?, tags: BTreeMap::new() };

@@ -1,6 +1,5 @@
 //! What a partition remembers from block to block: which events and which proofs came before.
 
-use crate::FIRST_FOLD_VERSION;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use wb_events::Event;
@@ -8,6 +7,7 @@ use wb_events::identity::{EventId, content_tag};
 
 use crate::archive::{ArchiveError, FrozenTip, ProofArchive};
 use crate::ids::IdSet;
+use crate::rules::FOLD_VERSION;
 
 /// How many sequences of a key are remembered; older ones cannot be told from repeats.
 pub const WINDOW_SEQUENCES_MAX: usize = 1_024;
@@ -67,32 +67,46 @@ pub(crate) struct LiveProofs {
 }
 
 /// The state of one partition.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct State {
     pub(crate) windows: HashMap<(String, u64, String), Window>,
     pub(crate) tips: HashMap<[u8; 32], Tip>,
     pub(crate) live: HashMap<[u8; 32], LiveProofs>,
     pub(crate) next_ordinal: u64,
     pub(crate) forgotten_tips: HashSet<[u8; 32]>,
-    pub(crate) switched_to: Option<u32>,
+    pub(crate) fold_version: u32,
+}
+
+impl Default for State {
+    /// The state of a partition of a new log.
+    fn default() -> Self {
+        Self::beginning(FOLD_VERSION)
+    }
 }
 
 impl State {
-    /// The state of a partition of which nothing was folded yet, in a log that begins with these rules: the
-    /// version that the first record of `commits` says, none where it says none.
+    /// The state of a partition of which nothing was folded yet, in a log that begins with the rules of this version:
+    /// the first record of `commits` says it.
     #[must_use]
-    pub fn beginning(first_fold_version: Option<u32>) -> Self {
-        Self { switched_to: first_fold_version, ..Self::default() }
+    pub fn beginning(fold_version: u32) -> Self {
+        Self {
+            windows: HashMap::new(),
+            tips: HashMap::new(),
+            live: HashMap::new(),
+            next_ordinal: 0,
+            forgotten_tips: HashSet::new(),
+            fold_version,
+        }
     }
 
     /// The version of the rules that the next block is folded by.
     #[must_use]
     pub fn fold_version(&self) -> u32 {
-        self.switched_to.unwrap_or(FIRST_FOLD_VERSION)
+        self.fold_version
     }
 
     pub(crate) fn switch_fold(&mut self, fold_version: u32) {
-        self.switched_to = Some(fold_version);
+        self.fold_version = fold_version;
     }
 
     /// Forgets the tips that are over their time, as of the append time of the block's first

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use wb_events::commits::{Applied, COMMITS_VERSION, Chains, TopicPartition, Won, WonCommit, encode_commit};
 use wb_events::wire::Commit;
+use wb_fold::rules::RULES;
 use wb_fold::{Assembler, BlockId, FOLD_VERSION, FoldedBlock, LogRecord, MemoryArchive, State, fold_by};
 use wb_proof::Hash256;
 use wb_proof::testing::Path;
@@ -137,14 +138,14 @@ fn fold_partition(
     done: impl Fn(&FoldedBlock),
 ) -> Vec<FoldedBlock> {
     let mut assembler = Assembler::new(0, key());
-    let (mut state, mut archive) = (State::beginning(Some(FOLD_VERSION)), MemoryArchive::default());
+    let (mut state, mut archive) = (State::default(), MemoryArchive::default());
     let mut blocks: Vec<FoldedBlock> = Vec::new();
     for record in records {
         let Some(closed) = assembler.push(record.clone()) else { continue };
         let block = u64::try_from(blocks.len()).unwrap();
         let id = BlockId { topic: chain.topic.clone(), partition: chain.partition, block };
         let hash = |headers: &[[u8; 80]]| way.hashing.hash(headers);
-        let folded = fold_by(hash, id, &mut state, &mut archive, &closed).unwrap();
+        let folded = fold_by(RULES, hash, id, &mut state, &mut archive, &closed).unwrap();
         assert!(folded.counts.is_conserved());
         done(&folded);
         blocks.push(folded);

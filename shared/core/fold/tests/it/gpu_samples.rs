@@ -1,8 +1,8 @@
-//! Samples of GPUs are counted from version 2 of the rules on; by version 1 they are of no known kind.
+//! What GPUs say of themselves is counted once, in its own topic.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "the helpers of a test may fail it")]
 
 use prost::Message as _;
-use wb_events::frame::{FrameKey, encode_events, encode_fold_switch, encode_punctuation};
+use wb_events::frame::{FrameKey, encode_events, encode_punctuation};
 use wb_events::wire::{Event, GpuSample, event::Body};
 use wb_fold::{Assembler, BlockId, FoldedBlock, LogRecord, MemoryArchive, State, fold};
 
@@ -62,52 +62,15 @@ fn counts(block: &FoldedBlock) -> (u64, u64, u64) {
 }
 
 #[test]
-fn the_first_rules_quarantine_them_whole_in_any_topic() {
-    for topic in ["gpu", "telemetry"] {
-        let (one, other) = (sample(1, Some(5)), sample(2, None));
-        let block = folded(&mut State::beginning(None), topic, &[frame(&[one.clone(), other])]).remove(0);
-        assert_eq!(counts(&block), (0, 0, 2), "{topic}");
-        assert_eq!(rows(&block), [("quarantine", 2), ("block_counts", 1)], "{topic}");
-        let row = block.tables[0].iter().next().unwrap();
-        assert!(row.ends_with(&one), "{topic}: the original bytes are kept");
-        assert!(String::from_utf8_lossy(row).contains("WB-4007"), "{topic}");
-        // As a program said that did not know the kind.
-        assert!(String::from_utf8_lossy(row).contains("the event has no body this program knows"), "{topic}");
-    }
-}
-
-#[test]
-fn the_second_rules_count_each_once() {
+fn samples_of_gpus_are_counted_once() {
     let events = [sample(1, Some(970_000)), sample(1, Some(970_000)), sample(1, None), sample(2, None)];
-    let block = folded(&mut State::beginning(Some(2)), "gpu", &[frame(&events)]).remove(0);
-    assert_eq!((counts(&block), block.fold_version), ((2, 1, 1), 2));
+    let block = folded(&mut State::default(), "gpu", &[frame(&events)]).remove(0);
+    assert_eq!((counts(&block), block.fold_version), ((2, 1, 1), 1));
     assert_eq!(rows(&block), [("gpu_samples", 2), ("quarantine", 1), ("block_counts", 3)]);
     // Utilisation, engine, memory, power, last fault and faults, each with whether it is NULL.
     let said =
         [[0].as_slice(), &970_000_u64.to_le_bytes(), &[1, 1, 1, 0], &0_u64.to_le_bytes(), &[1]].concat();
     assert!(block.tables[0].iter().next().unwrap().ends_with(&said));
-    let elsewhere = folded(&mut State::beginning(Some(2)), "telemetry", &[frame(&events)]).remove(0);
+    let elsewhere = folded(&mut State::default(), "telemetry", &[frame(&events)]).remove(0);
     assert_eq!(counts(&elsewhere), (0, 0, 4));
-}
-
-#[test]
-fn a_switch_in_the_middle_holds_from_the_next_block_on_and_replays_as_it_ran() {
-    let records = [
-        frame(&[sample(1, Some(5))]),
-        encode_fold_switch("a", 2, &key()),
-        frame(&[sample(1, Some(5)), sample(2, Some(6))]),
-        frame(&[sample(2, Some(6))]),
-    ];
-    let mut state = State::beginning(None);
-    let blocks = folded(&mut state, "gpu", &records);
-    let seen: Vec<_> = blocks.iter().map(|block| (block.fold_version, counts(block))).collect();
-    // What was quarantined was not counted: sent again after the switch, it is.
-    assert_eq!(seen, [(1, (0, 0, 1)), (1, (0, 0, 0)), (2, (2, 0, 0)), (2, (0, 1, 0))]);
-    let again = folded(&mut State::beginning(None), "gpu", &records);
-    let hashes = |blocks: &[FoldedBlock]| -> Vec<_> {
-        blocks.iter().map(|block| (block.content_hash, block.merkle_root)).collect()
-    };
-    assert_eq!(hashes(&again), hashes(&blocks));
-    assert_eq!(State::from_bytes(&state.to_bytes()).unwrap().fold_version(), 2);
-    assert_eq!(State::beginning(Some(1)).to_bytes(), State::default().to_bytes(), "no version is the first");
 }
