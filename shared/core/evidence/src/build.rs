@@ -29,7 +29,7 @@ pub struct Material {
     pub stretches: Vec<RatedStretch>,
     /// Whose events it rests on.
     pub subject: Subject,
-    /// All blocks behind it that are committed one by one.
+    /// All blocks behind it that are named one by one.
     pub blocks: Vec<EvidenceBlock>,
     /// All sealed days behind it.
     pub days: Vec<SealedDay>,
@@ -243,7 +243,7 @@ impl Builder {
             evidence.merkle_root.as_bytes() != commit.merkle_root.as_slice()
                 || evidence.content_hash.as_bytes() != commit.content_hash.as_slice()
         }) {
-            return Err(other("the invoice commits another content"));
+            return Err(other("the invoice names another content"));
         }
         if tree.root().as_slice() != commit.merkle_root.as_slice() {
             return Err(other("its events make another Merkle root"));

@@ -44,7 +44,7 @@ pub(super) fn check(context: &Context<'_>, commits: &Commits, findings: &mut Fin
     blocks(context, (&by_day, &seals), commits, findings);
     let of_days = days.iter().fold(0_u64, |sum, day| sum.saturating_add(day.blocks_count));
     let text = format!(
-        "their seals are those that the invoice commits; {} of their {of_days} blocks are here, each by its Merkle path",
+        "their seals are those that the invoice names; {} of their {of_days} blocks are here, each by its Merkle path",
         bundle.day_blocks.len()
     );
     findings.end(STEP, days.len(), text);
@@ -96,7 +96,7 @@ fn differences(day: &EvidenceDay, record: &CommitRecord, seal: &Seal, cut: u64) 
     );
     fail(
         commit_hash(&record.record.0) != *day.seal_hash.as_bytes(),
-        format!("does not hash to {}, which the invoice commits", day.seal_hash),
+        format!("does not hash to {}, which the invoice names", day.seal_hash),
     );
     fail(
         record.commit_offset >= cut,

@@ -87,7 +87,7 @@ pub(super) fn commits(context: &Context<'_>, findings: &mut Findings) -> Commits
         format!("of {listed} blocks behind the invoice: their commits say what the invoice says of them")
     } else {
         format!(
-            "of {listed} blocks committed one by one and {} of sealed days: their commits say what invoice and days say of them",
+            "of {listed} blocks named one by one and {} of sealed days: their commits say what invoice and days say of them",
             context.day_blocks.len()
         )
     };
@@ -140,7 +140,7 @@ fn chains(context: &Context<'_>, commits: &Commits, findings: &mut Findings) {
             fail(
                 &key,
                 format!(
-                    "the name of {} is not the chain's head that the invoice commits",
+                    "the name of {} is not the chain's head that the invoice names",
                     words((&key.0, key.1, key.2))
                 ),
             );
@@ -152,7 +152,7 @@ fn chains(context: &Context<'_>, commits: &Commits, findings: &mut Findings) {
             fail(
                 key,
                 format!(
-                    "{} lies beyond the chain's head that the invoice commits",
+                    "{} lies beyond the chain's head that the invoice names",
                     words((&key.0, key.1, key.2))
                 ),
             );

@@ -146,9 +146,9 @@ pub(super) fn contracts(bundle: &Bundle, invoice: &Invoice, index: &LineIndex, f
     const STEP: StepName = StepName::Contracts;
     let versions = &invoice.contract_versions;
     if versions.len() != bundle.stretches.len() {
-        let committed = versions.len();
+        let named = versions.len();
         let text = format!(
-            "the invoice commits {committed} versions of the contract, and the bundle holds {}",
+            "the invoice names {named} versions of the contract, and the bundle holds {}",
             bundle.stretches.len()
         );
         let lines = versions.iter().flat_map(|version| index.of_start(version.start_us).iter().cloned());
@@ -178,9 +178,9 @@ pub(super) fn contracts(bundle: &Bundle, invoice: &Invoice, index: &LineIndex, f
             ));
         }
         match versions.get(position) {
-            None => fail(format!("version {position} is none that the invoice commits")),
+            None => fail(format!("version {position} is none that the invoice names")),
             Some(version) if version.digest != digest => fail(format!(
-                "the text of version {position} of contract {} hashes to {digest}, and the invoice commits {}",
+                "the text of version {position} of contract {} hashes to {digest}, and the invoice names {}",
                 invoice.contract_id, version.digest
             )),
             Some(version) if (version.start_us, version.end_us) != (stretch.start_us, stretch.end_us) => {
@@ -190,7 +190,7 @@ pub(super) fn contracts(bundle: &Bundle, invoice: &Invoice, index: &LineIndex, f
         }
     }
     check_subject(bundle, invoice, findings);
-    let text = "the texts of the versions are those that the invoice commits".to_owned();
+    let text = "the texts of the versions are those that the invoice names".to_owned();
     findings.end(STEP, bundle.stretches.len(), text);
 }
 
@@ -224,7 +224,7 @@ fn check_subject(bundle: &Bundle, invoice: &Invoice, findings: &mut Findings) {
         }
     }
     if !subject.series.iter().eq(series.iter()) {
-        fail("the series of prices are not those that the contract commits".to_owned());
+        fail("the series of prices are not those that the contract names".to_owned());
     }
     let in_order = subject.machines.is_sorted_by(|left, right| left < right)
         && subject.sites.is_sorted_by(|left, right| left < right);

@@ -1,5 +1,5 @@
 //! Bundles that were tampered with by somebody who then wrote the file anew, so that its last line is right
-//! again: each is found out, with the line committed.
+//! again: each is found out, with the line named.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at what it did not expect")]
 
 mod days;
@@ -63,7 +63,7 @@ fn what_was_not_tampered_with_is_valid() {
     assert_eq!(step(StepName::Sums).checked, 1);
 }
 
-/// (what, change, codes that must be there, lines that must be committed)
+/// (what, change, codes that must be there, lines that must be named)
 type Case = (&'static str, fn(&mut Bundle), &'static [&'static str], Vec<String>);
 
 fn cases() -> Vec<Case> {
@@ -357,7 +357,7 @@ fn what_was_tampered_with_fails_with_its_code_and_its_line() {
             );
         }
         for line in &lines {
-            assert!(report.lines().contains(&line.as_str()), "{what}: {line} is not committed in\n{report}");
+            assert!(report.lines().contains(&line.as_str()), "{what}: {line} is not named in\n{report}");
         }
     }
 }

@@ -79,15 +79,15 @@ const TENTH: i32 = 14_254;
 fn what_was_not_tampered_with_is_valid() {
     let found = report(&drawn_of_days());
     assert!(found.valid, "{found}");
-    let step = |commit| found.steps.iter().find(|step| step.step == commit).unwrap();
+    let step = |name| found.steps.iter().find(|step| step.step == name).unwrap();
     assert_eq!(step(StepName::Days).checked, 5);
     assert_eq!(step(StepName::Sample).checked, u64::from(support::DRAWS_OF_DAYS));
     assert!(
-        step(StepName::Sample).text.ends_with("1 in sealed days that are said to hold others' events alone")
+        step(StepName::Sample).text.ends_with("2 in sealed days that are said to hold others' events alone")
     );
     let found = report(&whole_of_days());
     assert!(found.valid, "{found}");
-    let step = |commit| found.steps.iter().find(|step| step.step == commit).unwrap();
+    let step = |name| found.steps.iter().find(|step| step.step == name).unwrap();
     // The block that lies in two days is there twice, and what it holds counts once.
     assert_eq!(whole_of_days().day_blocks.iter().filter(|held| held.block.block == 3).count(), 2);
     assert_eq!((step(StepName::Work).checked, step(StepName::Sums).checked), (27, 1));
@@ -105,7 +105,7 @@ fn every_number_of_draws_makes_a_bundle_that_is_valid() {
     }
 }
 
-/// (what, change, code that must be there, words that must be there, line that must be committed)
+/// (what, change, code that must be there, words that must be there, line that must be named)
 type Case = (&'static str, fn(&mut Bundle), &'static str, &'static str, Option<&'static str>);
 
 fn cases_of_seals() -> Vec<Case> {
@@ -282,14 +282,14 @@ fn cases_of_blocks() -> Vec<Case> {
             "a block's place",
             |bundle| bundle.day_blocks[3].index += 1,
             "WB-5930",
-            "block 2 of shares/0, at 3 of sealed day 14253: block and path do not lead to the root",
+            "block 3 of shares/0, at 4 of sealed day 14253: block and path do not lead to the root",
             Some(EARNINGS),
         ),
         (
             "a place beyond the day's last",
             |bundle| bundle.day_blocks[3].index += 100,
             "WB-5930",
-            "at 102 of sealed day 14253: block and path do not lead to the root",
+            "at 103 of sealed day 14253: block and path do not lead to the root",
             Some(EARNINGS),
         ),
         (
@@ -433,8 +433,8 @@ fn what_was_tampered_with_fails_with_its_code_its_words_and_its_line() {
         let Some(failure) = report.failures.iter().find(is_it) else {
             panic!("{what}: no {code} with {words:?} in\n{report}");
         };
-        let committed = line.is_none_or(|line| failure.lines.iter().any(|committed| committed == line));
-        assert!(!report.valid && committed, "{what}: {line:?} is not committed in\n{report}");
+        let names_it = line.is_none_or(|line| failure.lines.iter().any(|named| named == line));
+        assert!(!report.valid && names_it, "{what}: {line:?} is not named in\n{report}");
     }
 }
 
