@@ -1,4 +1,4 @@
-//! The documentation: it builds, and its links lead somewhere.
+//! The documentation: it builds, its links lead somewhere, its examples are computed.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -8,7 +8,11 @@
 
 #[path = "it/book.rs"]
 mod book;
+#[path = "it/components.rs"]
+mod components;
 #[path = "it/links.rs"]
 mod links;
 #[path = "it/markdown.rs"]
 mod markdown;
+#[path = "it/quick_start.rs"]
+mod quick_start;

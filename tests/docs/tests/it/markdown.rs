@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 
 /// The repository's root.
 pub(crate) fn root() -> PathBuf {
@@ -16,6 +16,13 @@ pub(crate) struct Page {
     pub(crate) text: String,
 }
 
+/// A code block: the words behind its fence, its text, and where that text lies in the page.
+pub(crate) struct Code {
+    pub(crate) info: String,
+    pub(crate) text: String,
+    pub(crate) range: std::ops::Range<usize>,
+}
+
 /// The pages of the book, the root and the schemas, sorted by path. A page for each error code is a matter of its own.
 pub(crate) fn pages() -> Vec<Page> {
     let root = root();
@@ -25,13 +32,23 @@ pub(crate) fn pages() -> Vec<Page> {
     let mut pages: Vec<Page> = paths
         .into_iter()
         .map(|path| Page {
-            text: std::fs::read_to_string(&path).unwrap(),
+            text: with_includes(&path),
             path: path.strip_prefix(&root).unwrap().to_string_lossy().into_owned(),
         })
         .filter(|page| !page.path.starts_with("schemas/errors/"))
         .collect();
     pages.sort_by(|left, right| left.path.cmp(&right.path));
     pages
+}
+
+/// A page's text, with the files that mdBook includes as a whole.
+fn with_includes(path: &Path) -> String {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let lines = text.lines().map(|line| match line.strip_prefix("{{#include ") {
+        Some(rest) => with_includes(&path.parent().unwrap().join(rest.trim_end_matches("}}"))),
+        None => format!("{line}\n"),
+    });
+    lines.collect()
 }
 
 fn markdown_files(folder: &Path, whole_tree: bool) -> Vec<PathBuf> {
@@ -50,9 +67,7 @@ fn markdown_files(folder: &Path, whole_tree: bool) -> Vec<PathBuf> {
 impl Page {
     /// One page by its path from the root.
     pub(crate) fn read(path: &str) -> Self {
-        let text =
-            std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
-        Self { path: path.to_owned(), text }
+        Self { path: path.to_owned(), text: with_includes(&root().join(path)) }
     }
 
     pub(crate) fn events(&self) -> impl Iterator<Item = (Event<'_>, std::ops::Range<usize>)> {
@@ -94,6 +109,29 @@ impl Page {
             }
         }
         anchors
+    }
+
+    /// Its code blocks, in order.
+    pub(crate) fn code_blocks(&self) -> Vec<Code> {
+        let mut blocks = Vec::new();
+        let mut open: Option<Code> = None;
+        for (event, range) in self.events() {
+            match event {
+                Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) => {
+                    let info = info.into_string();
+                    open = Some(Code { info, text: String::new(), range: range.end..range.end });
+                }
+                Event::Text(text) => {
+                    if let Some(block) = &mut open {
+                        block.range = block.range.start.min(range.start)..range.end;
+                        block.text.push_str(&text);
+                    }
+                }
+                Event::End(TagEnd::CodeBlock) => blocks.extend(open.take()),
+                _ => {}
+            }
+        }
+        blocks
     }
 }
 
