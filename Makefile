@@ -1,7 +1,8 @@
 # Weighbridge: from a clone to a running stack with one word.
 #
 #   make demo    set up, build, run the demonstration (DEMO_EXIT=1: ends by itself)
-#   make test    formatting, lints and every test, on real parts
+#   make check   formatting, lints and tests of the pure crates: needs Rust and nothing else, takes minutes
+#   make test    formatting, lints, docs and every test, on real parts
 #   make help    all of them
 
 SHELL := /bin/bash
@@ -11,7 +12,11 @@ SHELL := /bin/bash
 
 CARGO ?= cargo
 
-.PHONY: help setup build demo test torture fmt lint bench fuzz
+# The crates without I/O, clock, randomness or async.
+PURE := $(notdir $(wildcard shared/core/*))
+PURE_PACKAGES := $(PURE:%=-p wb-%)
+
+.PHONY: help setup build demo check test release torture fmt lint docs deny bench fuzz
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -19,20 +24,36 @@ help: ## this list
 setup: ## install what is missing: system packages, the Kafka broker, the ClickHouse engine
 	@infra/setup.sh
 
-build: setup ## build the whole workspace
-	@echo 'build: compiling (minutes the first time)'
-	$(CARGO) build --workspace
+build: setup ## build what the demonstration runs
+	@echo 'build: compiling (some minutes the first time)'
+	$(CARGO) build --locked -p weighbridge
 
 demo: build ## run the whole stack on this machine with a simulated fleet
 	@target/debug/weighbridge demo
 
-test: setup ## formatting, lints, all tests
-	@echo 'test 1/3: formatting'
+check: ## formatting, lints and tests of the pure crates; nothing but Rust is needed
+	@echo 'check 1/3: formatting'
 	$(CARGO) fmt --all --check
-	echo 'test 2/3: lints'
-	$(CARGO) clippy --workspace --all-targets -- -D warnings
-	echo 'test 3/3: all tests'
-	$(CARGO) test --workspace --no-fail-fast
+	echo 'check 2/3: lints of the pure crates'
+	$(CARGO) clippy --locked $(PURE_PACKAGES) --all-targets -- -D warnings
+	echo 'check 3/3: tests of the pure crates'
+	$(CARGO) test --locked $(PURE_PACKAGES)
+
+test: setup ## formatting, lints, docs, policy of dependencies, and all tests
+	@echo 'test 1/5: formatting'
+	$(CARGO) fmt --all --check
+	echo 'test 2/5: lints'
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	echo 'test 3/5: documentation of the crates'
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps --quiet
+	echo 'test 4/5: dependencies: licences, bans, sources, unused ones'
+	infra/dependencies.sh
+	echo 'test 5/5: all tests'
+	$(CARGO) test --locked --workspace --no-fail-fast
+
+release: setup ## the optimised, stripped binary that an operator copies
+	@$(CARGO) build --locked --release -p weighbridge
+	ls -l --block-size=M target/release/weighbridge | awk '{ print "release: target/release/weighbridge, " $$5 "iB" }'
 
 # The long form; `make test` runs a short one. The result is part of the repository.
 TORTURE_KILLS ?= 2000
@@ -47,7 +68,13 @@ fmt: ## format the source
 	$(CARGO) fmt --all
 
 lint: setup ## lints alone
-	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+docs: ## the documentation of the crates, in target/doc
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps
+
+deny: ## the policy of dependencies alone
+	infra/dependencies.sh
 
 bench: setup ## benches, optimised
 	$(CARGO) bench --workspace
