@@ -7,7 +7,7 @@ use std::time::Duration;
 use wb_events::commits::WonCommit;
 use wb_fold::{Assembler, BlockId, ClosedBlock, LogRecord};
 
-use crate::AggregatorError;
+use crate::error::AggregatorError;
 use crate::partition::{FoldCursor, PartitionOwner};
 
 impl PartitionOwner {

@@ -8,8 +8,9 @@ use wb_events::topics;
 use wb_events::wire::Commit;
 use wb_fold::{FoldedBlock, LogRecord};
 
+use crate::error::AggregatorError;
 use crate::partition::PartitionOwner;
-use crate::{AggregatorError, RETRY_MAX, RETRY_MIN, with_causes};
+use crate::pause::{RETRY_MAX, RETRY_MIN};
 
 /// How long the steps of the attempt that was committed took.
 struct Spent {
@@ -99,7 +100,7 @@ impl PartitionOwner {
                         topic = block.id.topic,
                         partition = block.id.partition,
                         block = block.id.block,
-                        error = with_causes(&error),
+                        error = wb_observe::chain(&error),
                         "a block is not committed yet"
                     );
                 }

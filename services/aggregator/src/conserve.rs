@@ -14,7 +14,7 @@ use wb_events::wire::Alarm;
 use wb_kafka::CommitsView;
 
 use crate::owners::Holdings;
-use crate::{stopped, with_causes};
+use crate::pause::stopped;
 
 /// How often new names are looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -65,7 +65,7 @@ impl Watch {
                 turn = self.turn(&mut rounds) => turn,
             };
             if let Err(error) = turn {
-                tracing::warn!(error = with_causes(&error), "the conservation law is not checked now");
+                tracing::warn!(error = wb_observe::chain(&error), "the conservation law is not checked now");
             }
         }
     }
@@ -79,8 +79,8 @@ impl Watch {
             *new = end;
         }
         let behind = self.commits.next_offset().saturating_sub(cut.0);
-        metrics::gauge!("weighbridge_checked_commits").set(figure(cut.0));
-        metrics::gauge!("weighbridge_commits_unprojected").set(figure(behind));
+        metrics::gauge!("weighbridge_checked_commits").set(wb_observe::figure(cut.0));
+        metrics::gauge!("weighbridge_commits_unprojected").set(wb_observe::figure(behind));
         if rounds.again_at.is_some_and(|at| Instant::now() < at) {
             return Ok(());
         }
@@ -116,16 +116,13 @@ impl Watch {
             metrics::counter!("weighbridge_conservation_breaches_total").increment(1);
         }
         if let Err(error) = self.commits.write_alarm(&alarm_of(first, breaches.len(), &self.who)).await {
-            tracing::error!(error = with_causes(&error), "the alarm could not be raised; it is tried again");
+            tracing::error!(
+                error = wb_observe::chain(&error),
+                "the alarm could not be raised; it is tried again"
+            );
         }
         Ok(())
     }
-}
-
-/// A count as the figures have it: exact up to 2^53, and close enough above.
-pub(crate) fn figure(count: u64) -> f64 {
-    f64::from(u32::try_from(count >> 32).unwrap_or(u32::MAX)) * 4_294_967_296.0
-        + f64::from(u32::try_from(count & 0xffff_ffff).unwrap_or(u32::MAX))
 }
 
 fn alarm_of(first: &Breach, breaches: usize, who: &str) -> Alarm {

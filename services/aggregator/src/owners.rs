@@ -10,8 +10,9 @@ use wb_events::commits::TopicPartition;
 use wb_events::topics;
 use wb_kafka::{CommitsView, Log};
 
+use crate::config::AggregatorConfig;
 use crate::partition::PartitionOwner;
-use crate::{AggregatorConfig, RETRY_MAX, RETRY_MIN, stopped, with_causes};
+use crate::pause::{RETRY_MAX, RETRY_MIN, stopped};
 
 /// How often it is told how far names are behind the log.
 const LAG_EVERY: Duration = Duration::from_secs(10);
@@ -106,7 +107,7 @@ impl PartitionOwners {
                     let committed = commits.head(&chain).map_or(0, |head| head.commit.end_offset);
                     let labels = [("topic", chain.topic.clone()), ("partition", chain.partition.to_string())];
                     metrics::gauge!("weighbridge_lag_records", &labels)
-                        .set(crate::conserve::figure(end.saturating_sub(committed)));
+                        .set(wb_observe::figure(end.saturating_sub(committed)));
                 }
             }
         }
@@ -152,7 +153,7 @@ async fn keep_running(owner: PartitionOwner, mut shutdown: watch::Receiver<bool>
                 tracing::error!(
                     topic = owner.chain.topic,
                     partition = owner.chain.partition,
-                    error = with_causes(&error),
+                    error = wb_observe::chain(&error),
                     "the partition stopped and is begun again from its last name"
                 );
             }

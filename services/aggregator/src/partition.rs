@@ -12,8 +12,10 @@ use wb_fold::{Assembler, BlockId, ClosedBlock, FoldError, FoldedBlock, State};
 use wb_kafka::{CommitsView, Log};
 use wb_proofstore::ProofStore;
 
+use crate::config::AggregatorConfig;
+use crate::error::AggregatorError;
+use crate::pause::stopped;
 use crate::recover::Snapshots;
-use crate::{AggregatorConfig, AggregatorError, stopped};
 
 /// How much longer a partition may wait with nothing but late punctuations.
 const JITTER_MAX_MS: u64 = 3_000;

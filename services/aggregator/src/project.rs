@@ -4,7 +4,7 @@ use tokio::sync::{mpsc, watch};
 use wb_clickhouse::Store;
 use wb_events::commits::Won;
 
-use crate::{RETRY_MAX, RETRY_MIN, stopped, with_causes};
+use crate::pause::{RETRY_MAX, RETRY_MIN, stopped};
 
 /// Names that are written in one INSERT.
 const BATCH_MAX: usize = 1_024;
@@ -43,7 +43,7 @@ async fn run(store: Store, mut follow: mpsc::Receiver<Won>, mut shutdown: watch:
         match step(&store, &mut batch, &mut projected_to).await {
             Ok(()) => pause = RETRY_MIN,
             Err(error) => {
-                tracing::warn!(error = with_causes(&error), "commits are not projected yet");
+                tracing::warn!(error = wb_observe::chain(&error), "commits are not projected yet");
                 tokio::select! {
                     () = tokio::time::sleep(pause) => {}
                     () = stopped(&mut shutdown) => return,

@@ -22,10 +22,11 @@ use wb_events::topics;
 use wb_events::wire::{UsageRecord, usage_record::Counted};
 use wb_kafka::{CommitsView, Log};
 
+use crate::error::AggregatorError;
 use crate::owners::Holdings;
+use crate::pause::{RETRY_MAX, RETRY_MIN, stopped};
 use crate::publish::outbox::Outbox;
 use crate::publish::records::{Row, Rows};
-use crate::{AggregatorError, RETRY_MAX, RETRY_MIN, stopped, with_causes};
 
 /// Blocks that are published between two marks, at most.
 const BATCH_BLOCKS_MAX: u32 = 64;
@@ -101,7 +102,7 @@ pub(crate) async fn keep_publishing(
                     publisher.until_it_stands_still().await;
                 }
                 Err(error) => {
-                    tracing::warn!(error = with_causes(&error), "usage is not published yet");
+                    tracing::warn!(error = wb_observe::chain(&error), "usage is not published yet");
                     tokio::time::sleep(pause).await;
                     pause = pause.saturating_mul(2).min(RETRY_MAX);
                 }

@@ -9,7 +9,7 @@ use wb_fold::{FOLD_VERSION, State};
 use wb_proofstore::ProofStore;
 use wb_proofstore::snapshot::{self, Position};
 
-use crate::AggregatorError;
+use crate::error::AggregatorError;
 use crate::partition::{FoldCursor, PartitionOwner};
 
 /// Snapshots are at least this far apart.
@@ -130,8 +130,7 @@ impl PartitionOwner {
         };
         let partition = format!("{}/{}", self.chain.topic, self.chain.partition);
         let live = u64::try_from(cursor.state.live_proofs()).unwrap_or(u64::MAX);
-        metrics::gauge!("weighbridge_live_proofs", "partition" => partition)
-            .set(crate::conserve::figure(live));
+        metrics::gauge!("weighbridge_live_proofs", "partition" => partition).set(wb_observe::figure(live));
         let (dir, began) = (self.proofs_dir(), Instant::now());
         let saved = tokio::task::spawn_blocking(move || {
             let saved = snapshot::save(&dir, &position, &cursor.state, &cursor.proofs);

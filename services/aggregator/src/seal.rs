@@ -15,8 +15,9 @@ use wb_events::topics;
 use wb_events::wire::Seal;
 use wb_kafka::{CommitsView, Log};
 
+use crate::error::AggregatorError;
 use crate::owners::Holdings;
-use crate::{AggregatorError, stopped, with_causes};
+use crate::pause::stopped;
 
 /// How often days are sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +105,7 @@ impl Sealer {
             let waiting = match self.waiting().await {
                 Ok(waiting) => waiting,
                 Err(error) => {
-                    tracing::warn!(error = with_causes(&error), "it is not known what is to be sealed");
+                    tracing::warn!(error = wb_observe::chain(&error), "it is not known what is to be sealed");
                     continue;
                 }
             };
@@ -122,7 +123,7 @@ impl Sealer {
                     tracing::info!(cut, days, took_ms = began.elapsed().as_millis(), "days are sealed");
                 }
                 Ok(Pass::Nothing | Pass::Overtaken) => {}
-                Err(error) => tracing::warn!(error = with_causes(&error), "days are not sealed yet"),
+                Err(error) => tracing::warn!(error = wb_observe::chain(&error), "days are not sealed yet"),
             }
             (last, pause) =
                 (Instant::now(), pace.pause_min.max(began.elapsed().saturating_mul(pace.pause_factor)));

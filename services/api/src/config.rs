@@ -1,15 +1,11 @@
-//! What the API listens on and what a request may cost.
-
-use std::net::{Ipv4Addr, SocketAddr};
+//! What the API offers and what a request may cost.
 
 use serde::Deserialize;
 
-/// Where the API listens and what it offers.
+/// What the API offers.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ApiConfig {
-    /// The address and port; port 0 takes a free one.
-    pub listen: SocketAddr,
     /// Whether `GET /graphql` shows the GraphiQL page. It loads its scripts from a public host.
     pub graphiql: bool,
     /// The bounds of a request.
@@ -18,11 +14,7 @@ pub struct ApiConfig {
 
 impl Default for ApiConfig {
     fn default() -> Self {
-        Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
-            graphiql: false,
-            limits: Limits::default(),
-        }
+        Self { graphiql: false, limits: Limits::default() }
     }
 }
 

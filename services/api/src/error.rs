@@ -66,15 +66,6 @@ pub enum ApiError {
     /// An export that cannot be made.
     #[error(transparent)]
     Export(#[from] ExportError),
-    /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {source}")]
-    Listen {
-        /// The address.
-        address: String,
-        /// Why not.
-        #[source]
-        source: std::io::Error,
-    },
     /// The server ended.
     #[error("the server ended: {0}")]
     Serve(#[source] std::io::Error),
@@ -95,7 +86,6 @@ impl ApiError {
             Self::Busy => "WB-3309",
             Self::Store(failure) => failure.code(),
             Self::Export(failure) => failure.code(),
-            Self::Listen { .. } => "WB-3310",
             Self::Serve(_) => "WB-3311",
         }
     }
@@ -112,7 +102,7 @@ impl ApiError {
             Self::Export(failure) if failure.is_request() => StatusCode::BAD_REQUEST,
             Self::Time { .. } => StatusCode::GATEWAY_TIMEOUT,
             Self::Busy | Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Export(_) | Self::Listen { .. } | Self::Serve(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Export(_) | Self::Serve(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 }

@@ -46,26 +46,11 @@ pub fn router(config: &ApiConfig, store: Store, verifier: Verifier) -> Router {
     Router::new().route("/graphql", graphql).route("/health", get(health)).with_state(api).merge(exports)
 }
 
-/// Listens on the configured address until `shutdown` completes; requests at work are finished.
-///
-/// # Errors
-/// [`ApiError::Listen`] or [`ApiError::Serve`].
-pub async fn serve(
-    config: ApiConfig,
-    store: Store,
-    verifier: Verifier,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> Result<(), ApiError> {
-    let fail = |source| ApiError::Listen { address: config.listen.to_string(), source };
-    let listener = TcpListener::bind(config.listen).await.map_err(fail)?;
-    serve_on(listener, config, store, verifier, shutdown).await
-}
-
-/// As [`serve`], on a listener that is bound already, for callers that want a free port.
+/// Serves on a listener that is bound already, until `shutdown` completes; requests at work are finished.
 ///
 /// # Errors
 /// [`ApiError::Serve`].
-pub async fn serve_on(
+pub async fn run(
     listener: TcpListener,
     config: ApiConfig,
     store: Store,

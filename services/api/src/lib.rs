@@ -13,5 +13,5 @@ mod schema;
 
 pub use config::{ApiConfig, Limits};
 pub use error::ApiError;
-pub use http::{router, serve, serve_on};
+pub use http::{router, run};
 pub use schema::sdl;

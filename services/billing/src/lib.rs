@@ -10,6 +10,7 @@
 //!   them: reviews, notes, payments, disputes.
 //! - [`ClickHouseUsage`]: usage and facts as ClickHouse holds them, at a cut.
 //! - [`Projector`]: winning ledger records into ClickHouse's table `ledger`.
+//! - [`run`]: the service, which projects the ledger and keeps the running bills up.
 //!
 //! Killed anywhere, started again or run twice at once, the biller issues each invoice once: the cut is
 //! in the ledger before anything is computed from it for good, an invoice's id follows from contract
@@ -25,6 +26,7 @@ mod parties;
 pub mod ports;
 mod projector;
 mod reference;
+mod run;
 mod running_table;
 pub mod timeline;
 mod usage;
@@ -39,4 +41,5 @@ pub use error::{BillerError, ContractFailure, PortError};
 pub use journal::{HistoryEntry, IssuedDocument, NoteDocument};
 pub use parties::{CustomerName, IssuerName, Named};
 pub use projector::Projector;
+pub use run::run;
 pub use running_table::{KeptBill, RunningTable};

@@ -70,7 +70,7 @@ struct IngestState {
 ///
 /// # Errors
 /// [`IngestError`].
-pub async fn serve(
+pub async fn run(
     config: IngestConfig,
     log: Log,
     partitions: &Partitions,

@@ -12,4 +12,4 @@ pub mod resolve;
 mod tests;
 pub mod writer;
 
-pub use http::{IngestConfig, IngestError, serve};
+pub use http::{IngestConfig, IngestError, run};

@@ -23,6 +23,7 @@ pub mod ports;
 mod post;
 mod secret;
 mod state;
+mod system;
 
 pub use dispatcher::{Dispatcher, Pace};
 pub use endpoint::{Endpoint, EndpointConfig};
@@ -31,6 +32,7 @@ pub use message::{Message, Outbox, event_type};
 pub use post::{Answer, Post};
 pub use secret::Secret;
 pub use state::{Delivery, Disabled, Order, StateDir};
+pub use system::{SystemClock, SystemJitter};
 
 /// Failures in a row after which an endpoint is disabled: with the pauses between them about two days.
 pub const FAILURES_MAX: u32 = 20;

@@ -1,4 +1,4 @@
-//! The commands.
+//! The commands, one file each. What a command needs is part of its type: it is given that, and nothing else.
 
 pub(crate) mod alarm;
 pub(crate) mod audit;
@@ -6,15 +6,45 @@ pub(crate) mod bill;
 pub(crate) mod connect;
 pub(crate) mod contract;
 pub(crate) mod correct;
+#[cfg(feature = "demo")]
 pub(crate) mod demo;
+pub(crate) mod document;
 pub(crate) mod evidence;
 pub(crate) mod export;
 pub(crate) mod import;
-pub(crate) mod paper;
 pub(crate) mod quarantine;
+pub(crate) mod replay;
 pub(crate) mod report;
 pub(crate) mod rules;
+pub(crate) mod scrub;
 pub(crate) mod seal;
+pub(crate) mod serve;
 pub(crate) mod share;
+pub(crate) mod source_key;
+pub(crate) mod token;
 pub(crate) mod up;
 pub(crate) mod webhooks;
+
+mod needs;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+pub(crate) use needs::{
+    Configuration, Installation, Needs, Nothing, RunningIngest, RunningStack, StackForNames, needs_of,
+};
+
+/// A command with its arguments.
+pub(crate) trait Run: Sized {
+    /// What it must be given.
+    type Needs: Needs;
+
+    /// Runs it. The exit code is not 0 where it found something that should not be.
+    async fn run(self, given: Self::Needs) -> Result<ExitCode>;
+}
+
+/// Provides what a command needs, and runs it.
+pub(crate) async fn run<C: Run>(command: C, installation: Installation) -> Result<ExitCode> {
+    command.run(C::Needs::provide(installation)?).await
+}

@@ -2,6 +2,7 @@
 
 pub(crate) mod adapters;
 pub(crate) mod backends;
+pub(crate) mod figures;
 pub(crate) mod keys;
 pub(crate) mod services;
 pub(crate) mod sources;

@@ -8,7 +8,8 @@ use wb_events::wire::usage_record::Counted;
 use wb_events::wire::{QuarantineRecord, UsageMark, UsageRecord};
 use wb_kafka::{Delivery, Log, LogError};
 
-use crate::{AggregatorError, RETRY_MIN};
+use crate::error::AggregatorError;
+use crate::pause::RETRY_MIN;
 
 /// How many records are read before they are worked through.
 pub(super) const READ_AT_ONCE: u64 = 4_096;

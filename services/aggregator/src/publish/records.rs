@@ -8,7 +8,7 @@ use wb_events::u128_bytes;
 use wb_events::wire::usage_record::Counted;
 use wb_events::wire::{QuarantineRecord, UsageEnergy, UsageGpu, UsageRecord, UsageWork};
 
-use crate::AggregatorError;
+use crate::error::AggregatorError;
 
 /// The rows that are published as usage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

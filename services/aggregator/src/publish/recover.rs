@@ -12,7 +12,7 @@ use wb_events::wire::{UsageMark, UsageRecord};
 use super::outbox::{Outbox, READ_AT_ONCE};
 use super::records::Row;
 use super::{PublishCursor, Publisher};
-use crate::AggregatorError;
+use crate::error::AggregatorError;
 
 /// How many records of `usage` are looked at first for the last mark; then four times as many, and so on.
 const WINDOW_MIN: u64 = 256;

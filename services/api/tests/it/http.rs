@@ -30,7 +30,7 @@ async fn start(config: ApiConfig) -> Api {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let verifier = issuer.verifier().unwrap();
-    tokio::spawn(wb_api::serve_on(listener, config, store, verifier, std::future::pending()));
+    tokio::spawn(wb_api::run(listener, config, store, verifier, std::future::pending()));
     Api { address, token, client: Client::new(), _keys: keys }
 }
 

@@ -4,12 +4,11 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Subcommand;
-use wb_config::Config;
 use wb_events::commits::COMMITS_VERSION;
 use wb_events::wire::Alarm;
 
+use crate::commands::{Run, RunningStack};
 use crate::console::{print, tell};
-use crate::wiring::services::connect;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AlarmCommand {
@@ -26,9 +25,17 @@ pub(crate) enum AlarmCommand {
     },
 }
 
+impl Run for AlarmCommand {
+    type Needs = RunningStack;
+
+    async fn run(self, stack: RunningStack) -> Result<ExitCode> {
+        look_or_clear(&stack, self).await
+    }
+}
+
 /// Looks at the alarm, or clears it.
-pub(crate) async fn run(config: &Config, command: AlarmCommand) -> Result<ExitCode> {
-    let commits = connect(config).await?.commits().await?;
+async fn look_or_clear(stack: &RunningStack, command: AlarmCommand) -> Result<ExitCode> {
+    let commits = stack.connect().await?.commits().await?;
     let Some((offset, standing)) = commits.alarm() else {
         tell("no alarm stands");
         return Ok(ExitCode::SUCCESS);

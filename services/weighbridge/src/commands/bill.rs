@@ -1,15 +1,17 @@
 //! `weighbridge close`, `adjust`, `overdue` and `invoice`.
 
+use std::process::ExitCode;
+
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand};
 use wb_billing::{CloseRequest, Done, Issued, IssuedAs, Policy, Progress, Signature};
-use wb_config::Config;
 use wb_ledger::{Command, Event, Step, Total};
 
+use crate::commands::document::{self, DocumentArguments, Shape};
 use crate::commands::evidence;
-use crate::commands::paper::{self, PaperArguments, Shape};
+use crate::commands::{Run, RunningStack, needs_of};
 use crate::console::{print, tell};
-use crate::wiring::services::{LiveBiller, connect};
+use crate::wiring::services::LiveBiller;
 
 pub(crate) mod account;
 
@@ -98,6 +100,17 @@ pub(crate) struct StepArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum InvoiceCommand {
+    #[command(flatten)]
+    OfLedger(LedgerInvoiceCommand),
+    /// Write all that an invoice follows from into one file, which anybody can verify.
+    Bundle(evidence::BundleArguments),
+    /// Verify such a file, with nothing else: no stack, no configuration, no network.
+    #[command(after_help = needs_of::<evidence::VerifyArguments>())]
+    Verify(evidence::VerifyArguments),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LedgerInvoiceCommand {
     /// List all invoices and drafts: number, id, customer, state, open amounts.
     List,
     /// Show an invoice as its canonical JSON, with both digests, and what happened to it.
@@ -109,9 +122,9 @@ pub(crate) enum InvoiceCommand {
         recompute: bool,
     },
     /// Write an invoice as PDF, the same bytes each time.
-    Pdf(PaperArguments),
+    Pdf(DocumentArguments),
     /// Write an invoice as one HTML file that loads nothing.
-    Html(PaperArguments),
+    Html(DocumentArguments),
     /// Give a draft to those who approve.
     Submit(StepArguments),
     /// Approve a draft that somebody else submitted.
@@ -124,20 +137,25 @@ pub(crate) enum InvoiceCommand {
     Void(StepArguments),
     /// Give up what is open of an invoice.
     WriteOff(StepArguments),
-    /// Write all that an invoice follows from into one file, which anybody can verify.
-    Bundle(evidence::BundleArguments),
-    /// Verify such a file, with nothing else: no stack, no configuration, no network.
-    Verify(evidence::VerifyArguments),
+}
+
+impl Run for CloseArguments {
+    type Needs = RunningStack;
+
+    async fn run(self, stack: RunningStack) -> Result<ExitCode> {
+        close(&stack, self).await?;
+        Ok(ExitCode::SUCCESS)
+    }
 }
 
 /// Closes a month on the running stack.
-pub(crate) async fn close(config: &Config, arguments: CloseArguments) -> Result<()> {
+async fn close(stack: &RunningStack, arguments: CloseArguments) -> Result<()> {
     let policy = Policy {
         approvals: arguments.review,
         payment_terms_days: arguments.payment_terms_days,
         completeness_threshold_ppm: arguments.completeness_ppm,
     };
-    let biller = connect(config).await?.biller(&arguments.who).await?.with_policy(policy);
+    let biller = stack.connect().await?.biller(&arguments.who).await?.with_policy(policy);
     let incomplete = arguments.reason.filter(|_| arguments.allow_incomplete);
     let request = CloseRequest {
         period: arguments.period,
@@ -197,9 +215,18 @@ pub(crate) fn amounts(totals: &[Total]) -> String {
     each.collect::<Vec<_>>().join(", ")
 }
 
+impl Run for AdjustArguments {
+    type Needs = RunningStack;
+
+    async fn run(self, stack: RunningStack) -> Result<ExitCode> {
+        adjust(&stack, self).await?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
 /// Bills what came late for a closed month.
-pub(crate) async fn adjust(config: &Config, arguments: AdjustArguments) -> Result<()> {
-    let biller = connect(config).await?.biller(WHO).await?;
+async fn adjust(stack: &RunningStack, arguments: AdjustArguments) -> Result<()> {
+    let biller = stack.connect().await?.biller(WHO).await?;
     tell("waiting until everything recorded is named, then rating the closed month again");
     let signature = arguments.signed.signature();
     let adjusted = biller.adjust(&arguments.period, arguments.customer.as_deref(), &signature).await?;
@@ -217,9 +244,18 @@ pub(crate) async fn adjust(config: &Config, arguments: AdjustArguments) -> Resul
     Ok(())
 }
 
+impl Run for OverdueArguments {
+    type Needs = RunningStack;
+
+    async fn run(self, stack: RunningStack) -> Result<ExitCode> {
+        overdue(&stack, self).await?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
 /// Records what is overdue, and charges late fees where that is asked for.
-pub(crate) async fn overdue(config: &Config, arguments: OverdueArguments) -> Result<()> {
-    let biller = connect(config).await?.biller(WHO).await?;
+async fn overdue(stack: &RunningStack, arguments: OverdueArguments) -> Result<()> {
+    let biller = stack.connect().await?.biller(WHO).await?;
     let signature = arguments.signed.signature();
     let at_us = arguments.at.map_or_else(|| biller.now_us(), jiff::Timestamp::as_microsecond);
     for item in biller.overdue(at_us, &signature).await? {
@@ -239,40 +275,45 @@ pub(crate) async fn overdue(config: &Config, arguments: OverdueArguments) -> Res
     Ok(())
 }
 
-/// Shows invoices of the running stack, and takes them through their review.
-pub(crate) async fn run(config: &Config, command: InvoiceCommand) -> Result<()> {
-    if let InvoiceCommand::Bundle(arguments) = &command {
-        return evidence::bundle(config, arguments).await;
+impl Run for LedgerInvoiceCommand {
+    type Needs = RunningStack;
+
+    async fn run(self, stack: RunningStack) -> Result<ExitCode> {
+        invoice(&stack, self).await?;
+        Ok(ExitCode::SUCCESS)
     }
-    let biller = connect(config).await?.biller(WHO).await?;
+}
+
+/// Shows invoices of the running stack, and takes them through their review.
+async fn invoice(stack: &RunningStack, command: LedgerInvoiceCommand) -> Result<()> {
+    let biller = stack.connect().await?.biller(WHO).await?;
     let step = |arguments: &StepArguments| Step {
         invoice_id: arguments.id.clone(),
         by: arguments.signed.who.clone(),
         at_us: biller.now_us(),
     };
     match command {
-        InvoiceCommand::Bundle(_) | InvoiceCommand::Verify(_) => Ok(()),
-        InvoiceCommand::List => list(&biller).await,
-        InvoiceCommand::Show { id, recompute } => show(&biller, &id, recompute).await,
-        InvoiceCommand::Pdf(arguments) => paper::write(&biller, &arguments, Shape::Pdf).await,
-        InvoiceCommand::Html(arguments) => paper::write(&biller, &arguments, Shape::Html).await,
-        InvoiceCommand::Submit(arguments) => {
+        LedgerInvoiceCommand::List => list(&biller).await,
+        LedgerInvoiceCommand::Show { id, recompute } => show(&biller, &id, recompute).await,
+        LedgerInvoiceCommand::Pdf(arguments) => document::write(&biller, &arguments, Shape::Pdf).await,
+        LedgerInvoiceCommand::Html(arguments) => document::write(&biller, &arguments, Shape::Html).await,
+        LedgerInvoiceCommand::Submit(arguments) => {
             record(&biller, &Command::Submit(step(&arguments)), &arguments.signed).await
         }
-        InvoiceCommand::Approve(arguments) => {
+        LedgerInvoiceCommand::Approve(arguments) => {
             record(&biller, &Command::Approve(step(&arguments)), &arguments.signed).await
         }
-        InvoiceCommand::Reject(arguments) => {
+        LedgerInvoiceCommand::Reject(arguments) => {
             record(&biller, &Command::Reject(step(&arguments)), &arguments.signed).await
         }
-        InvoiceCommand::Issue(arguments) => {
+        LedgerInvoiceCommand::Issue(arguments) => {
             told(&biller.issue(&arguments.id, &arguments.signed.signature()).await?)
         }
-        InvoiceCommand::Void(StepArguments { id, signed }) => {
+        LedgerInvoiceCommand::Void(StepArguments { id, signed }) => {
             let void = Command::Void { invoice_id: id, text: signed.why.clone(), at_us: biller.now_us() };
             record(&biller, &void, &signed).await
         }
-        InvoiceCommand::WriteOff(StepArguments { id, signed }) => {
+        LedgerInvoiceCommand::WriteOff(StepArguments { id, signed }) => {
             record(&biller, &Command::WriteOff { invoice_id: id, at_us: biller.now_us() }, &signed).await
         }
     }

@@ -13,6 +13,7 @@ use clap::{Args, Subcommand};
 use tokio::sync::watch;
 use wb_connect::{Ingest, Stop, bitcoind, ckpool};
 
+use crate::commands::{Run, RunningIngest};
 use crate::console::{end_signal, print, tell};
 
 /// The longest file that says which worker is which machine.
@@ -84,8 +85,16 @@ enum From {
     Dcgm(gpu::DcgmArguments),
 }
 
+impl Run for ConnectArguments {
+    type Needs = RunningIngest;
+
+    async fn run(self, _: RunningIngest) -> Result<ExitCode> {
+        connect(self).await
+    }
+}
+
 /// Runs it until SIGTERM or SIGINT.
-pub(crate) async fn run(arguments: ConnectArguments) -> Result<ExitCode> {
+async fn connect(arguments: ConnectArguments) -> Result<ExitCode> {
     if let From::Miners(miners) = &arguments.from
         && let Some(folder) = &miners.check
     {

@@ -7,12 +7,11 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use wb_billing::Backtest;
-use wb_config::Config;
 use wb_rating::{Contract, Difference, Format, differences, document_json, moment, position_of};
 use wb_units::decimal;
 
+use crate::commands::{Nothing, Run, RunningStack, StackForNames, needs_of};
 use crate::console::{print, tell};
-use crate::wiring::services::connect;
 
 /// The longest contract document that is read.
 const DOCUMENT_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -22,21 +21,30 @@ const WHO: &str = "weighbridge-cli";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ContractCommand {
-    /// Check documents: every error with file, line and column. Needs no stack.
-    Check {
-        /// TOML or JSON documents.
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
-    },
+    /// Check documents: every error with file, line and column.
+    #[command(after_help = needs_of::<CheckArguments>())]
+    Check(CheckArguments),
     /// What two documents say differently, by component and field; exit code 1 where they differ.
-    Diff {
-        /// A file, or ID@VERSION of a recorded contract; ID@latest is the last one.
-        left: String,
-        /// The other.
-        right: String,
-    },
+    #[command(after_help = needs_of::<DiffArguments>())]
+    Diff(DiffArguments),
     /// What a document would have billed over a past month, beside what was billed. Nothing is recorded.
+    #[command(after_help = needs_of::<BacktestArguments>())]
     Backtest(BacktestArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    /// TOML or JSON documents.
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffArguments {
+    /// A file, or ID@VERSION of a recorded contract; ID@latest is the last one.
+    left: String,
+    /// The other.
+    right: String,
 }
 
 #[derive(Debug, Args)]
@@ -57,8 +65,16 @@ pub(crate) struct BacktestArguments {
     json: bool,
 }
 
+impl Run for CheckArguments {
+    type Needs = Nothing;
+
+    async fn run(self, _: Nothing) -> Result<ExitCode> {
+        check(&self.files)
+    }
+}
+
 /// Checks documents without anything else.
-pub(crate) fn check(files: &[PathBuf]) -> Result<ExitCode> {
+fn check(files: &[PathBuf]) -> Result<ExitCode> {
     let mut wrong = 0;
     for path in files {
         let (text, format) = read(path)?;
@@ -99,17 +115,21 @@ fn are_files(left: &str, right: &str) -> bool {
     Path::new(left).exists() && Path::new(right).exists()
 }
 
-/// Compares two documents; `config` is asked for only where one of them is recorded.
-pub(crate) async fn diff(
-    config: impl FnOnce() -> Result<Config>,
-    left: &str,
-    right: &str,
-) -> Result<ExitCode> {
+impl Run for DiffArguments {
+    type Needs = StackForNames;
+
+    async fn run(self, stack: StackForNames) -> Result<ExitCode> {
+        diff(stack, &self.left, &self.right).await
+    }
+}
+
+/// Compares two documents; the stack is asked for only where one of them is recorded.
+async fn diff(stack: StackForNames, left: &str, right: &str) -> Result<ExitCode> {
     let (left, right) = if are_files(left, right) {
         (read(Path::new(left))?, read(Path::new(right))?)
     } else {
-        let config = config()?;
-        (document(&config, left).await?, document(&config, right).await?)
+        let stack = stack.stack()?;
+        (document(&stack, left).await?, document(&stack, right).await?)
     };
     let found = differences((&left.0, left.1), (&right.0, right.1))?;
     for difference in &found {
@@ -133,14 +153,14 @@ fn words(difference: &Difference) -> String {
 }
 
 /// A file, or a recorded version.
-async fn document(config: &Config, name: &str) -> Result<(String, Format)> {
+async fn document(stack: &RunningStack, name: &str) -> Result<(String, Format)> {
     if Path::new(name).exists() {
         return read(Path::new(name));
     }
     let (contract_id, version) = name
         .rsplit_once('@')
         .with_context(|| format!("{name} is no file, and no recorded version such as CONTRACT@2"))?;
-    let recorded = connect(config).await?.biller(WHO).await?.documents_of(contract_id).await?;
+    let recorded = stack.connect().await?.biller(WHO).await?.documents_of(contract_id).await?;
     let number = |body: &str| Contract::parse(body).ok().map(|contract| contract.version.to_string());
     let found = recorded
         .iter()
@@ -162,8 +182,17 @@ async fn document(config: &Config, name: &str) -> Result<(String, Format)> {
     Ok((body.clone(), Format::Json))
 }
 
+impl Run for BacktestArguments {
+    type Needs = RunningStack;
+
+    async fn run(self, stack: RunningStack) -> Result<ExitCode> {
+        backtest(&stack, &self).await?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
 /// Tries a document out on a past month.
-pub(crate) async fn backtest(config: &Config, arguments: &BacktestArguments) -> Result<()> {
+async fn backtest(stack: &RunningStack, arguments: &BacktestArguments) -> Result<()> {
     let (text, format) = read(&arguments.file)?;
     if let Err(errors) = Contract::check(&text, format) {
         let named: Vec<String> = errors
@@ -176,7 +205,7 @@ pub(crate) async fn backtest(config: &Config, arguments: &BacktestArguments) -> 
         bail!("{}", named.join("\n"));
     }
     let document = document_json(&text, format)?.to_string();
-    let biller = connect(config).await?.biller(WHO).await?;
+    let biller = stack.connect().await?.biller(WHO).await?;
     let contracts: Vec<Option<String>> = match &arguments.customer {
         Some(customer) => biller.contracts_of(customer).await?.into_iter().map(Some).collect(),
         None => vec![arguments.contract.clone()],

@@ -1,5 +1,6 @@
 //! `weighbridge correct`: facts that void an event, or say that a meter counted with a wrong transformer ratio.
 
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -11,6 +12,7 @@ use wb_events::facts::{METER_RATIO, VOID, id_text};
 use wb_events::identity::id_of;
 
 use crate::commands::report::{instant_us, now_us};
+use crate::commands::{Run, RunningIngest};
 use crate::console::{print, tell};
 
 /// How long ingest may take to make a correction durable.
@@ -127,8 +129,17 @@ fn fact_of(correction: &Correction) -> Result<Sent> {
     })
 }
 
+impl Run for CorrectArguments {
+    type Needs = RunningIngest;
+
+    async fn run(self, _: RunningIngest) -> Result<ExitCode> {
+        correct(self).await?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
 /// Sends a correction and prints its own id, by which it can be voided again.
-pub(crate) async fn run(arguments: CorrectArguments) -> Result<()> {
+async fn correct(arguments: CorrectArguments) -> Result<()> {
     ensure!(
         !arguments.source_key.is_empty(),
         "no API key: set WEIGHBRIDGE_SOURCE_KEY to the key of a source with the role operator"

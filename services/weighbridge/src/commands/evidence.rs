@@ -10,7 +10,6 @@ use std::str::FromStr;
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use wb_billing::InvoiceEvidence;
-use wb_config::Config;
 use wb_evidence::{
     Builder, CommittedBlock, Held, Material, PACKED_BYTES_MAX, SAMPLES_DEFAULT, SAMPLES_MAX, Sampling,
     Subject,
@@ -18,8 +17,8 @@ use wb_evidence::{
 use wb_rating::Contract;
 
 use crate::commands::audit::auditor;
+use crate::commands::{Nothing, Run, RunningStack};
 use crate::console::{print, tell};
-use crate::wiring::services::connect;
 
 /// Who asks the biller.
 const WHO: &str = "weighbridge-cli";
@@ -75,14 +74,23 @@ impl std::fmt::Display for Events {
     }
 }
 
+impl Run for BundleArguments {
+    type Needs = RunningStack;
+
+    async fn run(self, stack: RunningStack) -> Result<ExitCode> {
+        bundle(&stack, &self).await?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
 /// Makes the bundle of an invoice from the running stack, verifies it, and writes it.
-pub(crate) async fn bundle(config: &Config, arguments: &BundleArguments) -> Result<()> {
-    let connected = connect(config).await?;
+async fn bundle(stack: &RunningStack, arguments: &BundleArguments) -> Result<()> {
+    let connected = stack.connect().await?;
     let biller = connected.biller(WHO).await?;
     tell("computing the invoice again at its cut");
     let invoice = biller.invoice(&arguments.id).await?.invoice.clone();
     let evidence = biller.evidence(&arguments.id).await?;
-    let auditor = auditor(config, &connected)?;
+    let auditor = auditor(&stack.config, &connected)?;
     let days = days::sealed_days(&auditor, &connected.store, &evidence.bill).await?;
     let mut material = material(evidence, invoice.evidence_digest, arguments.events.0);
     material.days = days;
@@ -151,21 +159,25 @@ fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>> {
     std::fs::read(path).with_context(cannot)
 }
 
-/// Verifies a bundle, with nothing but the file. The exit code is 1 where it proves nothing.
-pub(crate) fn verify(arguments: &VerifyArguments) -> Result<ExitCode> {
-    let packed = read(&arguments.file, PACKED_BYTES_MAX)?;
-    let held = match &arguments.invoice {
-        Some(path) => {
-            let bytes = read(path, wb_ledger::RECORD_BYTES_MAX)?;
-            Some(String::from_utf8(bytes).with_context(|| format!("{} is no text", path.display()))?)
+impl Run for VerifyArguments {
+    type Needs = Nothing;
+
+    /// Verifies a bundle, with nothing but the file. The exit code is 1 where it proves nothing.
+    async fn run(self, _: Nothing) -> Result<ExitCode> {
+        let packed = read(&self.file, PACKED_BYTES_MAX)?;
+        let held = match &self.invoice {
+            Some(path) => {
+                let bytes = read(path, wb_ledger::RECORD_BYTES_MAX)?;
+                Some(String::from_utf8(bytes).with_context(|| format!("{} is no text", path.display()))?)
+            }
+            None => None,
+        };
+        let report = wb_evidence::verify(&packed, held.as_deref());
+        if self.json {
+            print(&serde_json::to_string(&report)?)?;
+        } else {
+            print(&report.to_string())?;
         }
-        None => None,
-    };
-    let report = wb_evidence::verify(&packed, held.as_deref());
-    if arguments.json {
-        print(&serde_json::to_string(&report)?)?;
-    } else {
-        print(&report.to_string())?;
+        Ok(if report.valid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
-    Ok(if report.valid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

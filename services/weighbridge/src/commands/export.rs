@@ -3,17 +3,17 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 use wb_billing::ports::LedgerLog as _;
-use wb_config::Config;
 use wb_export::{Control, Entry, Exporter, Request};
 use wb_ledger::{Applied, Chain, Event, Hash, State};
 
+use crate::commands::{Run, RunningStack};
 use crate::console::{print, tell};
 use crate::wiring::adapters::LedgerTopic;
-use crate::wiring::services::connect;
 
 #[derive(Debug, Args)]
 pub(crate) struct ExportArguments {
@@ -97,11 +97,20 @@ fn request_of(arguments: &ExportArguments) -> Result<Request> {
     Ok(request)
 }
 
+impl Run for ExportArguments {
+    type Needs = RunningStack;
+
+    async fn run(self, stack: RunningStack) -> Result<ExitCode> {
+        export(&stack, self).await?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
 /// Writes an export of the running stack.
-pub(crate) async fn run(config: &Config, arguments: ExportArguments) -> Result<()> {
+async fn export(stack: &RunningStack, arguments: ExportArguments) -> Result<()> {
     let request = request_of(&arguments)?;
     let target = Target::of(&arguments.out, &request);
-    let ledger = LedgerTopic(connect(config).await?.log);
+    let ledger = LedgerTopic(stack.connect().await?.log);
     let records = ledger.read_all_from(0).await?;
     let mut file = Aside::create(&target.file)?;
     let mut control = write(request, records, arguments.ledger_end, &mut file)?;

@@ -1,6 +1,7 @@
 //! `weighbridge prices import` and `weighbridge balances import`.
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
@@ -8,6 +9,7 @@ use tokio::sync::watch;
 use wb_connect::import::{self, Facts, FileFormat, PriceDefaults};
 use wb_connect::{Ingest, Stop};
 
+use crate::commands::{Run, RunningIngest};
 use crate::console::{end_signal, print};
 
 /// The longest file that is read: some 4 million prices.
@@ -61,7 +63,16 @@ pub(crate) struct SendTo {
     check: bool,
 }
 
-pub(crate) async fn prices(command: PricesCommand) -> Result<()> {
+impl Run for PricesCommand {
+    type Needs = RunningIngest;
+
+    async fn run(self, _: RunningIngest) -> Result<ExitCode> {
+        prices(self).await?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+async fn prices(command: PricesCommand) -> Result<()> {
     let PricesCommand::Import { file, series, unit, source, to } = command;
     let (text, format) = read(&file)?;
     let defaults = PriceDefaults { series, unit, source };
@@ -69,7 +80,16 @@ pub(crate) async fn prices(command: PricesCommand) -> Result<()> {
     send(&facts, to, "prices").await
 }
 
-pub(crate) async fn balances(command: BalancesCommand) -> Result<()> {
+impl Run for BalancesCommand {
+    type Needs = RunningIngest;
+
+    async fn run(self, _: RunningIngest) -> Result<ExitCode> {
+        balances(self).await?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+async fn balances(command: BalancesCommand) -> Result<()> {
     let BalancesCommand::Import { file, to } = command;
     let (text, format) = read(&file)?;
     let facts = import::balances(&text, format).with_context(|| file.display().to_string())?;

@@ -1,5 +1,6 @@
 //! `weighbridge quarantine`: what was refused after it reached the log.
 
+use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
@@ -7,13 +8,13 @@ use clap::Subcommand;
 use prost::Message as _;
 use serde_json::{Value, json};
 use wb_clickhouse::quarantine::{QUARANTINE_LIST_MAX, QuarantineFilter, QuarantineId, Quarantined};
-use wb_config::Config;
 use wb_events::{Event, output};
 use wb_redrive::{RedriveError, Redriver};
 
+use crate::commands::{Run, RunningStack};
 use crate::console::{print, tell};
 use crate::wiring::keys::hex;
-use crate::wiring::services::{Connected, connect};
+use crate::wiring::services::Connected;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum QuarantineCommand {
@@ -70,9 +71,18 @@ fn time(at_us: i64) -> String {
     jiff::Timestamp::from_microsecond(at_us).map_or_else(|_| at_us.to_string(), |time| time.to_string())
 }
 
+impl Run for QuarantineCommand {
+    type Needs = RunningStack;
+
+    async fn run(self, stack: RunningStack) -> Result<ExitCode> {
+        quarantine(&stack, self).await?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
 /// Runs a command on the running stack.
-pub(crate) async fn run(config: &Config, command: QuarantineCommand) -> Result<()> {
-    let connected = connect(config).await?;
+async fn quarantine(stack: &RunningStack, command: QuarantineCommand) -> Result<()> {
+    let connected = stack.connect().await?;
     match command {
         QuarantineCommand::List { code, source, limit, json } => {
             let cut = connected.store.cut().await?;

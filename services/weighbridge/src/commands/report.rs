@@ -5,18 +5,20 @@ mod csv;
 mod json;
 mod table;
 
+use std::process::ExitCode;
+
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand, ValueEnum};
 use wb_auth::{CustomerId, TenantScope};
 use wb_clickhouse::read::PeriodRequest;
 use wb_clickhouse::{Cut, Read, Store, StoreConfig};
-use wb_config::Config;
 use wb_events::topics;
 use wb_kafka::Log;
 use wb_metering::report::period::ReportPeriod;
 use wb_metering::report::sheet::Sheet;
 use wb_units::{Interval, Micros};
 
+use crate::commands::{Run, RunningStack};
 use crate::console::print;
 use crate::wiring::backends::{clickhouse_access, log_settings};
 use crate::wiring::keys::Keys;
@@ -88,14 +90,23 @@ pub(crate) struct Head {
     pub(crate) site_ids: Vec<String>,
 }
 
+impl Run for ReportCommand {
+    type Needs = RunningStack;
+
+    async fn run(self, stack: RunningStack) -> Result<ExitCode> {
+        report(&stack, &self).await?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
 /// Prints a report of the running stack.
-pub(crate) async fn run(config: &Config, command: &ReportCommand) -> Result<()> {
+async fn report(stack: &RunningStack, command: &ReportCommand) -> Result<()> {
     let (site, options) = match command {
         ReportCommand::Site { site, options } => (Some(site.as_str()), options),
         ReportCommand::Fleet { options } => (None, options),
     };
-    let keys = Keys::open(&config.data_dir)?;
-    let access = clickhouse_access(config, &keys)?;
+    let keys = Keys::open(&stack.config.data_dir)?;
+    let access = clickhouse_access(&stack.config, &keys)?;
     let mut store = StoreConfig::new(access.url, access.database);
     store.user = access.user;
     store.password = access.password;
@@ -104,7 +115,7 @@ pub(crate) async fn run(config: &Config, command: &ReportCommand) -> Result<()> 
     store.ping().await.context("ClickHouse cannot be used")?;
     let cut = match (options.cut, &options.as_of) {
         (Some(cut), _) => Cut(cut),
-        (None, Some(instant)) => cut_at(config, instant_us(instant).context("--as-of")?).await?,
+        (None, Some(instant)) => cut_at(stack, instant_us(instant).context("--as-of")?).await?,
         (None, None) => store.cut().await?,
     };
     let text = text_of(&store, site, options, cut, now_us()?).await?;
@@ -119,8 +130,8 @@ pub(crate) fn now_us() -> Result<Micros> {
 }
 
 /// The cut of an instant: what was named before it. Asked of the log itself, whose broker stamped each name.
-async fn cut_at(config: &Config, at_us: Micros) -> Result<Cut> {
-    let log = Log::connect(log_settings(config)).context("the Kafka client was not accepted")?;
+async fn cut_at(stack: &RunningStack, at_us: Micros) -> Result<Cut> {
+    let log = Log::connect(log_settings(&stack.config)).context("the Kafka client was not accepted")?;
     Ok(Cut(log.first_offset_at(topics::COMMITS, 0, at_us).await?))
 }
 

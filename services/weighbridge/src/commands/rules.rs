@@ -1,18 +1,37 @@
 //! `weighbridge rules`: which rules the log is folded by, and switching them.
 
+use std::process::ExitCode;
+
 use anyhow::{Result, ensure};
-use wb_config::Config;
+use clap::Args;
 use wb_events::frame::encode_fold_switch;
 use wb_events::topics::EVENT_TOPICS;
 use wb_fold::FOLD_VERSION;
 use wb_fold::rules::knows;
 
+use crate::commands::{Run, RunningStack};
 use crate::console::{print, tell};
-use crate::wiring::services::connect;
+
+/// The arguments of `weighbridge rules`.
+#[derive(Debug, Args)]
+pub(crate) struct RulesArguments {
+    /// Switch all partitions to the rules of this version, once every aggregator knows them.
+    #[arg(long)]
+    switch: Option<u32>,
+}
+
+impl Run for RulesArguments {
+    type Needs = RunningStack;
+
+    async fn run(self, stack: RunningStack) -> Result<ExitCode> {
+        rules(&stack, self.switch).await?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
 
 /// Says by which rules each partition's last block was folded; with a version, switches all partitions to it.
-pub(crate) async fn run(config: &Config, switch: Option<u32>) -> Result<()> {
-    let connected = connect(config).await?;
+async fn rules(stack: &RunningStack, switch: Option<u32>) -> Result<()> {
+    let connected = stack.connect().await?;
     let commits = connected.commits().await?;
     if let Some(pin) = commits.pin() {
         tell(&format!("partitions begin with version {}", pin.first_fold_version));

@@ -1,12 +1,15 @@
 //! `weighbridge seal`: sealing days now, as the aggregator does by itself now and then.
 
+use std::process::ExitCode;
+
 use anyhow::Result;
+use clap::Args;
 use wb_aggregator::seal::{Pass, Sealer};
 use wb_billing::ports::CutSource as _;
-use wb_config::Config;
 
+use crate::commands::{Run, RunningStack};
 use crate::console::print;
-use crate::wiring::services::{Connected, connect};
+use crate::wiring::services::Connected;
 
 /// Seals everything that is committed, once all that was acknowledged is.
 pub(crate) async fn pass(connected: &Connected) -> Result<Pass> {
@@ -15,13 +18,22 @@ pub(crate) async fn pass(connected: &Connected) -> Result<Pass> {
     Ok(sealer.pass().await?)
 }
 
-pub(crate) async fn run(config: &Config) -> Result<()> {
-    let connected = connect(config).await?;
-    print(&match pass(&connected).await? {
-        Pass::Sealed { cut, days } => {
-            format!("{days} days are sealed, of everything committed before offset {cut}")
-        }
-        Pass::Nothing => "everything was sealed already".to_owned(),
-        Pass::Overtaken => "another process is sealing, and ahead; it goes on".to_owned(),
-    })
+/// The arguments of `weighbridge seal`.
+#[derive(Debug, Args)]
+pub(crate) struct SealArguments {}
+
+impl Run for SealArguments {
+    type Needs = RunningStack;
+
+    async fn run(self, stack: RunningStack) -> Result<ExitCode> {
+        let connected = stack.connect().await?;
+        print(&match pass(&connected).await? {
+            Pass::Sealed { cut, days } => {
+                format!("{days} days are sealed, of everything committed before offset {cut}")
+            }
+            Pass::Nothing => "everything was sealed already".to_owned(),
+            Pass::Overtaken => "another process is sealing, and ahead; it goes on".to_owned(),
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
 }

@@ -1,6 +1,6 @@
 //! `weighbridge share check`: proves sessions of a file again, without any stack.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -8,6 +8,7 @@ use clap::Subcommand;
 use serde::Serialize;
 use wb_proof::session_file;
 
+use crate::commands::{Nothing, Run};
 use crate::console::{print, tell};
 
 /// Files larger than this are not read.
@@ -35,9 +36,17 @@ struct Line {
     differences: Vec<String>,
 }
 
-/// Runs it; the exit code is 1 where a verdict is not the expected one.
-pub(crate) fn run(command: &ShareCommand) -> Result<ExitCode> {
-    let ShareCommand::Check { file } = command;
+impl Run for ShareCommand {
+    type Needs = Nothing;
+
+    async fn run(self, _: Nothing) -> Result<ExitCode> {
+        let Self::Check { file } = self;
+        check(&file)
+    }
+}
+
+/// Checks a file; the exit code is 1 where a verdict is not the expected one.
+fn check(file: &Path) -> Result<ExitCode> {
     let size = std::fs::metadata(file).with_context(|| format!("cannot read {}", file.display()))?.len();
     anyhow::ensure!(
         size <= FILE_BYTES_MAX,

@@ -1,25 +1,32 @@
-//! `weighbridge up` and `weighbridge serve`.
+//! `weighbridge up`: everything on this machine.
 
 use std::ffi::OsString;
+use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use clap::Args;
 use wb_config::Config;
 
+use crate::commands::{Configuration, Run};
 use crate::console::{end_signal, tell};
-use crate::wiring::services::{Running, Service, connect};
+use crate::wiring::figures::serve_figures;
 use crate::wiring::sources::configured_sources;
 use crate::wiring::stack::Stack;
 
-/// Serves this process's figures, where an address is configured.
-fn serve_figures(config: &Config) -> Result<()> {
-    match config.metrics_listen {
-        Some(address) => wb_observe::serve_figures(address).context("observe.metrics_listen"),
-        None => Ok(()),
+/// The arguments of `weighbridge up`.
+#[derive(Debug, Args)]
+pub(crate) struct UpArguments {}
+
+impl Run for UpArguments {
+    type Needs = Configuration;
+
+    async fn run(self, given: Configuration) -> Result<ExitCode> {
+        up(&given.config, &given.child_arguments).await?;
+        Ok(ExitCode::SUCCESS)
     }
 }
 
-/// `weighbridge up`.
-pub(crate) async fn run(config: &Config, child_arguments: &[OsString]) -> Result<()> {
+async fn up(config: &Config, child_arguments: &[OsString]) -> Result<()> {
     let end = end_signal(false)?;
     serve_figures(config)?;
     tell("starting Kafka, ClickHouse and the services");
@@ -33,20 +40,5 @@ pub(crate) async fn run(config: &Config, child_arguments: &[OsString]) -> Result
     };
     tell("stopping");
     stack.stop().await;
-    ended
-}
-
-/// `weighbridge serve`, with the backends that others run.
-pub(crate) async fn serve(config: &Config, service: Service, exit_with_stdin: bool) -> Result<()> {
-    let end = end_signal(exit_with_stdin)?;
-    serve_figures(config)?;
-    let connected = connect(config).await?;
-    let mut running = Running::start(config, &connected, configured_sources(config)?, &[service]).await?;
-    tell("ready");
-    let ended = tokio::select! {
-        () = end => Ok(()),
-        ended = running.any_ended() => ended,
-    };
-    running.stop().await;
     ended
 }

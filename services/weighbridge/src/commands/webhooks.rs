@@ -1,10 +1,13 @@
 //! `weighbridge webhooks`.
 
+use std::process::ExitCode;
+
 use anyhow::Result;
 use clap::Subcommand;
 use wb_config::Config;
 use wb_webhooks::{Disabled, Endpoint, Order, WebhookError};
 
+use crate::commands::{Configuration, Run};
 use crate::console::{print, tell};
 use crate::wiring::webhooks::{endpoints, states};
 
@@ -27,8 +30,17 @@ pub(crate) enum WebhooksCommand {
     },
 }
 
+impl Run for WebhooksCommand {
+    type Needs = Configuration;
+
+    async fn run(self, given: Configuration) -> Result<ExitCode> {
+        webhooks(&given.config, &self)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
 /// Shows and orders deliveries. Orders are left in the data folder for whoever delivers from it.
-pub(crate) fn run(config: &Config, command: &WebhooksCommand) -> Result<()> {
+fn webhooks(config: &Config, command: &WebhooksCommand) -> Result<()> {
     let (states, endpoints) = (states(config)?, endpoints(config)?);
     let known = |id: &str| {
         if endpoints.iter().any(|endpoint| endpoint.id() == id) {

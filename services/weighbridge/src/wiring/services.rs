@@ -8,14 +8,13 @@ use anyhow::{Context, Result};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use wb_aggregator::Aggregator;
 use wb_auth::SourceKeys;
-use wb_billing::{
-    Biller, ClickHouseUsage, Projector, RunningBills, RunningPace, RunningTable, ports::SystemClock,
-};
+use wb_billing::ports::SystemClock;
+use wb_billing::{Biller, ClickHouseUsage};
 use wb_clickhouse::Store;
 use wb_config::Config;
 use wb_framearchive::{FolderArchive, FrameArchive};
-use wb_kafka::commits_view::follow_channel;
 use wb_kafka::topics::Partitions;
 use wb_kafka::{CommitsView, Log, TopicPlan};
 
@@ -28,10 +27,6 @@ use super::webhooks;
 const BACKENDS_TIMEOUT: Duration = Duration::from_secs(60);
 /// The pause between two tries to reach them.
 const BACKENDS_PAUSE: Duration = Duration::from_millis(250);
-/// How often new ledger records are looked for.
-const PROJECT_EVERY: Duration = Duration::from_millis(250);
-/// How often running bills are looked after.
-const RUNNING_EVERY: Duration = Duration::from_secs(5);
 /// How long services may take to end once they are told to.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -185,46 +180,30 @@ impl Running {
                 .with_context(|| format!("cannot listen on {address}: change {field} in the configuration"))
         };
         if wanted.contains(&Service::Aggregator) {
-            let (sender, follow) = follow_channel();
-            let commits = CommitsView::start(
-                connected.log.clone(),
-                &connected.partitions,
-                Connected::log_id()?,
-                Some(sender),
-            );
+            // With everything in one process there is nobody to share the partitions with.
+            let member = if wanted == [Service::Aggregator] {
+                Some(wb_aggregator::GroupMember {
+                    id: aggregator_id(&config.data_dir)?,
+                    session_timeout: Duration::from_millis(config.aggregator.session_timeout_ms.into()),
+                })
+            } else {
+                None
+            };
+            let state_dir = config.aggregator.state_dir.clone();
             let aggregator = wb_aggregator::AggregatorConfig {
                 frame_key: connected.keys.frame_key()?,
                 name: format!("aggregator-{}", std::process::id()),
-                state_dir: config
-                    .aggregator
-                    .state_dir
-                    .clone()
-                    .unwrap_or_else(|| config.data_dir.join("proofs")),
+                state_dir: state_dir.unwrap_or_else(|| config.data_dir.join("proofs")),
                 frame_archive: frame_archive(config),
                 punctuate_after: wb_aggregator::PUNCTUATE_AFTER,
                 seal_pace: wb_aggregator::seal::SealPace::default(),
+                member,
             };
-            // The view sends every name it reads; whoever follows must run before it waits.
             let (log, store) = (connected.log.clone(), connected.store.clone());
-            let projector = wb_aggregator::Projector::start(store.clone(), follow, stopping.clone());
-            let commits = commits.await.context("the commits cannot be read")?;
-            // With everything in one process there is nobody to share the partitions with.
-            let share = if wanted == [Service::Aggregator] {
-                let timeout = Duration::from_millis(config.aggregator.session_timeout_ms.into());
-                let id = aggregator_id(&config.data_dir)?;
-                let membership = wb_kafka::Membership::join(&connected.log, &id, timeout);
-                wb_aggregator::PartitionAssignment::OfGroup(
-                    membership.context("the group of aggregators cannot be joined")?,
-                )
-            } else {
-                wb_aggregator::PartitionAssignment::All(connected.partitions.clone())
-            };
-            let stopping = stopping.clone();
-            tasks.spawn(async move {
-                let ended =
-                    wb_aggregator::run(aggregator, log, store, commits, projector, share, stopping).await;
-                ended.context("the aggregator has ended")
-            });
+            let (partitions, log_id) = (connected.partitions.clone(), Connected::log_id()?);
+            let aggregator =
+                Aggregator::start(aggregator, log, store, partitions, log_id, stopping.clone()).await?;
+            tasks.spawn(async move { aggregator.run().await.context("the aggregator has ended") });
         }
         if wanted.contains(&Service::Ingest) {
             let ingest = wb_ingest::IngestConfig {
@@ -236,24 +215,19 @@ impl Running {
             let (log, partitions) = (connected.log.clone(), connected.partitions.clone());
             let end = stopped(stopping.clone());
             tasks.spawn(async move {
-                wb_ingest::serve(ingest, log, &partitions, end).await.context("ingest has ended")
+                wb_ingest::run(ingest, log, &partitions, end).await.context("ingest has ended")
             });
         }
         if wanted.contains(&Service::Api) {
             let listener = bind(config.api.listen, "api.listen").await?;
-            let api = wb_api::ApiConfig {
-                listen: config.api.listen,
-                graphiql: config.api.graphiql,
-                limits: wb_api::Limits::default(),
-            };
+            let api = wb_api::ApiConfig { graphiql: config.api.graphiql, limits: wb_api::Limits::default() };
             let verifier = connected.keys.issuer()?.verifier().context("the token keys cannot be used")?;
             let (store, end) = (connected.store.clone(), stopped(stopping.clone()));
             tasks.spawn(async move {
-                wb_api::serve_on(listener, api, store, verifier, end).await.context("the api has ended")
+                wb_api::run(listener, api, store, verifier, end).await.context("the api has ended")
             });
         }
         if wanted.contains(&Service::Billing) {
-            let projector = Projector::new(connected.store.client().clone());
             let ledger = LedgerTopic(connected.log.clone());
             // Who is told what the ledger decides is told by whoever bills.
             if let Some(dispatcher) = webhooks::dispatcher(config, ledger.clone())? {
@@ -263,10 +237,13 @@ impl Running {
                     Ok(())
                 });
             }
-            tasks.spawn(project_ledger(projector, ledger, stopping.clone()));
             let biller = connected.biller("weighbridge-billing").await?;
-            let table = RunningTable::new(connected.store.client().clone());
-            tasks.spawn(run_bills(biller, table, stopping.clone()));
+            let client = connected.store.client().clone();
+            let stopping = stopping.clone();
+            tasks.spawn(async move {
+                wb_billing::run(biller, ledger, client, stopping).await;
+                Ok(())
+            });
         }
         Ok(Self { stop, tasks })
     }
@@ -292,45 +269,6 @@ impl Running {
         };
         if tokio::time::timeout(STOP_TIMEOUT, all).await.is_err() {
             tracing::warn!("services did not end in time and are left");
-        }
-    }
-}
-
-/// Keeps the running bills of all contracts up with what is committed.
-async fn run_bills(biller: LiveBiller, table: RunningTable, stopping: watch::Receiver<bool>) -> Result<()> {
-    let mut bills = RunningBills::default();
-    loop {
-        let pass = biller.run_bills(&mut bills, RunningPace::default()).await;
-        let written = match &pass {
-            Ok(pass) => table.write(&pass.bills).await,
-            Err(_) => Ok(()),
-        };
-        let left = pass.as_ref().map_or(0, |pass| pass.left);
-        if let Some(error) = pass.err().or(written.err()) {
-            tracing::warn!(error = wb_observe::chain(&error), "running bills are not brought up to date yet");
-            // What was computed and not written is computed again.
-            bills = RunningBills::default();
-        }
-        let pause = if left > 0 { PROJECT_EVERY } else { RUNNING_EVERY };
-        tokio::select! {
-            () = stopped(stopping.clone()) => return Ok(()),
-            () = tokio::time::sleep(pause) => {}
-        }
-    }
-}
-
-async fn project_ledger(
-    mut projector: Projector,
-    ledger: LedgerTopic,
-    stopping: watch::Receiver<bool>,
-) -> Result<()> {
-    loop {
-        if let Err(error) = projector.project(&ledger).await {
-            tracing::warn!(error = wb_observe::chain(&error), "the ledger is not projected yet");
-        }
-        tokio::select! {
-            () = stopped(stopping.clone()) => return Ok(()),
-            () = tokio::time::sleep(PROJECT_EVERY) => {}
         }
     }
 }

@@ -32,6 +32,13 @@ pub fn serve_figures(address: SocketAddr) -> Result<(), ObserveError> {
     Ok(())
 }
 
+/// A count as the gauges take it. Above 2^53 it is the nearest that they can hold.
+#[must_use]
+pub fn figure(count: u64) -> f64 {
+    f64::from(u32::try_from(count >> 32).unwrap_or(u32::MAX)) * 4_294_967_296.0
+        + f64::from(u32::try_from(count & 0xffff_ffff).unwrap_or(u32::MAX))
+}
+
 /// What each figure means, as it is served.
 fn describe() {
     use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};

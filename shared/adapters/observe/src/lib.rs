@@ -8,7 +8,7 @@ mod figures;
 use tracing_subscriber::EnvFilter;
 
 pub use chain::chain;
-pub use figures::serve_figures;
+pub use figures::{figure, serve_figures};
 
 /// The environment variable that says which log lines are written, such as `info` or `wb_ingest=debug,warn`. An empty one
 /// counts as not set.

@@ -71,8 +71,7 @@ impl World {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let verifier = self.issuer.verifier().unwrap();
-        let server =
-            wb_api::serve_on(listener, ApiConfig::default(), store, verifier, std::future::pending());
+        let server = wb_api::run(listener, ApiConfig::default(), store, verifier, std::future::pending());
         let serving = tokio::spawn(async move { server.await.unwrap() });
         let tokens = self.tokens.clone();
         Api { address, tokens, serving, client: reqwest::Client::new() }

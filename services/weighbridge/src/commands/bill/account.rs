@@ -1,9 +1,10 @@
 //! `weighbridge payment`, `note`, `dispute`, `opening` and `statement`.
 
+use std::process::ExitCode;
+
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use wb_billing::RunningTable;
-use wb_config::Config;
 use wb_ledger::{
     Allocation, Amount, Command, DisputeRequest, DisputeWords, LineAmount, Minor, NoteByHand, OpeningKind,
     OpeningRecorded, PaymentRequest, Settle,
@@ -11,8 +12,8 @@ use wb_ledger::{
 use wb_units::{Currency, Money};
 
 use super::{Signed, record};
+use crate::commands::{Run, RunningStack};
 use crate::console::{print, tell};
-use crate::wiring::services::connect;
 
 /// An amount of a currency.
 #[derive(Debug, Args)]
@@ -243,9 +244,18 @@ fn assigned(text: &str, currency: &str) -> Result<(String, i128)> {
     Ok((name.to_owned(), amount(text, currency)?.amount_minor.0))
 }
 
+impl Run for PaymentCommand {
+    type Needs = RunningStack;
+
+    async fn run(self, stack: RunningStack) -> Result<ExitCode> {
+        payment(&stack, self).await?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
 /// Records payments and what becomes of them.
-pub(crate) async fn payment(config: &Config, command: PaymentCommand) -> Result<()> {
-    let biller = connect(config).await?.biller(super::WHO).await?;
+async fn payment(stack: &RunningStack, command: PaymentCommand) -> Result<()> {
+    let biller = stack.connect().await?.biller(super::WHO).await?;
     let now_us = biller.now_us();
     match command {
         PaymentCommand::Record {
@@ -295,9 +305,18 @@ pub(crate) async fn payment(config: &Config, command: PaymentCommand) -> Result<
     }
 }
 
+impl Run for NoteCommand {
+    type Needs = RunningStack;
+
+    async fn run(self, stack: RunningStack) -> Result<ExitCode> {
+        note(&stack, self).await?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
 /// Shows and issues notes.
-pub(crate) async fn note(config: &Config, command: NoteCommand) -> Result<()> {
-    let biller = connect(config).await?.biller(super::WHO).await?;
+async fn note(stack: &RunningStack, command: NoteCommand) -> Result<()> {
+    let biller = stack.connect().await?.biller(super::WHO).await?;
     match command {
         NoteCommand::List => {
             for document in biller.notes().await? {
@@ -337,9 +356,18 @@ pub(crate) async fn note(config: &Config, command: NoteCommand) -> Result<()> {
     }
 }
 
+impl Run for DisputeCommand {
+    type Needs = RunningStack;
+
+    async fn run(self, stack: RunningStack) -> Result<ExitCode> {
+        dispute(&stack, self).await?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
 /// Records disputes and how they end.
-pub(crate) async fn dispute(config: &Config, command: DisputeCommand) -> Result<()> {
-    let biller = connect(config).await?.biller(super::WHO).await?;
+async fn dispute(stack: &RunningStack, command: DisputeCommand) -> Result<()> {
+    let biller = stack.connect().await?.biller(super::WHO).await?;
     let at_us = biller.now_us();
     let words = |dispute_id: String, text: String, signed: &Signed| DisputeWords {
         dispute_id,
@@ -400,9 +428,18 @@ pub(crate) async fn dispute(config: &Config, command: DisputeCommand) -> Result<
     }
 }
 
+impl Run for OpeningArguments {
+    type Needs = RunningStack;
+
+    async fn run(self, stack: RunningStack) -> Result<ExitCode> {
+        opening(&stack, self).await?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
 /// Takes over what was owed before.
-pub(crate) async fn opening(config: &Config, arguments: OpeningArguments) -> Result<()> {
-    let biller = connect(config).await?.biller(super::WHO).await?;
+async fn opening(stack: &RunningStack, arguments: OpeningArguments) -> Result<()> {
+    let biller = stack.connect().await?.biller(super::WHO).await?;
     let opening = OpeningRecorded {
         item_id: String::new(),
         kind: if arguments.balance { OpeningKind::Balance } else { OpeningKind::Invoice },
@@ -416,9 +453,18 @@ pub(crate) async fn opening(config: &Config, arguments: OpeningArguments) -> Res
     record(&biller, &Command::RecordOpening(opening), &arguments.signed).await
 }
 
+impl Run for StatementArguments {
+    type Needs = RunningStack;
+
+    async fn run(self, stack: RunningStack) -> Result<ExitCode> {
+        statement(&stack, self).await?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
 /// Prints the statements of a customer, one JSON object per currency.
-pub(crate) async fn statement(config: &Config, arguments: StatementArguments) -> Result<()> {
-    let biller = connect(config).await?.biller(super::WHO).await?;
+async fn statement(stack: &RunningStack, arguments: StatementArguments) -> Result<()> {
+    let biller = stack.connect().await?.biller(super::WHO).await?;
     let at_us = arguments.at.map_or_else(|| biller.now_us(), jiff::Timestamp::as_microsecond);
     let statements = biller.statements(&arguments.customer, at_us).await?;
     for statement in &statements {
@@ -428,10 +474,19 @@ pub(crate) async fn statement(config: &Config, arguments: StatementArguments) ->
     Ok(())
 }
 
+impl Run for BillCommand {
+    type Needs = RunningStack;
+
+    async fn run(self, stack: RunningStack) -> Result<ExitCode> {
+        bill(&stack, self).await?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
 /// Shows running bills.
-pub(crate) async fn bill(config: &Config, command: BillCommand) -> Result<()> {
+async fn bill(stack: &RunningStack, command: BillCommand) -> Result<()> {
     let BillCommand::Running { customer, json } = command;
-    let table = RunningTable::new(connect(config).await?.store.client().clone());
+    let table = RunningTable::new(stack.connect().await?.store.client().clone());
     let bills = table.read(customer.as_deref()).await?;
     for bill in &bills {
         let document = &bill.document;

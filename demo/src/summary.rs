@@ -7,8 +7,8 @@ use serde::Serialize;
 use wb_testkit::Expect;
 use wb_units::decimal;
 
-use super::client::{InvoiceView, Totals};
-use super::sites::SiteReport;
+use crate::client::{InvoiceView, Totals};
+use crate::sites::SiteReport;
 
 /// Satoshi in a bitcoin, as decimal places.
 const BTC_PLACES: u32 = 8;
@@ -32,7 +32,7 @@ impl From<Expect> for Expected {
 
 /// The whole result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Summary {
+pub struct Summary {
     pub(crate) seed_note: String,
     pub(crate) events_sent: usize,
     pub(crate) events_refused_at_the_door: usize,
@@ -110,7 +110,8 @@ impl Summary {
     }
 
     /// Whether every check holds.
-    pub(crate) fn is_right(&self) -> bool {
+    #[must_use]
+    pub fn is_right(&self) -> bool {
         self.checks().iter().all(|(_, holds)| *holds)
     }
 

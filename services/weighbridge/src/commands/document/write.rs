@@ -1,39 +1,18 @@
-//! `weighbridge invoice pdf` and `weighbridge invoice html`.
+//! An issued invoice as a document.
 
 use std::io::Write as _;
-use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use clap::Args;
 use wb_billing::Named;
 use wb_document::{Language, Parties, Party, Sheet, html, pdf};
 use wb_ledger::Invoice;
 
+use super::{DocumentArguments, Shape};
 use crate::console::tell;
 use crate::wiring::services::LiveBiller;
 
-/// What is written, and where.
-#[derive(Debug, Args)]
-pub(crate) struct PaperArguments {
-    /// The invoice's id.
-    id: String,
-    /// The language: en or es; the customer's own unless given.
-    #[arg(long)]
-    language: Option<String>,
-    /// The file to write; standard output unless given.
-    #[arg(long)]
-    out: Option<PathBuf>,
-}
-
-/// The shapes of a document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shape {
-    Pdf,
-    Html,
-}
-
 /// Writes an issued invoice as a document.
-pub(crate) async fn write(biller: &LiveBiller, arguments: &PaperArguments, shape: Shape) -> Result<()> {
+pub(crate) async fn write(biller: &LiveBiller, arguments: &DocumentArguments, shape: Shape) -> Result<()> {
     let document = biller.invoice(&arguments.id).await?;
     let invoice = &document.invoice;
     let named = biller.parties(invoice).await?;

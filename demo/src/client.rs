@@ -1,12 +1,12 @@
 //! The demonstration as a client: it sends over HTTP and asks over GraphQL, as anyone would.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use wb_config::Config;
 
 /// Events in one request.
 const BATCH: usize = 500;
@@ -33,10 +33,11 @@ where
 }
 
 /// What became of the events that were sent.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default)]
 pub(crate) struct Sent {
     pub(crate) events: usize,
     pub(crate) refused: usize,
+    pub(crate) first_refused: Option<Value>,
 }
 
 /// Which shares to count: a site, or all.
@@ -134,7 +135,7 @@ pub(crate) struct LineView {
     pub(crate) currency: String,
 }
 
-/// The two doors of the running stack.
+/// Ingest and the API of the running stack.
 pub(crate) struct StackClient {
     http: reqwest::Client,
     events_url: String,
@@ -143,11 +144,11 @@ pub(crate) struct StackClient {
 }
 
 impl StackClient {
-    pub(crate) fn new(config: &Config, operator_token: String) -> Result<Self> {
+    pub(crate) fn new(ingest: SocketAddr, api: SocketAddr, operator_token: String) -> Result<Self> {
         Ok(Self {
             http: reqwest::Client::builder().timeout(PATIENCE).build().context("the HTTP client")?,
-            events_url: format!("http://{}/v1/events", config.ingest.listen),
-            graphql_url: format!("http://{}/graphql", config.api.listen),
+            events_url: format!("http://{ingest}/v1/events"),
+            graphql_url: format!("http://{api}/graphql"),
             operator_token,
         })
     }
@@ -166,11 +167,11 @@ impl StackClient {
             let count = |name: &str| answer.get(name).and_then(Value::as_u64).unwrap_or(0);
             sent.events += batch.len();
             sent.refused += usize::try_from(count("refused"))?;
-            if count("refused") > 0 {
+            if count("refused") > 0 && sent.first_refused.is_none() {
                 let events = answer.get("events").and_then(Value::as_array);
                 let first =
                     events.and_then(|events| events.iter().find(|event| event["status"] == "refused"));
-                crate::console::tell(&format!("  refused at the client: {}", first.unwrap_or(&Value::Null)));
+                sent.first_refused = Some(first.cloned().unwrap_or_default());
             }
         }
         Ok(sent)
