@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use clickhouse::Row;
 use serde::Deserialize;
+use wb_clickhouse::conditions::committed_among;
 use wb_clickhouse::corrections::{CorrectionsAt, FactRow as RecordedRow};
-use wb_clickhouse::read::committed_among;
 use wb_events::facts::{METER_RATIO, VOID};
 use wb_events::topics::REFERENCE;
 

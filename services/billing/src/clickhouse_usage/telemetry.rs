@@ -2,8 +2,7 @@
 
 use clickhouse::Row;
 use serde::Deserialize;
-use wb_clickhouse::corrections::{COUNTED_ID, not_voided};
-use wb_clickhouse::read::committed_among;
+use wb_clickhouse::conditions::{COUNTED_ID, committed_among, not_voided};
 use wb_metering::gpu::Span;
 use wb_metering::report::machine::{Sample, SpanRow};
 use wb_metering::uptime::Found;

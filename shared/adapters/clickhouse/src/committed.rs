@@ -7,8 +7,8 @@ use clickhouse::{RowOwned, RowRead};
 use serde::Deserialize;
 
 use crate::client::Store;
+use crate::conditions::boundary;
 use crate::error::{StoreError, query_failed};
-use crate::read::settlement_boundary;
 
 /// Rows of one page.
 pub const NAMED_PAGE_ROWS: u32 = 20_000;
@@ -197,8 +197,7 @@ fn page_sql(of: &Counted, blocks: &[CommittedBlock], after: Option<RowPlace>) ->
          ORDER BY commit_offset, idx LIMIT {NAMED_PAGE_ROWS}"
     );
     let facts = format!("kind = 'assignment' AND entity IN (SELECT of_machine FROM ({page}))");
-    let (from, to) =
-        (settlement_boundary("valid_from_us"), settlement_boundary("assumeNotNull(valid_to_us)"));
+    let (from, to) = (boundary("valid_from_us"), boundary("assumeNotNull(valid_to_us)"));
     // The rule of the reads' versions, but as of each row's own block: of the assignments that were
     // committed by then and had begun, the last one holds, until its own end.
     let assignments = format!(

@@ -13,10 +13,11 @@ use ruint::aliases::U256;
 use serde::Deserialize;
 
 use crate::client::Store;
+use crate::conditions::committed_between;
 use crate::corrections::CorrectionsAt;
 use crate::error::{StoreError, query_failed};
 use crate::read::Cut;
-use crate::sealed::{DAY_US, committed_between, reading_rows, sealed_cut_query, work_rows};
+use crate::sealed::{DAY_US, reading_rows, sealed_cut_query, work_rows};
 
 /// Names that one check of blocks may span.
 pub const WINDOW_NAMES: u64 = 1_024;

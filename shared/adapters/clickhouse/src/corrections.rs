@@ -12,8 +12,8 @@ use wb_events::identity::id_of;
 use wb_metering::corrections::{Corrections, EventId, RatioFact, Recorded, TransformerRatio, VoidFact};
 use wb_units::{Interval, Micros};
 
+use crate::conditions::committed_among;
 use crate::error::{StoreError, query_failed};
-use crate::read::committed_among;
 
 /// The most voided events that a query takes along: their ids, 32 digits each, are a part of it.
 pub const VOIDED_MAX: usize = 20_000;
@@ -25,31 +25,6 @@ const KINDS: &str = "kind IN {kinds:Array(String)}";
 const OF_KINDS: &str = "SELECT toString(kind) AS kind, toString(source) AS source, source_epoch, source_key, \
        sequence, toString(topic) AS topic, partition, block, attempt, idx, entity, valid_from_us, valid_to_us, body \
      FROM facts WHERE facts.kind IN {kinds:Array(String)}";
-
-/// SQL for the ids of voided events.
-pub(crate) const VOIDED_IDS: &str = "(SELECT toFixedString(unhex(arrayJoin({voided:Array(String)})), 16))";
-
-/// SQL for the identity of an event by its sender's count, as `wb_events::identity::id_of` has it.
-// Fixed strings are joined as they are: made into text they would lose their zeros.
-pub const COUNTED_ID: &str = "toFixedString(substring(SHA256(concat(\
-     reinterpretAsFixedString(toUInt64(length(source))), source, \
-     reinterpretAsFixedString(toUInt64(length(source_key))), source_key, \
-     reinterpretAsFixedString(source_epoch), reinterpretAsFixedString(sequence))), 1, 16), 16)";
-
-/// SQL that keeps rows of events, with `event_id`, that are not voided.
-#[must_use]
-pub fn not_voided(event_id: &str) -> String {
-    // Without voids the first half is a constant, and the id is not read.
-    format!("(empty({{voided:Array(String)}}) OR {event_id} NOT IN {VOIDED_IDS})")
-}
-
-/// SQL that keeps shares that are voided: by their proof, or by their sender's count.
-pub(crate) fn voided_shares() -> String {
-    format!(
-        "notEmpty({{voided:Array(String)}}) AND (share_id IN {VOIDED_IDS} OR \
-         (has({{voided_sequences:Array(UInt64)}}, sequence) AND {COUNTED_ID} IN {VOIDED_IDS}))"
-    )
-}
 
 /// The corrections that hold at a cut.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -9,6 +9,7 @@ pub mod block;
 pub mod client;
 pub mod columns;
 pub mod committed;
+pub mod conditions;
 pub mod conserve;
 pub mod corrections;
 pub mod error;

@@ -4,8 +4,9 @@ use serde::Deserialize;
 
 use crate::client::Store;
 use crate::committed::CommittedBlock;
+use crate::conditions::committed_among;
 use crate::error::{StoreError, query_failed};
-use crate::read::{Cut, committed_among};
+use crate::read::Cut;
 
 /// Rows of one page of a block's quarantine. One block holds at most some 24 MiB of events.
 pub const QUARANTINE_PAGE_ROWS: u32 = 10_000;

@@ -33,9 +33,6 @@ use crate::error::{StoreError, query_failed};
 use crate::sealed::sealed_cut_query;
 use crate::tenant::CUSTOMER_PARAMETER;
 
-pub(crate) use parts::boundary as settlement_boundary;
-pub use parts::committed_among;
-
 pub use energy::{ENERGY_GAP_MAX_US, EnergyPoint};
 pub use facts::{Customer, Machine, Site};
 pub use hashrate::{HashratePoint, hashes_per_second};

@@ -14,10 +14,9 @@ use clickhouse::Client;
 use serde::Deserialize;
 
 use crate::client::Store;
+use crate::conditions::committed_between;
 use crate::error::{StoreError, query_failed};
-use crate::sealed::{
-    DAY_US, READING_COLUMNS, WORK_COLUMNS, committed_between, day_of, reading_source, work_source,
-};
+use crate::sealed::{DAY_US, READING_COLUMNS, WORK_COLUMNS, day_of, reading_source, work_source};
 
 pub use content::{DayBlock, SealContent};
 

@@ -12,8 +12,7 @@
 use wb_events::commits::ALL_DAYS;
 use wb_units::SETTLEMENT_INTERVAL_US;
 
-use crate::corrections::{not_voided, voided_shares};
-use crate::read::committed_among;
+use crate::conditions::{committed_among, committed_between, not_voided, voided_shares};
 
 /// Microseconds of a UTC day.
 pub const DAY_US: i64 = 86_400_000_000;
@@ -66,15 +65,6 @@ fn of_seals(from: &str, to: &str) -> String {
            SELECT day, argMax(seal, cut) FROM seals \
            WHERE day != {ALL_DAYS} AND {days} AND commit_offset < {{cut:UInt64}} \
            AND cut <= {{sealed_cut:UInt64}} GROUP BY day)"
-    )
-}
-
-/// Keeps the rows of attempts committed at offsets in `[from, to)`, both given as SQL.
-pub(crate) fn committed_between(from: &str, to: &str) -> String {
-    format!(
-        "(topic, partition, block, attempt) IN (\
-           SELECT topic, partition, block, attempt FROM manifest \
-           WHERE commit_offset >= {from} AND commit_offset < {to})"
     )
 }
 

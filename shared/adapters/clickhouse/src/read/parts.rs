@@ -2,9 +2,9 @@
 //! when, and which rows of work a scope may see.
 
 use wb_auth::TenantScope;
-use wb_units::SETTLEMENT_INTERVAL_US;
 
 use super::Selection;
+use crate::conditions::{boundary, committed_among, voided_shares};
 use crate::sealed::work_rows;
 use crate::tenant::only_own;
 
@@ -13,24 +13,6 @@ pub(super) const SELECTED_PARAMETER: &str = "selected";
 
 /// The end of what has no end: the largest instant.
 pub(super) const FOREVER_US: i64 = i64::MAX;
-
-/// SQL that keeps the rows of blocks that are committed before the cut, among the rows of a table that a condition keeps.
-/// Only the commits of those rows' blocks are looked up: a set of all commits would grow with the log for ever. It uses
-/// the parameter `cut:UInt64`, and those of the condition, which stands by the table's own columns.
-#[must_use]
-pub fn committed_among(table: &str, condition: &str) -> String {
-    format!(
-        "(topic, partition, block, attempt) IN (SELECT topic, partition, block, attempt FROM manifest \
-         WHERE (topic, partition, block) IN (SELECT topic, partition, block FROM {table} WHERE {condition}) \
-         AND commit_offset < {{cut:UInt64}})"
-    )
-}
-
-/// SQL for the first settlement boundary at or after an instant, as
-/// `wb_units::time::boundary_at_or_after` has it.
-pub(crate) fn boundary(column: &str) -> String {
-    format!("({column} + toInt64(positiveModulo(-{column}, {SETTLEMENT_INTERVAL_US})))")
-}
 
 /// The versions of a kind of fact: `entity`, `body` and the interval `[start_us, end_us)` in
 /// which it holds.
@@ -125,7 +107,7 @@ pub(super) fn positions(scope: &TenantScope, selection: &Selection) -> String {
          FROM shares WHERE {accepted} AND {} AND NOT ({})",
         POSITION_BINS - 1,
         committed_among("shares", accepted),
-        crate::corrections::voided_shares()
+        voided_shares()
     );
     allowed(&rows, scope, selection)
 }

@@ -7,8 +7,8 @@ use serde::Deserialize;
 use wb_units::Interval;
 
 use crate::client::Store;
+use crate::conditions::committed_between;
 use crate::error::{StoreError, query_failed};
-use crate::sealed::committed_between;
 
 /// Machines of one query: their ids go along as a parameter.
 const MACHINES_PER_QUERY: usize = 1_000;

@@ -13,11 +13,11 @@ use wb_metering::uptime::Found;
 use wb_units::time::SECOND_US;
 use wb_units::{Interval, SETTLEMENT_INTERVAL_US};
 
-use crate::corrections::{COUNTED_ID, not_voided};
+use crate::conditions::{COUNTED_ID, committed_among, not_voided};
 use crate::error::StoreError;
 use crate::read::energy::ENERGY_GAP_MAX_US;
 use crate::read::hashrate::wide;
-use crate::read::parts::{self, committed_among};
+use crate::read::parts;
 use crate::read::{Read, Selection, SeriesRange, bind_selection};
 use crate::sealed::{reading_rows, work_rows};
 
