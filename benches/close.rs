@@ -38,9 +38,9 @@ use std::time::Instant;
 
 use wb_billing::ports::{
     AllocationRow, BlockId, Clock, CorrectionsRead, CutSource, EachWork, FactRow, Holding, LedgerLog,
-    ReadingRow, Recorded, SampleRow, SealedDays, UsageStore, WorkRead,
+    ReadingRow, Recorded, SampleRow, SealedDays, UsageStore,
 };
-use wb_billing::{Biller, ClickHouseUsage, PortError};
+use wb_billing::{Biller, PortError};
 use wb_clickhouse::seal::{SealContent, SealOf};
 use wb_clickhouse::{Store, StoreConfig};
 use wb_clickhouse_embedded::EngineConfig;
@@ -49,6 +49,12 @@ use wb_events::wire::Seal;
 use wb_ledger::{ChainHead, EvidenceBlock};
 use wb_rating::WorkSlice;
 use wb_units::Interval;
+use wiring::CountedUsage;
+
+/// The store as the product joins it with the biller.
+#[path = "../services/weighbridge/src/wiring/usage.rs"]
+#[allow(dead_code, reason = "a close writes no tables here")]
+mod wiring;
 
 /// 2026-10-01T00:00:00Z in microseconds; the month has 31 days, work lies in the first 30.
 const MONTH_US: i64 = 1_790_812_800_000_000;
@@ -76,7 +82,7 @@ struct Spent {
 
 #[derive(Clone)]
 struct Timed {
-    store: ClickHouseUsage,
+    store: CountedUsage,
     spent: Arc<Spent>,
 }
 
@@ -98,17 +104,11 @@ impl UsageStore for Timed {
     async fn committed_cut(&self, below: u64) -> Answer<u64> {
         self.timed("committed_cut", self.store.committed_cut(below)).await
     }
-    async fn facts(&self, kind: &str, cut: u64) -> Answer<Vec<FactRow>> {
-        self.timed("facts", self.store.facts(kind, cut)).await
+    async fn facts(&self, kind: &str, entities: Option<&[String]>, cut: u64) -> Answer<Vec<FactRow>> {
+        self.timed("facts", self.store.facts(kind, entities, cut)).await
     }
     async fn corrections(&self, cut: u64) -> Answer<CorrectionsRead> {
         self.timed("corrections", self.store.corrections(cut)).await
-    }
-    async fn facts_of(&self, kind: &str, entities: &[String], cut: u64) -> Answer<Vec<FactRow>> {
-        self.timed("facts_of", self.store.facts_of(kind, entities, cut)).await
-    }
-    async fn work(&self, holdings: &[Holding], cut: u64) -> Answer<WorkRead> {
-        self.timed("work", self.store.work(holdings, cut)).await
     }
     async fn recorded(&self, kinds: &[&'static str], cut: u64) -> Answer<Recorded> {
         self.timed("recorded", self.store.recorded(kinds, cut)).await
@@ -136,11 +136,8 @@ impl UsageStore for Timed {
     async fn readings(&self, ids: &[String], window: Interval, cut: u64) -> Answer<Vec<ReadingRow>> {
         self.timed("readings", self.store.readings(ids, window, cut)).await
     }
-    async fn blocks(&self, ids: &BTreeSet<BlockId>, cut: u64) -> Answer<Vec<EvidenceBlock>> {
-        self.timed("blocks", self.store.blocks(ids, cut)).await
-    }
-    async fn blocks_above(&self, ids: &BTreeSet<BlockId>, from: u64, cut: u64) -> Answer<Vec<EvidenceBlock>> {
-        self.timed("blocks_above", self.store.blocks_above(ids, from, cut)).await
+    async fn blocks(&self, ids: &BTreeSet<BlockId>, from: u64, cut: u64) -> Answer<Vec<EvidenceBlock>> {
+        self.timed("blocks", self.store.blocks(ids, from, cut)).await
     }
     async fn sealed_days(&self, cut: u64) -> Answer<SealedDays> {
         self.timed("sealed_days", self.store.sealed_days(cut)).await
@@ -446,7 +443,7 @@ impl Closes {
     /// Closes the month for all customers into an empty ledger, at what is committed below an offset.
     async fn measure(&mut self, store: &Store, asking: Engine, shares: u64, below: u64) {
         let spent = Arc::new(Spent::default());
-        let timed = Timed { store: ClickHouseUsage::new(store.client().clone()), spent: Arc::clone(&spent) };
+        let timed = Timed { store: CountedUsage(store.usage()), spent: Arc::clone(&spent) };
         let biller =
             Biller::new(MemoryLedger::default(), timed, CommittedBelow(below), AfterTheMonth, "bench");
         let engine = Engine::now(store).await;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The crates without I/O, clock, randomness or async.
-const PURE: [&str; 9] = [
+const PURE: [&str; 10] = [
     "wb-units",
     "wb-proof",
     "wb-events",
@@ -13,6 +13,7 @@ const PURE: [&str; 9] = [
     "wb-metering",
     "wb-rating",
     "wb-ledger",
+    "wb-counted",
     "wb-evidence",
     "wb-statistics",
 ];

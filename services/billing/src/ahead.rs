@@ -170,14 +170,14 @@ impl<S: UsageStore> Ahead<S> {
         }
         blocks.retain(|id| !fresh.commits.contains_key(id));
         let mut commits =
-            if blocks.is_empty() { Vec::new() } else { self.store.blocks(&blocks, cut).await? };
+            if blocks.is_empty() { Vec::new() } else { self.store.blocks(&blocks, 0, cut).await? };
         let missing: BTreeSet<BlockId> =
             above.iter().filter(|id| !commits_above.contains_key(id)).cloned().collect();
         if !missing.is_empty() {
-            commits.extend(self.store.blocks_above(&missing, sealed.cut, cut).await?);
+            commits.extend(self.store.blocks(&missing, sealed.cut, cut).await?);
         }
         fresh.commits.extend(commits_above.into_iter().filter(|(id, _)| above.contains(id)));
-        fresh.commits.extend(commits.into_iter().map(|committed| (id_of(&committed), committed)));
+        fresh.commits.extend(commits.into_iter().map(|committed| (BlockId::of(&committed), committed)));
         fresh.asked_above = above;
         fresh.sealed = Some(sealed);
         let mut held = self.held();
@@ -218,10 +218,6 @@ impl<S: UsageStore> Ahead<S> {
     }
 }
 
-fn id_of(committed: &EvidenceBlock) -> BlockId {
-    BlockId { topic: committed.topic.clone(), partition: committed.partition, block: committed.block }
-}
-
 impl<S: UsageStore> UsageStore for Ahead<S> {
     async fn committed_cut(&self, below: u64) -> Result<u64, PortError> {
         // Kept for one close and no longer: tables may be lost and built again.
@@ -234,18 +230,19 @@ impl<S: UsageStore> UsageStore for Ahead<S> {
         Ok(found)
     }
 
-    async fn facts(&self, kind: &str, cut: u64) -> Result<Vec<FactRow>, PortError> {
-        self.store.facts(kind, cut).await
+    async fn facts(
+        &self,
+        kind: &str,
+        entities: Option<&[String]>,
+        cut: u64,
+    ) -> Result<Vec<FactRow>, PortError> {
+        self.store.facts(kind, entities, cut).await
     }
 
     async fn recorded(&self, kinds: &[&'static str], cut: u64) -> Result<Recorded, PortError> {
         let recorded = self.store.recorded(kinds, cut).await?;
         self.held().recorded = Some((cut, recorded.corrections.clone(), recorded.commits.clone()));
         Ok(recorded)
-    }
-
-    async fn facts_of(&self, kind: &str, entities: &[String], cut: u64) -> Result<Vec<FactRow>, PortError> {
-        self.store.facts_of(kind, entities, cut).await
     }
 
     async fn corrections(&self, cut: u64) -> Result<CorrectionsRead, PortError> {
@@ -270,19 +267,17 @@ impl<S: UsageStore> UsageStore for Ahead<S> {
         self.store.touched(from, to).await
     }
 
-    async fn work(&self, holdings: &[Holding], cut: u64) -> Result<WorkRead, PortError> {
-        match self.at(cut, |held| held.work.remove(holdings)) {
-            Some(work) => Ok(work),
-            None => self.store.work(holdings, cut).await,
-        }
-    }
-
     async fn work_of_each(
         &self,
         parties: &[Vec<Holding>],
         corrections: &CorrectionsRead,
         cut: u64,
     ) -> Result<EachWork, PortError> {
+        if let [holdings] = parties
+            && let Some(work) = self.at(cut, |held| held.work.remove(holdings))
+        {
+            return Ok(EachWork { works: vec![work], ..EachWork::default() });
+        }
         self.store.work_of_each(parties, corrections, cut).await
     }
 
@@ -324,7 +319,24 @@ impl<S: UsageStore> UsageStore for Ahead<S> {
         }
     }
 
-    async fn blocks(&self, ids: &BTreeSet<BlockId>, cut: u64) -> Result<Vec<EvidenceBlock>, PortError> {
+    async fn blocks(
+        &self,
+        ids: &BTreeSet<BlockId>,
+        from: u64,
+        cut: u64,
+    ) -> Result<Vec<EvidenceBlock>, PortError> {
+        let above = self.at(cut, |held| {
+            let is_own = held.sealed.as_ref().is_some_and(|sealed| sealed.cut == from);
+            (is_own && ids.is_subset(&held.asked_above))
+                .then(|| ids.iter().filter_map(|id| held.commits.get(id).cloned()).collect())
+        });
+        if let Some(committed) = above {
+            return Ok(committed);
+        }
+        // What is held of other blocks may be committed anywhere.
+        if from > 0 {
+            return self.store.blocks(ids, from, cut).await;
+        }
         let held = self.at(cut, |held| {
             Some(ids.iter().filter_map(|id| held.commits.get(id).cloned()).collect::<Vec<_>>())
         });
@@ -332,28 +344,11 @@ impl<S: UsageStore> UsageStore for Ahead<S> {
         if committed.len() < ids.len() {
             let mut missing = ids.clone();
             for found in &committed {
-                missing.remove(&id_of(found));
+                missing.remove(&BlockId::of(found));
             }
-            committed.extend(self.store.blocks(&missing, cut).await?);
+            committed.extend(self.store.blocks(&missing, 0, cut).await?);
         }
         Ok(committed)
-    }
-
-    async fn blocks_above(
-        &self,
-        ids: &BTreeSet<BlockId>,
-        from: u64,
-        cut: u64,
-    ) -> Result<Vec<EvidenceBlock>, PortError> {
-        let held = self.at(cut, |held| {
-            let is_own = held.sealed.as_ref().is_some_and(|sealed| sealed.cut == from);
-            (is_own && ids.is_subset(&held.asked_above))
-                .then(|| ids.iter().filter_map(|id| held.commits.get(id).cloned()).collect())
-        });
-        match held {
-            Some(committed) => Ok(committed),
-            None => self.store.blocks_above(ids, from, cut).await,
-        }
     }
 
     async fn sealed_days(&self, cut: u64) -> Result<SealedDays, PortError> {

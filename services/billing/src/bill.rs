@@ -97,12 +97,12 @@ pub(crate) async fn bill<S: UsageStore>(
     })?;
     let (completeness_required_ppm, payment_terms_days) =
         (contract.completeness_ppm, contract.payment_terms_days);
-    let mut committed = store.blocks(&blocks, cut).await?;
+    let mut committed = store.blocks(&blocks, 0, cut).await?;
     check_all_committed(&blocks, &committed, cut)?;
     let sealed = store.sealed_days(cut).await?;
     above.retain(|id| !blocks.contains(id));
     if !above.is_empty() {
-        committed.extend(store.blocks_above(&above, sealed.cut, cut).await?);
+        committed.extend(store.blocks(&above, sealed.cut, cut).await?);
     }
     let billed = Billed {
         legal_entity: contract.legal_entity,

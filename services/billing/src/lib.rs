@@ -8,8 +8,7 @@
 //! - [`ports`]: what the biller needs from outside, as traits it owns.
 //! - [`Biller`]: closes periods, issues invoices, adjusts and computes them again, and records all that happens to
 //!   them: reviews, notes, payments, disputes.
-//! - [`ClickHouseUsage`]: usage and facts as ClickHouse holds them, at a cut.
-//! - [`Projector`]: winning ledger records into ClickHouse's table `ledger`.
+//! - [`Projector`]: winning ledger records into the table that readers ask.
 //! - [`run`]: the service, which projects the ledger and keeps the running bills up.
 //!
 //! Killed anywhere, started again or run twice at once, the biller issues each invoice once: the cut is
@@ -19,7 +18,6 @@
 mod ahead;
 mod bill;
 mod biller;
-mod clickhouse_usage;
 mod error;
 mod journal;
 mod parties;
@@ -27,7 +25,6 @@ pub mod ports;
 mod projector;
 mod reference;
 mod run;
-mod running_table;
 pub mod timeline;
 mod usage;
 
@@ -36,10 +33,8 @@ pub use biller::{
     Adjusted, Backtest, Biller, CloseRequest, ComponentAmounts, Done, InvoiceEvidence, Issued, IssuedAs,
     Policy, Progress, Recomputed, RunningBill, RunningBills, RunningPace, RunningPass, Signature,
 };
-pub use clickhouse_usage::ClickHouseUsage;
 pub use error::{BillerError, ContractFailure, PortError};
 pub use journal::{HistoryEntry, IssuedDocument, NoteDocument};
 pub use parties::{CustomerName, IssuerName, Named};
 pub use projector::Projector;
 pub use run::run;
-pub use running_table::{KeptBill, RunningTable};

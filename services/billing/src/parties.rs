@@ -76,7 +76,7 @@ async fn recorded<S: UsageStore, T: DeserializeOwned>(
     invoice: &Invoice,
 ) -> Result<Option<T>, BillerError> {
     let last_us = invoice.period.end_us.saturating_sub(1);
-    let own = store.facts_of(kind, &[entity.to_owned()], invoice.evidence.cut).await?;
+    let own = store.facts(kind, Some(&[entity.to_owned()]), invoice.evidence.cut).await?;
     let Some(spans) = timelines(own).remove(entity) else { return Ok(None) };
     let Some(span) = spans.iter().find(|span| span.interval.contains(last_us)) else { return Ok(None) };
     serde_json::from_str(&span.body).map(Some).map_err(|error| BillerError::Fact {

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
-use wb_ledger::{ChainHead, EvidenceBlock, EvidenceDay};
-use wb_metering::corrections::Corrections;
-use wb_metering::energy::RegisterReading;
-use wb_metering::report::machine::{Sample, SpanRow};
-use wb_rating::{WorkGroup, WorkSlice};
+pub use wb_counted::{
+    AllocationRow, Backing, BlockId, CorrectionsRead, EachWork, FactRow, Holding, ReadingRow, Recorded,
+    SampleRow, SealedDays, Touched, WorkRead, day_of,
+};
+use wb_ledger::{ChainHead, EvidenceBlock, WonRecord};
+use wb_rating::WorkSlice;
 use wb_units::{Interval, Micros};
 
+use crate::biller::RunningBill;
 use crate::error::PortError;
 
 /// The topic `ledger`: one partition, never expires.
@@ -57,180 +59,6 @@ impl Clock for SystemClock {
     }
 }
 
-/// A block of a partition.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct BlockId {
-    /// The topic.
-    pub topic: String,
-    /// The partition.
-    pub partition: u32,
-    /// The block.
-    pub block: u64,
-}
-
-/// A fact as it was recorded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FactRow {
-    /// What it is about.
-    pub entity: String,
-    /// When it begins to hold.
-    pub valid_from_us: Micros,
-    /// When it ceases to hold, if it says so.
-    pub valid_to_us: Option<Micros>,
-    /// The block that holds it.
-    pub block: BlockId,
-    /// Its place in the block.
-    pub idx: u32,
-    /// Its body, JSON.
-    pub body: String,
-}
-
-/// A machine held under a contract for a stretch of time on the settlement grid.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Holding {
-    /// The stretch.
-    pub interval: Interval,
-    /// The machine.
-    pub machine_id: String,
-}
-
-/// Accepted work, with the blocks that hold it where no sealed day stands for them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct WorkRead {
-    /// The work, in groups of equal worth.
-    pub groups: Vec<WorkGroup>,
-    /// The blocks that hold it, of which those count that are committed at or above the cut of [`SealedDays`]: sealed
-    /// days stand for all others.
-    pub above: BTreeSet<BlockId>,
-}
-
-/// The work of several parties.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct EachWork {
-    /// That of each.
-    pub works: Vec<WorkRead>,
-    /// The sealed days it was read by, as [`UsageStore::sealed_days`] gives them, where that is known.
-    pub sealed: Option<SealedDays>,
-    /// Names of those of its blocks above the sealed days that are known with it.
-    pub commits: BTreeMap<BlockId, EvidenceBlock>,
-}
-
-/// Sealed days that stand for their blocks in an invoice's evidence.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SealedDays {
-    /// All blocks with rows of such a day that are committed below this offset lie in the day's seal.
-    pub cut: u64,
-    /// The days, counted since 1970-01-01 UTC.
-    pub days: BTreeMap<i32, EvidenceDay>,
-}
-
-/// A register reading, with where it was taken and the block that holds it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReadingRow {
-    /// The machine the meter feeds.
-    pub machine_id: String,
-    /// The meter.
-    pub meter_id: String,
-    /// Who read it: `meter`, `pdu` or `firmware`.
-    pub witness: String,
-    /// The reading.
-    pub reading: RegisterReading,
-    /// The block.
-    pub block: BlockId,
-    /// Whether it was read from the seal of its day.
-    pub is_sealed: bool,
-}
-
-/// What stands for a row in an invoice's evidence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Backing {
-    /// Its block.
-    Named,
-    /// Its block if that is committed above the sealed days; the seal of this day if not.
-    Above(i32),
-    /// The seal of this day.
-    Day(i32),
-}
-
-impl ReadingRow {
-    /// What stands for it where these days are sealed.
-    #[must_use]
-    pub fn stands_in(&self, sealed: &SealedDays) -> Backing {
-        let day = day_of(self.reading.at_us);
-        if !sealed.days.contains_key(&day) {
-            Backing::Named
-        } else if self.is_sealed {
-            Backing::Day(day)
-        } else {
-            Backing::Above(day)
-        }
-    }
-}
-
-/// The UTC day of an instant, counted since 1970-01-01.
-#[must_use]
-pub fn day_of(at_us: Micros) -> i32 {
-    const DAY_US: i64 = 86_400_000_000;
-    i32::try_from(at_us.div_euclid(DAY_US)).unwrap_or(if at_us < 0 { i32::MIN } else { i32::MAX })
-}
-
-impl SealedDays {
-    /// The sealed ones among the days that a time touches.
-    pub fn within(&self, interval: Interval) -> impl Iterator<Item = i32> {
-        let (first, last) = (day_of(interval.start_us), day_of(interval.end_us.saturating_sub(1)));
-        self.days.keys().copied().filter(move |day| (first..=last).contains(day))
-    }
-}
-
-/// A sample of a machine, with the block that holds it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SampleRow {
-    /// The machine.
-    pub machine_id: String,
-    /// The sample.
-    pub sample: Sample,
-    /// The block.
-    pub block: BlockId,
-}
-
-/// A row of a GPU allocation, with the block that holds it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AllocationRow {
-    /// The row; it names its node.
-    pub row: SpanRow,
-    /// The block.
-    pub block: BlockId,
-}
-
-/// Corrections, with the blocks that hold them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct CorrectionsRead {
-    /// What they come to.
-    pub resolved: Corrections,
-    /// The blocks.
-    pub blocks: BTreeSet<BlockId>,
-}
-
-/// Facts and corrections at a cut.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Recorded {
-    /// Facts by their kind, in any order; a kind without any may be missing.
-    pub facts: BTreeMap<String, Vec<FactRow>>,
-    /// The corrections.
-    pub corrections: CorrectionsRead,
-    /// Names of blocks that hold them, where they are known with them.
-    pub commits: BTreeMap<BlockId, EvidenceBlock>,
-}
-
-/// What rows of newly committed blocks are about.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Touched {
-    /// The machines, nodes and places of site meters with rows of any kind.
-    pub machine_ids: BTreeSet<String>,
-    /// Whether facts are among the rows.
-    pub facts: bool,
-}
-
 /// What was counted and recorded, as of a cut: only rows of blocks committed before it.
 pub trait UsageStore: Send + Sync {
     /// One past the highest offset in `commits`, below `below`, that the tables know; 0 for none.
@@ -255,8 +83,13 @@ pub trait UsageStore: Send + Sync {
         std::future::ready(Ok(None))
     }
 
-    /// All facts of a kind, in any order.
-    fn facts(&self, kind: &str, cut: u64) -> impl Future<Output = Result<Vec<FactRow>, PortError>> + Send;
+    /// All facts of a kind, in any order; those about some entities where they are given.
+    fn facts(
+        &self,
+        kind: &str,
+        entities: Option<&[String]>,
+        cut: u64,
+    ) -> impl Future<Output = Result<Vec<FactRow>, PortError>> + Send;
 
     /// All facts of some kinds, and the corrections.
     fn recorded(
@@ -267,45 +100,24 @@ pub trait UsageStore: Send + Sync {
         async move {
             let mut facts = BTreeMap::new();
             for kind in kinds {
-                facts.insert((*kind).to_owned(), self.facts(kind, cut).await?);
+                facts.insert((*kind).to_owned(), self.facts(kind, None, cut).await?);
             }
             Ok(Recorded { facts, corrections: self.corrections(cut).await?, commits: BTreeMap::new() })
         }
     }
 
-    /// Facts of a kind about some entities, in any order.
-    fn facts_of(
-        &self,
-        kind: &str,
-        entities: &[String],
-        cut: u64,
-    ) -> impl Future<Output = Result<Vec<FactRow>, PortError>> + Send;
+    /// The corrections that hold. What is voided is in none of the rows that the others give.
+    fn corrections(&self, cut: u64) -> impl Future<Output = Result<CorrectionsRead, PortError>> + Send;
 
-    /// Accepted work of machines while they were held.
-    fn work(
-        &self,
-        holdings: &[Holding],
-        cut: u64,
-    ) -> impl Future<Output = Result<WorkRead, PortError>> + Send;
-
-    /// The work of several parties at once: for each what [`Self::work`] gives for it. `corrections` are
-    /// those of the cut.
+    /// Accepted work of several parties, of their machines while they held them. `corrections` are those of the cut.
     fn work_of_each(
         &self,
         parties: &[Vec<Holding>],
-        _corrections: &CorrectionsRead,
+        corrections: &CorrectionsRead,
         cut: u64,
-    ) -> impl Future<Output = Result<EachWork, PortError>> + Send {
-        async move {
-            let mut works = Vec::with_capacity(parties.len());
-            for holdings in parties {
-                works.push(self.work(holdings, cut).await?);
-            }
-            Ok(EachWork { works, ..EachWork::default() })
-        }
-    }
+    ) -> impl Future<Output = Result<EachWork, PortError>> + Send;
 
-    /// The same work by settlement interval and chain.
+    /// The work of a party by settlement interval and chain.
     fn work_slices(
         &self,
         holdings: &[Holding],
@@ -337,25 +149,14 @@ pub trait UsageStore: Send + Sync {
         cut: u64,
     ) -> impl Future<Output = Result<Vec<ReadingRow>, PortError>> + Send;
 
-    /// The corrections that hold. What is voided is in none of the rows that the others give.
-    fn corrections(&self, cut: u64) -> impl Future<Output = Result<CorrectionsRead, PortError>> + Send;
-
-    /// The names of some blocks.
+    /// Those of some blocks that are committed at or above `from`, an offset in `commits`, and before the cut. A store
+    /// without sealed days may leave `from` out of account.
     fn blocks(
         &self,
         ids: &BTreeSet<BlockId>,
+        from: u64,
         cut: u64,
     ) -> impl Future<Output = Result<Vec<EvidenceBlock>, PortError>> + Send;
-
-    /// The names of those of some blocks that are committed at or above `from`.
-    fn blocks_above(
-        &self,
-        ids: &BTreeSet<BlockId>,
-        _from: u64,
-        cut: u64,
-    ) -> impl Future<Output = Result<Vec<EvidenceBlock>, PortError>> + Send {
-        self.blocks(ids, cut)
-    }
 
     /// The sealed days that stand for their blocks at a cut. That follows from the log alone: it does not
     /// change with what is read from where.
@@ -363,6 +164,19 @@ pub trait UsageStore: Send + Sync {
         std::future::ready(Ok(SealedDays::default()))
     }
 
-    /// The latest name of every partition.
+    /// The head of every chain: the latest committed block of each partition.
     fn chain_heads(&self, cut: u64) -> impl Future<Output = Result<Vec<ChainHead>, PortError>> + Send;
+}
+
+/// The table of winning ledger records that readers ask.
+pub trait LedgerTable: Send + Sync {
+    /// Appends those of some winning records, given in offset order, that lie after the last one that the table holds;
+    /// gives how many.
+    fn append_missing(&self, records: &[WonRecord]) -> impl Future<Output = Result<u64, PortError>> + Send;
+}
+
+/// The table of running bills. Several may write: of one contract and month the bill of the highest cut holds.
+pub trait RunningTable: Send + Sync {
+    /// Writes bills, all or none of them.
+    fn write(&self, bills: &[RunningBill]) -> impl Future<Output = Result<(), PortError>> + Send;
 }

@@ -1,4 +1,4 @@
-//! The service: the ledger projected into ClickHouse, and the running bills kept up with what is committed.
+//! The service: the ledger projected into the table that readers ask, and the running bills kept up with what is committed.
 
 use std::time::Duration;
 
@@ -6,9 +6,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::biller::{Biller, RunningBills, RunningPace};
-use crate::ports::{Clock, CutSource, LedgerLog, UsageStore};
+use crate::ports::{Clock, CutSource, LedgerLog, LedgerTable, RunningTable, UsageStore};
 use crate::projector::Projector;
-use crate::running_table::RunningTable;
 
 /// How often new ledger records are looked for.
 const PROJECT_EVERY: Duration = Duration::from_millis(250);
@@ -16,20 +15,21 @@ const PROJECT_EVERY: Duration = Duration::from_millis(250);
 const RUNNING_EVERY: Duration = Duration::from_secs(5);
 
 /// Runs the service until `stopping` turns true. What fails is told in the log and tried again.
-pub async fn run<L, S, C, K>(
+pub async fn run<L, S, C, K, T>(
     biller: Biller<L, S, C, K>,
     ledger: L,
-    client: clickhouse::Client,
+    tables: T,
     stopping: watch::Receiver<bool>,
 ) where
     L: LedgerLog + 'static,
     S: UsageStore + 'static,
     C: CutSource + 'static,
     K: Clock + 'static,
+    T: LedgerTable + RunningTable + Clone + 'static,
 {
     let mut tasks = JoinSet::new();
-    tasks.spawn(project_ledger(Projector::new(client.clone()), ledger, stopping.clone()));
-    tasks.spawn(run_bills(biller, RunningTable::new(client), stopping));
+    tasks.spawn(project_ledger(Projector::new(tables.clone()), ledger, stopping.clone()));
+    tasks.spawn(run_bills(biller, tables, stopping));
     while let Some(ended) = tasks.join_next().await {
         if let Err(error) = ended {
             tracing::error!(%error, "a task of billing ended badly");
@@ -38,20 +38,21 @@ pub async fn run<L, S, C, K>(
 }
 
 /// Keeps the running bills of all contracts up with what is committed.
-async fn run_bills<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock>(
+async fn run_bills<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock, T: RunningTable>(
     biller: Biller<L, S, C, K>,
-    table: RunningTable,
+    table: T,
     mut stopping: watch::Receiver<bool>,
 ) {
     let mut bills = RunningBills::default();
     loop {
-        let pass = biller.run_bills(&mut bills, RunningPace::default()).await;
-        let written = match &pass {
-            Ok(pass) => table.write(&pass.bills).await,
-            Err(_) => Ok(()),
-        };
+        let mut pass = biller.run_bills(&mut bills, RunningPace::default()).await;
+        if let Ok(found) = &pass
+            && let Err(error) = table.write(&found.bills).await
+        {
+            pass = Err(error.into());
+        }
         let left = pass.as_ref().map_or(0, |pass| pass.left);
-        if let Some(error) = pass.err().or(written.err()) {
+        if let Err(error) = pass {
             tracing::warn!(error = wb_observe::chain(&error), "running bills are not brought up to date yet");
             // What was computed and not written is computed again.
             bills = RunningBills::default();
@@ -64,8 +65,8 @@ async fn run_bills<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock>(
     }
 }
 
-async fn project_ledger<L: LedgerLog>(
-    mut projector: Projector,
+async fn project_ledger<L: LedgerLog, T: LedgerTable>(
+    mut projector: Projector<T>,
     ledger: L,
     mut stopping: watch::Receiver<bool>,
 ) {

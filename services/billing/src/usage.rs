@@ -89,20 +89,22 @@ impl<'a, S: UsageStore> Reading<'a, S> {
     ) -> Result<Counted, BillerError> {
         let mut usage = Usage::default();
         let corrections = self.store.corrections(self.cut).await?;
+        self.sealed = self.store.sealed_days(self.cut).await?;
+        if self.needs.work {
+            let party = std::slice::from_ref(&self.holdings);
+            for work in self.store.work_of_each(party, &corrections, self.cut).await?.works {
+                usage.work.extend(work.groups);
+                self.above.extend(work.above);
+            }
+            for holding in &self.holdings {
+                self.days.extend(self.sealed.within(holding.interval));
+            }
+        }
         if !corrections.resolved.is_empty() {
             // What they take away left no row that could be named: they are evidence of that.
             self.blocks.extend(corrections.blocks);
         }
         self.corrections = corrections.resolved;
-        self.sealed = self.store.sealed_days(self.cut).await?;
-        if self.needs.work {
-            let work = self.store.work(&self.holdings, self.cut).await?;
-            usage.work = work.groups;
-            self.above.extend(work.above);
-            for holding in &self.holdings {
-                self.days.extend(self.sealed.within(holding.interval));
-            }
-        }
         if self.needs.work_slices {
             usage.work_slices = self.store.work_slices(&self.holdings, self.cut).await?;
         }

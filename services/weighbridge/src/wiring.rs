@@ -7,4 +7,5 @@ pub(crate) mod keys;
 pub(crate) mod services;
 pub(crate) mod sources;
 pub(crate) mod stack;
+pub(crate) mod usage;
 pub(crate) mod webhooks;

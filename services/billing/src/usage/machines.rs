@@ -115,11 +115,11 @@ impl<S: UsageStore> Reading<'_, S> {
         ids: &[String],
         records: &mut BTreeMap<String, Record>,
     ) -> Result<(), BillerError> {
-        let mut found: BTreeMap<(String, String, String), Register> = BTreeMap::new();
+        let mut found: BTreeMap<(String, &str, String), Register> = BTreeMap::new();
         for row in self.store.readings(ids, self.part.interval, self.cut).await? {
-            let Some(witness) = Witness::of_commit(&row.witness) else { continue };
             let stands = row.stands_in(&self.sealed);
-            let key = (row.machine_id, row.witness, row.meter_id.clone());
+            let witness = row.witness;
+            let key = (row.machine_id, witness.as_str(), row.meter_id.clone());
             let meter_id = row.meter_id;
             let register = found.entry(key).or_insert_with(|| {
                 let corrections = self.corrections.of_meter(&meter_id).to_vec();

@@ -22,7 +22,7 @@ impl<S: UsageStore> Reading<'_, S> {
             return Ok(Vec::new());
         }
         let mut by_series: BTreeMap<String, Vec<FactRow>> = BTreeMap::new();
-        for row in self.store.facts_of("price", &series, self.cut).await? {
+        for row in self.store.facts("price", Some(&series), self.cut).await? {
             by_series.entry(row.entity.clone()).or_default().push(row);
         }
         let stretch = self.part.interval;

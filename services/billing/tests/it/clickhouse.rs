@@ -12,10 +12,11 @@ use std::path::PathBuf;
 
 use crate::memory::{MemoryLog, TestClock, contract_body};
 use clickhouse::Client;
-use wb_billing::ports::{BlockId, CutSource, Holding, SealedDays, UsageStore};
-use wb_billing::{Biller, ClickHouseUsage, PortError, Projector, RunningTable};
+use wb_billing::ports::{BlockId, CutSource, Holding, RunningTable, SealedDays, UsageStore, WorkRead};
+use wb_billing::{Biller, PortError, Projector};
+use wb_clickhouse::read::PageRequest;
 use wb_clickhouse::seal::{SealContent, SealOf};
-use wb_clickhouse::{Store, StoreConfig};
+use wb_clickhouse::{Cut, Store, StoreConfig, TenantScope};
 use wb_clickhouse_embedded::EngineConfig;
 use wb_events::commits::{ALL_DAYS, COMMITS_VERSION, WonSeal};
 use wb_events::wire::Seal;
@@ -23,6 +24,11 @@ use wb_ledger::Hash;
 use wb_metering::uptime::Found;
 use wb_rating::WorkGroup;
 use wb_units::Interval;
+use wiring::{BillTables, CountedUsage};
+
+/// The store as the product joins it with the biller.
+#[path = "../../../weighbridge/src/wiring/usage.rs"]
+mod wiring;
 
 /// 2009-01-01T00:00:00Z.
 const JANUARY_US: i64 = 1_230_768_000_000_000;
@@ -191,12 +197,12 @@ async fn only_what_is_committed_before_the_cut_is_billed_and_the_ledger_is_proje
     }));
     migrate(&client).await;
     fill(&client).await;
-    let store = ClickHouseUsage::new(client.clone());
+    let store = CountedUsage(sealing.usage());
     check_reads(&store, false).await;
     // Whatever lies in sealed days is billed as it is from their blocks.
     seal(&sealing).await;
     check_reads(&store, true).await;
-    check_close_and_projection(&client, store).await;
+    check_close_and_projection(&client, &sealing).await;
     stop.send(()).unwrap();
     engine.await.unwrap().unwrap();
 }
@@ -232,7 +238,15 @@ async fn seal(store: &Store) {
     store.project_seals(&seals).await.unwrap();
 }
 
-async fn check_reads(store: &ClickHouseUsage, is_sealed: bool) {
+/// The work of one party.
+async fn work_of(store: &CountedUsage, holdings: &[Holding], cut: u64) -> WorkRead {
+    let corrections = store.corrections(cut).await.unwrap();
+    let each = store.work_of_each(&[holdings.to_vec()], &corrections, cut).await.unwrap();
+    let [work] = <[WorkRead; 1]>::try_from(each.works).unwrap();
+    work
+}
+
+async fn check_reads(store: &CountedUsage, is_sealed: bool) {
     for (below, held) in [(0, 0), (1, 1), (2, 1), (3, 3), (4, 4), (100, 10)] {
         assert_eq!(store.committed_cut(below).await.unwrap(), held, "below {below}");
     }
@@ -246,14 +260,14 @@ async fn check_reads(store: &ClickHouseUsage, is_sealed: bool) {
         shares,
     };
     let block = |topic: &str, block| BlockId { topic: topic.to_owned(), partition: 0, block };
-    assert!(store.work(&holdings, 3).await.unwrap().groups.is_empty());
-    let read = store.work(&holdings, 9).await.unwrap();
+    assert!(work_of(store, &holdings, 3).await.groups.is_empty());
+    let read = work_of(store, &holdings, 9).await;
     assert_eq!(read.groups, [group((7 << 32) + WIDE_Q32, 2)]);
     // Block 0 stands in its day's seal, or is committed above all seals.
     let set = |blocks: &[u64]| blocks.iter().map(|number| block("shares", *number)).collect::<BTreeSet<_>>();
     let above = if is_sealed { set(&[]) } else { set(&[0]) };
     assert_eq!(read.above, above);
-    let read = store.work(&holdings, 10).await.unwrap();
+    let read = work_of(store, &holdings, 10).await;
     assert_eq!(read.groups, [group((8 << 32) + WIDE_Q32, 3)]);
     assert_eq!(read.above, &above | &set(&[1]));
     let found = store.sealed_days(9).await.unwrap();
@@ -261,9 +275,9 @@ async fn check_reads(store: &ClickHouseUsage, is_sealed: bool) {
     assert_eq!(found.days.len(), if is_sealed { 5 } else { 0 });
     assert!(found.days.values().all(|day| day.blocks_count > 0 && day.commit_offset == 6));
     assert_eq!(store.sealed_days(8).await.unwrap(), SealedDays::default(), "the seal of all days lies at 8");
-    let committed = store.blocks_above(&set(&[0, 1]), 6, 10).await.unwrap();
+    let committed = store.blocks(&set(&[0, 1]), 6, 10).await.unwrap();
     assert_eq!(committed.iter().map(|committed| committed.block).collect::<Vec<_>>(), [1]);
-    assert!(store.work(&[], 10).await.unwrap().groups.is_empty());
+    assert!(work_of(store, &[], 10).await.groups.is_empty());
     // The same for several parties at once, also where two claim one machine.
     let held = |machine: &str| vec![Holding { interval, machine_id: machine.to_owned() }];
     let parties = [held("gen-1"), held("gen-2"), held("gen-1"), Vec::new(), held("gen-8")];
@@ -271,7 +285,7 @@ async fn check_reads(store: &ClickHouseUsage, is_sealed: bool) {
         let corrections = store.corrections(cut).await.unwrap();
         let each = store.work_of_each(&parties, &corrections, cut).await.unwrap();
         for (party, work) in parties.iter().zip(each.works) {
-            assert_eq!(work, store.work(party, cut).await.unwrap(), "{party:?} at {cut}");
+            assert_eq!(work, work_of(store, party, cut).await, "{party:?} at {cut}");
         }
     }
     let touched = async |from, to| {
@@ -289,26 +303,26 @@ async fn check_reads(store: &ClickHouseUsage, is_sealed: bool) {
     registers.sort_unstable();
     assert_eq!(registers, [100, 1_100, 5_000], "the neighbours and what is inside, committed before the cut");
 
-    let facts = store.facts("assignment", 1).await.unwrap();
+    let facts = store.facts("assignment", None, 1).await.unwrap();
     assert_eq!(facts.len(), 1);
     assert_eq!(facts[0].valid_to_us, Some(JANUARY_US + 20 * STEP_US));
-    assert_eq!(store.facts("contract", 1).await.unwrap()[0].valid_to_us, None);
-    assert!(store.facts("contract", 0).await.unwrap().is_empty());
+    assert_eq!(store.facts("contract", None, 1).await.unwrap()[0].valid_to_us, None);
+    assert!(store.facts("contract", None, 0).await.unwrap().is_empty());
 
     for cut in [0, 1, 10] {
         let recorded = store.recorded(&["contract", "assignment"], cut).await.unwrap();
         for kind in ["contract", "assignment"] {
             let rows = recorded.facts.get(kind).cloned().unwrap_or_default();
-            assert_eq!(rows, store.facts(kind, cut).await.unwrap(), "{kind} at {cut}");
+            assert_eq!(rows, store.facts(kind, None, cut).await.unwrap(), "{kind} at {cut}");
             assert_eq!(rows.len(), usize::from(cut > 0));
         }
         let ids: BTreeSet<BlockId> = recorded.commits.keys().cloned().collect();
         assert_eq!(ids, if cut > 0 { BTreeSet::from([block("reference", 0)]) } else { BTreeSet::new() });
         let names: Vec<_> = recorded.commits.into_values().collect();
-        assert_eq!(names, store.blocks(&ids, cut).await.unwrap());
+        assert_eq!(names, store.blocks(&ids, 0, cut).await.unwrap());
     }
-    assert_eq!(store.facts_of("contract", &["lab-1".to_owned()], 1).await.unwrap().len(), 1);
-    assert!(store.facts_of("contract", &["lab-2".to_owned()], 1).await.unwrap().is_empty());
+    assert_eq!(store.facts("contract", Some(&["lab-1".to_owned()]), 1).await.unwrap().len(), 1);
+    assert!(store.facts("contract", Some(&["lab-2".to_owned()]), 1).await.unwrap().is_empty());
 
     // By interval the same work as by group.
     let slices = store.work_slices(&holdings, 9).await.unwrap();
@@ -332,13 +346,14 @@ async fn check_reads(store: &ClickHouseUsage, is_sealed: bool) {
     assert!(rows.iter().all(|row| row.row.span.allocation_id == "job-1" && row.row.span.gpus == 8));
     assert!(store.allocations(&ids, month, 2).await.unwrap().is_empty());
 
-    let committed = store.blocks(&BTreeSet::from([block("shares", 0), block("shares", 1)]), 9).await.unwrap();
+    let committed =
+        store.blocks(&BTreeSet::from([block("shares", 0), block("shares", 1)]), 0, 9).await.unwrap();
     assert_eq!(committed.len(), 1);
     assert_eq!(committed[0].merkle_root, Hash::of(b"rootshares0"));
     // More than go along as a list: the same names, and none of what lies between.
     let many: BTreeSet<BlockId> =
         (0..5_000).map(|number| block(if number % 2 == 0 { "shares" } else { "energy" }, number)).collect();
-    let found = store.blocks(&many, 10).await.unwrap();
+    let found = store.blocks(&many, 0, 10).await.unwrap();
     assert_eq!(found, committed, "block 0 of shares, and neither 1 nor 0 of energy");
     let mut heads = store.chain_heads(10).await.unwrap();
     heads.sort();
@@ -358,7 +373,8 @@ async fn check_reads(store: &ClickHouseUsage, is_sealed: bool) {
     );
 }
 
-async fn check_close_and_projection(client: &Client, store: ClickHouseUsage) {
+async fn check_close_and_projection(client: &Client, tables: &Store) {
+    let store = CountedUsage(tables.usage());
     let log = MemoryLog::new();
     let biller = Biller::new(log.clone(), store, FixedCut(9), TestClock::at(AFTER_US), "biller");
     let issued = biller.close("2009-01", None).await.unwrap();
@@ -379,7 +395,7 @@ async fn check_close_and_projection(client: &Client, store: ClickHouseUsage) {
     let again = biller.recompute(&invoice.invoice_id).await.unwrap();
     assert!(again.bill_matches && again.evidence_matches);
 
-    let table = RunningTable::new(client.clone());
+    let table = BillTables(tables.clone());
     let month_end_us = JANUARY_US + 8_928 * STEP_US;
     let bill_at = async |cut, until_us| {
         biller.running_bill("lab-1", "2009-01", (cut, until_us)).await.unwrap().unwrap()
@@ -390,15 +406,21 @@ async fn check_close_and_projection(client: &Client, store: ClickHouseUsage) {
     assert_ne!(earlier.document.bill_digest, invoice.bill_digest);
     table.write(&[earlier]).await.unwrap();
     table.write(std::slice::from_ref(&last)).await.unwrap();
-    let kept = table.read(Some("satoshi-lab")).await.unwrap();
-    assert_eq!((kept.len(), kept[0].cut, &kept[0].document), (1, 9, &last.document));
-    assert!(table.read(Some("hal-desk")).await.unwrap().is_empty());
+    let kept_of = async |customer: &str| {
+        let read = tables.read(TenantScope::Operator, Cut(9));
+        let page = PageRequest::new(10, None).unwrap();
+        read.running_bill_rows(&page, Some(customer), None).await.unwrap().rows
+    };
+    let kept = kept_of("satoshi-lab").await;
+    let document: wb_ledger::Invoice = serde_json::from_str(&kept[0].body).unwrap();
+    assert_eq!((kept.len(), kept[0].cut, &document), (1, 9, &last.document));
+    assert!(kept_of("hal-desk").await.is_empty());
 
-    let mut projector = Projector::new(client.clone());
+    let mut projector = Projector::new(BillTables(tables.clone()));
     assert_eq!(projector.project(&log).await.unwrap(), 2);
     assert_eq!(projector.project(&log).await.unwrap(), 0);
     assert_eq!(
-        Projector::new(client.clone()).project(&log).await.unwrap(),
+        Projector::new(BillTables(tables.clone())).project(&log).await.unwrap(),
         0,
         "another projector starts where the table ends"
     );

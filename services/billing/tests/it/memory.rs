@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex};
 use serde_json::json;
 use wb_billing::PortError;
 use wb_billing::ports::{
-    AllocationRow, BlockId, Clock, CorrectionsRead, CutSource, FactRow, Holding, LedgerLog, ReadingRow,
-    SampleRow, Touched, UsageStore, WorkRead,
+    AllocationRow, BlockId, Clock, CorrectionsRead, CutSource, EachWork, FactRow, Holding, LedgerLog,
+    ReadingRow, SampleRow, Touched, UsageStore, WorkRead,
 };
 use wb_events::facts::{METER_RATIO, MeterRatio, VOID, Void};
 use wb_ledger::{ChainHead, EvidenceBlock, Hash};
 use wb_metering::corrections::{Corrections, RatioFact, Recorded, TransformerRatio, VoidFact};
 use wb_metering::energy::RegisterReading;
+use wb_metering::energy::witness::Witness;
 use wb_metering::gpu::Span;
 use wb_metering::report::machine::{Sample, SpanRow};
 use wb_metering::uptime::Found;
@@ -194,7 +195,7 @@ impl World {
         let row = ReadingRow {
             machine_id: machine_id.to_owned(),
             meter_id: meter_id.to_owned(),
-            witness: witness.to_owned(),
+            witness: Witness::of_commit(witness).unwrap(),
             reading: RegisterReading { at_us, id, register_wh },
             block: place.block.clone(),
             is_sealed: false,
@@ -205,7 +206,12 @@ impl World {
     pub(crate) fn sampled(&mut self, machine_id: &str, at_us: Micros, found: Found, power_mw: Option<u64>) {
         let place = self.place("telemetry");
         let sample = Sample { at_us, id: [0; 16], appended_at_us: at_us, uptime_s: None, found, power_mw };
-        let row = SampleRow { machine_id: machine_id.to_owned(), sample, block: place.block.clone() };
+        let row = SampleRow {
+            machine_id: machine_id.to_owned(),
+            sample,
+            algorithm: "sha256d".to_owned(),
+            block: place.block.clone(),
+        };
         self.samples.push((place, row));
     }
 
@@ -299,10 +305,17 @@ impl UsageStore for MemoryStore {
         Ok(self.named(held).values().filter(|offset| **offset < below).max().map_or(0, |offset| offset + 1))
     }
 
-    async fn facts(&self, kind: &str, cut: u64) -> Result<Vec<FactRow>, PortError> {
+    async fn facts(
+        &self,
+        kind: &str,
+        entities: Option<&[String]>,
+        cut: u64,
+    ) -> Result<Vec<FactRow>, PortError> {
         tokio::task::yield_now().await;
         self.0.lock().unwrap().fact_reads += 1;
-        Ok(self.facts_below(kind, cut))
+        let mut rows = self.facts_below(kind, cut);
+        rows.retain(|row| entities.is_none_or(|entities| entities.contains(&row.entity)));
+        Ok(rows)
     }
 
     async fn touched(&self, from: u64, to: u64) -> Result<Option<Touched>, PortError> {
@@ -320,27 +333,30 @@ impl UsageStore for MemoryStore {
         Ok(Some(Touched { machine_ids, facts: world.facts.iter().any(|(place, ..)| is_new(place)) }))
     }
 
-    async fn work(&self, holdings: &[Holding], cut: u64) -> Result<WorkRead, PortError> {
+    async fn work_of_each(
+        &self,
+        parties: &[Vec<Holding>],
+        _corrections: &CorrectionsRead,
+        cut: u64,
+    ) -> Result<EachWork, PortError> {
         tokio::task::yield_now().await;
         let mut world = self.0.lock().unwrap();
-        for holding in holdings {
+        for holding in parties.iter().flatten() {
             *world.machine_reads.entry(holding.machine_id.clone()).or_default() += 1;
         }
-        let mut read = WorkRead::default();
-        for (place, machine_id, at_us, group) in &world.work {
-            let held = holdings.iter().any(|h| h.machine_id == *machine_id && h.interval.contains(*at_us));
-            if place.commit_offset < cut && held {
-                read.groups.push(group.clone());
-                read.above.insert(place.block.clone());
+        let work_of = |holdings: &Vec<Holding>| {
+            let mut read = WorkRead::default();
+            for (place, machine_id, at_us, group) in &world.work {
+                let held =
+                    holdings.iter().any(|h| h.machine_id == *machine_id && h.interval.contains(*at_us));
+                if place.commit_offset < cut && held {
+                    read.groups.push(group.clone());
+                    read.above.insert(place.block.clone());
+                }
             }
-        }
-        Ok(read)
-    }
-
-    async fn facts_of(&self, kind: &str, entities: &[String], cut: u64) -> Result<Vec<FactRow>, PortError> {
-        let mut rows = self.facts(kind, cut).await?;
-        rows.retain(|row| entities.contains(&row.entity));
-        Ok(rows)
+            read
+        };
+        Ok(EachWork { works: parties.iter().map(work_of).collect(), ..EachWork::default() })
     }
 
     async fn work_slices(&self, holdings: &[Holding], cut: u64) -> Result<Vec<WorkSlice>, PortError> {
@@ -439,7 +455,12 @@ impl UsageStore for MemoryStore {
             .collect())
     }
 
-    async fn blocks(&self, ids: &BTreeSet<BlockId>, cut: u64) -> Result<Vec<EvidenceBlock>, PortError> {
+    async fn blocks(
+        &self,
+        ids: &BTreeSet<BlockId>,
+        _from: u64,
+        cut: u64,
+    ) -> Result<Vec<EvidenceBlock>, PortError> {
         Ok(self
             .named(cut)
             .into_keys()

@@ -13,6 +13,7 @@ use crate::commands::{Run, RunningStack};
 use crate::console::{print, tell};
 use crate::wiring::adapters::LedgerTopic;
 use crate::wiring::backends::{ClickHouseAccess, clickhouse_access};
+use crate::wiring::usage::BillTables;
 
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArguments {
@@ -44,7 +45,7 @@ async fn replay(stack: &RunningStack, arguments: &ReplayArguments) -> Result<Exi
     let mut printer = Printer::new(arguments.json);
     let auditor = auditor(&stack.config, &connected)?;
     let mut report = auditor.replay(&target, arguments.from_archive, &mut |said| printer.say(said)).await?;
-    Projector::new(target.client().clone())
+    Projector::new(BillTables(target.clone()))
         .project(&LedgerTopic(connected.log.clone()))
         .await
         .context("the ledger cannot be built again")?;

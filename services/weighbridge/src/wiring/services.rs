@@ -10,8 +10,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use wb_aggregator::Aggregator;
 use wb_auth::SourceKeys;
+use wb_billing::Biller;
 use wb_billing::ports::SystemClock;
-use wb_billing::{Biller, ClickHouseUsage};
 use wb_clickhouse::Store;
 use wb_config::Config;
 use wb_framearchive::{FolderArchive, FrameArchive};
@@ -21,6 +21,7 @@ use wb_kafka::{CommitsView, Log, TopicPlan};
 use super::adapters::{CommittedCuts, LedgerTopic};
 use super::backends::{ClickHouseAccess, clickhouse_access, log_settings};
 use super::keys::Keys;
+use super::usage::{BillTables, CountedUsage};
 use super::webhooks;
 
 /// How long the backends may take to answer when services start.
@@ -50,7 +51,7 @@ pub(crate) struct Connected {
 }
 
 /// The biller on the real ports.
-pub(crate) type LiveBiller = Biller<LedgerTopic, ClickHouseUsage, CommittedCuts, SystemClock>;
+pub(crate) type LiveBiller = Biller<LedgerTopic, CountedUsage, CommittedCuts, SystemClock>;
 
 fn topic_plan(config: &Config) -> TopicPlan {
     let partitions = &config.kafka.partitions;
@@ -128,7 +129,7 @@ impl Connected {
     /// The biller.
     pub(crate) async fn biller(&self, who: &str) -> Result<LiveBiller> {
         let cuts = self.cuts().await?;
-        let usage = ClickHouseUsage::new(self.store.client().clone());
+        let usage = CountedUsage(self.store.usage());
         Ok(Biller::new(LedgerTopic(self.log.clone()), usage, cuts, SystemClock, who))
     }
 }
@@ -238,10 +239,10 @@ impl Running {
                 });
             }
             let biller = connected.biller("weighbridge-billing").await?;
-            let client = connected.store.client().clone();
+            let tables = BillTables(connected.store.clone());
             let stopping = stopping.clone();
             tasks.spawn(async move {
-                wb_billing::run(biller, ledger, client, stopping).await;
+                wb_billing::run(biller, ledger, tables, stopping).await;
                 Ok(())
             });
         }

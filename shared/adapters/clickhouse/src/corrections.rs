@@ -4,27 +4,20 @@
 //! the facts at the cut; their ids go along with a query as a parameter. Rows of events that are voided are left
 //! out; where rows are sums, as those of work are, the voided shares stand beside them as rows that take away.
 
+use std::collections::BTreeSet;
+
 use clickhouse::Client;
 use clickhouse::query::Query;
-use serde::Deserialize;
+use wb_counted::{BlockId, CorrectionsRead};
 use wb_events::facts::{self, METER_RATIO, VOID, id_text};
-use wb_events::identity::id_of;
-use wb_metering::corrections::{Corrections, EventId, RatioFact, Recorded, TransformerRatio, VoidFact};
-use wb_units::{Interval, Micros};
+use wb_metering::corrections::{Corrections, RatioFact, TransformerRatio, VoidFact};
+use wb_units::Interval;
 
-use crate::conditions::committed_among;
-use crate::error::{StoreError, query_failed};
+use crate::error::StoreError;
+use crate::facts::RecordedFact;
 
 /// The most voided events that a query takes along: their ids, 32 digits each, are a part of it.
 pub const VOIDED_MAX: usize = 20_000;
-
-/// The kinds that are read.
-const KINDS: &str = "kind IN {kinds:Array(String)}";
-
-/// Facts of some kinds.
-const OF_KINDS: &str = "SELECT toString(kind) AS kind, toString(source) AS source, source_epoch, source_key, \
-       sequence, toString(topic) AS topic, partition, block, attempt, idx, entity, valid_from_us, valid_to_us, body \
-     FROM facts WHERE facts.kind IN {kinds:Array(String)}";
 
 /// The corrections that hold at a cut.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -33,8 +26,8 @@ pub struct CorrectionsAt {
     pub resolved: Corrections,
     /// Each correction in force, for people: what, who and why, in the order of recording.
     pub said: Vec<Said>,
-    /// The blocks that hold corrections: (topic, partition, block).
-    pub blocks: Vec<(String, u32, u64)>,
+    /// The blocks that hold corrections.
+    pub blocks: BTreeSet<BlockId>,
     voided: Vec<String>,
     sequences: Vec<u64>,
 }
@@ -52,85 +45,13 @@ pub struct Said {
     pub why: String,
 }
 
-/// A fact as it was recorded, with the count of its sender.
-#[derive(Debug, Clone, clickhouse::Row, Deserialize)]
-pub struct FactRow {
-    /// Its kind.
-    pub kind: String,
-    /// Who sent it.
-    pub source: String,
-    /// The sender's epoch.
-    pub source_epoch: u64,
-    /// What the sender counts by.
-    pub source_key: String,
-    /// The sender's count.
-    pub sequence: u64,
-    /// The topic.
-    pub topic: String,
-    /// The partition.
-    pub partition: u32,
-    /// The block.
-    pub block: u64,
-    /// The attempt at that block.
-    pub attempt: u64,
-    /// Its place in the block.
-    pub idx: u32,
-    /// What it is about.
-    pub entity: String,
-    /// When it begins to hold, UTC microseconds.
-    pub valid_from_us: Micros,
-    /// When it ceases to hold, if it says so.
-    pub valid_to_us: Option<Micros>,
-    /// Its body, JSON.
-    pub body: String,
+fn read<T: serde::de::DeserializeOwned>(row: &RecordedFact) -> Result<T, StoreError> {
+    serde_json::from_str(&row.body).map_err(|error| wrong(row, &error.to_string()))
 }
 
-impl FactRow {
-    /// Reads the facts of some kinds that hold at a cut, an offset in `commits`, in any order.
-    ///
-    /// # Errors
-    /// What the server says.
-    pub async fn read_kinds(
-        client: &Client,
-        kinds: &[&str],
-        cut: u64,
-    ) -> Result<Vec<Self>, clickhouse::error::Error> {
-        let sql = format!("{OF_KINDS} AND {}", committed_among("facts", KINDS));
-        Self::fetch(client.query_raw(&sql).param("cut", cut), kinds).await
-    }
-
-    /// Reads the facts of some kinds of all attempts at blocks, committed or not: whoever asks has the commits.
-    ///
-    /// # Errors
-    /// What the server says.
-    pub async fn read_attempts(
-        client: &Client,
-        kinds: &[&str],
-    ) -> Result<Vec<Self>, clickhouse::error::Error> {
-        Self::fetch(client.query_raw(OF_KINDS), kinds).await
-    }
-
-    async fn fetch(query: Query, kinds: &[&str]) -> Result<Vec<Self>, clickhouse::error::Error> {
-        let query = query.param("kinds", kinds).with_setting("max_result_rows", "0");
-        query.with_setting("max_threads", "1").with_setting("log_comment", "read facts").fetch_all().await
-    }
-
-    fn id(&self) -> EventId {
-        id_of(&self.source, self.source_epoch, &self.source_key, self.sequence)
-    }
-
-    fn recorded(&self) -> Recorded {
-        Recorded { partition: self.partition, block: self.block, idx: self.idx }
-    }
-
-    fn read<T: serde::de::DeserializeOwned>(&self) -> Result<T, StoreError> {
-        serde_json::from_str(&self.body).map_err(|error| self.wrong(&error.to_string()))
-    }
-
-    fn wrong(&self, why: &str) -> StoreError {
-        let problem = format!("the correction of {:?} is not of its form: {why}", self.entity);
-        StoreError::Row { table: "facts", problem }
-    }
+fn wrong(row: &RecordedFact, why: &str) -> StoreError {
+    let problem = format!("the correction of {:?} is not of its form: {why}", row.entity);
+    StoreError::Row { table: "facts", problem }
 }
 
 impl CorrectionsAt {
@@ -140,29 +61,27 @@ impl CorrectionsAt {
     /// [`StoreError::Query`], [`StoreError::Row`], or [`StoreError::Range`] where more than [`VOIDED_MAX`] events
     /// are voided.
     pub async fn read(client: &Client, cut: u64) -> Result<Self, StoreError> {
-        let rows = FactRow::read_kinds(client, &[VOID, METER_RATIO], cut).await;
-        Self::of(rows.map_err(query_failed("read the corrections"))?)
+        Self::of(RecordedFact::read(client, &[VOID, METER_RATIO], None, cut).await?)
     }
 
     /// What facts of the kinds `void` and `meter_ratio` come to.
     ///
     /// # Errors
     /// [`StoreError::Row`] and [`StoreError::Range`], as [`Self::read`].
-    pub fn of(mut rows: Vec<FactRow>) -> Result<Self, StoreError> {
-        rows.sort_by_key(FactRow::recorded);
-
+    pub(crate) fn of(mut rows: Vec<RecordedFact>) -> Result<Self, StoreError> {
+        rows.sort_by_key(RecordedFact::recorded);
         let (mut voids, mut ratios, mut sequences, mut words) =
             (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for row in &rows {
             if row.kind == VOID {
-                let body: facts::Void = row.read()?;
-                let voids_id = body.voids().map_err(|error| row.wrong(&error.to_string()))?;
+                let body: facts::Void = read(row)?;
+                let voids_id = body.voids().map_err(|error| wrong(row, &error.to_string()))?;
                 sequences.extend(body.event.as_ref().map(|event| event.sequence));
                 voids.push(VoidFact { recorded: row.recorded(), id: row.id(), voids: voids_id });
                 words.push((row.id(), None, body.who, body.why));
                 continue;
             }
-            let body: facts::MeterRatio = row.read()?;
+            let body: facts::MeterRatio = read(row)?;
             let Some(end_us) = row.valid_to_us else { continue };
             let interval = Interval { start_us: row.valid_from_us, end_us };
             ratios.push(RatioFact {
@@ -191,9 +110,7 @@ impl CorrectionsAt {
         let said = said
             .map(|(row, (_, ratio, who, why))| Said { entity: row.entity.clone(), ratio, who, why })
             .collect();
-        let mut blocks: Vec<_> =
-            rows.iter().map(|row| (row.topic.clone(), row.partition, row.block)).collect();
-        blocks.dedup();
+        let blocks = rows.iter().map(RecordedFact::block).collect();
         Ok(Self { resolved, said, blocks, voided, sequences })
     }
 
@@ -206,5 +123,11 @@ impl CorrectionsAt {
     #[must_use]
     pub fn voids_nothing(&self) -> bool {
         self.voided.is_empty()
+    }
+}
+
+impl From<CorrectionsAt> for CorrectionsRead {
+    fn from(read: CorrectionsAt) -> Self {
+        Self { resolved: read.resolved, blocks: read.blocks }
     }
 }

@@ -14,11 +14,16 @@ mod ledger;
 mod luck;
 mod parts;
 mod range;
+mod readings;
 mod recent;
 mod report;
 mod running;
+mod samples;
+mod spans;
 mod standing;
+mod times;
 mod verdicts;
+mod work;
 mod workers;
 
 use std::sync::Arc;
@@ -32,6 +37,9 @@ use crate::corrections::CorrectionsAt;
 use crate::error::{StoreError, query_failed};
 use crate::sealed::sealed_cut_query;
 use crate::tenant::CUSTOMER_PARAMETER;
+
+pub(crate) use readings::ReadingsOf;
+pub(crate) use work::{ACCEPTED, WorkRow};
 
 pub use energy::{ENERGY_GAP_MAX_US, EnergyPoint};
 pub use facts::{Customer, Machine, Site};
@@ -93,7 +101,7 @@ impl Read {
     }
 
     /// Starts a query that may use the parameters of the scope and the cut.
-    fn query(&self, sql: &str) -> Query {
+    pub(crate) fn query(&self, sql: &str) -> Query {
         let query = self.client.query_raw(sql).param("cut", self.cut.0);
         match &self.scope {
             TenantScope::Operator => query,
@@ -102,7 +110,7 @@ impl Read {
     }
 
     /// Runs a query; `what` completes "ClickHouse could not ...".
-    async fn fetch<T: RowOwned + RowRead>(
+    pub(crate) async fn fetch<T: RowOwned + RowRead>(
         &self,
         what: &'static str,
         query: Query,

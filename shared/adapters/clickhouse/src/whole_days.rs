@@ -13,7 +13,6 @@ use wb_events::commits::ALL_DAYS;
 use wb_events::topics::SHARES;
 use wb_units::{Interval, Micros};
 
-use crate::conditions::committed_between;
 use crate::error::{StoreError, query_failed};
 use crate::sealed::{DAY_US, voided_work};
 

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use wb_billing::ports::{
-    AllocationRow, BlockId, Clock, CorrectionsRead, CutSource, FactRow, Holding, LedgerLog, ReadingRow,
-    SampleRow, UsageStore, WorkRead,
+    AllocationRow, BlockId, Clock, CorrectionsRead, CutSource, EachWork, FactRow, Holding, LedgerLog,
+    ReadingRow, SampleRow, UsageStore, WorkRead,
 };
 use wb_billing::{Biller, PortError};
 use wb_ledger::{ChainHead, EvidenceBlock, Hash};
 use wb_metering::energy::RegisterReading;
+use wb_metering::energy::witness::Witness;
 use wb_metering::gpu::Span;
 use wb_metering::report::machine::{Sample, SpanRow};
 use wb_metering::uptime::Found;
@@ -120,7 +121,7 @@ impl Sealed {
         let reading = ReadingRow {
             machine_id: row.text("machine_id").to_owned(),
             meter_id: row.text("meter_id").to_owned(),
-            witness: row.text("witness").to_owned(),
+            witness: Witness::of_commit(row.text("witness")).unwrap(),
             reading: RegisterReading {
                 at_us: row.i64("event_time_us"),
                 id: row.fixed("event_id"),
@@ -151,7 +152,12 @@ impl Sealed {
             power_mw: row.optional_u64("power_mw"),
         };
         let machine_id = row.text("machine_id").to_owned();
-        let found = SampleRow { machine_id: machine_id.clone(), sample, block: id.clone() };
+        let found = SampleRow {
+            machine_id: machine_id.clone(),
+            sample,
+            algorithm: row.text("algorithm").to_owned(),
+            block: id.clone(),
+        };
         self.samples.entry(machine_id).or_default().push((committed, found));
     }
 
@@ -181,33 +187,44 @@ impl UsageStore for SealedStore {
         Ok(offsets.filter(|offset| *offset < below).max().map_or(0, |last| last + 1))
     }
 
-    async fn facts(&self, kind: &str, cut: u64) -> Result<Vec<FactRow>, PortError> {
+    async fn facts(
+        &self,
+        kind: &str,
+        entities: Option<&[String]>,
+        cut: u64,
+    ) -> Result<Vec<FactRow>, PortError> {
         let committed = self.0.facts.iter().filter(|(offset, of_kind, _)| *offset < cut && of_kind == kind);
-        Ok(committed.map(|(_, _, row)| row.clone()).collect())
+        let rows = committed.map(|(_, _, row)| row);
+        let about = rows.filter(|row| entities.is_none_or(|entities| entities.contains(&row.entity)));
+        Ok(about.cloned().collect())
     }
 
-    async fn work(&self, holdings: &[Holding], cut: u64) -> Result<WorkRead, PortError> {
-        let mut read = WorkRead::default();
-        for holding in holdings {
-            for (offset, block, at_us, group) in self.0.work.get(&holding.machine_id).into_iter().flatten() {
-                if *offset < cut && holding.interval.contains(*at_us) {
-                    read.groups.push(group.clone());
-                    read.above.insert(block.clone());
+    async fn work_of_each(
+        &self,
+        parties: &[Vec<Holding>],
+        _: &CorrectionsRead,
+        cut: u64,
+    ) -> Result<EachWork, PortError> {
+        let mut works = Vec::new();
+        for holdings in parties {
+            let mut read = WorkRead::default();
+            for holding in holdings {
+                let of_machine = self.0.work.get(&holding.machine_id).into_iter().flatten();
+                for (offset, block, at_us, group) in of_machine {
+                    if *offset < cut && holding.interval.contains(*at_us) {
+                        read.groups.push(group.clone());
+                        read.above.insert(block.clone());
+                    }
                 }
             }
+            works.push(read);
         }
-        Ok(read)
+        Ok(EachWork { works, ..EachWork::default() })
     }
 
     // The logs of this test hold no corrections.
     async fn corrections(&self, _: u64) -> Result<CorrectionsRead, PortError> {
         Ok(CorrectionsRead::default())
-    }
-
-    async fn facts_of(&self, kind: &str, entities: &[String], cut: u64) -> Result<Vec<FactRow>, PortError> {
-        let mut rows = self.facts(kind, cut).await?;
-        rows.retain(|row| entities.contains(&row.entity));
-        Ok(rows)
     }
 
     async fn work_slices(&self, holdings: &[Holding], cut: u64) -> Result<Vec<WorkSlice>, PortError> {
@@ -260,7 +277,12 @@ impl UsageStore for SealedStore {
         Ok(rows.filter(|(offset, _)| *offset < cut).map(|(_, row)| row.clone()).collect())
     }
 
-    async fn blocks(&self, ids: &BTreeSet<BlockId>, cut: u64) -> Result<Vec<EvidenceBlock>, PortError> {
+    async fn blocks(
+        &self,
+        ids: &BTreeSet<BlockId>,
+        _: u64,
+        cut: u64,
+    ) -> Result<Vec<EvidenceBlock>, PortError> {
         let known = ids.iter().filter_map(|id| self.0.blocks.get(id));
         Ok(known.filter(|(offset, _)| *offset < cut).map(|(_, block)| block.clone()).collect())
     }

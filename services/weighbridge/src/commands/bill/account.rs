@@ -4,10 +4,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
-use wb_billing::RunningTable;
+use wb_clickhouse::read::{PAGE_MAX_ROWS, PageRequest};
+use wb_clickhouse::{Cut, TenantScope};
 use wb_ledger::{
-    Allocation, Amount, Command, DisputeRequest, DisputeWords, LineAmount, Minor, NoteByHand, OpeningKind,
-    OpeningRecorded, PaymentRequest, Settle,
+    Allocation, Amount, Command, DisputeRequest, DisputeWords, Invoice, LineAmount, Minor, NoteByHand,
+    OpeningKind, OpeningRecorded, PaymentRequest, Settle,
 };
 use wb_units::{Currency, Money};
 
@@ -486,14 +487,25 @@ impl Run for BillCommand {
 /// Shows running bills.
 async fn bill(stack: &RunningStack, command: BillCommand) -> Result<()> {
     let BillCommand::Running { customer, json } = command;
-    let table = RunningTable::new(stack.connect().await?.store.client().clone());
-    let bills = table.read(customer.as_deref()).await?;
+    // Each bill names its own cut.
+    let read = stack.connect().await?.store.read(TenantScope::Operator, Cut(0));
+    let mut bills = Vec::new();
+    let mut after = None;
+    loop {
+        let request = PageRequest::new(PAGE_MAX_ROWS, after)?;
+        let page = read.running_bill_rows(&request, customer.as_deref(), None).await?;
+        bills.extend(page.rows);
+        after = page.end_cursor;
+        if !page.has_next {
+            break;
+        }
+    }
     for bill in &bills {
-        let document = &bill.document;
         if json {
-            print(&wb_ledger::canonical::write_document(document).context("the bill cannot be written")?)?;
+            print(&bill.body)?;
             continue;
         }
+        let document: Invoice = serde_json::from_str(&bill.body).context("a running bill cannot be read")?;
         print(&format!(
             "{} {} {} until {} cut {} complete {} ppm total {} bill {}",
             document.contract_id,

@@ -1,7 +1,7 @@
 //! Time ranges, buckets and pages, with their bounds.
 
-use wb_units::SETTLEMENT_INTERVAL_US;
 use wb_units::time::Micros;
+use wb_units::{Interval, SETTLEMENT_INTERVAL_US};
 
 use crate::error::StoreError;
 
@@ -89,6 +89,11 @@ impl SeriesRange {
     #[must_use]
     pub fn bucket_us(&self) -> i64 {
         self.bucket_us
+    }
+
+    /// The whole of it.
+    pub(crate) fn interval(self) -> Interval {
+        Interval { start_us: self.from_us, end_us: self.to_us }
     }
 
     /// Sets the parameters `from`, `to` and `bucket` of a query.

@@ -6,6 +6,7 @@
 //! facts and not by its samples. The machines and times that are read at all come from one query
 //! that keeps to the scope; every other query is limited to them.
 
+mod claims;
 mod facts;
 mod gpus;
 mod rows;

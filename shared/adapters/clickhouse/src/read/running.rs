@@ -1,10 +1,9 @@
 //! Running bills: what open months come to so far.
 
-use serde::Deserialize;
-
 use super::invoice_body::{self, Invoice};
 use super::{Page, PageRequest, Read};
 use crate::error::StoreError;
+use crate::running::RunningBillRow;
 use crate::tenant::only_own;
 
 /// What a contract would be billed for a month so far.
@@ -20,16 +19,6 @@ pub struct RunningBill {
     pub document: Invoice,
 }
 
-#[derive(Debug, clickhouse::Row, Deserialize)]
-struct Row {
-    contract_id: String,
-    period: String,
-    cut: u64,
-    until_us: i64,
-    completeness_ppm: u32,
-    body: String,
-}
-
 impl Read {
     /// The scope's running bills in order of contract and month, the latest of each; of one customer or
     /// contract where they are given. They have cuts of their own: each is as of the cut it names.
@@ -42,11 +31,31 @@ impl Read {
         customer_id: Option<&str>,
         contract_id: Option<&str>,
     ) -> Result<Page<RunningBill>, StoreError> {
+        let found = self.running_bill_rows(page, customer_id, contract_id).await?;
+        let mut rows = Vec::with_capacity(found.rows.len());
+        for row in found.rows {
+            let own = self.if_own(invoice_body::parse(&row.body)?);
+            let (cut, until_us, completeness_ppm) = (row.cut, row.until_us, row.completeness_ppm);
+            rows.extend(own.map(|document| RunningBill { cut, until_us, completeness_ppm, document }));
+        }
+        Ok(Page { rows, end_cursor: found.end_cursor, has_next: found.has_next })
+    }
+
+    /// The same as they were written.
+    ///
+    /// # Errors
+    /// [`StoreError::Query`].
+    pub async fn running_bill_rows(
+        &self,
+        page: &PageRequest,
+        customer_id: Option<&str>,
+        contract_id: Option<&str>,
+    ) -> Result<Page<RunningBillRow>, StoreError> {
         // The contract and month of the last row; a contract alone stands before all of its months.
         let (after_contract, after_period) = page.after().rsplit_once('/').unwrap_or((page.after(), ""));
         // Rows of one contract and month may not be merged yet.
         let sql = format!(
-            "SELECT contract_id, period, cut, until_us, completeness_ppm, body FROM running_bills
+            "SELECT contract_id, customer_id, period, cut, until_us, completeness_ppm, body FROM running_bills
              WHERE {} AND (contract_id, period) > ({{after_contract:String}}, {{after_period:String}})
                AND ({{customer:String}} = '' OR customer_id = {{customer:String}})
                AND ({{contract:String}} = '' OR contract_id = {{contract:String}})
@@ -61,18 +70,7 @@ impl Read {
             .param("customer", customer_id.unwrap_or_default())
             .param("contract", contract_id.unwrap_or_default())
             .param("limit", page.limit());
-        let rows: Vec<Row> = self.fetch("list the running bills", query).await?;
-        let parsed: Result<Vec<(String, Option<RunningBill>)>, StoreError> = rows
-            .into_iter()
-            .map(|row| {
-                let cursor = format!("{}/{}", row.contract_id, row.period);
-                let own = self.if_own(invoice_body::parse(&row.body)?);
-                let (cut, until_us, completeness_ppm) = (row.cut, row.until_us, row.completeness_ppm);
-                Ok((cursor, own.map(|document| RunningBill { cut, until_us, completeness_ppm, document })))
-            })
-            .collect();
-        let page = page.page(parsed?, |(cursor, _)| cursor.clone());
-        let rows = page.rows.into_iter().filter_map(|(_, bill)| bill).collect();
-        Ok(Page { rows, end_cursor: page.end_cursor, has_next: page.has_next })
+        let rows: Vec<RunningBillRow> = self.fetch("list the running bills", query).await?;
+        Ok(page.page(rows, |row| format!("{}/{}", row.contract_id, row.period)))
     }
 }

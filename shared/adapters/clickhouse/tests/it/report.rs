@@ -2,6 +2,8 @@
 //! engine only, so this file has one test.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod readers;
+
 use std::collections::BTreeMap;
 
 use crate::support::{Engine, connect};
@@ -36,6 +38,9 @@ async fn a_report_is_what_was_recorded() {
     a_customer_is_told_of_its_machines_alone(&store).await;
     what_is_not_committed_does_not_count(&store).await;
     too_much_is_refused(&store).await;
+    readers::an_allocation_that_ended_holds_nothing_after_it(engine.address).await;
+    readers::a_sample_of_an_unknown_state_is_refused(engine.address).await;
+    readers::a_reading_of_an_unknown_witness_is_refused(engine.address).await;
     engine.end().await;
 }
 

@@ -1,27 +1,18 @@
-//! The work of many parties in one query each for sums and blocks, and which machines new rows are about.
+//! The work of many parties in one query each for sums and blocks.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use clickhouse::Row;
 use serde::Deserialize;
-use wb_clickhouse::whole_days::{SealsAt, StretchSeals};
+use wb_counted::{BlockId, CorrectionsRead, EachWork, Holding, WorkRead};
 use wb_rating::WorkGroup;
 use wb_units::Interval;
 
 use super::commits::Standing;
-use super::{ClickHouseUsage, MACHINES_PER_QUERY, failed, sealed_days};
-use crate::error::PortError;
-use crate::ports::{BlockId, CorrectionsRead, EachWork, Holding, Touched, WorkRead};
-
-#[derive(Row, Deserialize)]
-struct WorkColumns {
-    machine_id: String,
-    chain: String,
-    nbits: u32,
-    subsidy_sat: u64,
-    shares: u64,
-    credited_q32: u128,
-}
+use super::{MACHINES_PER_QUERY, Usage, sealed_days};
+use crate::error::StoreError;
+use crate::read::{ACCEPTED, Cut, WorkRow};
+use crate::whole_days::{SealsAt, StretchSeals};
 
 #[derive(Row, Deserialize)]
 struct AboveColumns {
@@ -58,14 +49,14 @@ fn add(sums: &mut Sums, worth: Worth, credited_q32: u128, shares: u64) {
 /// Which party a row's machine belongs to. By machine the blocks would be many times as many.
 const PARTY: &str = "transform(machine_id, {machines:Array(String)}, {parties:Array(UInt32)}, toUInt32(0))";
 
-impl ClickHouseUsage {
-    /// See [`UsageStore::work_of_each`].
+impl Usage {
+    /// See [`Usage::work_of_each`].
     pub(super) async fn read_work_of_each(
         &self,
         parties: &[Vec<Holding>],
         corrections: &CorrectionsRead,
-        cut: u64,
-    ) -> Result<EachWork, PortError> {
+        cut: Cut,
+    ) -> Result<EachWork, StoreError> {
         let voids = corrections.resolved.voided().len() > 0;
         let works = vec![WorkRead::default(); parties.len()];
         let mut each = EachWork { works, ..EachWork::default() };
@@ -98,78 +89,47 @@ impl ClickHouseUsage {
         Ok(each)
     }
 
-    /// See [`UsageStore::touched`].
-    pub(super) async fn read_touched(&self, from: u64, to: u64) -> Result<Touched, PortError> {
-        let committed = |condition: &str| {
-            format!(
-                "(topic, partition, block, attempt) IN (SELECT topic, partition, block, attempt FROM manifest \
-                 WHERE commit_offset >= {{from:UInt64}} AND commit_offset < {{to:UInt64}}) AND {condition}"
-            )
-        };
-        // The block's number by itself is narrow and has an index: it leaves out nearly all old rows.
-        let new = committed(
-            "block IN (SELECT block FROM manifest WHERE commit_offset >= {from:UInt64} AND commit_offset < {to:UInt64})",
-        );
-        let of = |column: &str, table: &str| format!("SELECT {column} AS id FROM {table} WHERE {new}");
-        let sql = format!(
-            "SELECT DISTINCT id FROM ({} UNION ALL {} UNION ALL {} UNION ALL {})",
-            of("machine_id", "work_5m"),
-            of("machine_id", "energy_readings"),
-            of("machine_id", "miner_samples"),
-            of("node_id", "gpu_spans"),
-        );
-        let query = self.client.query(&sql).param("from", from).param("to", to);
-        let ids = query.fetch_all::<String>().await.map_err(failed("what new blocks are about"))?;
-        let facts = self.client.query(&format!("SELECT count() FROM facts WHERE {new}"));
-        let facts = facts.param("from", from).param("to", to).fetch_one::<u64>();
-        let facts = facts.await.map_err(failed("whether facts are new"))?;
-        Ok(Touched { machine_ids: ids.into_iter().collect(), facts: facts > 0 })
-    }
-
     /// Adds the work of some machines, each of one party, in a stretch; gives the seals it went by.
     async fn add_parties(
         &self,
         interval: Interval,
         machines: &[(&str, usize)],
-        (voids, cut): (bool, u64),
+        (voids, cut): (bool, Cut),
         each: &mut EachWork,
-    ) -> Result<SealsAt, PortError> {
+    ) -> Result<SealsAt, StoreError> {
         let ids: Vec<&str> = machines.iter().map(|(machine_id, _)| *machine_id).collect();
         let parties: Vec<u32> =
             machines.iter().map(|(_, party)| u32::try_from(*party).unwrap_or(u32::MAX)).collect();
-        let accepted = "machine_id IN {machines:Array(String)} AND verdict = 'accepted'";
-        let ask = |sql: &str| self.client.query(sql).param("machines", &ids).param("cut", cut);
-        let Standing { seals: seals_at, above, .. } = self.standing(cut).await?;
+        let read = self.read(cut);
+        let ask = |sql: &str| read.query(sql).param("machines", &ids);
+        let Standing { seals: seals_at, above, .. } = self.standing(cut.0).await?;
         let seals = StretchSeals::new(&seals_at, interval);
         let sums = async {
-            let Some(rows) = seals.work_sums(accepted, voids) else { return Ok(Vec::new()) };
-            let query = ask(&rows);
+            let Some(rows) = seals.work_sums(ACCEPTED, voids) else { return Ok(Vec::new()) };
+            let query = ask(&format!("SELECT *, toInt64(0) AS at_us FROM ({rows})"));
             // Without voids the query has no parameter for them.
-            let query = if voids { self.read_corrections(cut).await?.bind(query) } else { query };
-            query.fetch_all::<WorkColumns>().await.map_err(failed("work"))
+            let query = if voids { read.corrections().await?.bind(query) } else { query };
+            read.fetch::<WorkRow>("sum the work of parties", query).await
         };
         let above = async {
             let Some(rows) = seals.above(&above) else { return Ok(Vec::new()) };
             let query = ask(&format!(
                 "SELECT {PARTY} AS party, topic, partition, block, attempt, chain, nbits, subsidy_sat, \
                    sum(credited_q32) AS credited, sum(shares) AS share_count FROM work_5m \
-                 WHERE {rows} AND {accepted} \
+                 WHERE {rows} AND {ACCEPTED} \
                  GROUP BY party, topic, partition, block, attempt, chain, nbits, subsidy_sat"
             ));
-            query
-                .param("parties", &parties)
-                .fetch_all::<AboveColumns>()
-                .await
-                .map_err(failed("work above the seals"))
+            let query = query.param("parties", &parties);
+            read.fetch::<AboveColumns>("sum the work above the seals", query).await
         };
         // Both are asked at once, so that they go by the same seals.
         let (sums, above) = tokio::try_join!(sums, above)?;
-        // Rows of attempts that no name names do not count.
+        // Rows of attempts that no commit names do not count.
         let ids: BTreeSet<BlockId> = above.iter().map(AboveColumns::id).collect();
         let from = seals_at.blocks_from();
-        let committed = self.read_commits(&ids, from, cut).await?;
+        let committed = self.read_commits(&ids, from, cut.0).await?;
         let counts =
-            |row: &AboveColumns| committed.get(&row.id()).is_some_and(|name| name.attempt == row.attempt);
+            |row: &AboveColumns| committed.get(&row.id()).is_some_and(|commit| commit.attempt == row.attempt);
         let party_by_machine: BTreeMap<&str, usize> = machines.iter().copied().collect();
         // Nothing is answered about a machine that was not asked for.
         let party_of = |machine_id: &str| party_by_machine.get(machine_id).copied().unwrap_or(usize::MAX);
@@ -193,7 +153,7 @@ impl ClickHouseUsage {
         }
         // What is committed above the sealed days is known where blocks were asked for from there on.
         if from == seals_at.cut {
-            each.commits.extend(committed.into_iter().map(|(id, name)| (id, name.evidence())));
+            each.commits.extend(committed.into_iter().map(|(id, commit)| (id, commit.evidence())));
         }
         Ok(seals_at)
     }

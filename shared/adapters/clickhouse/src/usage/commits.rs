@@ -1,4 +1,4 @@
-//! The names of blocks, the heads of their chains, and the seals that a query goes by.
+//! The commits of blocks, the heads of their chains, and the seals that a query goes by.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{MutexGuard, PoisonError};
@@ -6,14 +6,13 @@ use std::time::{Duration, Instant};
 
 use clickhouse::Row;
 use serde::Deserialize;
-use wb_clickhouse::StoreError;
-use wb_clickhouse::heads::{Head, committed_to, read_heads, read_heads_above};
-use wb_clickhouse::whole_days::{AboveSeals, SealsAt};
+use wb_counted::BlockId;
 use wb_ledger::{ChainHead, EvidenceBlock, Hash};
 
-use super::{ClickHouseUsage, failed};
-use crate::error::PortError;
-use crate::ports::BlockId;
+use super::Usage;
+use crate::error::{StoreError, query_failed};
+use crate::heads::{Head, committed_to, read_heads, read_heads_above};
+use crate::whole_days::{AboveSeals, SealsAt};
 
 /// How long a question goes by seals that were read for another one. Rows of a seal that is replaced stay for
 /// twenty minutes, of which a query may take ten.
@@ -31,9 +30,9 @@ pub(super) struct Standing {
     pub(super) above: AboveSeals,
 }
 
-/// The name of a block.
+/// The commit of a block.
 #[derive(Row, Deserialize)]
-pub(super) struct NameColumns {
+pub(super) struct BlockCommit {
     topic: String,
     partition: u32,
     block: u64,
@@ -42,7 +41,7 @@ pub(super) struct NameColumns {
     merkle_root: [u8; 32],
 }
 
-impl NameColumns {
+impl BlockCommit {
     pub(super) fn id(&self) -> BlockId {
         BlockId { topic: self.topic.clone(), partition: self.partition, block: self.block }
     }
@@ -67,68 +66,56 @@ fn head(head: Head) -> ChainHead {
     }
 }
 
-fn failed_heads(error: StoreError) -> PortError {
-    PortError::new("reading the heads of the chains from ClickHouse", error)
-}
-
-impl ClickHouseUsage {
-    /// See [`crate::ports::UsageStore::chain_heads`].
-    pub(super) async fn read_chain_heads(&self, cut: u64) -> Result<Vec<ChainHead>, PortError> {
-        let heads = read_heads(&self.client, cut).await.map_err(failed_heads)?;
+impl Usage {
+    /// See [`Usage::chain_heads`].
+    pub(super) async fn read_chain_heads(&self, cut: u64) -> Result<Vec<ChainHead>, StoreError> {
+        let heads = read_heads(&self.client, cut).await?;
         Ok(heads.into_iter().map(head).collect())
     }
 
-    /// See [`crate::ports::UsageStore::committed_cut`].
-    pub(super) async fn read_committed_cut(&self, below: u64) -> Result<u64, PortError> {
-        let failed_end = |error| PortError::new("reading the manifest's end from ClickHouse", error);
-        let committed = committed_to(&self.client, below).await.map_err(failed_end)?;
+    /// See [`Usage::committed_cut`].
+    pub(super) async fn read_committed_cut(&self, below: u64) -> Result<u64, StoreError> {
+        let committed = committed_to(&self.client, below).await?;
         let sql = "SELECT if(count() = 0, toUInt64(0), max(commit_offset) + 1) FROM seals \
              WHERE commit_offset < {cut:UInt64}";
-        let sealed = self.client.query(sql).param("cut", below).fetch_one::<u64>();
-        Ok(committed.max(sealed.await.map_err(failed("the end of the seals"))?))
+        let sealed = self.client.query_raw(sql).param("cut", below).fetch_one::<u64>();
+        Ok(committed.max(sealed.await.map_err(query_failed("find the end of the seals"))?))
     }
 
-    /// See [`crate::ports::UsageStore::committed_heads`].
+    /// See [`Usage::committed_heads`].
     pub(super) async fn read_committed_heads(
         &self,
         settled: u64,
-    ) -> Result<(u64, Option<Vec<ChainHead>>), PortError> {
+    ) -> Result<(u64, Vec<ChainHead>), StoreError> {
         // Below a settled offset nothing is added between the two questions.
         let read_at = Instant::now();
-        let seals = self.read_seals(settled).await?;
-        let (heads, above) =
-            read_heads_above(&self.client, seals.blocks_from(), settled).await.map_err(failed_heads)?;
+        let seals = SealsAt::read(&self.client, settled).await?;
+        let (heads, above) = read_heads_above(&self.client, seals.blocks_from(), settled).await?;
         let committed = heads.iter().map(|head| head.commit_offset.saturating_add(1)).max().unwrap_or(0);
         let cut = committed.max(seals.end);
         *self.held() = Some(Standing { cut, read_at, seals, above });
-        Ok((cut, Some(heads.into_iter().map(head).collect())))
+        Ok((cut, heads.into_iter().map(head).collect()))
     }
 
     /// What stands at a cut.
-    pub(super) async fn standing(&self, cut: u64) -> Result<Standing, PortError> {
+    pub(super) async fn standing(&self, cut: u64) -> Result<Standing, StoreError> {
         if let Some(standing) = self.still_standing(cut) {
             return Ok(standing);
         }
         let read_at = Instant::now();
-        let seals = self.read_seals(cut).await?;
-        let above = AboveSeals::read(&self.client, seals.blocks_from(), cut).await;
-        let above = above.map_err(|error| PortError::new("reading the manifest from ClickHouse", error))?;
+        let seals = SealsAt::read(&self.client, cut).await?;
+        let above = AboveSeals::read(&self.client, seals.blocks_from(), cut).await?;
         let standing = Standing { cut, read_at, seals, above };
         *self.held() = Some(standing.clone());
         Ok(standing)
     }
 
     /// The seals that a query at a cut goes by.
-    pub(super) async fn seals(&self, cut: u64) -> Result<SealsAt, PortError> {
+    pub(super) async fn seals(&self, cut: u64) -> Result<SealsAt, StoreError> {
         match self.still_standing(cut) {
             Some(standing) => Ok(standing.seals),
-            None => self.read_seals(cut).await,
+            None => SealsAt::read(&self.client, cut).await,
         }
-    }
-
-    async fn read_seals(&self, cut: u64) -> Result<SealsAt, PortError> {
-        let seals = SealsAt::read(&self.client, cut).await;
-        seals.map_err(|error| PortError::new("reading the seals from ClickHouse", error))
     }
 
     fn still_standing(&self, cut: u64) -> Option<Standing> {
@@ -141,13 +128,13 @@ impl ClickHouseUsage {
         self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The names of some blocks at offsets in `[from, cut)`.
+    /// The commits of some blocks at offsets in `[from, cut)`.
     pub(super) async fn read_commits(
         &self,
         ids: &BTreeSet<BlockId>,
         from: u64,
         cut: u64,
-    ) -> Result<BTreeMap<BlockId, NameColumns>, PortError> {
+    ) -> Result<BTreeMap<BlockId, BlockCommit>, StoreError> {
         let mut committed = BTreeMap::new();
         let mut by_partition: BTreeMap<(&str, u32), Vec<u64>> = BTreeMap::new();
         for id in ids {
@@ -175,7 +162,7 @@ impl ClickHouseUsage {
              WHERE ({}) {from_on}AND commit_offset < {{cut:UInt64}}",
             (0..by_partition.len()).map(of_partition).collect::<Vec<_>>().join(" OR ")
         );
-        let mut query = self.client.query(&sql).param("cut", cut).with_setting("max_threads", "1");
+        let mut query = self.client.query_raw(&sql).param("cut", cut).with_setting("max_threads", "1");
         if from > 0 {
             query = query.param("from", from);
         }
@@ -188,13 +175,13 @@ impl ClickHouseUsage {
                 query = query.param(&format!("first{index}"), first).param(&format!("last{index}"), last);
             }
         }
-        let failed_commits = failed("the commits of blocks");
-        let mut rows = query.fetch::<NameColumns>().map_err(&failed_commits)?;
-        while let Some(name) = rows.next().await.map_err(&failed_commits)? {
-            let id = name.id();
-            // A name that was projected twice stands there twice.
+        let failed = || query_failed("read the commits of blocks");
+        let mut rows = query.fetch::<BlockCommit>().map_err(failed())?;
+        while let Some(commit) = rows.next().await.map_err(failed())? {
+            let id = commit.id();
+            // A commit that was projected twice stands there twice.
             if ids.contains(&id) {
-                committed.insert(id, name);
+                committed.insert(id, commit);
             }
         }
         Ok(committed)

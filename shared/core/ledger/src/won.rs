@@ -1,0 +1,22 @@
+//! A winning record as it is filed: with its place in the chain, whose it is, and about which invoice.
+
+use crate::hash::Hash;
+
+/// A record that won.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WonRecord {
+    /// Its offset in the log.
+    pub ledger_offset: u64,
+    /// Its hash.
+    pub record_hash: Hash,
+    /// The hash of the winning record before it.
+    pub predecessor: Hash,
+    /// The kind of event.
+    pub kind: String,
+    /// Whose it is.
+    pub customer_id: String,
+    /// The invoice that it is about; empty where it is about none.
+    pub invoice_id: String,
+    /// Its body, canonical JSON.
+    pub body: String,
+}
