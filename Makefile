@@ -16,7 +16,7 @@ CARGO ?= cargo
 PURE := $(notdir $(wildcard shared/core/*))
 PURE_PACKAGES := $(PURE:%=-p wb-%)
 
-.PHONY: help setup build demo check test release torture fmt lint docs deny bench fuzz
+.PHONY: help setup build demo check test release torture fmt lint docs deny book figures bench fuzz
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -78,6 +78,14 @@ deny: ## the policy of dependencies alone
 
 bench: setup ## benches, optimised
 	$(CARGO) bench --workspace
+
+# What of the book follows from code is written anew: the command reference and the lines of worked examples.
+book: setup ## write the book's generated parts, build it into target/book and check its links
+	@WEIGHBRIDGE_DOCS_WRITE=1 $(CARGO) test -q -p weighbridge --bin weighbridge reference
+	WEIGHBRIDGE_DOCS_WRITE=1 WEIGHBRIDGE_BOOK_DIR=$(CURDIR)/target/book $(CARGO) test -q -p wb-docs
+
+figures: setup ## measure, and write docs/src/figures.md; let nothing else run
+	@docs/figures.sh
 
 # The long mode of the tests. It needs the nightly toolchain, which nothing else does.
 fuzz: setup ## the long mode: every decoder and the verdict fuzzed for FUZZ_SECONDS (60) each

@@ -14,6 +14,11 @@ use crate::commands::{
     replay, report, rules, run, scrub, seal, serve, share, source_key, token, up, webhooks,
 };
 
+#[cfg(test)]
+mod book;
+#[cfg(test)]
+mod reference;
+
 /// Weighbridge: counts hashes, kilowatt-hours and GPU-hours once, proves them, and bills them.
 #[derive(Debug, Parser)]
 #[command(version)]

@@ -1,4 +1,5 @@
-//! The documentation: it builds, its links lead somewhere, its examples are computed.
+//! The documentation: it builds, its links lead somewhere, its examples are computed, its walkthroughs name files that
+//! exist.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -16,3 +17,5 @@ mod links;
 mod markdown;
 #[path = "it/quick_start.rs"]
 mod quick_start;
+#[path = "it/walkthroughs.rs"]
+mod walkthroughs;

@@ -1,6 +1,7 @@
 //! The book builds, and every page of it is reached from its summary.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use mdbook_driver::MDBook;
 
@@ -13,12 +14,14 @@ const TERMS_MAX: usize = 60;
 
 #[test]
 fn the_book_builds() {
-    let folder = tempfile::tempdir().unwrap();
+    let temporary = tempfile::tempdir().unwrap();
+    let kept = std::env::var_os("WEIGHBRIDGE_BOOK_DIR").map(PathBuf::from);
+    let folder = kept.unwrap_or_else(|| temporary.path().to_path_buf());
     let mut book = MDBook::load(root().join("docs")).unwrap_or_else(|error| panic!("{error:#}"));
-    book.config.build.build_dir = folder.path().to_path_buf();
+    book.config.build.build_dir = folder.clone();
     book.build().unwrap_or_else(|error| panic!("{error:#}"));
     for page in book_pages() {
-        let html = folder.path().join(page.path.strip_prefix(SOURCE).unwrap()).with_extension("html");
+        let html = folder.join(page.path.strip_prefix(SOURCE).unwrap()).with_extension("html");
         assert!(html.exists(), "{} gave no page of the book", page.path);
     }
 }
