@@ -295,6 +295,87 @@ fn a_code_has_one_meaning() {
     assert!(wrong.is_empty(), "one code, one meaning, one crate:\n{}", wrong.join("\n"));
 }
 
+/// The folders whose product code may hold SQL: the adapter, and the engine, which judges statements.
+const SQL_ROOMS: [&str; 2] = ["shared/adapters/clickhouse/", "services/clickhouse-embedded/"];
+
+/// The string literals of Rust code, without what stands in line comments.
+fn literals(code: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut rest = code;
+    while let Some(at) = rest.find(['"', '/', '\'']) {
+        let (before, here) = rest.split_at(at);
+        let hashes = before.len() - before.trim_end_matches('#').len();
+        let is_raw = before.trim_end_matches('#').ends_with('r');
+        rest = if here.starts_with("//") {
+            here.split_once('\n').map_or("", |(_, next)| next)
+        } else if let Some(after) = here.strip_prefix("'\"'").or_else(|| here.strip_prefix("'\\\"'")) {
+            after
+        } else if let Some(content) = here.strip_prefix('"') {
+            let end = if is_raw {
+                content.find(&format!("\"{}", "#".repeat(hashes)))
+            } else {
+                let mut is_escaped = false;
+                content.find(|letter: char| {
+                    let ends = letter == '"' && !is_escaped;
+                    is_escaped = letter == '\\' && !is_escaped;
+                    ends
+                })
+            };
+            let end = end.unwrap_or(content.len());
+            found.push(&content[..end]);
+            content.get(end + 1..).unwrap_or_default()
+        } else {
+            &here[1..]
+        };
+    }
+    found
+}
+
+/// Whether a literal is a statement of SQL, or the beginning of one.
+fn is_sql(literal: &str) -> bool {
+    let words: Vec<&str> = literal.split_whitespace().filter(|word| *word != "\\").collect();
+    let follow = |pair: [&str; 2]| words.windows(2).any(|found| found == pair);
+    let selects = words.iter().position(|word| word.trim_start_matches('(') == "SELECT");
+    selects.is_some_and(|at| words[at..].contains(&"FROM"))
+        || [["INSERT", "INTO"], ["ALTER", "TABLE"], ["DELETE", "FROM"]].into_iter().any(follow)
+}
+
+#[test]
+fn only_the_clickhouse_adapter_holds_sql() {
+    let mut read = 0;
+    let mut wrong = Vec::new();
+    for file in texts(&["rs"]) {
+        let is_product = file.path.starts_with("services/") || file.path.starts_with("shared/");
+        let is_product = is_product && file.path.contains("/src/") && !file.path.ends_with("/tests.rs");
+        if !is_product || SQL_ROOMS.iter().any(|room| file.path.starts_with(room)) {
+            continue;
+        }
+        read += 1;
+        let code = product_code(&file.text);
+        for literal in literals(&code).into_iter().filter(|literal| is_sql(literal)) {
+            wrong.push(format!("{}: {literal}", file.path));
+        }
+    }
+    assert!(read > 100, "the walk found {read} files");
+    assert!(
+        wrong.is_empty(),
+        "counted rows have one reader, shared/adapters/clickhouse: ask it, or give it a method:\n{}",
+        wrong.join("\n")
+    );
+}
+
+#[test]
+fn sql_is_found_in_literals_only() {
+    let code = concat!(
+        "let a = \"SELECT 1 \\\n FROM t\"; // \"SELECT x FROM y\"\n",
+        "let b = '\"'; let c = r#\"DELETE FROM \"t\" WHERE 1\"#; // INSERT INTO\n",
+        "let d = format!(\"INSERT  INTO {t}\"); let e = \"select an item from a list\"; let f = 'a';",
+    );
+    let found: Vec<bool> = literals(code).into_iter().map(is_sql).collect();
+    assert_eq!(found, [true, true, true, false]);
+    assert!(is_sql("x IN (SELECT a FROM b)") && is_sql("ALTER TABLE t DROP") && !is_sql("SELECT 1"));
+}
+
 #[test]
 fn codes_are_found_whole() {
     let text = concat!("\"W", "B-1234\" [W", "B-12345] W", "B-123 xW", "B-0001: W", "B-xxxx");
