@@ -38,6 +38,13 @@ const WHOLE: &str = "weighbridge";
 /// The engine that tests of stores run on; a test may start it wherever it is.
 const TEST_ENGINE: &str = "wb-clickhouse-embedded";
 
+/// How far above an unsafe block its reason begins, at most.
+const SAFETY_LINES_MAX: usize = 8;
+
+/// Where code may be unsafe: a foreign library is called, or lanes of the processor are.
+const UNSAFE: [&str; 3] =
+    ["services/clickhouse-embedded/src/ffi", "shared/adapters/kafka/src/topic_ids.rs", "shared/core/proof/src/lanes"];
+
 /// The most lines of a Rust file: one subject, to be read in one go.
 const RUST_LINES_MAX: usize = 600;
 
@@ -214,6 +221,38 @@ fn rust_files_are_short() {
     let long = files.iter().filter(|file| lines(file) > RUST_LINES_MAX);
     let wrong: Vec<String> = long.map(|file| format!("{}: {} lines", file.path, lines(file))).collect();
     assert!(wrong.is_empty(), "one subject a file, at most {RUST_LINES_MAX} lines:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn unsafe_code_is_where_it_is_known_and_says_why_it_is_sound() {
+    // Put together here, so that this file does not hold them.
+    let (word, allowed) = (concat!("un", "safe"), concat!("un", "safe_code"));
+    let mut wrong = Vec::new();
+    let mut found: BTreeSet<&str> = BTreeSet::new();
+    for file in texts(&["rs"]) {
+        let lines: Vec<&str> = file.text.lines().collect();
+        for (index, line) in lines.iter().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            let opens = code.contains(concat!("un", "safe {")) || code.contains(concat!("un", "safe impl"));
+            if !holds_word(code, word) && !holds_word(code, allowed) || code.contains('"') {
+                continue;
+            }
+            match UNSAFE.iter().find(|place| file.path.starts_with(**place)) {
+                Some(place) => found.insert(place),
+                None => {
+                    wrong.push(format!("{}:{}: not here", file.path, index + 1));
+                    continue;
+                }
+            };
+            // The statement that the block belongs to may have begun some lines above.
+            let above = &lines[index.saturating_sub(SAFETY_LINES_MAX)..index];
+            if opens && !above.iter().any(|line| line.trim_start().starts_with("// SAFETY: ")) {
+                wrong.push(format!("{}:{}: without its reason (`// SAFETY: `)", file.path, index + 1));
+            }
+        }
+    }
+    assert_eq!(found.len(), UNSAFE.len(), "correct the list of places: {found:?}");
+    assert!(wrong.is_empty(), "code whose soundness we answer for:\n{}", wrong.join("\n"));
 }
 
 /// The stable codes in a text: `WB-` and exactly four digits.

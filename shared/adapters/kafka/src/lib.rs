@@ -264,12 +264,12 @@ impl Log {
         Ok(records)
     }
 
-    /// The broker's own ids of topics; none where the cluster wants TLS or SASL.
+    /// The broker's own ids of topics; a topic that does not exist has none.
     ///
     /// # Errors
-    /// [`LogError::Topics`] where no broker answers.
+    /// [`LogError::Topics`] where no broker answers, or one refuses to describe a topic.
     pub async fn topic_ids(&self, topics: &[&str]) -> Result<topic_ids::TopicIds, LogError> {
-        let asked = topic_ids::ask(&self.settings, topics).await;
+        let asked = topic_ids::ask(&self.watermarks, topics, METADATA_TIMEOUT).await;
         asked.map_err(|error| LogError::Topics { detail: format!("their ids are not known: {error}") })
     }
 

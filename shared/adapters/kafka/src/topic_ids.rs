@@ -1,239 +1,276 @@
 //! The broker's own ids of topics. A topic that was deleted and made again has another one, although its name, its
 //! partitions and even its length may be the same.
 //!
-//! The client library does not give them out, so one Metadata request (Kafka protocol, version 12, flexible encoding:
-//! lengths are unsigned varints of one more) is made by hand, over a plain connection only: where the cluster wants TLS or
-//! SASL the ids stay unknown, and a topic that was made again is found by the hash of its last committed record instead.
+//! The Rust client does not offer them; librdkafka's C interface does (`DescribeTopics`), over the connections that the
+//! client has anyway, so whatever TLS and SASL the settings ask for hold here too. This is the only unsafe code of this
+//! crate: what C gives is owned by [`Owned`] and freed once, and what is given out is copied.
+
+#![allow(unsafe_code, reason = "a foreign library is called")]
 
 use std::collections::BTreeMap;
-use std::io;
+use std::ffi::{CStr, CString, c_char};
+use std::ptr::NonNull;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
+use rdkafka::bindings as c;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 
-use crate::LogSettings;
-
-/// Ids by topic; a topic that is not known, or not to be asked for, has none.
+/// Ids by topic; a topic that does not exist has none, nor has any topic of a broker older than Kafka 2.8.
 pub type TopicIds = BTreeMap<String, [u8; 16]>;
 
-const API_METADATA: u16 = 3;
-const VERSION: u16 = 12;
-const CORRELATION_ID: u32 = 0x5742;
-const CLIENT_ID: &[u8] = b"weighbridge";
-/// The partitions of our topics, each described in some fifty bytes and its replicas.
-const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// How long one broker may take.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// The library answers by itself when the limit has passed; this much later nothing will come any more.
+const GRACE: Duration = Duration::from_secs(1);
+/// What the library writes about an option that it does not accept.
+const MESSAGE_BYTES_MAX: usize = 512;
+/// The name of the error of a topic that does not exist.
+const UNKNOWN_TOPIC: &CStr = c"UNKNOWN_TOPIC_OR_PART";
 
-/// Asks the brokers in their order until one answers.
-pub(crate) async fn ask(settings: &LogSettings, topics: &[&str]) -> io::Result<TopicIds> {
-    let is_plain = |(name, value): &(String, String)| {
-        name != "security.protocol" || value.eq_ignore_ascii_case("plaintext")
+/// Asks the cluster. Gives up after `limit`.
+pub(crate) async fn ask(
+    client: &Arc<BaseConsumer>,
+    topics: &[&str],
+    limit: Duration,
+) -> Result<TopicIds, String> {
+    let names: Result<Vec<CString>, _> = topics.iter().map(|topic| CString::new(*topic)).collect();
+    let names = names.map_err(|_| "a topic's name holds a zero byte".to_owned())?;
+    let client = Arc::clone(client);
+    match tokio::task::spawn_blocking(move || describe(&client, &names, limit)).await {
+        Ok(answer) => answer,
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// An object of the library, freed with this guard.
+struct Owned<T> {
+    pointer: NonNull<T>,
+    free: unsafe extern "C" fn(*mut T),
+}
+
+impl<T> Owned<T> {
+    /// Takes over an object; none where the pointer is null.
+    ///
+    /// # Safety
+    /// The pointer is null, or nobody else frees it and `free` is the function that does.
+    unsafe fn new(pointer: *mut T, free: unsafe extern "C" fn(*mut T)) -> Option<Self> {
+        NonNull::new(pointer).map(|pointer| Self { pointer, free })
+    }
+
+    const fn as_ptr(&self) -> *mut T {
+        self.pointer.as_ptr()
+    }
+}
+
+impl<T> Drop for Owned<T> {
+    fn drop(&mut self) {
+        // SAFETY: by the promise of `new` this is the one place that frees the object, with its own function; a guard is
+        // dropped once.
+        unsafe { (self.free)(self.pointer.as_ptr()) }
+    }
+}
+
+/// Blocks its thread until the cluster has answered or the limit has passed.
+fn describe(client: &BaseConsumer, topics: &[CString], limit: Duration) -> Result<TopicIds, String> {
+    let milliseconds = |time: Duration| i32::try_from(time.as_millis()).unwrap_or(i32::MAX);
+    let refused = || "the client refused the question".to_owned();
+    // Lives as long as `client` is borrowed, which is longer than all that is made of it here.
+    let handle = client.client().native_ptr();
+
+    // SAFETY: `handle` is a live client; the new options are ours, and this function frees options.
+    let options = unsafe {
+        let for_api = c::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS;
+        Owned::new(c::rd_kafka_AdminOptions_new(handle, for_api), c::rd_kafka_AdminOptions_destroy)
+    }
+    .ok_or_else(refused)?;
+    let mut message: [c_char; MESSAGE_BYTES_MAX] = [0; MESSAGE_BYTES_MAX];
+    // SAFETY: the options are live; the library writes at most the length that it is given, its final zero included.
+    let set = unsafe {
+        c::rd_kafka_AdminOptions_set_request_timeout(
+            options.as_ptr(),
+            milliseconds(limit),
+            message.as_mut_ptr(),
+            message.len(),
+        )
     };
-    if !settings.properties.iter().all(is_plain) {
-        return Ok(TopicIds::new());
+    if set != c::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+        // SAFETY: `message` lives on, and ends in a zero: it was zeros, and the library ends what it writes.
+        return Err(unsafe { text(message.as_ptr()) });
     }
-    let mut last = io::Error::other("no broker is committed");
-    for broker in settings.brokers.split(',') {
-        let broker = broker.trim().trim_start_matches("PLAINTEXT://");
-        match timeout(ANSWER_TIMEOUT, ask_one(broker, topics)).await {
-            Ok(Ok(answer)) => {
-                return read_answer(&answer)
-                    .ok_or_else(|| io::Error::other("the broker's answer cannot be read"));
-            }
-            Ok(Err(error)) => last = error,
-            Err(_) => last = io::ErrorKind::TimedOut.into(),
+
+    let mut names: Vec<*const c_char> = topics.iter().map(|topic| topic.as_ptr()).collect();
+    // SAFETY: as many pointers as are said, to texts that live on and end in a zero; the library copies them. The new
+    // collection is ours, and this function frees collections.
+    let collection = unsafe {
+        let made = c::rd_kafka_TopicCollection_of_topic_names(names.as_mut_ptr(), names.len());
+        Owned::new(made, c::rd_kafka_TopicCollection_destroy)
+    }
+    .ok_or_else(refused)?;
+    // SAFETY: `handle` is a live client; the new queue is ours, and this function frees queues, with what is in them. An
+    // answer that comes later finds the queue closed, as the library counts its own references to it.
+    let queue = unsafe { Owned::new(c::rd_kafka_queue_new(handle), c::rd_kafka_queue_destroy) }
+        .ok_or_else(refused)?;
+    // SAFETY: all four are live; the library copies the topics and the options and keeps a reference to the queue.
+    unsafe {
+        c::rd_kafka_DescribeTopics(handle, collection.as_ptr(), options.as_ptr(), queue.as_ptr());
+    }
+    // SAFETY: the queue is live and polled by this thread only; an event that it gives is ours, and this function frees
+    // events.
+    let event = unsafe {
+        let polled = c::rd_kafka_queue_poll(queue.as_ptr(), milliseconds(limit.saturating_add(GRACE)));
+        Owned::new(polled, c::rd_kafka_event_destroy)
+    }
+    .ok_or_else(|| format!("no answer within {} ms", limit.as_millis()))?;
+    read(&event)
+}
+
+/// What the answer says.
+fn read(event: &Owned<c::rd_kafka_event_t>) -> Result<TopicIds, String> {
+    // SAFETY: the event is live, and so is the text that it owns.
+    unsafe {
+        if c::rd_kafka_event_error(event.as_ptr()) != c::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+            return Err(text(c::rd_kafka_event_error_string(event.as_ptr())));
         }
     }
-    Err(last)
-}
-
-async fn ask_one(broker: &str, topics: &[&str]) -> io::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect(broker).await?;
-    stream.write_all(&request(topics)).await?;
-    let length = usize::try_from(stream.read_u32().await?).unwrap_or(usize::MAX);
-    if length > ANSWER_BYTES_MAX {
-        return Err(io::Error::other("the answer is too long for one of Kafka's"));
+    // SAFETY: the event is live; null where it is of another kind.
+    let result = unsafe { c::rd_kafka_event_DescribeTopics_result(event.as_ptr()) };
+    if result.is_null() {
+        return Err("the client answered another question".to_owned());
     }
-    let mut answer = vec![0; length];
-    stream.read_exact(&mut answer).await?;
-    Ok(answer)
-}
-
-fn request(topics: &[&str]) -> Vec<u8> {
-    let mut body = Vec::with_capacity(256);
-    body.extend(API_METADATA.to_be_bytes());
-    body.extend(VERSION.to_be_bytes());
-    body.extend(CORRELATION_ID.to_be_bytes());
-    body.extend(u16::try_from(CLIENT_ID.len()).unwrap_or_default().to_be_bytes());
-    body.extend(CLIENT_ID);
-    // No tagged fields, here and below.
-    body.push(0);
-    write_length(&mut body, topics.len());
-    for topic in topics {
-        // Asked for by its name, not by its id.
-        body.extend([0; 16]);
-        write_length(&mut body, topic.len());
-        body.extend(topic.as_bytes());
-        body.push(0);
-    }
-    // No topic is to be made, and nobody's rights are asked for.
-    body.extend([0, 0, 0]);
-    let mut framed = u32::try_from(body.len()).unwrap_or_default().to_be_bytes().to_vec();
-    framed.extend(body);
-    framed
-}
-
-/// A length of the flexible encoding: one more, as an unsigned varint.
-fn write_length(body: &mut Vec<u8>, length: usize) {
-    let mut rest = length.saturating_add(1);
-    loop {
-        let low = u8::try_from(rest & 0x7f).unwrap_or_default();
-        rest >>= 7;
-        if rest == 0 {
-            body.push(low);
-            return;
-        }
-        body.push(low | 0x80);
-    }
-}
-
-fn read_answer(bytes: &[u8]) -> Option<TopicIds> {
-    let mut reader = Reader(bytes);
-    let correlation = reader.take(4)?;
-    if correlation != CORRELATION_ID.to_be_bytes() {
-        return None;
-    }
-    reader.tags()?;
-    let _throttle_ms = reader.take(4)?;
-    for _ in 0..reader.length()? {
-        let _node_id = reader.take(4)?;
-        let _host = reader.text()?;
-        let _port = reader.take(4)?;
-        let _rack = reader.text()?;
-        reader.tags()?;
-    }
-    let _cluster_id = reader.text()?;
-    let _controller_id = reader.take(4)?;
+    let mut count = 0;
+    // SAFETY: `result` is of this kind and lives as long as its event, and so does the array it gives, of `count`
+    // pointers; null where there is none.
+    let described = unsafe {
+        let first = c::rd_kafka_DescribeTopics_result_topics(result, &raw mut count);
+        if first.is_null() { &[][..] } else { std::slice::from_raw_parts(first, count) }
+    };
     let mut ids = TopicIds::new();
-    for _ in 0..reader.length()? {
-        let error = reader.take(2)?;
-        let name = std::str::from_utf8(reader.text()?).ok()?.to_owned();
-        let id: [u8; 16] = reader.take(16)?.try_into().ok()?;
-        let _is_internal = reader.take(1)?;
-        for _ in 0..reader.length()? {
-            // Error, index, leader and its epoch; then replicas, those in sync and those offline.
-            let _partition = reader.take(2 + 4 + 4 + 4)?;
-            for _ in 0..3 {
-                let nodes = reader.length()?;
-                let _nodes = reader.take(nodes.checked_mul(4)?)?;
-            }
-            reader.tags()?;
+    // A topic that the broker passed over is null.
+    for topic in described.iter().copied().filter(|topic| !topic.is_null()) {
+        // SAFETY: a topic of the array lives as long as the event, and so do its name, its error and its id.
+        let (name, error, id) = unsafe {
+            (
+                text(c::rd_kafka_TopicDescription_name(topic)),
+                c::rd_kafka_TopicDescription_error(topic),
+                c::rd_kafka_TopicDescription_topic_id(topic),
+            )
+        };
+        // SAFETY: `error` lives as above; its name is a constant of the library, and its text its own.
+        let problem = unsafe {
+            let is_settled =
+                error.is_null() || CStr::from_ptr(c::rd_kafka_error_name(error)) == UNKNOWN_TOPIC;
+            (!is_settled).then(|| text(c::rd_kafka_error_string(error)))
+        };
+        if let Some(problem) = problem {
+            return Err(format!("{name}: {problem}"));
         }
-        let _operations = reader.take(4)?;
-        reader.tags()?;
-        if error == [0, 0] && id != [0; 16] {
-            ids.insert(name, id);
+        if error.is_null() && !id.is_null() {
+            // SAFETY: `id` lives as above.
+            let id = unsafe { bytes(id) };
+            // A broker without ids says zeros.
+            if id != [0; 16] {
+                ids.insert(name, id);
+            }
         }
     }
-    Some(ids)
+    Ok(ids)
 }
 
-struct Reader<'a>(&'a [u8]);
+/// An id as Kafka writes it: 16 bytes, the most significant first.
+///
+/// # Safety
+/// The id is live.
+unsafe fn bytes(id: *const c::rd_kafka_Uuid_t) -> [u8; 16] {
+    // SAFETY: by the promise above.
+    let (high, low) =
+        unsafe { (c::rd_kafka_Uuid_most_significant_bits(id), c::rd_kafka_Uuid_least_significant_bits(id)) };
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&high.to_be_bytes());
+    bytes[8..].copy_from_slice(&low.to_be_bytes());
+    bytes
+}
 
-impl<'a> Reader<'a> {
-    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        Some(taken)
+/// A copy of a text of the library; empty for null.
+///
+/// # Safety
+/// The pointer is null, or its text lives and ends in a zero.
+unsafe fn text(pointer: *const c_char) -> String {
+    if pointer.is_null() {
+        return String::new();
     }
-
-    fn varint(&mut self) -> Option<usize> {
-        let mut value = 0_usize;
-        for place in 0..5 {
-            let byte = self.take(1)?[0];
-            value |= usize::from(byte & 0x7f) << (7 * place);
-            if byte & 0x80 == 0 {
-                return Some(value);
-            }
-        }
-        None
-    }
-
-    /// A length; null reads as zero.
-    fn length(&mut self) -> Option<usize> {
-        Some(self.varint()?.saturating_sub(1))
-    }
-
-    fn text(&mut self) -> Option<&'a [u8]> {
-        let length = self.length()?;
-        self.take(length)
-    }
-
-    fn tags(&mut self) -> Option<()> {
-        for _ in 0..self.varint()? {
-            let _tag = self.varint()?;
-            let length = self.varint()?;
-            let _value = self.take(length)?;
-        }
-        Some(())
-    }
+    // SAFETY: by the promise above.
+    unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+    use std::time::Instant;
+
     use super::*;
+    use crate::LogSettings;
 
-    fn text(bytes: &mut Vec<u8>, text: &str) {
-        write_length(bytes, text.len());
-        bytes.extend(text.as_bytes());
-    }
+    const LIMIT: Duration = Duration::from_millis(700);
 
-    /// An answer with one broker and these topics: name, error, id.
-    fn answer(topics: &[(&str, u16, [u8; 16])]) -> Vec<u8> {
-        let mut bytes = CORRELATION_ID.to_be_bytes().to_vec();
-        bytes.push(0);
-        bytes.extend([0; 4]);
-        write_length(&mut bytes, 1);
-        bytes.extend(1_u32.to_be_bytes());
-        text(&mut bytes, "127.0.0.1");
-        bytes.extend(9_092_u32.to_be_bytes());
-        bytes.extend([0, 0]);
-        text(&mut bytes, "cluster");
-        bytes.extend(1_u32.to_be_bytes());
-        write_length(&mut bytes, topics.len());
-        for (name, error, id) in topics {
-            bytes.extend(error.to_be_bytes());
-            text(&mut bytes, name);
-            bytes.extend(id);
-            bytes.push(0);
-            write_length(&mut bytes, 2);
-            for _ in 0..2 {
-                bytes.extend([0; 14]);
-                for nodes in [1, 1, 0] {
-                    write_length(&mut bytes, nodes);
-                    bytes.extend(vec![0; nodes * 4]);
-                }
-                bytes.push(0);
-            }
-            bytes.extend([0; 4]);
-            bytes.push(0);
-        }
-        bytes.push(0);
-        bytes
+    fn client(brokers: &str) -> Arc<BaseConsumer> {
+        let settings = LogSettings { brokers: brokers.to_owned(), properties: Vec::new() };
+        Arc::new(settings.consumer().create().unwrap())
     }
 
     #[test]
-    fn ids_are_read_where_there_are_any() {
-        let long = "t".repeat(200);
-        let bytes = answer(&[("shares", 0, [7; 16]), ("gone", 3, [0; 16]), (&long, 0, [9; 16])]);
-        let ids = read_answer(&bytes).unwrap();
-        assert_eq!(ids, TopicIds::from([("shares".to_owned(), [7; 16]), (long, [9; 16])]));
-        for length in 0..bytes.len() - 1 {
-            assert_eq!(read_answer(&bytes[..length]), None, "torn after {length} bytes");
-        }
-        assert_eq!(read_answer(b"HTTP/1.1 400 Bad Request"), None);
+    fn an_id_is_written_as_kafka_does() {
+        // SAFETY: the new id is ours until it is freed, once.
+        let id =
+            unsafe { Owned::new(c::rd_kafka_Uuid_new(0x0001_0203_0405_0607, -2), c::rd_kafka_Uuid_destroy) };
+        // SAFETY: it is live.
+        let bytes = unsafe { bytes(id.unwrap().as_ptr()) };
+        assert_eq!(bytes, [0, 1, 2, 3, 4, 5, 6, 7, 255, 255, 255, 255, 255, 255, 255, 254]);
+    }
+
+    #[tokio::test]
+    async fn a_broker_that_does_not_answer_is_not_waited_for_beyond_the_limit() {
+        // It accepts connections, for the system does, and never says a word.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = client(&silent.local_addr().unwrap().to_string());
+        let began = Instant::now();
+        let error = ask(&client, &["shares"], LIMIT).await.unwrap_err();
+        assert!(error.contains("imed out"), "{error}");
+        assert!((LIMIT..LIMIT + GRACE).contains(&began.elapsed()), "{:?}", began.elapsed());
+    }
+
+    #[tokio::test]
+    async fn what_is_no_question_is_refused_at_once() {
+        let client = client("127.0.0.1:1");
+        let twice = ask(&client, &["gpu", "gpu"], LIMIT).await.unwrap_err();
+        assert!(twice.contains("Duplicate"), "{twice}");
+        assert!(ask(&client, &["g\0pu"], LIMIT).await.unwrap_err().contains("zero byte"));
+        assert_eq!(ask(&client, &[], LIMIT).await, Ok(TopicIds::new()));
+        let for_ever = ask(&client, &["gpu"], Duration::from_secs(100_000)).await.unwrap_err();
+        assert!(for_ever.contains("range"), "{for_ever}");
+    }
+
+    /// Resident memory of this process, in KiB.
+    fn resident_kib() -> u64 {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn asking_many_times_keeps_nothing() {
+        const ASKED: u32 = 20_000;
+        // Each question would leave a kilobyte or more behind.
+        const GROWTH_KIB_MAX: u64 = 4_096;
+        let client = client("127.0.0.1:1");
+        let name = CString::new("t".repeat(200)).unwrap();
+        let names = [name.clone(), name];
+        let round = || {
+            for _ in 0..ASKED {
+                assert!(describe(&client, &names, LIMIT).is_err());
+            }
+            resident_kib()
+        };
+        let warm = round();
+        let after = round();
+        assert!(after.saturating_sub(warm) < GROWTH_KIB_MAX, "from {warm} to {after} KiB");
     }
 }

@@ -1,12 +1,15 @@
 //! The log on the real broker.
 #![allow(clippy::unwrap_used, reason = "the helpers of a test may fail it")]
 
+mod tls;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
+use wb_events::topics::EVENT_TOPICS;
 use wb_kafka::{CommitsView, Log, LogError, LogSettings, Membership, TopicPlan};
 use wb_stack::{Kafka, KafkaConfig};
 
@@ -17,6 +20,8 @@ fn libs_dir() -> PathBuf {
 const PLAN: TopicPlan =
     TopicPlan { shares: 2, telemetry: 1, energy: 1, gpu: 1, replication: 1, retention_hours: 0 };
 
+/// What the process may grow by in two thousand questions; an answer has some kilobytes.
+const GROWTH_KIB_MAX: u64 = 2_048;
 /// How long the broker may take to forget a topic.
 const FORGET_TRIES: u32 = 200;
 const FORGET_PAUSE: Duration = Duration::from_millis(50);
@@ -47,9 +52,41 @@ async fn a_topic_that_is_made_again_and_a_second_member_of_one_id_are_found() {
     }
     std::mem::drop(second);
 
-    // The topic gpu is deleted and made again, as empty as it was.
+    // A topic that does not exist has no id; those that do have one each, the same at each question.
+    let known = log.topic_ids(&["gpu", "no-such-topic", "shares"]).await.unwrap();
+    assert_eq!(known.keys().collect::<Vec<_>>(), ["gpu", "shares"]);
+    assert_ne!(known["gpu"], known["shares"]);
+    assert_eq!(log.topic_ids(&["shares", "gpu"]).await.unwrap(), known);
+    let refused = log.topic_ids(&["no topic's name"]).await;
+    assert!(matches!(&refused, Err(LogError::Topics { detail }) if detail.contains("nvalid")), "{refused:?}");
+
+    // Asking is cheap, and an answer is not kept.
+    let warm = ask_often(&log, 2_000).await;
+    let after = ask_often(&log, 2_000).await;
+    assert!(after.saturating_sub(warm) < GROWTH_KIB_MAX, "from {warm} to {after} KiB");
+
+    make_gpu_again(&ClientConfig::new(), &kafka.bootstrap(), &log).await;
+    let partitions = log.ensure_topics(&PLAN).await.unwrap();
+    let again = CommitsView::start(log.clone(), &partitions, [2; 16], None).await;
+    assert!(matches!(again, Err(LogError::TopicReplaced { topic }) if topic == "gpu"));
+    assert!(commits.check_topic_ids().await.is_err(), "on assignment too");
+    kafka.stop().await.unwrap();
+}
+
+/// Resident memory of this process after so many questions, in KiB.
+async fn ask_often(log: &Log, times: u32) -> u64 {
+    for _ in 0..times {
+        assert_eq!(log.topic_ids(&EVENT_TOPICS).await.unwrap().len(), EVENT_TOPICS.len());
+    }
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// Deletes the topic gpu and makes it again, as empty as it was.
+async fn make_gpu_again(client: &ClientConfig, bootstrap: &str, log: &Log) {
     let admin: AdminClient<DefaultClientContext> =
-        ClientConfig::new().set("bootstrap.servers", kafka.bootstrap()).create().unwrap();
+        client.clone().set("bootstrap.servers", bootstrap).create().unwrap();
     let deleted = admin.delete_topics(&["gpu"], &AdminOptions::new()).await.unwrap();
     assert_eq!(deleted, vec![Ok("gpu".to_owned())]);
     let mut tries = 0;
@@ -58,9 +95,5 @@ async fn a_topic_that_is_made_again_and_a_second_member_of_one_id_are_found() {
         assert!(tries < FORGET_TRIES, "the broker keeps the topic");
         tokio::time::sleep(FORGET_PAUSE).await;
     }
-    let partitions = log.ensure_topics(&PLAN).await.unwrap();
-    let again = CommitsView::start(log.clone(), &partitions, [2; 16], None).await;
-    assert!(matches!(again, Err(LogError::TopicReplaced { topic }) if topic == "gpu"));
-    assert!(commits.check_topic_ids().await.is_err(), "on assignment too");
-    kafka.stop().await.unwrap();
+    log.ensure_topics(&PLAN).await.unwrap();
 }
