@@ -42,8 +42,11 @@ const TEST_ENGINE: &str = "wb-clickhouse-embedded";
 const SAFETY_LINES_MAX: usize = 8;
 
 /// Where code may be unsafe: a foreign library is called, or lanes of the processor are.
-const UNSAFE: [&str; 3] =
-    ["services/clickhouse-embedded/src/ffi", "shared/adapters/kafka/src/topic_ids.rs", "shared/core/proof/src/lanes"];
+const UNSAFE: [&str; 3] = [
+    "services/clickhouse-embedded/src/ffi",
+    "shared/adapters/kafka/src/topic_ids.rs",
+    "shared/core/proof/src/lanes",
+];
 
 /// The most lines of a Rust file: one subject, to be read in one go.
 const RUST_LINES_MAX: usize = 600;
@@ -253,6 +256,24 @@ fn unsafe_code_is_where_it_is_known_and_says_why_it_is_sound() {
     }
     assert_eq!(found.len(), UNSAFE.len(), "correct the list of places: {found:?}");
     assert!(wrong.is_empty(), "code whose soundness we answer for:\n{}", wrong.join("\n"));
+}
+
+/// Who may put a file in another's place: the one helper, and what sets a log aside.
+const RENAMING: [&str; 2] = ["shared/adapters/files/src/lib.rs", "shared/adapters/stack/src/process.rs"];
+
+#[test]
+fn files_are_replaced_by_one_helper() {
+    let is_product = |path: &str| {
+        let folder = path.starts_with("shared/") || path.starts_with("services/");
+        folder && path.contains("/src/") && !path.starts_with("shared/adapters/testkit/")
+    };
+    let rust = texts(&["rs"]);
+    let renaming: Vec<&str> = rust
+        .iter()
+        .filter(|file| is_product(&file.path) && product_code(&file.text).contains("fs::rename("))
+        .map(|file| file.path.as_str())
+        .collect();
+    assert_eq!(renaming, RENAMING, "wb_files::replace also syncs the file and its folder");
 }
 
 /// The stable codes in a text: `WB-` and exactly four digits.

@@ -16,6 +16,7 @@ pub mod dcgm;
 mod error;
 pub mod import;
 mod ingest;
+mod kept;
 pub mod miners;
 mod sent;
 pub mod slurm;

@@ -2,11 +2,11 @@
 //! the one after.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use wb_files::Access;
 
 use crate::error::WebhookError;
 
@@ -76,7 +76,7 @@ impl StateDir {
     /// # Errors
     /// [`WebhookError::State`].
     pub fn open(dir: &Path) -> Result<Self, WebhookError> {
-        std::fs::create_dir_all(dir).map_err(failed("make the folder", dir))?;
+        wb_files::make_folder(dir).map_err(failed("make the folder", dir))?;
         Ok(Self { dir: dir.to_owned() })
     }
 
@@ -154,20 +154,12 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, WebhookError> {
     serde_json::from_slice(&bytes).map(Some).map_err(form)
 }
 
-/// Written aside, synced and renamed, and the folder synced.
 fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), WebhookError> {
     let form = |error: serde_json::Error| WebhookError::Form {
         path: path.display().to_string(),
         detail: error.to_string(),
     };
     let text = serde_json::to_string_pretty(value).map_err(form)?;
-    let aside = path.with_extension(format!("new-{}", std::process::id()));
-    let kept = (|| {
-        let mut file = File::create(&aside)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&aside, path)?;
-        path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
-    })();
+    let kept = wb_files::replace(path, text.as_bytes(), Access::Usual);
     kept.map_err(failed("keep the delivery state in", path))
 }

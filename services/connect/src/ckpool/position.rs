@@ -1,13 +1,11 @@
 //! How far each file was read and acknowledged, kept across restarts.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::ConnectError;
+use crate::{ConnectError, kept};
 
 /// What a file was when it was last read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,7 +18,6 @@ struct Entry {
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Stored {
-    version: u32,
     /// By the fingerprint of a file's name and first line, sixteen hex digits: it stays the same when the file is renamed.
     files: BTreeMap<String, Entry>,
 }
@@ -32,8 +29,6 @@ pub(crate) struct Positions {
     stored: Stored,
 }
 
-const VERSION: u32 = 1;
-
 fn name_of(fingerprint: u64) -> String {
     format!("{fingerprint:016x}")
 }
@@ -41,18 +36,7 @@ fn name_of(fingerprint: u64) -> String {
 impl Positions {
     /// Reads the file; one that is not there yet says that nothing was read.
     pub(crate) fn open(path: &Path) -> Result<Self, ConnectError> {
-        let wrong = |detail: String| ConnectError::Position { path: path.to_owned(), detail };
-        let stored = match fs::read_to_string(path) {
-            Ok(text) => serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?,
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                Stored { version: VERSION, files: BTreeMap::new() }
-            }
-            Err(error) => return Err(ConnectError::file("read", path)(error)),
-        };
-        if stored.version != VERSION {
-            return Err(wrong(format!("its version is {}, this program reads {VERSION}", stored.version)));
-        }
-        Ok(Self { path: path.to_owned(), stored })
+        Ok(Self { path: path.to_owned(), stored: kept::load(path)? })
     }
 
     pub(crate) fn offset(&self, fingerprint: u64) -> u64 {
@@ -70,24 +54,16 @@ impl Positions {
         self.stored.files.retain(|name, _| names.contains(name));
     }
 
-    /// Writes the file: beside it first, then into its place, so that it is whole whenever one looks.
+    /// Writes the file.
     pub(crate) fn save(&self) -> Result<(), ConnectError> {
-        let aside = self.path.with_extension("tmp");
-        if let Some(folder) = self.path.parent() {
-            fs::create_dir_all(folder).map_err(ConnectError::file("make the folder", folder))?;
-        }
-        let text = serde_json::to_string_pretty(&self.stored)
-            .map_err(|error| ConnectError::file("write", &aside)(error.into()))?;
-        let mut file = File::create(&aside).map_err(ConnectError::file("write", &aside))?;
-        file.write_all(text.as_bytes())
-            .and_then(|()| file.sync_all())
-            .map_err(ConnectError::file("write", &aside))?;
-        fs::rename(&aside, &self.path).map_err(ConnectError::file("replace", &self.path))
+        kept::save(&self.path, &self.stored)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -1,6 +1,5 @@
 //! `weighbridge export`: what was billed, as files for finance, with their control totals.
 
-use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,6 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 use wb_billing::ports::LedgerLog as _;
 use wb_export::{Control, Entry, Exporter, Request};
+use wb_files::{Access, Replacement};
 use wb_ledger::{Applied, Chain, Event, Hash, State};
 
 use crate::commands::{Run, RunningStack};
@@ -112,15 +112,16 @@ async fn export(stack: &RunningStack, arguments: ExportArguments) -> Result<()> 
     let target = Target::of(&arguments.out, &request);
     let ledger = LedgerTopic(stack.connect().await?.log);
     let records = ledger.read_all_from(0).await?;
-    let mut file = Aside::create(&target.file)?;
+    let cannot_write = |path: &Path| format!("cannot write {}", path.display());
+    let mut file =
+        Replacement::begin(&target.file, Access::Usual).with_context(|| cannot_write(&target.file))?;
     let mut control = write(request, records, arguments.ledger_end, &mut file)?;
     // A file under another name is told under that name.
     control.file.name = target.name();
-    file.keep()?;
+    file.put_in_place().with_context(|| cannot_write(&target.file))?;
     // The totals come last: where they stand, the file is whole.
-    let mut totals = Aside::create(&target.control)?;
-    totals.write(control.to_text()?.as_bytes())?;
-    totals.keep()?;
+    wb_files::replace(&target.control, control.to_text()?.as_bytes(), Access::Usual)
+        .with_context(|| cannot_write(&target.control))?;
     for left in &control.left_out {
         tell(&format!("left out: {} rows of {} {}: {}", left.rows, left.sum.amount, left.currency, left.why));
     }
@@ -133,7 +134,7 @@ fn write(
     request: Request,
     records: Vec<(u64, Vec<u8>)>,
     ledger_end: Option<u64>,
-    file: &mut Aside,
+    file: &mut Replacement,
 ) -> Result<Control> {
     let mut exporter = Exporter::new(request)?;
     let (mut chain, mut state, mut held) = (Chain::default(), State::default(), 0);
@@ -154,7 +155,7 @@ fn write(
         bail!("--ledger-end is {end}, and the ledger ends at {held}");
     }
     let done = exporter.finish(ledger_end.unwrap_or(held))?;
-    file.write(&done.bytes)?;
+    file.write_all(&done.bytes).context("cannot write the export")?;
     Ok(done.control)
 }
 
@@ -163,10 +164,10 @@ fn push(
     ledger_offset: u64,
     record_hash: Hash,
     event: &Event,
-    file: &mut Aside,
+    file: &mut Replacement,
 ) -> Result<()> {
     exporter.push(&Entry { ledger_offset, record_hash, event })?;
-    file.write(&exporter.take())
+    file.write_all(&exporter.take()).context("cannot write the export")
 }
 
 /// Where an export is written.
@@ -185,38 +186,5 @@ impl Target {
 
     fn name(&self) -> String {
         self.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-    }
-}
-
-/// A file that gets its name once it is whole; until then, and if it never is, it has another one.
-struct Aside {
-    path: PathBuf,
-    aside: PathBuf,
-    file: File,
-}
-
-impl Aside {
-    fn create(path: &Path) -> Result<Self> {
-        let mut aside = path.as_os_str().to_owned();
-        aside.push(format!(".part-{}", std::process::id()));
-        let aside = PathBuf::from(aside);
-        let file = File::create(&aside).with_context(|| format!("cannot write {}", aside.display()))?;
-        Ok(Self { path: path.to_owned(), aside, file })
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file.write_all(bytes).with_context(|| format!("cannot write {}", self.aside.display()))
-    }
-
-    fn keep(&self) -> Result<()> {
-        let kept = self.file.sync_all().and_then(|()| std::fs::rename(&self.aside, &self.path));
-        kept.with_context(|| format!("cannot keep {}", self.path.display()))
-    }
-}
-
-impl Drop for Aside {
-    fn drop(&mut self) {
-        // Once it has its name there is nothing left to remove.
-        let _ = std::fs::remove_file(&self.aside);
     }
 }

@@ -1,14 +1,15 @@
 //! Secrets of an installation: made once, kept in `keys/` of the data folder, readable by its
 //! owner alone.
 
-use std::fs::{self, OpenOptions};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use wb_auth::Issuer;
 use wb_events::frame::FrameKey;
+use wb_files::Access;
 
 /// The folder of an installation's secrets.
 pub(crate) struct Keys {
@@ -58,26 +59,14 @@ impl Keys {
     fn make(&self, path: &Path) -> Result<[u8; 32]> {
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).context("the operating system gave no random bytes")?;
-        // Written aside and linked into place: two processes that start at once agree on one key.
-        let aside = self.dir.join(format!("{}.{}", hex(&secret[..4]), std::process::id()));
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&aside)
-            .with_context(|| format!("cannot write {}", aside.display()))?;
-        file.write_all(&secret)?;
-        file.sync_all()?;
-        let linked = fs::hard_link(&aside, path);
-        fs::remove_file(&aside)?;
-        match linked {
-            Ok(()) => Ok(secret),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                let bytes = fs::read(path)?;
-                <[u8; 32]>::try_from(bytes.as_slice()).ok().context("the key of another process is not whole")
-            }
-            Err(error) => Err(error).with_context(|| format!("cannot place {}", path.display())),
+        // Two processes that start at once agree on one key.
+        let is_ours = wb_files::create(path, &secret, Access::Secret)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        if is_ours {
+            return Ok(secret);
         }
+        let bytes = fs::read(path)?;
+        <[u8; 32]>::try_from(bytes.as_slice()).ok().context("the key of another process is not whole")
     }
 }
 

@@ -14,6 +14,7 @@ use wb_billing::Biller;
 use wb_billing::ports::SystemClock;
 use wb_clickhouse::Store;
 use wb_config::Config;
+use wb_files::Access;
 use wb_framearchive::{FolderArchive, FrameArchive};
 use wb_kafka::topics::Partitions;
 use wb_kafka::{CommitsView, Log, TopicPlan};
@@ -146,9 +147,7 @@ fn aggregator_id(data_dir: &Path) -> Result<String> {
     let mut drawn = [0; 8];
     getrandom::fill(&mut drawn).context("the operating system gave no random bytes")?;
     let id = wb_proof::hex::encode(&drawn);
-    // Renamed into place: a start that is killed here leaves no half of an id.
-    let aside = data_dir.join("aggregator.id.new");
-    let kept = std::fs::write(&aside, &id).and_then(|()| std::fs::rename(&aside, &path));
+    let kept = wb_files::replace(&path, id.as_bytes(), Access::Usual);
     kept.with_context(|| format!("the aggregator's id cannot be kept in {}", path.display()))?;
     Ok(id)
 }

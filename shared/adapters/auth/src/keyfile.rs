@@ -1,13 +1,13 @@
 //! Ed25519 keys in files: PKCS#8 and SPKI in PEM form (RFC 8410).
 
-use std::fs::{self, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
+use wb_files::Access;
 
 use crate::error::AuthError;
 
@@ -16,12 +16,6 @@ const KEY_FILE_MAX_BYTES: u64 = 16 * 1024;
 
 /// What precedes the 32 bytes of an Ed25519 public key in SubjectPublicKeyInfo (RFC 8410, 4).
 const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
-
-/// Only the owner may read and write it.
-const PRIVATE_MODE: u32 = 0o600;
-
-/// Everybody may read it.
-const PUBLIC_MODE: u32 = 0o644;
 
 /// Whether a new file holds a secret.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -89,30 +83,10 @@ pub(crate) fn read(path: &Path, secrecy: Secrecy) -> Result<String, AuthError> {
     fs::read_to_string(path).map_err(fail)
 }
 
-/// Creates a file whole or not at all; `false` where it exists already and was left alone.
-///
-/// The content is written and flushed under another name first, then linked: a reader never sees
-/// half a key, and of two processes that create one only the first succeeds.
+/// Creates a file whole or not at all; `false` where it exists already and was left alone. Of two processes that create one
+/// only the first succeeds.
 pub(crate) fn create(path: &Path, content: &str, secrecy: Secrecy) -> Result<bool, AuthError> {
+    let access = if secrecy == Secrecy::Private { Access::Secret } else { Access::Usual };
     let fail = |source| AuthError::KeyFile { action: "create", path: path.display().to_string(), source };
-    let draft =
-        path.with_extension(format!("draft-{}-{:?}", std::process::id(), std::thread::current().id()));
-    let mode = if secrecy == Secrecy::Private { PRIVATE_MODE } else { PUBLIC_MODE };
-    let written =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&draft).and_then(
-            |mut file| {
-                file.write_all(content.as_bytes())?;
-                file.sync_all()
-            },
-        );
-    let linked = written.and_then(|()| match fs::hard_link(&draft, path) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
-        Err(error) => Err(error),
-    });
-    // The draft holds a secret: it must go, whatever happened before.
-    let removed = fs::remove_file(&draft);
-    let created = linked.map_err(fail)?;
-    removed.map_err(fail)?;
-    Ok(created)
+    wb_files::create(path, content.as_bytes(), access).map_err(fail)
 }

@@ -1,17 +1,16 @@
 //! The archive in a folder: one immutable file a block, compressed. Several machines may share it.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use wb_files::Access;
 use wb_fold::{BlockId, LogRecord};
 
 use crate::form::{self, ArchivedBlock};
 use crate::{FORM_BYTES_MAX, FrameArchive, FrameArchiveError};
 
-/// How files that are not whole yet end.
-const ASIDE: &str = "new";
 /// How hard files are compressed: zstd's own default.
 const LEVEL: i32 = 3;
 
@@ -38,41 +37,11 @@ impl FolderArchive {
     pub fn path_of(&self, log_id: &[u8], id: &BlockId) -> PathBuf {
         self.folder_of(log_id, id).join(format!("{:020}.frames", id.block))
     }
+}
 
-    /// Makes a folder and all above it, so that they outlive a power cut.
-    fn make(&self, folder: &Path) -> io::Result<()> {
-        if folder.is_dir() {
-            return Ok(());
-        }
-        fs::create_dir_all(folder)?;
-        let mut made = Some(folder);
-        while let Some(folder) = made {
-            let above = folder.parent().filter(|above| !above.as_os_str().is_empty());
-            if let Some(above) = above {
-                File::open(above)?.sync_all()?;
-            }
-            made = above.filter(|above| above.starts_with(&self.dir));
-        }
-        Ok(())
-    }
-
-    fn write(&self, folder: &Path, path: &Path, form: &[u8]) -> io::Result<()> {
-        self.make(folder)?;
-        let tag = getrandom::u64().map_err(|error| io::Error::other(error.to_string()))?;
-        let aside = path.with_extension(format!("{tag:016x}.{ASIDE}"));
-        let written = (|| {
-            let mut file = File::create_new(&aside)?;
-            file.write_all(&zstd::bulk::compress(form, LEVEL)?)?;
-            file.sync_all()?;
-            fs::rename(&aside, path)
-        })();
-        if written.is_err() {
-            // The failure that is told is the one of the writing.
-            let _ = fs::remove_file(&aside);
-        }
-        written?;
-        File::open(folder)?.sync_all()
-    }
+fn write(folder: &Path, path: &Path, form: &[u8]) -> io::Result<()> {
+    wb_files::make_folder(folder)?;
+    wb_files::replace(path, &zstd::bulk::compress(form, LEVEL)?, Access::Usual)
 }
 
 /// The entries of a folder; none where there is no folder.
@@ -86,7 +55,7 @@ fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// Removes a file that was left half-written, if it is one and old enough.
 fn remove_if_left(path: &Path, age: Duration) -> io::Result<bool> {
-    if path.extension().is_none_or(|extension| extension != ASIDE) {
+    if !wb_files::is_unfinished(path) {
         return Ok(false);
     }
     let written = fs::metadata(path)?.modified()?;
@@ -135,7 +104,7 @@ impl FrameArchive for FolderArchive {
             return Ok(hash);
         }
         let folder = self.folder_of(log_id, id);
-        self.write(&folder, &path, &form)
+        write(&folder, &path, &form)
             .map_err(|source| FrameArchiveError::Write { path: path.clone(), source })?;
         Ok(hash)
     }

@@ -92,7 +92,7 @@ fn what_a_killed_writer_left_is_swept_once_it_is_old() {
     let archive = FolderArchive::new(folder.path());
     assert_eq!(archive.sweep(&LOG, Duration::ZERO).unwrap(), 0, "no archive yet");
     let hash = archive.keep(&LOG, &id(0), &records(0, 3)).unwrap();
-    let left = archive.path_of(&LOG, &id(0)).with_extension("0123456789abcdef.new");
+    let left = archive.path_of(&LOG, &id(0)).with_extension("0123456789abcdef.unfinished");
     fs::write(&left, "half").unwrap();
     assert_eq!(archive.sweep(&LOG, Duration::from_secs(3_600)).unwrap(), 0, "it may be under way");
     assert_eq!(archive.sweep(&LOG, Duration::ZERO).unwrap(), 1);

@@ -159,9 +159,8 @@ impl ProofStore {
             for entry in fs::read_dir(&self.dir)? {
                 let entry = entry?;
                 let path = entry.path();
-                let is_ours = path
-                    .extension()
-                    .is_some_and(|extension| extension == run::EXTENSION || extension == snapshot::ASIDE);
+                let is_run = path.extension().is_some_and(|extension| extension == run::EXTENSION);
+                let is_ours = is_run || wb_files::is_unfinished(&path);
                 let is_old = || {
                     let written = entry.metadata().and_then(|metadata| metadata.modified());
                     written.is_ok_and(|written| written.elapsed().is_ok_and(|age| age >= grace))

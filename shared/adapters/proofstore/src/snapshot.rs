@@ -4,11 +4,12 @@
 //! snapshot that is missing, damaged or of another form is no error: the log is the truth.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, Read as _};
 use std::path::Path;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
+use wb_files::Access;
 use wb_fold::State;
 use wb_fold::snapshot::{Reader, SnapshotError, Writer};
 
@@ -16,8 +17,6 @@ use crate::ProofStore;
 
 /// The name of the file.
 pub const FILE: &str = "snapshot";
-/// The extension of a snapshot that is not in its place yet.
-pub(crate) const ASIDE: &str = "unfinished";
 /// Runs that no snapshot speaks of are kept for so long: a stale owner may not remove those of the
 /// next one, which has not saved its first snapshot yet.
 pub const RUN_GRACE: Duration = Duration::from_secs(3_600);
@@ -67,15 +66,10 @@ pub fn save(dir: &Path, position: &Position, state: &State, store: &ProofStore) 
     writer.count(proofs.len());
     writer.fixed(&proofs);
     writer.fixed(&state.to_bytes());
-    let body = writer.into_bytes();
-    let nonce = getrandom::u64().map_err(|error| io::Error::other(error.to_string()))?;
-    let aside = dir.join(format!("{FILE}-{nonce:016x}.{ASIDE}"));
-    let mut file = File::create(&aside)?;
-    file.write_all(&body)?;
-    file.write_all(&Sha256::digest(&body))?;
-    file.sync_all()?;
-    fs::rename(&aside, dir.join(FILE))?;
-    File::open(dir)?.sync_all()?;
+    let mut content = writer.into_bytes();
+    let hash = Sha256::digest(&content);
+    content.extend_from_slice(&hash);
+    wb_files::replace(&dir.join(FILE), &content, Access::Usual)?;
     store.collect(RUN_GRACE).map_err(io::Error::other)
 }
 

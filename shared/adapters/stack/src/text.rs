@@ -2,28 +2,20 @@
 
 use crate::StackError;
 use std::{
-    fs::{self, File},
-    io::{Read as _, Seek as _, SeekFrom, Write as _},
+    fs::File,
+    io::{Read as _, Seek as _, SeekFrom},
     path::Path,
 };
+use wb_files::Access;
 
 /// Lines of a log that an error shows.
 const TAIL_LINES: usize = 20;
 /// Bytes of a log that are looked at for them; a bound on an error's size.
 const TAIL_BYTES: u64 = 8 * 1024;
 
-/// Replaces a file's content: written beside it, synced, renamed.
+/// Replaces a file's content.
 pub(crate) fn write_whole(path: &Path, content: &str) -> Result<(), StackError> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".new");
-    let temporary = Path::new(&temporary);
-    let write = || -> std::io::Result<()> {
-        let mut file = File::create(temporary)?;
-        file.write_all(content.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(temporary, path)
-    };
-    write().map_err(StackError::io("write", path))
+    wb_files::replace(path, content.as_bytes(), Access::Usual).map_err(StackError::io("write", path))
 }
 
 /// The last lines of what was logged from `offset` on, indented; never fails, for it serves errors.
@@ -55,6 +47,7 @@ pub(crate) fn tail(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn a_tail_keeps_the_last_lines_and_skips_empty_ones() {
@@ -72,15 +65,5 @@ mod tests {
         fs::write(&log, "of the run before\nof this run\n").unwrap();
         assert_eq!(log_tail(&log, 18), "  of this run");
         assert!(log_tail(&dir.path().join("none"), 0).contains("could not be read"));
-    }
-
-    #[test]
-    fn a_file_is_replaced_whole_and_leaves_no_temporary() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("a.txt");
-        write_whole(&file, "one").unwrap();
-        write_whole(&file, "two").unwrap();
-        assert_eq!(fs::read_to_string(&file).unwrap(), "two");
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 }

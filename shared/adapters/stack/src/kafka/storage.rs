@@ -8,13 +8,7 @@ use crate::{
     StackError,
     text::{tail, write_whole},
 };
-use std::{
-    ffi::OsString,
-    fs::{self, File},
-    path::Path,
-    process::Stdio,
-    time::Duration,
-};
+use std::{ffi::OsString, fs, path::Path, process::Stdio, time::Duration};
 use tokio::{process::Command, time::timeout};
 
 /// The storage's folder in the data folder.
@@ -81,8 +75,7 @@ async fn format(jvm: &Jvm<'_>, config: &KafkaConfig, logs: &Path) -> Result<(), 
         said.push_str(&String::from_utf8_lossy(&output.stderr));
         return Err(failed(output.status.to_string(), tail(&said)));
     }
-    fs::rename(&unfinished, logs).map_err(StackError::io("put in place", logs))?;
-    File::open(jvm.data_dir).and_then(|dir| dir.sync_all()).map_err(StackError::io("sync", jvm.data_dir))?;
+    wb_files::rename(&unfinished, logs).map_err(StackError::io("put in place", logs))?;
     fs::remove_dir_all(&work).map_err(StackError::io("remove", &work))
 }
 
