@@ -100,7 +100,7 @@ impl PartitionOwner {
                         topic = block.id.topic,
                         partition = block.id.partition,
                         block = block.id.block,
-                        error = wb_observe::chain(&error),
+                        error = wb_units::with_causes(&error),
                         "a block is not committed yet"
                     );
                 }

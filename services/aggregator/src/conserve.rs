@@ -65,7 +65,10 @@ impl Watch {
                 turn = self.turn(&mut rounds) => turn,
             };
             if let Err(error) = turn {
-                tracing::warn!(error = wb_observe::chain(&error), "the conservation law is not checked now");
+                tracing::warn!(
+                    error = wb_units::with_causes(&error),
+                    "the conservation law is not checked now"
+                );
             }
         }
     }
@@ -117,7 +120,7 @@ impl Watch {
         }
         if let Err(error) = self.commits.write_alarm(&alarm_of(first, breaches.len(), &self.who)).await {
             tracing::error!(
-                error = wb_observe::chain(&error),
+                error = wb_units::with_causes(&error),
                 "the alarm could not be raised; it is tried again"
             );
         }

@@ -41,14 +41,14 @@ pub(crate) async fn collect_garbage(
                 }
             }
             Err(error) => {
-                tracing::warn!(error = wb_observe::chain(&error), "old seals are left for the next time")
+                tracing::warn!(error = wb_units::with_causes(&error), "old seals are left for the next time")
             }
         }
         match store.collect_garbage().await {
             Ok(0) => {}
             Ok(found) => tracing::info!(found, "attempts that lost were removed"),
             Err(error) => {
-                tracing::warn!(error = wb_observe::chain(&error), "garbage is left for the next time")
+                tracing::warn!(error = wb_units::with_causes(&error), "garbage is left for the next time")
             }
         }
     }

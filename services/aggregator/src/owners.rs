@@ -153,7 +153,7 @@ async fn keep_running(owner: PartitionOwner, mut shutdown: watch::Receiver<bool>
                 tracing::error!(
                     topic = owner.chain.topic,
                     partition = owner.chain.partition,
-                    error = wb_observe::chain(&error),
+                    error = wb_units::with_causes(&error),
                     "the partition stopped and is begun again from its last name"
                 );
             }

@@ -43,7 +43,7 @@ async fn run(store: Store, mut follow: mpsc::Receiver<Won>, mut shutdown: watch:
         match step(&store, &mut batch, &mut projected_to).await {
             Ok(()) => pause = RETRY_MIN,
             Err(error) => {
-                tracing::warn!(error = wb_observe::chain(&error), "commits are not projected yet");
+                tracing::warn!(error = wb_units::with_causes(&error), "commits are not projected yet");
                 tokio::select! {
                     () = tokio::time::sleep(pause) => {}
                     () = stopped(&mut shutdown) => return,

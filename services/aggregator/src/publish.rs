@@ -102,7 +102,7 @@ pub(crate) async fn keep_publishing(
                     publisher.until_it_stands_still().await;
                 }
                 Err(error) => {
-                    tracing::warn!(error = wb_observe::chain(&error), "usage is not published yet");
+                    tracing::warn!(error = wb_units::with_causes(&error), "usage is not published yet");
                     tokio::time::sleep(pause).await;
                     pause = pause.saturating_mul(2).min(RETRY_MAX);
                 }

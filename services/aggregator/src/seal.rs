@@ -105,7 +105,10 @@ impl Sealer {
             let waiting = match self.waiting().await {
                 Ok(waiting) => waiting,
                 Err(error) => {
-                    tracing::warn!(error = wb_observe::chain(&error), "it is not known what is to be sealed");
+                    tracing::warn!(
+                        error = wb_units::with_causes(&error),
+                        "it is not known what is to be sealed"
+                    );
                     continue;
                 }
             };
@@ -123,7 +126,9 @@ impl Sealer {
                     tracing::info!(cut, days, took_ms = began.elapsed().as_millis(), "days are sealed");
                 }
                 Ok(Pass::Nothing | Pass::Overtaken) => {}
-                Err(error) => tracing::warn!(error = wb_observe::chain(&error), "days are not sealed yet"),
+                Err(error) => {
+                    tracing::warn!(error = wb_units::with_causes(&error), "days are not sealed yet")
+                }
             }
             (last, pause) =
                 (Instant::now(), pace.pause_min.max(began.elapsed().saturating_mul(pace.pause_factor)));

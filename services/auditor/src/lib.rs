@@ -73,17 +73,3 @@ impl Auditor {
         Ok(Refold::new(self.records_of(pin, archive_first), self.frame_key.clone(), scratch, first))
     }
 }
-
-/// An error with its causes in one line.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let part = inner.to_string();
-        if !text.ends_with(&part) {
-            text = format!("{text}: {part}");
-        }
-        cause = inner.source();
-    }
-    text
-}

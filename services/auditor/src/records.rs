@@ -8,6 +8,7 @@ use wb_events::commits::{TopicPartition, WonCommit};
 use wb_fold::{BlockId, LogRecord};
 use wb_framearchive::{ArchivedBlock, FrameArchive, FrameArchiveError, form};
 use wb_kafka::{Log, LogError, Reader};
+use wb_units::with_causes;
 
 use crate::AuditError;
 
@@ -147,7 +148,7 @@ impl Records {
             Ok(records) => records,
             // What is missing in the middle of the log, or was dropped meanwhile, may be archived.
             Err(AuditError::Log(error @ (LogError::Gap { .. } | LogError::Read { .. }))) => {
-                return Ok(Err(crate::with_causes(&error)));
+                return Ok(Err(with_causes(&error)));
             }
             Err(error) => return Err(error),
         };

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wb_events::commits::{TopicPartition, WonCommit};
 use wb_fold::FoldedBlock;
+use wb_units::with_causes;
 
+use crate::AuditError;
 use crate::blocks::rows;
 use crate::finding::Place;
 use crate::records::{block_id, chain_of};
 use crate::scrub::Scrub;
-use crate::{AuditError, with_causes};
 
 impl Scrub<'_> {
     /// Repairs in the order in which one needs the other.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 use wb_ledger::{Draft, Hash, Invoice, InvoiceDates};
 use wb_rating::Period;
+use wb_units::time::{DAY_US, day_of};
 
 use crate::ahead::Ahead;
 use crate::bill::{Bill, Completeness, bill};
@@ -210,7 +211,6 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
 
     /// Issued now, and due that many days later.
     fn dates(&self, days: u64) -> InvoiceDates {
-        const DAY_US: i64 = 86_400_000_000;
         let issued_us = self.clock.now_us();
         let terms_us = i64::try_from(days).unwrap_or(i64::MAX).saturating_mul(DAY_US);
         InvoiceDates { issued_us, due_us: issued_us.saturating_add(terms_us) }
@@ -331,10 +331,8 @@ pub(crate) fn balances_of(
 
 /// The UTC days that a month has part of in any time zone.
 fn utc_days(period: &str) -> Result<std::ops::RangeInclusive<i32>, BillerError> {
-    const DAY_US: i64 = 86_400_000_000;
     let month = Period::month(period, "UTC")?;
-    let day = |at_us: i64| i32::try_from(at_us.div_euclid(DAY_US)).unwrap_or(i32::MAX);
-    Ok(day(month.interval.start_us).saturating_sub(1)..=day(month.interval.end_us))
+    Ok(day_of(month.interval.start_us).saturating_sub(1)..=day_of(month.interval.end_us))
 }
 
 fn summary(document: &IssuedDocument, new: bool) -> Issued {

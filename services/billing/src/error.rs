@@ -329,13 +329,7 @@ impl BillerError {
 /// Each failed contract with the whole chain of its reasons.
 fn list(failures: &[ContractFailure]) -> String {
     let describe = |failure: &ContractFailure| {
-        let mut text = format!("{}: {}", failure.contract_id, failure.error);
-        let mut next = std::error::Error::source(&failure.error);
-        while let Some(error) = next {
-            text.push_str(&format!(": {error}"));
-            next = error.source();
-        }
-        text
+        format!("{}: {}", failure.contract_id, wb_units::with_causes(&failure.error))
     };
     failures.iter().map(describe).collect::<Vec<_>>().join("; ")
 }

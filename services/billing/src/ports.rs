@@ -5,7 +5,7 @@ use std::future::Future;
 
 pub use wb_counted::{
     AllocationRow, Backing, BlockId, CorrectionsRead, EachWork, FactRow, Holding, ReadingRow, Recorded,
-    SampleRow, SealedDays, Touched, WorkRead, day_of,
+    SampleRow, SealedDays, Touched, WorkRead,
 };
 use wb_ledger::{ChainHead, EvidenceBlock, WonRecord};
 use wb_rating::WorkSlice;

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use wb_ledger::{Hash, canonical};
-use wb_rating::{Contract, ContractError, Period, Versions, moment};
+use wb_rating::{Contract, ContractError, Period, Versions};
 use wb_units::Interval;
-use wb_units::time::boundary_at_or_after;
+use wb_units::time::{boundary_at_or_after, rfc3339};
 
 use crate::error::BillerError;
 use crate::ports::{BlockId, Holding, UsageStore};
@@ -226,8 +226,8 @@ fn check_versions(contract_id: &str, spans: &[Span], period: Interval) -> Result
                 entity: contract_id.to_owned(),
                 detail: format!(
                     "its document holds from {}, but the fact takes effect at {}; both name one instant",
-                    moment(from_us),
-                    moment(span.interval.start_us)
+                    rfc3339(from_us),
+                    rfc3339(span.interval.start_us)
                 ),
             });
         }

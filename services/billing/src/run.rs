@@ -53,7 +53,10 @@ async fn run_bills<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock, T: Runni
         }
         let left = pass.as_ref().map_or(0, |pass| pass.left);
         if let Err(error) = pass {
-            tracing::warn!(error = wb_observe::chain(&error), "running bills are not brought up to date yet");
+            tracing::warn!(
+                error = wb_units::with_causes(&error),
+                "running bills are not brought up to date yet"
+            );
             // What was computed and not written is computed again.
             bills = RunningBills::default();
         }
@@ -72,7 +75,7 @@ async fn project_ledger<L: LedgerLog, T: LedgerTable>(
 ) {
     loop {
         if let Err(error) = projector.project(&ledger).await {
-            tracing::warn!(error = wb_observe::chain(&error), "the ledger is not projected yet");
+            tracing::warn!(error = wb_units::with_causes(&error), "the ledger is not projected yet");
         }
         tokio::select! {
             () = stopped(&mut stopping) => return,

@@ -11,7 +11,6 @@ use std::collections::BTreeSet;
 
 use wb_metering::billable::Coverage;
 use wb_metering::corrections::Corrections;
-pub(crate) use wb_rating::moment;
 use wb_rating::{CountGroup, DepositHeld, Needs, PrepaidGrant, PriceFact, Usage};
 use wb_units::Interval;
 use wb_units::decimal::{self, Excess};

@@ -11,7 +11,7 @@ mod rpc;
 
 use std::time::Duration;
 
-use crate::{ConnectError, Ingest, Stop, now_us};
+use crate::{ConnectError, Ingest, Refused, Stop, now_us};
 use chain::Chain;
 use rpc::{Node, RpcError};
 
@@ -55,9 +55,7 @@ pub async fn run(options: &Options, ingest: &Ingest, stop: &Stop) -> Result<Summ
                 let facts = chain.facts(&seen, now_us());
                 if !facts.is_empty() {
                     let Some(refused) = ingest.post(&facts, stop).await? else { break };
-                    for refused in &refused {
-                        tracing::error!(code = refused.code, reason = refused.reason, "a fact was refused");
-                    }
+                    refused.iter().for_each(Refused::log);
                     summary.facts += count(facts.len() - refused.len());
                     summary.refused += count(refused.len());
                 }

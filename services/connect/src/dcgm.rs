@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use wb_metering::gpu::dcgm::{self, DeviceReading};
 use wb_metering::prometheus::{self, EXPOSITION_MAX_BYTES};
 
-use crate::{ConnectError, Ingest, Stop, id_of, now_us};
+use crate::{ConnectError, Ingest, Refused, Stop, id_of, now_us};
 
 /// Exporters that one connector scrapes.
 pub const URLS_MAX: usize = 10_000;
@@ -111,14 +111,7 @@ pub async fn run(options: &Options, ingest: &Ingest, stop: &Stop) -> Result<Summ
         }
         for part in events.chunks(READINGS_AT_ONCE) {
             let Some(refused) = ingest.post(part, stop).await? else { return Ok(summary) };
-            for refused in &refused {
-                tracing::error!(
-                    code = refused.code,
-                    field = refused.field,
-                    reason = refused.reason,
-                    "a reading was refused"
-                );
-            }
+            refused.iter().for_each(Refused::log);
             let count = |events: usize| u64::try_from(events).unwrap_or(u64::MAX);
             summary.refused += count(refused.len());
             summary.taken += count(part.len().saturating_sub(refused.len()));

@@ -30,6 +30,13 @@ pub struct Refused {
     pub reason: String,
 }
 
+impl Refused {
+    pub(crate) fn log(&self) {
+        let Self { code, field, reason, .. } = self;
+        tracing::error!(code, field, reason, "an event was refused");
+    }
+}
+
 #[derive(Deserialize)]
 struct Answer {
     events: Vec<EventAnswer>,

@@ -15,6 +15,19 @@ impl Stop {
         Self(told)
     }
 
+    /// Ends when a future does, such as one that waits for a signal.
+    #[must_use]
+    pub fn after(end: impl Future<Output = ()> + Send + 'static) -> Self {
+        let (told, stop) = watch::channel(false);
+        tokio::spawn(async move {
+            end.await;
+            told.send_replace(true);
+            // Kept until all is over: a dropped sender says nothing.
+            told.closed().await;
+        });
+        Self(stop)
+    }
+
     /// Whether it is time to end.
     #[must_use]
     pub fn is_told(&self) -> bool {

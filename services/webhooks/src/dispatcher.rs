@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
+use wb_units::with_causes;
 
 use crate::FAILURES_MAX;
 use crate::endpoint::Endpoint;
@@ -104,7 +105,11 @@ where
             match outbox.refresh(&self.ledger).await {
                 Ok(()) => self.begin_rounds(&outbox, &mut rounds, &mut at_work),
                 Err(error) => {
-                    warn!(code = error.code(), error = %chain(&error), "webhooks cannot read the ledger on")
+                    warn!(
+                        code = error.code(),
+                        error = with_causes(&error),
+                        "webhooks cannot read the ledger on"
+                    )
                 }
             }
             let pause = tokio::time::sleep(self.pace.look_every);
@@ -131,7 +136,12 @@ where
             let delivery = match self.load(endpoint, outbox.end()) {
                 Ok(delivery) => delivery,
                 Err(error) => {
-                    warn!(endpoint = endpoint.id, code = error.code(), error = %chain(&error), "an endpoint waits");
+                    warn!(
+                        endpoint = endpoint.id,
+                        code = error.code(),
+                        error = with_causes(&error),
+                        "an endpoint waits"
+                    );
                     continue;
                 }
             };
@@ -164,7 +174,7 @@ where
                 at_work[index] = false;
                 if let Err(error) = result {
                     let endpoint = &self.endpoints[index].id;
-                    warn!(%endpoint, code = error.code(), error = %chain(&error), "a delivery could not be noted");
+                    warn!(%endpoint, code = error.code(), error = with_causes(&error), "a delivery could not be noted");
                 }
             }
             // Nobody knows whose it was: all are free again, and a second round of one sends the same ids.
@@ -253,16 +263,6 @@ impl<C: Clock, J: Jitter> Round<C, J> {
             }
         }
     }
-}
-
-fn chain(error: &WebhookError) -> String {
-    let mut text = error.to_string();
-    let mut next = std::error::Error::source(error);
-    while let Some(reason) = next {
-        text.push_str(&format!(": {reason}"));
-        next = reason.source();
-    }
-    text
 }
 
 #[cfg(test)]

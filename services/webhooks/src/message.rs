@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 use wb_ledger::{Applied, Chain, Event, Hash, LedgerRecord, canonical};
+use wb_units::time::rfc3339;
 
 use crate::error::WebhookError;
 use crate::ports::LedgerSource;
@@ -89,8 +90,7 @@ impl Message {
         if let Some(period) = record.body.get("period").and_then(|period| period.get("text")) {
             data.insert("period".to_owned(), period.clone());
         }
-        let timestamp =
-            jiff::Timestamp::from_microsecond(record.at_us).map(|at| at.to_string()).unwrap_or_default();
+        let timestamp = rfc3339(record.at_us);
         let body = json!({ "type": event_type, "timestamp": timestamp, "data": data });
         let body = canonical::write(&body)
             .map_err(|source| WebhookError::Message { offset: ledger_offset, source })?;

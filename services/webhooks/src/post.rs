@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode, header};
+use wb_units::followed_by_causes;
 
 use crate::endpoint::Endpoint;
 use crate::error::WebhookError;
@@ -103,12 +104,7 @@ impl Post {
 
 /// An error and its reasons, without the address, whose query may hold a key.
 fn words_of(error: &reqwest::Error) -> String {
-    let mut text =
+    let outermost =
         if error.is_timeout() { "it did not answer in time".to_owned() } else { error.to_string() };
-    let mut next = std::error::Error::source(error);
-    while let Some(reason) = next {
-        text.push_str(&format!(": {reason}"));
-        next = reason.source();
-    }
-    text.chars().take(FAILURE_CHARS_MAX).collect()
+    followed_by_causes(outermost, error).chars().take(FAILURE_CHARS_MAX).collect()
 }

@@ -2,8 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// SplitMix64 (Steele, Lea and Flood, 2014).
-pub(crate) struct Random(u64);
+pub(crate) struct Random(wb_testkit::Random);
 
 impl Random {
     pub(crate) fn new(test: &str) -> Self {
@@ -11,25 +10,17 @@ impl Random {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros();
         let seed = given.unwrap_or_else(|| u64::try_from(now).unwrap());
         eprintln!("{test}: WEIGHBRIDGE_SEED={seed}");
-        Self(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        Self(wb_testkit::Random::of(seed, test))
     }
 
     /// A number below a bound.
     pub(crate) fn number(&mut self, bound: u64) -> u64 {
-        self.next() % bound
+        self.0.below(bound)
     }
 
     /// A time below a bound.
     pub(crate) fn below(&mut self, bound: Duration) -> Duration {
         let bound_ms = u64::try_from(bound.as_millis()).unwrap();
-        Duration::from_millis(self.next() % bound_ms)
+        Duration::from_millis(self.0.below(bound_ms))
     }
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use wb_testkit::Random;
 
 use crate::faults::storm::Storm;
 use crate::faults::{Counts, committed_late, strace, syscalls};
 use crate::load::Load;
 use crate::oracle;
-use crate::random::Random;
 use crate::readers;
 use crate::report::{Arm, Report};
 use crate::site::{Layout, Site};

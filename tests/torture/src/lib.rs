@@ -13,7 +13,6 @@ pub mod faults;
 pub mod load;
 pub mod oracle;
 pub mod part;
-pub mod random;
 pub mod readers;
 pub mod report;
 pub mod site;

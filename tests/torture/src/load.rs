@@ -11,9 +11,9 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use wb_testkit::Random;
 
 use crate::oracle::Truth;
-use crate::random::Random;
 use crate::site::Site;
 
 pub use generate::{Batch, Generator, Wanted};

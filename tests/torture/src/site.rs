@@ -11,8 +11,7 @@ use wb_auth::GeneratedKey;
 use wb_events::frame::FrameKey;
 use wb_kafka::{Log, LogSettings, TopicPlan};
 use wb_stack::{KafkaConfig, ProcessConfig};
-
-use crate::random::Random;
+use wb_testkit::Random;
 
 /// How long a process may take to be ready.
 const START_TIMEOUT: Duration = Duration::from_secs(60);

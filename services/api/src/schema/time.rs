@@ -2,7 +2,7 @@
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use jiff::Timestamp;
-use wb_units::time::Micros;
+use wb_units::time::{Micros, rfc3339};
 
 /// An instant in UTC as RFC 3339 text, such as `2026-10-01T00:05:00Z`, exact to the microsecond.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,10 +25,7 @@ impl ScalarType for Time {
     }
 
     fn to_value(&self) -> Value {
-        // Instants outside the years -9999 to 9999 do not come from any accepted event.
-        let text = Timestamp::from_microsecond(self.0)
-            .map_or_else(|_| format!("{} microseconds since 1970", self.0), |instant| instant.to_string());
-        Value::String(text)
+        Value::String(rfc3339(self.0))
     }
 }
 

@@ -12,9 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tracing::warn;
 use wb_ledger::{Draft, Invoice};
-use wb_rating::{Period, moment};
+use wb_rating::Period;
 use wb_units::Micros;
-use wb_units::time::interval_start;
+use wb_units::time::{interval_start, rfc3339};
 
 use super::{Biller, Drawn, balances_of};
 use crate::bill::{Completeness, bill};
@@ -238,7 +238,7 @@ fn open_months(
 
 /// The months of UTC before, of and after an instant, those that have a name.
 fn months_around(now_us: Micros) -> Vec<String> {
-    let text = moment(now_us);
+    let text = rfc3339(now_us);
     let number = |range: std::ops::Range<usize>| text.get(range).and_then(|part| part.parse::<u32>().ok());
     let (Some(year), Some(month)) = (number(0..4), number(5..7)) else { return Vec::new() };
     let months = (year * 12 + month).saturating_sub(2)..=(year * 12 + month);

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wb_metering::billable::allocations;
 use wb_metering::gpu::allocation::{Allocation, Share};
-use wb_metering::report::machine::{Record, union};
+use wb_metering::report::machine::Record;
 use wb_rating::{GpuAvailability, GpuSpan};
+use wb_units::time::rfc3339;
 use wb_units::{Interval, Micros};
 
+use super::Reading;
 use super::machines::MACHINES_AT_ONCE;
-use super::{Reading, moment};
 use crate::error::BillerError;
 use crate::ports::UsageStore;
 
@@ -47,7 +48,7 @@ impl<S: UsageStore> Reading<'_, S> {
             let mut records = self.empty_records(ids);
             self.add_allocations(ids, &mut records).await?;
             for (node_id, record) in &records {
-                let held = held.get(node_id).cloned().map(union).unwrap_or_default();
+                let held = held.get(node_id).cloned().map(Interval::union).unwrap_or_default();
                 let (found, _) = allocations(record, self.part.interval);
                 for allocation in &found {
                     spans.extend(held.iter().filter_map(|held| span(allocation, *held)));
@@ -86,7 +87,7 @@ impl<S: UsageStore> Reading<'_, S> {
                     contract_id: self.part.contract.contract_id.clone(),
                     machine_id: holding.machine_id.clone(),
                     what: "the number of GPUs",
-                    at: moment(covered_us),
+                    at: rfc3339(covered_us),
                 });
             }
         }

@@ -9,12 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use wb_events::facts;
 use wb_metering::billable::{Coverage, MachineEnergy, curtailed_nj, hear, machine_time, meters, order_of};
 use wb_metering::energy::witness::Witness;
-use wb_metering::report::machine::{Record, Register, Rules, Stand, union};
+use wb_metering::report::machine::{Record, Register, Rules, Stand};
 use wb_metering::uptime::{Status, Windows};
 use wb_rating::{CurtailedSlice, EnergyGroup, EnergySlice, FleetGroup, UptimeGroup, Usage};
+use wb_units::time::rfc3339;
 use wb_units::{Interval, Micros};
 
-use super::{Reading, moment};
+use super::Reading;
 use crate::error::BillerError;
 use crate::ports::{Backing, UsageStore};
 use crate::reference::Dated;
@@ -286,7 +287,7 @@ impl<S: UsageStore> Reading<'_, S> {
             contract_id: self.part.contract.contract_id.clone(),
             machine_id: record.machine_id.clone(),
             what: "rated power and GPUs",
-            at: moment(at_us),
+            at: rfc3339(at_us),
         })
     }
 
@@ -323,8 +324,8 @@ impl<S: UsageStore> Reading<'_, S> {
             }
             windows.maintenance.extend(parts);
         }
-        windows.curtailment = union(windows.curtailment);
-        windows.maintenance = union(windows.maintenance);
+        windows.curtailment = Interval::union(windows.curtailment);
+        windows.maintenance = Interval::union(windows.maintenance);
         if self.needs_time() || self.needs.fleet {
             self.blocks.extend(blocks);
         }

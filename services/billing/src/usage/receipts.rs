@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use wb_rating::Receipt;
+use wb_units::time::rfc3339;
 use wb_units::{Interval, Micros};
 
-use super::{Reading, moment};
+use super::Reading;
 use crate::error::BillerError;
 use crate::ports::{BlockId, UsageStore};
 
@@ -66,7 +67,7 @@ impl<S: UsageStore> Reading<'_, S> {
                         return Err(BillerError::SharedReceipt {
                             pool: paid.pool.to_owned(),
                             site_id: paid.site_id.to_owned(),
-                            at: moment(paid.at_us),
+                            at: rfc3339(paid.at_us),
                             contracts: contracts.into_iter().collect::<Vec<_>>().join(", "),
                         });
                     }

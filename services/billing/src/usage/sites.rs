@@ -10,10 +10,11 @@ use wb_metering::energy::witness::Witness;
 use wb_metering::report::machine::Rules;
 use wb_metering::uptime::Windows;
 use wb_rating::SiteEnergy;
+use wb_units::time::rfc3339;
 use wb_units::{Interval, Micros, SETTLEMENT_INTERVAL_US};
 
+use super::Reading;
 use super::machines::MACHINES_AT_ONCE;
-use super::{Reading, moment};
 use crate::error::BillerError;
 use crate::ports::UsageStore;
 
@@ -33,7 +34,7 @@ impl<S: UsageStore> Reading<'_, S> {
                     contract_id: self.part.contract.contract_id.clone(),
                     machine_id: holding.machine_id.clone(),
                     what: "the site",
-                    at: moment(holding.interval.start_us),
+                    at: rfc3339(holding.interval.start_us),
                 });
             }
         }

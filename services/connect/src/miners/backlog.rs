@@ -3,7 +3,7 @@
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::{ConnectError, Ingest, Stop};
+use crate::{ConnectError, Ingest, Refused, Stop};
 
 /// Bytes of one request: half of what ingest takes, so that one more sample never is too much.
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -88,14 +88,7 @@ async fn send(ingest: Ingest, stop: Stop, mut waiting: mpsc::Receiver<Batch>) ->
     let mut sent = Sent::default();
     while let Some(batch) = waiting.recv().await {
         let Some(refused) = ingest.post_lines(batch.lines, batch.events, &stop).await? else { break };
-        for refused in &refused {
-            tracing::error!(
-                code = refused.code,
-                field = refused.field,
-                reason = refused.reason,
-                "a sample was refused"
-            );
-        }
+        refused.iter().for_each(Refused::log);
         let count = |events: usize| u64::try_from(events).unwrap_or(u64::MAX);
         sent.refused += count(refused.len());
         sent.taken += count(batch.events.saturating_sub(refused.len()));

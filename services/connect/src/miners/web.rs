@@ -8,6 +8,7 @@ use reqwest::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use reqwest::{RequestBuilder, Response};
 use serde_json::{Value, json};
 use wb_metering::miner::ANSWERS_MAX_BYTES;
+use wb_units::with_causes;
 
 use super::json::repaired;
 use super::rpc::{Fault, beginning};
@@ -107,12 +108,6 @@ async fn sent(request: RequestBuilder, within: Duration) -> Result<Response, Fau
             Fault::Closed(format!(": {whole}"))
         }
     })
-}
-
-/// An error with its causes: the outermost one only says that something was sent.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 async fn read(mut answer: Response) -> Result<String, Fault> {

@@ -193,7 +193,7 @@ fn child(folder: &Path, endpoints: &[(&str, &Receiver)]) -> Command {
     let endpoints = endpoints.iter().map(|(id, receiver)| format!("{id}={}", receiver.url()));
     let told: Vec<String> = std::iter::once(folder.display().to_string()).chain(endpoints).collect();
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "child_that_delivers", "--nocapture"]).env(CHILD, told.join(" "));
+    command.args(["--exact", "delivery::child_that_delivers", "--nocapture"]).env(CHILD, told.join(" "));
     command.stdout(Stdio::null());
     command
 }

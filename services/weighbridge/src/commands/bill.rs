@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand};
 use wb_billing::{CloseRequest, Done, Issued, IssuedAs, Policy, Progress, Signature};
 use wb_ledger::{Command, Event, Step, Total};
+use wb_units::time::rfc3339;
 
 use crate::commands::document::{self, DocumentArguments, Shape};
 use crate::commands::evidence;
@@ -388,14 +389,9 @@ async fn show(biller: &LiveBiller, id: &str, recompute: bool) -> Result<()> {
 
 async fn tell_history(biller: &LiveBiller, id: &str) -> Result<()> {
     for entry in biller.history(id).await? {
-        tell(&format!("{} {} by {}: {}", instant_text(entry.at_us), entry.kind, entry.who, entry.why));
+        tell(&format!("{} {} by {}: {}", rfc3339(entry.at_us), entry.kind, entry.who, entry.why));
     }
     Ok(())
-}
-
-/// An instant as text, UTC.
-pub(crate) fn instant_text(at_us: i64) -> String {
-    jiff::Timestamp::from_microsecond(at_us).map_or_else(|_| at_us.to_string(), |time| time.to_string())
 }
 
 /// Does a command and says what came of it.

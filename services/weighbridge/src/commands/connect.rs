@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
-use tokio::sync::watch;
 use wb_connect::{Ingest, Stop, bitcoind, ckpool};
 
 use crate::commands::{Run, RunningIngest};
@@ -105,15 +104,7 @@ async fn connect(arguments: ConnectArguments) -> Result<ExitCode> {
         "no API key: set WEIGHBRIDGE_SOURCE_KEY to the key of a source of ingest"
     );
     let ingest = Ingest::new(&arguments.ingest, arguments.source_key)?;
-    let (told, stop) = watch::channel(false);
-    let end = end_signal(false)?;
-    tokio::spawn(async move {
-        end.await;
-        told.send_replace(true);
-        // Kept until all is over: a dropped sender says nothing.
-        told.closed().await;
-    });
-    let (once, stop) = (arguments.once, Stop::new(stop));
+    let (once, stop) = (arguments.once, Stop::after(end_signal(false)?));
     match arguments.from {
         From::Ckpool {
             dir,

@@ -7,8 +7,9 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use wb_billing::Backtest;
-use wb_rating::{Contract, Difference, Format, differences, document_json, moment, position_of};
+use wb_rating::{Contract, Difference, Format, differences, document_json, position_of};
 use wb_units::decimal;
+use wb_units::time::rfc3339;
 
 use crate::commands::{Nothing, Run, RunningStack, StackForNames, needs_of};
 use crate::console::{print, tell};
@@ -173,7 +174,7 @@ async fn document(stack: &RunningStack, name: &str) -> Result<(String, Format)> 
                 format!(
                     "{} (from {})",
                     number(body).unwrap_or_else(|| "unreadable".to_owned()),
-                    moment(*from_us)
+                    rfc3339(*from_us)
                 )
             })
             .collect();

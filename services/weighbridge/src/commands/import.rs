@@ -5,7 +5,6 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
-use tokio::sync::watch;
 use wb_connect::import::{self, Facts, FileFormat, PriceDefaults};
 use wb_connect::{Ingest, Stop};
 
@@ -117,14 +116,7 @@ async fn send(facts: &Facts, to: SendTo, what: &str) -> Result<()> {
         "no API key: set WEIGHBRIDGE_SOURCE_KEY to the key of a source of ingest with the role operator"
     );
     let ingest = Ingest::new(&to.ingest, to.source_key)?;
-    let (told, stop) = watch::channel(false);
-    let end = end_signal(false)?;
-    tokio::spawn(async move {
-        end.await;
-        told.send_replace(true);
-        told.closed().await;
-    });
-    let sent = import::send(facts, &ingest, &Stop::new(stop)).await?;
+    let sent = import::send(facts, &ingest, &Stop::after(end_signal(false)?)).await?;
     print(&format!("{sent} of {} {what} are durable", facts.len()))?;
     anyhow::ensure!(sent == facts.len(), "stopped before the end: import the file again");
     Ok(())

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use wb_clickhouse::quarantine::{QUARANTINE_LIST_MAX, QuarantineFilter, QuarantineId, Quarantined};
 use wb_events::{Event, output};
 use wb_redrive::{RedriveError, Redriver};
+use wb_units::time::rfc3339;
 
 use crate::commands::{Run, RunningStack};
 use crate::console::{print, tell};
@@ -67,10 +68,6 @@ fn now_us() -> Result<i64> {
     i64::try_from(now.as_micros()).context("the clock stands far ahead")
 }
 
-fn time(at_us: i64) -> String {
-    jiff::Timestamp::from_microsecond(at_us).map_or_else(|_| at_us.to_string(), |time| time.to_string())
-}
-
 impl Run for QuarantineCommand {
     type Needs = RunningStack;
 
@@ -125,7 +122,7 @@ fn as_json(row: &Quarantined) -> Value {
 
 fn as_line(row: &Quarantined) -> String {
     let source = if row.source.is_empty() { "-" } else { &row.source };
-    let at = time(row.append_time_us);
+    let at = rfc3339(row.append_time_us);
     let line = format!("{}  {}  {at}  {source}  {} bytes  {}", row.id, row.code, row.bytes, row.reason);
     let fact = redriven(row);
     if fact.is_null() {
@@ -173,7 +170,7 @@ async fn redrive(connected: Connected, arguments: RedriveArguments) -> Result<()
             }
             // One that cannot be re-driven keeps none of the others back.
             Err(error @ (RedriveError::Cannot { .. } | RedriveError::Unknown { .. })) => {
-                tell(&format!("weighbridge: {}", wb_observe::chain(&error)));
+                tell(&format!("weighbridge: {}", wb_units::with_causes(&error)));
                 left += 1;
             }
             Err(error) => return Err(error.into()),

@@ -167,7 +167,7 @@ async fn keep_kafka(mut kafka: Kafka, config: KafkaConfig, mut stop: watch::Rece
         tokio::select! {
             () = stopped(&mut stop) => {
                 if let Err(error) = kafka.stop().await {
-                    tracing::warn!(error = wb_observe::chain(&error), "Kafka did not stop as it should");
+                    tracing::warn!(error = wb_units::with_causes(&error), "Kafka did not stop as it should");
                 }
                 return;
             }
@@ -178,7 +178,7 @@ async fn keep_kafka(mut kafka: Kafka, config: KafkaConfig, mut stop: watch::Rece
             tokio::time::sleep(RESTART_PAUSE).await;
             match Kafka::start(config.clone()).await {
                 Ok(started) => break started,
-                Err(error) => tracing::error!(error = wb_observe::chain(&error), "Kafka does not start"),
+                Err(error) => tracing::error!(error = wb_units::with_causes(&error), "Kafka does not start"),
             }
             if *stop.borrow() {
                 return;
@@ -192,7 +192,7 @@ async fn keep_engine(mut engine: Process, config: ProcessConfig, port: u16, mut 
         tokio::select! {
             () = stopped(&mut stop) => {
                 if let Err(error) = engine.stop().await {
-                    tracing::warn!(error = wb_observe::chain(&error), "the engine did not stop as it should");
+                    tracing::warn!(error = wb_units::with_causes(&error), "the engine did not stop as it should");
                 }
                 return;
             }
@@ -205,7 +205,7 @@ async fn keep_engine(mut engine: Process, config: ProcessConfig, port: u16, mut 
                 Ok(started) => break started,
                 Err(error) => {
                     tracing::error!(
-                        error = wb_observe::chain(&error),
+                        error = wb_units::with_causes(&error),
                         "the ClickHouse engine does not start"
                     );
                 }

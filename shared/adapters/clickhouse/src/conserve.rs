@@ -11,13 +11,14 @@ use std::fmt;
 use clickhouse::query::Query;
 use ruint::aliases::U256;
 use serde::Deserialize;
+use wb_units::time::{DAY_US, day_start};
 
 use crate::client::Store;
 use crate::conditions::committed_between;
 use crate::corrections::CorrectionsAt;
 use crate::error::{StoreError, query_failed};
 use crate::read::Cut;
-use crate::sealed::{DAY_US, reading_rows, sealed_cut_query, work_rows};
+use crate::sealed::{reading_rows, sealed_cut_query, work_rows};
 
 /// Names that one check of blocks may span.
 pub const WINDOW_NAMES: u64 = 1_024;
@@ -260,7 +261,7 @@ impl Store {
         let within = |column: &str| format!("{column} >= {{from:Int64}} AND {column} < {{to:Int64}}");
         let (interval, event) = (within("interval_start_us"), within("event_time_us"));
         let figures = async |sql: String| -> Result<Figures, StoreError> {
-            let from = i64::from(day).saturating_mul(DAY_US);
+            let from = day_start(day);
             // What was counted is compared here, not what corrections leave of it.
             let query = CorrectionsAt::default().bind(self.bounded(&sql));
             let query = query.param("cut", cut.0).param("sealed_cut", sealed_cut);

@@ -12,11 +12,12 @@ mod project;
 
 use clickhouse::Client;
 use serde::Deserialize;
+use wb_units::time::{DAY_US, day_start};
 
 use crate::client::Store;
 use crate::conditions::committed_between;
 use crate::error::{StoreError, query_failed};
-use crate::sealed::{DAY_US, READING_COLUMNS, WORK_COLUMNS, day_of, reading_source, work_source};
+use crate::sealed::{READING_COLUMNS, WORK_COLUMNS, day_sql, reading_source, work_source};
 
 pub use content::{DayBlock, SealContent};
 
@@ -74,7 +75,7 @@ impl SealOf {
             Some(base) => (format!("day = {} AND seal = {}", self.day, base.seal), base.cut),
             None => ("0".to_owned(), 0),
         };
-        let start_us = i64::from(self.day).saturating_mul(DAY_US);
+        let start_us = day_start(self.day);
         let end_us = start_us.saturating_add(DAY_US);
         let committed = committed_between(&from.to_string(), &self.cut.to_string());
         (sealed, format!("{instant} >= {start_us} AND {instant} < {end_us} AND {committed}"))
@@ -91,7 +92,7 @@ impl SealOf {
             Some(base) => (format!("day = {} AND seal = {}", self.day, base.seal), base.cut),
             None => ("0".to_owned(), 0),
         };
-        let (start_us, cut) = (i64::from(self.day).saturating_mul(DAY_US), self.cut);
+        let (start_us, cut) = (day_start(self.day), self.cut);
         let end_us = start_us.saturating_add(DAY_US);
         let with_rows = |table: &str, instant: &str| {
             format!(
@@ -164,7 +165,7 @@ impl Store {
         let (low, high) = (from.to_string(), to.to_string());
         let committed = committed_between(&low, &high);
         let days = |table: &str, instant: &str| {
-            let day = day_of(instant);
+            let day = day_sql(instant);
             format!(
                 "SELECT DISTINCT {day} AS day, topic, partition, block, attempt FROM {table} WHERE {committed}"
             )

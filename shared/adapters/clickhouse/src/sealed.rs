@@ -11,11 +11,9 @@
 
 use wb_events::commits::ALL_DAYS;
 use wb_units::SETTLEMENT_INTERVAL_US;
+use wb_units::time::DAY_US;
 
 use crate::conditions::{committed_among, committed_between, not_voided, voided_shares};
-
-/// Microseconds of a UTC day.
-pub const DAY_US: i64 = 86_400_000_000;
 
 /// The difficulty of the largest share of a row of `work_5m`, where all of its shares had the same.
 const LARGEST_Q32: &str = "intDiv(credited_q32_squared, greatest(toUInt256(credited_q32), toUInt256(1)))";
@@ -29,7 +27,7 @@ pub(crate) const READING_COLUMNS: &str = "machine_id, meter_id, witness, event_t
      register_wh, site_id, topic, partition, block";
 
 /// SQL for the UTC day of an instant, counted since 1970-01-01.
-pub(crate) fn day_of(instant: &str) -> String {
+pub(crate) fn day_sql(instant: &str) -> String {
     format!("toInt32(intDiv({instant} - positiveModulo({instant}, {DAY_US}), {DAY_US}))")
 }
 
@@ -59,7 +57,7 @@ fn above_seals() -> String {
 
 /// Keeps the rows of the seals that are read, of days that may touch `[from, to)`.
 fn of_seals(from: &str, to: &str) -> String {
-    let days = format!("day >= {} AND day <= {}", day_of(from), day_of(to));
+    let days = format!("day >= {} AND day <= {}", day_sql(from), day_sql(to));
     format!(
         "{days} AND (day, seal) IN (\
            SELECT day, argMax(seal, cut) FROM seals \

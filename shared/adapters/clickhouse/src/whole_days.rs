@@ -11,10 +11,11 @@ use clickhouse::Client;
 use serde::Deserialize;
 use wb_events::commits::ALL_DAYS;
 use wb_events::topics::SHARES;
-use wb_units::{Interval, Micros};
+use wb_units::Interval;
+use wb_units::time::{DAY_US, day_of, day_start};
 
 use crate::error::{StoreError, query_failed};
-use crate::sealed::{DAY_US, voided_work};
+use crate::sealed::voided_work;
 
 /// What [`StretchSeals::work_sums`] groups by.
 const GROUPED: &str = "machine_id, chain, nbits, subsidy_sat";
@@ -127,16 +128,6 @@ pub struct StretchSeals {
     days: Vec<DaySeal>,
 }
 
-/// The UTC day of an instant, counted since 1970-01-01.
-#[must_use]
-pub fn day_of(at_us: Micros) -> i32 {
-    i32::try_from(at_us.div_euclid(DAY_US)).unwrap_or(if at_us < 0 { i32::MIN } else { i32::MAX })
-}
-
-fn start_of(day: i32) -> Micros {
-    i64::from(day).saturating_mul(DAY_US)
-}
-
 /// SQL for rows of settlement intervals that start in one of some stretches.
 fn within(stretches: &[Interval]) -> String {
     let mut sql = String::from("(0");
@@ -170,7 +161,7 @@ impl StretchSeals {
         if first >= end {
             return vec![self.interval];
         }
-        let parts = [(start_us, start_of(first)), (start_of(end), end_us)];
+        let parts = [(start_us, day_start(first)), (day_start(end), end_us)];
         let parts = parts.into_iter().filter(|(start_us, end_us)| start_us < end_us);
         parts.map(|(start_us, end_us)| Interval { start_us, end_us }).collect()
     }
@@ -226,6 +217,8 @@ impl StretchSeals {
 
 #[cfg(test)]
 mod tests {
+    use wb_units::Micros;
+
     use super::*;
 
     const OCTOBER_US: Micros = 1_790_812_800_000_000;

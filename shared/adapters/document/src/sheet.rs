@@ -3,6 +3,7 @@
 use serde::Serialize;
 use wb_ledger::{Invoice, InvoiceLine};
 use wb_units::Micros;
+use wb_units::time::rfc3339;
 
 use crate::language::Language;
 use crate::number::{decimal, price};
@@ -157,11 +158,7 @@ impl Sheet {
 /// The month in words, with its bounds in UTC: a month of a zone is no month of UTC.
 fn period(invoice: &Invoice, language: Language) -> String {
     let period = &invoice.period;
-    let instant = |at_us: Micros| {
-        jiff::Timestamp::from_microsecond(at_us)
-            .map_or_else(|_| at_us.to_string(), |instant| instant.to_string())
-    };
-    format!("{} ({} / {})", language.month(&period.text), instant(period.start_us), instant(period.end_us))
+    format!("{} ({} / {})", language.month(&period.text), rfc3339(period.start_us), rfc3339(period.end_us))
 }
 
 fn row(line: &InvoiceLine, language: Language) -> Row {

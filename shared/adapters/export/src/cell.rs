@@ -1,7 +1,7 @@
 //! Columns and the values in them.
 
-use jiff::Timestamp;
 use serde_json::Value;
+use wb_units::time::{day_start, rfc3339};
 use wb_units::{Currency, Money, decimal};
 
 /// Digits of the decimals of a Parquet file, the most that readers take.
@@ -136,7 +136,7 @@ impl Cell {
             Self::Minor(minor) => minor.to_string(),
             Self::Money(money) => money.decimal_text(),
             Self::Number { unscaled, places } => decimal::format(*unscaled, *places),
-            Self::Instant(at_us) => instant_text(*at_us),
+            Self::Instant(at_us) => rfc3339(*at_us),
             Self::Day(day) => day_text(*day),
             Self::Flag(flag) => flag.to_string(),
         }
@@ -152,21 +152,9 @@ impl Cell {
     }
 }
 
-/// An instant by ISO 8601, with fractions only where there are any. The calendar reaches from year -9999 to
-/// 9999; what lies outside is shown in microseconds.
-pub(crate) fn instant_text(at_us: i64) -> String {
-    Timestamp::from_microsecond(at_us).map_or_else(|_| format!("{at_us} us"), |at| at.to_string())
-}
-
-/// The UTC day of an instant.
-pub(crate) fn day_of(at_us: i64) -> i32 {
-    const DAY_US: i64 = 86_400_000_000;
-    i32::try_from(at_us.div_euclid(DAY_US)).unwrap_or(i32::MAX)
-}
-
 /// A day by ISO 8601.
 pub(crate) fn day_text(day: i32) -> String {
-    instant_text(i64::from(day).saturating_mul(86_400_000_000)).chars().take(10).collect()
+    rfc3339(day_start(day)).chars().take(10).collect()
 }
 
 #[cfg(test)]
@@ -188,7 +176,7 @@ mod tests {
             (Cell::Instant(1_790_812_800_000_000), "2026-10-01T00:00:00Z"),
             (Cell::Instant(1_790_812_800_000_001), "2026-10-01T00:00:00.000001Z"),
             (Cell::Day(20_727), "2026-10-01"),
-            (Cell::Day(day_of(-1)), "1969-12-31"),
+            (Cell::Day(-1), "1969-12-31"),
             (Cell::Flag(true), "true"),
             (Cell::Minor(i128::MIN), "-170141183460469231731687303715884105728"),
         ] {

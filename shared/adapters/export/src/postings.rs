@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use wb_ledger::{Event, postings};
 use wb_units::Currency;
+use wb_units::time::day_of;
 
-use crate::cell::day_of;
 use crate::error::ExportError;
 use crate::exporter::Entry;
 

@@ -239,12 +239,7 @@ async fn read(log: Log, show: watch::Sender<Shown>, follow: Option<tokio::sync::
     let stopped = match read_until_error(&log, &show, follow).await {
         Ok(()) => "nobody looks any more".to_owned(),
         Err(error) => {
-            let mut text = error.to_string();
-            let mut cause = std::error::Error::source(&error);
-            while let Some(inner) = cause {
-                text = format!("{text}: {inner}");
-                cause = inner.source();
-            }
+            let text = wb_units::with_causes(&error);
             tracing::error!(error = text, "commits cannot be followed any more; committing stops");
             text
         }

@@ -1,13 +1,11 @@
-//! What a process says about itself: log lines on standard error, and errors in one line.
+//! What a process says about itself: log lines on standard error, and metrics.
 //!
 //! Standard output belongs to a command's result, so no log line ever goes there.
 
-mod chain;
 mod figures;
 
 use tracing_subscriber::EnvFilter;
 
-pub use chain::chain;
 pub use figures::{figure, serve_figures};
 
 /// The environment variable that says which log lines are written, such as `info` or `wb_ingest=debug,warn`. An empty one

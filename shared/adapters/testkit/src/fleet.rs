@@ -11,7 +11,7 @@ use wb_units::{Interval, Micros};
 
 use crate::build::{Builder, Customer, Rated};
 use crate::mining::{nonces, notify_order};
-use crate::rng::Rng;
+use crate::random::Random;
 use crate::{Expect, METERS, POOL_FLEET, Part, TestkitError, site};
 
 /// When the fleet starts: 2026-10-01T00:00:00Z.
@@ -150,16 +150,16 @@ struct Round {
 
 /// The jobs of both sites, with their facts and those of the tips they build on.
 fn rounds(seed: u64, builder: &mut Builder) -> Vec<Round> {
-    let mut rng = Rng::of(seed, "chain");
+    let mut random = Random::of(seed, "chain");
     let mut rounds = Vec::new();
     for number in 0..JOBS {
         let start_us = FLEET_START_US + i64::from(number) * JOB_US;
         let height = FIRST_HEIGHT + number;
-        let prev = invented_block_hash(&mut rng);
+        let prev = invented_block_hash(&mut random);
         let tip = json!({"chain": "main", "height": height - 1, "hash": display_hash(&prev)});
         builder.fact("tip", "main", start_us, tip);
         for (site, _, _) in SITES {
-            let job = job(&mut rng, &format!("j{number:02}"), height, &prev, start_us);
+            let job = job(&mut random, &format!("j{number:02}"), height, &prev, start_us);
             let body = job_body(&scope_of(site), height, &job);
             builder.fact("job", &format!("{}/{}", scope_of(site), job.job_id), start_us, body);
             rounds.push(Round { site, start_us, job });
@@ -169,14 +169,14 @@ fn rounds(seed: u64, builder: &mut Builder) -> Vec<Round> {
 }
 
 /// A hash that looks like a block's of the time: nine zero bytes in front as people read it.
-pub(crate) fn invented_block_hash(rng: &mut Rng) -> Hash256 {
-    let mut hash: Hash256 = rng.bytes();
+pub(crate) fn invented_block_hash(random: &mut Random) -> Hash256 {
+    let mut hash: Hash256 = random.bytes();
     hash[23..].fill(0);
     hash
 }
 
 /// An invented job: a coinbase with its height in front, an invented output, and six branches.
-pub(crate) fn job(rng: &mut Rng, job_id: &str, height: u32, prev: &Hash256, start_us: Micros) -> Job {
+pub(crate) fn job(random: &mut Random, job_id: &str, height: u32, prev: &Hash256, start_us: Micros) -> Job {
     const TAG: &[u8] = b"/weighbridge demo/";
     let extranonce_bytes = 4 + EXTRANONCE2_BYTES;
     let height_push = [&[3], &height.to_le_bytes()[..3]].concat();
@@ -192,14 +192,14 @@ pub(crate) fn job(rng: &mut Rng, job_id: &str, height: u32, prev: &Hash256, star
     coinb2.extend(SUBSIDY_SAT.to_le_bytes());
     // A witness key hash: OP_0 and a push of 20 bytes.
     coinb2.extend([22, 0, 20]);
-    coinb2.extend(rng.bytes::<20>());
+    coinb2.extend(random.bytes::<20>());
     coinb2.extend([0; 4]);
     Job {
         job_id: job_id.to_owned(),
         prevhash_wire: notify_order(prev),
         coinb1,
         coinb2,
-        branch: (0..6).map(|_| rng.bytes()).collect(),
+        branch: (0..6).map(|_| random.bytes()).collect(),
         version: 0x2000_0000,
         nbits: NBITS,
         ntime: seconds(start_us),
@@ -234,15 +234,15 @@ pub(crate) fn seconds(at_us: Micros) -> u32 {
 fn shares(seed: u64, rounds: &[Round], builder: &mut Builder) -> Result<Part, TestkitError> {
     let mut part =
         Part { name: "fleet shares", source: POOL_FLEET, events: Vec::new(), expect: Expect::default() };
-    let mut rng = Rng::of(seed, "shares");
+    let mut random = Random::of(seed, "shares");
     for round in rounds {
         for (index, (machine, ..)) in (1_u32..).zip(MACHINES).filter(|(_, (_, site, ..))| *site == round.site)
         {
             let session = session(index, FLEET_ASSIGNED_Q32);
             let session_id = session_of(machine);
-            let count = rng.between(SHARES_PER_JOB.0, SHARES_PER_JOB.1);
+            let count = random.between(SHARES_PER_JOB.0, SHARES_PER_JOB.1);
             let mut offsets_us: Vec<u64> =
-                (0..count).map(|_| rng.between(0, JOB_US.unsigned_abs() - 1)).collect();
+                (0..count).map(|_| random.between(0, JOB_US.unsigned_abs() - 1)).collect();
             offsets_us.sort_unstable();
             for (number, offset_us) in (0_u32..).zip(offsets_us) {
                 let at_us = round.start_us + i64::try_from(offset_us).unwrap_or(0);
@@ -279,8 +279,8 @@ fn energy(seed: u64, builder: &mut Builder) -> Part {
     let steps = whole.duration_us() / SETTLEMENT_INTERVAL_US;
     let mut site_wh: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
     for (machine, site, _, rated_w, _) in MACHINES {
-        let mut rng = Rng::of(seed, machine);
-        let first_wh = rng.between(1_000_000, 40_000_000);
+        let mut random = Random::of(seed, machine);
+        let first_wh = random.between(1_000_000, 40_000_000);
         // Five minutes at the rated power, give or take a fiftieth.
         let nominal_wh = rated_w / 12;
         let mut register_wh = first_wh;
@@ -296,7 +296,7 @@ fn energy(seed: u64, builder: &mut Builder) -> Part {
             part.events.push(builder.event(METERS, "energy_reading", &meter, at_us, body));
             part.expect.accepted += 1;
             if step < steps {
-                let drawn_wh = rng.between(nominal_wh - nominal_wh / 50, nominal_wh + nominal_wh / 50);
+                let drawn_wh = random.between(nominal_wh - nominal_wh / 50, nominal_wh + nominal_wh / 50);
                 register_wh += drawn_wh;
                 let all = site_wh.entry(site).or_default();
                 match usize::try_from(step).ok().and_then(|step| all.get_mut(step)) {

@@ -10,7 +10,7 @@ use wb_units::Micros;
 use wb_units::time::{EARLIEST_EVENT_US, SECOND_US};
 
 use crate::build::{Builder, Customer, Rated};
-use crate::rng::Rng;
+use crate::random::Random;
 use crate::{Expect, GENESIS_REPLAY, METERS, Part, TestkitError, read};
 
 /// When the machines are assigned: the settlement boundary before the first block.
@@ -110,8 +110,8 @@ pub(crate) fn energy(seed: u64, builder: &mut Builder) -> Part {
     let mut part =
         Part { name: "genesis energy", source: METERS, events: Vec::new(), expect: Expect::default() };
     for (machine, _) in MACHINES {
-        let mut rng = Rng::of(seed, machine);
-        let first_wh = rng.between(1_000, 90_000);
+        let mut random = Random::of(seed, machine);
+        let first_wh = random.between(1_000, 90_000);
         let mut register_wh = first_wh;
         let mut at_us = EARLIEST_EVENT_US;
         while at_us <= FEBRUARY_US {
@@ -126,7 +126,7 @@ pub(crate) fn energy(seed: u64, builder: &mut Builder) -> Part {
             part.expect.accepted += 1;
             at_us += HOUR_US - at_us.rem_euclid(HOUR_US);
             if at_us <= FEBRUARY_US {
-                register_wh += rng.between(82, 97);
+                register_wh += random.between(82, 97);
             }
         }
         part.expect.energy_wh.insert(machine.to_owned(), register_wh - first_wh);

@@ -8,7 +8,7 @@ use wb_units::Micros;
 use wb_units::time::{SECOND_US, SETTLEMENT_INTERVAL_US};
 
 use crate::build::Builder;
-use crate::rng::Rng;
+use crate::random::Random;
 use crate::{Expect, MINER_AGENT, Part};
 
 /// How much a GPU is used that a job holds, in parts per million.
@@ -41,7 +41,7 @@ pub(crate) fn samples(seed: u64, jobs: &[Job], builder: &mut Builder) -> Part {
     let mut of_gpu: BTreeMap<(&str, u32), Vec<(Micros, serde_json::Value)>> = BTreeMap::new();
     for (place, job) in jobs.iter().enumerate().filter(|(_, job)| job.end_us - job.start_us >= SHORTEST_US) {
         for gpu in 0..job.gpus {
-            let mut rng = Rng::of(seed, &format!("{}/gpu-{gpu}/{}", job.node, job.start_us));
+            let mut random = Random::of(seed, &format!("{}/gpu-{gpu}/{}", job.node, job.start_us));
             let mut at_us = job.start_us;
             while at_us < job.end_us {
                 let since_us = at_us - job.start_us;
@@ -53,10 +53,10 @@ pub(crate) fn samples(seed: u64, jobs: &[Job], builder: &mut Builder) -> Part {
                     _ => 0,
                 };
                 let (used_ppm, power) =
-                    if xid == 0 { (rng.between(BUSY_PPM.0, BUSY_PPM.1), BUSY_MW) } else { (0, IDLE_MW) };
+                    if xid == 0 { (random.between(BUSY_PPM.0, BUSY_PPM.1), BUSY_MW) } else { (0, IDLE_MW) };
                 let body = json!({
                     "node_id": job.node, "device": format!("GPU-{}-{gpu}", job.node), "utilisation_ppm": used_ppm,
-                    "memory_used_mib": rng.between(60_000, 72_000), "power_mw": rng.between(power.0, power.1),
+                    "memory_used_mib": random.between(60_000, 72_000), "power_mw": random.between(power.0, power.1),
                     "last_xid": xid,
                 });
                 of_gpu.entry((&job.node, gpu)).or_default().push((at_us, body));

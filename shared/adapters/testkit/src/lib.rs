@@ -14,7 +14,7 @@ mod gpus;
 mod historic;
 mod miners;
 mod mining;
-mod rng;
+mod random;
 mod site;
 mod slurm;
 mod stream;
@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 pub use fleet::{FLEET_ASSIGNED_DIFFICULTY, FLEET_ASSIGNED_Q32, FLEET_END_US, FLEET_START_US};
+pub use random::Random;
 pub use stream::{STREAM_ASSIGNED_DIFFICULTY, STREAM_ASSIGNED_Q32, ShareStream, StreamShare, share_stream};
 
 /// The sources that the demonstration's parts are sent by, with the role each needs.

@@ -8,7 +8,7 @@ use wb_units::time::{SECOND_US, SETTLEMENT_INTERVAL_US};
 
 use crate::build::{Builder, Rated};
 use crate::fleet::{FLEET_END_US, FLEET_START_US, MACHINES, SITES};
-use crate::rng::Rng;
+use crate::random::Random;
 use crate::{Expect, METERS, MINER_AGENT, Part};
 
 /// The site whose simulated machines are sampled.
@@ -79,10 +79,10 @@ pub(crate) fn meter_readings(
     builder: &mut Builder,
 ) {
     let meter = meter_of(site);
-    let mut rng = Rng::of(seed, &meter);
-    let first_wh = rng.between(100_000_000, 900_000_000);
+    let mut random = Random::of(seed, &meter);
+    let first_wh = random.between(100_000_000, 900_000_000);
     let mut register_wh = first_wh;
-    let steps = drawn_wh.iter().map(|drawn| drawn + drawn * rng.between(36, 44) / 1_000);
+    let steps = drawn_wh.iter().map(|drawn| drawn + drawn * random.between(36, 44) / 1_000);
     let mut at_us = FLEET_START_US;
     for step_wh in steps.chain([0]) {
         let body = json!({
@@ -103,14 +103,14 @@ pub(crate) fn samples(seed: u64, builder: &mut Builder) -> Part {
         Part { name: "fleet samples", source: MINER_AGENT, events: Vec::new(), expect: Expect::default() };
     let steps = (FLEET_END_US - FLEET_START_US) / SETTLEMENT_INTERVAL_US;
     for (machine, _, _, rated_w, _) in MACHINES.into_iter().filter(|(_, site, ..)| *site == SAMPLED_SITE) {
-        let mut rng = Rng::of(seed, &format!("{machine}/samples"));
+        let mut random = Random::of(seed, &format!("{machine}/samples"));
         for step in 0..steps {
             let percent = if machine == BOASTER { BOAST_PERCENT } else { 100 };
-            let rate_hs = rng.between(RATE_HS.0, RATE_HS.1) * percent / 100;
+            let rate_hs = random.between(RATE_HS.0, RATE_HS.1) * percent / 100;
             let uptime_s = 86_400 + step * (SETTLEMENT_INTERVAL_US / SECOND_US);
             let info = json!({
                 "ASICModel": "BM1370",
-                "power": rng.between(rated_w - rated_w / 50, rated_w + rated_w / 50),
+                "power": random.between(rated_w - rated_w / 50, rated_w + rated_w / 50),
                 "hashRate": gigahashes(rate_hs),
                 "uptimeSeconds": uptime_s,
                 "sharesAccepted": 2_000 + step * 5,

@@ -11,7 +11,7 @@ use crate::fleet::{
     FLEET_START_US, NBITS, invented_block_hash, job, job_body, seconds, session, session_body,
 };
 use crate::mining::nonces;
-use crate::rng::Rng;
+use crate::random::Random;
 
 /// The difficulty assigned to each session of the stream: 2^-28, 16 hashes for a share.
 pub const STREAM_ASSIGNED_DIFFICULTY: &str = "0.0000000037252902984619140625";
@@ -85,9 +85,9 @@ pub fn share_stream(seed: u64, machines: u32, n: usize) -> Result<ShareStream, T
         return Err(TestkitError::Mining { session: SCOPE.to_owned(), what: "no machines".to_owned() });
     };
     let mut builder = Builder::default();
-    let mut rng = Rng::of(seed, "stream");
-    let prev = invented_block_hash(&mut rng);
-    let job = job(&mut rng, "j00", HEIGHT, &prev, FLEET_START_US);
+    let mut random = Random::of(seed, "stream");
+    let prev = invented_block_hash(&mut random);
+    let job = job(&mut random, "j00", HEIGHT, &prev, FLEET_START_US);
     builder.site(SITE, "Bench", "UTC", FLEET_START_US);
     builder.fact("customer", CUSTOMER, FLEET_START_US, json!({"name": "Bench"}));
     let difficulty = json!({"chain": "main", "height": HEIGHT, "nbits": format!("{NBITS:08x}")});

@@ -11,6 +11,7 @@ use wb_metering::energy::RegisterReading;
 use wb_metering::energy::witness::Witness;
 use wb_metering::report::machine::{Sample, SpanRow};
 use wb_rating::WorkGroup;
+use wb_units::time::day_of;
 use wb_units::{Interval, Micros};
 
 /// A block of a partition.
@@ -94,13 +95,6 @@ impl SealedDays {
         let (first, last) = (day_of(interval.start_us), day_of(interval.end_us.saturating_sub(1)));
         self.days.keys().copied().filter(move |day| (first..=last).contains(day))
     }
-}
-
-/// The UTC day of an instant, counted since 1970-01-01.
-#[must_use]
-pub fn day_of(at_us: Micros) -> i32 {
-    const DAY_US: i64 = 86_400_000_000;
-    i32::try_from(at_us.div_euclid(DAY_US)).unwrap_or(if at_us < 0 { i32::MIN } else { i32::MAX })
 }
 
 /// A register reading, with where it was taken and the block that holds it.

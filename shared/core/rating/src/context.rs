@@ -1,13 +1,12 @@
 //! What a bill depends on beside usage and contract: the period, dated prices, and balances.
 
 use serde::{Deserialize, Serialize};
-use wb_units::time::interval_start;
+use wb_units::time::{interval_start, rfc3339};
 use wb_units::{Interval, Micros};
 
 use crate::error::PeriodError;
 use crate::exact::Exact;
 use crate::prices::Prices;
-use crate::versions::moment;
 
 /// Microseconds of an hour.
 pub(crate) const HOUR_US: u128 = 3_600_000_000;
@@ -74,8 +73,8 @@ impl Context {
         };
         match detail {
             Some(detail) => Err(PeriodError::Stretch {
-                start: moment(stretch.start_us),
-                end: moment(stretch.end_us),
+                start: rfc3339(stretch.start_us),
+                end: rfc3339(stretch.end_us),
                 detail,
             }),
             None => Ok(Self {

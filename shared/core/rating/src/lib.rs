@@ -54,4 +54,4 @@ pub use usage::{
     CountGroup, CurtailedSlice, EnergyGroup, EnergySlice, FleetGroup, GpuAvailability, GpuSpan, Receipt,
     SiteEnergy, UptimeGroup, Usage, WorkGroup, WorkSlice,
 };
-pub use versions::{Versions, moment};
+pub use versions::Versions;

@@ -8,11 +8,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use wb_units::Micros;
-use wb_units::time::boundary_at_or_after;
+use wb_units::time::{boundary_at_or_after, rfc3339};
 
 use crate::error::PriceError;
 use crate::exact::Exact;
-use crate::versions::moment;
 
 /// A price as it was recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,7 +97,7 @@ impl Prices {
                     series: left.series.clone(),
                     first: format!("{} {}", left.value, left.unit),
                     second: format!("{} {}", right.value, right.unit),
-                    at: moment(left.valid_from_us),
+                    at: rfc3339(left.valid_from_us),
                 });
             }
         }
@@ -107,7 +106,7 @@ impl Prices {
             let value = Exact::decimal(&fact.value).map_err(|source| PriceError::Value {
                 series: fact.series.clone(),
                 value: fact.value.chars().take(64).collect(),
-                at: moment(fact.valid_from_us),
+                at: rfc3339(fact.valid_from_us),
                 source,
             })?;
             series.entry(fact.series).or_default().push(Price {
@@ -146,9 +145,9 @@ impl Missing {
         match self {
             Self::Series => " (nothing is recorded for this series)".to_owned(),
             Self::Before => " (the first one holds later)".to_owned(),
-            Self::Ended { at_us } => format!(" (the one before it ended at {})", moment(*at_us)),
+            Self::Ended { at_us } => format!(" (the one before it ended at {})", rfc3339(*at_us)),
             Self::Old { from_us } => {
-                format!(" (the one before it is of {}, older than the contract allows)", moment(*from_us))
+                format!(" (the one before it is of {}, older than the contract allows)", rfc3339(*from_us))
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use wb_units::time::rfc3339;
 use wb_units::{Currency, Interval, Micros, Money};
 
 use crate::context::Context;
@@ -12,7 +13,6 @@ use crate::fields::Head;
 use crate::line::{Input, Line};
 use crate::prices::Price;
 use crate::usage::Usage;
-use crate::versions::moment;
 
 /// Thousandths of a watt-hour in a kilowatt-hour.
 const MWH_PER_KWH: u128 = 1_000_000;
@@ -134,7 +134,7 @@ impl<'a> Scope<'a> {
             self.context()?.prices.at(series, at_us, max_age_us).map_err(|missing| RatingError::NoPrice {
                 component: self.component.to_owned(),
                 series: series.to_owned(),
-                at: moment(at_us),
+                at: rfc3339(at_us),
                 why: missing.words(),
             })?;
         if price.unit != unit {
@@ -142,7 +142,7 @@ impl<'a> Scope<'a> {
                 component: self.component.to_owned(),
                 series: series.to_owned(),
                 unit: price.unit.clone(),
-                at: moment(at_us),
+                at: rfc3339(at_us),
                 expected: unit.to_owned(),
             });
         }
@@ -156,7 +156,7 @@ impl<'a> Scope<'a> {
             return Err(RatingError::Fixing {
                 component: self.component.to_owned(),
                 series: series.to_owned(),
-                at: moment(at_us),
+                at: rfc3339(at_us),
                 value: price.text.clone(),
             });
         }

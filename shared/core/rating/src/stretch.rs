@@ -2,6 +2,7 @@
 //! made of, in a form that can be kept and rated again anywhere.
 
 use serde::{Deserialize, Serialize};
+use wb_units::time::rfc3339;
 use wb_units::{Interval, Micros};
 
 use crate::context::{Context, DepositHeld, PrepaidGrant};
@@ -10,7 +11,6 @@ use crate::error::{ContractError, PeriodError, PriceError, RatingError};
 use crate::line::{Line, input, rate_in};
 use crate::prices::{PriceFact, Prices};
 use crate::usage::Usage;
-use crate::versions::moment;
 
 /// What one version of a contract was rated from, for its part of a period.
 ///
@@ -93,8 +93,8 @@ impl RatedStretch {
                 let version = input([
                     ("contract_version", contract.version.to_string()),
                     ("contract_digest", self.contract_digest.clone()),
-                    ("rated_from", moment(self.start_us)),
-                    ("rated_to", moment(self.end_us)),
+                    ("rated_from", rfc3339(self.start_us)),
+                    ("rated_to", rfc3339(self.end_us)),
                 ]);
                 // First, so that a document that lists only the first inputs has it.
                 line.inputs.insert(0, version);

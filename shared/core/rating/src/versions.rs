@@ -1,7 +1,6 @@
 //! The versions of one contract, in order of time, none overlapping.
 
-use jiff::Timestamp;
-use wb_units::time::boundary_at_or_after;
+use wb_units::time::{boundary_at_or_after, rfc3339};
 use wb_units::{Interval, Micros};
 
 use crate::contract::Contract;
@@ -54,7 +53,7 @@ impl Versions {
                         contract_id: contract.contract_id.clone(),
                         earlier: last.version,
                         later: contract.version,
-                        at: moment(start_us),
+                        at: rfc3339(start_us),
                     });
                 }
                 before.end_us = before.end_us.min(start_us);
@@ -84,15 +83,9 @@ impl Versions {
             let contract_id = self.spans.first().map(|(_, contract)| contract.contract_id.clone());
             return Err(ContractError::NoVersion {
                 contract_id: contract_id.unwrap_or_default(),
-                at: moment(covered_us),
+                at: rfc3339(covered_us),
             });
         }
         Ok(parts)
     }
-}
-
-/// An instant as text for people and records: UTC, as RFC 3339 writes it.
-#[must_use]
-pub fn moment(at_us: Micros) -> String {
-    Timestamp::from_microsecond(at_us).map_or_else(|_| format!("{at_us} us"), |at| at.to_string())
 }

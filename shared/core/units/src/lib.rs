@@ -1,14 +1,17 @@
-//! The numbers of Weighbridge: time, decimals, rounding and money, all of them integers.
+//! The numbers of Weighbridge: time, decimals, rounding and money, all of them integers; and how an error is told with its
+//! causes.
 //!
 //! Nothing here reads a clock or uses a float. A quantity carries its unit in its name
 //! (`energy_wh`, `power_mw` for milliwatts, `amount_sat`), and every division that reaches a
 //! bill goes through [`rounding`], which names its rule.
 #![deny(clippy::float_arithmetic)]
 
+pub mod causes;
 pub mod decimal;
 pub mod money;
 pub mod rounding;
 pub mod time;
 
+pub use causes::{followed_by_causes, with_causes};
 pub use money::{Currency, Money, MoneyError};
 pub use time::{Interval, Micros, SETTLEMENT_INTERVAL_US};

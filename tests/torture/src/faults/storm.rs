@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use rustix::process::Signal;
 use tokio::task::JoinSet;
+use wb_testkit::Random;
 
 use super::Counts;
 use crate::part::Part;
-use crate::random::Random;
 use crate::site::SESSION_TIMEOUT;
 use crate::stack::Stack;
 

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use wb_testkit::Random;
 
 use super::Counts;
 use super::strace::Tracer;
 use crate::part::Part;
-use crate::random::Random;
 use crate::stack::{Stack, until};
 
 /// What an engine does to keep an insert, and to answer.

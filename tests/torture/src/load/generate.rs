@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use wb_testkit::Random;
 use wb_testkit::{STREAM_ASSIGNED_Q32, StreamShare};
 
 use super::Told;
 use crate::oracle::{Identity, Table};
-use crate::random::Random;
 
 /// 2026-10-01T00:00:00Z, when the stream's facts begin to hold.
 const START_US: i64 = 1_790_812_800_000_000;

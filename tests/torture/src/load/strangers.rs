@@ -7,10 +7,10 @@ use anyhow::Result;
 use tokio::sync::watch;
 use wb_events::frame::{FrameKey, encode_events, encode_punctuation};
 use wb_events::topics;
+use wb_testkit::Random;
 
 use super::Told;
 use crate::oracle::Stray;
-use crate::random::Random;
 use crate::site::Site;
 
 /// An offset that no round reaches.

@@ -10,6 +10,7 @@ use wb_ledger::{
     Allocation, Amount, Command, DisputeRequest, DisputeWords, Invoice, LineAmount, Minor, NoteByHand,
     OpeningKind, OpeningRecorded, PaymentRequest, Settle,
 };
+use wb_units::time::rfc3339;
 use wb_units::{Currency, Money};
 
 use super::{Signed, record};
@@ -471,7 +472,7 @@ async fn statement(stack: &RunningStack, arguments: StatementArguments) -> Resul
     for statement in &statements {
         print(&serde_json::to_string(statement).context("the statement cannot be written")?)?;
     }
-    tell(&format!("{} currencies at {}", statements.len(), super::instant_text(at_us)));
+    tell(&format!("{} currencies at {}", statements.len(), rfc3339(at_us)));
     Ok(())
 }
 
@@ -511,7 +512,7 @@ async fn bill(stack: &RunningStack, command: BillCommand) -> Result<()> {
             document.contract_id,
             document.customer_id,
             document.period.text,
-            super::instant_text(bill.until_us),
+            rfc3339(bill.until_us),
             bill.cut,
             bill.completeness_ppm,
             super::amounts(&document.totals),

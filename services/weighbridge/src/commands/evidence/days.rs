@@ -7,12 +7,12 @@ use wb_auditor::Auditor;
 use wb_billing::Bill;
 use wb_clickhouse::Store;
 use wb_clickhouse::seal::DayBlock;
-use wb_clickhouse::sealed::DAY_US;
 use wb_events::commits::sealed;
 use wb_evidence::{Bytes, CommitRecord, SealedDay};
 use wb_ledger::{EvidenceBlock, EvidenceDay, Hash};
 use wb_rating::Contract;
 use wb_units::Interval;
+use wb_units::time::{DAY_US, day_start};
 
 /// The days that a bill's evidence names.
 pub(super) async fn sealed_days(auditor: &Auditor, store: &Store, bill: &Bill) -> Result<Vec<SealedDay>> {
@@ -56,7 +56,7 @@ async fn own_places(
     day: &EvidenceDay,
     below: u64,
 ) -> Result<BTreeSet<(String, u32, u64)>> {
-    let start_us = i64::from(day.day).saturating_mul(DAY_US);
+    let start_us = day_start(day.day);
     let whole = Interval { start_us, end_us: start_us.saturating_add(DAY_US) };
     let (mut needs_work, mut needs_energy) = (false, false);
     for stretch in &bill.stretches {

@@ -18,6 +18,7 @@ use wb_metering::report::period::ReportPeriod;
 use wb_metering::report::sheet::{Sheet, known_part};
 use wb_metering::report::site::{SiteFold, SiteReport};
 use wb_metering::report::sources::leave_out;
+use wb_units::time::rfc3339;
 use wb_units::{Interval, Micros, SETTLEMENT_INTERVAL_US};
 
 use super::{Read, Selection, SeriesRange};
@@ -246,16 +247,12 @@ impl Read {
         meters: &BTreeSet<String>,
     ) -> Result<Vec<String>, StoreError> {
         let said = &self.corrections().await?.said;
-        let time = |at_us: Micros| {
-            jiff::Timestamp::from_microsecond(at_us)
-                .map_or_else(|_| at_us.to_string(), |time| time.to_string())
-        };
         let mut notes: Vec<String> = said
             .iter()
             .filter(|one| meters.contains(&one.entity))
             .filter_map(|one| Some((one, one.ratio.filter(|ratio| ratio.intersect(&period).is_some())?)))
             .map(|(one, ratio)| {
-                let (from, to) = (time(ratio.start_us), time(ratio.end_us));
+                let (from, to) = (rfc3339(ratio.start_us), rfc3339(ratio.end_us));
                 format!(
                     "the ratio of {} is corrected from {from} to {to}, by {}: {}",
                     one.entity, one.who, one.why

@@ -7,11 +7,11 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use wb_fold::merkle;
 use wb_fold::rowbinary::Row;
+use wb_units::time::DAY_US;
 
 use super::{BLOCK_COLUMNS, HOUR_US, READING_COLUMNS, SealOf, TABLES, WORK_COLUMNS, WORK_KEY};
 use crate::client::Store;
 use crate::error::{StoreError, query_failed};
-use crate::sealed::DAY_US;
 
 /// The rows of a seal: how many, and the SHA-256 over them, without their tag; and the blocks they are of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -231,7 +231,7 @@ async fn what_is_voided_counts_no_more(store: &Store) {
     let verdicts = at(store, 3).verdicts(range, &Selection::All).await.unwrap();
     assert_eq!(verdicts.iter().map(|one| one.shares).sum::<u64>(), 6);
     // Conservation is about what was counted.
-    let day = i32::try_from(DAY_US / wb_clickhouse::sealed::DAY_US).unwrap();
+    let day = i32::try_from(DAY_US / wb_units::time::DAY_US).unwrap();
     assert_eq!(store.check_day(day, Cut(31)).await.unwrap(), []);
     // One share's void is voided, and that of the reading.
     void(store, 4, &fact_id(2, "void", &hex_of("share-3"))).await;

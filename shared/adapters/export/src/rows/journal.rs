@@ -3,8 +3,10 @@
 //! the month in UTC that the record is dated in: what was invoiced for October on the first of November is
 //! of November's journal. `schemas/exports/README.md` names the sources of the mappings.
 
+use wb_units::time::day_of;
+
 use super::Context;
-use crate::cell::{Cell, Column, Kind, day_of, day_text};
+use crate::cell::{Cell, Column, Kind, day_text};
 use crate::error::ExportError;
 use crate::exporter::Entry;
 use crate::postings::{Posted, dated, posted};

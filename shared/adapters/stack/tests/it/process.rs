@@ -190,7 +190,7 @@ struct Supervisor(Child);
 impl Supervisor {
     fn start(dir: &Path) -> Self {
         let child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "supervisor_of_the_tests_below"])
+            .args(["--exact", "process::supervisor_of_the_tests_below"])
             .env(SUPERVISE, dir)
             .stdout(Stdio::null())
             .spawn()

@@ -3,9 +3,10 @@
 use wb_ledger::{
     Billed, CanonicalError, Draft, Event, Hash, Invoice, InvoiceError, LedgerRecord, canonical, invoice_id,
 };
+use wb_units::with_causes;
 
 use super::code;
-use super::lines::{LineIndex, with_causes};
+use super::lines::LineIndex;
 use crate::bundle::{Bundle, words};
 use crate::report::{Findings, StepName};
 

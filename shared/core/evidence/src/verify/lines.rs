@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use wb_events::topics;
 use wb_ledger::{Billed, Draft, Invoice, InvoiceLine};
 use wb_rating::{Contract, Needs, RatedStretch};
-use wb_units::{Currency, Money};
+use wb_units::{Currency, Money, with_causes};
 
 use super::code;
 use crate::bundle::Bundle;
@@ -162,17 +162,6 @@ fn rated(invoice: &Invoice, stretch: &RatedStretch) -> Result<Vec<InvoiceLine>, 
     };
     let draft = Draft::new(billed).map_err(|error| (error.code(), with_causes(&error)))?;
     Ok(draft.document().lines.clone())
-}
-
-/// An error with its causes in one line.
-pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text.push_str(&format!(": {inner}"));
-        cause = inner.source();
-    }
-    text
 }
 
 /// What of a line is not as it follows.

@@ -7,7 +7,7 @@ use wb_units::{Interval, Micros};
 use super::energy::{Part, length_us};
 use super::{Coverage, by_slot, polls};
 use crate::counters::until;
-use crate::report::machine::{Record, Rules, Stand, holdings, union};
+use crate::report::machine::{Record, Rules, Stand, holdings};
 use crate::uptime::{Status, Stretch, Uptime, Windows, timeline};
 
 /// Nanojoules in a thousandth of a watt-hour.
@@ -40,7 +40,7 @@ pub fn machine_time(
         let held = allocations
             .iter()
             .map(|held| Interval { start_us: held.start_us, end_us: held.end_us.unwrap_or(stretch.end_us) });
-        let held = union(held.filter_map(|held| held.intersect(&stretch)).collect());
+        let held = Interval::union(held.filter_map(|held| held.intersect(&stretch)).collect());
         return MachineTime { operational_us: length_us(&held), ..MachineTime::default() };
     }
     let stretches = timeline(&polls(record), windows, rules.speaks_us, stretch);

@@ -12,7 +12,6 @@ use wb_units::{Interval, Micros};
 
 use super::allocation::{Allocation, MigProfile, Share};
 use crate::ratio::ONE_PPM;
-use crate::report::machine::union;
 
 /// A GPU, or a slice of one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -98,7 +97,7 @@ pub fn used(uses: &[Use], within: Interval) -> Used {
         sum.utilised += held / u128::from(ONE_PPM) * u128::from(one.used_ppm.min(ONE_PPM));
         sum.intervals.push(time);
     }
-    sum.intervals = union(sum.intervals);
+    sum.intervals = Interval::union(sum.intervals);
     sum
 }
 

@@ -291,20 +291,6 @@ fn poll(sample: &Sample) -> Poll {
     Poll { at_us: sample.at_us, id: sample.id, uptime_s: sample.uptime_s, found: sample.found }
 }
 
-/// Intervals in order, those that touch or overlap made one.
-#[must_use]
-pub fn union(mut intervals: Vec<Interval>) -> Vec<Interval> {
-    intervals.sort_unstable();
-    let mut merged: Vec<Interval> = Vec::with_capacity(intervals.len());
-    for interval in intervals.into_iter().filter(|interval| interval.duration_us() > 0) {
-        match merged.last_mut() {
-            Some(last) if interval.start_us <= last.end_us => last.end_us = last.end_us.max(interval.end_us),
-            _ => merged.push(interval),
-        }
-    }
-    merged
-}
-
 fn add_miner_stand(
     sums: &mut Aggregates,
     stand: &Stand,
@@ -323,7 +309,7 @@ fn add_miner_stand(
         .iter()
         .filter(|part| part.energy_nj > 0 && part.witness != Witness::Nameplate)
         .map(|part| part.interval);
-    let powered: u128 = union(answered.chain(drew).collect())
+    let powered: u128 = Interval::union(answered.chain(drew).collect())
         .iter()
         .map(|interval| u128::from(interval.end_us.abs_diff(interval.start_us)))
         .sum();

@@ -7,7 +7,7 @@ use ruint::aliases::{U256, U512};
 use wb_units::rounding::div_half_even;
 use wb_units::{Interval, Micros};
 
-use super::machine::{Claims, Rules, Work, hashes_of, share_sums, union};
+use super::machine::{Claims, Rules, Work, hashes_of, share_sums};
 use super::site::Earning;
 use crate::compare::{self, Hashrates, Pair};
 use crate::counters::until;
@@ -69,7 +69,7 @@ pub fn pairs<'a>(
         spans.push(part);
         pool_blocks = super::either(pool_blocks, earning.pool_blocks);
     }
-    let spans = union(spans);
+    let spans = Interval::union(spans);
     if spans.is_empty() {
         return Vec::new();
     }

@@ -13,7 +13,7 @@ use ruint::aliases::U512;
 use wb_units::time::interval_start;
 use wb_units::{Currency, Interval, Micros, SETTLEMENT_INTERVAL_US};
 
-use super::machine::{Figures, Record, Register, Rules, figures, union};
+use super::machine::{Figures, Record, Register, Rules, figures};
 use super::mix;
 use super::money::Prices;
 use super::paid::{self, Worked, expected_sat, numerator, within};
@@ -107,7 +107,7 @@ impl SiteFold {
             let mine = windows.iter().filter(|window| {
                 window.machine_id.as_deref().is_none_or(|of_machine| of_machine == machine_id)
             });
-            union(mine.map(|window| window.interval).collect())
+            Interval::union(mine.map(|window| window.interval).collect())
         };
         Windows { curtailment: of(&self.facts.curtailment), maintenance: of(&self.facts.maintenance) }
     }

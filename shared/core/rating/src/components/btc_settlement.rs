@@ -9,6 +9,7 @@
 //! currency falls by exactly what is settled. The fixing is the price of the series at the instant named, or
 //! at the end of the period.
 
+use wb_units::time::rfc3339;
 use wb_units::{Currency, Micros};
 
 use crate::components::common::per;
@@ -16,7 +17,6 @@ use crate::error::{ContractError, RatingError};
 use crate::fields::{Fields, Head};
 use crate::line::input;
 use crate::scope::{Draft, Rated, Scope};
-use crate::versions::moment;
 
 /// Terms of a settlement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,8 +62,8 @@ impl Terms {
         inputs.push(input([
             ("fixing", fixing.text.clone()),
             ("fixing_series", self.series.clone()),
-            ("fixing_at", moment(at_us)),
-            ("price_from", moment(fixing.from_us)),
+            ("fixing_at", rfc3339(at_us)),
+            ("price_from", rfc3339(fixing.from_us)),
             ("fixing_source", fixing.source.clone()),
         ]));
         let price = format!("{} {unit}", fixing.text);

@@ -4,6 +4,7 @@ pub(crate) mod tiers;
 
 use std::collections::BTreeMap;
 
+use wb_units::time::rfc3339;
 use wb_units::{Currency, Micros};
 
 use crate::context::duration_us;
@@ -13,7 +14,6 @@ use crate::fields::{Decimal, Fields};
 use crate::line::Input;
 use crate::scope::Scope;
 use crate::usage::gpu::exact_us;
-use crate::versions::moment;
 
 /// The power that a fee or a commitment is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -282,9 +282,9 @@ impl PricedPart<'_> {
     /// put together, the first and the last of them.
     pub(crate) fn evidence(&self, series: &str, input: &mut Input) {
         input.insert("series".to_owned(), series.to_owned());
-        input.insert("price_from".to_owned(), moment(self.first_us));
+        input.insert("price_from".to_owned(), rfc3339(self.first_us));
         if self.last_us != self.first_us {
-            input.insert("last_price_from".to_owned(), moment(self.last_us));
+            input.insert("last_price_from".to_owned(), rfc3339(self.last_us));
         }
     }
 }

@@ -4,14 +4,13 @@
 //! other stretch has no line.
 
 use wb_units::Micros;
-use wb_units::time::boundary_at_or_after;
+use wb_units::time::{boundary_at_or_after, rfc3339};
 
 use crate::error::{ContractError, RatingError};
 use crate::exact::Exact;
 use crate::fields::{Decimal, Fields, Head};
 use crate::line::input;
 use crate::scope::{Draft, Rated, Scope};
-use crate::versions::moment;
 
 /// Terms of a one-off charge.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +48,7 @@ impl Terms {
             formula: format!("{price}, once"),
             unit_price: price,
             amount: if self.credits { self.amount.value.negated() } else { self.amount.value },
-            inputs: vec![input([("at", moment(self.at_us))])],
+            inputs: vec![input([("at", rfc3339(self.at_us))])],
         };
         Ok(vec![scope.finish(&self.head, "one_off", draft)?])
     }

@@ -18,6 +18,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use wb_units::Currency;
+use wb_units::time::rfc3339;
 
 use crate::components::common::per;
 use crate::error::{ContractError, RatingError};
@@ -25,7 +26,6 @@ use crate::exact::{Exact, sum};
 use crate::fields::{Decimal, Fields, Head};
 use crate::line::{Input, input};
 use crate::scope::{Draft, Rated, Scope};
-use crate::versions::moment;
 
 /// Terms of a profit share.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -195,8 +195,8 @@ impl Terms {
                 ("btc", btc.to_string()),
                 ("fixing", fixing.text.clone()),
                 ("fixing_series", self.fixing_series.clone()),
-                ("fixing_at", moment(at_us)),
-                ("price_from", moment(fixing.from_us)),
+                ("fixing_at", rfc3339(at_us)),
+                ("price_from", rfc3339(fixing.from_us)),
                 ("fixing_source", fixing.source.clone()),
             ]));
         }

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use wb_units::time::interval_start;
+use wb_units::time::{interval_start, rfc3339};
 use wb_units::{Interval, Micros};
 
 use super::Usage;
 use crate::error::UsageError;
-use crate::versions::moment;
 
 impl Usage {
     /// Checks that interval energy is on the grid, inside the stretch and equal to the metered energy.
@@ -86,7 +85,7 @@ impl Usage {
         match self.receipts.iter().find(|receipt| !stretch.contains(receipt.at_us)) {
             None => Ok(()),
             Some(receipt) => Err(UsageError::Contradiction {
-                what: format!("the payment of {}", moment(receipt.at_us)),
+                what: format!("the payment of {}", rfc3339(receipt.at_us)),
                 detail: "it lies outside the stretch that is rated".to_owned(),
             }),
         }
@@ -107,7 +106,7 @@ fn check_places(
                 "that lies outside the stretch that is rated"
             };
             return Err(UsageError::Contradiction {
-                what: format!("{what} of the interval from {}", moment(start_us)),
+                what: format!("{what} of the interval from {}", rfc3339(start_us)),
                 detail: detail.to_owned(),
             });
         }

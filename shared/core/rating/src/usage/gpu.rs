@@ -13,10 +13,10 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use wb_units::time::rfc3339;
 use wb_units::{Interval, Micros};
 
 use crate::error::UsageError;
-use crate::versions::moment;
 
 /// A time for which GPUs or a slice of one were allocated.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -96,7 +96,11 @@ fn by_key<'a>(spans: &'a [GpuSpan], profile: &str) -> Result<BTreeMap<SpanKey<'a
     for span in spans.iter().filter(|span| span.profile == profile) {
         if span.end_us.is_some_and(|end_us| end_us < span.start_us) {
             return Err(UsageError::Contradiction {
-                what: format!("the span of allocation {} from {}", span.allocation_id, moment(span.start_us)),
+                what: format!(
+                    "the span of allocation {} from {}",
+                    span.allocation_id,
+                    rfc3339(span.start_us)
+                ),
                 detail: "it ends before it starts".to_owned(),
             });
         }
@@ -108,7 +112,7 @@ fn by_key<'a>(spans: &'a [GpuSpan], profile: &str) -> Result<BTreeMap<SpanKey<'a
         for pair in parts.windows(2) {
             if pair[0].1.is_none_or(|end_us| end_us > pair[1].0) {
                 return Err(UsageError::Contradiction {
-                    what: format!("allocation {allocation_id} device {device:?} at {}", moment(pair[1].0)),
+                    what: format!("allocation {allocation_id} device {device:?} at {}", rfc3339(pair[1].0)),
                     detail: "two of its spans hold at one time, and it would be billed twice".to_owned(),
                 });
             }

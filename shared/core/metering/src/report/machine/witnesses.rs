@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use wb_units::{Interval, Micros};
 
-use super::{Record, Rules, union};
+use super::{Record, Rules};
 use crate::energy::sources::{PowerSample, of_nameplate, of_power, of_register};
 use crate::energy::witness::{Piece, Testimony, Witness};
 use crate::gpu::allocation::Allocation;
@@ -62,7 +62,7 @@ pub(crate) fn by_witness(
                 start_us: held.start_us,
                 end_us: held.end_us.unwrap_or(period.end_us),
             });
-            union(held.filter_map(|held| held.intersect(&stand.interval)).collect())
+            Interval::union(held.filter_map(|held| held.intersect(&stand.interval)).collect())
         };
         let pieces = by_witness.entry(Witness::Nameplate).or_default();
         if pieces.is_empty() {

@@ -1,6 +1,6 @@
-//! Everything random comes from the seed: the same seed draws the same load and the same faults.
+//! A small seeded generator: the same seed gives the same input on every machine.
 
-/// `SplitMix64` (Steele, Lea and Flood, 2014).
+/// `SplitMix64` (Steele, Lea and Flood, 2014): enough for made-up data, not for secrets.
 #[derive(Debug, Clone)]
 pub struct Random(u64);
 
@@ -23,6 +23,16 @@ impl Random {
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
+    }
+
+    /// So many bytes.
+    pub fn bytes<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        for chunk in bytes.chunks_mut(8) {
+            let word = self.draw().to_le_bytes();
+            chunk.copy_from_slice(&word[..chunk.len()]);
+        }
+        bytes
     }
 
     /// A number below a bound; 0 where the bound is 0.

@@ -2,20 +2,23 @@
 
 use std::error::Error;
 
-/// Writes an error and its sources, from the outermost to the innermost, as `a: b: c`.
+/// An error and its causes, from the outermost to the innermost, as `a: b: c`.
 ///
-/// A source that the error before it has quoted at its end already is not said twice.
+/// A cause that the error before it has quoted at its end already is not said twice.
 #[must_use]
-pub fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        let part = source.to_string();
+pub fn with_causes(error: &dyn Error) -> String {
+    followed_by_causes(error.to_string(), error)
+}
+
+/// As [`with_causes`], with other words for the error itself.
+#[must_use]
+pub fn followed_by_causes(mut text: String, error: &dyn Error) -> String {
+    for cause in std::iter::successors(error.source(), |cause| (*cause).source()) {
+        let part = cause.to_string();
         if !text.ends_with(&part) {
             text.push_str(": ");
             text.push_str(&part);
         }
-        next = source.source();
     }
     text
 }
@@ -38,15 +41,16 @@ mod tests {
     }
 
     #[test]
-    fn sources_follow_the_error() {
+    fn causes_follow_the_error() {
         for (texts, expected) in [
             (&["a"][..], "a"),
             (&["a", "b", "c"], "a: b: c"),
             (&["cannot read x: no such file", "no such file"], "cannot read x: no such file"),
             (&["a: b", "b", "c"], "a: b: c"),
         ] {
-            let error = layers(texts).unwrap();
-            assert_eq!(chain(error.as_ref()), expected);
+            assert_eq!(with_causes(layers(texts).unwrap().as_ref()), expected);
         }
+        let error = layers(&["a", "b"]).unwrap();
+        assert_eq!(followed_by_causes("no answer".to_owned(), error.as_ref()), "no answer: b");
     }
 }
