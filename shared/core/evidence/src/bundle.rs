@@ -5,7 +5,6 @@ use wb_ledger::{EvidenceBlock, Hash};
 use wb_rating::RatedStretch;
 
 use crate::bytes::Bytes;
-use crate::form::{FORM, FORM_LISTED};
 use crate::subject::Subject;
 
 /// All that an invoice follows from.
@@ -85,14 +84,6 @@ pub struct EventProof {
 
 /// Where a block lies.
 pub(crate) type Place<'a> = (&'a str, u32, u64);
-
-impl Bundle {
-    /// The form that it is written in: [`FORM_LISTED`] where it knows nothing of sealed days, else [`FORM`].
-    #[must_use]
-    pub fn form(&self) -> u32 {
-        if self.seals.is_empty() && self.day_blocks.is_empty() { FORM_LISTED } else { FORM }
-    }
-}
 
 impl EventProof {
     pub(crate) fn place(&self) -> Place<'_> {

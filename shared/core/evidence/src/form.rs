@@ -12,11 +12,8 @@ use wb_rating::RatedStretch;
 use crate::bundle::{Bundle, CommitRecord, DayBlock, EventProof, Sampling};
 use crate::subject::Subject;
 
-/// The form of bundles whose blocks are all committed one by one. It is written wherever it will do, so that such
-/// bundles keep their bytes.
-pub const FORM_LISTED: u32 = 1;
-/// The newest form that this program writes and reads: that of bundles with sealed days.
-pub const FORM: u32 = 2;
+/// The form that this program writes and reads.
+pub const FORM: u32 = 1;
 /// The largest file that is read: what a mail server or a browser still takes in one piece.
 pub const PACKED_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// The most that a file may unpack to: it is held in memory twice while it is verified.
@@ -40,7 +37,7 @@ const LEVEL: i32 = 3;
 pub enum BundleError {
     /// Not the form of a bundle.
     #[error(
-        "[WB-5921] this is no evidence bundle of form {FORM_LISTED} or {FORM}: {detail}; take the file as `weighbridge invoice bundle` wrote it"
+        "[WB-5921] this is no evidence bundle of form {FORM}: {detail}; take the file as `weighbridge invoice bundle` wrote it"
     )]
     Form {
         /// What is wrong, and in which line.
@@ -113,7 +110,7 @@ enum Part {
     Block(EvidenceBlock),
     Seal(CommitRecord),
     DayBlock(DayBlock),
-    Name(CommitRecord),
+    Commit(CommitRecord),
     Event(EventProof),
     End(Last),
 }
@@ -129,7 +126,7 @@ impl Part {
             Self::Block(_) => 4,
             Self::Seal(_) => 5,
             Self::DayBlock(_) => 6,
-            Self::Name(_) => 7,
+            Self::Commit(_) => 7,
             Self::Event(_) => 8,
             Self::End(_) => 9,
         }
@@ -158,7 +155,7 @@ impl Bundle {
     /// # Errors
     /// As [`Self::to_bytes`].
     pub fn to_text(&self) -> Result<Vec<u8>, BundleError> {
-        let header = Header { bundle: KIND.to_owned(), form: self.form(), sampling: self.sampling };
+        let header = Header { bundle: KIND.to_owned(), form: FORM, sampling: self.sampling };
         let mut text = Vec::new();
         push(&mut text, &Part::Header(header))?;
         push(&mut text, &Part::Record(self.record.clone()))?;
@@ -175,8 +172,8 @@ impl Bundle {
         for block in &self.day_blocks {
             push(&mut text, &Part::DayBlock(block.clone()))?;
         }
-        for name in &self.commits {
-            push(&mut text, &Part::Name(name.clone()))?;
+        for commit in &self.commits {
+            push(&mut text, &Part::Commit(commit.clone()))?;
         }
         for event in &self.events {
             push(&mut text, &Part::Event(event.clone()))?;
@@ -288,7 +285,7 @@ impl Parts {
                 if header.bundle != KIND {
                     return Err("it is a bundle of something else");
                 }
-                if ![FORM_LISTED, FORM].contains(&header.form) {
+                if header.form != FORM {
                     return Err("it has a form that this program does not know; use a newer one");
                 }
                 self.header.replace(header).is_none()
@@ -311,8 +308,8 @@ impl Parts {
                 self.day_blocks.push(block);
                 true
             }
-            Part::Name(name) => {
-                self.commits.push(name);
+            Part::Commit(commit) => {
+                self.commits.push(commit);
                 true
             }
             Part::Event(event) => {

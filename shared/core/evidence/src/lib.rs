@@ -25,8 +25,8 @@ pub use build::{BuildError, Builder, CommittedBlock, Material, SealedDay};
 pub use bundle::{Bundle, CommitRecord, DayBlock, EventProof, Sampling};
 pub use bytes::Bytes;
 pub use form::{
-    BundleError, DAY_BLOCKS_MAX, EVENTS_MAX, FORM, FORM_LISTED, LINE_BYTES_MAX, PACKED_BYTES_MAX,
-    SAMPLES_DEFAULT, SAMPLES_MAX, UNPACKED_BYTES_MAX,
+    BundleError, DAY_BLOCKS_MAX, EVENTS_MAX, FORM, LINE_BYTES_MAX, PACKED_BYTES_MAX, SAMPLES_DEFAULT,
+    SAMPLES_MAX, UNPACKED_BYTES_MAX,
 };
 pub use report::{Failure, InvoiceHead, Report, Step, StepName};
 pub use sample::{Draw, Target, draws};

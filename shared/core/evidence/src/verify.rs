@@ -56,7 +56,7 @@ pub fn verify_bundle(bundle: &Bundle, held: Option<&str>) -> Report {
         Sampling::All => "every event that is about the invoice".to_owned(),
         Sampling::Drawn(draws) => format!("{draws} events drawn by the invoice's own evidence digest"),
     };
-    findings.end(StepName::Form, 1, format!("a bundle of form {}, with {sampling}", bundle.form()));
+    findings.end(StepName::Form, 1, format!("a bundle of form {}, with {sampling}", crate::FORM));
     let Some(invoice) = invoice::read(bundle, &mut findings) else { return findings.report(None) };
     if let Some(held) = held {
         invoice::is_held(&invoice, held, &mut findings);
