@@ -1,4 +1,6 @@
 -- Work per machine and settlement interval, split by what decides its worth. Additive.
+-- Merged parts hold older blocks than fresh ones: by the index rows of the blocks above the last seals are found without
+-- reading those below.
 CREATE TABLE IF NOT EXISTS work_5m
 (
     attempt            UInt64,
@@ -18,7 +20,8 @@ CREATE TABLE IF NOT EXISTS work_5m
     credited_q32       UInt128,
     credited_q32_squared UInt256,
     blocks             UInt64,
-    INDEX attempt_index attempt TYPE bloom_filter GRANULARITY 1
+    INDEX attempt_index attempt TYPE bloom_filter GRANULARITY 1,
+    INDEX block_range block TYPE minmax GRANULARITY 1
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(fromUnixTimestamp64Micro(interval_start_us, 'UTC'))

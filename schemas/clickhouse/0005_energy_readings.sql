@@ -1,4 +1,5 @@
 -- Cumulative register readings. Differences are taken later, in (event time, id) order.
+-- The index serves as that of `work_5m` does.
 CREATE TABLE IF NOT EXISTS energy_readings
 (
     attempt            UInt64,
@@ -19,7 +20,8 @@ CREATE TABLE IF NOT EXISTS energy_readings
     machine_id         String,
     meter_id           String,
     witness            LowCardinality(String),
-    register_wh        UInt64
+    register_wh        UInt64,
+    INDEX block_range block TYPE minmax GRANULARITY 1
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(fromUnixTimestamp64Micro(event_time_us, 'UTC'))

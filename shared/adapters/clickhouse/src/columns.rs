@@ -111,7 +111,6 @@ const RELIED_ON: &[(&str, &[Columns])] = &[
             ("seal", "UInt64"),
             ("cut", "UInt64"),
             ("seal_hash", "FixedString(32)"),
-            ("form", "UInt32"),
             ("blocks", "UInt64"),
             ("blocks_root", "FixedString(32)"),
         ]],

@@ -40,6 +40,15 @@ pub enum StoreError {
         /// The hash of the file in this program.
         here: String,
     },
+    /// A newer program has migrated the database.
+    #[error(
+        "the database has the migration {file}, which this program does not know: start a program that is at least \
+         as new as the one that applied it"
+    )]
+    NewerSchema {
+        /// The first such file.
+        file: String,
+    },
     /// A table is not as the queries expect.
     #[error("the table {table} does not fit this program: {problem}")]
     Schema {
@@ -76,6 +85,7 @@ impl StoreError {
             Self::Schema { .. } => "WB-3205",
             Self::Row { .. } => "WB-3206",
             Self::Range { .. } => "WB-3207",
+            Self::NewerSchema { .. } => "WB-3208",
         }
     }
 

@@ -18,7 +18,7 @@ fn row(won: &WonSeal) -> Result<Row, StoreError> {
     let mut row = Row::new();
     row.u64(won.commit_offset).fixed(&seal.day.to_le_bytes()).u64(seal.seal).u64(seal.cut).u64(seal.rows);
     row.fixed(&hash(&seal.content_hash)?).fixed(&won.seal_hash).fixed(&hash(&seal.predecessor)?);
-    row.u32(seal.version).u64(seal.blocks).fixed(&hash(&seal.blocks_root)?);
+    row.u64(seal.blocks).fixed(&hash(&seal.blocks_root)?);
     Ok(row)
 }
 

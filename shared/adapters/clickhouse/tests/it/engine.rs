@@ -4,13 +4,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod heads;
+mod migrations;
 
 use std::net::SocketAddr;
 
 use crate::support::{Engine, connect};
 use prost::Message;
 use wb_auth::{CustomerId, TenantScope};
-use wb_clickhouse::migrate::{MIGRATIONS, Migration};
 use wb_clickhouse::read::{PageRequest, Selection, SeriesRange};
 use wb_clickhouse::{Cut, Store};
 use wb_events::frame::{self, FrameKey};
@@ -25,7 +25,9 @@ const MINUTE_US: i64 = 60_000_000;
 async fn the_store_keeps_its_word_on_the_real_engine() {
     let engine = Engine::start().await;
     let address = engine.address;
-    migrations_are_applied_once_and_never_changed(address).await;
+    let (store, other) = (connect(address, "migrations").await, connect(address, "migrations").await);
+    migrations::are_applied_once_and_never_changed(&store, &other).await;
+    migrations::go_on_where_they_were_killed(&connect(address, "killed").await).await;
     columns_that_differ_are_named(address).await;
     assignments_hold_from_boundary_to_boundary(address).await;
     only_what_is_committed_before_the_cut_counts(address).await;
@@ -36,8 +38,7 @@ async fn the_store_keeps_its_word_on_the_real_engine() {
     a_refusal_names_what_was_asked(address).await;
     let heads = ready(address, "heads").await;
     heads::are_found_without_reading_all_commits(&heads).await;
-    heads.client().query("CREATE DATABASE removing").execute().await.unwrap();
-    heads::follow_what_is_removed(&connect(address, "removing").await).await;
+    heads::follow_what_is_removed(&ready(address, "removing").await).await;
     blocks_come_back_as_they_were_written_and_losers_go(address).await;
     engine.end().await;
 }
@@ -92,32 +93,6 @@ async fn total(store: &Store, scope: TenantScope, cut: u64, selection: &Selectio
     let points = store.read(scope, Cut(cut)).hashrate(day(), selection).await.unwrap();
     assert!(points.len() <= 1);
     points.first().map_or("0".to_owned(), |point| point.credited_q32.to_string())
-}
-
-async fn migrations_are_applied_once_and_never_changed(address: SocketAddr) {
-    let store = connect(address, "migrations").await;
-    let (first, second) = (store.clone(), connect(address, "migrations").await);
-    // Two processes at once: both succeed, whoever applies what.
-    let (first, second) = tokio::join!(first.migrate(), second.migrate());
-    assert!(first.unwrap().len() + second.unwrap().len() >= MIGRATIONS.len());
-    assert_eq!(store.migrate().await.unwrap(), Vec::<&str>::new());
-    let tables: u64 = store
-        .client()
-        .query_raw("SELECT count() FROM system.tables WHERE database = 'migrations'")
-        .fetch_one()
-        .await
-        .unwrap();
-    let created = MIGRATIONS.iter().filter(|migration| migration.sql.contains("CREATE TABLE")).count();
-    assert_eq!(usize::try_from(tables).unwrap(), created + 1);
-    assert_eq!(store.cut().await.unwrap(), Cut(0), "nothing is committed yet");
-
-    let changed = [Migration { file: MIGRATIONS[0].file, sql: "SELECT 1" }];
-    assert_eq!(store.apply(&changed).await.unwrap_err().code(), "WB-3204");
-    let broken = [Migration { file: "9999_broken.sql", sql: "CREATE TABLE IF NOT EXISTS" }];
-    assert_eq!(store.apply(&broken).await.unwrap_err().code(), "WB-3203");
-    let repaired =
-        [Migration { file: "9999_broken.sql", sql: "CREATE TABLE IF NOT EXISTS t (x UInt8) ORDER BY x" }];
-    assert_eq!(store.apply(&repaired).await.unwrap(), vec!["9999_broken.sql"], "a failed file is not noted");
 }
 
 async fn columns_that_differ_are_named(address: SocketAddr) {
