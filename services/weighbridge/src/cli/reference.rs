@@ -67,6 +67,9 @@ fn section(page: &mut String, command: &Command, parent: &str, level: usize) {
         page.push('\n');
         page.push_str(&table(&own));
     }
+    if let Some(needs) = command.get_after_help() {
+        let _ = write!(page, "\n{needs}\n");
+    }
     for command in inner {
         section(page, command, &name, level + 1);
     }

@@ -6,8 +6,8 @@ use std::path::{Component, Path, PathBuf};
 use crate::markdown::{Page, pages, root};
 
 /// The folders of the repository that pages name files of.
-const FOLDERS: [&str; 8] =
-    ["benches/", "docs/", "fuzz/", "infra/", "schemas/", "services/", "shared/", "tests/"];
+const FOLDERS: [&str; 9] =
+    ["benches/", "demo/", "docs/", "fuzz/", "infra/", "schemas/", "services/", "shared/", "tests/"];
 
 /// What marks a pattern or a place to fill in, rather than a file.
 const OPEN_ENDED: [char; 6] = ['*', '<', '{', ' ', '…', '='];
