@@ -19,7 +19,7 @@ for bench in "${benches[@]}"; do
     {
         echo "$(date -u +%Y-%m-%d), $(nproc) processors, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)"
         # Criterion says how far it is, too; only its results are kept.
-        cargo bench -q -p wb-benches --bench "$bench" 2> /dev/null | grep -vE '^(Benchmarking|Gnuplot|Found|$| +[0-9]+ \()'
+        cargo bench -q -p wb-benches --bench "$bench" | grep -vE '^(Benchmarking|Gnuplot|Found|$| +[0-9]+ \()'
     } > "$measured"
     awk -v bench="$bench" -v measured="$measured" '
         $0 == "<!-- figures of " bench " -->" {
