@@ -1,4 +1,5 @@
 //! The biller's ports in memory, with what can go wrong at each of them.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail loudly")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};

@@ -7,7 +7,7 @@ use wb_billing::ports::{
     RunningTable, SampleRow, SealedDays, Touched, UsageStore,
 };
 use wb_billing::{PortError, RunningBill};
-use wb_clickhouse::running::RunningBillRow;
+use wb_clickhouse::read::RunningBillRow;
 use wb_clickhouse::{Cut, Store, StoreError, Usage};
 use wb_ledger::{ChainHead, EvidenceBlock, WonRecord, canonical};
 use wb_rating::WorkSlice;

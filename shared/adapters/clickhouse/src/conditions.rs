@@ -8,7 +8,7 @@ use wb_units::SETTLEMENT_INTERVAL_US;
 /// Only the commits of those rows' blocks are looked up: a set of all commits would grow with the log for ever. It uses
 /// the parameter `cut:UInt64`, and those of the condition, which stands by the table's own columns.
 #[must_use]
-pub fn committed_among(table: &str, condition: &str) -> String {
+pub(crate) fn committed_among(table: &str, condition: &str) -> String {
     format!(
         "(topic, partition, block, attempt) IN (SELECT topic, partition, block, attempt FROM manifest \
          WHERE (topic, partition, block) IN (SELECT topic, partition, block FROM {table} WHERE {condition}) \
@@ -36,14 +36,14 @@ pub(crate) const VOIDED_IDS: &str = "(SELECT toFixedString(unhex(arrayJoin({void
 
 /// SQL for the identity of an event by its sender's count, as `wb_events::identity::id_of` has it.
 // Fixed strings are joined as they are: made into text they would lose their zeros.
-pub const COUNTED_ID: &str = "toFixedString(substring(SHA256(concat(\
+pub(crate) const COUNTED_ID: &str = "toFixedString(substring(SHA256(concat(\
      reinterpretAsFixedString(toUInt64(length(source))), source, \
      reinterpretAsFixedString(toUInt64(length(source_key))), source_key, \
      reinterpretAsFixedString(source_epoch), reinterpretAsFixedString(sequence))), 1, 16), 16)";
 
 /// SQL that keeps rows of events, with `event_id`, that are not voided.
 #[must_use]
-pub fn not_voided(event_id: &str) -> String {
+pub(crate) fn not_voided(event_id: &str) -> String {
     // Without voids the first half is a constant, and the id is not read.
     format!("(empty({{voided:Array(String)}}) OR {event_id} NOT IN {VOIDED_IDS})")
 }

@@ -1,7 +1,8 @@
 //! ClickHouse: the connection, the schema and the one query builder.
 //!
 //! Every read goes through [`Read`], which is made of a [`TenantScope`] and a [`Cut`] and of
-//! nothing less: there is no way to ask for rows without saying whose and as of when. What is the
+//! nothing less: there is no way to ask for rows without saying whose and as of when. [`Usage`] asks for the rows of
+//! bills: each question names its parties and its cut, and goes through the same [`Read`]. What is the
 //! operator's alone lies beside it: [`committed`], which passes committed blocks on, and [`quarantine`].
 
 pub mod audit;
@@ -9,7 +10,7 @@ pub mod block;
 pub mod client;
 pub mod columns;
 pub mod committed;
-pub mod conditions;
+mod conditions;
 pub mod conserve;
 pub mod corrections;
 pub mod error;
@@ -21,7 +22,7 @@ pub mod manifest;
 pub mod migrate;
 pub mod quarantine;
 pub mod read;
-pub mod running;
+mod running;
 pub mod seal;
 pub mod sealed;
 pub mod tenant;

@@ -7,6 +7,7 @@
 
 mod energy;
 mod facts;
+mod gpu_samples;
 mod hashrate;
 mod invoice_body;
 mod invoices;
@@ -50,7 +51,7 @@ pub use luck::WorkUnderTarget;
 pub use range::{Bucket, MAX_BUCKETS, PAGE_MAX_ROWS, Page, PageRequest, STATISTICS_MAX_US, SeriesRange};
 pub use recent::RecentWork;
 pub use report::{PeriodReport, PeriodRequest, ReportRead, ReportRequest};
-pub use running::RunningBill;
+pub use running::{RunningBill, RunningBillRow};
 pub use standing::{InvoiceNote, InvoiceNoteLine, InvoiceStanding};
 pub use verdicts::VerdictCount;
 pub use workers::{Assigned, ChainWork, POSITION_MAX_SHARES, WORKERS_PAGE_MAX_ROWS, Worker};

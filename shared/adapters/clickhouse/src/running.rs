@@ -1,28 +1,8 @@
-//! Running bills as the table `running_bills` holds them.
-
-use serde::{Deserialize, Serialize};
+//! Writing running bills into the table `running_bills`.
 
 use crate::client::Store;
 use crate::error::{StoreError, query_failed};
-
-/// What a contract would be billed for a month so far.
-#[derive(Debug, Clone, PartialEq, Eq, clickhouse::Row, Serialize, Deserialize)]
-pub struct RunningBillRow {
-    /// The contract.
-    pub contract_id: String,
-    /// Whose it is.
-    pub customer_id: String,
-    /// The month.
-    pub period: String,
-    /// Up to where events counted.
-    pub cut: u64,
-    /// Up to where the month was computed, UTC microseconds.
-    pub until_us: i64,
-    /// How much of what should have come has come, in parts per million.
-    pub completeness_ppm: u32,
-    /// The bill in the form of an invoice without a number, canonical JSON.
-    pub body: String,
-}
+use crate::read::RunningBillRow;
 
 impl Store {
     /// Writes running bills, all or none of them. Several may write: the bill of the highest cut holds.

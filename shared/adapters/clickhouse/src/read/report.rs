@@ -8,7 +8,6 @@
 
 mod claims;
 mod facts;
-mod gpus;
 mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,9 +1,10 @@
 //! Running bills: what open months come to so far.
 
+use serde::{Deserialize, Serialize};
+
 use super::invoice_body::{self, Invoice};
 use super::{Page, PageRequest, Read};
 use crate::error::StoreError;
-use crate::running::RunningBillRow;
 use crate::tenant::only_own;
 
 /// What a contract would be billed for a month so far.
@@ -17,6 +18,25 @@ pub struct RunningBill {
     pub completeness_ppm: u32,
     /// The bill in the form of an invoice without a number.
     pub document: Invoice,
+}
+
+/// A running bill as the table holds it.
+#[derive(Debug, Clone, PartialEq, Eq, clickhouse::Row, Serialize, Deserialize)]
+pub struct RunningBillRow {
+    /// The contract.
+    pub contract_id: String,
+    /// Whose it is.
+    pub customer_id: String,
+    /// The month.
+    pub period: String,
+    /// Up to where events counted.
+    pub cut: u64,
+    /// Up to where the month was computed, UTC microseconds.
+    pub until_us: i64,
+    /// How much of what should have come has come, in parts per million.
+    pub completeness_ppm: u32,
+    /// The bill in the form of an invoice without a number, canonical JSON.
+    pub body: String,
 }
 
 impl Read {

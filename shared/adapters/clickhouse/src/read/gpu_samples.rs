@@ -1,5 +1,5 @@
-//! What the GPUs of a few nodes said of themselves: their use by settlement interval, and where their last fault
-//! changed. Both are brought down in ClickHouse, as a node's GPUs may speak every second.
+//! Samples of GPUs: what those of a few nodes said of themselves, their use by settlement interval, and where their
+//! last fault changed. Both are brought down in ClickHouse, as a node's GPUs may speak every second.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use wb_metering::gpu::usage::{Device, LastXid, Use};
 use wb_metering::report::machine::{Record, Rules};
 use wb_units::{Interval, SETTLEMENT_INTERVAL_US};
 
+use super::Read;
+use super::times::{Times, within_times};
 use crate::conditions::committed_among;
 use crate::error::StoreError;
-use crate::read::Read;
-use crate::read::times::{Times, within_times};
 
 /// Keeps the rows of the machines that are read.
 const OF_NODES: &str = "node_id IN {machines:Array(String)}";
