@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The crates without I/O, clock, randomness or async.
-const PURE: [&str; 10] = [
+const PURE: [&str; 12] = [
+    "wb-coded",
+    "wb-error-pages",
     "wb-units",
     "wb-proof",
     "wb-events",
@@ -292,22 +294,6 @@ fn pages() -> BTreeMap<String, Text> {
 }
 
 #[test]
-fn every_code_has_a_page_and_every_page_a_code() {
-    let mut used: BTreeMap<String, String> = BTreeMap::new();
-    for file in texts(&["rs"]) {
-        for code in codes(&file.text) {
-            used.entry(code).or_insert_with(|| file.path.clone());
-        }
-    }
-    let pages = pages();
-    let without = used.iter().filter(|(code, _)| !pages.contains_key(*code));
-    let mut wrong: Vec<String> = without.map(|(code, path)| format!("{code} ({path}) has no page")).collect();
-    let unused = pages.iter().filter(|(code, _)| !used.contains_key(*code));
-    wrong.extend(unused.map(|(_, page)| format!("{} is of no code in use", page.path)));
-    assert!(wrong.is_empty(), "one page a code, schemas/errors/WB-nnnn.md:\n{}", wrong.join("\n"));
-}
-
-#[test]
 fn a_page_says_what_it_means_why_and_what_to_do() {
     let pages = pages();
     assert!(!pages.is_empty());
@@ -322,37 +308,99 @@ fn a_page_says_what_it_means_why_and_what_to_do() {
     assert!(wrong.is_empty(), "`# WB-nnnn: title`, then Means, Why and Do:\n{}", wrong.join("\n"));
 }
 
-/// Codes that a second crate passes on with the same meaning.
-const PASSED_ON: [(&str, &str); 1] = [("WB-5350", "services/billing")];
+/// Errors without a code: each is only the cause of an error that has one, and is never shown alone.
+const UNCODED: [&str; 10] = [
+    "DecimalError",
+    "MoneyError",
+    "InputError",
+    "ConfigErrors",
+    "TestkitError",
+    "CannotRedrive",
+    "RpcError",
+    "Fault",
+    "NoRecord",
+    "NotConserved",
+];
 
-/// A Rust file without comments and without what follows the first `#[cfg(test)]`.
+/// What writes codes, and so holds some of its own making.
+const CODED_CRATE: &str = "shared/core/coded/";
+
+/// Whether a file is part of the product and not of its tests.
+fn is_product(path: &str) -> bool {
+    let of_tests = path.ends_with("tests.rs")
+        || path.contains("/tests/")
+        || path.starts_with("shared/adapters/testkit/");
+    (path.starts_with("shared/") || path.starts_with("services/")) && path.contains("/src/") && !of_tests
+}
+
+/// A Rust file without comments and without the tests at its end.
 fn product_code(text: &str) -> String {
-    let lines = text.lines().take_while(|line| line.trim() != "#[cfg(test)]");
-    lines.filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+    let mut kept = Vec::new();
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next() {
+        if line == "#[cfg(test)]"
+            && lines.peek().is_some_and(|next| next.starts_with("mod ") && next.ends_with('{'))
+        {
+            break;
+        }
+        if !line.trim_start().starts_with("//") {
+            kept.push(line);
+        }
+    }
+    kept.join("\n")
 }
 
 #[test]
-fn a_code_has_one_meaning() {
-    let mut owners: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for file in texts(&["rs"]) {
-        let mut parts = file.path.splitn(4, '/');
-        let (group, crate_folder, src) = (parts.next(), parts.next(), parts.next());
-        let is_test = file.path.ends_with("/tests.rs");
-        if let (Some(group @ ("shared" | "services")), Some(name), Some("src")) = (group, crate_folder, src)
-            && !is_test
-        {
-            for code in codes(&product_code(&file.text)) {
-                owners.entry(code).or_default().insert(format!("{group}/{name}"));
+fn a_code_stands_once_beside_its_variant_and_has_a_page() {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for file in texts(&["rs"]).iter().filter(|file| is_product(&file.path)) {
+        if file.path.starts_with(CODED_CRATE) {
+            continue;
+        }
+        for line in product_code(&file.text).lines() {
+            for code in codes(line) {
+                if line.trim() == format!("#[code(\"{code}\")]") {
+                    places.entry(code).or_default().push(file.path.clone());
+                } else {
+                    wrong.push(format!("{}: {} holds {code}", file.path, line.trim()));
+                }
             }
         }
     }
-    for (code, crate_folder) in PASSED_ON {
-        let owned = owners.get_mut(code).is_some_and(|owners| owners.remove(crate_folder));
-        assert!(owned, "{crate_folder} does not pass {code} on: correct the list");
+    assert!(wrong.is_empty(), "a code stands in #[code(...)] alone:\n{}", wrong.join("\n"));
+    assert!(places.len() > 300, "the walk found {} codes", places.len());
+    let twice = places.iter().filter(|(_, at)| at.len() > 1);
+    wrong.extend(twice.map(|(code, at)| format!("{code} stands in {at:?}")));
+    let pages = pages();
+    let without = places.iter().filter(|(code, _)| !pages.contains_key(*code));
+    wrong.extend(without.map(|(code, at)| format!("{code} ({}) has no page", at[0])));
+    let unused = pages.iter().filter(|(code, _)| !places.contains_key(*code));
+    wrong.extend(unused.map(|(_, page)| format!("{} is of no code in use", page.path)));
+    assert!(wrong.is_empty(), "one code, one place, one page:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_error_has_codes() {
+    let mut wrong = Vec::new();
+    for file in texts(&["rs"]).iter().filter(|file| is_product(&file.path)) {
+        let code = product_code(&file.text);
+        let lines: Vec<&str> = code.lines().map(str::trim).collect();
+        for (index, line) in lines.iter().enumerate() {
+            if !line.starts_with("#[derive(") || !line.contains("Error") {
+                continue;
+            }
+            let item =
+                lines[index + 1..].iter().find(|line| line.contains("enum ") || line.contains("struct "));
+            let words = item.unwrap_or(&"").split(|letter: char| !letter.is_alphanumeric());
+            let name = words.skip_while(|word| !["enum", "struct"].contains(word)).nth(1).unwrap_or_default();
+            let coded = index > 0 && lines[index - 1].starts_with("#[wb_coded::coded");
+            if coded == UNCODED.contains(&name) {
+                wrong.push(format!("{}: {name}", file.path));
+            }
+        }
     }
-    let shared = owners.iter().filter(|(_, owners)| owners.len() > 1);
-    let wrong: Vec<String> = shared.map(|(code, owners)| format!("{code} is used by {owners:?}")).collect();
-    assert!(wrong.is_empty(), "one code, one meaning, one crate:\n{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "#[wb_coded::coded] above it, or in the list of causes:\n{}", wrong.join("\n"));
 }
 
 /// The folders whose product code may hold SQL: the adapter, and the engine, which judges statements.

@@ -9,6 +9,7 @@ mod correct;
 mod crash;
 mod demo;
 mod determinism;
+mod explain;
 mod exports;
 mod group;
 mod own_cluster;

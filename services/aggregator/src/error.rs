@@ -6,23 +6,29 @@ use wb_framearchive::FrameArchiveError;
 use wb_kafka::LogError;
 
 /// Why a partition stopped for now.
+#[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
 pub enum AggregatorError {
     /// The log failed.
+    #[code(source)]
     #[error("the log failed")]
     Log(#[source] LogError),
     /// The commits could not be read at the start.
+    #[code(source)]
     #[error("the commits cannot be read")]
     Commits(#[source] LogError),
     /// The group did not take it.
+    #[code(source)]
     #[error("the group of aggregators cannot be joined")]
     Group(#[source] LogError),
     /// ClickHouse failed.
+    #[code(source)]
     #[error("the store failed")]
     Store(#[source] StoreError),
     /// What was read again is not what was committed.
+    #[code("WB-5611")]
     #[error(
-        "WB-5611 block {block} of {topic}/{partition} was committed with another {what} than its log gives now: \
+        "block {block} of {topic}/{partition} was committed with another {what} than its log gives now: \
          the log or the fold has changed; nothing more of this partition is committed"
     )]
     History {
@@ -36,8 +42,9 @@ pub enum AggregatorError {
         what: &'static str,
     },
     /// The log no longer holds the partition's beginning.
+    #[code("WB-5612")]
     #[error(
-        "WB-5612 {topic}/{partition} begins at offset {low}, and its state is recovered from offset {wanted} \
+        "{topic}/{partition} begins at offset {low}, and its state is recovered from offset {wanted} \
          on: retention has dropped records that the frame archive lacks too; bring its folder back, or restore \
          the records"
     )]
@@ -52,11 +59,13 @@ pub enum AggregatorError {
         wanted: u64,
     },
     /// A block could not be archived, or read from the archive.
+    #[code(source)]
     #[error("the frame archive failed")]
     FrameArchive(#[source] FrameArchiveError),
     /// The log ends before what was committed.
+    #[code("WB-5614")]
     #[error(
-        "WB-5614 {topic}/{partition} ends at offset {high}, but blocks are committed up to {committed}: the log has \
+        "{topic}/{partition} ends at offset {high}, but blocks are committed up to {committed}: the log has \
          lost its tail; nothing more of this partition is committed, so that two histories are not mixed"
     )]
     TailLost {
@@ -70,8 +79,9 @@ pub enum AggregatorError {
         committed: u64,
     },
     /// The fold broke the conservation law.
+    #[code("WB-5613")]
     #[error(
-        "WB-5613 block {block} of {topic}/{partition} does not add up: {accepted} accepted + {duplicate} duplicate + {rejected} rejected is not {events} events; nothing more is committed"
+        "block {block} of {topic}/{partition} does not add up: {accepted} accepted + {duplicate} duplicate + {rejected} rejected is not {events} events; nothing more is committed"
     )]
     NotConserved {
         /// The topic.
@@ -90,21 +100,26 @@ pub enum AggregatorError {
         events: u64,
     },
     /// The proofs of older tips failed.
+    #[code(source)]
     #[error("the archive of proofs failed")]
     Archive(#[source] ArchiveError),
     /// A block could not be folded.
+    #[code(source)]
     #[error("a block could not be folded")]
     Rules(#[source] FoldError),
     /// A seal does not hold what was read.
+    #[code("WB-5615")]
     #[error("the rows of a seal of day {day} are not what its day adds up to; it is left uncommitted")]
     Seal {
         /// The day, counted since 1970-01-01 UTC.
         day: i32,
     },
     /// No random attempt could be drawn.
+    #[code("WB-5616")]
     #[error("the operating system gave no random number")]
     Random,
     /// The fold's thread was lost.
+    #[code("WB-5617")]
     #[error("the fold did not finish: {0}")]
     Fold(String),
 }

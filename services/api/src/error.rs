@@ -10,24 +10,29 @@ use wb_export::ExportError;
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
 
 /// Why a request got no answer.
+#[wb_coded::coded(message)]
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     /// The token is missing or refused.
+    #[code(source)]
     #[error(transparent)]
     Auth(#[from] AuthError),
     /// A body beyond the limit.
+    #[code("WB-3301")]
     #[error("the request's body is longer than {limit} bytes, or it broke off")]
     Body {
         /// The limit.
         limit: usize,
     },
     /// A body that is no GraphQL request.
+    #[code("WB-3302")]
     #[error(
         "the body is no GraphQL request: send JSON with Content-Type application/json, \
          such as {{\"query\": \"{{ me {{ subject }} }}\"}}; one request at a time"
     )]
     Form,
     /// A query that is refused before it is parsed, by its text.
+    #[code("WB-3303")]
     #[error("the query is refused: {what} is {actual}, at most {limit} is allowed")]
     QueryText {
         /// What is too large.
@@ -38,6 +43,7 @@ pub enum ApiError {
         limit: usize,
     },
     /// A query that is refused after it is parsed, by its shape.
+    #[code("WB-3304")]
     #[error("the query is refused: more than {limit} {what}")]
     QueryShape {
         /// What is too many.
@@ -46,50 +52,38 @@ pub enum ApiError {
         limit: usize,
     },
     /// Arguments that cannot be used.
+    #[code("WB-3307")]
     #[error("the arguments cannot be used: {problem}")]
     Arguments {
         /// What is wrong and what would be right.
         problem: String,
     },
     /// The request took too long.
+    #[code("WB-3308")]
     #[error("no answer within {limit_ms} ms: ask for a shorter range or a wider bucket")]
     Time {
         /// The limit.
         limit_ms: u64,
     },
     /// Too many requests at once.
+    #[code("WB-3309")]
     #[error("all places are taken: come back in a second")]
     Busy,
     /// The store failed.
+    #[code(source)]
     #[error("the store cannot answer at the moment; the cause is in the log")]
     Store(#[source] StoreError),
     /// An export that cannot be made.
+    #[code(source)]
     #[error(transparent)]
     Export(#[from] ExportError),
     /// The server ended.
-    #[error("the server ended: {0}")]
+    #[code("WB-3311")]
+    #[error("the server ended")]
     Serve(#[source] std::io::Error),
 }
 
 impl ApiError {
-    /// The stable code of this refusal.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Auth(refusal) => refusal.code(),
-            Self::Body { .. } => "WB-3301",
-            Self::Form => "WB-3302",
-            Self::QueryText { .. } => "WB-3303",
-            Self::QueryShape { .. } => "WB-3304",
-            Self::Arguments { .. } => "WB-3307",
-            Self::Time { .. } => "WB-3308",
-            Self::Busy => "WB-3309",
-            Self::Store(failure) => failure.code(),
-            Self::Export(failure) => failure.code(),
-            Self::Serve(_) => "WB-3311",
-        }
-    }
-
     fn status(&self) -> StatusCode {
         match self {
             Self::Auth(refusal) if refusal.is_forbidden() => StatusCode::FORBIDDEN,
@@ -107,25 +101,32 @@ impl ApiError {
     }
 }
 
-/// The code of a query that is nested too deep or asks for too much.
-pub(crate) const CODE_COST: &str = "WB-3305";
-
-/// The code of a query that does not fit the schema.
-pub(crate) const CODE_QUERY: &str = "WB-3306";
+/// What async-graphql finds wrong with a query by itself.
+#[wb_coded::coded]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum QueryFault {
+    /// It is nested too deep or asks for too much.
+    #[code("WB-3305")]
+    TooCostly,
+    /// It does not fit the schema.
+    #[code("WB-3306")]
+    NoFit,
+}
 
 impl From<StoreError> for ApiError {
     fn from(failure: StoreError) -> Self {
         if failure.is_request() {
             return Self::Arguments { problem: failure.to_string() };
         }
-        tracing::error!(code = failure.code(), error = %failure, "the store failed");
+        let error = &failure as &(dyn std::error::Error + 'static);
+        tracing::error!(code = failure.code(), error, "the store failed");
         Self::Store(failure)
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let body = serde_json::json!({ "code": self.code(), "message": self.to_string() });
+        let body = serde_json::json!({ "code": self.code(), "message": self.message() });
         let mut response = (self.status(), axum::Json(body)).into_response();
         let headers = response.headers_mut();
         match self.status() {
@@ -147,5 +148,5 @@ impl IntoResponse for ApiError {
 pub(crate) fn graphql(failure: ApiError) -> async_graphql::Error {
     use async_graphql::ErrorExtensions;
     let code = failure.code();
-    async_graphql::Error::new(failure.to_string()).extend_with(|_, extensions| extensions.set("code", code))
+    async_graphql::Error::new(failure.message()).extend_with(|_, extensions| extensions.set("code", code))
 }

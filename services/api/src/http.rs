@@ -18,7 +18,7 @@ use wb_auth::{Principal, Verifier};
 use wb_clickhouse::Store;
 
 use crate::config::{ApiConfig, Limits};
-use crate::error::{ApiError, CODE_COST, CODE_QUERY};
+use crate::error::{ApiError, QueryFault};
 use crate::exports;
 use crate::limits::check_text;
 use crate::schema::{ApiSchema, Reading, schema};
@@ -102,7 +102,8 @@ fn give_code(error: &mut ServerError) {
     let extensions = error.extensions.get_or_insert_with(ErrorExtensionValues::default);
     if extensions.get("code").is_none() {
         let costly = error.message.contains("too deep") || error.message.contains("too complex");
-        extensions.set("code", if costly { CODE_COST } else { CODE_QUERY });
+        let fault = if costly { QueryFault::TooCostly } else { QueryFault::NoFit };
+        extensions.set("code", fault.code());
     }
 }
 
@@ -114,7 +115,8 @@ async fn health(State(api): State<Arc<Api>>) -> Response {
     match api.store.ping().await {
         Ok(()) => axum::Json(serde_json::json!({ "status": "ok" })).into_response(),
         Err(failure) => {
-            tracing::warn!(code = failure.code(), error = %failure, "the store does not answer");
+            let error = &failure as &(dyn std::error::Error + 'static);
+            tracing::warn!(code = failure.code(), error, "the store does not answer");
             let body = serde_json::json!({ "status": "unavailable", "code": failure.code() });
             (StatusCode::SERVICE_UNAVAILABLE, axum::Json(body)).into_response()
         }

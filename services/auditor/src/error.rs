@@ -6,26 +6,33 @@ use wb_framearchive::FrameArchiveError;
 use wb_kafka::LogError;
 
 /// Why an audit ended early.
+#[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
     /// The log failed.
+    #[code(source)]
     #[error("the log failed")]
     Log(#[from] LogError),
     /// ClickHouse failed.
+    #[code(source)]
     #[error("the store failed")]
     Store(#[from] StoreError),
     /// The frame archive failed.
+    #[code(source)]
     #[error("the frame archive failed")]
     FrameArchive(#[from] FrameArchiveError),
     /// The rules could not fold a block.
+    #[code(source)]
     #[error("a block could not be folded")]
     Rules(#[from] FoldError),
     /// The proofs of older tips failed.
+    #[code(source)]
     #[error("the proofs of older tips failed")]
     Proofs(#[from] ArchiveError),
     /// The database that shall be filled is not empty.
+    #[code("WB-5901")]
     #[error(
-        "WB-5901 the database {database} holds rows already (in {table}): name one that does not exist yet, \
+        "the database {database} holds rows already (in {table}): name one that does not exist yet, \
          or remove this one"
     )]
     NotEmpty {
@@ -35,8 +42,9 @@ pub enum AuditError {
         table: String,
     },
     /// Neither the log nor the archive holds a block.
+    #[code("WB-5902")]
     #[error(
-        "WB-5902 block {block} of {topic}/{partition} can be read from nowhere: {why}; bring the archive's folder \
+        "block {block} of {topic}/{partition} can be read from nowhere: {why}; bring the archive's folder \
          or the topic's records back"
     )]
     NoRecords {
@@ -50,8 +58,9 @@ pub enum AuditError {
         why: String,
     },
     /// A block folds to another result than was committed.
+    #[code("WB-5903")]
     #[error(
-        "WB-5903 block {block} of {topic}/{partition} was committed with another {what} than its records give now: \
+        "block {block} of {topic}/{partition} was committed with another {what} than its records give now: \
          nothing of it is written; run the version that committed it"
     )]
     FoldsOtherwise {
@@ -65,8 +74,9 @@ pub enum AuditError {
         what: &'static str,
     },
     /// A block was written again and reads back otherwise.
+    #[code("WB-5904")]
     #[error(
-        "WB-5904 block {block} of {topic}/{partition} was written and {table} reads back otherwise: look for a \
+        "block {block} of {topic}/{partition} was written and {table} reads back otherwise: look for a \
          failing disk, then run this again"
     )]
     WrittenOtherwise {
@@ -80,8 +90,9 @@ pub enum AuditError {
         table: &'static str,
     },
     /// A log that lost its tail cannot be made whole.
+    #[code("WB-5905")]
     #[error(
-        "WB-5905 {topic}/{partition} ends at offset {end}, is committed up to {committed}, and cannot be made whole from the \
+        "{topic}/{partition} ends at offset {end}, is committed up to {committed}, and cannot be made whole from the \
          archive: {why}; stop ingest and the aggregators, and restore the topic from a replica or a backup"
     )]
     TailNotRestored {
@@ -97,9 +108,8 @@ pub enum AuditError {
         why: String,
     },
     /// The scratch folder failed.
-    #[error(
-        "WB-5906 an audit needs a scratch folder for the proofs of older tips, and {path} cannot be used"
-    )]
+    #[code("WB-5906")]
+    #[error("an audit needs a scratch folder for the proofs of older tips, and {path} cannot be used")]
     Scratch {
         /// The folder.
         path: String,
@@ -108,9 +118,8 @@ pub enum AuditError {
         source: std::io::Error,
     },
     /// The broker gave nothing for too long.
-    #[error(
-        "WB-5907 {topic}/{partition} gave no record at offset {offset} for {seconds} seconds: is the broker up?"
-    )]
+    #[code("WB-5907")]
+    #[error("{topic}/{partition} gave no record at offset {offset} for {seconds} seconds: is the broker up?")]
     LogSilent {
         /// The topic.
         topic: String,
@@ -122,6 +131,7 @@ pub enum AuditError {
         seconds: u64,
     },
     /// A thread was lost.
+    #[code("WB-5908")]
     #[error("a task of the audit was lost: {0}")]
     Lost(String),
 }

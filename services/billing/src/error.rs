@@ -6,8 +6,10 @@ use wb_rating::{ContractError, PeriodError, PriceError, RatingError, StretchErro
 use crate::biller::Issued;
 
 /// Something outside did not do its part: the log, the tables or the cut.
+#[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
-#[error("[WB-5401] {operation} failed; nothing was lost, try again when it works")]
+#[code("WB-5401")]
+#[error("{operation} failed; nothing was lost, try again when it works")]
 pub struct PortError {
     /// What was being done, such as `reading the ledger from offset 12`.
     pub operation: String,
@@ -36,17 +38,21 @@ pub struct ContractFailure {
 }
 
 /// Why the biller stopped.
+#[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
 pub enum BillerError {
     /// Log, tables or cut.
+    #[code(source)]
     #[error("the biller could not go on")]
     Port(#[from] PortError),
     /// No such period.
+    #[code(source)]
     #[error("no such period")]
     Period(#[from] PeriodError),
     /// The period is not over.
+    #[code("WB-5402")]
     #[error(
-        "[WB-5402] period {period} of contract {contract_id} ends at {end_us} us, and it is {now_us} us by the biller's \
+        "period {period} of contract {contract_id} ends at {end_us} us, and it is {now_us} us by the biller's \
          clock; close it when it is over"
     )]
     NotOver {
@@ -60,11 +66,13 @@ pub enum BillerError {
         now_us: i64,
     },
     /// A contract fact that is no contract.
+    #[code(source)]
     #[error("the contract cannot be billed by")]
     Contract(#[from] ContractError),
     /// A contract that changes what may not change within a period.
+    #[code("WB-5403")]
     #[error(
-        "[WB-5403] contract {contract_id} changes {field} within period {period}; a change of {field} takes effect at \
+        "contract {contract_id} changes {field} within period {period}; a change of {field} takes effect at \
          the start of a month, or as a new contract"
     )]
     ChangedWithin {
@@ -76,7 +84,8 @@ pub enum BillerError {
         period: String,
     },
     /// A fact that does not have its form.
-    #[error("[WB-5404] the {kind} fact of {entity} cannot be read: {detail}; send a corrected fact")]
+    #[code("WB-5404")]
+    #[error("the {kind} fact of {entity} cannot be read: {detail}; send a corrected fact")]
     Fact {
         /// Its kind.
         kind: &'static str,
@@ -86,8 +95,9 @@ pub enum BillerError {
         detail: String,
     },
     /// An assignment and its contract name two customers.
+    #[code("WB-5405")]
     #[error(
-        "[WB-5405] machine {machine_id} is assigned to contract {contract_id} as {assigned} uses it, but the contract is \
+        "machine {machine_id} is assigned to contract {contract_id} as {assigned} uses it, but the contract is \
          {customer}'s; correct the assignment"
     )]
     OtherCustomer {
@@ -101,14 +111,17 @@ pub enum BillerError {
         customer: String,
     },
     /// Usage that cannot be rated.
+    #[code(source)]
     #[error("usage cannot be rated")]
     Rating(#[from] RatingError),
     /// Prices that contradict each other.
+    #[code(source)]
     #[error("prices cannot be used")]
     Price(#[from] PriceError),
     /// A machine of which nothing is recorded, under a contract that needs its rated power or its place.
+    #[code("WB-5431")]
     #[error(
-        "[WB-5431] contract {contract_id} needs {what} of machine {machine_id} at {at}, but no machine fact covers that \
+        "contract {contract_id} needs {what} of machine {machine_id} at {at}, but no machine fact covers that \
          instant; send the machine's fact from that instant on"
     )]
     NoMachine {
@@ -122,8 +135,9 @@ pub enum BillerError {
         at: String,
     },
     /// A payment of a pool that is for several contracts.
+    #[code("WB-5432")]
     #[error(
-        "[WB-5432] what {pool} paid for site {site_id} at {at} is not said to be for one contract, and the site's machines are \
+        "what {pool} paid for site {site_id} at {at} is not said to be for one contract, and the site's machines are \
          under {contracts}; send the fact again with the contract_id it is for, one fact for each contract"
     )]
     SharedReceipt {
@@ -137,8 +151,9 @@ pub enum BillerError {
         contracts: String,
     },
     /// An invoice that does not list all it drew from prepaid grants.
+    #[code("WB-5433")]
     #[error(
-        "[WB-5433] invoice {invoice_id} drew from more prepaid grants than it lists, so what is left of them is not known; \
+        "invoice {invoice_id} drew from more prepaid grants than it lists, so what is left of them is not known; \
          put the grants of contract {contract_id} together in fewer"
     )]
     DrawsUnknown {
@@ -148,7 +163,8 @@ pub enum BillerError {
         contract_id: String,
     },
     /// A document to try out that is no document of the contract asked for, or of none.
-    #[error("[WB-5434] the document is of contract {found}, and {detail}")]
+    #[code("WB-5434")]
+    #[error("the document is of contract {found}, and {detail}")]
     NotThisContract {
         /// The contract of the document.
         found: String,
@@ -156,11 +172,13 @@ pub enum BillerError {
         detail: String,
     },
     /// A bill that is no document.
+    #[code(source)]
     #[error("the bill is no invoice")]
     Invoice(#[from] InvoiceError),
     /// The tables hold less than the ledger's cut.
+    #[code("WB-5406")]
     #[error(
-        "[WB-5406] the tables hold names up to offset {held} of the cut {cut}; wait until the projection of names has \
+        "the tables hold names up to offset {held} of the cut {cut}; wait until the projection of names has \
          caught up, or rebuild it"
     )]
     Behind {
@@ -170,8 +188,9 @@ pub enum BillerError {
         held: u64,
     },
     /// Rows of a block that no name names.
+    #[code("WB-5407")]
     #[error(
-        "[WB-5407] block {block} of {topic}/{partition} stands behind a bill but is not named before cut {cut}; scrub the tables"
+        "block {block} of {topic}/{partition} stands behind a bill but is not named before cut {cut}; scrub the tables"
     )]
     Uncommitted {
         /// The topic.
@@ -184,12 +203,15 @@ pub enum BillerError {
         cut: u64,
     },
     /// The ledger refused.
+    #[code(source)]
     #[error("the ledger refuses")]
     Refused(#[from] Refusal),
     /// A record that cannot be written.
+    #[code(source)]
     #[error("the ledger record cannot be written")]
     Record(#[from] RecordError),
     /// A winning record that this program does not understand.
+    #[code(source)]
     #[error("the ledger cannot be read on from offset {offset}")]
     Event {
         /// The record's offset.
@@ -199,6 +221,7 @@ pub enum BillerError {
         source: EventError,
     },
     /// A ledger that contradicts itself.
+    #[code(source)]
     #[error("the ledger cannot be trusted from offset {offset} on")]
     Inconsistent {
         /// The record's offset.
@@ -208,30 +231,34 @@ pub enum BillerError {
         source: Inconsistent,
     },
     /// Others wrote first, again and again.
+    #[code("WB-5408")]
     #[error(
-        "[WB-5408] {attempts} records in a row lost against other writers; see who else writes to the ledger, then try again"
+        "{attempts} records in a row lost against other writers; see who else writes to the ledger, then try again"
     )]
     Crowded {
         /// How often it was tried.
         attempts: u32,
     },
     /// A record was acknowledged, and reading does not find it.
-    #[error("[WB-5409] the ledger acknowledged offset {offset} but ends before it; the log lost its tail")]
+    #[code("WB-5409")]
+    #[error("the ledger acknowledged offset {offset} but ends before it; the log lost its tail")]
     LostTail {
         /// The acknowledged offset.
         offset: u64,
     },
     /// No such invoice.
+    #[code("WB-5410")]
     #[error(
-        "[WB-5410] there is no invoice {invoice_id}; ids are those that a close returns, such as inv_0123456789abcdef0123"
+        "there is no invoice {invoice_id}; ids are those that a close returns, such as inv_0123456789abcdef0123"
     )]
     NoSuchInvoice {
         /// What was asked for.
         invoice_id: String,
     },
     /// What was billed can no longer be found.
+    #[code("WB-5411")]
     #[error(
-        "[WB-5411] contract {contract_id} has no terms in period {period} at cut {cut}, though it was billed; rebuild the tables"
+        "contract {contract_id} has no terms in period {period} at cut {cut}, though it was billed; rebuild the tables"
     )]
     NoTerms {
         /// The contract.
@@ -242,8 +269,9 @@ pub enum BillerError {
         cut: u64,
     },
     /// Usage is missing, and nobody answers for it.
+    #[code("WB-5413")]
     #[error(
-        "[WB-5413] period {period} of contract {contract_id} is complete to {completeness_ppm} parts per million, and \
+        "period {period} of contract {contract_id} is complete to {completeness_ppm} parts per million, and \
          {threshold_ppm} are asked for; wait for what is missing, or close it by name with a reason"
     )]
     Incomplete {
@@ -257,48 +285,14 @@ pub enum BillerError {
         threshold_ppm: u32,
     },
     /// Some contracts could not be billed. The others were; a second close goes on with the rest.
-    #[error("[WB-5412] {} of {} contracts could not be billed: {}", failures.len(), failures.len() + issued.len(), list(failures))]
+    #[code("WB-5412")]
+    #[error("{} of {} contracts could not be billed: {}", failures.len(), failures.len() + issued.len(), list(failures))]
     Some {
         /// The ones that failed.
         failures: Vec<ContractFailure>,
         /// The invoices of the others.
         issued: Vec<Issued>,
     },
-}
-
-impl BillerError {
-    /// The stable code of this error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Port(_) => "WB-5401",
-            Self::Period(error) => error.code(),
-            Self::NotOver { .. } => "WB-5402",
-            Self::Contract(error) => error.code(),
-            Self::ChangedWithin { .. } => "WB-5403",
-            Self::Fact { .. } => "WB-5404",
-            Self::OtherCustomer { .. } => "WB-5405",
-            Self::Rating(error) => error.code(),
-            Self::Price(error) => error.code(),
-            Self::NoMachine { .. } => "WB-5431",
-            Self::SharedReceipt { .. } => "WB-5432",
-            Self::DrawsUnknown { .. } => "WB-5433",
-            Self::NotThisContract { .. } => "WB-5434",
-            Self::Invoice(error) => error.code(),
-            Self::Behind { .. } => "WB-5406",
-            Self::Uncommitted { .. } => "WB-5407",
-            Self::Refused(refusal) => refusal.code(),
-            Self::Record(error) => error.code(),
-            Self::Event { source, .. } => source.code(),
-            Self::Inconsistent { .. } => "WB-5350",
-            Self::Crowded { .. } => "WB-5408",
-            Self::LostTail { .. } => "WB-5409",
-            Self::NoSuchInvoice { .. } => "WB-5410",
-            Self::NoTerms { .. } => "WB-5411",
-            Self::Some { .. } => "WB-5412",
-            Self::Incomplete { .. } => "WB-5413",
-        }
-    }
 }
 
 impl From<StretchError> for BillerError {

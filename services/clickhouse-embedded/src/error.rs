@@ -7,11 +7,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Why the embedded ClickHouse could not start or had to stop.
+#[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// The engine's library could not be loaded.
+    #[code("WB-7001")]
     #[error(
-        "WB-7001: cannot load the ClickHouse engine from {path}: {reason}; give the path of a libchdb.so for this machine (26.7 or newer)"
+        "cannot load the ClickHouse engine from {path}: {reason}; give the path of a libchdb.so for this machine (26.7 or newer)"
     )]
     Load {
         /// The path tried.
@@ -20,15 +22,17 @@ pub enum EngineError {
         reason: String,
     },
     /// The engine did not open the data directory.
+    #[code("WB-7002")]
     #[error(
-        "WB-7002: the ClickHouse engine did not open {path}: either another process has it open (one process per data directory) or it is not writable; the engine's own reason is on standard error"
+        "the ClickHouse engine did not open {path}: either another process has it open (one process per data directory) or it is not writable; the engine's own reason is on standard error"
     )]
     Open {
         /// The data directory.
         path: PathBuf,
     },
     /// The data directory could not be created or resolved.
-    #[error("WB-7003: cannot use {path} as the data directory: {source}; name a writable directory")]
+    #[code("WB-7003")]
+    #[error("cannot use {path} as the data directory: name a writable directory")]
     DataDir {
         /// The data directory.
         path: PathBuf,
@@ -36,8 +40,9 @@ pub enum EngineError {
         source: std::io::Error,
     },
     /// A second engine in one process.
+    #[code("WB-7004")]
     #[error(
-        "WB-7004: this process already runs the ClickHouse engine on {open}, so it cannot open {wanted}; start another process"
+        "this process already runs the ClickHouse engine on {open}, so it cannot open {wanted}; start another process"
     )]
     SecondPath {
         /// The directory already open.
@@ -46,7 +51,8 @@ pub enum EngineError {
         wanted: PathBuf,
     },
     /// The engine refused a statement needed to start.
-    #[error("WB-7005: the ClickHouse engine refused `{statement}` at start: {reason}")]
+    #[code("WB-7005")]
+    #[error("the ClickHouse engine refused `{statement}` at start: {reason}")]
     Prepare {
         /// The statement.
         statement: String,
@@ -54,13 +60,15 @@ pub enum EngineError {
         reason: String,
     },
     /// The configuration cannot be used.
-    #[error("WB-7006: {what}")]
+    #[code("WB-7006")]
+    #[error("{what}")]
     Config {
         /// Which value is wrong, why, and what would be right.
         what: String,
     },
     /// The address could not be bound.
-    #[error("WB-7007: cannot listen on {listen}: {source}; choose a free address")]
+    #[code("WB-7007")]
+    #[error("cannot listen on {listen}: choose a free address")]
     Listen {
         /// The address.
         listen: SocketAddr,
@@ -68,7 +76,8 @@ pub enum EngineError {
         source: std::io::Error,
     },
     /// The HTTP server failed.
-    #[error("WB-7008: the HTTP interface of the ClickHouse engine failed: {source}")]
+    #[code("WB-7008")]
+    #[error("the HTTP interface of the ClickHouse engine failed")]
     Serve {
         /// Why.
         source: std::io::Error,

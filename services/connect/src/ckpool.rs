@@ -35,8 +35,10 @@ const LINES_AT_ONCE: usize = 500;
 const UNKNOWN_PAUSE: Duration = Duration::from_secs(5);
 /// How much of a line that cannot be read is kept.
 const KEPT_CHARS_MAX: usize = 4_096;
-/// The code under which a line that cannot be read is put aside.
-const UNREADABLE: &str = "WB-5709";
+/// A line that cannot be read; it is put aside.
+#[wb_coded::coded]
+#[code("WB-5709")]
+struct Unreadable;
 
 /// What to read, and how to read it.
 #[derive(Debug, Clone)]
@@ -234,7 +236,7 @@ impl Tail<'_> {
                     let kept: String =
                         line.as_deref().unwrap_or_default().chars().take(KEPT_CHARS_MAX).collect();
                     part.put_aside.push(json!({
-                        "code": UNREADABLE, "reason": reason, "file": file.path.to_string_lossy(),
+                        "code": Unreadable.code(), "reason": reason, "file": file.path.to_string_lossy(),
                         "offset": start, "line": kept,
                     }));
                 }

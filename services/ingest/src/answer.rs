@@ -67,52 +67,71 @@ pub(crate) fn write_refused(answers: Vec<EventAnswer>) -> Response {
 }
 
 /// Why a whole request was refused. Nothing of it was taken, unless the code says otherwise.
+#[wb_coded::coded(message)]
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refusal {
-    #[error("{0}")]
-    Auth(#[source] wb_auth::AuthError),
+    #[code(source)]
+    #[error(transparent)]
+    Auth(wb_auth::AuthError),
+    #[code("WB-2101")]
     #[error("the body has more than {} bytes: send fewer events at once", limits::BODY_BYTES_MAX)]
     BodyTooLarge,
+    #[code("WB-2102")]
     #[error(
         "the body decompresses to more than {} bytes: send fewer events at once",
         limits::DECOMPRESSED_BYTES_MAX
     )]
     DecompressedTooLarge,
+    #[code("WB-2103")]
     #[error("Content-Encoding {0:?} is not known: send identity, gzip or zstd")]
     UnknownEncoding(String),
+    #[code("WB-2104")]
     #[error("the body is not valid {encoding}: {detail}")]
     Undecompressable { encoding: &'static str, detail: String },
+    #[code("WB-2105")]
     #[error(
         "Content-Type {0:?} is not known: send application/json, application/x-ndjson or application/x-protobuf"
     )]
     UnknownType(String),
+    #[code("WB-2106")]
     #[error("the body is empty: send at least one event")]
     Empty,
+    #[code("WB-2107")]
     #[error("the body is not what its Content-Type says: {0}")]
     Malformed(String),
+    #[code("WB-2108")]
     #[error("{0} events in one request, at most {max} are taken", max = limits::EVENTS_MAX)]
     TooManyEvents(usize),
+    #[code("WB-2109")]
     #[error("the body did not arrive within {} seconds", limits::BODY_TIMEOUT.as_secs())]
     TooSlow,
+    #[code("WB-2110")]
     #[error("too many requests are under way: come back in a moment")]
     Busy,
+    #[code("WB-2111")]
     #[error(
         "the log did not acknowledge all events: send the whole request again, repeats are harmless ({0})"
     )]
     NotDurable(String),
+    #[code("WB-2112")]
     #[error("the facts recorded so far could not be read in time: send the request again ({0})")]
     ReferenceBehind(String),
+    #[code("WB-2113")]
     #[error("Content-Encoding {0:?}: a remote write is compressed as a snappy block")]
     NotSnappy(String),
+    #[code("WB-2114")]
     #[error("Content-Type {0:?}: send application/x-protobuf, remote write 1.0 (prometheus.WriteRequest)")]
     NotRemoteWrite(String),
+    #[code("WB-2115")]
     #[error(
         "more than {} series in one remote write: set queue_config.max_samples_per_send lower",
         limits::SERIES_MAX
     )]
     TooManySeries,
+    #[code("WB-2116")]
     #[error("series {0} has more than {max} bytes: no labels that long are taken", max = limits::SERIES_BYTES_MAX)]
     SeriesTooLarge(usize),
+    #[code("WB-2117")]
     #[error(
         "more than {} samples of pods, or {} exporters, wait for their scrapes to be complete: give each cluster a source",
         limits::POD_SAMPLES_MAX,
@@ -122,34 +141,25 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    fn parts(&self) -> (StatusCode, &'static str) {
+    fn status(&self) -> StatusCode {
         match self {
-            Self::Auth(error) if error.is_forbidden() => (StatusCode::FORBIDDEN, error.code()),
-            Self::Auth(error) => (StatusCode::UNAUTHORIZED, error.code()),
-            Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "WB-2101"),
-            Self::DecompressedTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "WB-2102"),
-            Self::UnknownEncoding(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "WB-2103"),
-            Self::Undecompressable { .. } => (StatusCode::BAD_REQUEST, "WB-2104"),
-            Self::UnknownType(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "WB-2105"),
-            Self::Empty => (StatusCode::BAD_REQUEST, "WB-2106"),
-            Self::Malformed(_) => (StatusCode::BAD_REQUEST, "WB-2107"),
-            Self::TooManyEvents(_) => (StatusCode::PAYLOAD_TOO_LARGE, "WB-2108"),
-            Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "WB-2109"),
-            Self::Busy => (StatusCode::TOO_MANY_REQUESTS, "WB-2110"),
-            Self::NotDurable(_) => (StatusCode::SERVICE_UNAVAILABLE, "WB-2111"),
-            Self::ReferenceBehind(_) => (StatusCode::SERVICE_UNAVAILABLE, "WB-2112"),
-            Self::NotSnappy(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "WB-2113"),
-            Self::NotRemoteWrite(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "WB-2114"),
-            Self::TooManySeries => (StatusCode::PAYLOAD_TOO_LARGE, "WB-2115"),
-            Self::SeriesTooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "WB-2116"),
-            Self::TooManyPods => (StatusCode::PAYLOAD_TOO_LARGE, "WB-2117"),
+            Self::Auth(error) if error.is_forbidden() => StatusCode::FORBIDDEN,
+            Self::Auth(_) => StatusCode::UNAUTHORIZED,
+            Self::BodyTooLarge
+            | Self::DecompressedTooLarge
+            | Self::TooManyEvents(_)
+            | Self::TooManySeries
+            | Self::SeriesTooLarge(_)
+            | Self::TooManyPods => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnknownEncoding(_)
+            | Self::UnknownType(_)
+            | Self::NotSnappy(_)
+            | Self::NotRemoteWrite(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Undecompressable { .. } | Self::Empty | Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::Busy => StatusCode::TOO_MANY_REQUESTS,
+            Self::NotDurable(_) | Self::ReferenceBehind(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
-    }
-
-    /// The stable code.
-    #[cfg(test)]
-    pub(crate) fn code(&self) -> &'static str {
-        self.parts().1
     }
 
     /// The answer where a sender tries again only what is answered with 5xx.
@@ -173,8 +183,9 @@ struct ErrorBody {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let (status, code) = self.parts();
-        let mut response = (status, Json(ErrorBody { code, error: self.to_string() })).into_response();
+        let status = self.status();
+        let body = ErrorBody { code: self.code(), error: self.message() };
+        let mut response = (status, Json(body)).into_response();
         if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
             response
                 .headers_mut()

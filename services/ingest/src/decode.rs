@@ -3,7 +3,7 @@
 use prost::Message as _;
 use serde_json::value::RawValue;
 use wb_events::Event;
-use wb_events::input::{self, InputError};
+use wb_events::input::{self, InputError, InputFault};
 use wb_events::wire;
 
 use crate::answer::Refusal;
@@ -75,7 +75,7 @@ fn bound(events: usize) -> Result<(), Refusal> {
 fn one(source: &str, text: &str) -> Result<Event, InputError> {
     if text.len() > limits::EVENT_BYTES_MAX {
         let reason = format!("has {} bytes, at most {} are taken", text.len(), limits::EVENT_BYTES_MAX);
-        return Err(InputError::coded("WB-2005", "event", reason));
+        return Err(InputError::new(InputFault::TooLarge, "event", reason));
     }
     input::parse_json(source, text)
 }
@@ -86,7 +86,7 @@ fn protobuf(source: &str, body: &[u8]) -> Result<Vec<Result<Event, InputError>>,
     let own = |mut event: Event| {
         source.clone_into(&mut event.source);
         if event.encoded_len() > limits::EVENT_BYTES_MAX {
-            return Err(InputError::coded("WB-2005", "event", "larger than one event may be"));
+            return Err(InputError::new(InputFault::TooLarge, "event", "larger than one event may be"));
         }
         input::check(event)
     };

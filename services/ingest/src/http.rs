@@ -47,13 +47,16 @@ pub struct IngestConfig {
 }
 
 /// Why ingest ended.
+#[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
     /// The facts could not be read at the start.
-    #[error("WB-5601 ingest could not read the facts recorded so far")]
+    #[code("WB-5601")]
+    #[error("ingest could not read the facts recorded so far")]
     Reference(#[source] LogError),
     /// The HTTP server failed.
-    #[error("WB-5602 ingest's HTTP server failed")]
+    #[code("WB-5602")]
+    #[error("ingest's HTTP server failed")]
     Http(#[source] std::io::Error),
 }
 

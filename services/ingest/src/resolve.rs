@@ -5,7 +5,7 @@ mod shares;
 use wb_auth::{Role, Source};
 use wb_events::Event;
 use wb_events::facts::{FactBody, REDRIVE};
-use wb_events::input::{InputError, NO_ROOM_FOR_JOBS, UNKNOWN_MACHINE};
+use wb_events::input::{InputError, InputFault};
 use wb_events::u128_bytes;
 use wb_events::wire::{self, MinerReading, event::Body};
 use wb_units::Micros;
@@ -53,14 +53,14 @@ pub fn admit(source: &Source, event: &Event, now_us: Micros) -> Result<(), Input
         _ => false,
     };
     if !is_enough {
-        source.require(needed).map_err(|error| InputError::coded(error.code(), "kind", error.to_string()))?;
+        source.require(needed).map_err(|error| InputError::coded(error.code(), "kind", error.message()))?;
     }
     if event.event_time_us > now_us.saturating_add(FUTURE_TOLERANCE_US) {
         let reason = format!(
             "{} is more than two hours ahead of this clock ({now_us}): the sender's clock is wrong",
             event.event_time_us
         );
-        return Err(InputError::coded("WB-2004", "event_time_us", reason));
+        return Err(InputError::new(InputFault::TooLate, "event_time_us", reason));
     }
     Ok(())
 }
@@ -74,7 +74,7 @@ pub fn resolve(reference: &Reference, source: &Source, event: &mut Event) -> Res
     let site_of = |machine_id: &str, field: &str| {
         reference.site_of(machine_id, at_us).map(str::to_owned).ok_or_else(|| {
             let reason = format!("machine {machine_id:?} is unknown: send its machine fact first");
-            Unresolved::Unknown(InputError::coded(UNKNOWN_MACHINE, field, reason))
+            Unresolved::Unknown(InputError::new(InputFault::UnknownMachine, field, reason))
         })
     };
     match &mut event.body {
@@ -130,7 +130,7 @@ fn check_fact(reference: &Reference, fact: &wire::Fact) -> Result<(), Unresolved
         }
         "job" if !reference.has_room_for_jobs() => {
             let reason = "as many jobs are remembered as there is room for";
-            return Err(Unresolved::Wrong(InputError::coded(NO_ROOM_FOR_JOBS, "body", reason)));
+            return Err(Unresolved::Wrong(InputError::new(InputFault::NoRoomForJobs, "body", reason)));
         }
         "session" => {
             let parsed = FactBody::parse(&fact.kind, &fact.entity, &fact.body).map_err(Unresolved::Wrong)?;
@@ -139,7 +139,7 @@ fn check_fact(reference: &Reference, fact: &wire::Fact) -> Result<(), Unresolved
             {
                 let reason =
                     format!("machine {:?} is unknown: send its machine fact first", session.machine_id);
-                let error = InputError::coded(UNKNOWN_MACHINE, "body.body.machine_id", reason);
+                let error = InputError::new(InputFault::UnknownMachine, "body.body.machine_id", reason);
                 return Err(Unresolved::Unknown(error));
             }
         }

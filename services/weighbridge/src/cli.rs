@@ -10,8 +10,8 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 #[cfg(feature = "demo")]
 use crate::commands::demo;
 use crate::commands::{
-    Installation, alarm, bill, connect, contract, correct, evidence, export, import, needs_of, quarantine,
-    replay, report, rules, run, scrub, seal, serve, share, source_key, token, up, webhooks,
+    Installation, alarm, bill, connect, contract, correct, evidence, explain, export, import, needs_of,
+    quarantine, replay, report, rules, run, scrub, seal, serve, share, source_key, token, up, webhooks,
 };
 
 #[cfg(test)]
@@ -128,6 +128,9 @@ enum Command {
     /// Send what pools, nodes, miners, schedulers and exporters say to ingest.
     #[command(after_help = needs_of::<connect::ConnectArguments>())]
     Connect(connect::ConnectArguments),
+    /// What an error code means, why it comes about, and what to do.
+    #[command(after_help = needs_of::<explain::ExplainArguments>())]
+    Explain(explain::ExplainArguments),
 }
 
 impl Arguments {
@@ -208,6 +211,7 @@ pub(crate) async fn dispatch(arguments: Arguments) -> Result<ExitCode> {
         Command::Prices(command) => run(command, installation).await,
         Command::Balances(command) => run(command, installation).await,
         Command::Connect(command) => run(command, installation).await,
+        Command::Explain(command) => run(command, installation).await,
     }
 }
 

@@ -10,6 +10,7 @@ pub(crate) mod correct;
 pub(crate) mod demo;
 pub(crate) mod document;
 pub(crate) mod evidence;
+pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod quarantine;

@@ -19,7 +19,12 @@ pub(crate) fn print(text: &str) -> Result<()> {
     writeln!(std::io::stdout(), "{text}").context("standard output is closed")
 }
 
-/// Says why a command failed, with the chain of its causes.
+/// Says why a command failed, with the chain of its causes, and where to read on.
 pub(crate) fn tell_failure(error: &anyhow::Error) {
-    tell(&format!("weighbridge: {error:#}"));
+    let said = format!("weighbridge: {error:#}");
+    tell(&said);
+    let codes = wb_error_pages::named_in(&said);
+    if !codes.is_empty() {
+        tell(&format!("help: weighbridge explain {}", codes.join(" ")));
+    }
 }

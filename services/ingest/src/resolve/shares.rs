@@ -1,7 +1,7 @@
 //! Shares: from a submit, in the form its session's protocol has, to the header it proves.
 
 use wb_auth::{Role, Source};
-use wb_events::input::{InputError, UNKNOWN_MACHINE, UNKNOWN_SESSION};
+use wb_events::input::{InputError, InputFault};
 use wb_events::u128_bytes;
 use wb_events::wire::resolution::Outcome;
 use wb_events::wire::{Resolution, Share};
@@ -22,11 +22,19 @@ pub(super) fn resolve(
             "session {:?} is unknown at the share's event time: send its session fact first, valid from before it",
             share.session_id
         );
-        return Err(Unresolved::Unknown(InputError::coded(UNKNOWN_SESSION, "body.session_id", reason)));
+        return Err(Unresolved::Unknown(InputError::new(
+            InputFault::UnknownSession,
+            "body.session_id",
+            reason,
+        )));
     };
     let Some(site_id) = reference.site_of(&session.machine_id, at_us).map(str::to_owned) else {
         let reason = format!("machine {:?} of the session is unknown", session.machine_id);
-        return Err(Unresolved::Unknown(InputError::coded(UNKNOWN_MACHINE, "body.session_id", reason)));
+        return Err(Unresolved::Unknown(InputError::new(
+            InputFault::UnknownMachine,
+            "body.session_id",
+            reason,
+        )));
     };
     let resolution = Resolution {
         site_id,
@@ -111,14 +119,14 @@ fn check_form(session: &KnownSession, share: &Share) -> Result<(), InputError> {
                 "session {:?} speaks {}: its shares have extranonce2 and, where bits are rolled, version_bits",
                 share.session_id, session.protocol
             );
-            Err(InputError::coded("WB-2012", "body.version", reason))
+            Err(InputError::new(InputFault::OtherProtocol, "body.version", reason))
         }
         (Agreed::V2(_), None) => {
             let reason = format!(
                 "session {:?} speaks {}: its shares have the whole version and, on an extended channel, extranonce",
                 share.session_id, session.protocol
             );
-            Err(InputError::coded("WB-2012", "body.version", reason))
+            Err(InputError::new(InputFault::OtherProtocol, "body.version", reason))
         }
     }
 }

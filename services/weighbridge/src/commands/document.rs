@@ -32,9 +32,11 @@ pub(crate) enum Shape {
 
 /// This build was made without the feature `documents`.
 #[cfg(not(feature = "documents"))]
+#[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
+#[code("WB-6301")]
 #[error(
-    "WB-6301 this build of weighbridge has no documents: build it with `--features documents`; `weighbridge invoice show` \
+    "this build of weighbridge has no documents: build it with `--features documents`; `weighbridge invoice show` \
      prints the same invoice as JSON"
 )]
 struct NoDocuments;

@@ -97,9 +97,11 @@ impl CommittedCuts {
 }
 
 /// The wait was longer than [`SETTLE_TIMEOUT`].
+#[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
+#[code("WB-5621")]
 #[error(
-    "WB-5621 not everything acknowledged was committed within {} seconds: is an aggregator running, and ClickHouse with it?",
+    "not everything acknowledged was committed within {} seconds: is an aggregator running, and ClickHouse with it?",
     SETTLE_TIMEOUT.as_secs()
 )]
 struct NotSettled;

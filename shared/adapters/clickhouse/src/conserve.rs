@@ -42,7 +42,9 @@ pub enum Place {
 }
 
 /// Two places that must agree and do not.
+#[wb_coded::coded]
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[code("WB-3221")]
 pub struct Breach {
     /// Where.
     pub place: Place,
@@ -66,7 +68,7 @@ impl fmt::Display for Place {
 impl fmt::Display for Breach {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ((left, one), (right, other)) = (&self.left, &self.right);
-        write!(formatter, "WB-3221 {}: {left} {one}, but {right} {other}", self.place)
+        write!(formatter, "[{}] {}: {left} {one}, but {right} {other}", self.code(), self.place)
     }
 }
 

@@ -1,16 +1,19 @@
 //! Every way in which the store can fail.
 
 /// Why a read, a write or a migration failed.
+#[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// A database name that cannot be used.
+    #[code("WB-3201")]
     #[error("the database name {name:?} cannot be used: 1 to 63 characters of [a-z0-9_], a letter first")]
     DatabaseName {
         /// What was given.
         name: String,
     },
     /// ClickHouse refused or did not answer.
-    #[error("ClickHouse could not {what}: {source}")]
+    #[code("WB-3202")]
+    #[error("ClickHouse could not {what}")]
     Query {
         /// What was asked of it.
         what: &'static str,
@@ -19,7 +22,8 @@ pub enum StoreError {
         source: clickhouse::error::Error,
     },
     /// A migration could not be applied.
-    #[error("the migration {file} could not be applied: {source}")]
+    #[code("WB-3203")]
+    #[error("the migration {file} could not be applied")]
     Migration {
         /// The file.
         file: &'static str,
@@ -28,6 +32,7 @@ pub enum StoreError {
         source: clickhouse::error::Error,
     },
     /// An applied migration is not the one in this program.
+    #[code("WB-3204")]
     #[error(
         "the migration {file} was applied with another content (SHA-256 {applied}, here {here}): \
          an applied file never changes; add a new one instead"
@@ -41,6 +46,7 @@ pub enum StoreError {
         here: String,
     },
     /// A newer program has migrated the database.
+    #[code("WB-3208")]
     #[error(
         "the database has the migration {file}, which this program does not know: start a program that is at least \
          as new as the one that applied it"
@@ -50,6 +56,7 @@ pub enum StoreError {
         file: String,
     },
     /// A table is not as the queries expect.
+    #[code("WB-3205")]
     #[error("the table {table} does not fit this program: {problem}")]
     Schema {
         /// The table.
@@ -58,6 +65,7 @@ pub enum StoreError {
         problem: String,
     },
     /// A row that no writer of this product makes.
+    #[code("WB-3206")]
     #[error("a row of {table} cannot be read: {problem}")]
     Row {
         /// The table.
@@ -66,6 +74,7 @@ pub enum StoreError {
         problem: String,
     },
     /// A request that cannot be answered within its bounds.
+    #[code("WB-3207")]
     #[error("{problem}")]
     Range {
         /// What is wrong and what would be right.
@@ -74,21 +83,6 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// The stable code of this failure.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::DatabaseName { .. } => "WB-3201",
-            Self::Query { .. } => "WB-3202",
-            Self::Migration { .. } => "WB-3203",
-            Self::MigrationChanged { .. } => "WB-3204",
-            Self::Schema { .. } => "WB-3205",
-            Self::Row { .. } => "WB-3206",
-            Self::Range { .. } => "WB-3207",
-            Self::NewerSchema { .. } => "WB-3208",
-        }
-    }
-
     /// Whether the request was wrong, rather than the store.
     #[must_use]
     pub fn is_request(&self) -> bool {

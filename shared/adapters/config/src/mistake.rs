@@ -3,65 +3,57 @@
 use std::fmt;
 
 /// What is wrong, in one word; each has a stable code.
+#[wb_coded::coded]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MistakeKind {
     /// The file cannot be read.
+    #[code("WB-6001")]
     FileUnreadable,
     /// The file is not TOML.
+    #[code("WB-6002")]
     NotToml,
     /// A field that does not exist.
+    #[code("WB-6003")]
     UnknownField,
     /// An environment variable that does not exist.
+    #[code("WB-6004")]
     UnknownVariable,
     /// A value of another type: text for a number, a number for a text.
+    #[code("WB-6005")]
     WrongType,
     /// A number outside its bounds.
+    #[code("WB-6006")]
     OutOfRange,
     /// An address to listen on that cannot be read.
+    #[code("WB-6007")]
     Listen,
     /// A server's URL that cannot be used.
+    #[code("WB-6008")]
     Url,
     /// A list of brokers that cannot be used.
+    #[code("WB-6009")]
     Brokers,
     /// A name of a database that is not allowed.
+    #[code("WB-6010")]
     DatabaseName,
     /// A port that two listeners would share.
+    #[code("WB-6011")]
     PortTaken,
     /// An event source that cannot be used.
+    #[code("WB-6012")]
     Source,
     /// A librdkafka property that may not be set.
+    #[code("WB-6013")]
     KafkaProperty,
     /// Two settings that contradict each other.
+    #[code("WB-6014")]
     Contradiction,
     /// A webhook endpoint that cannot be used.
+    #[code("WB-6021")]
     Webhook,
     /// A text that is empty or holds characters it cannot hold.
+    #[code("WB-6015")]
     Text,
-}
-
-impl MistakeKind {
-    /// The stable code.
-    #[must_use]
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::FileUnreadable => "WB-6001",
-            Self::NotToml => "WB-6002",
-            Self::UnknownField => "WB-6003",
-            Self::UnknownVariable => "WB-6004",
-            Self::WrongType => "WB-6005",
-            Self::OutOfRange => "WB-6006",
-            Self::Listen => "WB-6007",
-            Self::Url => "WB-6008",
-            Self::Brokers => "WB-6009",
-            Self::DatabaseName => "WB-6010",
-            Self::PortTaken => "WB-6011",
-            Self::Source => "WB-6012",
-            Self::KafkaProperty => "WB-6013",
-            Self::Contradiction => "WB-6014",
-            Self::Text => "WB-6015",
-            Self::Webhook => "WB-6021",
-        }
-    }
 }
 
 /// One mistake.
@@ -87,7 +79,7 @@ impl Mistake {
 
 impl fmt::Display for Mistake {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} {}", self.code(), self.field)?;
+        write!(formatter, "[{}] {}", self.code(), self.field)?;
         if let Some(given) = &self.given {
             write!(formatter, " = {given}")?;
         }

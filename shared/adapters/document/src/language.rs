@@ -15,19 +15,13 @@ pub enum Language {
 }
 
 /// A language that there are no words for.
+#[wb_coded::coded]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("[WB-5751] no documents are written in {language:?}; there are en (English) and es (Spanish)")]
+#[code("WB-5751")]
+#[error("no documents are written in {language:?}; there are en (English) and es (Spanish)")]
 pub struct LanguageError {
     /// What was asked for.
     pub language: String,
-}
-
-impl LanguageError {
-    /// The stable code of this error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        "WB-5751"
-    }
 }
 
 /// The separators of numbers.

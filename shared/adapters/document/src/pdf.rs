@@ -17,10 +17,12 @@ use crate::sheet::Sheet;
 const TEMPLATE: &str = include_str!("../templates/invoice.typ");
 
 /// Why there is no PDF.
+#[wb_coded::coded]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PdfError {
     /// The sheet could not be handed over to typst.
-    #[error("[WB-5752] document {id} cannot be set: {detail}")]
+    #[code("WB-5752")]
+    #[error("document {id} cannot be set: {detail}")]
     Sheet {
         /// The document.
         id: String,
@@ -28,24 +30,14 @@ pub enum PdfError {
         detail: String,
     },
     /// The typesetter refused it.
-    #[error("[WB-5753] document {id} cannot be set as PDF: {detail}; its HTML can still be had")]
+    #[code("WB-5753")]
+    #[error("document {id} cannot be set as PDF: {detail}; its HTML can still be had")]
     Set {
         /// The document.
         id: String,
         /// What the typesetter says.
         detail: String,
     },
-}
-
-impl PdfError {
-    /// The stable code of this error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Sheet { .. } => "WB-5752",
-            Self::Set { .. } => "WB-5753",
-        }
-    }
 }
 
 /// The PDF of a sheet: the same bytes each time, as neither a date nor a random identifier is in it.

@@ -3,16 +3,19 @@
 use wb_ledger::CanonicalError;
 
 /// Why an export stopped.
+#[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     /// Something was asked for that does not exist.
-    #[error("[WB-5821] the export cannot be made: {problem}")]
+    #[code("WB-5821")]
+    #[error("the export cannot be made: {problem}")]
     Request {
         /// What is wrong and what would be right.
         problem: String,
     },
     /// A number of an invoice is not of its form.
-    #[error("[WB-5822] {place} has {field} {given:?}, which is no {wanted}; the invoice cannot be exported")]
+    #[code("WB-5822")]
+    #[error("{place} has {field} {given:?}, which is no {wanted}; the invoice cannot be exported")]
     Number {
         /// The invoice, and the line where there is one.
         place: String,
@@ -24,8 +27,9 @@ pub enum ExportError {
         wanted: &'static str,
     },
     /// A value is too large for its column.
+    #[code("WB-5823")]
     #[error(
-        "[WB-5823] {place} has {field} {given}, which does not fit {kind}; export it as csv or jsonl, which hold it"
+        "{place} has {field} {given}, which does not fit {kind}; export it as csv or jsonl, which hold it"
     )]
     Width {
         /// The row's place in the table.
@@ -38,8 +42,9 @@ pub enum ExportError {
         kind: &'static str,
     },
     /// What must be equal is not.
+    #[code("WB-5824")]
     #[error(
-        "[WB-5824] {place} does not add up in {currency}: {left_commit} {left}, {right_commit} {right} minor units"
+        "{place} does not add up in {currency}: {left_commit} {left}, {right_commit} {right} minor units"
     )]
     Unbalanced {
         /// The invoice or journal entry.
@@ -56,8 +61,9 @@ pub enum ExportError {
         right: i128,
     },
     /// An invoice came out of order.
+    #[code("WB-5825")]
     #[error(
-        "[WB-5825] ledger offset {offset} was given after {last}; exports are in the order of the ledger, each record once"
+        "ledger offset {offset} was given after {last}; exports are in the order of the ledger, each record once"
     )]
     Order {
         /// The offset given.
@@ -66,31 +72,19 @@ pub enum ExportError {
         last: u64,
     },
     /// Parquet could not be written.
-    #[error("[WB-5826] the Parquet file cannot be written: {detail}")]
+    #[code("WB-5826")]
+    #[error("the Parquet file cannot be written: {detail}")]
     Parquet {
         /// What the writer says.
         detail: String,
     },
     /// A value has no canonical JSON.
-    #[error("[WB-5827] a row has no canonical form")]
+    #[code("WB-5827")]
+    #[error("a row has no canonical form")]
     Canonical(#[source] CanonicalError),
 }
 
 impl ExportError {
-    /// The stable code of this error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Request { .. } => "WB-5821",
-            Self::Number { .. } => "WB-5822",
-            Self::Width { .. } => "WB-5823",
-            Self::Unbalanced { .. } => "WB-5824",
-            Self::Order { .. } => "WB-5825",
-            Self::Parquet { .. } => "WB-5826",
-            Self::Canonical(_) => "WB-5827",
-        }
-    }
-
     /// Whether the request is at fault, and not what was to be exported.
     #[must_use]
     pub fn is_request(&self) -> bool {

@@ -18,11 +18,13 @@ use wb_fold::{BlockId, LogRecord};
 pub const FORM_BYTES_MAX: usize = 128 * 1024 * 1024;
 
 /// Why a block could not be archived or read from the archive.
+#[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
 pub enum FrameArchiveError {
     /// A file could not be written.
+    #[code("WB-5801")]
     #[error(
-        "WB-5801 a block cannot be archived at {}: it needs a folder that can be written and room for it",
+        "a block cannot be archived at {}: it needs a folder that can be written and room for it",
         path.display()
     )]
     Write {
@@ -33,7 +35,8 @@ pub enum FrameArchiveError {
         source: std::io::Error,
     },
     /// A file is there and could not be read.
-    #[error("WB-5802 the archived block {} cannot be read", path.display())]
+    #[code("WB-5802")]
+    #[error("the archived block {} cannot be read", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -42,7 +45,8 @@ pub enum FrameArchiveError {
         source: std::io::Error,
     },
     /// A file is not the block that was named.
-    #[error("WB-5803 the archived block {} is not the one that was named: {problem}", path.display())]
+    #[code("WB-5803")]
+    #[error("the archived block {} is not the one that was named: {problem}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -50,8 +54,9 @@ pub enum FrameArchiveError {
         problem: String,
     },
     /// Records that are no block.
+    #[code("WB-5804")]
     #[error(
-        "WB-5804 block {} of {}/{} cannot be archived: {problem}",
+        "block {} of {}/{} cannot be archived: {problem}",
         id.block, id.topic, id.partition
     )]
     NoBlock {

@@ -3,16 +3,20 @@
 use rdkafka::error::KafkaError;
 
 /// An operation on the log that failed.
+#[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The client could not be made or positioned.
-    #[error("WB-5001 the Kafka client was not accepted: check the brokers and properties of [kafka]")]
+    #[code("WB-5001")]
+    #[error("the Kafka client was not accepted: check the brokers and properties of [kafka]")]
     Client(#[source] Box<KafkaError>),
     /// The producer's queue is full; nothing was sent.
-    #[error("WB-5002 too much is waiting for Kafka already: try again in a moment")]
+    #[code("WB-5002")]
+    #[error("too much is waiting for Kafka already: try again in a moment")]
     QueueFull,
     /// The record was not acknowledged in time, or refused.
-    #[error("WB-5003 Kafka did not acknowledge a record of {topic}/{partition}")]
+    #[code("WB-5003")]
+    #[error("Kafka did not acknowledge a record of {topic}/{partition}")]
     NotDelivered {
         /// The topic.
         topic: String,
@@ -23,7 +27,8 @@ pub enum LogError {
         source: Box<KafkaError>,
     },
     /// The ends of a partition could not be asked for.
-    #[error("WB-5004 Kafka did not say where {topic}/{partition} ends: is the broker up?")]
+    #[code("WB-5004")]
+    #[error("Kafka did not say where {topic}/{partition} ends: is the broker up?")]
     Watermarks {
         /// The topic.
         topic: String,
@@ -34,7 +39,8 @@ pub enum LogError {
         source: KafkaError,
     },
     /// Reading failed for good.
-    #[error("WB-5005 {topic}/{partition} cannot be read at offset {offset}")]
+    #[code("WB-5005")]
+    #[error("{topic}/{partition} cannot be read at offset {offset}")]
     Read {
         /// The topic.
         topic: String,
@@ -47,7 +53,8 @@ pub enum LogError {
         source: Box<KafkaError>,
     },
     /// The log skipped offsets: records are gone.
-    #[error("WB-5006 {topic}/{partition} gave offset {found} where {wanted} was next: records are missing")]
+    #[code("WB-5006")]
+    #[error("{topic}/{partition} gave offset {found} where {wanted} was next: records are missing")]
     Gap {
         /// The topic.
         topic: String,
@@ -59,17 +66,20 @@ pub enum LogError {
         found: u64,
     },
     /// Topics could not be created or described.
-    #[error("WB-5007 the topics could not be set up: {detail}")]
+    #[code("WB-5007")]
+    #[error("the topics could not be set up: {detail}")]
     Topics {
         /// What the broker said.
         detail: String,
     },
     /// The names topic cannot be folded.
-    #[error("WB-5008 the commits topic is not as it must be")]
+    #[code("WB-5008")]
+    #[error("the commits topic is not as it must be")]
     Names(#[source] wb_events::commits::CommitsError),
     /// The partition counts differ from the pinned ones.
+    #[code("WB-5009")]
     #[error(
-        "WB-5009 topic {topic} has {found} partitions, the log was pinned with {pinned}: counting once depends on it; start with the topics as they were"
+        "topic {topic} has {found} partitions, the log was pinned with {pinned}: counting once depends on it; start with the topics as they were"
     )]
     PartitionCount {
         /// The topic.
@@ -80,8 +90,9 @@ pub enum LogError {
         pinned: u32,
     },
     /// A topic was deleted and made again.
+    #[code("WB-5012")]
     #[error(
-        "WB-5012 topic {topic} is not the one that this log was pinned with: it was deleted and made again; \
+        "topic {topic} is not the one that this log was pinned with: it was deleted and made again; \
          restore it, or begin a new log with an empty database"
     )]
     TopicReplaced {
@@ -89,8 +100,9 @@ pub enum LogError {
         topic: String,
     },
     /// An alarm stands.
+    #[code("WB-5013")]
     #[error(
-        "WB-5013 the conservation law is broken, so nothing is committed and nothing is billed: {detail}; find out why \
+        "the conservation law is broken, so nothing is committed and nothing is billed: {detail}; find out why \
          (`weighbridge scrub`), then `weighbridge alarm clear --why` (the alarm is commits record {offset})"
     )]
     Alarm {
@@ -100,8 +112,9 @@ pub enum LogError {
         detail: String,
     },
     /// Membership of the group that shares the partitions has ended.
+    #[code("WB-5011")]
     #[error(
-        "WB-5011 this aggregator is no member of its group any more: {detail}; does another one run with the same \
+        "this aggregator is no member of its group any more: {detail}; does another one run with the same \
          data folder?"
     )]
     Membership {
@@ -109,8 +122,9 @@ pub enum LogError {
         detail: String,
     },
     /// A record was put back at another place or time than it had.
+    #[code("WB-5021")]
     #[error(
-        "WB-5021 a record of {topic}/{partition} was put back at offset {found_offset} instead of {offset}, or with \
+        "a record of {topic}/{partition} was put back at offset {found_offset} instead of {offset}, or with \
          another time: somebody else writes to the topic; stop ingest and the aggregators, and restore the topic"
     )]
     NotRestored {
@@ -124,7 +138,8 @@ pub enum LogError {
         found_offset: u64,
     },
     /// A topic's settings could not be read or changed.
-    #[error("WB-5022 the settings of topic {topic} could not be read or changed: {detail}")]
+    #[code("WB-5022")]
+    #[error("the settings of topic {topic} could not be read or changed: {detail}")]
     TopicSettings {
         /// The topic.
         topic: String,
@@ -132,7 +147,8 @@ pub enum LogError {
         detail: String,
     },
     /// The view of commits has stopped.
-    #[error("WB-5010 the reader of commits has stopped: {detail}")]
+    #[code("WB-5010")]
+    #[error("the reader of commits has stopped: {detail}")]
     CommitsStopped {
         /// Why.
         detail: String,

@@ -22,11 +22,13 @@ pub enum LogFormat {
 }
 
 /// Why logging could not be started.
+#[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
 pub enum ObserveError {
     /// A filter that cannot be read.
+    #[code("WB-6101")]
     #[error(
-        "WB-6101 the log filter {filter:?} of {origin} cannot be read; write a level (error, warn, info, debug, trace, off) or `target=level` pairs separated by commas"
+        "the log filter {filter:?} of {origin} cannot be read; write a level (error, warn, info, debug, trace, off) or `target=level` pairs separated by commas"
     )]
     Filter {
         /// The filter.
@@ -38,9 +40,8 @@ pub enum ObserveError {
         source: tracing_subscriber::filter::ParseError,
     },
     /// The figures cannot be served.
-    #[error(
-        "WB-6103 the figures cannot be served on {address}: choose a free address for observe.metrics_listen"
-    )]
+    #[code("WB-6103")]
+    #[error("the figures cannot be served on {address}: choose a free address for observe.metrics_listen")]
     Figures {
         /// The address.
         address: std::net::SocketAddr,
@@ -49,7 +50,8 @@ pub enum ObserveError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// Logging runs already.
-    #[error("WB-6102 logging was started before in this process; start it once, at the beginning")]
+    #[code("WB-6102")]
+    #[error("logging was started before in this process; start it once, at the beginning")]
     Started(#[source] tracing_subscriber::util::TryInitError),
 }
 

@@ -26,11 +26,13 @@ pub const SOURCE: &str = "weighbridge";
 pub const WORDS_BYTES_MAX: usize = 4_096;
 
 /// Why something was not re-driven.
+#[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
 pub enum RedriveError {
     /// No such id.
+    #[code("WB-5911")]
     #[error(
-        "WB-5911 nothing in the quarantine has the id {id:?}: ids are topic/partition/offset/index, as \
+        "nothing in the quarantine has the id {id:?}: ids are topic/partition/offset/index, as \
          `weighbridge quarantine list` prints them"
     )]
     Unknown {
@@ -38,7 +40,8 @@ pub enum RedriveError {
         id: String,
     },
     /// It cannot be re-driven.
-    #[error("WB-5912 {id} ({code}) cannot be re-driven: {why}")]
+    #[code("WB-5912")]
+    #[error("{id} ({code}) cannot be re-driven")]
     Cannot {
         /// Which.
         id: QuarantineId,
@@ -49,7 +52,8 @@ pub enum RedriveError {
         why: CannotRedrive,
     },
     /// No name, no reason, or too long a one.
-    #[error("WB-5913 {what} has {bytes} bytes: it is recorded for ever, and needs 1 to {WORDS_BYTES_MAX}")]
+    #[code("WB-5913")]
+    #[error("{what} has {bytes} bytes: it is recorded for ever, and needs 1 to {WORDS_BYTES_MAX}")]
     Words {
         /// Which words.
         what: &'static str,
@@ -57,12 +61,15 @@ pub enum RedriveError {
         bytes: usize,
     },
     /// ClickHouse failed.
+    #[code(source)]
     #[error("the quarantine cannot be read")]
     Store(#[from] StoreError),
     /// The log failed. What was appended before stays: doing it again counts nothing twice.
+    #[code(source)]
     #[error("the log did not take it; do it again, nothing counts twice")]
     Log(#[from] LogError),
     /// No random epoch could be drawn.
+    #[code("WB-5914")]
     #[error("the operating system gave no random number")]
     Random,
 }

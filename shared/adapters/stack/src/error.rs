@@ -4,12 +4,14 @@ use std::{io, path::PathBuf, process::ExitStatus, time::Duration};
 
 /// A failure to start, ready or stop a child process. The text says what, where and what would be right; [`Self::code`] is
 /// the stable code of the error's page.
+#[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StackError {
     /// No Java runtime that Kafka can run on.
+    #[code("WB-8001")]
     #[error(
-        "WB-8001: no Java runtime of version {minimum} or newer was found (looked at: {looked_at}); install one \
+        "no Java runtime of version {minimum} or newer was found (looked at: {looked_at}); install one \
          (Debian: apt-get install default-jre-headless) or set JAVA_HOME"
     )]
     NoJava {
@@ -19,13 +21,15 @@ pub enum StackError {
         looked_at: String,
     },
     /// Kafka's jars are not where they were said to be.
-    #[error("WB-8002: no Kafka jars (kafka_2.13-*.jar) in {}; run `make setup`, or name the folder they are in", libs_dir.display())]
+    #[code("WB-8002")]
+    #[error("no Kafka jars (kafka_2.13-*.jar) in {}; run `make setup`, or name the folder they are in", libs_dir.display())]
     NoKafkaJars {
         /// The folder that should hold them.
         libs_dir: PathBuf,
     },
     /// A path that a Kafka or Java setting cannot express.
-    #[error("WB-8003: Kafka cannot use the folder {}: {reason}; choose another", path.display())]
+    #[code("WB-8003")]
+    #[error("Kafka cannot use the folder {}: {reason}; choose another", path.display())]
     UnusablePath {
         /// The path in question.
         path: PathBuf,
@@ -33,8 +37,9 @@ pub enum StackError {
         reason: &'static str,
     },
     /// Another live supervisor owns this pid file (and so the data beside it).
+    #[code("WB-8004")]
     #[error(
-        "WB-8004: another running weighbridge process owns {name} ({} is locked); stop that one first, or use another data folder",
+        "another running weighbridge process owns {name} ({} is locked); stop that one first, or use another data folder",
         lock_file.display()
     )]
     Owned {
@@ -44,9 +49,8 @@ pub enum StackError {
         lock_file: PathBuf,
     },
     /// A port is in use by somebody else.
-    #[error(
-        "WB-8005: {name} cannot listen on 127.0.0.1:{port}: {source}; stop what uses the port or choose another"
-    )]
+    #[code("WB-8005")]
+    #[error("{name} cannot listen on 127.0.0.1:{port}: stop what uses the port or choose another")]
     PortTaken {
         /// The child's name.
         name: String,
@@ -56,10 +60,12 @@ pub enum StackError {
         source: io::Error,
     },
     /// No free port could be had.
-    #[error("WB-8006: no free port on 127.0.0.1")]
+    #[code("WB-8006")]
+    #[error("no free port on 127.0.0.1")]
     NoFreePort(#[source] io::Error),
     /// The program could not be started at all.
-    #[error("WB-8007: {name} could not be started: {} did not execute", program.display())]
+    #[code("WB-8007")]
+    #[error("{name} could not be started: {} did not execute", program.display())]
     Spawn {
         /// The child's name.
         name: String,
@@ -69,7 +75,8 @@ pub enum StackError {
         source: io::Error,
     },
     /// The child ended before it was ready.
-    #[error("WB-8008: {name} ended while starting ({status}); its log {} ends with:\n{log_tail}", log_file.display())]
+    #[code("WB-8008")]
+    #[error("{name} ended while starting ({status}); its log {} ends with:\n{log_tail}", log_file.display())]
     Died {
         /// The child's name.
         name: String,
@@ -81,8 +88,9 @@ pub enum StackError {
         log_tail: String,
     },
     /// The child lives but was not ready in time; it has been killed.
+    #[code("WB-8009")]
     #[error(
-        "WB-8009: {name} was not ready within {} s and was killed; its log {} ends with:\n{log_tail}",
+        "{name} was not ready within {} s and was killed; its log {} ends with:\n{log_tail}",
         waited.as_secs(), log_file.display()
     )]
     NotReady {
@@ -96,7 +104,8 @@ pub enum StackError {
         log_tail: String,
     },
     /// Kafka's storage formatter failed.
-    #[error("WB-8010: Kafka's storage could not be formatted in {} ({reason}); the formatter said:\n{output}", dir.display())]
+    #[code("WB-8010")]
+    #[error("Kafka's storage could not be formatted in {} ({reason}); the formatter said:\n{output}", dir.display())]
     Format {
         /// The folder that was to be formatted.
         dir: PathBuf,
@@ -106,7 +115,8 @@ pub enum StackError {
         output: String,
     },
     /// Storage that exists but does not look like Kafka's.
-    #[error("WB-8011: {} is not a Kafka storage folder's identity ({reason}); restore it, or move the folder away to begin anew", path.display())]
+    #[code("WB-8011")]
+    #[error("{} is not a Kafka storage folder's identity ({reason}); restore it, or move the folder away to begin anew", path.display())]
     BadStorage {
         /// The `meta.properties` in question.
         path: PathBuf,
@@ -114,7 +124,8 @@ pub enum StackError {
         reason: &'static str,
     },
     /// A child of a former run is still alive and would not end.
-    #[error("WB-8012: process {pid}, a {name} of a former run, did not end within {} s even when killed; see why it hangs (state D is a disk that does not answer)", waited.as_secs())]
+    #[code("WB-8012")]
+    #[error("process {pid}, a {name} of a former run, did not end within {} s even when killed; see why it hangs (state D is a disk that does not answer)", waited.as_secs())]
     StaleSurvives {
         /// The child's name.
         name: String,
@@ -124,7 +135,8 @@ pub enum StackError {
         waited: Duration,
     },
     /// Nothing listened on an address in time.
-    #[error("WB-8013: nothing answered on {address} within {} ms", waited.as_millis())]
+    #[code("WB-8013")]
+    #[error("nothing answered on {address} within {} ms", waited.as_millis())]
     NoAnswer {
         /// The address tried.
         address: std::net::SocketAddr,
@@ -132,7 +144,8 @@ pub enum StackError {
         waited: Duration,
     },
     /// A file or system call that has to work did not.
-    #[error("WB-8014: could not {action} {}", path.display())]
+    #[code("WB-8014")]
+    #[error("could not {action} {}", path.display())]
     Io {
         /// What was tried, as a verb.
         action: &'static str,
@@ -142,7 +155,8 @@ pub enum StackError {
         source: io::Error,
     },
     /// A signal could not be delivered, or the child did not end when killed.
-    #[error("WB-8015: {name} (process {pid}) could not be stopped: {reason}")]
+    #[code("WB-8015")]
+    #[error("{name} (process {pid}) could not be stopped: {reason}")]
     Stop {
         /// The child's name.
         name: String,
@@ -154,28 +168,6 @@ pub enum StackError {
 }
 
 impl StackError {
-    /// The stable code, the key of the error's page in `schemas/errors`.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::NoJava { .. } => "WB-8001",
-            Self::NoKafkaJars { .. } => "WB-8002",
-            Self::UnusablePath { .. } => "WB-8003",
-            Self::Owned { .. } => "WB-8004",
-            Self::PortTaken { .. } => "WB-8005",
-            Self::NoFreePort(_) => "WB-8006",
-            Self::Spawn { .. } => "WB-8007",
-            Self::Died { .. } => "WB-8008",
-            Self::NotReady { .. } => "WB-8009",
-            Self::Format { .. } => "WB-8010",
-            Self::BadStorage { .. } => "WB-8011",
-            Self::StaleSurvives { .. } => "WB-8012",
-            Self::NoAnswer { .. } => "WB-8013",
-            Self::Io { .. } => "WB-8014",
-            Self::Stop { .. } => "WB-8015",
-        }
-    }
-
     /// For `map_err`: an [`StackError::Io`] of this action and path.
     pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();

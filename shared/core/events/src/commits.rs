@@ -134,10 +134,12 @@ pub enum Applied {
 }
 
 /// Why committing must stop.
+#[wb_coded::coded]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommitsError {
     /// The record is not of this topic.
-    #[error("WB-4101 record {offset} of commits is not a names record: {detail}")]
+    #[code("WB-4101")]
+    #[error("record {offset} of commits is not a names record: {detail}")]
     Undecodable {
         /// Its offset.
         offset: u64,
@@ -145,8 +147,9 @@ pub enum CommitsError {
         detail: String,
     },
     /// The record has a form that this program does not know.
+    #[code("WB-4103")]
     #[error(
-        "WB-4103 record {offset} of commits has version {version}, this program knows versions up to \
+        "record {offset} of commits has version {version}, this program knows versions up to \
          {COMMITS_VERSION}: start a program that is at least as new as the one that wrote it"
     )]
     UnknownVersion {
@@ -156,8 +159,9 @@ pub enum CommitsError {
         version: u32,
     },
     /// Two attempts of one block folded to different content.
+    #[code("WB-4102")]
     #[error(
-        "WB-4102 block {block} of {topic}/{partition} was committed with two different content hashes, \
+        "block {block} of {topic}/{partition} was committed with two different content hashes, \
          at names offsets {first} and {second}: the fold was not the same; committing stops until this is explained"
     )]
     Contradiction {

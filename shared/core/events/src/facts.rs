@@ -10,10 +10,7 @@ mod policy;
 mod redrive;
 mod stratum_v2;
 
-pub use corrections::{
-    CORRECTION_NAMES_NOTHING, CORRECTION_UNSIGNED, CountedEvent, METER_RATIO, MeterRatio, RATIO_IMPOSSIBLE,
-    VOID, Void, WORDS_BYTES_MAX, id_text,
-};
+pub use corrections::{CountedEvent, METER_RATIO, MeterRatio, VOID, Void, WORDS_BYTES_MAX, id_text};
 pub use machine::Machine;
 pub use metering::{
     CREDIT_PLACES, Curtailment, ENERGY_SOURCES, EnergyMix, Maintenance, Meter, Outage, PoolEarning,

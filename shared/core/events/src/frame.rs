@@ -40,45 +40,34 @@ impl FrameKey {
 }
 
 /// Why a record of an event topic is not a frame.
+#[wb_coded::coded(codes, message)]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
     /// Larger than anything we write.
-    #[error("WB-4001 the record has {bytes} bytes, more than the {RECORD_BYTES_MAX} a frame may have")]
+    #[code("WB-4001")]
+    #[error("the record has {bytes} bytes, more than the {RECORD_BYTES_MAX} a frame may have")]
     TooLarge {
         /// Its size.
         bytes: usize,
     },
     /// Not Protobuf of the expected form.
-    #[error("WB-4002 the record is no SignedFrame: {detail}")]
+    #[code("WB-4002")]
+    #[error("the record is no SignedFrame: {detail}")]
     Undecodable {
         /// What the decoder said.
         detail: String,
     },
     /// The signature is not of the shared key.
-    #[error("WB-4003 the frame's signature does not match: it was not written by an ingest of ours")]
+    #[code("WB-4003")]
+    #[error("the frame's signature does not match: it was not written by an ingest of ours")]
     BadSignature,
     /// A later form.
-    #[error("WB-4004 the frame has version {version}, this program reads {FRAME_VERSION}")]
+    #[code("WB-4004")]
+    #[error("the frame has version {version}, this program reads {FRAME_VERSION}")]
     UnknownVersion {
         /// Its version.
         version: u32,
     },
-}
-
-impl FrameError {
-    /// All its codes.
-    pub const CODES: [&str; 4] = ["WB-4001", "WB-4002", "WB-4003", "WB-4004"];
-
-    /// The stable code.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::TooLarge { .. } => "WB-4001",
-            Self::Undecodable { .. } => "WB-4002",
-            Self::BadSignature => "WB-4003",
-            Self::UnknownVersion { .. } => "WB-4004",
-        }
-    }
 }
 
 fn sign(frame: &wire::Frame, key: &FrameKey) -> Vec<u8> {

@@ -21,18 +21,55 @@ pub const FACT_BYTES_MAX: usize = 128 * 1024;
 /// How deep JSON may nest.
 pub const JSON_DEPTH_MAX: usize = 32;
 
-/// The code of a session that is not known at the event's time.
-pub const UNKNOWN_SESSION: &str = "WB-2010";
-/// The code of a machine that is not known.
-pub const UNKNOWN_MACHINE: &str = "WB-2011";
-/// The code of a job for which there is no room.
-pub const NO_ROOM_FOR_JOBS: &str = "WB-2021";
-/// What may be taken when it is sent again, once facts that others record are there.
-pub const WORTH_SENDING_AGAIN: [&str; 3] = [UNKNOWN_SESSION, UNKNOWN_MACHINE, NO_ROOM_FOR_JOBS];
+/// What can be wrong with an event that is not taken.
+#[wb_coded::coded]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InputFault {
+    /// A field of the wrong form.
+    #[code("WB-2001")]
+    Field,
+    /// JSON that nests too deep.
+    #[code("WB-2002")]
+    TooDeep,
+    /// A time before there were events.
+    #[code("WB-2003")]
+    TooEarly,
+    /// A time ahead of the clock.
+    #[code("WB-2004")]
+    TooLate,
+    /// A longer event than is taken.
+    #[code("WB-2005")]
+    TooLarge,
+    /// A correction that names no event, or two.
+    #[code("WB-2006")]
+    CorrectionNamesNothing,
+    /// A correction without who or why.
+    #[code("WB-2007")]
+    CorrectionUnsigned,
+    /// A ratio of a transformer that cannot be.
+    #[code("WB-2008")]
+    RatioImpossible,
+    /// A session that is not known at the event's time.
+    #[code("WB-2010")]
+    UnknownSession,
+    /// A machine that is not known.
+    #[code("WB-2011")]
+    UnknownMachine,
+    /// A share of another form than its session's protocol gives.
+    #[code("WB-2012")]
+    OtherProtocol,
+    /// A job for which there is no room.
+    #[code("WB-2021")]
+    NoRoomForJobs,
+}
+
+/// The codes of what may be taken when it is sent again, once facts that others record are there.
+pub const WORTH_SENDING_AGAIN: [&str; 3] =
+    [InputFault::UnknownSession.code(), InputFault::UnknownMachine.code(), InputFault::NoRoomForJobs.code()];
 
 /// Why an event was not taken: the field, the reason with what would be right, and a code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{code} {field}: {reason}")]
+#[error("[{code}] {field}: {reason}")]
 pub struct InputError {
     /// The stable code.
     pub code: &'static str,
@@ -43,13 +80,19 @@ pub struct InputError {
 }
 
 impl InputError {
-    /// A field of the wrong form: WB-2001.
+    /// A field of the wrong form.
     #[must_use]
     pub fn field(field: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { code: "WB-2001", field: field.into(), reason: reason.into() }
+        Self::new(InputFault::Field, field, reason)
     }
 
-    /// An error with a code of its own.
+    /// Another fault of an event.
+    #[must_use]
+    pub fn new(fault: InputFault, field: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::coded(fault.code(), field, reason)
+    }
+
+    /// A refusal by another error, with its code.
     #[must_use]
     pub fn coded(code: &'static str, field: impl Into<String>, reason: impl Into<String>) -> Self {
         Self { code, field: field.into(), reason: reason.into() }
@@ -142,7 +185,7 @@ fn depth(text: &str) -> usize {
 pub fn parse_json(source: &str, text: &str) -> Result<Event, InputError> {
     if depth(text) > JSON_DEPTH_MAX {
         let reason = format!("nests deeper than {JSON_DEPTH_MAX} levels");
-        return Err(InputError::coded("WB-2002", "event", reason));
+        return Err(InputError::new(InputFault::TooDeep, "event", reason));
     }
     let event: JsonEvent<'_> = read(text, "")?;
     let body = match event.kind.as_str() {
@@ -216,7 +259,7 @@ pub fn check(mut event: Event) -> Result<Event, InputError> {
              send UTC microseconds since 1970",
             event.event_time_us
         );
-        return Err(InputError::coded("WB-2003", "event_time_us", reason));
+        return Err(InputError::new(InputFault::TooEarly, "event_time_us", reason));
     }
     match &mut event.body {
         None => return Err(InputError::field("body", "missing: an event has one body")),

@@ -53,10 +53,12 @@ pub struct CommittedBlock {
 }
 
 /// Why there is no bundle.
+#[wb_coded::coded]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError {
     /// The log or archive holds something else than the invoice names.
-    #[error("[WB-5941] {place} is not what invoice and commits say: {detail}; run `weighbridge scrub`")]
+    #[code("WB-5941")]
+    #[error("{place} is not what invoice and commits say: {detail}; run `weighbridge scrub`")]
     OtherBlock {
         /// The block.
         place: String,
@@ -64,14 +66,16 @@ pub enum BuildError {
         detail: &'static str,
     },
     /// Too many events.
+    #[code("WB-5942")]
     #[error(
-        "[WB-5942] the blocks behind the invoice hold more than {EVENTS_MAX} events that are about it; draw some of them \
+        "the blocks behind the invoice hold more than {EVENTS_MAX} events that are about it; draw some of them \
          with --events N"
     )]
     TooMany,
     /// The blocks of a sealed day are not those of its seal.
+    #[code("WB-5944")]
     #[error(
-        "[WB-5944] the blocks of sealed day {day} (counted since 1970-01-01) are not those that the invoice rests on: \
+        "the blocks of sealed day {day} (counted since 1970-01-01) are not those that the invoice rests on: \
          {detail}; run `weighbridge scrub`"
     )]
     OtherDay {
@@ -81,26 +85,12 @@ pub enum BuildError {
         detail: &'static str,
     },
     /// A block that was asked for did not come.
-    #[error(
-        "[WB-5943] {place} stands behind the invoice, but its name was not found below the invoice's cut"
-    )]
+    #[code("WB-5943")]
+    #[error("{place} stands behind the invoice, but its name was not found below the invoice's cut")]
     NoBlock {
         /// The block.
         place: String,
     },
-}
-
-impl BuildError {
-    /// The stable code of this error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::OtherBlock { .. } => "WB-5941",
-            Self::TooMany => "WB-5942",
-            Self::NoBlock { .. } => "WB-5943",
-            Self::OtherDay { .. } => "WB-5944",
-        }
-    }
 }
 
 /// The commit in a record of `commits`, if it is one.

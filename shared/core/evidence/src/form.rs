@@ -33,18 +33,21 @@ pub const SAMPLES_MAX: u32 = 65_536;
 const LEVEL: i32 = 3;
 
 /// Why bytes are no bundle.
+#[wb_coded::coded]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BundleError {
     /// Not the form of a bundle.
+    #[code("WB-5921")]
     #[error(
-        "[WB-5921] this is no evidence bundle of form {FORM}: {detail}; take the file as `weighbridge invoice bundle` wrote it"
+        "this is no evidence bundle of form {FORM}: {detail}; take the file as `weighbridge invoice bundle` wrote it"
     )]
     Form {
         /// What is wrong, and in which line.
         detail: String,
     },
     /// Larger than a bundle may be.
-    #[error("[WB-5922] the bundle has more than {bytes_max} bytes {what}; make one with fewer events")]
+    #[code("WB-5922")]
+    #[error("the bundle has more than {bytes_max} bytes {what}; make one with fewer events")]
     TooLarge {
         /// The bound.
         bytes_max: usize,
@@ -52,8 +55,9 @@ pub enum BundleError {
         what: &'static str,
     },
     /// Changed since it was made.
+    #[code("WB-5923")]
     #[error(
-        "[WB-5923] the bundle was changed or damaged after it was made: its bytes hash to {found}, its last line says {sealed}"
+        "the bundle was changed or damaged after it was made: its bytes hash to {found}, its last line says {sealed}"
     )]
     Broken {
         /// The SHA-256 of what is there.
@@ -62,24 +66,12 @@ pub enum BundleError {
         sealed: Hash,
     },
     /// A part that has no canonical form.
-    #[error("[WB-5924] a part of the bundle has no canonical form: {detail}")]
+    #[code("WB-5924")]
+    #[error("a part of the bundle has no canonical form: {detail}")]
     Write {
         /// Why.
         detail: String,
     },
-}
-
-impl BundleError {
-    /// The stable code of this error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Form { .. } => "WB-5921",
-            Self::TooLarge { .. } => "WB-5922",
-            Self::Broken { .. } => "WB-5923",
-            Self::Write { .. } => "WB-5924",
-        }
-    }
 }
 
 #[derive(Serialize, Deserialize)]

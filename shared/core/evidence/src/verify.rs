@@ -17,20 +17,34 @@ use crate::subject::Scope;
 use days::DayBlocks;
 use lines::LineIndex;
 
-/// Codes of what a verification finds.
-pub(crate) mod code {
-    pub(crate) const INVOICE: &str = "WB-5925";
-    pub(crate) const CONTRACT: &str = "WB-5926";
-    pub(crate) const LINE: &str = "WB-5927";
-    pub(crate) const TOTAL: &str = "WB-5928";
-    pub(crate) const EVIDENCE: &str = "WB-5929";
-    pub(crate) const NAME: &str = "WB-5930";
-    pub(crate) const EVENT: &str = "WB-5931";
-    pub(crate) const SAMPLE: &str = "WB-5932";
-    pub(crate) const WORK: &str = "WB-5933";
-    pub(crate) const SUMS: &str = "WB-5934";
-    pub(crate) const SUBJECT: &str = "WB-5935";
-    pub(crate) const HELD: &str = "WB-5936";
+/// What a verification finds wrong.
+#[wb_coded::coded]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    #[code("WB-5925")]
+    Invoice,
+    #[code("WB-5926")]
+    Contract,
+    #[code("WB-5927")]
+    Line,
+    #[code("WB-5928")]
+    Total,
+    #[code("WB-5929")]
+    Evidence,
+    #[code("WB-5930")]
+    Commit,
+    #[code("WB-5931")]
+    Event,
+    #[code("WB-5932")]
+    Sample,
+    #[code("WB-5933")]
+    Work,
+    #[code("WB-5934")]
+    Sums,
+    #[code("WB-5935")]
+    Subject,
+    #[code("WB-5936")]
+    Held,
 }
 
 /// Verifies the bytes of a file. `held` is the invoice's document as somebody got it before, JSON: then the

@@ -18,8 +18,10 @@ pub struct FrozenTip {
 }
 
 /// The archive failed. The block is not folded; it is tried again.
+#[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
-#[error("WB-4021 the proofs of older tips could not be {operation}")]
+#[code("WB-4021")]
+#[error("the proofs of older tips could not be {operation}")]
 pub struct ArchiveError {
     /// What was tried: `written` or `read`.
     pub operation: &'static str,

@@ -3,7 +3,6 @@
 //! the same blocks, byte for byte.
 #![deny(clippy::float_arithmetic)]
 
-mod again;
 pub mod archive;
 pub mod assemble;
 mod count;
@@ -12,6 +11,7 @@ mod facts;
 pub mod ids;
 pub mod merkle;
 mod meters;
+mod refusal;
 pub mod rowbinary;
 pub mod rules;
 mod shares;
@@ -19,10 +19,10 @@ pub mod snapshot;
 pub mod state;
 pub mod tables;
 
-pub use again::refused_again;
 pub use archive::{ArchiveError, MemoryArchive, ProofArchive};
 pub use assemble::{Assembler, ClosedBlock, LogRecord};
 pub use count::Counts;
+pub use refusal::refused_again;
 pub use rules::{FOLD_VERSION, Rules};
 pub use state::State;
 pub use tables::Table;
@@ -33,17 +33,21 @@ use wb_events::wire::event::Body;
 
 use crate::count::Outcome;
 use crate::decode::What;
+use crate::refusal::Refusal;
 use crate::tables::Tables;
 
 /// Why a block could not be folded.
+#[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
 pub enum FoldError {
     /// The proofs of older tips cannot be read or written.
+    #[code(source)]
     #[error("the archive of proofs failed")]
     Archive(#[from] ArchiveError),
     /// The log has been switched to rules that this program does not have.
+    #[code("WB-4033")]
     #[error(
-        "WB-4033 the log is folded by rules of version {wanted} here, this program knows versions up to \
+        "the log is folded by rules of version {wanted} here, this program knows versions up to \
          {FOLD_VERSION}: start a program that is at least as new as the one that switched the log"
     )]
     UnknownVersion {
@@ -137,11 +141,14 @@ pub fn fold_by(
             }
             What::NoEvent(error) => {
                 let text = format!("the event is not decodable: {error}");
-                tables.quarantine(&item.origin, "", "WB-4005", &text, item.bytes);
-                Outcome::rejected("undecodable_event")
+                let refusal = Refusal::Undecodable;
+                tables.quarantine(&item.origin, "", refusal.code(), &text, item.bytes);
+                Outcome::rejected(refusal.reason())
             }
             What::NoFrame(error) => {
-                tables.quarantine(&item.origin, "", error.code(), &error.to_string(), item.bytes);
+                // The text of these rows is part of the content hash, so it keeps its form.
+                let text = format!("{} {}", error.code(), error.message());
+                tables.quarantine(&item.origin, "", error.code(), &text, item.bytes);
                 Outcome::rejected("undecodable_frame")
             }
         };
@@ -178,7 +185,7 @@ fn fold_event(
     Ok(match &entry.event.body {
         Some(body) if !(rules.counts)(body) => refuse_unknown(tables, entry),
         Some(body) if topics::of_body(body) != topic => {
-            entry.refuse(tables, "WB-4006", "wrong_topic", "the event does not belong to this topic")
+            entry.refuse(tables, Refusal::WrongTopic, "the event does not belong to this topic")
         }
         Some(Body::Share(share)) => shares::fold(state, archive, tables, entry, share)?,
         Some(Body::MinerSample(sample)) => meters::fold_sample(state, tables, entry, sample),
@@ -191,7 +198,7 @@ fn fold_event(
 }
 
 fn refuse_unknown(tables: &mut Tables, entry: &Entry<'_>) -> Outcome {
-    entry.refuse(tables, "WB-4007", "no_body", "the event has no body this program knows")
+    entry.refuse(tables, Refusal::NoBody, "the event has no body this program knows")
 }
 
 /// An event with where it stands and the bytes it was stored as.
@@ -205,15 +212,9 @@ pub(crate) struct Entry<'a> {
 
 impl Entry<'_> {
     /// Quarantines the event whole and counts it as rejected.
-    pub(crate) fn refuse(
-        &self,
-        tables: &mut Tables,
-        code: &'static str,
-        reason: &'static str,
-        text: &str,
-    ) -> Outcome {
-        tables.quarantine(self.origin, &self.event.source, code, text, self.bytes);
-        Outcome::rejected(reason)
+    pub(crate) fn refuse(&self, tables: &mut Tables, refusal: Refusal, text: &str) -> Outcome {
+        tables.quarantine(self.origin, &self.event.source, refusal.code(), text, self.bytes);
+        Outcome::rejected(refusal.reason())
     }
 
     /// Looks the event up by its sender's count; `Err` is the outcome of a repeat or a conflict.
@@ -223,14 +224,12 @@ impl Entry<'_> {
             state::Admission::Repeat => Err(Outcome::duplicate()),
             state::Admission::Conflict => Err(self.refuse(
                 tables,
-                "WB-4011",
-                "identity_conflict",
+                Refusal::IdentityConflict,
                 "an event of this source, epoch, key and sequence came before with other content; the first counts",
             )),
             state::Admission::TooOld => Err(self.refuse(
                 tables,
-                "WB-4012",
-                "sequence_too_old",
+                Refusal::SequenceTooOld,
                 "the sequence lies below the window of its key, so it cannot be told from a repeat; \
                  send it again under a new source_epoch if it was never counted",
             )),

@@ -7,6 +7,7 @@ use wb_events::wire::{EnergyReading, GpuSample, GpuSpan, MinerSample};
 
 use crate::Entry;
 use crate::count::Outcome;
+use crate::refusal::Refusal;
 use crate::state::State;
 use crate::tables::Tables;
 
@@ -17,7 +18,7 @@ pub(crate) fn fold_sample(
     sample: &MinerSample,
 ) -> Outcome {
     let Some(reading) = &sample.reading else {
-        return entry.refuse(tables, "WB-4016", "unread_sample", "the sample was not read by ingest");
+        return entry.refuse(tables, Refusal::UnreadSample, "the sample was not read by ingest");
     };
     if let Err(outcome) = entry.admit(state, tables) {
         return outcome;

@@ -9,6 +9,7 @@ use wb_proof::{Header, Reason, ShareContext, Verdict};
 use crate::Entry;
 use crate::archive::{ArchiveError, ProofArchive};
 use crate::count::Outcome;
+use crate::refusal::Refusal;
 use crate::state::{ProofSeen, State};
 use crate::tables::{ShareRow, Tables};
 
@@ -21,11 +22,11 @@ pub(crate) fn fold(
 ) -> Result<Outcome, ArchiveError> {
     let Some(resolution) = &share.resolution else {
         let text = "the share was not resolved by ingest";
-        return Ok(entry.refuse(tables, "WB-4013", "unresolved_share", text));
+        return Ok(entry.refuse(tables, Refusal::UnresolvedShare, text));
     };
     Ok(match resolution.outcome() {
         Resolved::Unspecified => {
-            entry.refuse(tables, "WB-4013", "unresolved_share", "the share says not how it was resolved")
+            entry.refuse(tables, Refusal::UnresolvedShare, "the share says not how it was resolved")
         }
         Resolved::Refused => refused(state, tables, entry, share, resolution),
         Resolved::Rebuilt | Resolved::Replayed => judged(state, archive, tables, entry, share, resolution)?,
@@ -42,7 +43,7 @@ fn refused(
 ) -> Outcome {
     let reason = u8::try_from(resolution.refusal).ok().and_then(|code| Reason::from_code(code).ok());
     let Some(reason) = reason else {
-        return entry.refuse(tables, "WB-4013", "unresolved_share", "the reason of its refusal is unknown");
+        return entry.refuse(tables, Refusal::UnresolvedShare, "the reason of its refusal is unknown");
     };
     let outcome = match entry.admit(state, tables) {
         Ok(()) => Outcome::rejected(reason.as_str()),
@@ -82,11 +83,11 @@ fn judged(
     resolution: &Resolution,
 ) -> Result<Outcome, ArchiveError> {
     let (Ok(header), Some(hash)) = (Header::from_slice(&share.header), entry.hash) else {
-        return Ok(entry.refuse(tables, "WB-4014", "bad_header", "a header has 80 bytes"));
+        return Ok(entry.refuse(tables, Refusal::BadHeader, "a header has 80 bytes"));
     };
     let Some(assigned_q32) = u128_bytes::decode(&resolution.assigned_q32) else {
         let text = "the assigned difficulty is not 16 bytes";
-        return Ok(entry.refuse(tables, "WB-4013", "unresolved_share", text));
+        return Ok(entry.refuse(tables, Refusal::UnresolvedShare, text));
     };
     let context = ShareContext {
         assigned_q32,
@@ -103,7 +104,7 @@ fn judged(
     let verdict = match (state.proof(&previous, &id, archive)?, judgement.verdict) {
         (ProofSeen::TipForgotten, _) => {
             let text = "its chain tip is older than the eight days for which proofs are remembered";
-            return Ok(entry.refuse(tables, "WB-4015", "tip_forgotten", text));
+            return Ok(entry.refuse(tables, Refusal::TipForgotten, text));
         }
         (ProofSeen::Counted, _) | (ProofSeen::Refused, Verdict::Rejected(_)) => Verdict::Duplicate,
         (ProofSeen::New | ProofSeen::Refused, verdict) => verdict,

@@ -13,18 +13,19 @@ use crate::state::{LiveProofs, State, Tip, Window};
 const FORM: u32 = 1;
 
 /// Why bytes are not a state of this version.
+#[wb_coded::coded]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SnapshotError {
     /// Another form.
-    #[error(
-        "WB-4031 the snapshot has form {form}, this program reads {FORM}; it is folded again from the log"
-    )]
+    #[code("WB-4031")]
+    #[error("the snapshot has form {form}, this program reads {FORM}; it is folded again from the log")]
     Form {
         /// The form it has.
         form: u32,
     },
     /// It ends too early or goes on too long, or a number in it cannot be.
-    #[error("WB-4032 the snapshot is damaged; it is folded again from the log")]
+    #[code("WB-4032")]
+    #[error("the snapshot is damaged; it is folded again from the log")]
     Damaged,
 }
 

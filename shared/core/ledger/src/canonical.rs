@@ -17,42 +17,34 @@ const INTEGER_MAX: u64 = (1 << 53) - 1;
 const DEPTH_MAX: usize = 100;
 
 /// Why a value has no canonical form here.
+#[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
 pub enum CanonicalError {
     /// A number with a point or exponent, or beyond 2^53 - 1.
-    #[error("[WB-5302] {number} is no integer of at most 2^53 - 1 either way; write it as decimal text")]
+    #[code("WB-5302")]
+    #[error("{number} is no integer of at most 2^53 - 1 either way; write it as decimal text")]
     Number {
         /// The number as read.
         number: String,
     },
     /// Nested too deeply.
-    #[error("[WB-5303] the JSON nests deeper than {DEPTH_MAX} levels")]
+    #[code("WB-5303")]
+    #[error("the JSON nests deeper than {DEPTH_MAX} levels")]
     Depth,
     /// Bytes that are no JSON, or a value that cannot be written as JSON.
-    #[error("[WB-5304] not JSON: {detail}")]
+    #[code("WB-5304")]
+    #[error("not JSON: {detail}")]
     Json {
         /// What the JSON library says.
         detail: String,
     },
     /// JSON, but not in canonical form.
-    #[error("[WB-5305] the JSON is not canonical from byte {position} on; write it by RFC 8785")]
+    #[code("WB-5305")]
+    #[error("the JSON is not canonical from byte {position} on; write it by RFC 8785")]
     NotCanonical {
         /// The first byte that differs from the canonical form.
         position: usize,
     },
-}
-
-impl CanonicalError {
-    /// The stable code of this error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Number { .. } => "WB-5302",
-            Self::Depth => "WB-5303",
-            Self::Json { .. } => "WB-5304",
-            Self::NotCanonical { .. } => "WB-5305",
-        }
-    }
 }
 
 /// The canonical text of a JSON value.

@@ -43,35 +43,25 @@ pub struct Override {
 }
 
 /// A record that is no event of this program.
+#[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
 pub enum EventError {
     /// A kind that is not known here.
-    #[error(
-        "[WB-5320] the ledger holds an event of kind {kind:?}, which this program does not know; use a newer one"
-    )]
+    #[code("WB-5320")]
+    #[error("the ledger holds an event of kind {kind:?}, which this program does not know; use a newer one")]
     UnknownKind {
         /// The kind.
         kind: String,
     },
     /// A body that is not of its kind's form.
-    #[error("[WB-5321] a ledger event of kind {kind} does not have its form: {detail}")]
+    #[code("WB-5321")]
+    #[error("a ledger event of kind {kind} does not have its form: {detail}")]
     Form {
         /// The kind.
         kind: String,
         /// What the JSON reader says.
         detail: String,
     },
-}
-
-impl EventError {
-    /// The stable code of this error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::UnknownKind { .. } => "WB-5320",
-            Self::Form { .. } => "WB-5321",
-        }
-    }
 }
 
 /// Whom and what a body concerns.

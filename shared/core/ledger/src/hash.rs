@@ -12,8 +12,10 @@ use sha2::{Digest, Sha256};
 pub struct Hash([u8; 32]);
 
 /// A text that is no hash.
+#[wb_coded::coded]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("[WB-5301] not a hash: write 64 lower-case hex digits")]
+#[code("WB-5301")]
+#[error("not a hash: write 64 lower-case hex digits")]
 pub struct HashTextError;
 
 impl Hash {

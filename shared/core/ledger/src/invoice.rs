@@ -236,10 +236,12 @@ pub struct Draft {
 }
 
 /// Why a bill is no invoice.
+#[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
 pub enum InvoiceError {
     /// The lines of a currency have no sum.
-    #[error("[WB-5330] the lines of contract {contract_id} cannot be added")]
+    #[code("WB-5330")]
+    #[error("the lines of contract {contract_id} cannot be added")]
     Sum {
         /// The contract.
         contract_id: String,
@@ -248,7 +250,8 @@ pub enum InvoiceError {
         source: MoneyError,
     },
     /// A part has no canonical form.
-    #[error("[WB-5331] the bill of contract {contract_id} has no canonical form")]
+    #[code("WB-5331")]
+    #[error("the bill of contract {contract_id} has no canonical form")]
     Canonical {
         /// The contract.
         contract_id: String,
@@ -256,17 +259,6 @@ pub enum InvoiceError {
         #[source]
         source: CanonicalError,
     },
-}
-
-impl InvoiceError {
-    /// The stable code of this error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Sum { .. } => "WB-5330",
-            Self::Canonical { .. } => "WB-5331",
-        }
-    }
 }
 
 /// The id of the invoice of a contract's period: the same whoever computes it, so that it exists once.

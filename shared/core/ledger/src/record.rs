@@ -34,53 +34,43 @@ pub struct LedgerRecord {
 }
 
 /// Why bytes are no record.
+#[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
     /// Not the canonical JSON of a value.
-    #[error("[WB-5310] a ledger record is not canonical JSON")]
+    #[code("WB-5310")]
+    #[error("a ledger record is not canonical JSON")]
     Canonical(#[source] CanonicalError),
     /// JSON, but not of a record.
-    #[error("[WB-5311] a ledger record lacks its form: {detail}")]
+    #[code("WB-5311")]
+    #[error("a ledger record lacks its form: {detail}")]
     Form {
         /// What the JSON reader says.
         detail: String,
     },
     /// A form that this program does not know.
-    #[error("[WB-5312] a ledger record has form {form}; this program reads form {FORM}, use a newer one")]
+    #[code("WB-5312")]
+    #[error("a ledger record has form {form}; this program reads form {FORM}, use a newer one")]
     UnknownForm {
         /// The form given.
         form: u32,
     },
     /// Too large.
-    #[error("[WB-5313] a ledger record has {bytes} bytes; at most {RECORD_BYTES_MAX} are taken")]
+    #[code("WB-5313")]
+    #[error("a ledger record has {bytes} bytes; at most {RECORD_BYTES_MAX} are taken")]
     TooLarge {
         /// How many.
         bytes: usize,
     },
     /// An offset that was applied before.
-    #[error(
-        "[WB-5314] ledger offset {offset} was given again; records are applied once, in offset order from {next}"
-    )]
+    #[code("WB-5314")]
+    #[error("ledger offset {offset} was given again; records are applied once, in offset order from {next}")]
     OutOfOrder {
         /// The offset given.
         offset: u64,
         /// The lowest that would be right.
         next: u64,
     },
-}
-
-impl RecordError {
-    /// The stable code of this error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Canonical(_) => "WB-5310",
-            Self::Form { .. } => "WB-5311",
-            Self::UnknownForm { .. } => "WB-5312",
-            Self::TooLarge { .. } => "WB-5313",
-            Self::OutOfOrder { .. } => "WB-5314",
-        }
-    }
 }
 
 impl LedgerRecord {

@@ -1,11 +1,13 @@
 //! Why the ledger refuses a command.
 
 /// Why a command is refused.
+#[wb_coded::coded]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The period was closed before; its cut stands.
+    #[code("WB-5340")]
     #[error(
-        "[WB-5340] period {period} of contract {contract_id} is already closed, at cut {cut}; what comes later is an adjustment"
+        "period {period} of contract {contract_id} is already closed, at cut {cut}; what comes later is an adjustment"
     )]
     AlreadyClosed {
         /// The contract.
@@ -16,9 +18,8 @@ pub enum Refusal {
         cut: u64,
     },
     /// The period is open.
-    #[error(
-        "[WB-5341] period {period} of contract {contract_id} is not closed; close it before its invoice is issued"
-    )]
+    #[code("WB-5341")]
+    #[error("period {period} of contract {contract_id} is not closed; close it before its invoice is issued")]
     NotClosed {
         /// The contract.
         contract_id: String,
@@ -26,8 +27,9 @@ pub enum Refusal {
         period: String,
     },
     /// The draft was computed otherwise than the period was closed.
+    #[code("WB-5342")]
     #[error(
-        "[WB-5342] the draft for period {period} of contract {contract_id} was computed at cut {draft_cut} over other \
+        "the draft for period {period} of contract {contract_id} was computed at cut {draft_cut} over other \
          bounds, customer or cut than the close, which is at cut {cut}; compute it again as it was closed"
     )]
     OtherClose {
@@ -41,7 +43,8 @@ pub enum Refusal {
         cut: u64,
     },
     /// It exists.
-    #[error("[WB-5343] invoice {invoice_id} is already issued as {number}; an issued invoice never changes")]
+    #[code("WB-5343")]
+    #[error("invoice {invoice_id} is already issued as {number}; an issued invoice never changes")]
     AlreadyIssued {
         /// Its id.
         invoice_id: String,
@@ -49,7 +52,8 @@ pub enum Refusal {
         number: String,
     },
     /// No such thing in the ledger.
-    #[error("[WB-5344] the ledger has no {what} {id}; give an id that it lists")]
+    #[code("WB-5344")]
+    #[error("the ledger has no {what} {id}; give an id that it lists")]
     NoSuch {
         /// What was looked for, such as `invoice`.
         what: &'static str,
@@ -57,7 +61,8 @@ pub enum Refusal {
         id: String,
     },
     /// A step that does not follow from where the thing stands.
-    #[error("[WB-5345] {what} {id} is {state}; this step needs it to be {needed}")]
+    #[code("WB-5345")]
+    #[error("{what} {id} is {state}; this step needs it to be {needed}")]
     WrongState {
         /// What it is, such as `invoice`.
         what: &'static str,
@@ -69,7 +74,8 @@ pub enum Refusal {
         needed: &'static str,
     },
     /// Somebody acts twice where two persons are needed.
-    #[error("[WB-5346] {by} has already {did} invoice {invoice_id}; somebody else must approve it")]
+    #[code("WB-5346")]
+    #[error("{by} has already {did} invoice {invoice_id}; somebody else must approve it")]
     SamePerson {
         /// The invoice.
         invoice_id: String,
@@ -79,7 +85,8 @@ pub enum Refusal {
         did: &'static str,
     },
     /// An amount that cannot be.
-    #[error("[WB-5347] {what} is {amount} {currency}; it must be {right}")]
+    #[code("WB-5347")]
+    #[error("{what} is {amount} {currency}; it must be {right}")]
     Amount {
         /// What the amount is of.
         what: &'static str,
@@ -91,8 +98,9 @@ pub enum Refusal {
         right: &'static str,
     },
     /// More would be credited than was billed.
+    #[code("WB-5348")]
     #[error(
-        "[WB-5348] line {line_id} of invoice {invoice_id} stands at {billed} {currency}, and a credit of {credit} is \
+        "line {line_id} of invoice {invoice_id} stands at {billed} {currency}, and a credit of {credit} is \
          more; credit at most what stands"
     )]
     OverCredited {
@@ -108,8 +116,9 @@ pub enum Refusal {
         currency: String,
     },
     /// An adjustment from before the last one.
+    #[code("WB-5349")]
     #[error(
-        "[WB-5349] invoice {invoice_id} was adjusted at cut {adjusted_cut}, and this adjustment is of cut {cut}; compute \
+        "invoice {invoice_id} was adjusted at cut {adjusted_cut}, and this adjustment is of cut {cut}; compute \
          it at a newer cut"
     )]
     OlderCut {
@@ -121,8 +130,9 @@ pub enum Refusal {
         adjusted_cut: u64,
     },
     /// A reference that names something else already.
+    #[code("WB-5351")]
     #[error(
-        "[WB-5351] reference {reference} of {legal_entity} already names {id}, which says something else; a reference \
+        "reference {reference} of {legal_entity} already names {id}, which says something else; a reference \
          is used once"
     )]
     ReferenceReused {
@@ -134,13 +144,15 @@ pub enum Refusal {
         id: String,
     },
     /// The same was recorded before: nothing is left to be done.
-    #[error("[WB-5352] {id} is already recorded with the same content; nothing is left to be done")]
+    #[code("WB-5352")]
+    #[error("{id} is already recorded with the same content; nothing is left to be done")]
     AlreadyRecorded {
         /// Its id.
         id: String,
     },
     /// More would be allocated or paid out than there is.
-    #[error("[WB-5353] {wanted} {currency} are more than the {left} that {id} has left; give at most that")]
+    #[code("WB-5353")]
+    #[error("{wanted} {currency} are more than the {left} that {id} has left; give at most that")]
     OverAllocated {
         /// The payment or invoice.
         id: String,
@@ -152,8 +164,9 @@ pub enum Refusal {
         currency: String,
     },
     /// Two things that do not belong together.
+    #[code("WB-5354")]
     #[error(
-        "[WB-5354] {id} belongs to {owner}, not to {other}; a payment settles invoices of its own customer and issuer"
+        "{id} belongs to {owner}, not to {other}; a payment settles invoices of its own customer and issuer"
     )]
     OtherOwner {
         /// The invoice.
@@ -164,7 +177,8 @@ pub enum Refusal {
         other: String,
     },
     /// No such line.
-    #[error("[WB-5355] invoice {invoice_id} has no line {line_id} in {currency}; name one of its lines")]
+    #[code("WB-5355")]
+    #[error("invoice {invoice_id} has no line {line_id} in {currency}; name one of its lines")]
     NoSuchLine {
         /// The invoice.
         invoice_id: String,
@@ -174,7 +188,8 @@ pub enum Refusal {
         currency: String,
     },
     /// Nothing is due.
-    #[error("[WB-5356] invoice {invoice_id} has nothing overdue at {at_us} us; it is due at {due}")]
+    #[code("WB-5356")]
+    #[error("invoice {invoice_id} has nothing overdue at {at_us} us; it is due at {due}")]
     NotDue {
         /// The invoice.
         invoice_id: String,
@@ -184,7 +199,8 @@ pub enum Refusal {
         due: String,
     },
     /// A text that is empty or too long.
-    #[error("[WB-5357] {what} has {bytes} bytes; write 1 to {max}")]
+    #[code("WB-5357")]
+    #[error("{what} has {bytes} bytes; write 1 to {max}")]
     Text {
         /// What it is.
         what: &'static str,
@@ -194,8 +210,9 @@ pub enum Refusal {
         max: usize,
     },
     /// Another bill of the contract has not come to its end.
+    #[code("WB-5359")]
     #[error(
-        "[WB-5359] period {period} of contract {contract_id} draws on grants or deposits, and so does its draft of \
+        "period {period} of contract {contract_id} draws on grants or deposits, and so does its draft of \
          {other_period}, which is {state}; issue that one first, or close its period again"
     )]
     OtherDraft {
@@ -209,8 +226,9 @@ pub enum Refusal {
         state: &'static str,
     },
     /// What it was computed on has changed.
+    #[code("WB-5360")]
     #[error(
-        "[WB-5360] what is left of grants or deposits of contract {contract_id} changed while its bill of {period} was \
+        "what is left of grants or deposits of contract {contract_id} changed while its bill of {period} was \
          made; close the period again"
     )]
     StaleBalances {
@@ -220,7 +238,8 @@ pub enum Refusal {
         period: String,
     },
     /// An event whose parts do not add up or that is out of order.
-    #[error("[WB-5358] {id} does not follow from the ledger: {detail}; let it be decided again")]
+    #[code("WB-5358")]
+    #[error("{id} does not follow from the ledger: {detail}; let it be decided again")]
     DoesNotFollow {
         /// What it is of.
         id: String,
@@ -230,33 +249,6 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The stable code of this error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::AlreadyClosed { .. } => "WB-5340",
-            Self::NotClosed { .. } => "WB-5341",
-            Self::OtherClose { .. } => "WB-5342",
-            Self::AlreadyIssued { .. } => "WB-5343",
-            Self::NoSuch { .. } => "WB-5344",
-            Self::WrongState { .. } => "WB-5345",
-            Self::SamePerson { .. } => "WB-5346",
-            Self::Amount { .. } => "WB-5347",
-            Self::OverCredited { .. } => "WB-5348",
-            Self::OlderCut { .. } => "WB-5349",
-            Self::ReferenceReused { .. } => "WB-5351",
-            Self::AlreadyRecorded { .. } => "WB-5352",
-            Self::OverAllocated { .. } => "WB-5353",
-            Self::OtherOwner { .. } => "WB-5354",
-            Self::NoSuchLine { .. } => "WB-5355",
-            Self::NotDue { .. } => "WB-5356",
-            Self::Text { .. } => "WB-5357",
-            Self::DoesNotFollow { .. } => "WB-5358",
-            Self::OtherDraft { .. } => "WB-5359",
-            Self::StaleBalances { .. } => "WB-5360",
-        }
-    }
-
     pub(crate) fn mismatch(id: &str, detail: impl Into<String>) -> Self {
         Self::DoesNotFollow { id: id.to_owned(), detail: detail.into() }
     }

@@ -66,8 +66,10 @@ pub struct IssuedInvoice {
 }
 
 /// A winning record that no decision of this program could have made. Billing stops.
+#[wb_coded::coded]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("[WB-5350] the ledger contradicts itself: {detail}; billing stops until this is explained")]
+#[code("WB-5350")]
+#[error("the ledger contradicts itself: {detail}; billing stops until this is explained")]
 pub struct Inconsistent {
     /// What does not fit.
     pub detail: String,

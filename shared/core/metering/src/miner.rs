@@ -32,24 +32,26 @@ pub const ANSWERS_MAX_BYTES: usize = 256 * 1024;
 pub const ANSWERS_MAX_DEPTH: usize = 32;
 
 /// Why answers could not be read.
+#[wb_coded::coded]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MinerError {
     /// More bytes than are read.
-    #[error(
-        "WB-3101: the answers are {bytes} bytes; at most {ANSWERS_MAX_BYTES} are read: send fewer commands"
-    )]
+    #[code("WB-3101")]
+    #[error("the answers are {bytes} bytes; at most {ANSWERS_MAX_BYTES} are read: send fewer commands")]
     TooLarge {
         /// Bytes given.
         bytes: usize,
     },
     /// Nested deeper than is read.
-    #[error("WB-3102: the answers are nested deeper than {ANSWERS_MAX_DEPTH} levels, at byte {at}")]
+    #[code("WB-3102")]
+    #[error("the answers are nested deeper than {ANSWERS_MAX_DEPTH} levels, at byte {at}")]
     TooDeep {
         /// Where the bound was crossed.
         at: usize,
     },
     /// Not a JSON object.
-    #[error("WB-3103: the answers are not a JSON object of command -> answer (line {line}, column {column})")]
+    #[code("WB-3103")]
+    #[error("the answers are not a JSON object of command -> answer (line {line}, column {column})")]
     NotAnObject {
         /// Line of the first fault, from 1.
         line: usize,
@@ -57,27 +59,15 @@ pub enum MinerError {
         column: usize,
     },
     /// No family recognises the answers.
+    #[code("WB-3104")]
     #[error(
-        "WB-3104: no known firmware gives these answers ({commands} commands); known are Antminer stock, \
+        "no known firmware gives these answers ({commands} commands); known are Antminer stock, \
          Whatsminer, Braiins OS, LuxOS, ePIC, Avalon, Auradine, Elphapex and Bitaxe: include the version and summary commands"
     )]
     UnknownFamily {
         /// How many commands were answered.
         commands: usize,
     },
-}
-
-impl MinerError {
-    /// The stable code of this error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::TooLarge { .. } => "WB-3101",
-            Self::TooDeep { .. } => "WB-3102",
-            Self::NotAnObject { .. } => "WB-3103",
-            Self::UnknownFamily { .. } => "WB-3104",
-        }
-    }
 }
 
 /// Reads a machine's answers: a JSON object of command -> answer, exactly as it gave them.

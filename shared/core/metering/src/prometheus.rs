@@ -37,11 +37,13 @@ impl Sample {
 }
 
 /// Why an exposition was refused as a whole.
+#[wb_coded::coded]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExpositionError {
     /// More bytes than are read.
+    #[code("WB-3131")]
     #[error(
-        "WB-3131: the exposition is {bytes} bytes; at most {EXPOSITION_MAX_BYTES} are read: scrape one exporter at \
+        "the exposition is {bytes} bytes; at most {EXPOSITION_MAX_BYTES} are read: scrape one exporter at \
          a time, with fewer fields"
     )]
     TooLarge {
@@ -49,22 +51,12 @@ pub enum ExpositionError {
         bytes: usize,
     },
     /// A line is no sample.
-    #[error("WB-3132: line {line} is no sample: name{{label=\"value\",...}} value is read")]
+    #[code("WB-3132")]
+    #[error("line {line} is no sample: name{{label=\"value\",...}} value is read")]
     Malformed {
         /// Line number, from 1.
         line: usize,
     },
-}
-
-impl ExpositionError {
-    /// The stable code of this error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::TooLarge { .. } => "WB-3131",
-            Self::Malformed { .. } => "WB-3132",
-        }
-    }
 }
 
 /// Reads an exposition. Comments are skipped; a timestamp behind a value is not read: the time of

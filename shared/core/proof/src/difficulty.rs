@@ -11,26 +11,31 @@ use crate::target::{D1, D1_Q32};
 pub const MAX_DECIMAL_PLACES: usize = 80;
 
 /// Why a text is no difficulty that could be credited.
+#[wb_coded::coded]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DifficultyError {
     /// Nothing between the quotes.
-    #[error("[WB-1130] the difficulty is empty; write it as a decimal such as 65536 or 0.001")]
+    #[code("WB-1130")]
+    #[error("the difficulty is empty; write it as a decimal such as 65536 or 0.001")]
     Empty,
     /// Longer than any difficulty needs.
-    #[error("[WB-1131] the difficulty has {chars} characters; at most {MAX_DECIMAL_CHARS} are read")]
+    #[code("WB-1131")]
+    #[error("the difficulty has {chars} characters; at most {MAX_DECIMAL_CHARS} are read")]
     TooLong {
         /// Bytes of text given.
         chars: usize,
     },
     /// A minus sign in front.
-    #[error("[WB-1132] the difficulty {text} is negative; it must be above zero")]
+    #[code("WB-1132")]
+    #[error("the difficulty {text} is negative; it must be above zero")]
     Negative {
         /// The text given.
         text: String,
     },
     /// Something that is no decimal number.
+    #[code("WB-1133")]
     #[error(
-        "[WB-1133] the difficulty {text:?} is no decimal number (position {position}); write digits, optionally .digits, optionally e and an exponent"
+        "the difficulty {text:?} is no decimal number (position {position}); write digits, optionally .digits, optionally e and an exponent"
     )]
     NotDecimal {
         /// The text given.
@@ -39,45 +44,30 @@ pub enum DifficultyError {
         position: usize,
     },
     /// An exponent out of all proportion.
-    #[error("[WB-1134] the exponent of the difficulty {text} is beyond {MAX_EXPONENT} in size")]
+    #[code("WB-1134")]
+    #[error("the exponent of the difficulty {text} is beyond {MAX_EXPONENT} in size")]
     ExponentOutOfRange {
         /// The text given.
         text: String,
     },
     /// Zero.
-    #[error(
-        "[WB-1135] the difficulty is zero; it must be above zero, for a share of difficulty zero proves nothing"
-    )]
+    #[code("WB-1135")]
+    #[error("the difficulty is zero; it must be above zero, for a share of difficulty zero proves nothing")]
     Zero,
     /// Above zero, but under the unit of credit.
-    #[error("[WB-1136] the difficulty {text} is under 2^-32, the smallest that can be credited")]
+    #[code("WB-1136")]
+    #[error("the difficulty {text} is under 2^-32, the smallest that can be credited")]
     TooSmall {
         /// The text given.
         text: String,
     },
     /// More than credit can hold.
-    #[error("[WB-1137] the difficulty {text} is 2^96 or more, the end of what can be credited")]
+    #[code("WB-1137")]
+    #[error("the difficulty {text} is 2^96 or more, the end of what can be credited")]
     TooLarge {
         /// The text given.
         text: String,
     },
-}
-
-impl DifficultyError {
-    /// The stable code of this error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Empty => "WB-1130",
-            Self::TooLong { .. } => "WB-1131",
-            Self::Negative { .. } => "WB-1132",
-            Self::NotDecimal { .. } => "WB-1133",
-            Self::ExponentOutOfRange { .. } => "WB-1134",
-            Self::Zero => "WB-1135",
-            Self::TooSmall { .. } => "WB-1136",
-            Self::TooLarge { .. } => "WB-1137",
-        }
-    }
 }
 
 /// Reads a difficulty D from decimal text ("65536", "0.001", "1e-3") as floor(D * 2^32), without a float on the way.

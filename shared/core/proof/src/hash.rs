@@ -9,10 +9,10 @@ use crate::lanes::Chain;
 pub type Hash256 = [u8; 32];
 
 /// A batch was asked for with room for another number of results.
+#[wb_coded::coded]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "[WB-1101] cannot hash {headers} messages into room for {results} results: give one result slot per message"
-)]
+#[code("WB-1101")]
+#[error("cannot hash {headers} messages into room for {results} results: give one result slot per message")]
 pub struct BatchSizeMismatch {
     /// Headers, or other messages, given.
     pub headers: usize,

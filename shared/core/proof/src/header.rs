@@ -7,8 +7,10 @@ use crate::share_id::ShareId;
 pub const HEADER_BYTES: usize = 80;
 
 /// A header of another length than 80 bytes.
+#[wb_coded::coded]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("[WB-1102] a block header has 80 bytes; this one has {bytes}")]
+#[code("WB-1102")]
+#[error("a block header has 80 bytes; this one has {bytes}")]
 pub struct HeaderSizeError {
     /// Bytes given.
     pub bytes: usize,

@@ -1,10 +1,12 @@
 //! Hex text to bytes, with errors that say which field, where and what would be right.
 
 /// Why a text is not the hex that its field asks for.
+#[wb_coded::coded]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HexError {
     /// More digits than the field may have.
-    #[error("[WB-1110] {field}: {digits} hex digits are too many; the limit is {limit_digits}")]
+    #[code("WB-1110")]
+    #[error("{field}: {digits} hex digits are too many; the limit is {limit_digits}")]
     TooLong {
         /// The field, as the protocol calls it.
         field: &'static str,
@@ -14,7 +16,8 @@ pub enum HexError {
         digits: usize,
     },
     /// A field of fixed size with another number of digits.
-    #[error("[WB-1111] {field}: {digits} hex digits given; it takes exactly {expected_digits}")]
+    #[code("WB-1111")]
+    #[error("{field}: {digits} hex digits given; it takes exactly {expected_digits}")]
     WrongLength {
         /// The field, as the protocol calls it.
         field: &'static str,
@@ -24,9 +27,8 @@ pub enum HexError {
         digits: usize,
     },
     /// An odd number of digits is not a whole number of bytes.
-    #[error(
-        "[WB-1112] {field}: {digits} hex digits are half a byte too many or too few; each byte takes two"
-    )]
+    #[code("WB-1112")]
+    #[error("{field}: {digits} hex digits are half a byte too many or too few; each byte takes two")]
     OddLength {
         /// The field, as the protocol calls it.
         field: &'static str,
@@ -34,7 +36,8 @@ pub enum HexError {
         digits: usize,
     },
     /// A character outside ASCII.
-    #[error("[WB-1113] {field}: byte {position} is not ASCII; only 0-9, a-f and A-F can stand here")]
+    #[code("WB-1113")]
+    #[error("{field}: byte {position} is not ASCII; only 0-9, a-f and A-F can stand here")]
     NotAscii {
         /// The field, as the protocol calls it.
         field: &'static str,
@@ -42,8 +45,9 @@ pub enum HexError {
         position: usize,
     },
     /// An ASCII character that is no hex digit.
+    #[code("WB-1114")]
     #[error(
-        "[WB-1114] {field}: {found:?} at position {position} is no hex digit; only 0-9, a-f and A-F can stand here"
+        "{field}: {found:?} at position {position} is no hex digit; only 0-9, a-f and A-F can stand here"
     )]
     NotHex {
         /// The field, as the protocol calls it.
@@ -56,18 +60,6 @@ pub enum HexError {
 }
 
 impl HexError {
-    /// The stable code of this error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::TooLong { .. } => "WB-1110",
-            Self::WrongLength { .. } => "WB-1111",
-            Self::OddLength { .. } => "WB-1112",
-            Self::NotAscii { .. } => "WB-1113",
-            Self::NotHex { .. } => "WB-1114",
-        }
-    }
-
     /// The field that was refused.
     #[must_use]
     pub fn field(&self) -> &'static str {

@@ -33,17 +33,20 @@ use crate::verdict::{Reason, UnknownReason};
 pub const MAX_FILE_BYTES: usize = 64 << 20;
 
 /// Why a session file cannot be read.
+#[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
 pub enum SessionFileError {
     /// More than [`MAX_FILE_BYTES`].
-    #[error("[WB-1170] the session file has {bytes} bytes; at most {MAX_FILE_BYTES} are read, split it")]
+    #[code("WB-1170")]
+    #[error("the session file has {bytes} bytes; at most {MAX_FILE_BYTES} are read, split it")]
     TooLarge {
         /// Bytes given.
         bytes: usize,
     },
     /// Not JSON, or not an array of sessions. The source says where.
+    #[code("WB-1171")]
     #[error(
-        "[WB-1171] the session file is no JSON array of sessions (line {line}, column {column}); each needs name, extranonce1, extranonce2_size, assigned_difficulty, notify_params and submit_params"
+        "the session file is no JSON array of sessions (line {line}, column {column}); each needs name, extranonce1, extranonce2_size, assigned_difficulty, notify_params and submit_params"
     )]
     Json {
         /// Line of the fault, from 1.
@@ -55,7 +58,8 @@ pub enum SessionFileError {
         source: serde_json::Error,
     },
     /// A field of the protocol that cannot be read.
-    #[error("[WB-1172] session {index} ({name:?}): a field cannot be read")]
+    #[code("WB-1172")]
+    #[error("session {index} ({name:?}): a field cannot be read")]
     Wire {
         /// Place in the array, from 0.
         index: usize,
@@ -66,8 +70,9 @@ pub enum SessionFileError {
         source: WireError,
     },
     /// A submit with too few or too many parameters.
+    #[code("WB-1173")]
     #[error(
-        "[WB-1173] session {index} ({name:?}): submit_params has {params} entries; it takes worker, job id, extranonce2, ntime, nonce and, with version rolling, version bits"
+        "session {index} ({name:?}): submit_params has {params} entries; it takes worker, job id, extranonce2, ntime, nonce and, with version rolling, version bits"
     )]
     SubmitParams {
         /// Place in the array, from 0.
@@ -78,9 +83,8 @@ pub enum SessionFileError {
         params: usize,
     },
     /// An expected verdict that is none.
-    #[error(
-        "[WB-1174] session {index} ({name:?}): the expected verdict {verdict:?} is neither accepted nor rejected"
-    )]
+    #[code("WB-1174")]
+    #[error("session {index} ({name:?}): the expected verdict {verdict:?} is neither accepted nor rejected")]
     Verdict {
         /// Place in the array, from 0.
         index: usize,
@@ -90,7 +94,8 @@ pub enum SessionFileError {
         verdict: String,
     },
     /// An expected reason that is none.
-    #[error("[WB-1175] session {index} ({name:?}): the expected reason is unknown")]
+    #[code("WB-1175")]
+    #[error("session {index} ({name:?}): the expected reason is unknown")]
     Reason {
         /// Place in the array, from 0.
         index: usize,
@@ -100,21 +105,6 @@ pub enum SessionFileError {
         #[source]
         source: UnknownReason,
     },
-}
-
-impl SessionFileError {
-    /// The stable code of this error; a field's own code where a field cannot be read.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::TooLarge { .. } => "WB-1170",
-            Self::Json { .. } => "WB-1171",
-            Self::Wire { source, .. } => source.code(),
-            Self::SubmitParams { .. } => "WB-1173",
-            Self::Verdict { .. } => "WB-1174",
-            Self::Reason { .. } => "WB-1175",
-        }
-    }
 }
 
 /// One session of a file, read and bounded.

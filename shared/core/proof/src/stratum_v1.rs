@@ -73,10 +73,12 @@ pub struct Submit {
 }
 
 /// Why no header can be rebuilt. Each stands for one [`Reason`].
+#[wb_coded::coded]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Reject {
     /// The submit answers another job.
-    #[error("[WB-1150] the submit answers job {submitted:?}, which is not the job {job:?} it is judged by")]
+    #[code("WB-1150")]
+    #[error("the submit answers job {submitted:?}, which is not the job {job:?} it is judged by")]
     UnknownJob {
         /// Job named in the submit.
         submitted: String,
@@ -84,7 +86,8 @@ pub enum Reject {
         job: String,
     },
     /// extranonce2 of another size than agreed.
-    #[error("[WB-1151] extranonce2 has {submitted_bytes} bytes; this session takes exactly {expected_bytes}")]
+    #[code("WB-1151")]
+    #[error("extranonce2 has {submitted_bytes} bytes; this session takes exactly {expected_bytes}")]
     BadExtranonceSize {
         /// Size agreed with the session.
         expected_bytes: usize,
@@ -92,8 +95,9 @@ pub enum Reject {
         submitted_bytes: usize,
     },
     /// Version bits that the session's mask does not allow.
+    #[code("WB-1152")]
     #[error(
-        "[WB-1152] version bits {submitted:08x} go outside the session's mask {mask:08x} (no mask agreed counts as 00000000)"
+        "version bits {submitted:08x} go outside the session's mask {mask:08x} (no mask agreed counts as 00000000)"
     )]
     BadVersionBits {
         /// Bits submitted.
@@ -111,16 +115,6 @@ impl Reject {
             Self::UnknownJob { .. } => Reason::UnknownJob,
             Self::BadExtranonceSize { .. } => Reason::BadExtranonceSize,
             Self::BadVersionBits { .. } => Reason::BadVersionBits,
-        }
-    }
-
-    /// The stable code of this error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::UnknownJob { .. } => "WB-1150",
-            Self::BadExtranonceSize { .. } => "WB-1151",
-            Self::BadVersionBits { .. } => "WB-1152",
         }
     }
 }

@@ -107,10 +107,12 @@ pub struct Submit {
 }
 
 /// Why no header can be rebuilt. Each stands for one [`Reason`].
+#[wb_coded::coded]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Reject {
     /// The submit answers another job.
-    #[error("[WB-1153] the submit answers job {submitted:?}, which is not the job {job:?} it is judged by")]
+    #[code("WB-1153")]
+    #[error("the submit answers job {submitted:?}, which is not the job {job:?} it is judged by")]
     UnknownJob {
         /// Job named in the submit.
         submitted: String,
@@ -118,17 +120,17 @@ pub enum Reject {
         job: String,
     },
     /// A job with a fixed Merkle root was never given to an extended channel.
+    #[code("WB-1154")]
     #[error(
-        "[WB-1154] job {job:?} has a fixed Merkle root, so it was never given to an extended channel; that takes a job with a coinbase"
+        "job {job:?} has a fixed Merkle root, so it was never given to an extended channel; that takes a job with a coinbase"
     )]
     JobOfStandardChannel {
         /// Job at hand.
         job: String,
     },
     /// An extranonce of another size than agreed.
-    #[error(
-        "[WB-1155] the extranonce has {submitted_bytes} bytes; this channel takes exactly {expected_bytes}"
-    )]
+    #[code("WB-1155")]
+    #[error("the extranonce has {submitted_bytes} bytes; this channel takes exactly {expected_bytes}")]
     BadExtranonceSize {
         /// Size agreed with the channel; 0 for a standard channel.
         expected_bytes: usize,
@@ -136,8 +138,9 @@ pub enum Reject {
         submitted_bytes: usize,
     },
     /// A version that differs from the job's in bits that may not be rolled.
+    #[code("WB-1156")]
     #[error(
-        "[WB-1156] version {submitted:08x} differs from the job's {job:08x} outside the mask {mask:08x} (no mask agreed, or rolling not allowed by the job, counts as 00000000)"
+        "version {submitted:08x} differs from the job's {job:08x} outside the mask {mask:08x} (no mask agreed, or rolling not allowed by the job, counts as 00000000)"
     )]
     BadVersionBits {
         /// Version submitted.
@@ -157,17 +160,6 @@ impl Reject {
             Self::UnknownJob { .. } | Self::JobOfStandardChannel { .. } => Reason::UnknownJob,
             Self::BadExtranonceSize { .. } => Reason::BadExtranonceSize,
             Self::BadVersionBits { .. } => Reason::BadVersionBits,
-        }
-    }
-
-    /// The stable code of this error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::UnknownJob { .. } => "WB-1153",
-            Self::JobOfStandardChannel { .. } => "WB-1154",
-            Self::BadExtranonceSize { .. } => "WB-1155",
-            Self::BadVersionBits { .. } => "WB-1156",
         }
     }
 }

@@ -15,50 +15,38 @@ pub const D1: U256 = U256::from_limbs([0, 0, 0, 0xffff_0000]);
 pub(crate) const D1_Q32: U256 = U256::from_limbs([0, 0, 0, 0xffff_0000_0000_0000]);
 
 /// Why no target can be made.
+#[wb_coded::coded]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
     /// The sign bit of the compact form is set.
-    #[error(
-        "[WB-1120] nBits {nbits:08x} encode a negative target (bit 0x00800000 is set); a target is positive"
-    )]
+    #[code("WB-1120")]
+    #[error("nBits {nbits:08x} encode a negative target (bit 0x00800000 is set); a target is positive")]
     NegativeCompact {
         /// The bits given.
         nbits: u32,
     },
     /// The exponent of the compact form shifts the mantissa out of 256 bits.
-    #[error(
-        "[WB-1121] nBits {nbits:08x} encode a target of more than 256 bits; mainnet's easiest is 1d00ffff"
-    )]
+    #[code("WB-1121")]
+    #[error("nBits {nbits:08x} encode a target of more than 256 bits; mainnet's easiest is 1d00ffff")]
     OverflowingCompact {
         /// The bits given.
         nbits: u32,
     },
     /// The compact form encodes zero.
-    #[error("[WB-1122] nBits {nbits:08x} encode the target zero, which no hash can meet")]
+    #[code("WB-1122")]
+    #[error("nBits {nbits:08x} encode the target zero, which no hash can meet")]
     ZeroCompact {
         /// The bits given.
         nbits: u32,
     },
     /// A target of zero.
-    #[error("[WB-1123] the target is zero, which no hash can meet; a target is at least 1")]
+    #[code("WB-1123")]
+    #[error("the target is zero, which no hash can meet; a target is at least 1")]
     ZeroTarget,
     /// A difficulty or credit of zero.
-    #[error("[WB-1124] the difficulty is zero; a share's difficulty must be assigned and positive")]
+    #[code("WB-1124")]
+    #[error("the difficulty is zero; a share's difficulty must be assigned and positive")]
     ZeroDifficulty,
-}
-
-impl TargetError {
-    /// The stable code of this error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::NegativeCompact { .. } => "WB-1120",
-            Self::OverflowingCompact { .. } => "WB-1121",
-            Self::ZeroCompact { .. } => "WB-1122",
-            Self::ZeroTarget => "WB-1123",
-            Self::ZeroDifficulty => "WB-1124",
-        }
-    }
 }
 
 /// A target, 1 to 2^256 - 1: a hash, read as a little-endian number, meets it when it is not greater.

@@ -121,10 +121,10 @@ impl FromStr for Reason {
 }
 
 /// A text or code that is no reason of this version.
+#[wb_coded::coded]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "[WB-1140] {given:?} is no reason for refusing a share; codes are 1 to 10, texts such as low_difficulty"
-)]
+#[code("WB-1140")]
+#[error("{given:?} is no reason for refusing a share; codes are 1 to 10, texts such as low_difficulty")]
 pub struct UnknownReason {
     /// What was given.
     pub given: String,

@@ -42,33 +42,25 @@ pub struct RatedStretch {
 }
 
 /// Why a stretch was not rated.
+#[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
 pub enum StretchError {
     /// The contract.
+    #[code(source)]
     #[error(transparent)]
     Contract(#[from] ContractError),
     /// The period.
+    #[code(source)]
     #[error(transparent)]
     Period(#[from] PeriodError),
     /// The prices.
+    #[code(source)]
     #[error(transparent)]
     Prices(#[from] PriceError),
     /// The usage.
+    #[code(source)]
     #[error(transparent)]
     Rating(#[from] RatingError),
-}
-
-impl StretchError {
-    /// The stable code of this error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Contract(error) => error.code(),
-            Self::Period(error) => error.code(),
-            Self::Prices(error) => error.code(),
-            Self::Rating(error) => error.code(),
-        }
-    }
 }
 
 impl RatedStretch {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::identity::{EventId, id_of};
-use crate::input::InputError;
+use crate::input::{InputError, InputFault};
 
 /// The kind of a fact that voids an event.
 pub const VOID: &str = "void";
@@ -11,12 +11,6 @@ pub const VOID: &str = "void";
 pub const METER_RATIO: &str = "meter_ratio";
 /// The longest name and the longest reason of a correction, in bytes.
 pub const WORDS_BYTES_MAX: usize = 1_024;
-/// The code of a correction that names nothing, or twice.
-pub const CORRECTION_NAMES_NOTHING: &str = "WB-2006";
-/// The code of a correction without who or why.
-pub const CORRECTION_UNSIGNED: &str = "WB-2007";
-/// The code of a ratio that cannot be.
-pub const RATIO_IMPOSSIBLE: &str = "WB-2008";
 
 /// An event by its sender's own count.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,7 +73,11 @@ fn check_words(who: &str, why: &str) -> Result<(), InputError> {
                  {WORDS_BYTES_MAX} bytes each",
                 words.len()
             );
-            return Err(InputError::coded(CORRECTION_UNSIGNED, format!("body.body.{field}"), reason));
+            return Err(InputError::new(
+                InputFault::CorrectionUnsigned,
+                format!("body.body.{field}"),
+                reason,
+            ));
         }
     }
     Ok(())
@@ -99,10 +97,10 @@ impl Void {
     /// # Errors
     /// [`InputError`] where none is named, or two are, or the id is not 32 hex digits.
     pub fn voids(&self) -> Result<EventId, InputError> {
-        let named = |reason: &str| InputError::coded(CORRECTION_NAMES_NOTHING, "body.body", reason);
+        let named = |reason: &str| InputError::new(InputFault::CorrectionNamesNothing, "body.body", reason);
         match (&self.event_id, &self.event) {
             (Some(text), None) => wb_proof::hex::decode_array("event_id", text).map_err(|error| {
-                InputError::coded(CORRECTION_NAMES_NOTHING, "body.body.event_id", error.to_string())
+                InputError::new(InputFault::CorrectionNamesNothing, "body.body.event_id", error.to_string())
             }),
             (None, Some(event)) => Ok(event.id()),
             (None, None) => {
@@ -137,7 +135,11 @@ impl MeterRatio {
         ] {
             if part == 0 {
                 let reason = "is 0: a ratio is of two whole numbers above 0, such as 200 over 5";
-                return Err(InputError::coded(RATIO_IMPOSSIBLE, format!("body.body.{field}"), reason));
+                return Err(InputError::new(
+                    InputFault::RatioImpossible,
+                    format!("body.body.{field}"),
+                    reason,
+                ));
             }
         }
         Ok(self.meter_id.clone())

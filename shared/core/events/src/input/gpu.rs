@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use wb_units::time::EARLIEST_EVENT_US;
 
-use super::{InputError, check_id};
+use super::{InputError, InputFault, check_id};
 use crate::wire;
 
 /// All of something, in parts per million.
@@ -105,7 +105,11 @@ pub(super) fn check_span(span: &mut wire::GpuSpan) -> Result<(), InputError> {
         return Err(InputError::field("body.gpus", "is 0: a span holds at least one GPU or slice"));
     }
     if span.start_us < EARLIEST_EVENT_US {
-        return Err(InputError::coded("WB-2003", "body.start_us", "before 2009: send UTC microseconds"));
+        return Err(InputError::new(
+            InputFault::TooEarly,
+            "body.start_us",
+            "before 2009: send UTC microseconds",
+        ));
     }
     if span.end_us.is_some_and(|end_us| end_us < span.start_us) {
         return Err(InputError::field("body.end_us", "is before start_us: a span ends after it began"));

@@ -8,7 +8,7 @@ use wb_fold::merkle;
 use wb_ledger::EvidenceDay;
 
 use super::events::Commits;
-use super::{Context, code};
+use super::{Context, Fault};
 use crate::build::day_leaf;
 use crate::bundle::{Bundle, CommitRecord, DayBlock, Place, place_of, words};
 use crate::report::{Findings, StepName};
@@ -54,7 +54,7 @@ pub(super) fn check(context: &Context<'_>, commits: &Commits, findings: &mut Fin
 fn seals(context: &Context<'_>, days: &Days<'_>, findings: &mut Findings) -> BTreeMap<i32, Seal> {
     // A seal is of all topics.
     let lines = context.index.all();
-    let mut fail = |text: String| findings.fail(STEP, code::NAME, lines.iter().cloned(), text);
+    let mut fail = |text: String| findings.fail(STEP, Fault::Commit.code(), lines.iter().cloned(), text);
     let mut seals: BTreeMap<i32, Seal> = BTreeMap::new();
     for record in &context.bundle.seals {
         let Some(seal) = sealed(&record.record.0) else {
@@ -137,7 +137,8 @@ fn blocks(
     let mut before: Option<&DayBlock> = None;
     for held in &context.bundle.day_blocks {
         let place = place_of(&held.block);
-        let mut fail = |text: String| findings.fail(STEP, code::NAME, context.index.of_topic(place.0), text);
+        let mut fail =
+            |text: String| findings.fail(STEP, Fault::Commit.code(), context.index.of_topic(place.0), text);
         let what = format!("{}, at {} of sealed day {}", words(place), held.index, held.day);
         match days.get(&held.day) {
             None => fail(format!("{what}: the invoice does not rest on that day")),

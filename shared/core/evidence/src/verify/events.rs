@@ -7,7 +7,7 @@ use wb_events::wire::Commit;
 use wb_fold::merkle;
 use wb_ledger::EvidenceBlock;
 
-use super::{Context, code};
+use super::{Context, Fault};
 use crate::build::name_of;
 use crate::bundle::{Place, place_of, words};
 use crate::report::{Findings, StepName};
@@ -31,13 +31,13 @@ pub(super) fn commits(context: &Context<'_>, findings: &mut Findings) -> Commits
     for record in &context.bundle.commits {
         let Some(commit) = name_of(&record.record.0) else {
             let text = format!("record {} of commits is no name", record.commit_offset);
-            findings.fail(STEP, code::NAME, [], text);
+            findings.fail(STEP, Fault::Commit.code(), [], text);
             continue;
         };
         let key = (commit.topic.clone(), commit.partition, commit.block);
         let place: Place<'_> = (&key.0, key.1, key.2);
         let lines = context.index.of_topic(&key.0);
-        let mut fail = |text: String| findings.fail(STEP, code::NAME, lines.iter().cloned(), text);
+        let mut fail = |text: String| findings.fail(STEP, Fault::Commit.code(), lines.iter().cloned(), text);
         if before.as_ref().is_some_and(|before| *before >= key) {
             fail(format!("the name of {} stands there twice, or out of order", words(place)));
         }
@@ -111,7 +111,7 @@ fn differences(block: &EvidenceBlock, commit: &Commit, sayer: &str) -> Vec<Strin
 /// Two names of neighbouring blocks are links of one chain, and the last one is the head that the invoice names.
 fn chains(context: &Context<'_>, commits: &Commits, findings: &mut Findings) {
     let mut fail = |key: &(String, u32, u64), text: String| {
-        findings.fail(StepName::Commits, code::NAME, context.index.of_topic(&key.0), text);
+        findings.fail(StepName::Commits, Fault::Commit.code(), context.index.of_topic(&key.0), text);
     };
     let mut before: Option<(&(String, u32, u64), &Committed)> = None;
     for (key, committed) in commits {
@@ -167,7 +167,7 @@ pub(super) fn inclusion(context: &Context<'_>, commits: &Commits, findings: &mut
     for event in &context.bundle.events {
         *counts.entry(&event.topic).or_default() += 1;
         let lines = context.index.of_topic(&event.topic);
-        let mut fail = |text: String| findings.fail(STEP, code::EVENT, lines.iter().cloned(), text);
+        let mut fail = |text: String| findings.fail(STEP, Fault::Event.code(), lines.iter().cloned(), text);
         let place = format!("event {} of {}", event.index, words(event.place()));
         let key = (event.topic.clone(), event.partition, event.block);
         let Some(committed) = commits.get(&key) else {

@@ -5,7 +5,7 @@ use wb_ledger::{
 };
 use wb_units::with_causes;
 
-use super::code;
+use super::Fault;
 use super::lines::LineIndex;
 use crate::bundle::{Bundle, words};
 use crate::report::{Findings, StepName};
@@ -17,12 +17,12 @@ pub(super) fn read(bundle: &Bundle, findings: &mut Findings) -> Option<Invoice> 
     let invoice = match record(bundle) {
         Ok(invoice) => invoice,
         Err(text) => {
-            findings.fail(STEP, code::INVOICE, [], text);
+            findings.fail(STEP, Fault::Invoice.code(), [], text);
             findings.end(STEP, 1, "no invoice can be read".to_owned());
             return None;
         }
     };
-    let mut fail = |text: String| findings.fail(STEP, code::INVOICE, [], text);
+    let mut fail = |text: String| findings.fail(STEP, Fault::Invoice.code(), [], text);
     match invoice_id(&invoice.legal_entity, &invoice.contract_id, &invoice.period.text) {
         Ok(id) if id == invoice.invoice_id => {}
         _ => fail(format!(
@@ -76,7 +76,7 @@ pub(super) fn is_held(invoice: &Invoice, held: &str, findings: &mut Findings) {
             ),
         };
         let lines = other.iter().flat_map(|other| &other.lines).filter(|line| !invoice.lines.contains(line));
-        findings.fail(STEP, code::HELD, lines.map(|line| line.id.clone()), text);
+        findings.fail(STEP, Fault::Held.code(), lines.map(|line| line.id.clone()), text);
     }
     findings.end(STEP, 1, "the document beside the bundle, member by member".to_owned());
 }
@@ -99,7 +99,7 @@ pub(super) fn evidence_digest(bundle: &Bundle, invoice: &Invoice) -> Result<Hash
 }
 
 fn check_evidence(bundle: &Bundle, invoice: &Invoice, findings: &mut Findings) {
-    let mut fail = |text: String| findings.fail(STEP, code::EVIDENCE, [], text);
+    let mut fail = |text: String| findings.fail(STEP, Fault::Evidence.code(), [], text);
     let evidence = &invoice.evidence;
     match evidence_digest(bundle, invoice) {
         Ok(found) if found == invoice.evidence_digest => {}
@@ -156,11 +156,12 @@ pub(super) fn contracts(bundle: &Bundle, invoice: &Invoice, index: &LineIndex, f
         let missing = versions
             .iter()
             .any(|version| !bundle.stretches.iter().any(|stretch| stretch.start_us == version.start_us));
-        findings.fail(STEP, code::CONTRACT, lines.filter(|_| missing).collect::<Vec<_>>(), text);
+        findings.fail(STEP, Fault::Contract.code(), lines.filter(|_| missing).collect::<Vec<_>>(), text);
     }
     for (position, stretch) in bundle.stretches.iter().enumerate() {
         let lines = index.of_start(stretch.start_us).to_vec();
-        let mut fail = |text: String| findings.fail(STEP, code::CONTRACT, lines.iter().cloned(), text);
+        let mut fail =
+            |text: String| findings.fail(STEP, Fault::Contract.code(), lines.iter().cloned(), text);
         let period = (invoice.period.start_us, invoice.period.end_us);
         if (stretch.period_start_us, stretch.period_end_us) != period {
             fail(format!("version {position} was rated for another period than the invoice's"));
@@ -198,7 +199,7 @@ pub(super) fn contracts(bundle: &Bundle, invoice: &Invoice, index: &LineIndex, f
 /// Whose events the bundle says it holds, against the invoice.
 fn check_subject(bundle: &Bundle, invoice: &Invoice, findings: &mut Findings) {
     let subject = &bundle.subject;
-    let mut fail = |text: String| findings.fail(StepName::Contracts, code::SUBJECT, [], text);
+    let mut fail = |text: String| findings.fail(StepName::Contracts, Fault::Subject.code(), [], text);
     if subject.contract_id != invoice.contract_id {
         fail(format!(
             "the bundle holds events of contract {}, and the invoice is of {}",

@@ -7,7 +7,7 @@ use wb_ledger::{Billed, Draft, Invoice, InvoiceLine};
 use wb_rating::{Contract, Needs, RatedStretch};
 use wb_units::{Currency, Money, with_causes};
 
-use super::code;
+use super::Fault;
 use crate::bundle::Bundle;
 use crate::report::{Findings, StepName};
 
@@ -111,7 +111,8 @@ pub(super) fn check(bundle: &Bundle, invoice: &Invoice, index: &LineIndex, findi
     for line in &expected {
         by_id.entry(&line.id).or_default().push(line);
     }
-    let mut fail = |line: &str, text: String| findings.fail(STEP, code::LINE, [line.to_owned()], text);
+    let mut fail =
+        |line: &str, text: String| findings.fail(STEP, Fault::Line.code(), [line.to_owned()], text);
     for line in &invoice.lines {
         if without.contains(line.id.as_str()) {
             continue;
@@ -138,7 +139,7 @@ pub(super) fn check(bundle: &Bundle, invoice: &Invoice, index: &LineIndex, findi
     let (shown, computed) = (order(&invoice.lines), order(&expected));
     let is_same_set = || shown.iter().collect::<BTreeSet<_>>() == computed.iter().collect::<BTreeSet<_>>();
     if shown != computed && without.is_empty() && is_same_set() {
-        findings.fail(STEP, code::LINE, [], "the lines are not in the contract's order".to_owned());
+        findings.fail(STEP, Fault::Line.code(), [], "the lines are not in the contract's order".to_owned());
     }
     totals(invoice, index, findings);
     let text = format!("computed again from {} rated stretches, with their totals", bundle.stretches.len());
@@ -228,7 +229,7 @@ fn totals(invoice: &Invoice, index: &LineIndex, findings: &mut Findings) {
         let lines = invoice.lines.iter().filter(|line| line.currency == currency);
         lines.map(|line| line.id.clone()).collect::<Vec<_>>()
     };
-    let mut fail = |currency: &str, text| findings.fail(STEP, code::TOTAL, lines_in(currency), text);
+    let mut fail = |currency: &str, text| findings.fail(STEP, Fault::Total.code(), lines_in(currency), text);
     let mut told: BTreeSet<&str> = BTreeSet::new();
     for total in &invoice.totals {
         let currency = total.currency.as_str();
@@ -258,7 +259,7 @@ fn totals(invoice: &Invoice, index: &LineIndex, findings: &mut Findings) {
     if !invoice.totals.is_sorted_by(|left, right| left.currency < right.currency) {
         findings.fail(
             STEP,
-            code::TOTAL,
+            Fault::Total.code(),
             index.all.iter().cloned(),
             "the totals are not sorted by currency".to_owned(),
         );

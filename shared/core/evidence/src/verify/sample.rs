@@ -6,7 +6,7 @@ use wb_events::topics;
 use wb_rating::{Contract, RatedStretch};
 
 use super::events::Commits;
-use super::{Context, code};
+use super::{Context, Fault};
 use crate::bundle::{DayBlock, Place, Sampling, place_of, words};
 use crate::report::{Findings, StepName};
 use crate::sample::{Draw, Target, draws, first_from};
@@ -30,7 +30,7 @@ fn whole(context: &Context<'_>, commits: &Commits, findings: &mut Findings) {
     for block in missing {
         let lines = context.index.of_topic(&block.topic);
         let text = format!("{} is said to be here whole, and its name is missing", words(place_of(block)));
-        findings.fail(STEP, code::SAMPLE, lines, text);
+        findings.fail(STEP, Fault::Sample.code(), lines, text);
     }
     let events: u64 = commits.values().fold(0, |sum, committed| sum.saturating_add(committed.commit.events));
     let mut text = format!(
@@ -119,7 +119,8 @@ fn answer<'a>(
     findings: &mut Findings,
 ) {
     let wanted = answers.wanted.entry(place).or_default();
-    let mut fail = |text: String| findings.fail(STEP, code::SAMPLE, context.index.of_topic(place.0), text);
+    let mut fail =
+        |text: String| findings.fail(STEP, Fault::Sample.code(), context.index.of_topic(place.0), text);
     let Some(committed) = commits.get(&(place.0.to_owned(), place.1, place.2)) else {
         fail(format!("an event of {} was drawn, and the bundle holds nothing of it", words(place)));
         return;
@@ -152,8 +153,9 @@ fn nothing_else(
     answers: &Answers<'_>,
     findings: &mut Findings,
 ) {
-    let mut fail =
-        |topic: &str, text: String| findings.fail(STEP, code::SAMPLE, context.index.of_topic(topic), text);
+    let mut fail = |topic: &str, text: String| {
+        findings.fail(STEP, Fault::Sample.code(), context.index.of_topic(topic), text)
+    };
     for (place, indexes) in held {
         let of_block = answers.wanted.get(place);
         for index in

@@ -7,7 +7,7 @@ use wb_proof::work_text;
 use wb_rating::RatedStretch;
 use wb_units::Interval;
 
-use super::{Context, code};
+use super::{Context, Fault};
 use crate::bundle::{Sampling, words};
 use crate::report::{Findings, StepName};
 use crate::subject::{Proven, Relation};
@@ -52,12 +52,12 @@ pub(super) fn work(context: &Context<'_>, findings: &mut Findings) -> Vec<Proven
             }
             Relation::NoWork(why) => {
                 let text = format!("event {} of {} proves no work: {why}", event.index, words(event.place()));
-                findings.fail(STEP, code::WORK, lines.iter().cloned(), text);
+                findings.fail(STEP, Fault::Work.code(), lines.iter().cloned(), text);
             }
             Relation::Own | Relation::Foreign => {
                 let text =
                     format!("event {} of {} is no share of the invoice", event.index, words(event.place()));
-                findings.fail(STEP, code::WORK, lines.iter().cloned(), text);
+                findings.fail(STEP, Fault::Work.code(), lines.iter().cloned(), text);
             }
         }
     }
@@ -90,7 +90,7 @@ fn of_usage(context: &Context<'_>, proven: &[Proven], lines: &[String], findings
                     in_words(group),
                     billed_q32.unwrap_or(0)
                 );
-                findings.fail(StepName::Work, code::WORK, lines.iter().cloned(), text);
+                findings.fail(StepName::Work, Fault::Work.code(), lines.iter().cloned(), text);
             }
         }
     }
@@ -149,7 +149,7 @@ pub(super) fn sums(context: &Context<'_>, proven: &[Proven], findings: &mut Find
                     in_words(key),
                     billed_q32.map_or_else(|| "more than 128 bits of".to_owned(), |sum| sum.to_string())
                 );
-                findings.fail(STEP, code::SUMS, lines.iter().cloned(), text);
+                findings.fail(STEP, Fault::Sums.code(), lines.iter().cloned(), text);
             }
         }
     }

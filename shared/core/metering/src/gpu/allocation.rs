@@ -118,11 +118,13 @@ pub fn gpu_seconds(held: u128) -> u128 {
 }
 
 /// Why an allocation was refused.
+#[wb_coded::coded]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AllocationError {
     /// The same GPU or slice is held already.
+    #[code("WB-3121")]
     #[error(
-        "WB-3121: {device} on {node_id} is held by {other} already when {allocation_id} begins: one of the two \
+        "{device} on {node_id} is held by {other} already when {allocation_id} begins: one of the two \
          ends too late or names the wrong GPU"
     )]
     Overlap {
@@ -136,8 +138,9 @@ pub enum AllocationError {
         other: String,
     },
     /// A GPU is held whole, or in time shares, and in slices at once.
+    #[code("WB-3122")]
     #[error(
-        "WB-3122: {device} on {node_id} is divided into MIG slices by {other} while {allocation_id} holds it \
+        "{device} on {node_id} is divided into MIG slices by {other} while {allocation_id} holds it \
          undivided, or the other way round: a GPU is either divided or not"
     )]
     ParentAndSlice {
@@ -151,8 +154,9 @@ pub enum AllocationError {
         other: String,
     },
     /// More is held than there is.
+    #[code("WB-3123")]
     #[error(
-        "WB-3123: with {allocation_id}, more of {holder} would be held than it has: end what is over, or correct \
+        "with {allocation_id}, more of {holder} would be held than it has: end what is over, or correct \
          the node's number of GPUs"
     )]
     MoreThanThereIs {
@@ -162,24 +166,12 @@ pub enum AllocationError {
         allocation_id: String,
     },
     /// No MIG profile has this name.
-    #[error("WB-3124: {name:?} is no MIG profile: such as 1g.5gb, 2g.10gb or 7g.80gb is read")]
+    #[code("WB-3124")]
+    #[error("{name:?} is no MIG profile: such as 1g.5gb, 2g.10gb or 7g.80gb is read")]
     UnknownProfile {
         /// The name given.
         name: String,
     },
-}
-
-impl AllocationError {
-    /// The stable code of this error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Overlap { .. } => "WB-3121",
-            Self::ParentAndSlice { .. } => "WB-3122",
-            Self::MoreThanThereIs { .. } => "WB-3123",
-            Self::UnknownProfile { .. } => "WB-3124",
-        }
-    }
 }
 
 /// What holds together, and what was refused.

@@ -19,28 +19,28 @@ pub const SACCT_MAX_BYTES: usize = 64 * 1024 * 1024;
 const JOB_NAME: &str = "JobName";
 
 /// Why a whole output was refused.
+#[wb_coded::coded]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SacctError {
     /// More bytes than are read.
-    #[error(
-        "WB-3111: the output is {bytes} bytes; at most {SACCT_MAX_BYTES} are read: ask sacct for less time"
-    )]
+    #[code("WB-3111")]
+    #[error("the output is {bytes} bytes; at most {SACCT_MAX_BYTES} are read: ask sacct for less time")]
     TooLarge {
         /// Bytes given.
         bytes: usize,
     },
     /// The header lacks a column.
+    #[code("WB-3112")]
     #[error(
-        "WB-3112: the header has no column {column}: run sacct -P with JobIDRaw,Account,State,Start,End,ElapsedRaw,AllocTRES,NodeList,JobName"
+        "the header has no column {column}: run sacct -P with JobIDRaw,Account,State,Start,End,ElapsedRaw,AllocTRES,NodeList,JobName"
     )]
     MissingColumn {
         /// The column's name.
         column: &'static str,
     },
     /// The job name stands before other columns.
-    #[error(
-        "WB-3113: JobName is column {at} of {columns}; it may hold the delimiter, so it must be the last"
-    )]
+    #[code("WB-3113")]
+    #[error("JobName is column {at} of {columns}; it may hold the delimiter, so it must be the last")]
     NameNotLast {
         /// Its place, from 1.
         at: usize,
@@ -48,26 +48,12 @@ pub enum SacctError {
         columns: usize,
     },
     /// The cluster's time zone is not known.
-    #[error(
-        "WB-3114: {name:?} is no time zone: write one of the IANA database, such as America/Chicago or UTC"
-    )]
+    #[code("WB-3114")]
+    #[error("{name:?} is no time zone: write one of the IANA database, such as America/Chicago or UTC")]
     UnknownZone {
         /// What was given.
         name: String,
     },
-}
-
-impl SacctError {
-    /// The stable code of this error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::TooLarge { .. } => "WB-3111",
-            Self::MissingColumn { .. } => "WB-3112",
-            Self::NameNotLast { .. } => "WB-3113",
-            Self::UnknownZone { .. } => "WB-3114",
-        }
-    }
 }
 
 /// Why a row holds no GPU time.

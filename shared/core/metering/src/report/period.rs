@@ -20,35 +20,25 @@ enum Kind {
 }
 
 /// Why a period was refused.
+#[wb_coded::coded]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReportPeriodError {
     /// Not of a known form.
+    #[code("WB-3141")]
     #[error(
-        "WB-3141: {text:?} is no period: write a day 2026-10-31, a month 2026-10, a quarter 2026-Q3 or a year 2026"
+        "{text:?} is no period: write a day 2026-10-31, a month 2026-10, a quarter 2026-Q3 or a year 2026"
     )]
     UnknownForm {
         /// What was given.
         text: String,
     },
     /// The time zone is not known.
-    #[error(
-        "WB-3142: {name:?} is no time zone: write one of the IANA database, such as America/Chicago or UTC"
-    )]
+    #[code("WB-3142")]
+    #[error("{name:?} is no time zone: write one of the IANA database, such as America/Chicago or UTC")]
     UnknownZone {
         /// What was given.
         name: String,
     },
-}
-
-impl ReportPeriodError {
-    /// The stable code of this error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::UnknownForm { .. } => "WB-3141",
-            Self::UnknownZone { .. } => "WB-3142",
-        }
-    }
 }
 
 impl ReportPeriod {

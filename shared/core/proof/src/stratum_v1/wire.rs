@@ -17,61 +17,49 @@ pub const MAX_EXTRANONCE_BYTES: usize = 100;
 pub const MAX_JOB_ID_BYTES: usize = 256;
 
 /// Why a Stratum V1 message cannot be read.
+#[wb_coded::coded]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
     /// A hex field that is none.
+    #[code(source)]
     #[error(transparent)]
     Hex(#[from] HexError),
     /// An assigned difficulty that is none.
+    #[code(source)]
     #[error(transparent)]
     Difficulty(#[from] DifficultyError),
     /// coinb1 and coinb2 fit each, but not together.
-    #[error(
-        "[WB-1160] coinb1 and coinb2 have {bytes} bytes together; at most {MAX_COINBASE_BYTES} are taken"
-    )]
+    #[code("WB-1160")]
+    #[error("coinb1 and coinb2 have {bytes} bytes together; at most {MAX_COINBASE_BYTES} are taken")]
     CoinbaseTooLong {
         /// Bytes of both.
         bytes: usize,
     },
     /// A longer Merkle branch than any block can have.
-    #[error("[WB-1161] the Merkle branch has {hashes} hashes; at most {MAX_BRANCH_HASHES} are taken")]
+    #[code("WB-1161")]
+    #[error("the Merkle branch has {hashes} hashes; at most {MAX_BRANCH_HASHES} are taken")]
     BranchTooLong {
         /// Hashes given.
         hashes: usize,
     },
     /// A job's name out of proportion.
-    #[error("[WB-1162] the job id has {bytes} bytes; at most {MAX_JOB_ID_BYTES} are taken")]
+    #[code("WB-1162")]
+    #[error("the job id has {bytes} bytes; at most {MAX_JOB_ID_BYTES} are taken")]
     JobIdTooLong {
         /// Bytes given.
         bytes: usize,
     },
     /// A job without a name could be any job.
-    #[error("[WB-1163] the job id is empty; give the id that mining.notify carried")]
+    #[code("WB-1163")]
+    #[error("the job id is empty; give the id that mining.notify carried")]
     JobIdEmpty,
     /// A session with a larger extranonce2 than any coinbase can hold.
-    #[error(
-        "[WB-1164] extranonce2_size is {bytes}; at most {MAX_EXTRANONCE_BYTES} bytes fit a coinbase script"
-    )]
+    #[code("WB-1164")]
+    #[error("extranonce2_size is {bytes}; at most {MAX_EXTRANONCE_BYTES} bytes fit a coinbase script")]
     ExtranonceTooLong {
         /// Size given, in bytes.
         bytes: usize,
     },
-}
-
-impl WireError {
-    /// The stable code of this error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Hex(error) => error.code(),
-            Self::Difficulty(error) => error.code(),
-            Self::CoinbaseTooLong { .. } => "WB-1160",
-            Self::BranchTooLong { .. } => "WB-1161",
-            Self::JobIdTooLong { .. } => "WB-1162",
-            Self::JobIdEmpty => "WB-1163",
-            Self::ExtranonceTooLong { .. } => "WB-1164",
-        }
-    }
 }
 
 /// What a session agreed, in the texts in which Stratum V1 carried it.

@@ -37,16 +37,19 @@ pub struct SubmitFrame {
 }
 
 /// Why a frame is no submit.
+#[wb_coded::coded]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SubmitFrameError {
     /// Longer than any submit.
-    #[error("[WB-1180] the frame has {bytes} bytes; a submit has at most {MAX_SUBMIT_BYTES}")]
+    #[code("WB-1180")]
+    #[error("the frame has {bytes} bytes; a submit has at most {MAX_SUBMIT_BYTES}")]
     TooLong {
         /// Bytes given.
         bytes: usize,
     },
     /// It ends before its fields do.
-    #[error("[WB-1181] the frame ends after {bytes} bytes; its fields take {needed_bytes}")]
+    #[code("WB-1181")]
+    #[error("the frame ends after {bytes} bytes; its fields take {needed_bytes}")]
     Truncated {
         /// Bytes the fields take, as far as they were read.
         needed_bytes: usize,
@@ -54,8 +57,9 @@ pub enum SubmitFrameError {
         bytes: usize,
     },
     /// It is of another type, or of an extension.
+    #[code("WB-1182")]
     #[error(
-        "[WB-1182] extension {extension:04x}, type {msg_type:02x} is no submit; a submit has extension 8000 and type 1a or 1b"
+        "extension {extension:04x}, type {msg_type:02x} is no submit; a submit has extension 8000 and type 1a or 1b"
     )]
     NotASubmit {
         /// `extension_type`.
@@ -64,8 +68,9 @@ pub enum SubmitFrameError {
         msg_type: u8,
     },
     /// The stated length and the bytes that came are not the same.
+    #[code("WB-1183")]
     #[error(
-        "[WB-1183] the frame states {stated_bytes} bytes of payload, {bytes} are there and its fields take {used_bytes}"
+        "the frame states {stated_bytes} bytes of payload, {bytes} are there and its fields take {used_bytes}"
     )]
     LengthMismatch {
         /// `msg_length`.
@@ -76,25 +81,12 @@ pub enum SubmitFrameError {
         used_bytes: usize,
     },
     /// An extranonce beyond B0_32.
-    #[error("[WB-1184] the extranonce has {bytes} bytes; at most {MAX_PREFIX_BYTES} can be sent")]
+    #[code("WB-1184")]
+    #[error("the extranonce has {bytes} bytes; at most {MAX_PREFIX_BYTES} can be sent")]
     ExtranonceTooLong {
         /// Bytes stated.
         bytes: usize,
     },
-}
-
-impl SubmitFrameError {
-    /// The stable code of this error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::TooLong { .. } => "WB-1180",
-            Self::Truncated { .. } => "WB-1181",
-            Self::NotASubmit { .. } => "WB-1182",
-            Self::LengthMismatch { .. } => "WB-1183",
-            Self::ExtranonceTooLong { .. } => "WB-1184",
-        }
-    }
 }
 
 /// Reads one whole frame, decrypted. Nothing is reserved by what the frame says of its length.

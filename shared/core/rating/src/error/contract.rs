@@ -5,10 +5,12 @@ use wb_units::decimal::DecimalError;
 
 /// Why a contract document was not taken. Names the field (with its line, where the document has lines),
 /// its value and what would be right.
+#[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
 pub enum ContractError {
     /// Neither JSON nor TOML, or a field is missing, unknown or of the wrong type.
-    #[error("[WB-5101] the contract's {place} cannot be read: {detail}")]
+    #[code("WB-5101")]
+    #[error("the contract's {place} cannot be read: {detail}")]
     Form {
         /// `document`, or the component by its position.
         place: String,
@@ -16,8 +18,9 @@ pub enum ContractError {
         detail: String,
     },
     /// A name that is no identifier.
+    #[code("WB-5102")]
     #[error(
-        "[WB-5102] {field} is {value:?}; an identifier has 1 to 128 characters of A-Z a-z 0-9 . _ : / -, such as \"lab-1\""
+        "{field} is {value:?}; an identifier has 1 to 128 characters of A-Z a-z 0-9 . _ : / -, such as \"lab-1\""
     )]
     Identifier {
         /// The field.
@@ -26,9 +29,8 @@ pub enum ContractError {
         value: String,
     },
     /// A time zone that is not in the IANA table.
-    #[error(
-        "[WB-5103] {field} is {value:?}; write a zone of the IANA table, such as \"America/Chicago\" or \"UTC\""
-    )]
+    #[code("WB-5103")]
+    #[error("{field} is {value:?}; write a zone of the IANA table, such as \"America/Chicago\" or \"UTC\"")]
     TimeZone {
         /// The field.
         field: String,
@@ -36,7 +38,8 @@ pub enum ContractError {
         value: String,
     },
     /// A kind of component that is not known.
-    #[error("[WB-5104] {field} is {value:?}; the kinds known are {known}")]
+    #[code("WB-5104")]
+    #[error("{field} is {value:?}; the kinds known are {known}")]
     UnknownKind {
         /// The field.
         field: String,
@@ -46,7 +49,8 @@ pub enum ContractError {
         known: String,
     },
     /// No component, or too many.
-    #[error("[WB-5105] components has {count} entries; a contract has 1 to {max}")]
+    #[code("WB-5105")]
+    #[error("components has {count} entries; a contract has 1 to {max}")]
     ComponentCount {
         /// How many were given.
         count: usize,
@@ -54,9 +58,8 @@ pub enum ContractError {
         max: usize,
     },
     /// Two components of one id: their lines would have one name.
-    #[error(
-        "[WB-5106] {field} is {value:?}, which an earlier component has; ids of a contract's components differ"
-    )]
+    #[code("WB-5106")]
+    #[error("{field} is {value:?}, which an earlier component has; ids of a contract's components differ")]
     RepeatedId {
         /// The field.
         field: String,
@@ -64,7 +67,8 @@ pub enum ContractError {
         value: String,
     },
     /// A currency that does not exist, or that this kind cannot have.
-    #[error("[WB-5107] {field} is {value:?}; {right}")]
+    #[code("WB-5107")]
+    #[error("{field} is {value:?}; {right}")]
     Currency {
         /// The field.
         field: String,
@@ -77,9 +81,8 @@ pub enum ContractError {
         source: Option<MoneyError>,
     },
     /// A unit that does not fit currency and quantity.
-    #[error(
-        "[WB-5108] {field} is {value:?}, which does not fit what is counted here; right would be {right}"
-    )]
+    #[code("WB-5108")]
+    #[error("{field} is {value:?}, which does not fit what is counted here; right would be {right}")]
     Unit {
         /// The field.
         field: String,
@@ -89,7 +92,8 @@ pub enum ContractError {
         right: String,
     },
     /// A price, fee or share that is no such number.
-    #[error("[WB-5109] {field} is {value:?}; {right}")]
+    #[code("WB-5109")]
+    #[error("{field} is {value:?}; {right}")]
     Number {
         /// The field.
         field: String,
@@ -102,7 +106,8 @@ pub enum ContractError {
         source: Option<DecimalError>,
     },
     /// A chain whose work does not earn.
-    #[error("[WB-5110] {field} is {value:?}; only work on the chain \"main\" earns")]
+    #[code("WB-5110")]
+    #[error("{field} is {value:?}; only work on the chain \"main\" earns")]
     Chain {
         /// The field.
         field: String,
@@ -110,7 +115,8 @@ pub enum ContractError {
         value: String,
     },
     /// A component that another refers to is not there, comes later or is of a kind that does not fit.
-    #[error("[WB-5111] {field} names {value:?}; {right}")]
+    #[code("WB-5111")]
+    #[error("{field} names {value:?}; {right}")]
     Reference {
         /// The field.
         field: String,
@@ -120,7 +126,8 @@ pub enum ContractError {
         right: String,
     },
     /// An instant, a date or a time of day that cannot be read.
-    #[error("[WB-5112] {field} is {value:?}; {right}")]
+    #[code("WB-5112")]
+    #[error("{field} is {value:?}; {right}")]
     Moment {
         /// The field.
         field: String,
@@ -130,7 +137,8 @@ pub enum ContractError {
         right: &'static str,
     },
     /// A word that is none of those allowed, or fields of which exactly one is to be given.
-    #[error("[WB-5113] {field} is {value}; {right}")]
+    #[code("WB-5113")]
+    #[error("{field} is {value}; {right}")]
     Choice {
         /// The field.
         field: String,
@@ -140,7 +148,8 @@ pub enum ContractError {
         right: String,
     },
     /// Tiers or rates whose order or ends do not fit.
-    #[error("[WB-5114] {field}: {detail}")]
+    #[code("WB-5114")]
+    #[error("{field}: {detail}")]
     Steps {
         /// The field.
         field: String,
@@ -148,7 +157,8 @@ pub enum ContractError {
         detail: &'static str,
     },
     /// Shares that are not the whole.
-    #[error("[WB-5115] the shares of {field} add up to {sum} percent; they must add up to 100")]
+    #[code("WB-5115")]
+    #[error("the shares of {field} add up to {sum} percent; they must add up to 100")]
     Shares {
         /// The field.
         field: String,
@@ -156,8 +166,9 @@ pub enum ContractError {
         sum: String,
     },
     /// Two versions for one instant.
+    #[code("WB-5116")]
     #[error(
-        "[WB-5116] versions {earlier} and {later} of contract {contract_id} both hold at {at}; end the earlier at or before the start of the later"
+        "versions {earlier} and {later} of contract {contract_id} both hold at {at}; end the earlier at or before the start of the later"
     )]
     Overlap {
         /// The contract.
@@ -170,7 +181,8 @@ pub enum ContractError {
         at: String,
     },
     /// No version for an instant.
-    #[error("[WB-5117] contract {contract_id} has no version in effect at {at}; register one that covers it")]
+    #[code("WB-5117")]
+    #[error("contract {contract_id} has no version in effect at {at}; register one that covers it")]
     NoVersion {
         /// The contract.
         contract_id: String,
@@ -178,7 +190,8 @@ pub enum ContractError {
         at: String,
     },
     /// Documents that are no versions of one contract.
-    #[error("[WB-5118] version {version} cannot stand in the history of contract {contract_id}: {detail}")]
+    #[code("WB-5118")]
+    #[error("version {version} cannot stand in the history of contract {contract_id}: {detail}")]
     History {
         /// The contract.
         contract_id: String,
@@ -210,31 +223,6 @@ impl ContractError {
             | Self::Shares { field, .. } => Some(field),
             Self::ComponentCount { .. } => Some("components"),
             Self::Overlap { .. } | Self::NoVersion { .. } | Self::History { .. } => None,
-        }
-    }
-
-    /// The stable code of this error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Form { .. } => "WB-5101",
-            Self::Identifier { .. } => "WB-5102",
-            Self::TimeZone { .. } => "WB-5103",
-            Self::UnknownKind { .. } => "WB-5104",
-            Self::ComponentCount { .. } => "WB-5105",
-            Self::RepeatedId { .. } => "WB-5106",
-            Self::Currency { .. } => "WB-5107",
-            Self::Unit { .. } => "WB-5108",
-            Self::Number { .. } => "WB-5109",
-            Self::Chain { .. } => "WB-5110",
-            Self::Reference { .. } => "WB-5111",
-            Self::Moment { .. } => "WB-5112",
-            Self::Choice { .. } => "WB-5113",
-            Self::Steps { .. } => "WB-5114",
-            Self::Shares { .. } => "WB-5115",
-            Self::Overlap { .. } => "WB-5116",
-            Self::NoVersion { .. } => "WB-5117",
-            Self::History { .. } => "WB-5118",
         }
     }
 }

@@ -4,11 +4,13 @@ use wb_proof::TargetError;
 use wb_units::decimal::DecimalError;
 
 /// Why dated prices were not taken.
+#[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
 pub enum PriceError {
     /// A price that is no number.
+    #[code("WB-5130")]
     #[error(
-        "[WB-5130] series {series:?}: the price {value:?} of {at} is no decimal number with at most 12 places, such as \"41.37\""
+        "series {series:?}: the price {value:?} of {at} is no decimal number with at most 12 places, such as \"41.37\""
     )]
     Value {
         /// The series.
@@ -22,8 +24,9 @@ pub enum PriceError {
         source: DecimalError,
     },
     /// Two prices of one instant, and nothing says which was recorded later.
+    #[code("WB-5131")]
     #[error(
-        "[WB-5131] series {series:?} has the prices {first} and {second} for {at} with one place in the record; void one of them"
+        "series {series:?} has the prices {first} and {second} for {at} with one place in the record; void one of them"
     )]
     Conflict {
         /// The series.
@@ -37,28 +40,20 @@ pub enum PriceError {
     },
 }
 
-impl PriceError {
-    /// The stable code of this error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Value { .. } => "WB-5130",
-            Self::Conflict { .. } => "WB-5131",
-        }
-    }
-}
-
 /// Why a usage document or what it says was not taken.
+#[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
 pub enum UsageError {
     /// No usage document: unknown or missing fields, or a quantity that is negative or no whole number.
-    #[error("[WB-5140] usage cannot be read: {detail}")]
+    #[code("WB-5140")]
+    #[error("usage cannot be read: {detail}")]
     Form {
         /// What the reader says.
         detail: String,
     },
     /// A quantity that contradicts itself.
-    #[error("[WB-5141] {what} cannot be: {detail}")]
+    #[code("WB-5141")]
+    #[error("{what} cannot be: {detail}")]
     Contradiction {
         /// Whose quantity.
         what: String,
@@ -66,8 +61,9 @@ pub enum UsageError {
         detail: String,
     },
     /// What was counted by interval is not what was counted by group.
+    #[code("WB-5142")]
     #[error(
-        "[WB-5142] {what} by five-minute interval adds up to {by_interval}, by group to {by_group}; both must count the same"
+        "{what} by five-minute interval adds up to {by_interval}, by group to {by_group}; both must count the same"
     )]
     Unequal {
         /// Of what.
@@ -79,24 +75,14 @@ pub enum UsageError {
     },
 }
 
-impl UsageError {
-    /// The stable code of this error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Form { .. } => "WB-5140",
-            Self::Contradiction { .. } => "WB-5141",
-            Self::Unequal { .. } => "WB-5142",
-        }
-    }
-}
-
 /// Why usage could not be rated. None of these can be waited out: they stop the invoice.
+#[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
 pub enum RatingError {
     /// Work whose bits encode no target.
+    #[code("WB-5201")]
     #[error(
-        "[WB-5201] component {component}: work on {chain} carries nBits {nbits:08x}, which encode no target; such work cannot have been accepted"
+        "component {component}: work on {chain} carries nBits {nbits:08x}, which encode no target; such work cannot have been accepted"
     )]
     NoTarget {
         /// The component's id.
@@ -110,8 +96,9 @@ pub enum RatingError {
         source: TargetError,
     },
     /// A sum beyond the width of the integers.
+    #[code("WB-5202")]
     #[error(
-        "[WB-5202] component {component}: the {what} does not fit its integer; the usage is far beyond any fleet, check it"
+        "component {component}: the {what} does not fit its integer; the usage is far beyond any fleet, check it"
     )]
     Overflow {
         /// The component's id.
@@ -120,16 +107,18 @@ pub enum RatingError {
         what: &'static str,
     },
     /// A component that depends on the period, and no period.
+    #[code("WB-5150")]
     #[error(
-        "[WB-5150] component {component} depends on the period, but only usage was given; rate it with its period and prices"
+        "component {component} depends on the period, but only usage was given; rate it with its period and prices"
     )]
     NoPeriod {
         /// The component's id.
         component: String,
     },
     /// No price for an instant.
+    #[code("WB-5151")]
     #[error(
-        "[WB-5151] component {component}: series {series:?} has no price for {at}{why}; record that price, an older or newer one is not used in its place"
+        "component {component}: series {series:?} has no price for {at}{why}; record that price, an older or newer one is not used in its place"
     )]
     NoPrice {
         /// The component's id.
@@ -142,8 +131,9 @@ pub enum RatingError {
         why: String,
     },
     /// A price in another unit than the component expects.
+    #[code("WB-5152")]
     #[error(
-        "[WB-5152] component {component}: series {series:?} is in {unit:?} at {at}, but the contract expects {expected:?}"
+        "component {component}: series {series:?} is in {unit:?} at {at}, but the contract expects {expected:?}"
     )]
     PriceUnit {
         /// The component's id.
@@ -158,8 +148,9 @@ pub enum RatingError {
         expected: String,
     },
     /// A fixing that cannot be divided by.
+    #[code("WB-5153")]
     #[error(
-        "[WB-5153] component {component}: the fixing of series {series:?} at {at} is {value}; a fixing is above zero"
+        "component {component}: the fixing of series {series:?} at {at} is {value}; a fixing is above zero"
     )]
     Fixing {
         /// The component's id.
@@ -172,7 +163,8 @@ pub enum RatingError {
         value: String,
     },
     /// A loss or PUE that was to be measured and was not.
-    #[error("[WB-5154] component {component}: the site's uplift cannot be measured: {detail}")]
+    #[code("WB-5154")]
+    #[error("component {component}: the site's uplift cannot be measured: {detail}")]
     Unmeasured {
         /// The component's id.
         component: String,
@@ -180,7 +172,8 @@ pub enum RatingError {
         detail: String,
     },
     /// Usage that cannot be.
-    #[error("[WB-5155] component {component} cannot be rated: its usage contradicts itself")]
+    #[code("WB-5155")]
+    #[error("component {component} cannot be rated: its usage contradicts itself")]
     Usage {
         /// The component's id.
         component: String,
@@ -188,21 +181,4 @@ pub enum RatingError {
         #[source]
         source: UsageError,
     },
-}
-
-impl RatingError {
-    /// The stable code of this error.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::NoTarget { .. } => "WB-5201",
-            Self::Overflow { .. } => "WB-5202",
-            Self::NoPeriod { .. } => "WB-5150",
-            Self::NoPrice { .. } => "WB-5151",
-            Self::PriceUnit { .. } => "WB-5152",
-            Self::Fixing { .. } => "WB-5153",
-            Self::Unmeasured { .. } => "WB-5154",
-            Self::Usage { .. } => "WB-5155",
-        }
-    }
 }
