@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use wb_ledger::{Billed, ContractVersion, PeriodDocument};
+use wb_ledger::{Billed, BillingTerms, ContractVersion, PeriodDocument};
 use wb_metering::billable::Coverage;
-use wb_rating::RatedStretch;
+use wb_rating::{Contract, RatedStretch};
 
 use crate::error::BillerError;
 use crate::ports::{BlockId, Holding, UsageStore};
@@ -25,10 +25,6 @@ pub struct Bill {
     pub site_ids: BTreeSet<String>,
     /// How much of what should have come has come.
     pub completeness: Completeness,
-    /// How much of it must have come for a close, in parts per million, where the contract says it.
-    pub completeness_required_ppm: Option<u32>,
-    /// Days until an invoice of it is due, where the contract says it.
-    pub payment_terms_days: Option<u64>,
 }
 
 /// How complete the samples and readings behind a bill are. All zero where the contract bills nothing that
@@ -36,12 +32,14 @@ pub struct Bill {
 pub type Completeness = Coverage;
 
 /// Computes the bill: usage of every version's part of the period, rated by that version. `balances` is
-/// what the invoices before it in the ledger left of grants and deposits.
+/// what the invoices before it in the ledger left of grants and deposits; `defaults` holds where the last of the
+/// period's versions says nothing.
 pub(crate) async fn bill<S: UsageStore>(
     store: &S,
     reference: &Reference,
     period_terms: PeriodTerms,
     mut balances: Balances,
+    defaults: &BillingTerms,
     cut: u64,
 ) -> Result<Bill, BillerError> {
     let PeriodTerms { period, terms } = period_terms;
@@ -95,8 +93,7 @@ pub(crate) async fn bill<S: UsageStore>(
         period: period.text.clone(),
         cut,
     })?;
-    let (completeness_required_ppm, payment_terms_days) =
-        (contract.completeness_ppm, contract.payment_terms_days);
+    let terms = terms_of(&contract, defaults);
     let mut committed = store.blocks(&blocks, 0, cut).await?;
     check_all_committed(&blocks, &committed, cut)?;
     let sealed = store.sealed_days(cut).await?;
@@ -110,21 +107,24 @@ pub(crate) async fn bill<S: UsageStore>(
         contract_id: contract.contract_id,
         contract_versions,
         period: PeriodDocument::from(&period),
+        terms,
         lines,
         cut,
         blocks: committed,
         days: days.iter().filter_map(|day| sealed.days.get(day).cloned()).collect(),
         chain_heads: store.chain_heads(cut).await?,
     };
-    Ok(Bill {
-        billed,
-        stretches,
-        holdings,
-        site_ids,
-        completeness,
-        completeness_required_ppm,
-        payment_terms_days,
-    })
+    Ok(Bill { billed, stretches, holdings, site_ids, completeness })
+}
+
+/// The contract's terms, and the operator's where it says nothing.
+fn terms_of(contract: &Contract, defaults: &BillingTerms) -> BillingTerms {
+    BillingTerms {
+        approvals: contract.approvals.unwrap_or(defaults.approvals),
+        payment_terms_days: contract.payment_terms_days.unwrap_or(defaults.payment_terms_days),
+        completeness_ppm: contract.completeness_ppm.unwrap_or(defaults.completeness_ppm),
+        late_fee_ppm: contract.late_fee_ppm.unwrap_or(defaults.late_fee_ppm),
+    }
 }
 
 fn check_all_committed(

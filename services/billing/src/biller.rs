@@ -5,9 +5,9 @@ use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
-use wb_ledger::{Draft, Hash, Invoice, InvoiceDates};
+use wb_ledger::{BillingTerms, Draft, Hash, Invoice};
 use wb_rating::Period;
-use wb_units::time::{DAY_US, day_of};
+use wb_units::time::day_of;
 
 use crate::ahead::Ahead;
 use crate::bill::{Bill, Completeness, bill};
@@ -42,26 +42,8 @@ pub struct Biller<L, S, C, K> {
     cuts: C,
     clock: K,
     who: String,
-    policy: Policy,
+    defaults: BillingTerms,
     journal: Mutex<Journal>,
-}
-
-/// What holds where a contract says nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Policy {
-    /// How many persons approve a draft before it is issued; 0 issues at the close.
-    pub approvals: u32,
-    /// Days from issue until an invoice is due, where the contract does not say it.
-    pub payment_terms_days: u64,
-    /// How complete a period must be to be closed, in parts per million of what was expected, where the
-    /// contract does not say it; 0 asks for nothing.
-    pub completeness_threshold_ppm: u32,
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        Self { approvals: 0, payment_terms_days: 30, completeness_threshold_ppm: 0 }
-    }
 }
 
 /// Who does something, and why; both go into the record.
@@ -120,37 +102,37 @@ pub struct Recomputed {
     pub evidence_matches: bool,
 }
 
-/// A draft, and what decides whether and how it is issued.
+/// A draft, whose terms say whether and how it is issued.
 struct Drafted {
     draft: Draft,
-    /// Days until it is due.
-    due_days: u64,
     /// How much of what should have come has come.
     completeness: Completeness,
-    /// How much of it must have come, in parts per million.
-    completeness_required_ppm: u32,
 }
 
 impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
     /// A biller that signs its records with `who`.
     pub fn new(log: L, store: S, cuts: C, clock: K, who: impl Into<String>) -> Self {
-        let policy = Policy::default();
         Self {
             log,
             store: Ahead::new(store),
             cuts,
             clock,
             who: who.into(),
-            policy,
+            defaults: BillingTerms::default(),
             journal: Mutex::new(Journal::default()),
         }
     }
 
-    /// The same biller by another policy.
+    /// The same biller with other terms where a contract says nothing.
     #[must_use]
-    pub fn with_policy(mut self, policy: Policy) -> Self {
-        self.policy = policy;
+    pub fn with_defaults(mut self, defaults: BillingTerms) -> Self {
+        self.defaults = defaults;
         self
+    }
+
+    /// The terms where a contract says nothing, or where there is none.
+    pub fn defaults(&self) -> &BillingTerms {
+        &self.defaults
     }
 
     /// [`Self::drafted`] of a period that has terms.
@@ -167,7 +149,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         })
     }
 
-    /// The draft, and what decides whether and how it is issued.
+    /// The draft, with the terms that hold for it.
     async fn drafted(
         &self,
         journal: &Journal,
@@ -182,10 +164,6 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         let changes = journal.state().balance_changes(&bill.billed.customer_id);
         Ok(Some(Drafted {
             completeness: bill.completeness,
-            completeness_required_ppm: bill
-                .completeness_required_ppm
-                .unwrap_or(self.policy.completeness_threshold_ppm),
-            due_days: bill.payment_terms_days.unwrap_or(self.policy.payment_terms_days),
             draft: Draft::new(bill.billed)?.on_balances(changes),
         }))
     }
@@ -206,14 +184,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         };
         let Some(period_terms) = reference.terms_of(contract_id, period)? else { return Ok(None) };
         let balances = balances_of(journal, contract_id, period, drawn)?;
-        Ok(Some(bill(&self.store, reference, period_terms, balances, cut).await?))
-    }
-
-    /// Issued now, and due that many days later.
-    fn dates(&self, days: u64) -> InvoiceDates {
-        let issued_us = self.clock.now_us();
-        let terms_us = i64::try_from(days).unwrap_or(i64::MAX).saturating_mul(DAY_US);
-        InvoiceDates { issued_us, due_us: issued_us.saturating_add(terms_us) }
+        Ok(Some(bill(&self.store, reference, period_terms, balances, &self.defaults, cut).await?))
     }
 
     /// A bill over tables that lag behind the cut would be too small, silently.

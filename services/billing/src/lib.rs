@@ -31,7 +31,7 @@ mod usage;
 pub use bill::{Bill, Completeness};
 pub use biller::{
     Adjusted, Backtest, Biller, CloseRequest, ComponentAmounts, Done, InvoiceEvidence, Issued, IssuedAs,
-    Policy, Progress, Recomputed, RunningBill, RunningBills, RunningPace, RunningPass, Signature,
+    Progress, Recomputed, RunningBill, RunningBills, RunningPace, RunningPass, Signature,
 };
 pub use error::{BillerError, ContractFailure, PortError};
 pub use journal::{HistoryEntry, IssuedDocument, NoteDocument};

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use wb_ledger::{Command, Event, InvoiceDates, Item, Refusal, State, Statement, StepFailed};
+use wb_ledger::{Command, Event, Item, Refusal, State, Statement, StepFailed};
 use wb_units::Micros;
 
 use super::{Biller, Signature};
 use crate::error::BillerError;
 use crate::journal::{HistoryEntry, Journal, NoteDocument};
 use crate::ports::{Clock, CutSource, LedgerLog, UsageStore};
-use crate::reference::Reference;
 
 /// What came of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +60,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         }
     }
 
-    /// Gives an approved draft its number. Where that cannot be done, the failure is recorded and the
+    /// Gives an approved draft its number, due by the terms that it was drafted with. Where that cannot be done, the failure is recorded and the
     /// step can be tried again.
     ///
     /// # Errors
@@ -69,18 +68,8 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
     pub async fn issue(&self, invoice_id: &str, by: &Signature) -> Result<Done, BillerError> {
         let mut journal = self.journal.lock().await;
         journal.refresh(&self.log).await?;
-        let dates = match journal.state().review(invoice_id) {
-            Some(review) => {
-                let draft = review.draft.clone();
-                match self.due_dates(&draft).await {
-                    Ok(dates) => Some(dates),
-                    Err(error) => return self.failed_to_issue(&mut journal, &draft, by, error).await,
-                }
-            }
-            // Issued already, or nothing of that id: decided below.
-            None => None,
-        };
-        let command = Command::IssueApproved { invoice_id: invoice_id.to_owned(), dates };
+        let issued_us = self.clock.now_us();
+        let command = Command::IssueApproved { invoice_id: invoice_id.to_owned(), issued_us };
         match self.act_in(&mut journal, &command, by).await {
             Err(BillerError::Refused(Refusal::AlreadyIssued { number, .. })) => Ok(Done::Existed(number)),
             Err(error @ BillerError::Record(_)) => {
@@ -92,15 +81,6 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
             }
             other => other,
         }
-    }
-
-    async fn due_dates(&self, draft: &wb_ledger::Invoice) -> Result<InvoiceDates, BillerError> {
-        let cut = draft.evidence.cut;
-        self.check_reached(cut).await?;
-        let reference = Reference::load(&self.store, cut).await?;
-        let terms = reference.terms_of(&draft.contract_id, &draft.period.text)?;
-        let days = terms.and_then(|terms| terms.terms.last()?.contract.payment_terms_days);
-        Ok(self.dates(days.unwrap_or(self.policy.payment_terms_days)))
     }
 
     /// Records why issuing failed, and passes it on.
@@ -150,23 +130,19 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         Ok(overdue)
     }
 
-    /// Charges interest up to an instant on everything that is overdue then. Returns the debit notes.
+    /// Charges interest up to an instant on everything that is overdue then, at the rate that the terms of each
+    /// state. Returns the debit notes.
     ///
     /// # Errors
     /// As [`Self::act`].
-    pub async fn late_fees(
-        &self,
-        at_us: Micros,
-        ppm_per_month: u32,
-        by: &Signature,
-    ) -> Result<Vec<Event>, BillerError> {
+    pub async fn late_fees(&self, at_us: Micros, by: &Signature) -> Result<Vec<Event>, BillerError> {
         let mut journal = self.journal.lock().await;
         journal.refresh(&self.log).await?;
-        let due = |item: &&Item| item.is_open() && item.overdue_us.is_some();
+        let due = |item: &&Item| item.late_fee_ppm > 0 && item.is_open() && item.overdue_us.is_some();
         let ids: Vec<String> = journal.state().items().filter(due).map(|item| item.id.clone()).collect();
         let mut notes = Vec::new();
         for invoice_id in ids {
-            let command = Command::ChargeLateFee { invoice_id, ppm_per_month, at_us };
+            let command = Command::ChargeLateFee { invoice_id, at_us };
             match self.act_in(&mut journal, &command, by).await {
                 Ok(done) => notes.extend_from_slice(done.events()),
                 // Charged up to then already, or void.

@@ -17,9 +17,9 @@ const DOCUMENTS_MAX: usize = 4;
 /// A document that an adjustment issued.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Adjusted {
-    /// `invoice_issued`, `credit_note_issued` or `debit_note_issued`.
+    /// `invoice_issued`, `draft_made`, `credit_note_issued` or `debit_note_issued`.
     pub kind: &'static str,
-    /// The document's number.
+    /// The document's number; empty for a draft.
     pub number: String,
     /// The invoice it belongs to, or is.
     pub invoice_id: String,
@@ -32,7 +32,7 @@ pub struct Adjusted {
 impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
     /// Computes every closed contract of a month again at the newest cut, in the terms of that month, and
     /// compares it line by line with what was billed. Differences become a credit or a debit note of the
-    /// invoice, or its invoice where nothing had been used at the close. A second run at the same cut
+    /// invoice; where nothing had been used at the close, its invoice or the draft that its terms ask for. A second run at the same cut
     /// finds no difference. Void invoices and drafts in review are left alone.
     ///
     /// Returns what was issued, sorted by contract.
@@ -91,8 +91,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         }
         let of = (contract_id, period);
         let drafted = self.drafted_in_terms(journal, at_cuts, of, cut, Drawn::ByOthers).await?;
-        let draft = Box::new(drafted.draft.dated(self.dates(drafted.due_days)));
-        let command = Command::Adjust { draft, at_us: self.clock.now_us() };
+        let command = Command::Adjust { draft: Box::new(drafted.draft), at_us: self.clock.now_us() };
         let mut documents = Vec::new();
         for _ in 0..DOCUMENTS_MAX {
             let signed = (by.who.as_str(), by.why.as_str(), self.clock.now_us());
@@ -117,6 +116,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
 fn document_of(event: &Event) -> Option<Adjusted> {
     let (number, totals) = match event {
         Event::InvoiceIssued(invoice) => (&invoice.number, &invoice.totals),
+        Event::DraftMade(made) => (&made.draft.number, &made.draft.totals),
         Event::CreditNoteIssued(note) | Event::DebitNoteIssued(note) => (&note.number, &note.totals),
         _ => return None,
     };

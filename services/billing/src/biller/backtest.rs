@@ -109,7 +109,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
             cut,
         })?;
         let balances = balances_before(&journal, &contract_id, period)?;
-        let bill = bill(&self.store, &reference, terms, balances, cut).await?;
+        let bill = bill(&self.store, &reference, terms, balances, &self.defaults, cut).await?;
         let billed = journal
             .invoices()
             .find(|document| {

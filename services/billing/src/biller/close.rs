@@ -222,20 +222,16 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
     async fn issue_or_lay_down(
         &self,
         journal: &mut Journal,
-        Drafted { draft, due_days, .. }: Drafted,
+        Drafted { draft, .. }: Drafted,
         period: &str,
     ) -> Result<Option<Issued>, BillerError> {
         if draft.is_empty() {
             return Ok(None);
         }
         let invoice_id = draft.document().invoice_id.clone();
-        let reviewed = self.policy.approvals > 0 || journal.state().review(&invoice_id).is_some();
+        let reviewed = draft.document().terms.approvals > 0 || journal.state().review(&invoice_id).is_some();
         if reviewed {
-            let command = Command::MakeDraft {
-                draft: Box::new(draft.clone()),
-                approvals_needed: self.policy.approvals,
-                at_us: self.clock.now_us(),
-            };
+            let command = Command::MakeDraft { draft: Box::new(draft.clone()), at_us: self.clock.now_us() };
             let new = match self.execute(journal, &command, period).await {
                 Ok(_) => true,
                 Err(BillerError::Refused(
@@ -250,7 +246,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
                 None => of_draft(&draft, IssuedAs::Draft, new),
             }));
         }
-        let command = Command::IssueInvoice(Box::new(draft.dated(self.dates(due_days))));
+        let command = Command::IssueInvoice(Box::new(draft.issued_at(self.clock.now_us())));
         let new = match self.execute(journal, &command, period).await {
             Ok(_) => true,
             Err(BillerError::Refused(Refusal::AlreadyIssued { .. })) => false,
@@ -279,7 +275,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
 /// Lets a period pass that is complete enough, or that somebody answers for.
 fn completeness_gate(drafted: &Drafted, request: &CloseRequest) -> Result<Option<Override>, BillerError> {
     let completeness_ppm = drafted.completeness.known_ppm();
-    let threshold_ppm = drafted.completeness_required_ppm;
+    let threshold_ppm = drafted.draft.document().terms.completeness_ppm;
     if completeness_ppm >= threshold_ppm {
         return Ok(None);
     }

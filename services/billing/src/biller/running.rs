@@ -180,7 +180,8 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
     }
 
     async fn computed(&self, reference: &Reference, due: &Due, cut: u64) -> Result<RunningBill, BillerError> {
-        let bill = bill(&self.store, reference, due.terms.clone(), due.balances.clone(), cut).await?;
+        let (terms, balances) = (due.terms.clone(), due.balances.clone());
+        let bill = bill(&self.store, reference, terms, balances, &self.defaults, cut).await?;
         let document = Draft::new(bill.billed)?.document().clone();
         Ok(RunningBill { cut, until_us: due.until_us, document, completeness: bill.completeness })
     }

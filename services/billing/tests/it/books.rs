@@ -8,10 +8,13 @@
 )]
 
 mod drawing;
+mod terms;
 
 use crate::memory::{Fault, MemoryCuts, MemoryLog, MemoryStore, TestClock, World};
-use wb_billing::{Adjusted, Biller, BillerError, CloseRequest, Done, Policy, Signature};
-use wb_ledger::{Amount, Command, Event, LineAmount, NoteByHand, PaymentRequest, Settle, State, Step};
+use wb_billing::{Adjusted, Biller, BillerError, CloseRequest, Done, Signature};
+use wb_ledger::{
+    Amount, BillingTerms, Command, Event, LineAmount, NoteByHand, PaymentRequest, Settle, State, Step,
+};
 
 /// 2009-01-01T00:00:00Z.
 const JANUARY_US: i64 = 1_230_768_000_000_000;
@@ -25,6 +28,11 @@ type TestBiller = Biller<MemoryLog, MemoryStore, MemoryCuts, TestClock>;
 
 fn biller(log: &MemoryLog, store: &MemoryStore, who: &str) -> TestBiller {
     Biller::new(log.clone(), store.clone(), MemoryCuts(store.clone()), TestClock::at(AFTER_US), who)
+}
+
+/// The operator's terms of the test of deaths: late fees of 1.5 % a month.
+fn with_late_fees(biller: TestBiller) -> TestBiller {
+    biller.with_defaults(BillingTerms { late_fee_ppm: 15_000, ..BillingTerms::default() })
 }
 
 fn signed() -> Signature {
@@ -179,7 +187,8 @@ async fn a_credit_frees_what_was_paid_and_a_void_number_is_never_used_again() {
 #[tokio::test]
 async fn a_rejected_draft_is_drafted_again_where_corrections_count() {
     let (log, store) = (MemoryLog::new(), MemoryStore::new(world()));
-    let biller = biller(&log, &store, "a").with_policy(Policy { approvals: 2, ..Policy::default() });
+    let biller =
+        biller(&log, &store, "a").with_defaults(BillingTerms { approvals: 2, ..BillingTerms::default() });
     let issued = biller.close(MONTH, Some("satoshi-lab")).await.unwrap();
     let id = issued[0].invoice_id.clone();
     let step = |by: &str| Step { invoice_id: id.clone(), by: by.to_owned(), at_us: JANUARY_US };
@@ -214,8 +223,8 @@ async fn an_incomplete_month_is_closed_only_by_name() {
     let (log, store) = (MemoryLog::new(), MemoryStore::new(world()));
     // One register is read every hour, of the other machine nothing is known.
     store.change(|world| world.mined("gen-2", JANUARY_US + DAY_US, 7 << 32));
-    let policy = Policy { completeness_threshold_ppm: 990_000, ..Policy::default() };
-    let biller = biller(&log, &store, "a").with_policy(policy);
+    let defaults = BillingTerms { completeness_ppm: 990_000, ..BillingTerms::default() };
+    let biller = biller(&log, &store, "a").with_defaults(defaults);
     let BillerError::Some { failures, issued } = biller.close(MONTH, None).await.unwrap_err() else {
         panic!()
     };
@@ -251,7 +260,7 @@ async fn whole_story(biller: &TestBiller, store: &MemoryStore) -> Result<(), Bil
     biller.act(&credit(&id, "c-1", -1_000), &signed()).await?;
     let due_us = biller.state().await?.item(&id).unwrap().due_us.unwrap();
     biller.overdue(due_us + DAY_US, &signed()).await?;
-    biller.late_fees(due_us + 90 * DAY_US, 15_000, &signed()).await?;
+    biller.late_fees(due_us + 90 * DAY_US, &signed()).await?;
     Ok(())
 }
 
@@ -269,7 +278,7 @@ fn summary(state: &State) -> Vec<String> {
 #[tokio::test]
 async fn killed_at_any_append_a_repeat_ends_with_the_same_books() {
     let (log, store) = (MemoryLog::new(), MemoryStore::new(world()));
-    let undisturbed = biller(&log, &store, "a");
+    let undisturbed = with_late_fees(biller(&log, &store, "a"));
     whole_story(&undisturbed, &store).await.unwrap();
     let expected = summary(&undisturbed.state().await.unwrap());
     let appends = i64::try_from(log.records().len()).unwrap();
@@ -277,9 +286,9 @@ async fn killed_at_any_append_a_repeat_ends_with_the_same_books() {
     for fault in [Fault::BeforeWrite, Fault::AfterWrite] {
         for death in 1..=appends {
             let (log, store) = (MemoryLog::new(), MemoryStore::new(world()));
-            let dying = biller(&log.dying_at(death, fault), &store, "a");
+            let dying = with_late_fees(biller(&log.dying_at(death, fault), &store, "a"));
             assert_eq!(whole_story(&dying, &store).await.unwrap_err().code(), "WB-5401", "death {death}");
-            let after = biller(&log, &store, "b");
+            let after = with_late_fees(biller(&log, &store, "b"));
             whole_story(&after, &store).await.unwrap();
             assert_eq!(summary(&after.state().await.unwrap()), expected, "death {death}");
             assert_eq!(i64::try_from(log.records().len()).unwrap(), appends, "death {death}");

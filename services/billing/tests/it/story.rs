@@ -15,10 +15,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::memory::{MemoryCuts, MemoryLog, MemoryStore, World, contract_body};
 use wb_billing::ports::Clock;
-use wb_billing::{Biller, BillerError, CloseRequest, Done, IssuedAs, Policy, Progress, Signature};
+use wb_billing::{Biller, BillerError, CloseRequest, Done, IssuedAs, Progress, Signature};
 use wb_ledger::{
-    Amount, Applied, Chain, Command, DisputeRequest, DisputeWords, Event, OpeningKind, OpeningRecorded,
-    PaymentRequest, Settle, State, Step, postings,
+    Amount, Applied, BillingTerms, Chain, Command, DisputeRequest, DisputeWords, Event, OpeningKind,
+    OpeningRecorded, PaymentRequest, Settle, State, Step, postings,
 };
 use wb_units::Micros;
 
@@ -57,10 +57,10 @@ impl Story {
     fn new(world: World) -> Self {
         let (log, store) = (MemoryLog::new(), MemoryStore::new(world));
         let clock = SetClock(Arc::new(AtomicI64::new(FEBRUARY_US)));
-        let policy = Policy { approvals: 1, payment_terms_days: 30, ..Policy::default() };
+        let defaults = BillingTerms { approvals: 1, late_fee_ppm: 15_000, ..BillingTerms::default() };
         let biller =
             Biller::new(log.clone(), store.clone(), MemoryCuts(store.clone()), clock.clone(), "biller")
-                .with_policy(policy);
+                .with_defaults(defaults);
         Self { log, store, clock, biller }
     }
 
@@ -158,6 +158,7 @@ async fn two_months_from_draft_to_dispute() {
         open: vec![Amount::new(1_000, "USD")],
         issued_us: JANUARY_US - 20 * DAY_US,
         due_us: Some(JANUARY_US + 10 * DAY_US),
+        late_fee_ppm: 0,
     };
     story.act(Command::RecordOpening(opening), "ana", "taken over from the earlier books").await;
 
@@ -222,12 +223,12 @@ async fn two_months_from_draft_to_dispute() {
     assert!(biller.overdue(due_us + 1, &by).await.unwrap().is_empty());
     assert_eq!(story.state_of(&january).await, "overdue");
     // 33.20 x 1.5 % x 15/30 = 0.249.
-    let fees = biller.late_fees(due_us + 15 * DAY_US, 15_000, &by).await.unwrap();
+    let fees = biller.late_fees(due_us + 15 * DAY_US, &by).await.unwrap();
     let [Event::DebitNoteIssued(fee)] = &fees[..] else { panic!("{fees:?}") };
     assert_eq!((fee.number.as_str(), fee.totals[0].amount.as_str()), ("GEN-DN-000001", "0.25"));
-    assert!(biller.late_fees(due_us + 15 * DAY_US, 15_000, &by).await.unwrap().is_empty());
+    assert!(biller.late_fees(due_us + 15 * DAY_US, &by).await.unwrap().is_empty());
     // Another 15 days: 0.498 in all, rounded once.
-    let fees = biller.late_fees(due_us + 30 * DAY_US, 15_000, &by).await.unwrap();
+    let fees = biller.late_fees(due_us + 30 * DAY_US, &by).await.unwrap();
     let [Event::DebitNoteIssued(fee)] = &fees[..] else { panic!("{fees:?}") };
     assert_eq!(fee.totals[0].amount, "0.25");
     let ageing = biller.statements(CUSTOMER, due_us + 40 * DAY_US).await.unwrap()[0].ageing;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand};
-use wb_billing::{CloseRequest, Done, Issued, IssuedAs, Policy, Progress, Signature};
+use wb_billing::{CloseRequest, Done, Issued, IssuedAs, Progress, Signature};
 use wb_ledger::{Command, Event, Step, Total};
 use wb_units::time::rfc3339;
 
@@ -46,16 +46,6 @@ pub(crate) struct CloseArguments {
     /// Say what would be issued, and record nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Lay drafts down that so many persons must approve, instead of issuing at once.
-    #[arg(long, default_value_t = 0)]
-    review: u32,
-    /// Days until an invoice is due, where its contract does not say it.
-    #[arg(long, default_value_t = 30)]
-    payment_terms_days: u64,
-    /// How much of what should have come must be known, in parts per million, where a contract does not say
-    /// its completeness_ppm.
-    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
-    completeness_ppm: u32,
     /// Close periods that lack usage, too: you answer for it, by name and with a reason.
     #[arg(long, requires = "reason")]
     allow_incomplete: bool,
@@ -84,9 +74,6 @@ pub(crate) struct OverdueArguments {
     /// The instant of the run, such as 2026-11-30T00:00:00Z; now unless said.
     #[arg(long)]
     at: Option<jiff::Timestamp>,
-    /// Charge late fees too: parts per million of what is open, per month of 30 days.
-    #[arg(long)]
-    late_fee_ppm: Option<u32>,
     #[command(flatten)]
     signed: Signed,
 }
@@ -151,12 +138,7 @@ impl Run for CloseArguments {
 
 /// Closes a month on the running stack.
 async fn close(stack: &RunningStack, arguments: CloseArguments) -> Result<()> {
-    let policy = Policy {
-        approvals: arguments.review,
-        payment_terms_days: arguments.payment_terms_days,
-        completeness_threshold_ppm: arguments.completeness_ppm,
-    };
-    let biller = stack.connect().await?.biller(&arguments.who).await?.with_policy(policy);
+    let biller = stack.connect().await?.biller(&arguments.who).await?;
     let incomplete = arguments.reason.filter(|_| arguments.allow_incomplete);
     let request = CloseRequest {
         period: arguments.period,
@@ -235,7 +217,7 @@ async fn adjust(stack: &RunningStack, arguments: AdjustArguments) -> Result<()> 
         print(&format!(
             "{} {} {} {} {}",
             document.kind,
-            document.number,
+            if document.number.is_empty() { "-" } else { &document.number },
             document.invoice_id,
             document.customer_id,
             amounts(&document.totals)
@@ -254,7 +236,7 @@ impl Run for OverdueArguments {
     }
 }
 
-/// Records what is overdue, and charges late fees where that is asked for.
+/// Records what is overdue, and charges the late fees that the invoices' terms state.
 async fn overdue(stack: &RunningStack, arguments: OverdueArguments) -> Result<()> {
     let biller = stack.connect().await?.biller(WHO).await?;
     let signature = arguments.signed.signature();
@@ -268,10 +250,8 @@ async fn overdue(stack: &RunningStack, arguments: OverdueArguments) -> Result<()
             amounts(&item.open())
         ))?;
     }
-    if let Some(ppm) = arguments.late_fee_ppm {
-        for event in biller.late_fees(at_us, ppm, &signature).await? {
-            print(&recorded_line(&event))?;
-        }
+    for event in biller.late_fees(at_us, &signature).await? {
+        print(&recorded_line(&event))?;
     }
     Ok(())
 }
@@ -357,7 +337,7 @@ async fn show(biller: &LiveBiller, id: &str, recompute: bool) -> Result<()> {
             "{}, {} of {} approvals",
             review.stage.name(),
             review.approved_by.len(),
-            review.approvals_needed
+            review.draft.terms.approvals
         ));
         return tell_history(biller, id).await;
     }

@@ -18,6 +18,7 @@ use wb_files::Access;
 use wb_framearchive::{FolderArchive, FrameArchive};
 use wb_kafka::topics::Partitions;
 use wb_kafka::{CommitsView, Log, TopicPlan};
+use wb_ledger::BillingTerms;
 
 use super::adapters::{CommittedCuts, LedgerTopic};
 use super::backends::{ClickHouseAccess, clickhouse_access, log_settings};
@@ -49,6 +50,8 @@ pub(crate) struct Connected {
     pub(crate) partitions: Partitions,
     pub(crate) store: Store,
     pub(crate) keys: Keys,
+    /// The operator's terms, where a contract says nothing.
+    pub(crate) terms: BillingTerms,
 }
 
 /// The biller on the real ports.
@@ -101,7 +104,18 @@ pub(crate) async fn connect(config: &Config) -> Result<Connected> {
         Ok::<_, wb_clickhouse::StoreError>(store)
     })
     .await?;
-    Ok(Connected { log, partitions, store, keys })
+    Ok(Connected { log, partitions, store, keys, terms: billing_terms(config) })
+}
+
+/// The operator's terms, where a contract says nothing.
+fn billing_terms(config: &Config) -> BillingTerms {
+    let billing = &config.billing;
+    BillingTerms {
+        approvals: billing.approvals,
+        payment_terms_days: billing.payment_terms_days,
+        completeness_ppm: billing.completeness_ppm,
+        late_fee_ppm: billing.late_fee_ppm,
+    }
 }
 
 impl Connected {
@@ -131,7 +145,8 @@ impl Connected {
     pub(crate) async fn biller(&self, who: &str) -> Result<LiveBiller> {
         let cuts = self.cuts().await?;
         let usage = CountedUsage(self.store.usage());
-        Ok(Biller::new(LedgerTopic(self.log.clone()), usage, cuts, SystemClock, who))
+        let biller = Biller::new(LedgerTopic(self.log.clone()), usage, cuts, SystemClock, who);
+        Ok(biller.with_defaults(self.terms))
     }
 }
 

@@ -29,8 +29,8 @@ pub use environment::{Environment, ProcessEnvironment, VARIABLES};
 pub use mistake::{ConfigErrors, Mistake, MistakeKind};
 pub use secret::Secret;
 pub use settings::{
-    AggregatorConfig, ApiConfig, ClickhouseConfig, Config, IngestConfig, KafkaConfig, PartitionsConfig,
-    WebhookEndpoint, WebhooksConfig,
+    AggregatorConfig, ApiConfig, BillingConfig, ClickhouseConfig, Config, IngestConfig, KafkaConfig,
+    PartitionsConfig, WebhookEndpoint, WebhooksConfig,
 };
 
 use reader::Reader;

@@ -31,6 +31,8 @@ pub struct Config {
     pub aggregator: AggregatorConfig,
     /// The window for readers.
     pub api: ApiConfig,
+    /// The operator's terms, where a contract says nothing.
+    pub billing: BillingConfig,
     /// Who is told what the ledger decides.
     pub webhooks: WebhooksConfig,
     /// Where the figures for Prometheus are served, one address a process. Default nowhere.
@@ -142,6 +144,19 @@ pub struct ApiConfig {
     pub graphiql: bool,
 }
 
+/// The operator's terms, where a contract says nothing. The bounds are those of a contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BillingConfig {
+    /// How many persons approve a draft before it is issued, up to 9; 0, the default, issues it at the close.
+    pub approvals: u32,
+    /// Days from issue until an invoice is due, up to 366. Default 30.
+    pub payment_terms_days: u32,
+    /// How much of what should have come must be known for a close, in parts per million. Default 0: nothing.
+    pub completeness_ppm: u32,
+    /// The late fee in parts per million of what is open, per month of 30 days. Default 0: none.
+    pub late_fee_ppm: u32,
+}
+
 /// Who is told what the ledger decides.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WebhooksConfig {
@@ -195,6 +210,12 @@ impl Default for Config {
             },
             aggregator: AggregatorConfig { state_dir: None, session_timeout_ms: 10_000 },
             api: ApiConfig { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8802)), graphiql: true },
+            billing: BillingConfig {
+                approvals: 0,
+                payment_terms_days: 30,
+                completeness_ppm: 0,
+                late_fee_ppm: 0,
+            },
             webhooks: WebhooksConfig::default(),
             metrics_listen: None,
         }
@@ -246,6 +267,9 @@ pub(crate) fn read(reader: &mut Reader<'_>, table: Table) -> Config {
         graphiql: section.flag(reader, "graphiql", default.api.graphiql),
     };
     section.close(reader);
+    let mut section = root.section(reader, "billing");
+    let billing = billing(reader, &mut section, default.billing);
+    section.close(reader);
     let mut section = root.section(reader, "webhooks");
     let webhooks = WebhooksConfig { endpoints: webhooks::read(reader, &mut section) };
     section.close(reader);
@@ -254,7 +278,28 @@ pub(crate) fn read(reader: &mut Reader<'_>, table: Table) -> Config {
     let metrics_listen = section.text(reader, listen, None, |text| form::listen(text).map(Some));
     section.close(reader);
     root.close(reader);
-    Config { data_dir, kafka, clickhouse, archive, ingest, aggregator, api, webhooks, metrics_listen }
+    Config {
+        data_dir,
+        kafka,
+        clickhouse,
+        archive,
+        ingest,
+        aggregator,
+        api,
+        billing,
+        webhooks,
+        metrics_listen,
+    }
+}
+
+fn billing(reader: &mut Reader<'_>, section: &mut Section, default: BillingConfig) -> BillingConfig {
+    let mut number = |name, default, max| section.number(reader, field(name), default, 0..=max);
+    BillingConfig {
+        approvals: number("approvals", default.approvals, 9),
+        payment_terms_days: number("payment_terms_days", default.payment_terms_days, 366),
+        completeness_ppm: number("completeness_ppm", default.completeness_ppm, 1_000_000),
+        late_fee_ppm: number("late_fee_ppm", default.late_fee_ppm, 1_000_000),
+    }
 }
 
 fn kafka(reader: &mut Reader<'_>, section: &mut Section, default: KafkaConfig) -> KafkaConfig {

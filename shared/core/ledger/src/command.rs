@@ -2,7 +2,7 @@
 
 use crate::dispute::{DisputeRequest, DisputeWords};
 use crate::event::PeriodClosed;
-use crate::invoice::{Draft, InvoiceDates};
+use crate::invoice::Draft;
 use crate::note::NoteByHand;
 use crate::opening::OpeningRecorded;
 use crate::payment::{PaymentRequest, Settle};
@@ -15,14 +15,12 @@ use crate::review::{InvoiceDelivered, Step, StepFailed};
 pub enum Command {
     /// Settle what counts for a contract's period.
     ClosePeriod(PeriodClosed),
-    /// Give a draft its number without a review.
+    /// Give a draft whose terms ask for no approval its number.
     IssueInvoice(Box<Draft>),
     /// Lay a draft down to be reviewed.
     MakeDraft {
         /// The draft.
         draft: Box<Draft>,
-        /// How many persons must approve it.
-        approvals_needed: u32,
         /// When.
         at_us: i64,
     },
@@ -36,8 +34,8 @@ pub enum Command {
     IssueApproved {
         /// The invoice.
         invoice_id: String,
-        /// When it is issued and due.
-        dates: Option<InvoiceDates>,
+        /// When; it falls due by its terms.
+        issued_us: i64,
     },
     /// Record that issuing failed.
     IssueFailed(StepFailed),
@@ -99,12 +97,10 @@ pub enum Command {
         /// The instant of the run.
         at_us: i64,
     },
-    /// Charge interest for late payment up to an instant.
+    /// Charge interest for late payment up to an instant, by the invoice's terms.
     ChargeLateFee {
         /// The invoice.
         invoice_id: String,
-        /// Parts per million of what is open, per month of 30 days.
-        ppm_per_month: u32,
         /// Up to when.
         at_us: i64,
     },

@@ -1,6 +1,6 @@
 //! What happens to an invoice that is not paid in time: overdue, late fees, given up.
 //!
-//! A late fee is simple interest over exact time, of months of 30 days:
+//! A late fee is simple interest over exact time, of months of 30 days, at the rate that the invoice's terms state:
 //!
 //! ```text
 //! exact  = sum over runs of  open without fees x ppm per month x microseconds since the run before
@@ -111,13 +111,9 @@ impl State {
         }
     }
 
-    pub(crate) fn decide_late_fee(
-        &self,
-        invoice_id: &str,
-        ppm_per_month: u32,
-        at_us: i64,
-    ) -> Result<Vec<Event>, Refusal> {
+    pub(crate) fn decide_late_fee(&self, invoice_id: &str, at_us: i64) -> Result<Vec<Event>, Refusal> {
         let item = self.standing_item(invoice_id)?;
+        let ppm_per_month = item.late_fee_ppm;
         let due_us = due_before(item, at_us)?;
         let from_us = item.fees.values().map(|fees| fees.until_us).max().unwrap_or(due_us);
         if from_us >= at_us {
@@ -146,7 +142,8 @@ impl State {
             .iter()
             .map(|line| (line.line_id.clone(), line.currency.clone(), line.amount_minor.0))
             .collect();
-        if *from_us != expected_from_us || *base != base_of(item) || amounts != stated {
+        let is_by_terms = *ppm_per_month == item.late_fee_ppm;
+        if !is_by_terms || *from_us != expected_from_us || *base != base_of(item) || amounts != stated {
             return Err(Refusal::mismatch(&note.number, "the late fee is another one"));
         }
         Ok(())

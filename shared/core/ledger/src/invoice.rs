@@ -13,6 +13,7 @@ use wb_units::{Money, MoneyError};
 use crate::canonical::{self, CanonicalError};
 use crate::event::PeriodClosed;
 use crate::hash::Hash;
+use crate::terms::BillingTerms;
 
 /// The most inputs that a line lists: what a person can look through. The digest covers them all.
 pub const INPUTS_LISTED_MAX: usize = 2_000;
@@ -39,6 +40,8 @@ pub struct Invoice {
     pub contract_versions: Vec<ContractVersion>,
     /// The month.
     pub period: PeriodDocument,
+    /// What it is approved, due and dunned by. No digest covers it.
+    pub terms: BillingTerms,
     /// What is charged and credited.
     pub lines: Vec<InvoiceLine>,
     /// The sum of the lines, one per currency, sorted by currency.
@@ -216,6 +219,8 @@ pub struct Billed {
     pub contract_versions: Vec<ContractVersion>,
     /// The month.
     pub period: PeriodDocument,
+    /// What it is approved, due and dunned by.
+    pub terms: BillingTerms,
     /// The lines as rated.
     pub lines: Vec<Line>,
     /// The offset in `names`.
@@ -345,6 +350,7 @@ impl Draft {
             contract_id: billed.contract_id,
             contract_versions: billed.contract_versions,
             period: billed.period,
+            terms: billed.terms,
             lines,
             totals,
             evidence: Evidence { cut: billed.cut, blocks_count, blocks, days, chain_heads },
@@ -386,10 +392,10 @@ impl Draft {
         &self.invoice
     }
 
-    /// The same draft with the dates that it is issued with.
+    /// The same draft as it is issued at an instant: it falls due by its terms.
     #[must_use]
-    pub fn dated(mut self, dates: InvoiceDates) -> Self {
-        self.invoice.dates = Some(dates);
+    pub fn issued_at(mut self, issued_us: i64) -> Self {
+        self.invoice.dates = Some(self.invoice.terms.dates(issued_us));
         self
     }
 

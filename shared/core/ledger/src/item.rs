@@ -28,6 +28,8 @@ pub struct Item {
     pub issued_us: i64,
     /// When it is due, where that is known.
     pub due_us: Option<i64>,
+    /// Its late fee by its terms: parts per million of what is open, per month of 30 days.
+    pub late_fee_ppm: u32,
     /// The digest of what was charged.
     pub bill_digest: Hash,
     /// The cut up to which its events are billed, with its adjustments.

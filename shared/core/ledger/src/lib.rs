@@ -35,6 +35,7 @@ mod refusal;
 mod review;
 mod state;
 mod statement;
+mod terms;
 mod won;
 
 pub use amounts::{Amount, Minor, money_text};
@@ -64,4 +65,5 @@ pub use refusal::Refusal;
 pub use review::{DraftMade, InvoiceDelivered, Review, ReviewStep, Stage, Step, StepFailed};
 pub use state::{Inconsistent, IssuedInvoice, State, decide, evolve};
 pub use statement::{Ageing, OpenItem, Statement, StatementEntry};
+pub use terms::BillingTerms;
 pub use won::WonRecord;

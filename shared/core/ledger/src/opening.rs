@@ -43,6 +43,8 @@ pub struct OpeningRecorded {
     /// When it is due, UTC microseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_us: Option<i64>,
+    /// Its late fee: parts per million of what is open, per month of 30 days; 0 charges none.
+    pub late_fee_ppm: u32,
 }
 
 impl State {
@@ -119,6 +121,7 @@ impl State {
             period: String::new(),
             issued_us: event.issued_us,
             due_us: event.due_us,
+            late_fee_ppm: event.late_fee_ppm,
             bill_digest: Hash::ZERO,
             cut: 0,
             balances,

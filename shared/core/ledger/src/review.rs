@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
-use crate::invoice::{Draft, Invoice, InvoiceDates};
+use crate::invoice::{Draft, Invoice};
 use crate::refusal::{Refusal, check_name, check_text};
 use crate::state::State;
 
@@ -25,8 +25,6 @@ use crate::state::State;
 pub struct DraftMade {
     /// The document, its number empty.
     pub draft: Invoice,
-    /// How many persons must approve it.
-    pub approvals_needed: u32,
     /// When, UTC microseconds.
     pub at_us: i64,
 }
@@ -107,12 +105,10 @@ impl Stage {
 /// A draft that has no number yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Review {
-    /// The document.
+    /// The document; its terms say how many must approve it.
     pub draft: Invoice,
     /// Where it stands.
     pub stage: Stage,
-    /// How many must approve.
-    pub approvals_needed: u32,
     /// Who submitted it.
     pub submitted_by: Option<String>,
     /// Who approved it.
@@ -163,14 +159,11 @@ impl State {
         self.review(invoice_id).ok_or_else(|| Refusal::NoSuch { what: "draft", id: invoice_id.to_owned() })
     }
 
-    pub(crate) fn decide_draft(
-        &self,
-        draft: &Draft,
-        approvals_needed: u32,
-        at_us: i64,
-    ) -> Result<Vec<Event>, Refusal> {
-        let made = DraftMade { draft: draft.document().clone(), approvals_needed, at_us };
+    pub(crate) fn decide_draft(&self, draft: &Draft, at_us: i64) -> Result<Vec<Event>, Refusal> {
+        let made = DraftMade { draft: draft.document().clone(), at_us };
         self.check_draft(&made)?;
+        // A later cut than the close's is that of what was rejected; late data has its draft from an adjustment.
+        self.check_follows_close(&made.draft, self.review(&made.draft.invoice_id).is_some())?;
         self.check_drawing(draft)?;
         Ok(vec![Event::DraftMade(Box::new(made))])
     }
@@ -197,7 +190,7 @@ impl State {
             }
             None => 0,
         };
-        self.check_follows_close(draft, cut > 0)?;
+        self.check_follows_close(draft, true)?;
         if draft.evidence.cut < cut {
             return Err(Refusal::OlderCut {
                 invoice_id: draft.invoice_id.clone(),
@@ -218,7 +211,6 @@ impl State {
         let review = Review {
             draft: made.draft.clone(),
             stage: Stage::Draft,
-            approvals_needed: made.approvals_needed,
             submitted_by: None,
             approved_by: BTreeSet::new(),
         };
@@ -277,12 +269,13 @@ impl State {
         match kind {
             StepKind::Submit => {
                 review.submitted_by = Some(step.by.clone());
-                review.stage = if review.approvals_needed == 0 { Stage::Approved } else { Stage::InReview };
+                review.stage =
+                    if review.draft.terms.approvals == 0 { Stage::Approved } else { Stage::InReview };
             }
             StepKind::Approve => {
                 review.approved_by.insert(step.by.clone());
                 let approvals = u32::try_from(review.approved_by.len()).unwrap_or(u32::MAX);
-                if approvals >= review.approvals_needed {
+                if approvals >= review.draft.terms.approvals {
                     review.stage = Stage::Approved;
                 }
             }
@@ -290,11 +283,11 @@ impl State {
         }
     }
 
-    /// The number of an approved draft.
+    /// The number of an approved draft, and its dates by the terms that it was approved with.
     pub(crate) fn decide_issue_approved(
         &self,
         invoice_id: &str,
-        dates: Option<&InvoiceDates>,
+        issued_us: i64,
     ) -> Result<Vec<Event>, Refusal> {
         let review = self.review_of(invoice_id)?;
         if !matches!(review.stage, Stage::Approved | Stage::IssueFailed) {
@@ -307,7 +300,7 @@ impl State {
         }
         let invoice = Invoice {
             number: self.next_number(&review.draft.legal_entity),
-            dates: dates.cloned(),
+            dates: Some(review.draft.terms.dates(issued_us)),
             ..review.draft.clone()
         };
         Ok(vec![Event::InvoiceIssued(Box::new(invoice))])

@@ -185,14 +185,12 @@ pub fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Refusal> {
     match command {
         Command::ClosePeriod(close) => decide_close(state, close),
         Command::IssueInvoice(draft) => decide_issue(state, draft),
-        Command::MakeDraft { draft, approvals_needed, at_us } => {
-            state.decide_draft(draft, *approvals_needed, *at_us)
-        }
+        Command::MakeDraft { draft, at_us } => state.decide_draft(draft, *at_us),
         Command::Submit(step) => state.decide_step(StepKind::Submit, step),
         Command::Approve(step) => state.decide_step(StepKind::Approve, step),
         Command::Reject(step) => state.decide_step(StepKind::Reject, step),
-        Command::IssueApproved { invoice_id, dates } => {
-            state.decide_issue_approved(invoice_id, dates.as_ref())
+        Command::IssueApproved { invoice_id, issued_us } => {
+            state.decide_issue_approved(invoice_id, *issued_us)
         }
         Command::IssueFailed(failed) => {
             state.check_issue_failed(failed).map(|()| vec![Event::IssueFailed(failed.clone())])
@@ -213,9 +211,7 @@ pub fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Refusal> {
             state.decide_refund(payment_id, reference, *amount_minor, *at_us)
         }
         Command::MarkOverdue { invoice_id, at_us } => state.decide_overdue(invoice_id, *at_us),
-        Command::ChargeLateFee { invoice_id, ppm_per_month, at_us } => {
-            state.decide_late_fee(invoice_id, *ppm_per_month, *at_us)
-        }
+        Command::ChargeLateFee { invoice_id, at_us } => state.decide_late_fee(invoice_id, *at_us),
         Command::WriteOff { invoice_id, at_us } => state.decide_write_off(invoice_id, *at_us),
         Command::OpenDispute(asked) => state.decide_dispute(asked),
         Command::AnswerDispute(words) => state.decide_answer(words),
@@ -251,6 +247,14 @@ fn decide_issue(state: &State, draft: &Draft) -> Result<Vec<Event>, Refusal> {
             id: document.invoice_id.clone(),
             state: review.stage.name(),
             needed: "approved, and issued as it was approved",
+        });
+    }
+    if document.terms.approvals > 0 {
+        return Err(Refusal::WrongState {
+            what: "invoice",
+            id: document.invoice_id.clone(),
+            state: "not drafted",
+            needed: "approved, as its terms ask for",
         });
     }
     state.check_drawing(draft)?;
@@ -420,6 +424,7 @@ fn item_of_invoice(invoice: &Invoice) -> Item {
         period: invoice.period.text.clone(),
         issued_us: invoice.issued_us(),
         due_us: invoice.dates.as_ref().map(|dates| dates.due_us),
+        late_fee_ppm: invoice.terms.late_fee_ppm,
         bill_digest: invoice.bill_digest,
         cut: invoice.evidence.cut,
         balances,
@@ -450,10 +455,16 @@ fn check_issued(state: &State, invoice: &Invoice) -> Result<(), Inconsistent> {
     if let Some(review) = state.review(&invoice.invoice_id) {
         let approved = review.draft.bill_digest == invoice.bill_digest
             && review.draft.evidence_digest == invoice.evidence_digest
-            && state.decide_issue_approved(&invoice.invoice_id, None).is_ok();
+            && review.draft.terms == invoice.terms
+            && state.decide_issue_approved(&invoice.invoice_id, 0).is_ok();
         if !approved {
             return refuse(format!("invoice {} was not approved as it is issued", invoice.invoice_id));
         }
+    } else if invoice.terms.approvals > 0 {
+        return refuse(format!("invoice {} was not approved, as its terms ask for", invoice.invoice_id));
+    }
+    if invoice.dates.as_ref().is_some_and(|dates| invoice.terms.dates(dates.issued_us) != *dates) {
+        return refuse(format!("invoice {} does not fall due by its terms", invoice.invoice_id));
     }
     if invoice.compute_bill_digest().ok() != Some(invoice.bill_digest) {
         return refuse(format!("invoice {} does not have the bill digest it states", invoice.invoice_id));

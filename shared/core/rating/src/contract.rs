@@ -14,7 +14,13 @@ use crate::rules::CountingRules;
 const COMPONENTS_MAX: usize = 64;
 
 /// The longest time to pay, in days.
-const PAYMENT_TERMS_DAYS_MAX: u64 = 366;
+const PAYMENT_TERMS_DAYS_MAX: u32 = 366;
+
+/// The most persons that an invoice may wait for.
+const APPROVALS_MAX: u32 = 9;
+
+/// A whole, in parts per million.
+const WHOLE_PPM: u32 = 1_000_000;
 
 /// What one customer pays and earns, in one version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,10 +40,15 @@ pub struct Contract {
     /// The instant until which the version was agreed, where the document says it.
     pub effective_to_us: Option<Micros>,
     /// Days from issue until an invoice is due, where the document says it.
-    pub payment_terms_days: Option<u64>,
+    pub payment_terms_days: Option<u32>,
+    /// How many persons approve a draft before it is issued, where the document says it; 0 issues at the close.
+    pub approvals: Option<u32>,
     /// How much of what should have come must be known for a close, in parts per million, where the document
     /// says it.
     pub completeness_ppm: Option<u32>,
+    /// The late fee in parts per million of what is open, per month of 30 days, where the document says it; 0 charges
+    /// none.
+    pub late_fee_ppm: Option<u32>,
     /// How usage is counted.
     pub counting: CountingRules,
     /// What is charged, in the document's order.
@@ -130,8 +141,10 @@ fn read_head(root: &Node) -> Result<Contract, ContractError> {
             right: "write an instant after effective_from",
         });
     }
-    let payment_terms_days = fields.whole_or_none("payment_terms_days", 0..=PAYMENT_TERMS_DAYS_MAX)?;
-    let completeness_ppm = fields.whole_or_none("completeness_ppm", 0..=1_000_000)?;
+    let payment_terms_days = fields.small_or_none("payment_terms_days", PAYMENT_TERMS_DAYS_MAX)?;
+    let approvals = fields.small_or_none("approvals", APPROVALS_MAX)?;
+    let completeness_ppm = fields.small_or_none("completeness_ppm", WHOLE_PPM)?;
+    let late_fee_ppm = fields.small_or_none("late_fee_ppm", WHOLE_PPM)?;
     let counting = CountingRules::read(&mut fields)?;
     fields.required("components")?;
     fields.finish()?;
@@ -144,7 +157,9 @@ fn read_head(root: &Node) -> Result<Contract, ContractError> {
         effective_from_us,
         effective_to_us,
         payment_terms_days,
-        completeness_ppm: completeness_ppm.and_then(|ppm| u32::try_from(ppm).ok()),
+        approvals,
+        completeness_ppm,
+        late_fee_ppm,
         counting,
         components: Vec::new(),
     })

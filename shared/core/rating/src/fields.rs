@@ -217,6 +217,16 @@ impl<'a> Fields<'a> {
         self.optional(name).map(|node| whole_of(node, bounds)).transpose()
     }
 
+    /// A whole number from 0 to `max`, where it is given.
+    pub(crate) fn small_or_none(
+        &mut self,
+        name: &'static str,
+        max: u32,
+    ) -> Result<Option<u32>, ContractError> {
+        let whole = self.whole_or_none(name, 0..=u64::from(max))?;
+        Ok(whole.and_then(|whole| u32::try_from(whole).ok()))
+    }
+
     /// Yes or no, `false` where it is left out.
     pub(crate) fn truth(&mut self, name: &'static str) -> Result<bool, ContractError> {
         match self.optional(name) {

@@ -1,8 +1,8 @@
 //! A prepaid credit is drawn once: by drafts that wait for their approval, by months that follow, by late data.
 
 use serde_json::{Value, json};
-use wb_billing::{Biller, BillerError, Policy};
-use wb_ledger::{Command, Step};
+use wb_billing::{Biller, BillerError};
+use wb_ledger::{BillingTerms, Command, Step};
 
 use super::{DAY_US, JANUARY_US, TestBiller, signed};
 use crate::memory::{MemoryCuts, MemoryLog, MemoryStore, TestClock, World};
@@ -32,7 +32,7 @@ fn start(approvals: u32) -> (MemoryStore, TestBiller) {
         TestClock::at(AFTER_US),
         "biller",
     );
-    (store, biller.with_policy(Policy { approvals, ..Policy::default() }))
+    (store, biller.with_defaults(BillingTerms { approvals, ..BillingTerms::default() }))
 }
 
 async fn drawn(biller: &TestBiller, invoice_id: &str) -> String {

@@ -451,6 +451,7 @@ async fn opening(stack: &RunningStack, arguments: OpeningArguments) -> Result<()
         open: vec![arguments.amount.amount()?],
         issued_us: arguments.issued.as_microsecond(),
         due_us: arguments.due.map(jiff::Timestamp::as_microsecond),
+        late_fee_ppm: biller.defaults().late_fee_ppm,
     };
     record(&biller, &Command::RecordOpening(opening), &arguments.signed).await
 }

@@ -89,7 +89,7 @@ fn every_field_of_the_example_is_checked_for_its_name() {
         assert_eq!((errors.mistakes.len(), errors.mistakes[0].code()), (1, "WB-6003"), "{line}: {errors}");
         fields += 1;
     }
-    assert_eq!(fields, 20);
+    assert_eq!(fields, 24);
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use wb_export::{Entry, Exporter, Finished, Format, Request, Table};
 use wb_ledger::{
-    Billed, ChainHead, ContractVersion, Draft, Event, EvidenceBlock, Hash, Invoice, InvoiceDates, Minor,
-    Note, NoteLine, NoteReason, PeriodDocument, Total,
+    Billed, BillingTerms, ChainHead, ContractVersion, Draft, Event, EvidenceBlock, Hash, Invoice,
+    InvoiceDates, Minor, Note, NoteLine, NoteReason, PeriodDocument, Total,
 };
 use wb_rating::Line;
 use wb_units::{Currency, Money};
@@ -57,6 +57,7 @@ pub(crate) fn invoice(number: &str, customer: &str, period: &str, lines: Vec<Lin
             digest: Hash::of(b"contract"),
         }],
         period: PeriodDocument { text: period.to_owned(), start_us: START_US, end_us: END_US },
+        terms: BillingTerms::default(),
         lines,
         cut: 77,
         blocks: vec![EvidenceBlock {

@@ -89,6 +89,7 @@ pub(super) fn evidence_digest(bundle: &Bundle, invoice: &Invoice) -> Result<Hash
         contract_id: invoice.contract_id.clone(),
         contract_versions: Vec::new(),
         period: invoice.period.clone(),
+        terms: invoice.terms,
         lines: Vec::new(),
         cut: invoice.evidence.cut,
         blocks: bundle.blocks.clone(),

@@ -15,8 +15,8 @@ use wb_events::{Body, Event, Fact, Share, u128_bytes};
 use wb_evidence::{Builder, Bundle, CommittedBlock, Held, Material, Sampling, Subject};
 use wb_fold::merkle;
 use wb_ledger::{
-    Billed, ChainHead, Command, ContractVersion, Draft, Event as LedgerEvent, EvidenceBlock, Hash,
-    LedgerRecord, PeriodClosed, PeriodDocument, State, canonical, decide, evolve,
+    Billed, BillingTerms, ChainHead, Command, ContractVersion, Draft, Event as LedgerEvent, EvidenceBlock,
+    Hash, LedgerRecord, PeriodClosed, PeriodDocument, State, canonical, decide, evolve,
 };
 use wb_rating::{
     EnergyGroup, EnergySlice, Period, PriceFact, RatedStretch, Usage, WorkGroup, rate_stretches,
@@ -360,6 +360,7 @@ fn make(sampling: Sampling, sequences: &[u64], sealing: Option<Sealing<'_>>) -> 
         contract_id: "lab-1".to_owned(),
         contract_versions: stretches.iter().map(version).collect(),
         period: PeriodDocument::from(&period),
+        terms: BillingTerms::default(),
         lines: rate_stretches(&stretches).unwrap(),
         cut: 50,
         blocks: evidence.clone(),

@@ -306,6 +306,7 @@ fn cases() -> Vec<Case> {
                     contract_id: "other-1".to_owned(),
                     contract_versions: invoice.contract_versions,
                     period: invoice.period,
+                    terms: invoice.terms,
                     lines: wb_rating::rate_stretches(&other.material.stretches).unwrap(),
                     cut: invoice.evidence.cut,
                     blocks: bundle.blocks.clone(),

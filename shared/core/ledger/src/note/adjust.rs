@@ -17,10 +17,11 @@ use crate::item::{Item, LineBalance};
 use crate::note::NoteReason;
 use crate::note::decide::Change;
 use crate::refusal::Refusal;
+use crate::review::DraftMade;
 use crate::state::{Series, State};
 
 impl State {
-    /// Nothing, an invoice where none was issued, or at most one note each way.
+    /// Nothing, at most one note each way, or where no invoice was issued, that or the draft that its terms ask for.
     pub(crate) fn decide_adjust(&self, draft: &Draft, at_us: i64) -> Result<Vec<Event>, Refusal> {
         let document = draft.document();
         self.check_follows_close(document, true)?;
@@ -29,8 +30,14 @@ impl State {
                 // What lies in review is drafted again there; what has no usage needs no invoice.
                 return Ok(Vec::new());
             }
+            if document.terms.approvals > 0 {
+                let made = DraftMade { draft: document.clone(), at_us };
+                self.check_draft(&made)?;
+                return Ok(vec![Event::DraftMade(Box::new(made))]);
+            }
             let number = self.next_number(&document.legal_entity);
-            return Ok(vec![Event::InvoiceIssued(Box::new(draft.numbered(number)))]);
+            let issued = draft.clone().issued_at(at_us).numbered(number);
+            return Ok(vec![Event::InvoiceIssued(Box::new(issued))]);
         };
         let item = self.standing_item(&item.id)?;
         if document.evidence.cut < item.cut {

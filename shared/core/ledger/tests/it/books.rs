@@ -10,7 +10,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use crate::support::{Books, DAY_US, END_US, ENTITY, Part, close, dates, draft, issue, note, payment, step};
+use crate::support::{
+    Books, DAY_US, END_US, ENTITY, Part, close, draft, issue, note, payment, reviewed, step,
+};
 use wb_ledger::{
     Allocation, Amount, Command, DisputeRequest, DisputeWords, Event, Hash, InvoiceDelivered, LedgerRecord,
     Minor, OpeningKind, OpeningRecorded, Refusal, Settle, StepFailed, decide, invoice_id, payment_id,
@@ -47,6 +49,7 @@ fn opening(reference: &str, kind: OpeningKind, minor: i128) -> Command {
         open: vec![Amount::new(minor, "USD")],
         issued_us: END_US - 90 * DAY_US,
         due_us: Some(END_US - 60 * DAY_US),
+        late_fee_ppm: 0,
     })
 }
 
@@ -54,23 +57,23 @@ fn opening(reference: &str, kind: OpeningKind, minor: i128) -> Command {
 fn whole_story() -> Books {
     let mut books = Books::default();
     let id = invoice_id(ENTITY, "lab-1", "2009-01").unwrap();
-    let first = || draft("lab-1", CUSTOMER, 10, &parts(10_000));
+    let first = || reviewed("lab-1", CUSTOMER, 10, &parts(10_000), 1);
     let mut act = |command: Command| {
         let events = books.act(&command).unwrap_or_else(|code| panic!("{code}: {command:?}"));
         assert!(!events.is_empty(), "{command:?}");
         events
     };
-    let make = |draft| Command::MakeDraft { draft: Box::new(draft), approvals_needed: 1, at_us: END_US };
+    let make = |draft| Command::MakeDraft { draft: Box::new(draft), at_us: END_US };
     act(opening("OLD-1", OpeningKind::Invoice, 700));
     act(close(&first()));
     act(make(first()));
     act(Command::Submit(step(&id, "ana")));
     act(Command::Reject(step(&id, "ben")));
-    act(make(draft("lab-1", CUSTOMER, 12, &parts(10_000))));
+    act(make(reviewed("lab-1", CUSTOMER, 12, &parts(10_000), 1)));
     act(Command::Submit(step(&id, "ana")));
     act(Command::Approve(step(&id, "ben")));
     act(Command::IssueFailed(failed(&id)));
-    act(Command::IssueApproved { invoice_id: id.clone(), dates: Some(dates()) });
+    act(Command::IssueApproved { invoice_id: id.clone(), issued_us: END_US });
     act(Command::DeliveryFailed(failed(&id)));
     let delivered = InvoiceDelivered {
         invoice_id: id.clone(),
@@ -94,8 +97,7 @@ fn whole_story() -> Books {
     act(Command::Reverse { payment_id, at_us: END_US + 7 * DAY_US });
     act(Command::MarkOverdue { invoice_id: id.clone(), at_us: END_US + 31 * DAY_US });
     // 90.00 and 5.00 tax over a month of 30 days at 1.5 %: 1.425, to even.
-    let fee =
-        Command::ChargeLateFee { invoice_id: id.clone(), ppm_per_month: 15_000, at_us: END_US + 60 * DAY_US };
+    let fee = Command::ChargeLateFee { invoice_id: id.clone(), at_us: END_US + 60 * DAY_US };
     let Some(Event::DebitNoteIssued(note)) = act(fee).pop() else { panic!() };
     assert_eq!(note.totals[0].amount, "1.42");
     let open = Command::OpenDispute(DisputeRequest {
@@ -227,6 +229,8 @@ fn what_cannot_be_is_refused_with_its_code() {
     let adjust =
         |cut| Command::Adjust { draft: Box::new(draft("lab-1", CUSTOMER, cut, &parts(9_000))), at_us };
     books.act(&adjust(20)).unwrap();
+    let approved = reviewed("lab-2", CUSTOMER, 10, &parts(10_000), 1);
+    books.act(&close(&approved)).unwrap();
     for (command, code) in [
         (Command::Submit(step(&id, "ana")), "WB-5343"),
         (Command::Submit(step("inv_none", "ana")), "WB-5344"),
@@ -249,8 +253,10 @@ fn what_cannot_be_is_refused_with_its_code() {
         (note(&id, "c-1", "lab-1/power", 0), "WB-5347"),
         (adjust(19), "WB-5349"),
         (Command::MarkOverdue { invoice_id: id.clone(), at_us }, "WB-5356"),
-        (Command::ChargeLateFee { invoice_id: id.clone(), ppm_per_month: 1, at_us }, "WB-5356"),
+        (Command::ChargeLateFee { invoice_id: id.clone(), at_us }, "WB-5356"),
         (opening("OLD-1", OpeningKind::Invoice, -700), "WB-5347"),
+        // Its terms ask for an approval.
+        (issue(approved), "WB-5345"),
     ] {
         let refusal: Refusal = decide(&books.state, &command).unwrap_err();
         assert_eq!(refusal.code(), code, "{command:?}: {refusal}");
@@ -259,10 +265,27 @@ fn what_cannot_be_is_refused_with_its_code() {
 }
 
 #[test]
+fn late_data_of_an_unused_month_is_drafted_where_its_terms_ask_for_approval() {
+    let mut books = Books::default();
+    let id = invoice_id(ENTITY, "lab-1", "2009-01").unwrap();
+    books.act(&close(&reviewed("lab-1", CUSTOMER, 10, &[], 1))).unwrap();
+    let late = reviewed("lab-1", CUSTOMER, 20, &parts(9_000), 1);
+    let adjust = Command::Adjust { draft: Box::new(late), at_us: END_US + DAY_US };
+    let events = books.act(&adjust).unwrap();
+    assert_eq!(events.iter().map(Event::kind).collect::<Vec<_>>(), ["draft_made"]);
+    assert!(books.act(&adjust).unwrap().is_empty(), "what lies in review is left alone");
+    books.act(&Command::Submit(step(&id, "ana"))).unwrap();
+    books.act(&Command::Approve(step(&id, "ben"))).unwrap();
+    let issued_us = END_US + 2 * DAY_US;
+    books.act(&Command::IssueApproved { invoice_id: id.clone(), issued_us }).unwrap();
+    assert_eq!(books.state.item(&id).unwrap().due_us, Some(issued_us + 30 * DAY_US));
+}
+
+#[test]
 fn a_record_that_no_decision_made_stops_the_ledger() {
     let books = whole_story();
     type Change = fn(&mut Event);
-    let changes: [(&str, Change); 7] = [
+    let changes: [(&str, Change); 10] = [
         ("credit_note_issued", |event| {
             let Event::CreditNoteIssued(note) = event else { return };
             note.number = "GEN-CN-000007".to_owned();
@@ -280,6 +303,20 @@ fn a_record_that_no_decision_made_stops_the_ledger() {
             if let wb_ledger::NoteReason::LateFee { ppm_per_month, .. } = &mut note.reason {
                 *ppm_per_month += 9_000;
             }
+        }),
+        ("invoice_issued", |event| {
+            let Event::InvoiceIssued(invoice) = event else { return };
+            invoice.terms.payment_terms_days = 0;
+        }),
+        ("invoice_issued", |event| {
+            let Event::InvoiceIssued(invoice) = event else { return };
+            if let Some(dates) = &mut invoice.dates {
+                dates.due_us += 1;
+            }
+        }),
+        ("invoice_issued", |event| {
+            let Event::InvoiceIssued(invoice) = event else { return };
+            invoice.terms.late_fee_ppm = 0;
         }),
         ("payment_received", |event| {
             let Event::PaymentReceived(payment) = event else { return };

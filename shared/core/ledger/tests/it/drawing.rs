@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at what it did not expect")]
 
 use serde_json::json;
-use wb_ledger::{Billed, Command, Draft, Invoice, PeriodDocument, Refusal, State, Step, decide, evolve};
+use wb_ledger::{
+    Billed, BillingTerms, Command, Draft, Invoice, PeriodDocument, Refusal, State, Step, decide, evolve,
+};
 use wb_rating::{Contract, EnergyGroup, Period, Usage, rate};
 
 /// A month's bill of a contract; its one line draws on grants, or does not.
@@ -34,6 +36,7 @@ fn billed(contract_id: &str, month: &str, draws: bool) -> Billed {
         contract_id: contract.contract_id,
         contract_versions: Vec::new(),
         period: PeriodDocument::from(&period),
+        terms: BillingTerms::default(),
         lines,
         cut: 7,
         blocks: Vec::new(),
@@ -57,7 +60,7 @@ impl Books {
     }
 
     fn draft(&mut self, draft: Draft) -> Result<(), Refusal> {
-        self.act(&Command::MakeDraft { draft: Box::new(draft), approvals_needed: 1, at_us: 1 })
+        self.act(&Command::MakeDraft { draft: Box::new(draft), at_us: 1 })
     }
 
     fn issue(&mut self, draft: Draft) -> Result<(), Refusal> {
@@ -69,6 +72,12 @@ fn draft(billed: &Billed) -> Draft {
     Draft::new(billed.clone()).unwrap()
 }
 
+/// A draft that somebody must approve.
+fn reviewed(billed: &Billed) -> Draft {
+    let terms = BillingTerms { approvals: 1, ..billed.terms };
+    draft(&Billed { terms, ..billed.clone() })
+}
+
 #[test]
 fn a_draft_in_review_holds_back_what_draws_on_the_same() {
     let mut books = Books(State::default());
@@ -78,20 +87,20 @@ fn a_draft_in_review_holds_back_what_draws_on_the_same() {
     for billed in [&january, &february, &plain, &other] {
         books.close(billed);
     }
-    books.draft(draft(&january)).unwrap();
-    let refused = books.draft(draft(&february)).unwrap_err();
+    books.draft(reviewed(&january)).unwrap();
+    let refused = books.draft(reviewed(&february)).unwrap_err();
     assert_eq!((refused.code(), refused.to_string().contains("2009-01, which is draft")), ("WB-5359", true));
     assert_eq!(books.issue(draft(&february)).unwrap_err().code(), "WB-5359");
     // What draws on nothing, and what is of another contract, is not held back.
-    books.draft(draft(&plain)).unwrap();
+    books.draft(reviewed(&plain)).unwrap();
     books.issue(draft(&other)).unwrap();
-    let invoice: Invoice = draft(&january).document().clone();
+    let invoice: Invoice = reviewed(&january).document().clone();
     let step = |by: &str| Step { invoice_id: invoice.invoice_id.clone(), by: by.to_owned(), at_us: 2 };
     books.act(&Command::Submit(step("ana"))).unwrap();
     books.act(&Command::Approve(step("ben"))).unwrap();
-    assert_eq!(books.draft(draft(&february)).unwrap_err().code(), "WB-5359", "approved, but not issued");
-    books.act(&Command::IssueApproved { invoice_id: invoice.invoice_id.clone(), dates: None }).unwrap();
-    books.draft(draft(&february)).unwrap();
+    assert_eq!(books.draft(reviewed(&february)).unwrap_err().code(), "WB-5359", "approved, but not issued");
+    books.act(&Command::IssueApproved { invoice_id: invoice.invoice_id.clone(), issued_us: 3 }).unwrap();
+    books.draft(reviewed(&february)).unwrap();
 }
 
 #[test]

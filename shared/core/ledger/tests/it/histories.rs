@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::support::{Books, DAY_US, END_US, ENTITY, Part, close, dates, draft, issue, note, payment, step};
+use crate::support::{Books, DAY_US, END_US, ENTITY, Part, close, issue, note, payment, reviewed, step};
 use proptest::prelude::*;
 use wb_ledger::{
     Account, Amount, Command, DisputeRequest, DisputeWords, Event, Minor, OpeningKind, OpeningRecorded,
@@ -57,20 +57,22 @@ fn command(books: &Books, asked: &Asked) -> Command {
     let dispute = books.state.disputes().last().map(|d| d.opened.dispute_id.clone()).unwrap_or_default();
     let words =
         || DisputeWords { dispute_id: dispute.clone(), text: "words".to_owned(), by: by.clone(), at_us };
-    let first = draft(contract, customer, closed_cut, &parts(10_000, 77));
+    let first = |approvals| reviewed(contract, customer, closed_cut, &parts(10_000, 77), approvals);
     let power = format!("{contract}/power");
     match asked.what {
-        0 => close(&first),
-        1 => issue(first),
-        2 => Command::MakeDraft { draft: Box::new(first), approvals_needed: 2, at_us },
+        0 => close(&first(0)),
+        1 => issue(first(0)),
+        2 => Command::MakeDraft { draft: Box::new(first(2)), at_us },
         3 => Command::Submit(step(&id, &by)),
         4 => Command::Approve(step(&id, &by)),
         5 => Command::Reject(step(&id, &by)),
-        6 => Command::IssueApproved { invoice_id: id, dates: Some(dates()) },
+        6 => Command::IssueApproved { invoice_id: id, issued_us: END_US },
         7 | 8 => {
-            let later =
-                draft(contract, customer, 11 + u64::from(asked.who), &parts(asked.amount, asked.amount % 90));
-            Command::Adjust { draft: Box::new(later.dated(dates())), at_us }
+            let cut = 11 + u64::from(asked.who);
+            let approvals = u32::from(asked.who % 2);
+            let parts = parts(asked.amount, asked.amount % 90);
+            let later = reviewed(contract, customer, cut, &parts, approvals);
+            Command::Adjust { draft: Box::new(later), at_us }
         }
         9 => note(&id, &reference, &power, -asked.amount / 3),
         10 => note(&id, &reference, &power, asked.amount / 3),
@@ -81,7 +83,7 @@ fn command(books: &Books, asked: &Asked) -> Command {
         16 => Command::Reverse { payment_id: pay_id, at_us },
         17 => Command::Refund { payment_id: pay_id, reference, amount_minor: asked.amount / 9, at_us },
         18 => Command::MarkOverdue { invoice_id: id, at_us },
-        19 => Command::ChargeLateFee { invoice_id: id, ppm_per_month: 15_000, at_us },
+        19 => Command::ChargeLateFee { invoice_id: id, at_us },
         20 => Command::WriteOff { invoice_id: id, at_us },
         21 => Command::OpenDispute(DisputeRequest {
             invoice_id: id,
@@ -103,6 +105,7 @@ fn command(books: &Books, asked: &Asked) -> Command {
             open: vec![Amount { amount_minor: Minor(asked.amount - 5_000), currency: "USD".to_owned() }],
             issued_us: END_US - 90 * DAY_US,
             due_us: Some(END_US - 60 * DAY_US),
+            late_fee_ppm: 10_000,
         }),
     }
 }

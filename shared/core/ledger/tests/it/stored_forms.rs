@@ -12,8 +12,8 @@ use std::path::PathBuf;
 
 use serde_json::json;
 use wb_ledger::{
-    Billed, ChainHead, Command, ContractVersion, Draft, Event, EvidenceBlock, Hash, Invoice, LedgerRecord,
-    PeriodClosed, PeriodDocument, State, canonical, decide, evolve, invoice_id,
+    Billed, BillingTerms, ChainHead, Command, ContractVersion, Draft, Event, EvidenceBlock, Hash, Invoice,
+    LedgerRecord, PeriodClosed, PeriodDocument, State, canonical, decide, evolve, invoice_id,
 };
 use wb_rating::{Contract, EnergyGroup, Period, Usage, WorkGroup, rate};
 
@@ -75,6 +75,7 @@ fn billed(contract_id: &str, entity: &str, cut: u64) -> Billed {
             digest: canonical::digest_of_text(&text).unwrap(),
         }],
         period: PeriodDocument::from(&period),
+        terms: BillingTerms { late_fee_ppm: 15_000, ..BillingTerms::default() },
         lines: rate(&contract, &usage()).unwrap(),
         cut,
         blocks: vec![block("shares", 1), block("shares", 0), block("energy", 0), block("shares", 1)],
@@ -159,6 +160,12 @@ fn the_bill_digest_covers_what_is_charged_and_nothing_else() {
     let mut reordered = billed("lab-1", "gen", 41);
     reordered.blocks.reverse();
     assert_eq!(Draft::new(reordered).unwrap(), base);
+
+    let mut later = billed("lab-1", "gen", 41);
+    later.terms = BillingTerms { approvals: 2, payment_terms_days: 60, ..BillingTerms::default() };
+    let later = Draft::new(later).unwrap();
+    assert_eq!(base.document().bill_digest, later.document().bill_digest);
+    assert_eq!(base.document().evidence_digest, later.document().evidence_digest);
 
     type Change = fn(&mut Billed);
     let changes: [Change; 8] = [

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use wb_ledger::{
-    Amount, Billed, Command, ContractVersion, Draft, Event, Hash, InvoiceDates, LineAmount, NoteByHand,
+    Amount, Billed, BillingTerms, Command, ContractVersion, Draft, Event, Hash, LineAmount, NoteByHand,
     PaymentRequest, PeriodClosed, PeriodDocument, Posting, Settle, State, Step, decide, postings,
 };
 use wb_rating::{Line, Period};
@@ -18,6 +18,17 @@ pub(crate) const DAY_US: i64 = 86_400_000_000;
 pub(crate) type Part = (&'static str, &'static str, i128, Currency);
 
 pub(crate) fn draft(contract_id: &str, customer_id: &str, cut: u64, parts: &[Part]) -> Draft {
+    reviewed(contract_id, customer_id, cut, parts, 0)
+}
+
+/// A draft that so many persons must approve; due after 30 days, with late fees of 1.5 % a month.
+pub(crate) fn reviewed(
+    contract_id: &str,
+    customer_id: &str,
+    cut: u64,
+    parts: &[Part],
+    approvals: u32,
+) -> Draft {
     let period = Period::month("2009-01", "UTC").unwrap();
     let lines = parts.iter().map(|(component, kind, minor, currency)| Line {
         id: format!("{contract_id}/{component}"),
@@ -41,6 +52,7 @@ pub(crate) fn draft(contract_id: &str, customer_id: &str, cut: u64, parts: &[Par
             digest: Hash::of(contract_id.as_bytes()),
         }],
         period: PeriodDocument::from(&period),
+        terms: BillingTerms { approvals, late_fee_ppm: 15_000, ..BillingTerms::default() },
         lines: lines.collect(),
         cut,
         blocks: Vec::new(),
@@ -61,13 +73,8 @@ pub(crate) fn close(draft: &Draft) -> Command {
     })
 }
 
-/// The dates of an invoice that is issued at the end of its period and due 30 days later.
-pub(crate) fn dates() -> InvoiceDates {
-    InvoiceDates { issued_us: END_US, due_us: END_US + 30 * DAY_US }
-}
-
 pub(crate) fn issue(draft: Draft) -> Command {
-    Command::IssueInvoice(Box::new(draft.dated(dates())))
+    Command::IssueInvoice(Box::new(draft.issued_at(END_US)))
 }
 
 pub(crate) fn step(invoice_id: &str, by: &str) -> Step {

@@ -134,6 +134,41 @@ fn errors_of_a_toml_document_point_at_the_line() {
             "WB-5103",
             ["time_zone (line 7)", "Chikago"],
         ),
+        (
+            "metered_energy",
+            "payment_terms_days = 15",
+            "payment_terms_days = 367",
+            "WB-5109",
+            ["payment_terms_days (line 11)", "366"],
+        ),
+        (
+            "metered_energy",
+            "payment_terms_days = 15",
+            "approvals = 10",
+            "WB-5109",
+            ["approvals (line 11)", "to 9"],
+        ),
+        (
+            "metered_energy",
+            "payment_terms_days = 15",
+            "completeness_ppm = -1",
+            "WB-5109",
+            ["completeness_ppm (line 11)", "from 0"],
+        ),
+        (
+            "metered_energy",
+            "payment_terms_days = 15",
+            "late_fee_ppm = 1000001",
+            "WB-5109",
+            ["late_fee_ppm (line 11)", "1000000"],
+        ),
+        (
+            "metered_energy",
+            "payment_terms_days = 15",
+            "late_fee_ppm = 1.5",
+            "WB-5113",
+            ["late_fee_ppm (line 11)", "1.5"],
+        ),
         ("metered_energy", "unit = ", "unit = = ", "WB-5101", ["document", "line 17"]),
         ("metered_energy", "version = 1", "version = 0", "WB-5109", ["version (line 9)", "from 1"]),
         ("metered_energy", "-06:00", "", "WB-5112", ["effective_from (line 10)", "offset"]),
@@ -197,6 +232,18 @@ fn errors_of_a_toml_document_point_at_the_line() {
             assert!(shown.contains(word), "{kind} {from}: {shown} lacks {word}");
         }
     }
+}
+
+#[test]
+fn the_terms_of_billing_are_read_and_left_to_the_operator_where_they_are_not_said() {
+    let silent = example("metered_energy").replace("payment_terms_days = 15\n", "");
+    let terms = |text: &str| {
+        let contract = Contract::parse_toml(text).unwrap();
+        (contract.approvals, contract.payment_terms_days, contract.completeness_ppm, contract.late_fee_ppm)
+    };
+    assert_eq!(terms(&silent), (None, None, None, None));
+    let said = "approvals = 9\npayment_terms_days = 366\ncompleteness_ppm = 1000000\nlate_fee_ppm = 0\n";
+    assert_eq!(terms(&format!("{said}{silent}")), (Some(9), Some(366), Some(1_000_000), Some(0)));
 }
 
 #[test]
