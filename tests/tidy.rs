@@ -1,6 +1,9 @@
 //! What holds for the whole repository: which way the arrows point, what no file may hold, and a page for every error.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
 
+mod circles;
+mod features;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -101,7 +104,7 @@ fn texts(extensions: &[&str]) -> Vec<Text> {
 
 /// A package of the workspace, and the packages that its Cargo.toml names.
 struct Package {
-    /// Its folder: `services`, `shared`, `tests` or `benches`.
+    /// Its folder: `services`, `shared`, `demo`, `tests` or `benches`.
     group: String,
     name: String,
     /// (section, package), such as `("dev-dependencies", "tempfile")`.
@@ -170,7 +173,8 @@ fn only_the_whole_names_a_service() {
         .collect();
     assert!(services.contains(WHOLE) && services.contains(TEST_ENGINE), "{services:?}");
     let mut wrong = Vec::new();
-    let parts = packages.iter().filter(|package| matches!(package.group.as_str(), "services" | "shared"));
+    let is_part = |group: &str| matches!(group, "services" | "shared" | "demo");
+    let parts = packages.iter().filter(|package| is_part(&package.group));
     for package in parts.filter(|package| package.name != WHOLE) {
         for (section, needed) in &package.needs {
             let for_tests = section == "dev-dependencies" && needed == TEST_ENGINE;
@@ -330,7 +334,7 @@ fn is_product(path: &str) -> bool {
     let of_tests = path.ends_with("tests.rs")
         || path.contains("/tests/")
         || path.starts_with("shared/adapters/testkit/");
-    (path.starts_with("shared/") || path.starts_with("services/")) && path.contains("/src/") && !of_tests
+    ["shared/", "services/", "demo/"].iter().any(|group| path.starts_with(group)) && path.contains("/src/") && !of_tests
 }
 
 /// A Rust file without comments and without the tests at its end.
