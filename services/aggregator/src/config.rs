@@ -7,8 +7,6 @@ use std::time::Duration;
 use wb_events::frame::FrameKey;
 use wb_framearchive::FrameArchive;
 
-use crate::seal::SealPace;
-
 /// Where something waits, a punctuation closes the block after this long.
 pub const PUNCTUATE_AFTER: Duration = Duration::from_secs(1);
 
@@ -38,4 +36,31 @@ pub struct GroupMember {
     pub id: String,
     /// How long the group waits for a member that says nothing.
     pub session_timeout: Duration,
+}
+
+/// How often days are sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SealPace {
+    /// How often it is looked whether there is something to seal.
+    pub look_every: Duration,
+    /// A pass begins once this many blocks are committed above the seals ...
+    pub after_blocks: u64,
+    /// ... or once any block has waited for this long: so a day is sealed by then after its end.
+    pub after: Duration,
+    /// The time from one pass to the next is at least this, ...
+    pub pause_min: Duration,
+    /// ... and this many times what the last one took.
+    pub pause_factor: u32,
+}
+
+impl Default for SealPace {
+    fn default() -> Self {
+        Self {
+            look_every: Duration::from_secs(15),
+            after_blocks: 64,
+            after: Duration::from_secs(900),
+            pause_min: Duration::from_secs(300),
+            pause_factor: 20,
+        }
+    }
 }

@@ -15,8 +15,9 @@ mod publish;
 mod recover;
 mod run;
 pub mod seal;
+mod snapshots;
 
-pub use config::{AggregatorConfig, GroupMember, PUNCTUATE_AFTER};
+pub use config::{AggregatorConfig, GroupMember, PUNCTUATE_AFTER, SealPace};
 pub use error::AggregatorError;
 pub use project::Projector;
 pub use run::Aggregator;

@@ -15,7 +15,7 @@ use wb_proofstore::ProofStore;
 use crate::config::AggregatorConfig;
 use crate::error::AggregatorError;
 use crate::pause::stopped;
-use crate::recover::Snapshots;
+use crate::snapshots::Snapshots;
 
 /// How much longer a partition may wait with nothing but late punctuations.
 const JITTER_MAX_MS: u64 = 3_000;

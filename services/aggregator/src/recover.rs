@@ -2,7 +2,7 @@
 //! beginning of the log; and the snapshots themselves.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use wb_events::frame::record_hash;
 use wb_fold::{FOLD_VERSION, State};
@@ -11,30 +11,7 @@ use wb_proofstore::snapshot::{self, Position};
 
 use crate::error::AggregatorError;
 use crate::partition::{FoldCursor, PartitionOwner};
-
-/// Snapshots are at least this far apart.
-const SNAPSHOT_EVERY: Duration = Duration::from_secs(30);
-/// And so many times as long as the last one took, so that they take a twentieth of the time.
-const SNAPSHOT_PAUSE_FACTOR: u32 = 20;
-
-/// When the next snapshot is due.
-#[derive(Debug)]
-pub(crate) struct Snapshots {
-    due: Instant,
-    saved_block: u64,
-}
-
-impl Default for Snapshots {
-    fn default() -> Self {
-        Self { due: Instant::now() + SNAPSHOT_EVERY, saved_block: 0 }
-    }
-}
-
-impl Snapshots {
-    pub(crate) fn are_due(&self) -> bool {
-        Instant::now() >= self.due
-    }
-}
+use crate::snapshots::Snapshots;
 
 impl PartitionOwner {
     fn proofs_dir(&self) -> PathBuf {
@@ -140,9 +117,7 @@ impl PartitionOwner {
         if let Err(error) = saved {
             tracing::warn!(%error, topic = self.chain.topic, partition = self.chain.partition, "a snapshot was not saved");
         }
-        let pause = SNAPSHOT_EVERY.max(began.elapsed().saturating_mul(SNAPSHOT_PAUSE_FACTOR));
-        snapshots.due = Instant::now() + pause;
-        snapshots.saved_block = cursor.next_block;
+        snapshots.saved(cursor.next_block, began.elapsed());
         Ok(cursor)
     }
 }

@@ -15,36 +15,10 @@ use wb_events::topics;
 use wb_events::wire::Seal;
 use wb_kafka::{CommitsView, Log};
 
+use crate::config::SealPace;
 use crate::error::AggregatorError;
 use crate::owners::Holdings;
 use crate::pause::stopped;
-
-/// How often days are sealed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SealPace {
-    /// How often it is looked whether there is something to seal.
-    pub look_every: Duration,
-    /// A pass begins once this many blocks are committed above the seals ...
-    pub after_blocks: u64,
-    /// ... or once any block has waited for this long: so a day is sealed by then after its end.
-    pub after: Duration,
-    /// The time from one pass to the next is at least this, ...
-    pub pause_min: Duration,
-    /// ... and this many times what the last one took.
-    pub pause_factor: u32,
-}
-
-impl Default for SealPace {
-    fn default() -> Self {
-        Self {
-            look_every: Duration::from_secs(15),
-            after_blocks: 64,
-            after: Duration::from_secs(900),
-            pause_min: Duration::from_secs(300),
-            pause_factor: 20,
-        }
-    }
-}
 
 /// Topics whose blocks have rows that are sealed.
 const SEALED_TOPICS: [&str; 2] = [topics::SHARES, topics::ENERGY];

@@ -4,7 +4,6 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_graphql::http::GraphiQLSource;
 use async_graphql::{ErrorExtensionValues, ServerError};
 use axum::Router;
 use axum::body::Body;
@@ -107,8 +106,8 @@ fn give_code(error: &mut ServerError) {
     }
 }
 
-async fn graphiql() -> Html<String> {
-    Html(GraphiQLSource::build().endpoint("/graphql").title("Weighbridge").finish())
+async fn graphiql() -> Html<&'static str> {
+    Html(include_str!("graphiql.html"))
 }
 
 async fn health(State(api): State<Arc<Api>>) -> Response {

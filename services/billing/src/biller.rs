@@ -12,6 +12,7 @@ use wb_units::time::day_of;
 use crate::ahead::Ahead;
 use crate::bill::{Bill, Completeness, bill};
 use crate::error::BillerError;
+use crate::issued::{Issued, IssuedAs};
 use crate::journal::{IssuedDocument, Journal};
 use crate::parties::{Named, parties};
 use crate::ports::{Clock, CutSource, LedgerLog, UsageStore};
@@ -53,40 +54,6 @@ pub struct Signature {
     pub who: String,
     /// Why.
     pub why: String,
-}
-
-/// What a close made of a contract's period.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IssuedAs {
-    /// An invoice with its number.
-    Invoice,
-    /// A draft that lies in review.
-    Draft,
-    /// Nothing yet: a dry run.
-    WouldBe,
-}
-
-/// An invoice that exists after a close.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Issued {
-    /// Its id.
-    pub invoice_id: String,
-    /// Its number.
-    pub number: String,
-    /// Whose it is.
-    pub customer_id: String,
-    /// The contract.
-    pub contract_id: String,
-    /// The digest of what is charged.
-    pub bill_digest: Hash,
-    /// The digest of what it was computed from.
-    pub evidence_digest: Hash,
-    /// Whether this close made it; otherwise it existed.
-    pub new: bool,
-    /// What it is.
-    pub issued_as: IssuedAs,
-    /// The sums, one per currency.
-    pub totals: Vec<wb_ledger::Total>,
 }
 
 /// An invoice computed again at its cut.

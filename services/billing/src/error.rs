@@ -3,7 +3,7 @@
 use wb_ledger::{EventError, Inconsistent, InvoiceError, RecordError, Refusal};
 use wb_rating::{ContractError, PeriodError, PriceError, RatingError, StretchError};
 
-use crate::biller::Issued;
+use crate::issued::Issued;
 
 /// Something outside did not do its part: the log, the tables or the cut.
 #[wb_coded::coded]

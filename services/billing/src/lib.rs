@@ -19,6 +19,7 @@ mod ahead;
 mod bill;
 mod biller;
 mod error;
+mod issued;
 mod journal;
 mod parties;
 pub mod ports;
@@ -30,10 +31,11 @@ mod usage;
 
 pub use bill::{Bill, Completeness};
 pub use biller::{
-    Adjusted, Backtest, Biller, CloseRequest, ComponentAmounts, Done, InvoiceEvidence, Issued, IssuedAs,
+    Adjusted, Backtest, Biller, CloseRequest, ComponentAmounts, Done, InvoiceEvidence,
     Progress, Recomputed, RunningBill, RunningBills, RunningPace, RunningPass, Signature,
 };
 pub use error::{BillerError, ContractFailure, PortError};
+pub use issued::{Issued, IssuedAs};
 pub use journal::{HistoryEntry, IssuedDocument, NoteDocument};
 pub use parties::{CustomerName, IssuerName, Named};
 pub use projector::Projector;

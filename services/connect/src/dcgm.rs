@@ -13,10 +13,9 @@ use serde_json::{Value, json};
 use wb_metering::gpu::dcgm::{self, DeviceReading};
 use wb_metering::prometheus::{self, EXPOSITION_MAX_BYTES};
 
+pub use crate::bounds::URLS_MAX;
 use crate::{ConnectError, Ingest, Refused, Stop, id_of, now_us};
 
-/// Exporters that one connector scrapes.
-pub const URLS_MAX: usize = 10_000;
 /// Exporters that are scraped at once.
 const AT_ONCE: usize = 64;
 /// How long one scrape may take.

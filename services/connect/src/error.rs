@@ -101,7 +101,7 @@ pub enum ConnectError {
     #[code("WB-5712")]
     #[error(
         "{targets} addresses are too many for one collector, {max} are polled: run one for each part of the site",
-        max = crate::miners::TARGETS_MAX
+        max = crate::bounds::TARGETS_MAX
     )]
     TooManyTargets {
         /// How many there would be.
@@ -123,7 +123,7 @@ pub enum ConnectError {
     #[error(
         "{} holds {files} .json files: 1 to {max} recordings of miners' answers are checked at once",
         folder.display(),
-        max = crate::miners::check::FILES_MAX
+        max = crate::bounds::FILES_MAX
     )]
     NoRecordings {
         /// The folder.
@@ -133,7 +133,7 @@ pub enum ConnectError {
     },
     /// No exporter to scrape, or too many.
     #[code("WB-5716")]
-    #[error("{urls} exporters are given: 1 to {max} are scraped by one connector", max = crate::dcgm::URLS_MAX)]
+    #[error("{urls} exporters are given: 1 to {max} are scraped by one connector", max = crate::bounds::URLS_MAX)]
     Urls {
         /// How many are given.
         urls: usize,
@@ -154,7 +154,7 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
-    pub(crate) fn rows(bad: Vec<crate::import::BadRow>, committed_max: usize) -> Self {
+    pub(crate) fn rows(bad: Vec<BadRow>, committed_max: usize) -> Self {
         let named = bad.iter().take(committed_max).map(ToString::to_string).collect();
         Self::Rows { count: bad.len(), named }
     }
@@ -165,5 +165,20 @@ impl ConnectError {
     ) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { operation, path, source }
+    }
+}
+
+/// A row that cannot be taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadRow {
+    /// Its line in the file, from 1; of JSON its place in the array, from 1.
+    pub line: usize,
+    /// What is wrong, and what would be right.
+    pub reason: String,
+}
+
+impl std::fmt::Display for BadRow {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "line {}: {}", self.line, self.reason)
     }
 }

@@ -14,6 +14,7 @@ use wb_events::facts::FactBody;
 use wb_units::Micros;
 use wb_units::time::EARLIEST_EVENT_US;
 
+pub use crate::error::BadRow;
 use crate::{ConnectError, Ingest, Refused, Stop, now_us, short_hash};
 use table::{Row, rows};
 
@@ -41,21 +42,6 @@ pub struct PriceDefaults {
     pub unit: Option<String>,
     /// Who published them.
     pub source: Option<String>,
-}
-
-/// A row that cannot be taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BadRow {
-    /// Its line in the file, from 1; of JSON its place in the array, from 1.
-    pub line: usize,
-    /// What is wrong, and what would be right.
-    pub reason: String,
-}
-
-impl std::fmt::Display for BadRow {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "line {}: {}", self.line, self.reason)
-    }
 }
 
 /// Facts of a file that is whole.

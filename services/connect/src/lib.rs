@@ -11,6 +11,7 @@
 //! was told that what it sent is durable. Whatever it sends twice counts once.
 
 pub mod bitcoind;
+mod bounds;
 pub mod ckpool;
 pub mod dcgm;
 mod error;

@@ -1,6 +1,7 @@
 //! The HTTP edge: `POST /v1/events`, `POST /v1/prometheus/write`, `GET /health`.
 
 mod devices;
+mod observed;
 mod pods;
 mod prometheus;
 mod write;

@@ -10,7 +10,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 #[cfg(feature = "demo")]
 use crate::commands::demo;
 use crate::commands::{
-    Installation, alarm, bill, connect, contract, correct, evidence, explain, export, import, needs_of,
+    Installation, alarm, bill, connect, contract, correct, explain, export, import, needs_of,
     quarantine, replay, report, rules, run, scrub, seal, serve, share, source_key, token, up, webhooks,
 };
 
@@ -218,6 +218,7 @@ pub(crate) async fn dispatch(arguments: Arguments) -> Result<ExitCode> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commands::evidence;
 
     fn leaves(command: &clap::Command, path: &str, found: &mut Vec<(String, Option<String>)>) {
         let path = format!("{path} {}", command.get_name());

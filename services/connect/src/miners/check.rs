@@ -8,9 +8,7 @@ use wb_metering::miner::ANSWERS_MAX_BYTES;
 use wb_metering::miner::check::{CheckRow, Outcome, check, table};
 
 use crate::ConnectError;
-
-/// Recordings that are read at once.
-pub const FILES_MAX: usize = 20_000;
+pub use crate::bounds::FILES_MAX;
 
 /// What a folder of recordings holds.
 #[derive(Debug, Clone, PartialEq, Eq)]

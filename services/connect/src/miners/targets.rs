@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::ConnectError;
-
-/// Addresses that one collector polls: what it gets round in a minute at 5 s for those that are silent.
-pub const TARGETS_MAX: usize = 65_536;
+pub use crate::bounds::TARGETS_MAX;
 
 /// An address to poll.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

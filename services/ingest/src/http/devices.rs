@@ -12,7 +12,7 @@ use wb_metering::gpu::dcgm::{self, DeviceReading};
 use wb_metering::prometheus::Sample;
 
 use super::Ready;
-use super::prometheus::{MILLISECOND_US, event};
+use super::observed::{MILLISECOND_US, event};
 use super::write::Point;
 
 /// The metrics that are read.

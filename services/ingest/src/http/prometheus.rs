@@ -16,6 +16,7 @@ use wb_events::wire::{EnergyReading, GpuSpan, event::Body as EventBody};
 use wb_metering::gpu::dcgm;
 
 use super::devices;
+use super::observed::{MILLISECOND_US, event};
 use super::pods::{self, Held};
 use super::write::{self, Point};
 use super::{IngestState, Ready, header, note, now_us};
@@ -28,9 +29,6 @@ const ENERGY: &str = "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION";
 const MJ_PER_WH: u64 = 3_600_000;
 /// Microseconds of a second.
 const SECOND_US: i64 = 1_000_000;
-/// Microseconds of a millisecond, in which Prometheus tells times.
-pub(super) const MILLISECOND_US: i64 = 1_000;
-
 pub(super) async fn take(State(state): State<Arc<IngestState>>, request: Request) -> Response {
     let began = Instant::now();
     let taken = state.take_write(request).await;
@@ -142,25 +140,6 @@ fn span(source: &Source, held: &Held) -> Option<Ready> {
     let key = format!("kube/{}/{}", holding.pod_uid, holding.resource);
     // The rows of a run are told by the scrape that each follows from.
     Some(event(source, key, held.seen_us / MILLISECOND_US, held.end_us, body))
-}
-
-pub(super) fn event(
-    source: &Source,
-    key: String,
-    sequence: i64,
-    event_time_us: i64,
-    body: EventBody,
-) -> Ready {
-    // A time before 1970 is refused by the check, as any before Bitcoin's first block.
-    let sequence = u64::try_from(sequence).unwrap_or(0);
-    input::check(Event {
-        source: source.id.clone(),
-        source_epoch: 0,
-        key,
-        sequence,
-        event_time_us,
-        body: Some(body),
-    })
 }
 
 #[cfg(test)]

@@ -211,7 +211,7 @@ impl Running {
                 state_dir: state_dir.unwrap_or_else(|| config.data_dir.join("proofs")),
                 frame_archive: frame_archive(config),
                 punctuate_after: wb_aggregator::PUNCTUATE_AFTER,
-                seal_pace: wb_aggregator::seal::SealPace::default(),
+                seal_pace: wb_aggregator::SealPace::default(),
                 member,
             };
             let (log, store) = (connected.log.clone(), connected.store.clone());

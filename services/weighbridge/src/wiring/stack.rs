@@ -7,7 +7,7 @@ use wb_auth::SourceKeys;
 use wb_config::Config;
 
 use super::backends::Backends;
-use super::services::{Connected, Running, Service, connect};
+use super::services::{Running, Service, connect};
 
 /// The services of one machine; the engine is a process of its own.
 const ALL: [Service; 4] = [Service::Ingest, Service::Aggregator, Service::Billing, Service::Api];
@@ -15,7 +15,8 @@ const ALL: [Service; 4] = [Service::Ingest, Service::Aggregator, Service::Billin
 /// Everything on this machine.
 pub(crate) struct Stack {
     backends: Backends,
-    pub(crate) connected: Connected,
+    #[cfg(feature = "demo")]
+    pub(crate) connected: super::services::Connected,
     pub(crate) running: Running,
 }
 
@@ -31,7 +32,12 @@ impl Stack {
         let backends = Backends::start(config, child_arguments).await?;
         let connected = connect(config).await?;
         let running = Running::start(config, &connected, sources, &ALL).await?;
-        Ok(Self { backends, connected, running })
+        Ok(Self {
+            backends,
+            #[cfg(feature = "demo")]
+            connected,
+            running,
+        })
     }
 
     /// Stops services, then backends.

@@ -30,8 +30,9 @@ pub use mistake::{ConfigErrors, Mistake, MistakeKind};
 pub use secret::Secret;
 pub use settings::{
     AggregatorConfig, ApiConfig, BillingConfig, ClickhouseConfig, Config, IngestConfig, KafkaConfig,
-    PartitionsConfig, WebhookEndpoint, WebhooksConfig,
+    PartitionsConfig, WebhooksConfig,
 };
+pub use webhooks::WebhookEndpoint;
 
 use reader::Reader;
 

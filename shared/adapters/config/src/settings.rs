@@ -12,7 +12,7 @@ use crate::form;
 use crate::reader::{Reader, Section, field};
 use crate::secret::Secret;
 use crate::sources;
-use crate::webhooks;
+use crate::webhooks::{self, WebhookEndpoint};
 
 /// The whole configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,21 +162,6 @@ pub struct BillingConfig {
 pub struct WebhooksConfig {
     /// The endpoints. Default none.
     pub endpoints: Vec<WebhookEndpoint>,
-}
-
-/// One of those who are told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WebhookEndpoint {
-    /// Its name, 1 to 64 of `a-z`, `0-9`, `-` and `_`; how far it is, is kept under it.
-    pub id: String,
-    /// Where messages go: https, or http on this machine.
-    pub url: String,
-    /// What they are signed with: `whsec_` and base64 of 24 to 64 bytes.
-    pub secret: Secret,
-    /// The types that it is told, such as `invoice.issued` or `payment.*`. Default all.
-    pub events: Vec<String>,
-    /// The only customer that it is told of. Default all.
-    pub customer: Option<String>,
 }
 
 impl Default for Config {

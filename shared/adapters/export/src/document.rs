@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use wb_ledger::{Hash, Invoice, InvoiceLine, Note, NoteLine, PeriodDocument, Total};
 use wb_units::Currency;
 
+use crate::entry::Entry;
 use crate::error::ExportError;
-use crate::exporter::Entry;
-use crate::rows::{currency_of, minor_of};
+use crate::money::{currency_of, minor_of};
 
 /// What a note takes from the invoice that it corrects.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,21 +8,11 @@ use wb_ledger::{Event, Hash};
 use crate::cell::{Cell, Column};
 use crate::control::{Control, ControlFile, Totals};
 use crate::document::{Corrected, Document};
+use crate::entry::Entry;
 use crate::error::ExportError;
 use crate::request::{Request, Table};
 use crate::rows::{self, Context};
 use crate::sink::Sink;
-
-/// A winning record of the ledger.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry<'a> {
-    /// The offset of its record.
-    pub ledger_offset: u64,
-    /// The SHA-256 of its record.
-    pub record_hash: Hash,
-    /// What was decided.
-    pub event: &'a Event,
-}
 
 /// A file under way. Its bytes are taken piece by piece, so that no more than one record's rows and one row
 /// group are held, and of each invoice its id and period, for its notes.

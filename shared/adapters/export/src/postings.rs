@@ -6,8 +6,8 @@ use wb_ledger::{Event, postings};
 use wb_units::Currency;
 use wb_units::time::day_of;
 
+use crate::entry::Entry;
 use crate::error::ExportError;
-use crate::exporter::Entry;
 
 /// What an entry puts into one account in one currency.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,8 +8,6 @@ mod lines;
 mod quantity;
 mod usage;
 
-use wb_units::Currency;
-
 use crate::cell::{Cell, Column};
 use crate::control::Totals;
 use crate::document::Document;
@@ -63,21 +61,3 @@ pub(crate) fn write(
 }
 
 pub(crate) use journal::write as write_journal;
-
-pub(crate) fn currency_of(code: &str, place: impl Fn() -> String) -> Result<Currency, ExportError> {
-    Currency::from_code(code).map_err(|_| ExportError::Number {
-        place: place(),
-        field: "currency",
-        given: code.to_owned(),
-        wanted: "currency of the table of currencies",
-    })
-}
-
-pub(crate) fn minor_of(text: &str, place: impl Fn() -> String) -> Result<i128, ExportError> {
-    text.parse().map_err(|_| ExportError::Number {
-        place: place(),
-        field: "amount_minor",
-        given: text.to_owned(),
-        wanted: "whole number of 128 bits",
-    })
-}

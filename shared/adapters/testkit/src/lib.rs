@@ -14,6 +14,7 @@ mod gpus;
 mod historic;
 mod miners;
 mod mining;
+mod plan;
 mod random;
 mod site;
 mod slurm;
@@ -24,7 +25,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-pub use fleet::{FLEET_ASSIGNED_DIFFICULTY, FLEET_ASSIGNED_Q32, FLEET_END_US, FLEET_START_US};
+pub use fleet::{FLEET_ASSIGNED_DIFFICULTY, FLEET_ASSIGNED_Q32};
+pub use plan::{FLEET_END_US, FLEET_START_US};
 pub use random::Random;
 pub use stream::{STREAM_ASSIGNED_DIFFICULTY, STREAM_ASSIGNED_Q32, ShareStream, StreamShare, share_stream};
 

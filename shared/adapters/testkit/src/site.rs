@@ -7,7 +7,7 @@ use wb_units::Micros;
 use wb_units::time::{SECOND_US, SETTLEMENT_INTERVAL_US};
 
 use crate::build::{Builder, Rated};
-use crate::fleet::{FLEET_END_US, FLEET_START_US, MACHINES, SITES};
+use crate::plan::{FLEET_END_US, FLEET_START_US, MACHINES, SITES};
 use crate::random::Random;
 use crate::{Expect, METERS, MINER_AGENT, Part};
 

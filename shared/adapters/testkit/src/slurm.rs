@@ -8,8 +8,8 @@ use wb_metering::gpu::sacct::{self, RowOutcome};
 use wb_units::time::SECOND_US;
 
 use crate::build::{Builder, Rated};
-use crate::fleet::FLEET_START_US;
 use crate::gpus::Job;
+use crate::plan::FLEET_START_US;
 use crate::{Expect, Part, SLURM, TestkitError, read};
 
 const FILE: &str = "slurm/sacct.psv";

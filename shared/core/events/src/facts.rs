@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use wb_proof::hex;
 use wb_proof::stratum_v1;
 
-use crate::input::InputError;
+use crate::refusal::InputError;
 
 /// A site where machines stand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

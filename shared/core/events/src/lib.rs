@@ -9,6 +9,7 @@ pub mod identity;
 pub mod input;
 pub mod output;
 pub mod published;
+mod refusal;
 pub mod topics;
 pub mod u128_bytes;
 

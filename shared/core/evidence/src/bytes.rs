@@ -4,7 +4,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use wb_proof::hex;
 
-use crate::form::LINE_BYTES_MAX;
+/// The longest line: a ledger record of the largest size, every byte of it escaped, is still shorter.
+pub const LINE_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Bytes as they lie in the log.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]

@@ -10,6 +10,7 @@ use wb_ledger::{EvidenceBlock, Hash, canonical};
 use wb_rating::RatedStretch;
 
 use crate::bundle::{Bundle, CommitRecord, DayBlock, EventProof, Sampling};
+use crate::bytes::LINE_BYTES_MAX;
 use crate::subject::Subject;
 
 /// The form that this program writes and reads.
@@ -18,8 +19,6 @@ pub const FORM: u32 = 1;
 pub const PACKED_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// The most that a file may unpack to: it is held in memory twice while it is verified.
 pub const UNPACKED_BYTES_MAX: usize = 512 * 1024 * 1024;
-/// The longest line: a ledger record of the largest size, every byte of it escaped, is still shorter.
-pub const LINE_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// The most events of a bundle: about a kilobyte each with its path.
 pub const EVENTS_MAX: usize = 200_000;
 /// The most blocks of sealed days of a bundle: each holds an event of it, and few lie in more than one day.

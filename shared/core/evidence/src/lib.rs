@@ -23,9 +23,9 @@ mod verify;
 
 pub use build::{BuildError, Builder, CommittedBlock, Material, SealedDay};
 pub use bundle::{Bundle, CommitRecord, DayBlock, EventProof, Sampling};
-pub use bytes::Bytes;
+pub use bytes::{Bytes, LINE_BYTES_MAX};
 pub use form::{
-    BundleError, DAY_BLOCKS_MAX, EVENTS_MAX, FORM, LINE_BYTES_MAX, PACKED_BYTES_MAX, SAMPLES_DEFAULT,
+    BundleError, DAY_BLOCKS_MAX, EVENTS_MAX, FORM, PACKED_BYTES_MAX, SAMPLES_DEFAULT,
     SAMPLES_MAX, UNPACKED_BYTES_MAX,
 };
 pub use report::{Failure, InvoiceHead, Report, Step, StepName};

@@ -5,7 +5,12 @@ use ruint::aliases::U256;
 
 use crate::decimal::{Decimal, DecimalFault, MAX_DECIMAL_CHARS, MAX_EXPONENT};
 use crate::hash::Hash256;
-use crate::target::{D1, D1_Q32};
+
+/// The target of difficulty 1 ("bdiff"): 0xffff * 2^208, which is what compact bits 1d00ffff encode.
+pub const D1: U256 = U256::from_limbs([0, 0, 0, 0xffff_0000]);
+
+/// D1 * 2^32. It fits 256 bits, and so does every quotient of it: no credit has a target that would need a cap.
+pub(crate) const D1_Q32: U256 = U256::from_limbs([0, 0, 0, 0xffff_0000_0000_0000]);
 
 /// Most decimals that [`difficulty_decimal`] writes; more are asked for in vain.
 pub const MAX_DECIMAL_PLACES: usize = 80;

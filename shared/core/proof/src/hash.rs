@@ -2,11 +2,9 @@
 
 use sha2::{Digest, Sha256};
 
+pub use crate::digest::Hash256;
 use crate::hex::{self, HexError};
 use crate::lanes::Chain;
-
-/// A SHA-256d result in internal byte order: as the hash function returns it, little endian when read as a number.
-pub type Hash256 = [u8; 32];
 
 /// A batch was asked for with room for another number of results.
 #[wb_coded::coded]

@@ -23,7 +23,7 @@ mod wide;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use crate::hash::Hash256;
+use crate::digest::Hash256;
 
 /// What the Merkle roots of several shares of one job have in common.
 #[derive(Debug, Clone)]

@@ -20,6 +20,7 @@
 
 mod decimal;
 mod difficulty;
+mod digest;
 mod hash;
 mod header;
 pub mod hex;
@@ -34,7 +35,7 @@ pub mod testing;
 pub mod verdict;
 
 pub use difficulty::{
-    DifficultyError, MAX_DECIMAL_PLACES, achieved_difficulty_decimal, achieved_difficulty_q32,
+    D1, DifficultyError, MAX_DECIMAL_PLACES, achieved_difficulty_decimal, achieved_difficulty_q32,
     difficulty_decimal, expected_hashes, expected_hashes_decimal, parse_difficulty_q32, work_text,
 };
 pub use hash::{
@@ -44,7 +45,7 @@ pub use hash::{
 pub use header::{HEADER_BYTES, Header, HeaderSizeError};
 pub use ruint::aliases::U256;
 pub use share_id::ShareId;
-pub use target::{D1, Target, TargetError, credit_q32_of_target, meets_credit_q32};
+pub use target::{Target, TargetError, credit_q32_of_target, meets_credit_q32};
 pub use verdict::{
     Judgement, MAX_TIME_SKEW_S, Reason, ShareContext, Verdict, judge, judge_batch, judge_hashed,
 };

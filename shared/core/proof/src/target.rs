@@ -4,15 +4,9 @@ use std::fmt;
 
 use ruint::aliases::U256;
 
-use crate::difficulty::difficulty_decimal;
+use crate::difficulty::{D1, D1_Q32, difficulty_decimal};
 use crate::hash::Hash256;
 use crate::hex;
-
-/// The target of difficulty 1 ("bdiff"): 0xffff * 2^208, which is what compact bits 1d00ffff encode.
-pub const D1: U256 = U256::from_limbs([0, 0, 0, 0xffff_0000]);
-
-/// D1 * 2^32. It fits 256 bits, and so does every quotient of it: no credit has a target that would need a cap.
-pub(crate) const D1_Q32: U256 = U256::from_limbs([0, 0, 0, 0xffff_0000_0000_0000]);
 
 /// Why no target can be made.
 #[wb_coded::coded]

@@ -8,8 +8,9 @@ use wb_units::{Interval, Micros};
 use crate::context::{Context, DepositHeld, PrepaidGrant};
 use crate::contract::Contract;
 use crate::error::{ContractError, PeriodError, PriceError, RatingError};
-use crate::line::{Line, input, rate_in};
+use crate::line::{Line, input};
 use crate::prices::{PriceFact, Prices};
+use crate::rate::rate_in;
 use crate::usage::Usage;
 
 /// What one version of a contract was rated from, for its part of a period.

@@ -7,8 +7,8 @@ use wb_units::time::day_of;
 
 use super::Context;
 use crate::cell::{Cell, Column, Kind, day_text};
+use crate::entry::Entry;
 use crate::error::ExportError;
-use crate::exporter::Entry;
 use crate::postings::{Posted, dated, posted};
 use crate::request::{Profile, Request};
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::identity::{EventId, id_of};
-use crate::input::{InputError, InputFault};
+use crate::refusal::{InputError, InputFault};
 
 /// The kind of a fact that voids an event.
 pub const VOID: &str = "void";

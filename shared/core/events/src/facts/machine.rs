@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::input::InputError;
+use crate::refusal::InputError;
 
 /// A machine: a miner or a GPU node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

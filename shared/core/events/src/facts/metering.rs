@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use wb_units::decimal::{self, Excess};
 
-use crate::input::InputError;
+use crate::refusal::InputError;
 
 /// When a site or machine was told to draw less. The fact holds for as long as the window.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use wb_units::decimal::{self, Excess};
 use wb_units::{Currency, Money};
 
-use crate::input::InputError;
+use crate::refusal::InputError;
 
 /// A dated price of a series. It holds from its fact's instant until the next of its series, or until its
 /// fact's end.

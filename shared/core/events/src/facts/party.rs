@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::input::InputError;
+use crate::refusal::InputError;
 
 /// The most lines of an address or of how to pay.
 pub(crate) const LINES_MAX: usize = 8;

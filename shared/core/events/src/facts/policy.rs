@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::input::InputError;
+use crate::refusal::InputError;
 
 /// The kind of this fact.
 pub const DATA_POLICY: &str = "data_policy";

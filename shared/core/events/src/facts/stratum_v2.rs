@@ -5,7 +5,7 @@ use wb_proof::stratum_v1::WireError;
 use wb_proof::stratum_v2::{self, ChannelKind, ChannelText, JobText, WorkText};
 
 use super::{Session, as_hex_error};
-use crate::input::InputError;
+use crate::refusal::InputError;
 
 /// The protocol of a session that is a standard channel, and of a job with a fixed Merkle root.
 pub const STANDARD: &str = "stratum_v2_standard";

@@ -12,7 +12,7 @@ use super::constants::{
 };
 use super::wide::{round, sixteen_rounds, wide_kernel};
 use super::{Kernel, RootWork};
-use crate::hash::Hash256;
+use crate::digest::Hash256;
 
 const LANES: usize = 8;
 

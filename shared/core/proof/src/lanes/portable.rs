@@ -4,7 +4,7 @@ use sha2::block_api::compress256;
 
 use super::constants::{DIGEST_BITS, HEADER_BITS, INITIAL, NODE_BITS};
 use super::{Kernel, RootWork};
-use crate::hash::Hash256;
+use crate::digest::Hash256;
 
 /// The kernel; there is no CPU without what it needs.
 pub(super) fn kernel() -> Kernel {

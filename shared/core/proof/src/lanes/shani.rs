@@ -11,7 +11,7 @@ use std::arch::x86_64::*;
 
 use super::constants::{DIGEST_BITS, END, HEADER_BITS, INITIAL, K, NODE_PADDING};
 use super::{Kernel, RootWork, SHA_NI};
-use crate::hash::Hash256;
+use crate::digest::Hash256;
 
 /// Messages at a time.
 const WAYS: usize = 2;

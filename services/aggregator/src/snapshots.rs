@@ -1,0 +1,34 @@
+//! When a partition's state is saved.
+
+use std::time::{Duration, Instant};
+
+/// Snapshots are at least this far apart.
+const SNAPSHOT_EVERY: Duration = Duration::from_secs(30);
+/// And so many times as long as the last one took, so that they take a twentieth of the time.
+const SNAPSHOT_PAUSE_FACTOR: u32 = 20;
+
+/// When the next snapshot is due.
+#[derive(Debug)]
+pub(crate) struct Snapshots {
+    due: Instant,
+    /// The next block of the cursor that was saved last.
+    pub(crate) saved_block: u64,
+}
+
+impl Default for Snapshots {
+    fn default() -> Self {
+        Self { due: Instant::now() + SNAPSHOT_EVERY, saved_block: 0 }
+    }
+}
+
+impl Snapshots {
+    pub(crate) fn are_due(&self) -> bool {
+        Instant::now() >= self.due
+    }
+
+    /// Notes that the cursor before a block was saved, in a time.
+    pub(crate) fn saved(&mut self, next_block: u64, took: Duration) {
+        self.due = Instant::now() + SNAPSHOT_EVERY.max(took.saturating_mul(SNAPSHOT_PAUSE_FACTOR));
+        self.saved_block = next_block;
+    }
+}
