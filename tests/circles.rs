@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::texts;
 
 /// Circles that stay: the crate's folder, the files, and why.
-const ACCEPTED: [(&str, &[&str], &str); 8] = [
+const ACCEPTED: [(&str, &[&str], &str); 7] = [
     (
         "shared/core/ledger",
         &[
@@ -72,11 +72,6 @@ const ACCEPTED: [(&str, &[&str], &str); 8] = [
         "services/clickhouse-embedded",
         &["ffi/connection.rs", "ffi/streams.rs"],
         "a connection opens streams, and a stream keeps its connection",
-    ),
-    (
-        "shared/adapters/clickhouse",
-        &["corrections.rs", "read/parts.rs", "sealed.rs"],
-        "what is read is what corrections and seals leave of the tables",
     ),
     (
         "shared/adapters/clickhouse",

@@ -31,7 +31,7 @@ pub use adjust::Adjusted;
 pub use backtest::{Backtest, ComponentAmounts};
 pub use close::{CloseRequest, Progress};
 pub use evidence::InvoiceEvidence;
-pub use running::{RunningBill, RunningBills, RunningPace, RunningPass};
+pub use running::{RunningBills, RunningPace, RunningPass};
 
 /// Closes periods and issues invoices.
 ///

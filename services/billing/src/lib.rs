@@ -26,13 +26,14 @@ pub mod ports;
 mod projector;
 mod reference;
 mod run;
+mod running_bill;
 pub mod timeline;
 mod usage;
 
 pub use bill::{Bill, Completeness};
 pub use biller::{
-    Adjusted, Backtest, Biller, CloseRequest, ComponentAmounts, Done, InvoiceEvidence,
-    Progress, Recomputed, RunningBill, RunningBills, RunningPace, RunningPass, Signature,
+    Adjusted, Backtest, Biller, CloseRequest, ComponentAmounts, Done, InvoiceEvidence, Progress, Recomputed,
+    RunningBills, RunningPace, RunningPass, Signature,
 };
 pub use error::{BillerError, ContractFailure, PortError};
 pub use issued::{Issued, IssuedAs};
@@ -40,3 +41,4 @@ pub use journal::{HistoryEntry, IssuedDocument, NoteDocument};
 pub use parties::{CustomerName, IssuerName, Named};
 pub use projector::Projector;
 pub use run::run;
+pub use running_bill::RunningBill;

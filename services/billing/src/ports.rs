@@ -11,8 +11,8 @@ use wb_ledger::{ChainHead, EvidenceBlock, WonRecord};
 use wb_rating::WorkSlice;
 use wb_units::{Interval, Micros};
 
-use crate::biller::RunningBill;
 use crate::error::PortError;
+use crate::running_bill::RunningBill;
 
 /// The topic `ledger`: one partition, never expires.
 pub trait LedgerLog: Send + Sync {

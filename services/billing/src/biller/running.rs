@@ -17,25 +17,13 @@ use wb_units::Micros;
 use wb_units::time::{interval_start, rfc3339};
 
 use super::{Biller, Drawn, balances_of};
-use crate::bill::{Completeness, bill};
+use crate::bill::bill;
 use crate::error::BillerError;
 use crate::journal::Journal;
 use crate::ports::{Clock, CutSource, LedgerLog, Touched, UsageStore};
 use crate::reference::{PeriodTerms, Reference};
+use crate::running_bill::RunningBill;
 use crate::usage::Balances;
-
-/// What a contract would be billed for a month so far.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunningBill {
-    /// Up to where events counted.
-    pub cut: u64,
-    /// Up to where the month was computed: a settlement boundary, or its end.
-    pub until_us: Micros,
-    /// The bill in the form of an invoice without a number.
-    pub document: Invoice,
-    /// How much of what should have come has come.
-    pub completeness: Completeness,
-}
 
 /// How much a pass may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
