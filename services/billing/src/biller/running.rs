@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tracing::warn;
-use wb_ledger::{Draft, Invoice};
+use wb_ledger::Draft;
 use wb_rating::Period;
 use wb_units::Micros;
 use wb_units::time::{interval_start, rfc3339};

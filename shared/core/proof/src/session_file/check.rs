@@ -2,12 +2,13 @@
 
 use super::{ExpectedVerdict, SessionCase};
 use crate::decimal::Decimal;
+use crate::difficulty::D1;
 use crate::difficulty::achieved_difficulty_decimal;
 use crate::hash::display_hash;
 use crate::header::Header;
 use crate::hex;
 use crate::stratum_v1::rebuild;
-use crate::target::{D1, Target};
+use crate::target::Target;
 use crate::verdict::{Judgement, Reason, ShareContext, Verdict, judge};
 use ruint::aliases::U256;
 
