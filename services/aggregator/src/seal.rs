@@ -5,7 +5,7 @@
 //! then names the seal of all days. A pass that another aggregator overtakes gives up: of two passes
 //! the one with the higher cut always comes to its end.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::watch;
 use wb_clickhouse::Store;

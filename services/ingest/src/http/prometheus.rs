@@ -10,8 +10,6 @@ use axum::extract::{Request, State};
 use axum::http::{StatusCode, header as names};
 use axum::response::{IntoResponse, Response};
 use wb_auth::Source;
-use wb_events::Event;
-use wb_events::input;
 use wb_events::wire::{EnergyReading, GpuSpan, event::Body as EventBody};
 use wb_metering::gpu::dcgm;
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use wb_units::time::SECOND_US;
 
 use crate::build::Builder;
-use crate::fleet::{FLEET_END_US, FLEET_START_US};
+use crate::plan::{FLEET_END_US, FLEET_START_US};
 use crate::{Expect, MINER_AGENT, Part, TestkitError, read};
 
 /// Seconds after the fleet's start at which some machines are switched off.

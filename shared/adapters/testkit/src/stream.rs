@@ -7,10 +7,9 @@ use wb_units::Micros;
 
 use crate::TestkitError;
 use crate::build::{Builder, Rated};
-use crate::fleet::{
-    FLEET_START_US, NBITS, invented_block_hash, job, job_body, seconds, session, session_body,
-};
+use crate::fleet::{NBITS, invented_block_hash, job, job_body, seconds, session, session_body};
 use crate::mining::nonces;
+use crate::plan::FLEET_START_US;
 use crate::random::Random;
 
 /// The difficulty assigned to each session of the stream: 2^-28, 16 hashes for a share.
