@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::texts;
 
 /// Circles that stay: the crate's folder, the files, and why.
-const ACCEPTED: [(&str, &[&str], &str); 7] = [
+const ACCEPTED: [(&str, &[&str], &str); 6] = [
     (
         "shared/core/ledger",
         &[
@@ -47,11 +47,6 @@ const ACCEPTED: [(&str, &[&str], &str); 7] = [
         "shared/core/statistics",
         &["gamma.rs", "normal.rs"],
         "the normal distribution is a case of the gamma function, whose tails begin at its quantiles",
-    ),
-    (
-        "shared/core/evidence",
-        &["bundle.rs", "form.rs"],
-        "a bundle says its form, and the form is that of a bundle",
     ),
     (
         "services/clickhouse-embedded",

@@ -25,8 +25,8 @@ pub use build::{BuildError, Builder, CommittedBlock, Material, SealedDay};
 pub use bundle::{Bundle, CommitRecord, DayBlock, EventProof, Sampling};
 pub use bytes::{Bytes, LINE_BYTES_MAX};
 pub use form::{
-    BundleError, DAY_BLOCKS_MAX, EVENTS_MAX, FORM, PACKED_BYTES_MAX, SAMPLES_DEFAULT,
-    SAMPLES_MAX, UNPACKED_BYTES_MAX,
+    BundleError, DAY_BLOCKS_MAX, EVENTS_MAX, FORM, PACKED_BYTES_MAX, SAMPLES_DEFAULT, SAMPLES_MAX,
+    UNPACKED_BYTES_MAX,
 };
 pub use report::{Failure, InvoiceHead, Report, Step, StepName};
 pub use sample::{Draw, Target, draws};
