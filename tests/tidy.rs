@@ -334,7 +334,9 @@ fn is_product(path: &str) -> bool {
     let of_tests = path.ends_with("tests.rs")
         || path.contains("/tests/")
         || path.starts_with("shared/adapters/testkit/");
-    ["shared/", "services/", "demo/"].iter().any(|group| path.starts_with(group)) && path.contains("/src/") && !of_tests
+    ["shared/", "services/", "demo/"].iter().any(|group| path.starts_with(group))
+        && path.contains("/src/")
+        && !of_tests
 }
 
 /// A Rust file without comments and without the tests at its end.

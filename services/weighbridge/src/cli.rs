@@ -10,8 +10,8 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 #[cfg(feature = "demo")]
 use crate::commands::demo;
 use crate::commands::{
-    Installation, alarm, bill, connect, contract, correct, explain, export, import, needs_of,
-    quarantine, replay, report, rules, run, scrub, seal, serve, share, source_key, token, up, webhooks,
+    Installation, alarm, bill, connect, contract, correct, explain, export, import, needs_of, quarantine,
+    replay, report, rules, run, scrub, seal, serve, share, source_key, token, up, webhooks,
 };
 
 #[cfg(test)]

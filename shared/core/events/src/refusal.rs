@@ -73,4 +73,3 @@ impl InputError {
         Self { code, field: field.into(), reason: reason.into() }
     }
 }
-
