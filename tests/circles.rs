@@ -29,6 +29,7 @@ const ACCEPTED: [(&str, &[&str], &str); 6] = [
             "review.rs",
             "state.rs",
             "statement.rs",
+            "terms.rs",
         ],
         "one state machine: a command is decided on the state, gives events, and events make the state; each subject has \
          its commands, events and rules in one file",
