@@ -76,7 +76,7 @@ pub(crate) async fn bill<S: UsageStore>(
             deposits,
             usage,
         };
-        let rated = stretch.rate()?;
+        let rated = stretch.rate_by(&part.contract)?;
         balances.add(&rated);
         lines.extend(rated);
         stretches.push(stretch);
@@ -102,9 +102,9 @@ pub(crate) async fn bill<S: UsageStore>(
         committed.extend(store.blocks(&above, sealed.cut, cut).await?);
     }
     let billed = Billed {
-        legal_entity: contract.legal_entity,
-        customer_id: contract.customer_id,
-        contract_id: contract.contract_id,
+        legal_entity: contract.legal_entity.clone(),
+        customer_id: contract.customer_id.clone(),
+        contract_id: contract.contract_id.clone(),
         contract_versions,
         period: PeriodDocument::from(&period),
         terms,

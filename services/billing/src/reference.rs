@@ -3,6 +3,7 @@
 mod facts;
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
 use wb_ledger::{Hash, canonical};
@@ -18,10 +19,17 @@ pub(crate) use facts::{Dated, Facts};
 
 /// Contracts and assignments at a cut.
 pub(crate) struct Reference {
-    contracts: BTreeMap<String, Vec<Span>>,
+    contracts: BTreeMap<String, Vec<Version>>,
     assignments: BTreeMap<String, Vec<Assignment>>,
     /// Everything else that a bill may rest on.
     pub(crate) facts: Facts,
+}
+
+/// A recorded version of a contract.
+struct Version {
+    span: Span,
+    /// Its document, read at the first use: most versions of most contracts are in no bill at hand.
+    contract: OnceLock<Arc<Contract>>,
 }
 
 /// A machine assigned to a contract.
@@ -41,7 +49,7 @@ struct AssignmentBody {
 /// One version of a contract and the part of the period it governs.
 #[derive(Clone)]
 pub(crate) struct Terms {
-    pub(crate) contract: Contract,
+    pub(crate) contract: Arc<Contract>,
     /// The document, as it was recorded.
     pub(crate) body: String,
     pub(crate) digest: Hash,
@@ -63,7 +71,10 @@ impl Reference {
         kinds.extend(facts::KINDS);
         let mut rows = store.recorded(&kinds, cut).await?.facts;
         let mut take = |kind: &str| rows.remove(kind).unwrap_or_default();
-        let contracts = timelines(take("contract"));
+        let contracts = timelines(take("contract"))
+            .into_iter()
+            .map(|(id, spans)| (id, spans.into_iter().map(Version::new).collect()))
+            .collect();
         let mut assignments: BTreeMap<String, Vec<Assignment>> = BTreeMap::new();
         for (machine_id, spans) in timelines(take("assignment")) {
             for span in spans {
@@ -96,7 +107,7 @@ impl Reference {
             customer_id: String,
         }
         let latest = self.contracts.get(contract_id)?.last()?;
-        serde_json::from_str::<Named>(&latest.body).ok().map(|named| named.customer_id)
+        serde_json::from_str::<Named>(&latest.span.body).ok().map(|named| named.customer_id)
     }
 
     /// The month `text` in the contract's zone with the versions in effect in it; `None` where the
@@ -104,11 +115,12 @@ impl Reference {
     ///
     /// The zone is that of the latest version in effect. Versions of equal text are one.
     pub(crate) fn terms_of(&self, contract_id: &str, text: &str) -> Result<Option<PeriodTerms>, BillerError> {
-        let spans = self.contracts.get(contract_id).map(Vec::as_slice).unwrap_or_default();
+        let versions = self.contracts.get(contract_id).map(Vec::as_slice).unwrap_or_default();
         let mut found: Option<PeriodTerms> = None;
-        for span in spans.iter().rev() {
+        for version in versions.iter().rev() {
+            let span = &version.span;
             let Some(later) = &mut found else {
-                let contract = parse(contract_id, span)?;
+                let contract = version.contract_of(contract_id)?;
                 let period = Period::month(text, &contract.time_zone)?;
                 if let Some(interval) = span.interval.intersect(&period.interval) {
                     let terms = vec![terms(contract, span, interval)?];
@@ -117,12 +129,12 @@ impl Reference {
                 continue;
             };
             let Some(interval) = span.interval.intersect(&later.period.interval) else { continue };
-            let contract = parse(contract_id, span)?;
+            let contract = version.contract_of(contract_id)?;
             check_unchanged(&contract, later)?;
             later.terms.push(terms(contract, span, interval)?);
         }
         if let Some(found) = &found {
-            check_versions(contract_id, spans, found.period.interval)?;
+            check_versions(contract_id, versions, found.period.interval)?;
         }
         Ok(found.map(|mut found| {
             found.terms.reverse();
@@ -144,19 +156,19 @@ impl Reference {
         text: &str,
     ) -> Result<Option<PeriodTerms>, BillerError> {
         let contract = Contract::parse(body)?;
-        let spans = self.contracts.get(&contract.contract_id).map(Vec::as_slice).unwrap_or_default();
+        let versions = self.contracts.get(&contract.contract_id).map(Vec::as_slice).unwrap_or_default();
         let period = Period::month(text, &contract.time_zone)?;
         // The block of what was recorded stands for the document: there is none that holds it.
-        let Some(span) = spans.last() else { return Ok(None) };
-        let span = Span { body: body.to_owned(), ..span.clone() };
-        let terms = vec![terms(contract, &span, period.interval)?];
+        let Some(latest) = versions.last() else { return Ok(None) };
+        let span = Span { body: body.to_owned(), ..latest.span.clone() };
+        let terms = vec![terms(Arc::new(contract), &span, period.interval)?];
         Ok(Some(PeriodTerms { period, terms }))
     }
 
     /// The documents of a contract: from when each holds, and its text.
     pub(crate) fn documents_of(&self, contract_id: &str) -> Vec<(i64, String)> {
-        let spans = self.contracts.get(contract_id).into_iter().flatten();
-        spans.map(|span| (span.interval.start_us, span.body.clone())).collect()
+        let versions = self.contracts.get(contract_id).into_iter().flatten();
+        versions.map(|version| (version.span.interval.start_us, version.span.body.clone())).collect()
     }
 
     /// All assignments of a time: contract, machine and the part of the time.
@@ -193,16 +205,33 @@ impl Reference {
     }
 }
 
-fn parse(contract_id: &str, span: &Span) -> Result<Contract, BillerError> {
-    let contract = Contract::parse(&span.body)?;
-    if contract.contract_id == contract_id {
-        return Ok(contract);
+impl Version {
+    fn new(span: Span) -> Self {
+        Self { span, contract: OnceLock::new() }
     }
-    let detail = format!("its body is of contract {}", contract.contract_id);
-    Err(BillerError::Fact { kind: "contract", entity: contract_id.to_owned(), detail })
+
+    fn document(&self) -> Result<&Arc<Contract>, ContractError> {
+        match self.contract.get() {
+            Some(contract) => Ok(contract),
+            None => {
+                let contract = Arc::new(Contract::parse(&self.span.body)?);
+                Ok(self.contract.get_or_init(|| contract))
+            }
+        }
+    }
+
+    /// Its document, which must be of the contract that it was recorded for.
+    fn contract_of(&self, contract_id: &str) -> Result<Arc<Contract>, BillerError> {
+        let contract = self.document()?;
+        if contract.contract_id == contract_id {
+            return Ok(Arc::clone(contract));
+        }
+        let detail = format!("its body is of contract {}", contract.contract_id);
+        Err(BillerError::Fact { kind: "contract", entity: contract_id.to_owned(), detail })
+    }
 }
 
-fn terms(contract: Contract, span: &Span, interval: Interval) -> Result<Terms, BillerError> {
+fn terms(contract: Arc<Contract>, span: &Span, interval: Interval) -> Result<Terms, BillerError> {
     let digest = canonical::digest_of_text(&span.body).map_err(|error| BillerError::Fact {
         kind: "contract",
         entity: contract.contract_id.clone(),
@@ -213,21 +242,26 @@ fn terms(contract: Contract, span: &Span, interval: Interval) -> Result<Terms, B
 
 /// The documents that say from when they hold agree with each other, and with the facts that hold them:
 /// no two hold at once. Those that touch the period are looked at, and the one before it.
-fn check_versions(contract_id: &str, spans: &[Span], period: Interval) -> Result<(), BillerError> {
-    let first = spans.partition_point(|span| span.interval.end_us <= period.start_us).saturating_sub(1);
-    let mut dated = Vec::new();
-    for span in spans.iter().skip(first).take_while(|span| span.interval.start_us < period.end_us) {
+fn check_versions(contract_id: &str, versions: &[Version], period: Interval) -> Result<(), BillerError> {
+    let ended = |version: &Version| version.span.interval.end_us <= period.start_us;
+    let first = versions.partition_point(ended).saturating_sub(1);
+    let mut dated: Vec<&Contract> = Vec::new();
+    for version in versions.iter().skip(first) {
+        let begins_us = version.span.interval.start_us;
+        if begins_us >= period.end_us {
+            break;
+        }
         // One that cannot be read is refused where it is billed by.
-        let Ok(contract) = Contract::parse(&span.body) else { continue };
+        let Ok(contract) = version.document() else { continue };
         let Some(from_us) = contract.effective_from_us else { continue };
-        if boundary_at_or_after(from_us) != span.interval.start_us {
+        if boundary_at_or_after(from_us) != begins_us {
             return Err(BillerError::Fact {
                 kind: "contract",
                 entity: contract_id.to_owned(),
                 detail: format!(
                     "its document holds from {}, but the fact takes effect at {}; both name one instant",
                     rfc3339(from_us),
-                    rfc3339(span.interval.start_us)
+                    rfc3339(begins_us)
                 ),
             });
         }
@@ -236,7 +270,7 @@ fn check_versions(contract_id: &str, spans: &[Span], period: Interval) -> Result
     if dated.len() < 2 {
         return Ok(());
     }
-    match Versions::new(dated) {
+    match Versions::new(dated.into_iter().cloned().collect()) {
         Err(error @ ContractError::Overlap { .. }) => Err(error.into()),
         // Numbers of versions are for people; which one holds follows from its fact.
         _ => Ok(()),

@@ -71,13 +71,20 @@ impl RatedStretch {
     /// # Errors
     /// [`StretchError`] where the contract, the period, a price or the usage cannot be.
     pub fn rate(&self) -> Result<Vec<Line>, StretchError> {
-        let contract = Contract::parse(&self.contract)?;
+        self.rate_by(&Contract::parse(&self.contract)?)
+    }
+
+    /// [`Self::rate`] for whoever has read the stretch's own document already.
+    ///
+    /// # Errors
+    /// As [`Self::rate`], but for the contract.
+    pub fn rate_by(&self, contract: &Contract) -> Result<Vec<Line>, StretchError> {
         let period = Interval { start_us: self.period_start_us, end_us: self.period_end_us };
         let stretch = Interval { start_us: self.start_us, end_us: self.end_us };
         let mut context = Context::new(period, stretch)?.with_prices(Prices::new(self.prices.clone())?);
         context.grants.clone_from(&self.grants);
         context.deposits.clone_from(&self.deposits);
-        let mut lines = rate_in(&contract, &context, &self.usage)?;
+        let mut lines = rate_in(contract, &context, &self.usage)?;
         for line in &mut lines {
             if self.start_us != self.period_start_us {
                 line.id = format!("{}@{}", line.id, self.start_us);
@@ -174,6 +181,7 @@ mod tests {
         let text = serde_json::to_string(&kept).unwrap();
         let again: RatedStretch = serde_json::from_str(&text).unwrap();
         assert_eq!(again, kept);
+        assert_eq!(again.rate_by(&Contract::parse(&kept.contract).unwrap()).unwrap(), lines);
         assert_eq!(rate_stretches(&[again]).unwrap(), lines);
         let mut changed = kept.clone();
         changed.usage.energy[0].energy_mwh += 100_000;
