@@ -21,10 +21,9 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 use wb_auth::{TenantScope, Verifier};
-use wb_clickhouse::read::{LedgerBody, RecordPlace};
-use wb_clickhouse::{Cut, Read, Store, StoreError};
+use wb_clickhouse::read::RecordPlace;
+use wb_clickhouse::{Cut, Read, Store};
 use wb_export::{Control, Entry, ExportError, Exporter, Format, Request, Table};
-use wb_ledger::{Event, Hash};
 
 use crate::config::Limits;
 use crate::error::ApiError;
@@ -210,28 +209,12 @@ impl Export {
         if self.places.is_empty() {
             return Ok(false);
         }
-        let records = self.read.records_at(self.exporter.request().table().kinds(), &self.places).await?;
-        self.places.drain(..records.len());
-        for record in &records {
-            self.push(record)?;
+        let kinds = self.exporter.request().table().kinds();
+        for entry in self.read.entries_at(kinds, &mut self.places).await? {
+            let (ledger_offset, record_hash) = (entry.ledger_offset, entry.record_hash);
+            self.exporter.push(&Entry { ledger_offset, record_hash, event: &entry.event })?;
         }
         Ok(true)
-    }
-
-    fn push(&mut self, record: &LedgerBody) -> Result<(), ApiError> {
-        let refuse = |problem: String| StoreError::Row { table: "ledger", problem };
-        let body = serde_json::from_str(&record.body)
-            .map_err(|error| refuse(format!("offset {} holds no JSON: {error}", record.ledger_offset)))?;
-        let event = Event::read(&record.kind, &body)
-            .map_err(|error| refuse(format!("offset {}: {error}", record.ledger_offset)))?;
-        // The second wall: the column decided which rows are read, the document decides again.
-        let own =
-            self.read.scope().customer().is_none_or(|customer| customer.as_str() == event.customer_id());
-        if own {
-            let record_hash = Hash::from_bytes(record.record_hash);
-            self.exporter.push(&Entry { ledger_offset: record.ledger_offset, record_hash, event: &event })?;
-        }
-        Ok(())
     }
 
     async fn control(mut self) -> Result<Control, ApiError> {

@@ -2,11 +2,11 @@
 
 mod averages;
 mod context;
+mod invoices;
 mod luck;
 mod pages;
 mod query;
 mod report;
-mod running;
 mod series;
 mod statistics;
 mod time;

@@ -11,11 +11,12 @@ pub(crate) struct Reading {
     principal: Principal,
     store: Store,
     read: OnceCell<Read>,
+    ledger_end: OnceCell<u64>,
 }
 
 impl Reading {
     pub(crate) fn new(principal: Principal, store: Store) -> Self {
-        Self { principal, store, read: OnceCell::new() }
+        Self { principal, store, read: OnceCell::new(), ledger_end: OnceCell::new() }
     }
 
     pub(super) fn principal(&self) -> &Principal {
@@ -29,5 +30,13 @@ impl Reading {
             Ok::<_, ApiError>(self.store.read(self.principal.scope.clone(), cut))
         };
         self.read.get_or_try_init(|| choose).await.map_err(graphql)
+    }
+
+    /// Up to where this request reads the ledger, which has its own end. It is found at the first use, once for all
+    /// fields.
+    pub(super) async fn ledger_end(&self) -> async_graphql::Result<u64> {
+        let read = self.read().await?;
+        let end = async { read.own_ledger_end().await.map_err(ApiError::from) };
+        self.ledger_end.get_or_try_init(|| end).await.copied().map_err(graphql)
     }
 }

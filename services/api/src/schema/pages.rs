@@ -3,9 +3,9 @@
 use async_graphql::SimpleObject;
 use wb_clickhouse::read::{self, PAGE_MAX_ROWS, PageRequest};
 
-use super::running::RunningBill;
+use super::invoices::{InvoiceView, RunningBillView};
 use super::statistics::WorkerStatistics;
-use super::types::{Customer, Invoice, Machine, Site};
+use super::types::{Customer, Machine, Site};
 use crate::error::{ApiError, graphql};
 
 /// Rows of a page where the query names no number.
@@ -25,9 +25,9 @@ pub(super) fn page_cost(first: Option<i32>, child: usize) -> usize {
 }
 
 macro_rules! page {
-    ($(#[$attribute:meta])* $name:ident of $node:ident) => {
+    ($(#[$attribute:meta])* $name:ident of $node:ident from $row:ty) => {
         $(#[$attribute])*
-        #[derive(Debug, SimpleObject)]
+        #[derive(SimpleObject)]
         pub(crate) struct $name {
             /// The rows.
             pub(crate) nodes: Vec<$node>,
@@ -37,8 +37,8 @@ macro_rules! page {
             pub(crate) has_next_page: bool,
         }
 
-        impl From<read::Page<read::$node>> for $name {
-            fn from(page: read::Page<read::$node>) -> Self {
+        impl From<read::Page<$row>> for $name {
+            fn from(page: read::Page<$row>) -> Self {
                 Self {
                     nodes: page.rows.into_iter().map($node::from).collect(),
                     end_cursor: page.end_cursor,
@@ -51,23 +51,23 @@ macro_rules! page {
 
 page! {
     /// A page of sites.
-    SitePage of Site
+    SitePage of Site from read::Site
 }
 page! {
     /// A page of machines.
-    MachinePage of Machine
+    MachinePage of Machine from read::Machine
 }
 page! {
     /// A page of customers.
-    CustomerPage of Customer
+    CustomerPage of Customer from read::Customer
 }
 page! {
     /// A page of invoices, in the order of their issue.
-    InvoicePage of Invoice
+    InvoicePage of InvoiceView from wb_ledger::InvoiceHistory
 }
 page! {
     /// A page of running bills, in order of contract and month.
-    RunningBillPage of RunningBill
+    RunningBillPage of RunningBillView from read::RunningBill
 }
 
 /// A page of machines' statistics.

@@ -6,16 +6,16 @@ use wb_metering::report::period::ReportPeriod;
 
 use super::averages::{HashrateAverages, averages_cost};
 use super::context::Reading;
+use super::invoices::{InvoiceView, RunningBillView};
 use super::luck::{self, ChainLuck};
 use super::pages::{
     CustomerPage, InvoicePage, MachinePage, RunningBillPage, SitePage, WorkerStatisticsPage, page_cost,
     page_request,
 };
 use super::report::{self, Report};
-use super::running::RunningBill;
 use super::series::{buckets, selection, series_cost, whole};
 use super::time::Time;
-use super::types::{Customer, EnergyPoint, HashratePoint, Invoice, VerdictCount, Viewer};
+use super::types::{Customer, EnergyPoint, HashratePoint, VerdictCount, Viewer};
 use crate::error::{ApiError, graphql};
 
 /// Groups of verdict, reason and chain that one count may give, for its cost.
@@ -29,7 +29,7 @@ pub(crate) struct Query;
 /// allows.
 #[Object]
 impl Query {
-    /// The cut of this request: the offset in `names` before which a block must be named to count.
+    /// The cut of this request: the offset in `commits` before which a block must be committed to count.
     async fn cut(&self, context: &Context<'_>) -> async_graphql::Result<String> {
         Ok(reading(context)?.read().await?.cut().0.to_string())
     }
@@ -243,8 +243,9 @@ impl Query {
         #[graphql(desc = "The endCursor of the page before.")] after: Option<String>,
     ) -> async_graphql::Result<InvoicePage> {
         let page = page_request(first, after)?;
-        let read = reading(context)?.read().await?;
-        Ok(read.invoices(&page, period.as_deref()).await.map_err(failed)?.into())
+        let reading = reading(context)?;
+        let (read, ledger_end) = (reading.read().await?, reading.ledger_end().await?);
+        Ok(read.invoices(&page, period.as_deref(), ledger_end).await.map_err(failed)?.into())
     }
 
     /// One invoice; null where you have none of that id.
@@ -252,9 +253,10 @@ impl Query {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "The invoice's id.")] id: String,
-    ) -> async_graphql::Result<Option<Invoice>> {
-        let found = reading(context)?.read().await?.invoice(&id).await.map_err(failed)?;
-        Ok(found.map(Invoice::from))
+    ) -> async_graphql::Result<Option<InvoiceView>> {
+        let reading = reading(context)?;
+        let (read, ledger_end) = (reading.read().await?, reading.ledger_end().await?);
+        Ok(read.invoice(&id, ledger_end).await.map_err(failed)?.map(InvoiceView::from))
     }
 
     /// What your contracts would be billed for their open months so far; all contracts for an operator.
@@ -276,12 +278,12 @@ impl Query {
         &self,
         context: &Context<'_>,
         #[graphql(desc = "The contract's id.")] contract_id: String,
-    ) -> async_graphql::Result<Option<RunningBill>> {
+    ) -> async_graphql::Result<Option<RunningBillView>> {
         // A contract has two open months at most, and rows of those it had before.
         let page = PageRequest::new(PAGE_MAX_ROWS, None).map_err(failed)?;
         let read = reading(context)?.read().await?;
         let found = read.running_bills(&page, None, Some(&contract_id)).await.map_err(failed)?;
-        Ok(found.rows.into_iter().next_back().map(RunningBill::from))
+        Ok(found.rows.into_iter().next_back().map(RunningBillView::from))
     }
 }
 

@@ -7,6 +7,7 @@
 //! know, fails the test: a new field cannot be added without being covered.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod books;
 mod exports;
 mod fixture;
 mod generate;
@@ -99,6 +100,7 @@ async fn no_field_shows_a_customer_what_is_anothers() {
     assert_eq!(beyond, customer_only, "the operator is shown everything but a customer of its own");
     work_adds_up(&both).await;
     exports::keep_to_the_scope(&both, &only_a, &only_b).await;
+    books::stand_as_the_ledger_says(&world).await;
     world.stop().await;
 }
 

@@ -105,12 +105,6 @@ impl State {
         Ok(())
     }
 
-    pub(crate) fn apply_overdue(&mut self, event: &InvoiceOverdue) {
-        if let Some(item) = self.items.get_mut(&event.invoice_id) {
-            item.overdue_us = Some(event.at_us);
-        }
-    }
-
     pub(crate) fn decide_late_fee(&self, invoice_id: &str, at_us: i64) -> Result<Vec<Event>, Refusal> {
         let item = self.standing_item(invoice_id)?;
         let ppm_per_month = item.late_fee_ppm;
@@ -149,23 +143,6 @@ impl State {
         Ok(())
     }
 
-    pub(crate) fn apply_late_fee(
-        &mut self,
-        invoice_id: &str,
-        (from_us, to_us, ppm): (i64, i64, u32),
-        base: &[Amount],
-        note: &Note,
-    ) {
-        let Some(item) = self.items.get_mut(invoice_id) else { return };
-        for amount in base {
-            let fees = item.fees.entry(amount.currency.clone()).or_default();
-            fees.until_us = to_us;
-            fees.exact += exact(amount, from_us, to_us, ppm).unwrap_or(0);
-            let charged = note.lines.iter().filter(|line| line.currency == amount.currency);
-            fees.charged_minor += charged.map(|line| line.amount_minor.0).sum::<i128>();
-        }
-    }
-
     pub(crate) fn decide_write_off(&self, invoice_id: &str, at_us: i64) -> Result<Vec<Event>, Refusal> {
         let item = self.standing_item(invoice_id)?;
         let event = InvoiceWrittenOff {
@@ -193,14 +170,23 @@ impl State {
         }
         Ok(())
     }
+}
 
-    pub(crate) fn apply_write_off(&mut self, event: &InvoiceWrittenOff) {
-        let Some(item) = self.items.get_mut(&event.invoice_id) else { return };
-        for amount in &event.amounts {
-            item.balances.entry(amount.currency.clone()).or_default().written_off_minor +=
-                amount.amount_minor.0;
+impl Item {
+    /// Counts a late fee that its note charges.
+    pub(crate) fn take_late_fee(
+        &mut self,
+        (from_us, to_us, ppm): (i64, i64, u32),
+        base: &[Amount],
+        note: &Note,
+    ) {
+        for amount in base {
+            let fees = self.fees.entry(amount.currency.clone()).or_default();
+            fees.until_us = to_us;
+            fees.exact += exact(amount, from_us, to_us, ppm).unwrap_or(0);
+            let charged = note.lines.iter().filter(|line| line.currency == amount.currency);
+            fees.charged_minor += charged.map(|line| line.amount_minor.0).sum::<i128>();
         }
-        item.written_off = true;
     }
 }
 

@@ -177,6 +177,18 @@ macro_rules! events {
                 .map_err(|error| EventError::Form { kind: self.kind().to_owned(), detail: error.to_string() })
             }
 
+            /// Reads the event of a record from the text of its body.
+            ///
+            /// # Errors
+            /// As [`Self::read`].
+            pub fn read_text(kind: &str, body: &str) -> Result<Self, EventError> {
+                match kind {
+                    $($kind => serde_json::from_str::<$body>(body).map(Self::$variant),)*
+                    _ => return Err(EventError::UnknownKind { kind: kind.to_owned() }),
+                }
+                .map_err(|error| EventError::Form { kind: kind.to_owned(), detail: error.to_string() })
+            }
+
             /// Reads the event of a record.
             ///
             /// # Errors

@@ -420,6 +420,16 @@ impl Invoice {
         self.dates.as_ref().map_or(self.period.end_us, |dates| dates.issued_us)
     }
 
+    /// The same document without the inputs that its lines list, which are most of its bytes: who shows many
+    /// invoices does not hold them. The lines still say how many there are, and their digests.
+    #[must_use]
+    pub fn without_inputs(mut self) -> Self {
+        for line in &mut self.lines {
+            line.inputs = Vec::new();
+        }
+        self
+    }
+
     /// The digest of the charged part as the document holds it: whoever has an invoice can check it.
     ///
     /// # Errors

@@ -6,6 +6,8 @@
 //!   name the same one, the lowest offset wins. A stale writer cannot fork history.
 //! - [`Draft`] and [`Invoice`]: the document, with the digest of what is charged and the digest of
 //!   what it was computed from.
+//! - [`InvoiceHistory`]: an issued invoice, its notes and where it stands, folded by whoever reads a few invoices
+//!   and not the whole ledger. [`State`] folds the same effects.
 //! - Reviews, notes, payments, overdue invoices, disputes and what was taken over, each a module with its
 //!   events, what may be decided, and what it does.
 //! - [`postings()`]: double entry, from every event alone; [`Statement`]: what a customer owes, and how old it is.
@@ -22,8 +24,10 @@ mod command;
 mod dispute;
 mod drawing;
 mod dunning;
+mod effect;
 mod event;
 mod hash;
+mod history;
 mod invoice;
 mod item;
 mod note;
@@ -48,6 +52,7 @@ pub use dispute::{
 pub use dunning::{InvoiceOverdue, InvoiceWrittenOff};
 pub use event::{Event, EventError, Override, PeriodClosed};
 pub use hash::{Hash, HashTextError};
+pub use history::InvoiceHistory;
 pub use invoice::{
     BLOCKS_LISTED_MAX, Billed, ChainHead, ContractVersion, Draft, Evidence, EvidenceBlock, EvidenceDay,
     INPUTS_LISTED_MAX, Invoice, InvoiceDates, InvoiceError, InvoiceLine, PeriodDocument, Total, invoice_id,

@@ -1,13 +1,10 @@
 //! What was owed before this ledger began: balances and past invoices, taken over.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::amounts::{Amount, check_signed};
 use crate::event::Event;
-use crate::hash::Hash;
-use crate::item::{Balance, Item};
+use crate::item::Item;
 use crate::note::id_of;
 use crate::refusal::{Refusal, check_name};
 use crate::state::State;
@@ -104,35 +101,6 @@ impl State {
     }
 
     pub(crate) fn apply_opening(&mut self, event: &OpeningRecorded) {
-        let balances = event
-            .open
-            .iter()
-            .map(|amount| {
-                let balance = Balance { billed_minor: amount.amount_minor.0, ..Balance::default() };
-                (amount.currency.clone(), balance)
-            })
-            .collect();
-        let item = Item {
-            id: event.item_id.clone(),
-            number: event.reference.clone(),
-            legal_entity: event.legal_entity.clone(),
-            customer_id: event.customer_id.clone(),
-            contract_id: String::new(),
-            period: String::new(),
-            issued_us: event.issued_us,
-            due_us: event.due_us,
-            late_fee_ppm: event.late_fee_ppm,
-            bill_digest: Hash::ZERO,
-            cut: 0,
-            balances,
-            lines: BTreeMap::new(),
-            overdue_us: None,
-            voided: false,
-            written_off: false,
-            notes: Vec::new(),
-            delivered: None,
-            fees: BTreeMap::new(),
-        };
-        self.items.insert(event.item_id.clone(), item);
+        self.items.insert(event.item_id.clone(), Item::of_opening(event));
     }
 }

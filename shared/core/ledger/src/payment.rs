@@ -193,16 +193,13 @@ impl State {
         Ok(payment)
     }
 
-    /// Adds to what a payment settles of an invoice.
+    /// Adds to what a payment settles of an invoice; what the invoice has of it is an effect on its item.
     pub(crate) fn move_allocation(&mut self, payment_id: &str, invoice_id: &str, minor: i128) {
         let Some(payment) = self.payments.get_mut(payment_id) else { return };
         let allocated = payment.allocated.entry(invoice_id.to_owned()).or_default();
         *allocated += minor;
         if *allocated == 0 {
             payment.allocated.remove(invoice_id);
-        }
-        if let Some(item) = self.items.get_mut(invoice_id) {
-            item.balances.entry(payment.amount.currency.clone()).or_default().paid_minor += minor;
         }
     }
 

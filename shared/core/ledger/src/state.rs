@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use crate::amounts::{Amount, minor_of};
 use crate::command::Command;
 use crate::dispute::{Dispute, DisputeState};
+use crate::effect::effects;
 use crate::event::{Event, PeriodClosed};
 use crate::hash::Hash;
 use crate::invoice::{Draft, Invoice};
-use crate::item::{Balance, Item, LineBalance, is_receivable};
+use crate::item::Item;
 use crate::note::IssuedNote;
 use crate::payment::Payment;
 use crate::refusal::Refusal;
@@ -277,7 +278,7 @@ impl State {
 }
 
 /// That every line's amount is within the bound under which no sum overflows.
-fn check_amounts(document: &Invoice) -> Result<(), Refusal> {
+pub(crate) fn check_amounts(document: &Invoice) -> Result<(), Refusal> {
     match document.lines.iter().find(|line| minor_of(&line.amount_minor).is_none()) {
         None => Ok(()),
         Some(line) => Err(Refusal::Amount {
@@ -350,6 +351,11 @@ impl State {
     }
 
     fn take(&mut self, event: &Event) {
+        for (id, effect) in effects(event) {
+            if let Some(item) = self.items.get_mut(id) {
+                item.take(effect);
+            }
+        }
         match event {
             Event::PeriodClosed(close) => {
                 let key = (close.contract_id.clone(), close.period.text.clone());
@@ -361,25 +367,20 @@ impl State {
             Event::InvoiceRejected(step) => self.apply_step(StepKind::Reject, step),
             Event::IssueFailed(failed) => self.apply_issue_failed(failed),
             Event::InvoiceIssued(invoice) => self.apply_issued(invoice),
-            Event::InvoiceDelivered(delivered) => self.set_delivered(&delivered.invoice_id, true),
-            Event::DeliveryFailed(failed) => self.set_delivered(&failed.invoice_id, false),
+            // What they do to their items is all that they do.
+            Event::InvoiceDelivered(_)
+            | Event::DeliveryFailed(_)
+            | Event::InvoiceOverdue(_)
+            | Event::InvoiceWrittenOff(_) => {}
             Event::CreditNoteIssued(note) | Event::DebitNoteIssued(note) => self.apply_note(event, note),
             Event::PaymentReceived(event) => self.apply_payment(event),
             Event::PaymentAllocated(event) => self.apply_allocated(event),
             Event::PaymentReversed(event) => self.apply_reversed(event),
             Event::RefundPaid(event) => self.apply_refund(event),
-            Event::InvoiceOverdue(event) => self.apply_overdue(event),
-            Event::InvoiceWrittenOff(event) => self.apply_write_off(event),
             Event::DisputeOpened(event) => self.apply_dispute(event),
             Event::DisputeAnswered(event) => self.apply_answer(event),
             Event::DisputeRejected(event) => self.set_dispute(&event.dispute_id, DisputeState::Rejected),
             Event::OpeningRecorded(event) => self.apply_opening(event),
-        }
-    }
-
-    fn set_delivered(&mut self, invoice_id: &str, delivered: bool) {
-        if let Some(item) = self.items.get_mut(invoice_id) {
-            item.delivered = Some(delivered);
         }
     }
 
@@ -395,46 +396,7 @@ impl State {
                 evidence_digest: invoice.evidence_digest,
             },
         );
-        self.items.insert(invoice.invoice_id.clone(), item_of_invoice(invoice));
-    }
-}
-
-fn item_of_invoice(invoice: &Invoice) -> Item {
-    let mut balances: BTreeMap<String, Balance> = BTreeMap::new();
-    let mut lines: BTreeMap<(String, String), LineBalance> = BTreeMap::new();
-    for line in &invoice.lines {
-        let minor = minor_of(&line.amount_minor).unwrap_or(0);
-        if is_receivable(&line.kind) {
-            balances.entry(line.currency.clone()).or_default().billed_minor += minor;
-        }
-        let balance = lines.entry((line.id.clone(), line.currency.clone())).or_default();
-        balance.kind.clone_from(&line.kind);
-        balance.description.clone_from(&line.description);
-        balance.quantity.clone_from(&line.quantity);
-        balance.unit.clone_from(&line.unit);
-        balance.computed_minor += minor;
-        balance.billed_minor += minor;
-    }
-    Item {
-        id: invoice.invoice_id.clone(),
-        number: invoice.number.clone(),
-        legal_entity: invoice.legal_entity.clone(),
-        customer_id: invoice.customer_id.clone(),
-        contract_id: invoice.contract_id.clone(),
-        period: invoice.period.text.clone(),
-        issued_us: invoice.issued_us(),
-        due_us: invoice.dates.as_ref().map(|dates| dates.due_us),
-        late_fee_ppm: invoice.terms.late_fee_ppm,
-        bill_digest: invoice.bill_digest,
-        cut: invoice.evidence.cut,
-        balances,
-        lines,
-        overdue_us: None,
-        voided: false,
-        written_off: false,
-        notes: Vec::new(),
-        delivered: None,
-        fees: BTreeMap::new(),
+        self.items.insert(invoice.invoice_id.clone(), Item::of_invoice(invoice));
     }
 }
 

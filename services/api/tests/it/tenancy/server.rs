@@ -63,11 +63,22 @@ impl World {
 
     /// An API over a database of its own with the given rows.
     pub(crate) async fn api(&self, database: &str, contents: Contents) -> Api {
+        let store = self.store(database).await;
+        fixture::fill(&store, contents).await;
+        self.serve(store).await
+    }
+
+    /// A database of its own, without rows.
+    pub(crate) async fn store(&self, database: &str) -> Store {
         let url = format!("http://{}", self.address);
         let store = Store::connect(&url, database, None, None).await.unwrap();
         store.migrate().await.unwrap();
         store.check_columns().await.unwrap();
-        fixture::fill(&store, contents).await;
+        store
+    }
+
+    /// An API over a store.
+    pub(crate) async fn serve(&self, store: Store) -> Api {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let verifier = self.issuer.verifier().unwrap();

@@ -1,25 +1,17 @@
-//! Issued invoices, from the projection of the ledger.
+//! Issued invoices with where they stand, from the projection of the ledger.
 
-use serde::Deserialize;
+use std::collections::BTreeSet;
 
-use super::invoice_body::{self, Invoice};
+use wb_ledger::{Event, Invoice, InvoiceHistory};
+
+use super::ledger::{COLUMNS, LedgerEntry, PERIOD, Row, broken};
 use super::{Page, PageRequest, Read};
 use crate::error::StoreError;
 use crate::tenant::only_own;
 
-/// SQL for the period of a record: the text of a period that also has its bounds, or plain text.
-pub(super) const PERIOD_OF_BODY: &str =
-    "[JSONExtractString(body, 'period', 'text'), JSONExtractString(body, 'period'),
-      JSONExtractString(body, 'invoice', 'period', 'text'), JSONExtractString(body, 'invoice', 'period')]";
-
-#[derive(Debug, clickhouse::Row, Deserialize)]
-struct Row {
-    ledger_offset: u64,
-    body: String,
-}
-
 impl Read {
-    /// The scope's invoices in the order of their issue; of one period where it is given.
+    /// The scope's invoices below an offset of the ledger, in the order of their issue; of one period where it is
+    /// given. They come without the inputs that their lines list.
     ///
     /// # Errors
     /// [`StoreError::Query`], [`StoreError::Row`], or [`StoreError::Range`] for a cursor that no
@@ -28,7 +20,8 @@ impl Read {
         &self,
         page: &PageRequest,
         period: Option<&str>,
-    ) -> Result<Page<Invoice>, StoreError> {
+        ledger_end: u64,
+    ) -> Result<Page<InvoiceHistory>, StoreError> {
         // Offsets start at 0, so the cursor names the first offset that is wanted.
         let from: u64 = match page.after() {
             "" => 0,
@@ -36,55 +29,83 @@ impl Read {
                 .parse()
                 .map_err(|_| StoreError::Range { problem: "after must be the endCursor of a page".into() })?,
         };
-        let condition =
-            if period.is_some() { format!("has({PERIOD_OF_BODY}, {{period:String}})") } else { "1".into() };
-        let sql = self.issued(&format!("ledger_offset >= {{from:UInt64}} AND {condition}"));
-        let mut query = self.query(&sql).param("from", from).param("limit", page.limit());
+        let of_period =
+            if period.is_some() { format!("{PERIOD} = {{period:String}}") } else { "1".to_owned() };
+        let sql = self.issued(&format!("ledger_offset >= {{from:UInt64}} AND {of_period}"));
+        let mut query = self.query(&sql).param("from", from).param("ledger_end", ledger_end);
         if let Some(period) = period {
             query = query.param("period", period);
         }
-        let rows: Vec<Row> = self.fetch("list the invoices", query).await?;
-        let parsed: Result<Vec<(u64, Option<Invoice>)>, StoreError> = rows
-            .into_iter()
-            .map(|row| Ok((row.ledger_offset, self.if_own(invoice_body::parse(&row.body)?))))
-            .collect();
-        let page = page.page(parsed?, |(offset, _)| offset.saturating_add(1).to_string());
-        let mut rows: Vec<Invoice> = page.rows.into_iter().filter_map(|(_, invoice)| invoice).collect();
-        self.stand(&mut rows).await?;
+        let rows = self.fetch("list the invoices", query.param("limit", page.limit())).await?;
+        let page = page.page(rows, |row: &Row| row.ledger_offset.saturating_add(1).to_string());
+        let rows = self.with_standing(page.rows, ledger_end).await?;
         Ok(Page { rows, end_cursor: page.end_cursor, has_next: page.has_next })
     }
 
-    /// One invoice; `None` where the scope has none of that id.
+    /// One invoice; `None` where the scope has none of that id below an offset of the ledger.
     ///
     /// # Errors
     /// [`StoreError::Query`] or [`StoreError::Row`].
-    pub async fn invoice(&self, invoice_id: &str) -> Result<Option<Invoice>, StoreError> {
+    pub async fn invoice(
+        &self,
+        invoice_id: &str,
+        ledger_end: u64,
+    ) -> Result<Option<InvoiceHistory>, StoreError> {
         let sql = self.issued("invoice_id = {invoice_id:String}");
-        let query = self.query(&sql).param("invoice_id", invoice_id).param("limit", 1_u32);
-        let rows: Vec<Row> = self.fetch("find the invoice", query).await?;
-        let Some(row) = rows.first() else { return Ok(None) };
-        let mut own: Vec<Invoice> = self.if_own(invoice_body::parse(&row.body)?).into_iter().collect();
-        self.stand(&mut own).await?;
-        Ok(own.pop())
+        let query = self.query(&sql).param("invoice_id", invoice_id).param("ledger_end", ledger_end);
+        let rows = self.fetch("find the invoice", query.param("limit", 1_u32)).await?;
+        Ok(self.with_standing(rows, ledger_end).await?.pop())
     }
 
     /// Two projectors may have written one record: it is one row per offset.
     fn issued(&self, condition: &str) -> String {
         format!(
-            "SELECT ledger_offset, body FROM (
-               SELECT ledger_offset, body FROM ledger
-               WHERE kind = 'invoice_issued' AND {} AND {condition}
+            "SELECT {COLUMNS} FROM (
+               SELECT {COLUMNS} FROM ledger
+               WHERE kind = 'invoice_issued' AND {} AND ledger_offset < {{ledger_end:UInt64}} AND {condition}
                ORDER BY ledger_offset LIMIT 1 BY ledger_offset
              ) ORDER BY ledger_offset LIMIT {{limit:UInt32}}",
             only_own(&self.scope, "customer_id")
         )
     }
 
-    /// The second wall: the column decides which rows are read, the document decides again.
-    pub(super) fn if_own(&self, invoice: Invoice) -> Option<Invoice> {
-        match self.scope.customer() {
-            Some(customer) if customer.as_str() != invoice.customer_id => None,
-            _ => Some(invoice),
+    /// Folds into issued invoices what came later.
+    async fn with_standing(
+        &self,
+        issued: Vec<Row>,
+        ledger_end: u64,
+    ) -> Result<Vec<InvoiceHistory>, StoreError> {
+        let mut invoices: Vec<Invoice> = Vec::with_capacity(issued.len());
+        for row in issued {
+            if let Some(LedgerEntry { event: Event::InvoiceIssued(invoice), .. }) = self.entry(row)? {
+                invoices.push(invoice.without_inputs());
+            }
         }
+        let later = self.later(&invoices, ledger_end).await?;
+        InvoiceHistory::fold(invoices, later).map_err(|error| broken(error.to_string()))
+    }
+
+    /// What changes where some invoices stand: what is about them, and their customers' payments.
+    async fn later(&self, invoices: &[Invoice], ledger_end: u64) -> Result<Vec<Event>, StoreError> {
+        if invoices.is_empty() {
+            return Ok(Vec::new());
+        }
+        let customers: BTreeSet<&str> = invoices.iter().map(|invoice| invoice.customer_id.as_str()).collect();
+        let ids: Vec<&str> = invoices.iter().map(|invoice| invoice.invoice_id.as_str()).collect();
+        // In the order of the table's key: what is about no one invoice has the empty id.
+        let sql = format!(
+            "SELECT {COLUMNS} FROM ledger
+             WHERE kind IN {{kinds:Array(String)}} AND {} AND customer_id IN {{customers:Array(String)}}
+               AND (invoice_id = '' OR invoice_id IN {{invoices:Array(String)}})
+               AND ledger_offset < {{ledger_end:UInt64}}
+             ORDER BY ledger_offset LIMIT 1 BY ledger_offset",
+            only_own(&self.scope, "customer_id")
+        );
+        let query = self.query(&sql).param("kinds", InvoiceHistory::KINDS).param("ledger_end", ledger_end);
+        let query =
+            query.param("customers", customers.into_iter().collect::<Vec<_>>()).param("invoices", ids);
+        let rows = self.fetch("see where invoices stand", query).await?;
+        let entries = rows.into_iter().filter_map(|row| self.entry(row).transpose());
+        entries.map(|entry| Ok(entry?.event)).collect()
     }
 }

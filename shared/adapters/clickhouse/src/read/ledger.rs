@@ -1,11 +1,17 @@
-//! Winning records as the ledger holds them, for exports.
+//! Winning records as the ledger holds them.
 
 use serde::Deserialize;
+use wb_ledger::{Event, Hash};
 
 use super::Read;
-use super::invoices::PERIOD_OF_BODY;
 use crate::error::StoreError;
 use crate::tenant::only_own;
+
+/// What is read of a record, in the order of [`Row`].
+pub(super) const COLUMNS: &str = "ledger_offset, record_hash, kind, body";
+
+/// The period of an invoice, as SQL.
+pub(super) const PERIOD: &str = "JSONExtractString(body, 'period', 'text')";
 
 /// The instants that a record may be dated by, as SQL.
 const INSTANTS: &str =
@@ -28,18 +34,27 @@ pub struct RecordPlace {
 }
 
 /// A winning record.
-#[derive(Debug, Clone, PartialEq, Eq, clickhouse::Row, Deserialize)]
-pub struct LedgerBody {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerEntry {
     /// Its offset in the ledger.
     pub ledger_offset: u64,
     /// The SHA-256 of the record.
-    pub record_hash: [u8; 32],
-    /// The kind of event.
-    pub kind: String,
-    /// Whose it is.
-    pub customer_id: String,
-    /// Its body, canonical JSON.
-    pub body: String,
+    pub record_hash: Hash,
+    /// What was decided.
+    pub event: Event,
+}
+
+#[derive(clickhouse::Row, Deserialize)]
+pub(super) struct Row {
+    pub(super) ledger_offset: u64,
+    record_hash: [u8; 32],
+    kind: String,
+    body: String,
+}
+
+/// A record that no writer of this product makes.
+pub(super) fn broken(problem: String) -> StoreError {
+    StoreError::Row { table: "ledger", problem }
 }
 
 impl Read {
@@ -51,6 +66,20 @@ impl Read {
     pub async fn ledger_end(&self) -> Result<u64, StoreError> {
         let sql = "SELECT if(count() = 0, toUInt64(0), max(ledger_offset) + 1) AS ledger_end FROM ledger";
         let rows: Vec<u64> = self.fetch("find the end of the ledger", self.query(sql)).await?;
+        Ok(rows.first().copied().unwrap_or(0))
+    }
+
+    /// The offset after the last record that the scope may read: what a customer is shown holds its own records
+    /// below it. A customer's own part of the table is read for it, and not the whole ledger.
+    ///
+    /// # Errors
+    /// [`StoreError::Query`].
+    pub async fn own_ledger_end(&self) -> Result<u64, StoreError> {
+        let sql = format!(
+            "SELECT if(count() = 0, toUInt64(0), max(ledger_offset) + 1) AS ledger_end FROM ledger WHERE {}",
+            only_own(&self.scope, "customer_id")
+        );
+        let rows: Vec<u64> = self.fetch("find the end of the ledger", self.query(&sql)).await?;
         Ok(rows.first().copied().unwrap_or(0))
     }
 
@@ -70,7 +99,7 @@ impl Read {
         let of_period = format!(
             "invoice_id IN (
                SELECT invoice_id FROM ledger
-               WHERE kind = 'invoice_issued' AND {own} AND has({PERIOD_OF_BODY}, {{period:String}})
+               WHERE kind = 'invoice_issued' AND {own} AND {PERIOD} = {{period:String}}
              )"
         );
         self.places(kinds, &of_period, period, customer, ledger_end).await
@@ -115,28 +144,28 @@ impl Read {
         self.fetch("find the records of a period", query).await
     }
 
-    /// The records at the first of some places, as many as may be held at once, and how many they are. Two
+    /// Takes the first of some places, as many as may be held at once, and reads the scope's records there. Two
     /// projectors may have written one record: it is one here.
     ///
     /// # Errors
-    /// [`StoreError::Query`], and [`StoreError::Row`] where one of them is gone.
-    pub async fn records_at(
+    /// [`StoreError::Query`], and [`StoreError::Row`] where one of them is gone or is none of the ledger's.
+    pub async fn entries_at(
         &self,
         kinds: &[&str],
-        places: &[RecordPlace],
-    ) -> Result<Vec<LedgerBody>, StoreError> {
+        places: &mut Vec<RecordPlace>,
+    ) -> Result<Vec<LedgerEntry>, StoreError> {
         let mut bytes = 0_u64;
         let fits = |place: &&RecordPlace| {
             bytes = bytes.saturating_add(place.bytes);
             bytes <= BATCH_BYTES_MAX
         };
         let count = places.iter().take(BATCH_RECORDS_MAX).take_while(fits).count().max(1).min(places.len());
-        let batch = &places[..count];
+        let batch: Vec<RecordPlace> = places.drain(..count).collect();
         let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return Ok(Vec::new()) };
         // Numbers of our own, no text of a caller's.
         let offsets: Vec<String> = batch.iter().map(|place| place.ledger_offset.to_string()).collect();
         let sql = format!(
-            "SELECT ledger_offset, record_hash, kind, customer_id, body FROM ledger
+            "SELECT {COLUMNS} FROM ledger
              WHERE kind IN {{kinds:Array(String)}} AND {} AND ledger_offset BETWEEN {{first:UInt64}} AND {{last:UInt64}}
                AND ledger_offset IN ({})
              ORDER BY ledger_offset LIMIT 1 BY ledger_offset",
@@ -144,17 +173,29 @@ impl Read {
             offsets.join(", ")
         );
         let query = self.query(&sql).param("first", first.ledger_offset).param("last", last.ledger_offset);
-        let rows: Vec<LedgerBody> =
-            self.fetch("read records of a period", query.param("kinds", kinds)).await?;
-        if rows.len() == batch.len() {
-            return Ok(rows);
+        let rows: Vec<Row> = self.fetch("read records of a period", query.param("kinds", kinds)).await?;
+        if rows.len() != batch.len() {
+            return Err(broken(format!(
+                "{} of {} records from offset {} on are gone",
+                batch.len().saturating_sub(rows.len()),
+                batch.len(),
+                first.ledger_offset
+            )));
         }
-        let problem = format!(
-            "{} of {} records from offset {} on are gone",
-            batch.len().saturating_sub(rows.len()),
-            batch.len(),
-            first.ledger_offset
-        );
-        Err(StoreError::Row { table: "ledger", problem })
+        rows.into_iter().filter_map(|row| self.entry(row).transpose()).collect()
+    }
+
+    /// The event of a row. The second wall: the column decided which rows are read, the document decides again.
+    pub(super) fn entry(&self, row: Row) -> Result<Option<LedgerEntry>, StoreError> {
+        let event = Event::read_text(&row.kind, &row.body)
+            .map_err(|error| broken(format!("offset {}: {error}", row.ledger_offset)))?;
+        let record_hash = Hash::from_bytes(row.record_hash);
+        let entry = LedgerEntry { ledger_offset: row.ledger_offset, record_hash, event };
+        Ok(self.is_own(entry.event.customer_id()).then_some(entry))
+    }
+
+    /// Whether the scope may see what is a customer's.
+    pub(super) fn is_own(&self, customer_id: &str) -> bool {
+        self.scope.customer().is_none_or(|own| own.as_str() == customer_id)
     }
 }

@@ -1,8 +1,8 @@
 //! Running bills: what open months come to so far.
 
 use serde::{Deserialize, Serialize};
+use wb_ledger::Invoice;
 
-use super::invoice_body::{self, Invoice};
 use super::{Page, PageRequest, Read};
 use crate::error::StoreError;
 use crate::tenant::only_own;
@@ -16,7 +16,7 @@ pub struct RunningBill {
     pub until_us: i64,
     /// How much of what should have come is known, in parts per million.
     pub completeness_ppm: u32,
-    /// The bill in the form of an invoice without a number.
+    /// The bill in the form of an invoice without a number, without the inputs that its lines list.
     pub document: Invoice,
 }
 
@@ -54,9 +54,15 @@ impl Read {
         let found = self.running_bill_rows(page, customer_id, contract_id).await?;
         let mut rows = Vec::with_capacity(found.rows.len());
         for row in found.rows {
-            let own = self.if_own(invoice_body::parse(&row.body)?);
+            let document: Invoice = serde_json::from_str(&row.body).map_err(|error| StoreError::Row {
+                table: "running_bills",
+                problem: format!("{} of {} cannot be read: {error}", row.period, row.contract_id),
+            })?;
             let (cut, until_us, completeness_ppm) = (row.cut, row.until_us, row.completeness_ppm);
-            rows.extend(own.map(|document| RunningBill { cut, until_us, completeness_ppm, document }));
+            if self.is_own(&document.customer_id) {
+                let document = document.without_inputs();
+                rows.push(RunningBill { cut, until_us, completeness_ppm, document });
+            }
         }
         Ok(Page { rows, end_cursor: found.end_cursor, has_next: found.has_next })
     }

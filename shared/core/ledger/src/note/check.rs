@@ -2,7 +2,6 @@
 
 use crate::amounts::totals;
 use crate::event::Event;
-use crate::item::{LineBalance, is_receivable};
 use crate::note::decide::note_id;
 use crate::note::{IssuedNote, Note, NoteReason};
 use crate::refusal::Refusal;
@@ -66,9 +65,6 @@ impl State {
         for release in &note.released {
             self.move_allocation(&release.payment_id, &note.invoice_id, -release.amount_minor.0);
         }
-        if let NoteReason::LateFee { from_us, to_us, ppm_per_month, base } = &note.reason {
-            self.apply_late_fee(&note.invoice_id, (*from_us, *to_us, *ppm_per_month), base, note);
-        }
         if let NoteReason::Dispute { dispute_id, .. } = &note.reason {
             self.resolve_dispute(dispute_id, &note.number);
         }
@@ -76,33 +72,6 @@ impl State {
             let key = (note.legal_entity.clone(), reference.clone());
             self.notes_by_reference.insert(key, note.note_id.clone());
         }
-        let Some(item) = self.items.get_mut(&note.invoice_id) else { return };
-        for line in &note.lines {
-            let key = (line.line_id.clone(), line.currency.clone());
-            let stands = item.lines.entry(key).or_insert_with(|| LineBalance {
-                kind: line.kind.clone(),
-                description: line.description.clone(),
-                unit: line.unit.clone(),
-                ..LineBalance::default()
-            });
-            stands.billed_minor = line.after_minor.0;
-            match line.computed_minor {
-                Some(computed) => {
-                    stands.computed_minor = computed.0;
-                    stands.quantity.clone_from(&line.quantity);
-                }
-                None => stands.by_hand_minor += line.amount_minor.0,
-            }
-            if is_receivable(&line.kind) {
-                item.balances.entry(line.currency.clone()).or_default().noted_minor += line.amount_minor.0;
-            }
-        }
-        match &note.reason {
-            NoteReason::Adjustment { cut, .. } => item.cut = *cut,
-            NoteReason::Void { .. } => item.voided = true,
-            _ => {}
-        }
-        item.notes.push(note.number.clone());
         self.notes.insert(
             note.note_id.clone(),
             IssuedNote {

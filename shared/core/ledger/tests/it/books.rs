@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::support::{
-    Books, DAY_US, END_US, ENTITY, Part, close, draft, issue, note, payment, reviewed, step,
+    Books, DAY_US, END_US, ENTITY, Part, check_histories, close, draft, issue, note, payment, reviewed, step,
 };
 use wb_ledger::{
     Allocation, Amount, Command, DisputeRequest, DisputeWords, Event, Hash, InvoiceDelivered, LedgerRecord,
@@ -139,6 +139,7 @@ fn golden(name: &str, actual: &[u8]) {
 #[test]
 fn every_kind_has_a_stored_form_that_is_read_again() {
     let books = whole_story();
+    check_histories(&books);
     let mut seen = BTreeSet::new();
     let mut predecessor = Hash::ZERO;
     for event in &books.events {

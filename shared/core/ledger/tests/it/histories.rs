@@ -10,11 +10,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::support::{Books, DAY_US, END_US, ENTITY, Part, close, issue, note, payment, reviewed, step};
+use crate::support::{
+    Books, DAY_US, END_US, ENTITY, Part, check_histories, close, draft, issue, note, payment, reviewed, step,
+};
 use proptest::prelude::*;
 use wb_ledger::{
-    Account, Amount, Command, DisputeRequest, DisputeWords, Event, Minor, OpeningKind, OpeningRecorded,
-    Settle, invoice_id, postings,
+    Account, Amount, Command, DisputeRequest, DisputeWords, Event, InvoiceHistory, Minor, OpeningKind,
+    OpeningRecorded, Settle, invoice_id, postings,
 };
 use wb_units::Currency;
 
@@ -214,6 +216,7 @@ proptest! {
             check_books(&books);
         }
         check_numbers(&books);
+        check_histories(&books);
         let mut trial: BTreeMap<String, i128> = BTreeMap::new();
         for posting in &books.postings {
             *trial.entry(posting.currency.clone()).or_default() += posting.amount_minor;
@@ -247,6 +250,36 @@ proptest! {
             }
         }
     }
+}
+
+/// What a state would refuse never wins; a reader of a few invoices has no state, and takes no harm either.
+#[test]
+fn an_invoice_is_not_changed_by_what_is_anothers() {
+    let mut books = Books::default();
+    let first = draft("lab-1", "satoshi-lab", 10, &parts(10_000, 77));
+    books.act(&close(&first)).unwrap();
+    books.act(&issue(first.clone())).unwrap();
+    books.act(&payment("r-1", "satoshi-lab", 400, Settle::OldestFirst)).unwrap();
+    let [_, Event::InvoiceIssued(invoice), Event::PaymentReceived(paid)] = books.events.as_slice() else {
+        panic!("closed, issued and paid")
+    };
+    let fold = |events: &[Event]| {
+        let mut folded = InvoiceHistory::fold(vec![(**invoice).clone()], events).unwrap();
+        folded.pop().unwrap().item().clone()
+    };
+    let mut of_another = paid.clone();
+    of_another.customer_id = "hal-desk".to_owned();
+    let mut for_another = paid.clone();
+    for_another.allocations[0].invoice_id.push('x');
+    let untouched = fold(&[]);
+    assert_eq!(fold(&[Event::PaymentReceived(of_another)]), untouched);
+    assert_eq!(fold(&[Event::PaymentReceived(for_another)]), untouched);
+    assert_ne!(fold(&[Event::PaymentReceived(paid.clone())]), untouched);
+    // Words for amounts that are none are refused, where the whole ledger would have refused the invoice.
+    let mut beyond = (**invoice).clone();
+    beyond.lines[0].amount_minor = "+100".to_owned();
+    let error = InvoiceHistory::fold(vec![beyond], &books.events).unwrap_err();
+    assert!(error.to_string().contains("+100"), "{error}");
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use wb_ledger::{
-    Amount, Billed, BillingTerms, Command, ContractVersion, Draft, Event, Hash, LineAmount, NoteByHand,
-    PaymentRequest, PeriodClosed, PeriodDocument, Posting, Settle, State, Step, decide, postings,
+    Amount, Billed, BillingTerms, Command, ContractVersion, Draft, Event, Hash, Invoice, InvoiceHistory,
+    LineAmount, NoteByHand, PaymentRequest, PeriodClosed, PeriodDocument, Posting, Settle, State, Step,
+    decide, postings,
 };
 use wb_rating::{Line, Period};
 use wb_units::{Currency, Money};
@@ -129,5 +130,24 @@ impl Books {
             .filter(|p| p.account.name() == account && p.customer_id == customer_id && p.currency == currency)
             .map(|posting| posting.amount_minor)
             .sum()
+    }
+}
+
+/// Who folds the invoices alone finds each as the whole ledger's state has it, whichever are left out.
+pub(crate) fn check_histories(books: &Books) {
+    let issued = books.events.iter().filter_map(|event| match event {
+        Event::InvoiceIssued(invoice) => Some((**invoice).clone()),
+        _ => None,
+    });
+    let issued: Vec<Invoice> = issued.collect();
+    let later = || books.events.iter().filter(|event| InvoiceHistory::KINDS.contains(&event.kind()));
+    let all = InvoiceHistory::fold(issued.clone(), later()).unwrap();
+    assert_eq!(all.len(), issued.len());
+    for (history, invoice) in all.iter().zip(issued) {
+        assert_eq!(Some(history.item()), books.state.item(&invoice.invoice_id));
+        assert_eq!(*history.invoice(), invoice);
+        let numbers: Vec<&String> = history.notes().map(|(_, note)| &note.number).collect();
+        assert_eq!(numbers, history.item().notes.iter().collect::<Vec<_>>());
+        assert_eq!(InvoiceHistory::fold(vec![invoice], later()).unwrap(), [history.clone()]);
     }
 }
