@@ -1,4 +1,5 @@
 //! The end-to-end tests, one program: each starts a whole stack of its own.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod bad_input;
 mod close;

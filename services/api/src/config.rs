@@ -3,19 +3,13 @@
 use serde::Deserialize;
 
 /// What the API offers.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ApiConfig {
     /// Whether `GET /graphql` shows the GraphiQL page. It loads its scripts from a public host.
     pub graphiql: bool,
     /// The bounds of a request.
     pub limits: Limits,
-}
-
-impl Default for ApiConfig {
-    fn default() -> Self {
-        Self { graphiql: false, limits: Limits::default() }
-    }
 }
 
 /// The bounds of a request. Those of the query's text come first, because the parser itself can
