@@ -4,8 +4,8 @@
 mod network;
 mod tips;
 
+use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, RwLock};
 
 use prost::Message as _;
@@ -18,6 +18,7 @@ use wb_fold::state::{Admission, State};
 use wb_kafka::{Log, LogError};
 use wb_proof::{stratum_v1, stratum_v2};
 use wb_units::Micros;
+use wb_units::timeline::Timeline;
 
 use crate::limits;
 use crate::reference::network::NetworkBits;
@@ -102,12 +103,12 @@ pub struct KnownJob {
 #[derive(Debug, Default)]
 pub struct Reference {
     admitted: State,
-    sessions: HashMap<String, BTreeMap<Micros, Arc<KnownSession>>>,
+    sessions: HashMap<String, Timeline<Arc<KnownSession>>>,
     /// By scope, then by job id.
     jobs: HashMap<String, HashMap<String, Arc<KnownJob>>>,
     jobs_held: usize,
-    /// By machine, then by when it came there.
-    machine_sites: HashMap<String, BTreeMap<Micros, String>>,
+    /// By machine, where it stood when.
+    machine_sites: HashMap<String, Timeline<String>>,
     tips: HashMap<String, Tips>,
     network_bits: HashMap<String, NetworkBits>,
 }
@@ -116,8 +117,7 @@ impl Reference {
     /// The session of an id as it was at a time.
     #[must_use]
     pub fn session(&self, session_id: &str, at_us: Micros) -> Option<Arc<KnownSession>> {
-        let versions = self.sessions.get(session_id)?;
-        versions.range(..=at_us).next_back().map(|(_, session)| Arc::clone(session))
+        self.sessions.get(session_id)?.last_said(at_us).map(Arc::clone)
     }
 
     /// The job of a scope.
@@ -132,8 +132,7 @@ impl Reference {
     #[must_use]
     pub fn site_of(&self, machine_id: &str, at_us: Micros) -> Option<&str> {
         let sites = self.machine_sites.get(machine_id)?;
-        let (_, site_id) = sites.range(..=at_us).next_back().or_else(|| sites.first_key_value())?;
-        Some(site_id)
+        sites.last_said(at_us).or_else(|| sites.first()).map(String::as_str)
     }
 
     /// Whether work on a previous block was over at a time: it was the tip once, and for longer than the window another
@@ -185,7 +184,7 @@ impl Reference {
                     agreed,
                 };
                 let versions = self.sessions.entry(fact.entity.clone()).or_default();
-                versions.insert(fact.valid_from_us, Arc::new(known));
+                versions.record(fact.valid_from_us, fact.valid_to_us, Arc::new(known));
             }
             FactBody::Job(job) => {
                 let Ok(parameters) = job.parameters() else { return };
@@ -197,7 +196,7 @@ impl Reference {
             }
             FactBody::Machine(machine) => {
                 let sites = self.machine_sites.entry(fact.entity.clone()).or_default();
-                sites.insert(fact.valid_from_us, machine.site_id);
+                sites.record(fact.valid_from_us, fact.valid_to_us, machine.site_id);
             }
             FactBody::Tip(tip) => {
                 if let Ok(hash) = tip.hash_internal() {

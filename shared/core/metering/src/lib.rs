@@ -14,7 +14,6 @@
 //! Everything is an integer with its unit in its name. What was not said is `None`, never zero.
 #![deny(clippy::float_arithmetic)]
 
-pub mod assignments;
 pub mod billable;
 pub mod compare;
 pub mod completeness;

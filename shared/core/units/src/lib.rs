@@ -11,6 +11,7 @@ pub mod decimal;
 pub mod money;
 pub mod rounding;
 pub mod time;
+pub mod timeline;
 
 pub use causes::{followed_by_causes, with_causes};
 pub use money::{Currency, Money, MoneyError};

@@ -19,7 +19,8 @@ pub(super) const FOREVER_US: i64 = i64::MAX;
 ///
 /// A version takes effect at the first boundary at or after its start and holds until the next
 /// version of the same entity takes effect, or its own end. Of two with one start the one that was
-/// recorded later holds; all facts of an entity lie in one partition, so (block, idx) is the order
+/// recorded later holds: the rule of [`wb_units::timeline::Timeline`], which a test holds this
+/// against, over histories at random. All facts of an entity lie in one partition, so (block, idx) is the order
 /// of recording.
 pub(super) fn versions(kind: &'static str) -> String {
     let committed = committed_among("facts", &format!("kind = '{kind}'"));

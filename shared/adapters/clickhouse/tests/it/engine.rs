@@ -5,6 +5,7 @@
 
 mod heads;
 mod migrations;
+mod timelines;
 
 use std::net::SocketAddr;
 
@@ -30,6 +31,7 @@ async fn the_store_keeps_its_word_on_the_real_engine() {
     migrations::go_on_where_they_were_killed(&connect(address, "killed").await).await;
     columns_that_differ_are_named(address).await;
     assignments_hold_from_boundary_to_boundary(address).await;
+    timelines::hold_as_the_rule_says(address).await;
     only_what_is_committed_before_the_cut_counts(address).await;
     energy_is_spread_without_loss(address).await;
     pages_hold_everything_once(address).await;
