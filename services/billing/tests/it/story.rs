@@ -308,7 +308,7 @@ async fn two_months_from_draft_to_dispute() {
     check_the_books(&story).await;
     let records: String =
         story.log.records().iter().map(|bytes| format!("{}\n", String::from_utf8_lossy(bytes))).collect();
-    golden("story.1.jsonl", &records);
+    golden("story.jsonl", &records);
 }
 
 /// Reads the log as anybody would, and adds up every account.

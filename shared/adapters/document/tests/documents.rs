@@ -9,7 +9,7 @@ use wb_ledger::{Hash, Invoice};
 
 fn invoice() -> Invoice {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../../core/ledger/tests/golden/invoice_issued.1.json");
+        .join("../../core/ledger/tests/golden/invoice_issued.alone.json");
     let record: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     serde_json::from_value(record["body"].clone()).unwrap()
 }

@@ -1,5 +1,5 @@
-//! Golden files of every stored form, and what may be decided from them. A golden file is never
-//! edited: a new form gets a new file, and the old ones are still read.
+//! Golden files of a close and an invoice that went through no review, and what may be decided from them. A golden file is
+//! never edited by hand: it is written anew for a reviewed change of the form.
 //! `WEIGHBRIDGE_WRITE_GOLDEN=1` writes files that do not exist yet.
 #![allow(
     clippy::unwrap_used,
@@ -128,9 +128,10 @@ fn stored_forms_are_those_of_the_golden_files() {
     let closed = Event::PeriodClosed(close(&billed));
     let (_, invoice) = issue(State::default(), billed);
     let mut predecessor = Hash::ZERO;
-    for (name, event) in
-        [("period_closed.1.json", closed), ("invoice_issued.1.json", Event::InvoiceIssued(Box::new(invoice)))]
-    {
+    for (name, event) in [
+        ("period_closed.alone.json", closed),
+        ("invoice_issued.alone.json", Event::InvoiceIssued(Box::new(invoice))),
+    ] {
         let record = LedgerRecord::new(
             predecessor,
             event.kind(),
@@ -263,7 +264,7 @@ fn a_stored_invoice_can_be_verified_without_this_program() {
         let output = output.expect("the oracle needs python3 on the PATH");
         (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
     };
-    let golden = here.join("golden/invoice_issued.1.json");
+    let golden = here.join("golden/invoice_issued.alone.json");
     let (good, said) = verify(&golden);
     assert!(good, "{said}");
     // One satoshi less, or another cut, is found.
