@@ -10,8 +10,9 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 #[cfg(feature = "demo")]
 use crate::commands::demo;
 use crate::commands::{
-    Installation, alarm, bill, connect, contract, correct, explain, export, import, needs_of, quarantine,
-    replay, report, rules, run, scrub, seal, serve, share, source_key, token, up, webhooks,
+    Installation, adjust, alarm, balances, bill, close, connect, contract, correct, dispute, explain, export,
+    invoice, needs_of, note, opening, overdue, payment, prices, quarantine, replay, report, rules, run,
+    scrub, seal, serve, share, source_key, statement, token, up, webhooks,
 };
 
 #[cfg(test)]
@@ -52,35 +53,35 @@ enum Command {
     #[command(after_help = needs_of::<source_key::SourceKeyArguments>())]
     SourceKey(source_key::SourceKeyArguments),
     /// Close a month and issue its invoices.
-    #[command(after_help = needs_of::<bill::CloseArguments>())]
-    Close(bill::CloseArguments),
+    #[command(after_help = needs_of::<close::CloseArguments>())]
+    Close(close::CloseArguments),
     /// Bill what came late for a closed month: credit and debit notes of its invoices.
-    #[command(after_help = needs_of::<bill::AdjustArguments>())]
-    Adjust(bill::AdjustArguments),
+    #[command(after_help = needs_of::<adjust::AdjustArguments>())]
+    Adjust(adjust::AdjustArguments),
     /// Record what is overdue at an instant, and charge late fees.
-    #[command(after_help = needs_of::<bill::OverdueArguments>())]
-    Overdue(bill::OverdueArguments),
+    #[command(after_help = needs_of::<overdue::OverdueArguments>())]
+    Overdue(overdue::OverdueArguments),
     /// Look at what open months come to so far.
-    #[command(subcommand, after_help = needs_of::<bill::account::BillCommand>())]
-    Bill(bill::account::BillCommand),
+    #[command(subcommand, after_help = needs_of::<bill::BillCommand>())]
+    Bill(bill::BillCommand),
     /// Look at invoices, and take them through their review.
-    #[command(subcommand, after_help = needs_of::<bill::LedgerInvoiceCommand>())]
-    Invoice(bill::InvoiceCommand),
+    #[command(subcommand, after_help = needs_of::<invoice::LedgerInvoiceCommand>())]
+    Invoice(invoice::InvoiceCommand),
     /// Record payments, what they settle, and what becomes of them.
-    #[command(subcommand, after_help = needs_of::<bill::account::PaymentCommand>())]
-    Payment(bill::account::PaymentCommand),
+    #[command(subcommand, after_help = needs_of::<payment::PaymentCommand>())]
+    Payment(payment::PaymentCommand),
     /// Credit and debit notes.
-    #[command(subcommand, after_help = needs_of::<bill::account::NoteCommand>())]
-    Note(bill::account::NoteCommand),
+    #[command(subcommand, after_help = needs_of::<note::NoteCommand>())]
+    Note(note::NoteCommand),
     /// Disputes of a line, from the customer's words to their end.
-    #[command(subcommand, after_help = needs_of::<bill::account::DisputeCommand>())]
-    Dispute(bill::account::DisputeCommand),
+    #[command(subcommand, after_help = needs_of::<dispute::DisputeCommand>())]
+    Dispute(dispute::DisputeCommand),
     /// Take over what a customer owed before this ledger began.
-    #[command(after_help = needs_of::<bill::account::OpeningArguments>())]
-    Opening(bill::account::OpeningArguments),
+    #[command(after_help = needs_of::<opening::OpeningArguments>())]
+    Opening(opening::OpeningArguments),
     /// A customer's statement of account: what was booked, what is open, and how old it is.
-    #[command(after_help = needs_of::<bill::account::StatementArguments>())]
-    Statement(bill::account::StatementArguments),
+    #[command(after_help = needs_of::<statement::StatementArguments>())]
+    Statement(statement::StatementArguments),
     /// Write what was billed as files for finance, each with its control totals.
     #[command(after_help = needs_of::<export::ExportArguments>())]
     Export(export::ExportArguments),
@@ -120,11 +121,11 @@ enum Command {
     #[command(subcommand)]
     Contract(contract::ContractCommand),
     /// Record dated prices: spot power, hashprice, fixings.
-    #[command(subcommand, after_help = needs_of::<import::PricesCommand>())]
-    Prices(import::PricesCommand),
+    #[command(subcommand, after_help = needs_of::<prices::PricesCommand>())]
+    Prices(prices::PricesCommand),
     /// Record opening balances: prepaid grants, deposits, past invoices.
-    #[command(subcommand, after_help = needs_of::<import::BalancesCommand>())]
-    Balances(import::BalancesCommand),
+    #[command(subcommand, after_help = needs_of::<balances::BalancesCommand>())]
+    Balances(balances::BalancesCommand),
     /// Send what pools, nodes, miners, schedulers and exporters say to ingest.
     #[command(after_help = needs_of::<connect::ConnectArguments>())]
     Connect(connect::ConnectArguments),
@@ -183,9 +184,9 @@ pub(crate) async fn dispatch(arguments: Arguments) -> Result<ExitCode> {
         Command::Overdue(command) => run(command, installation).await,
         Command::Bill(command) => run(command, installation).await,
         Command::Invoice(command) => match command {
-            bill::InvoiceCommand::OfLedger(command) => run(command, installation).await,
-            bill::InvoiceCommand::Bundle(command) => run(command, installation).await,
-            bill::InvoiceCommand::Verify(command) => run(command, installation).await,
+            invoice::InvoiceCommand::OfLedger(command) => run(command, installation).await,
+            invoice::InvoiceCommand::Bundle(command) => run(command, installation).await,
+            invoice::InvoiceCommand::Verify(command) => run(command, installation).await,
         },
         Command::Payment(command) => run(command, installation).await,
         Command::Note(command) => run(command, installation).await,
@@ -245,9 +246,9 @@ mod tests {
         assert!(silent.is_empty(), "{silent:?}");
         let told = |path: &str| found.iter().find(|(at, _)| at == path).and_then(|(_, needs)| needs.clone());
         for (path, needs) in [
-            (" weighbridge close", needs_of::<bill::CloseArguments>()),
-            (" weighbridge payment record", needs_of::<bill::account::PaymentCommand>()),
-            (" weighbridge invoice show", needs_of::<bill::LedgerInvoiceCommand>()),
+            (" weighbridge close", needs_of::<close::CloseArguments>()),
+            (" weighbridge payment record", needs_of::<payment::PaymentCommand>()),
+            (" weighbridge invoice show", needs_of::<invoice::LedgerInvoiceCommand>()),
             (" weighbridge invoice verify", needs_of::<evidence::VerifyArguments>()),
             (" weighbridge contract check", needs_of::<contract::CheckArguments>()),
         ] {

@@ -1,18 +1,29 @@
 //! The commands, one file each. What a command needs is part of its type: it is given that, and nothing else.
 
+pub(crate) mod adjust;
 pub(crate) mod alarm;
 pub(crate) mod audit;
+pub(crate) mod balances;
 pub(crate) mod bill;
+pub(crate) mod books;
+pub(crate) mod close;
 pub(crate) mod connect;
 pub(crate) mod contract;
 pub(crate) mod correct;
 #[cfg(feature = "demo")]
 pub(crate) mod demo;
+pub(crate) mod dispute;
 pub(crate) mod document;
 pub(crate) mod evidence;
 pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod import;
+pub(crate) mod invoice;
+pub(crate) mod note;
+pub(crate) mod opening;
+pub(crate) mod overdue;
+pub(crate) mod payment;
+pub(crate) mod prices;
 pub(crate) mod quarantine;
 pub(crate) mod replay;
 pub(crate) mod report;
@@ -22,6 +33,7 @@ pub(crate) mod seal;
 pub(crate) mod serve;
 pub(crate) mod share;
 pub(crate) mod source_key;
+pub(crate) mod statement;
 pub(crate) mod token;
 pub(crate) mod up;
 pub(crate) mod webhooks;

@@ -1,53 +1,16 @@
-//! `weighbridge prices import` and `weighbridge balances import`.
+//! What the commands that send a file of facts share.
 
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use clap::{Args, Subcommand};
-use wb_connect::import::{self, Facts, FileFormat, PriceDefaults};
+use clap::Args;
+use wb_connect::import::{self, Facts, FileFormat};
 use wb_connect::{Ingest, Stop};
 
-use crate::commands::{Run, RunningIngest};
 use crate::console::{end_signal, print};
 
 /// The longest file that is read: some 4 million prices.
 const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum PricesCommand {
-    /// Record the dated prices of a file. CSV with the columns at, value and, where not given here, series, unit and
-    /// source, and until where a price ends by itself; or a JSON array of objects with these names. A file with one
-    /// bad row records nothing; sent again, it changes nothing.
-    Import {
-        /// A .csv or .json file.
-        file: PathBuf,
-        /// The series, such as ercot-west.
-        #[arg(long)]
-        series: Option<String>,
-        /// The unit of the values, such as USD/MWh.
-        #[arg(long)]
-        unit: Option<String>,
-        /// Who published them.
-        #[arg(long)]
-        source: Option<String>,
-        #[command(flatten)]
-        to: SendTo,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum BalancesCommand {
-    /// Record opening balances of a file: prepaid grants, deposits held, invoices issued elsewhere. CSV or JSON with the
-    /// columns kind (prepaid_grant, deposit_held, past_invoice), id, at, until, contract_id, customer_id, component,
-    /// currency, amount, open_amount, priority, number, period.
-    Import {
-        /// A .csv or .json file.
-        file: PathBuf,
-        #[command(flatten)]
-        to: SendTo,
-    },
-}
 
 #[derive(Debug, Args)]
 pub(crate) struct SendTo {
@@ -62,40 +25,7 @@ pub(crate) struct SendTo {
     check: bool,
 }
 
-impl Run for PricesCommand {
-    type Needs = RunningIngest;
-
-    async fn run(self, _: RunningIngest) -> Result<ExitCode> {
-        prices(self).await?;
-        Ok(ExitCode::SUCCESS)
-    }
-}
-
-async fn prices(command: PricesCommand) -> Result<()> {
-    let PricesCommand::Import { file, series, unit, source, to } = command;
-    let (text, format) = read(&file)?;
-    let defaults = PriceDefaults { series, unit, source };
-    let facts = import::prices(&text, format, &defaults).with_context(|| file.display().to_string())?;
-    send(&facts, to, "prices").await
-}
-
-impl Run for BalancesCommand {
-    type Needs = RunningIngest;
-
-    async fn run(self, _: RunningIngest) -> Result<ExitCode> {
-        balances(self).await?;
-        Ok(ExitCode::SUCCESS)
-    }
-}
-
-async fn balances(command: BalancesCommand) -> Result<()> {
-    let BalancesCommand::Import { file, to } = command;
-    let (text, format) = read(&file)?;
-    let facts = import::balances(&text, format).with_context(|| file.display().to_string())?;
-    send(&facts, to, "balances").await
-}
-
-fn read(path: &Path) -> Result<(String, FileFormat)> {
+pub(crate) fn read(path: &Path) -> Result<(String, FileFormat)> {
     let size = std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?.len();
     anyhow::ensure!(size <= FILE_BYTES_MAX, "{} has {size} bytes: split it", path.display());
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -107,7 +37,7 @@ fn read(path: &Path) -> Result<(String, FileFormat)> {
     Ok((text, format))
 }
 
-async fn send(facts: &Facts, to: SendTo, what: &str) -> Result<()> {
+pub(crate) async fn send(facts: &Facts, to: SendTo, what: &str) -> Result<()> {
     if to.check {
         return print(&format!("{} {what} can be taken; nothing was sent", facts.len()));
     }

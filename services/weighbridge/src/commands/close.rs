@@ -1,0 +1,95 @@
+//! `weighbridge close`.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+use wb_billing::{CloseRequest, Issued, IssuedAs, Progress, Signature};
+
+use crate::commands::books::{WHO, amounts};
+use crate::commands::{Run, RunningStack};
+use crate::console::{print, tell};
+
+#[derive(Debug, Args)]
+pub(crate) struct CloseArguments {
+    /// The month, such as 2026-10.
+    #[arg(long)]
+    period: String,
+    /// Only this customer.
+    #[arg(long)]
+    customer: Option<String>,
+    /// Say what would be issued, and record nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Close periods that lack usage, too: you answer for it, by name and with a reason.
+    #[arg(long, requires = "reason")]
+    allow_incomplete: bool,
+    /// Why incomplete periods may be closed.
+    #[arg(long)]
+    reason: Option<String>,
+    /// Who closes, for the record.
+    #[arg(long, env = "USER", default_value = WHO)]
+    who: String,
+}
+
+impl Run for CloseArguments {
+    type Needs = RunningStack;
+
+    async fn run(self, stack: RunningStack) -> Result<ExitCode> {
+        close(&stack, self).await?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Closes a month on the running stack.
+async fn close(stack: &RunningStack, arguments: CloseArguments) -> Result<()> {
+    let biller = stack.connect().await?.biller(&arguments.who).await?;
+    let incomplete = arguments.reason.filter(|_| arguments.allow_incomplete);
+    let request = CloseRequest {
+        period: arguments.period,
+        customer: arguments.customer,
+        dry_run: arguments.dry_run,
+        incomplete: incomplete.map(|why| Signature { who: arguments.who, why }),
+    };
+    tell("waiting until everything recorded is named, then rating");
+    let issued = biller.close_with(&request, &mut tell_progress).await?;
+    for invoice in &issued {
+        print(&issued_line(invoice))?;
+    }
+    let what = if request.dry_run { "invoices would be issued" } else { "invoices" };
+    tell(&format!("{} {what} for {}", issued.len(), request.period));
+    Ok(())
+}
+
+fn tell_progress(progress: &Progress) {
+    match progress {
+        Progress::Settled { cut, contracts } => {
+            tell(&format!("settled at cut {cut}: {contracts} contracts"));
+        }
+        Progress::Contract { done, of, contract_id, outcome } => {
+            tell(&format!("{done}/{of} {contract_id}: {outcome}"));
+        }
+    }
+}
+
+fn issued_line(invoice: &Issued) -> String {
+    let state = match (invoice.issued_as, invoice.new) {
+        (IssuedAs::WouldBe, _) => "would-issue",
+        (_, false) => "existed",
+        (IssuedAs::Invoice, true) => "issued",
+        (IssuedAs::Draft, true) => "drafted",
+    };
+    let number = if invoice.number.is_empty() { "-" } else { &invoice.number };
+    let mut line = format!(
+        "{state} {number} {} {} {} bill {} evidence {}",
+        invoice.invoice_id,
+        invoice.customer_id,
+        invoice.contract_id,
+        invoice.bill_digest,
+        invoice.evidence_digest
+    );
+    if invoice.number.is_empty() {
+        line.push_str(&format!(" total {}", amounts(&invoice.totals)));
+    }
+    line
+}

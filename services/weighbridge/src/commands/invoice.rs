@@ -1,0 +1,181 @@
+//! `weighbridge invoice`.
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, ensure};
+use clap::{Args, Subcommand};
+use wb_ledger::{Command, Step};
+use wb_units::time::rfc3339;
+
+use crate::commands::books::{Signed, WHO, amounts, record, told};
+use crate::commands::document::{self, DocumentArguments, Shape};
+use crate::commands::{Run, RunningStack, evidence, needs_of};
+use crate::console::{print, tell};
+use crate::wiring::services::LiveBiller;
+
+#[derive(Debug, Args)]
+pub(crate) struct StepArguments {
+    /// The invoice's id.
+    id: String,
+    #[command(flatten)]
+    signed: Signed,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum InvoiceCommand {
+    #[command(flatten)]
+    OfLedger(LedgerInvoiceCommand),
+    /// Write all that an invoice follows from into one file, which anybody can verify.
+    Bundle(evidence::BundleArguments),
+    /// Verify such a file, with nothing else: no stack, no configuration, no network.
+    #[command(after_help = needs_of::<evidence::VerifyArguments>())]
+    Verify(evidence::VerifyArguments),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LedgerInvoiceCommand {
+    /// List all invoices and drafts: number, id, customer, state, open amounts.
+    List,
+    /// Show an invoice as its canonical JSON, with both digests, and what happened to it.
+    Show {
+        /// Its id.
+        id: String,
+        /// Compute it again at its cut and compare both digests.
+        #[arg(long)]
+        recompute: bool,
+    },
+    /// Write an invoice as PDF, the same bytes each time.
+    Pdf(DocumentArguments),
+    /// Write an invoice as one HTML file that loads nothing.
+    Html(DocumentArguments),
+    /// Give a draft to those who approve.
+    Submit(StepArguments),
+    /// Approve a draft that somebody else submitted.
+    Approve(StepArguments),
+    /// Send a draft back; the next close drafts it again.
+    Reject(StepArguments),
+    /// Give an approved draft its number.
+    Issue(StepArguments),
+    /// Void an invoice by a credit note of the whole.
+    Void(StepArguments),
+    /// Give up what is open of an invoice.
+    WriteOff(StepArguments),
+}
+
+impl Run for LedgerInvoiceCommand {
+    type Needs = RunningStack;
+
+    async fn run(self, stack: RunningStack) -> Result<ExitCode> {
+        invoice(&stack, self).await?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Shows invoices of the running stack, and takes them through their review.
+async fn invoice(stack: &RunningStack, command: LedgerInvoiceCommand) -> Result<()> {
+    let biller = stack.connect().await?.biller(WHO).await?;
+    let step = |arguments: &StepArguments| Step {
+        invoice_id: arguments.id.clone(),
+        by: arguments.signed.who.clone(),
+        at_us: biller.now_us(),
+    };
+    match command {
+        LedgerInvoiceCommand::List => list(&biller).await,
+        LedgerInvoiceCommand::Show { id, recompute } => show(&biller, &id, recompute).await,
+        LedgerInvoiceCommand::Pdf(arguments) => document::write(&biller, &arguments, Shape::Pdf).await,
+        LedgerInvoiceCommand::Html(arguments) => document::write(&biller, &arguments, Shape::Html).await,
+        LedgerInvoiceCommand::Submit(arguments) => {
+            record(&biller, &Command::Submit(step(&arguments)), &arguments.signed).await
+        }
+        LedgerInvoiceCommand::Approve(arguments) => {
+            record(&biller, &Command::Approve(step(&arguments)), &arguments.signed).await
+        }
+        LedgerInvoiceCommand::Reject(arguments) => {
+            record(&biller, &Command::Reject(step(&arguments)), &arguments.signed).await
+        }
+        LedgerInvoiceCommand::Issue(arguments) => {
+            told(&biller.issue(&arguments.id, &arguments.signed.signature()).await?)
+        }
+        LedgerInvoiceCommand::Void(StepArguments { id, signed }) => {
+            let void = Command::Void { invoice_id: id, text: signed.why.clone(), at_us: biller.now_us() };
+            record(&biller, &void, &signed).await
+        }
+        LedgerInvoiceCommand::WriteOff(StepArguments { id, signed }) => {
+            record(&biller, &Command::WriteOff { invoice_id: id, at_us: biller.now_us() }, &signed).await
+        }
+    }
+}
+
+async fn list(biller: &LiveBiller) -> Result<()> {
+    let state = biller.state().await?;
+    for review in state.reviews() {
+        let draft = &review.draft;
+        print(&format!(
+            "- {} {} {} total {}",
+            draft.invoice_id,
+            draft.customer_id,
+            review.stage.name(),
+            amounts(&draft.totals)
+        ))?;
+    }
+    for document in biller.invoices().await? {
+        let invoice = &document.invoice;
+        let item = state.item(&invoice.invoice_id).context("the ledger has the invoice and not its item")?;
+        print(&format!(
+            "{} {} {} {} open {}",
+            invoice.number,
+            invoice.invoice_id,
+            invoice.customer_id,
+            item.state().name(),
+            amounts(&item.open())
+        ))?;
+    }
+    Ok(())
+}
+
+async fn show(biller: &LiveBiller, id: &str, recompute: bool) -> Result<()> {
+    let state = biller.state().await?;
+    if let Some(review) = state.review(id) {
+        let json =
+            wb_ledger::canonical::write_document(&review.draft).context("the draft cannot be written")?;
+        print(&json)?;
+        tell(&format!(
+            "{}, {} of {} approvals",
+            review.stage.name(),
+            review.approved_by.len(),
+            review.draft.terms.approvals
+        ));
+        return tell_history(biller, id).await;
+    }
+    let document = biller.invoice(id).await?;
+    let json =
+        wb_ledger::canonical::write_document(&document.invoice).context("the invoice cannot be written")?;
+    print(&json)?;
+    if let Some(item) = state.item(id) {
+        let notes = if item.notes.is_empty() { "none".to_owned() } else { item.notes.join(", ") };
+        tell(&format!(
+            "{}; paid {}; open {}; notes {notes}",
+            item.state().name(),
+            amounts(&item.paid()),
+            amounts(&item.open())
+        ));
+    }
+    tell_history(biller, id).await?;
+    if recompute {
+        let again = biller.recompute(id).await?;
+        tell(&format!(
+            "bill digest again {}, evidence digest again {}",
+            again.bill_digest, again.evidence_digest
+        ));
+        ensure!(again.bill_matches && again.evidence_matches, "computed again, the invoice is another one");
+        tell("computed again at its cut: both digests are the same");
+    }
+    Ok(())
+}
+
+async fn tell_history(biller: &LiveBiller, id: &str) -> Result<()> {
+    for entry in biller.history(id).await? {
+        tell(&format!("{} {} by {}: {}", rfc3339(entry.at_us), entry.kind, entry.who, entry.why));
+    }
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! `weighbridge note`.
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::Subcommand;
+use wb_ledger::{Amount, Command, LineAmount, NoteByHand};
+
+use crate::commands::books::{Signed, WHO, amounts, assigned, record};
+use crate::commands::{Run, RunningStack};
+use crate::console::print;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum NoteCommand {
+    /// List all credit and debit notes.
+    List,
+    /// Show a note as its canonical JSON.
+    Show {
+        /// Its number or id.
+        id: String,
+    },
+    /// Credit or charge lines of an invoice by decision.
+    Issue {
+        /// The invoice's id.
+        invoice: String,
+        /// Your own reference: the same reference given again does nothing.
+        #[arg(long)]
+        reference: String,
+        /// Lines with their amounts, as line=amount, negative to credit.
+        #[arg(long = "line", required = true, allow_hyphen_values = true)]
+        lines: Vec<String>,
+        /// The currency of the amounts.
+        #[arg(long)]
+        currency: String,
+        #[command(flatten)]
+        signed: Signed,
+    },
+}
+
+impl Run for NoteCommand {
+    type Needs = RunningStack;
+
+    async fn run(self, stack: RunningStack) -> Result<ExitCode> {
+        note(&stack, self).await?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Shows and issues notes.
+async fn note(stack: &RunningStack, command: NoteCommand) -> Result<()> {
+    let biller = stack.connect().await?.biller(WHO).await?;
+    match command {
+        NoteCommand::List => {
+            for document in biller.notes().await? {
+                let note = &document.note;
+                print(&format!(
+                    "{} {} {} {} {}",
+                    note.number,
+                    note.invoice_id,
+                    note.customer_id,
+                    note.reason.name(),
+                    amounts(&note.totals)
+                ))?;
+            }
+            Ok(())
+        }
+        NoteCommand::Show { id } => {
+            let document = biller.note(&id).await?;
+            print(
+                &wb_ledger::canonical::write_document(&document.note)
+                    .context("the note cannot be written")?,
+            )
+        }
+        NoteCommand::Issue { invoice, reference, lines, currency, signed } => {
+            let lines = lines.iter().map(|text| {
+                let (line_id, minor) = assigned(text, &currency)?;
+                Ok(LineAmount { line_id, amount: Amount::new(minor, &currency) })
+            });
+            let asked = NoteByHand {
+                invoice_id: invoice,
+                reference,
+                text: signed.why.clone(),
+                lines: lines.collect::<Result<_>>()?,
+                at_us: biller.now_us(),
+            };
+            record(&biller, &Command::IssueNote(asked), &signed).await
+        }
+    }
+}
