@@ -53,9 +53,9 @@ fn all_mistakes_are_told_at_once() {
         assert_eq!(ended.code, Some(1), "{command:?}: {}", ended.stderr);
         assert!(ended.stderr.contains("wrong.toml"), "{command:?}: {}", ended.stderr);
         let told: Vec<&str> =
-            ended.stderr.lines().filter(|line| line.trim_start().starts_with("WB-")).collect();
+            ended.stderr.lines().filter(|line| line.trim_start().starts_with("[WB-")).collect();
         for (field, value, code, right) in MISTAKES {
-            let of_field = told.iter().find(|line| line.trim_start().starts_with(&format!("{code} {field}")));
+            let of_field = told.iter().find(|line| line.trim_start().starts_with(&format!("[{code}] {field}")));
             let line =
                 of_field.unwrap_or_else(|| panic!("{command:?}: no {code} {field} in\n{}", ended.stderr));
             for part in [value, right] {
