@@ -3,6 +3,7 @@
 
 mod circles;
 mod features;
+mod unused;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -76,12 +76,6 @@ impl Bound {
         self.local_addr
     }
 
-    /// The engine's version, such as `26.7.2.1`.
-    #[must_use]
-    pub fn engine_version(&self) -> &str {
-        self.gate.engine.version()
-    }
-
     /// Answers until `shutdown` is ready, lets running queries end within
     /// [`EngineConfig::shutdown_grace`], kills the rest and closes the engine.
     ///

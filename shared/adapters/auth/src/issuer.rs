@@ -1,7 +1,7 @@
 //! Makes tokens, for one machine and for tests. An installation with an identity provider of its
 //! own gives the [`Verifier`](crate::Verifier) that provider's public key instead.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
@@ -25,7 +25,6 @@ pub struct Issuer {
     key: EncodingKey,
     key_id: String,
     public_pem: String,
-    public_path: PathBuf,
 }
 
 impl Issuer {
@@ -59,20 +58,8 @@ impl Issuer {
             .map_err(|_| AuthError::KeyForm { what, problem: "it is not PKCS#8 of an Ed25519 key" })?;
         let spki = keyfile::spki_of(pair.public_key().as_ref());
         let public_pem = keyfile::to_pem(&spki, "PUBLIC KEY");
-        let public_path = dir.join(PUBLIC_FILE);
-        keyfile::create(&public_path, &public_pem, Secrecy::Public)?;
-        Ok(Self {
-            key: EncodingKey::from_ed_der(&pkcs8),
-            key_id: keyfile::key_id(&spki),
-            public_pem,
-            public_path,
-        })
-    }
-
-    /// Where the public key was written, for a verifier in another process.
-    #[must_use]
-    pub fn public_key_path(&self) -> &Path {
-        &self.public_path
+        keyfile::create(&dir.join(PUBLIC_FILE), &public_pem, Secrecy::Public)?;
+        Ok(Self { key: EncodingKey::from_ed_der(&pkcs8), key_id: keyfile::key_id(&spki), public_pem })
     }
 
     /// The public key in PEM form.

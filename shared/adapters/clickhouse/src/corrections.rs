@@ -118,12 +118,6 @@ impl CorrectionsAt {
     pub fn bind(&self, query: Query) -> Query {
         query.param("voided", &self.voided).param("voided_sequences", &self.sequences)
     }
-
-    /// Whether no event is voided.
-    #[must_use]
-    pub fn voids_nothing(&self) -> bool {
-        self.voided.is_empty()
-    }
 }
 
 impl From<CorrectionsAt> for CorrectionsRead {

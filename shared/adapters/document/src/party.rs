@@ -12,12 +12,6 @@ pub struct Party {
 }
 
 impl Party {
-    /// A party of whom only an id is known.
-    #[must_use]
-    pub fn of_id(id: &str) -> Self {
-        Self { name: id.to_owned(), ..Self::default() }
-    }
-
     /// All lines that are printed, the name first.
     pub(crate) fn lines(&self) -> Vec<String> {
         let known = self.address.iter().chain(&self.tax_id);

@@ -249,12 +249,6 @@ impl Request {
         }
         format!("{name}.{}", self.format)
     }
-
-    /// The name of the file of control totals beside it.
-    #[must_use]
-    pub fn control_name(&self) -> String {
-        format!("{}.control.json", self.file_name())
-    }
 }
 
 fn is_month(text: &str) -> bool {
@@ -304,6 +298,6 @@ mod tests {
         assert_eq!(request.file_name(), "weighbridge-focus-2026-10-___a_b.parquet");
         let journal = Request::new(Table::Journal, Format::Csv, "2026-10", None).unwrap();
         let journal = journal.with_profile(Profile::Netsuite).unwrap();
-        assert_eq!(journal.control_name(), "weighbridge-journal-netsuite-2026-10.csv.control.json");
+        assert_eq!(journal.file_name(), "weighbridge-journal-netsuite-2026-10.csv");
     }
 }

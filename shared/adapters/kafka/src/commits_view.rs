@@ -130,15 +130,6 @@ impl CommitsView {
         }
     }
 
-    /// Waits for any change after the commits that are shown now.
-    ///
-    /// # Errors
-    /// As [`CommitsView::wait_until`].
-    pub async fn wait_for_more(&self) -> Result<(), LogError> {
-        let now = self.next_offset();
-        self.wait_until(now.saturating_add(1)).await
-    }
-
     /// The pin, once there is one.
     #[must_use]
     pub fn pin(&self) -> Option<Pin> {

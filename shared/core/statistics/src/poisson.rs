@@ -11,8 +11,6 @@ pub struct Level {
 impl Level {
     /// 95 %.
     pub const P95: Self = Self { tail: 0.025 };
-    /// 99 %.
-    pub const P99: Self = Self { tail: 0.005 };
 
     /// Takes a level in (0, 1), such as 0.95; `None` for any other number.
     #[must_use]

@@ -3,10 +3,10 @@
 
 use wb_units::{Interval, Micros};
 
-use super::witness::{NJ_PER_MJ, NJ_PER_WH, Piece};
+use super::witness::{NJ_PER_WH, Piece};
 use super::{MWH_PER_WH, RegisterReading};
 use crate::corrections::cut;
-use crate::counters::{CounterSample, Step, StepKind, steps, until};
+use crate::counters::until;
 
 pub use crate::corrections::RatioCorrection;
 
@@ -118,19 +118,6 @@ fn difference_wh(before: &RegisterReading, after: &RegisterReading, facts: &Mete
     let possible_nj =
         u128::from(facts.power_max_mw) * u128::from(after.at_us.abs_diff(before.at_us)) + NJ_PER_WH;
     (u128::from(difference) * NJ_PER_WH <= possible_nj).then_some(difference)
-}
-
-/// The pieces of an energy counter in millijoules that a machine or GPU keeps since its start.
-#[must_use]
-pub fn of_counter_mj(samples: &[CounterSample], longest_us: i64) -> Vec<Piece> {
-    let pieces = steps(samples, longest_us).into_iter().filter_map(|step: Step| {
-        Some(Piece {
-            interval: step.interval,
-            energy_nj: u128::from(step.counted()?) * NJ_PER_MJ,
-            is_timing_estimated: matches!(step.kind, StepKind::CountedOverGap(_)),
-        })
-    });
-    pieces.collect()
 }
 
 /// One reading of power.

@@ -17,9 +17,6 @@ use crate::ratio::ONE_PPM;
 /// Nanojoules in a watt-hour.
 pub const NJ_PER_WH: u128 = 3_600_000_000_000;
 
-/// Nanojoules in a millijoule.
-pub const NJ_PER_MJ: u128 = 1_000_000;
-
 /// Who says how much energy flowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Witness {

@@ -23,7 +23,6 @@ fn instant(random: &mut Random) -> i64 {
 
 pub(super) async fn hold_as_the_rule_says(address: SocketAddr) {
     let seed = RandomState::new().hash_one("timelines");
-    println!("histories of assignments with seed {seed}");
     let mut random = Random::of(seed, "assignments");
     let store = ready(address, "timelines").await;
     name(&store, 0, 1).await;
@@ -35,7 +34,7 @@ pub(super) async fn hold_as_the_rule_says(address: SocketAddr) {
             let whose = CUSTOMERS[usize::try_from(random.draw() % 3).unwrap()];
             let valid_from_us = instant(&mut random);
             // Some end, some of them before they begin.
-            let valid_to_us = (random.draw() % 2 == 0).then(|| instant(&mut random));
+            let valid_to_us = random.draw().is_multiple_of(2).then(|| instant(&mut random));
             timeline.record(valid_from_us, valid_to_us, whose);
             let to = valid_to_us.map_or("NULL".to_owned(), |to_us| to_us.to_string());
             let idx = facts.len();
