@@ -16,7 +16,7 @@
 //! close is not part of it. All three arms must come to the same sums, or the bench stops.
 //!
 //! The close is measured twice: where all that is committed lies in sealed days, and with an hour of the next month committed
-//! above them, a block a second and partition, as a running house has it.
+//! above them, a block a second and partition, as a running installation has it.
 //!
 //! Time in ClickHouse is what the engine itself counts for queries that select (`SelectQueryTimeMicroseconds` of
 //! `system.events`), and the CPU time of all its threads meanwhile; beside it the time of the store's calls as the

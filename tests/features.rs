@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::texts;
 
-/// The binary.
 const BINARY: &str = "weighbridge";
 
 /// The manifests of the workspace, by package.

@@ -73,7 +73,6 @@ impl Report {
         (self.blocks.len(), sum)
     }
 
-    /// The table.
     pub(crate) fn table(&self) -> String {
         let mut text = String::new();
         // Writing to a String cannot fail.

@@ -3,7 +3,6 @@
 use anyhow::{Context as _, Result};
 use wb_auth::{Role, SourceEntry};
 
-/// The keys.
 #[derive(Debug)]
 pub struct DemoKeys {
     entries: Vec<SourceEntry>,

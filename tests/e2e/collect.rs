@@ -30,7 +30,6 @@ struct Point {
     timestamp: i64,
 }
 
-/// A series.
 #[derive(Clone, PartialEq, prost::Message)]
 struct Series {
     #[prost(message, repeated, tag = "1")]

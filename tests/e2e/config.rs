@@ -55,7 +55,8 @@ fn all_mistakes_are_told_at_once() {
         let told: Vec<&str> =
             ended.stderr.lines().filter(|line| line.trim_start().starts_with("[WB-")).collect();
         for (field, value, code, right) in MISTAKES {
-            let of_field = told.iter().find(|line| line.trim_start().starts_with(&format!("[{code}] {field}")));
+            let of_field =
+                told.iter().find(|line| line.trim_start().starts_with(&format!("[{code}] {field}")));
             let line =
                 of_field.unwrap_or_else(|| panic!("{command:?}: no {code} {field} in\n{}", ended.stderr));
             for part in [value, right] {

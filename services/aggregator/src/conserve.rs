@@ -23,7 +23,6 @@ const AGAIN_EVERY: Duration = Duration::from_secs(5);
 /// A breach that is not there any more after this long was a repair under way.
 const SECOND_LOOK: Duration = Duration::from_secs(2);
 
-/// The watch.
 pub(crate) struct Watch {
     pub(crate) store: Store,
     pub(crate) commits: CommitsView,
@@ -47,7 +46,7 @@ enum Check {
 }
 
 impl Watch {
-    /// Watches until the end, where the house is ours to keep.
+    /// Watches until the end, while this aggregator is the leader.
     pub(crate) async fn keep_watching(self, mut shutdown: watch::Receiver<bool>) {
         let mut rounds = Rounds::default();
         loop {

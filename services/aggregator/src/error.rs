@@ -32,11 +32,8 @@ pub enum AggregatorError {
          the log or the fold has changed; nothing more of this partition is committed"
     )]
     History {
-        /// The topic.
         topic: String,
-        /// The partition.
         partition: u32,
-        /// The block.
         block: u64,
         /// What differs.
         what: &'static str,
@@ -49,9 +46,7 @@ pub enum AggregatorError {
          the records"
     )]
     BeginningLost {
-        /// The topic.
         topic: String,
-        /// The partition.
         partition: u32,
         /// The first offset still held.
         low: u64,
@@ -69,9 +64,7 @@ pub enum AggregatorError {
          lost its tail; nothing more of this partition is committed, so that two histories are not mixed"
     )]
     TailLost {
-        /// The topic.
         topic: String,
-        /// The partition.
         partition: u32,
         /// One past the last record.
         high: u64,
@@ -84,11 +77,8 @@ pub enum AggregatorError {
         "block {block} of {topic}/{partition} does not add up: {accepted} accepted + {duplicate} duplicate + {rejected} rejected is not {events} events; nothing more is committed"
     )]
     NotConserved {
-        /// The topic.
         topic: String,
-        /// The partition.
         partition: u32,
-        /// The block.
         block: u64,
         /// Accepted events.
         accepted: u64,
@@ -96,7 +86,6 @@ pub enum AggregatorError {
         duplicate: u64,
         /// Rejected events.
         rejected: u64,
-        /// All events.
         events: u64,
     },
     /// The proofs of older tips failed.

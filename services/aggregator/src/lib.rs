@@ -1,4 +1,4 @@
-//! The scale: Kafka to verdict to sealed block in ClickHouse. One task a partition; each block
+//! Kafka to verdict to sealed block in ClickHouse. One task a partition; each block
 //! is folded, written, read back, and counts once it is committed in the log.
 
 mod archive;

@@ -1,6 +1,6 @@
 //! Publishing what committed blocks counted and refused, to the topics `usage` and `quarantine`.
 //!
-//! One aggregator does it for all: the one that keeps house. It follows the commits in their order,
+//! One aggregator does it for all: the leader. It follows the commits in their order,
 //! batch by batch: reads a batch's rows from ClickHouse, appends what is not there yet, waits until
 //! all of it is acknowledged, and appends a *mark* that says how far it came. Whoever takes up
 //! publishing claims the topics first (`wb_events::published`): what it then finds after the last
@@ -58,7 +58,7 @@ pub(crate) struct Publisher {
 
 /// Why publishing stopped.
 enum Ended {
-    /// The end was asked for, or the house is another's now.
+    /// The end was asked for, or another aggregator is the leader now.
     PutDown,
     /// Another publisher has claimed the topics.
     Fenced,
@@ -77,7 +77,7 @@ struct PublishCursor {
     marked_at: Instant,
 }
 
-/// Publishes for as long as the house is ours to keep, until the end.
+/// Publishes for as long as this aggregator is the leader, until the end.
 pub(crate) async fn keep_publishing(
     publisher: Publisher,
     mut holdings: Holdings,

@@ -28,7 +28,6 @@ const SEALED_TOPICS: [&str; 2] = [topics::SHARES, topics::ENERGY];
 pub enum Pass {
     /// Everything committed before the cut is sealed.
     Sealed {
-        /// The cut.
         cut: u64,
         /// The days that were sealed.
         days: usize,
@@ -60,7 +59,7 @@ impl Sealer {
         Self { log, store, commits }
     }
 
-    /// Seals at a pace until the end, where the house is ours to keep.
+    /// Seals at a pace until the end, while this aggregator is the leader.
     pub(crate) async fn keep_sealing(
         self,
         pace: SealPace,

@@ -20,10 +20,7 @@ pub enum ApiError {
     /// A body beyond the limit.
     #[code("WB-3301")]
     #[error("the request's body is longer than {limit} bytes, or it broke off")]
-    Body {
-        /// The limit.
-        limit: usize,
-    },
+    Body { limit: usize },
     /// A body that is no GraphQL request.
     #[code("WB-3302")]
     #[error(
@@ -39,7 +36,6 @@ pub enum ApiError {
         what: &'static str,
         /// How large it is, as far as it was counted.
         actual: usize,
-        /// The limit.
         limit: usize,
     },
     /// A query that is refused after it is parsed, by its shape.
@@ -48,7 +44,6 @@ pub enum ApiError {
     QueryShape {
         /// What is too many.
         what: &'static str,
-        /// The limit.
         limit: usize,
     },
     /// Arguments that cannot be used.
@@ -61,10 +56,7 @@ pub enum ApiError {
     /// The request took too long.
     #[code("WB-3308")]
     #[error("no answer within {limit_ms} ms: ask for a shorter range or a wider bucket")]
-    Time {
-        /// The limit.
-        limit_ms: u64,
-    },
+    Time { limit_ms: u64 },
     /// Too many requests at once.
     #[code("WB-3309")]
     #[error("all places are taken: come back in a second")]

@@ -1,4 +1,4 @@
-//! The window: what was weighed, over GraphQL, and what was billed, as files.
+//! What was counted, over GraphQL, and what was billed, as files.
 //!
 //! A reader shows a token; its scope goes by value into the one query builder (`wb_clickhouse`),
 //! so that a customer's token cannot reach another customer's rows. All fields of one request are

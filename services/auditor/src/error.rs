@@ -36,7 +36,6 @@ pub enum AuditError {
          or remove this one"
     )]
     NotEmpty {
-        /// The database.
         database: String,
         /// A table with rows.
         table: String,
@@ -48,11 +47,8 @@ pub enum AuditError {
          or the topic's records back"
     )]
     NoRecords {
-        /// The topic.
         topic: String,
-        /// The partition.
         partition: u32,
-        /// The block.
         block: u64,
         /// Where was looked and what was found.
         why: String,
@@ -64,11 +60,8 @@ pub enum AuditError {
          nothing of it is written; run the version that committed it"
     )]
     FoldsOtherwise {
-        /// The topic.
         topic: String,
-        /// The partition.
         partition: u32,
-        /// The block.
         block: u64,
         /// What differs.
         what: &'static str,
@@ -79,16 +72,7 @@ pub enum AuditError {
         "block {block} of {topic}/{partition} was written and {table} reads back otherwise: look for a \
          failing disk, then run this again"
     )]
-    WrittenOtherwise {
-        /// The topic.
-        topic: String,
-        /// The partition.
-        partition: u32,
-        /// The block.
-        block: u64,
-        /// The table.
-        table: &'static str,
-    },
+    WrittenOtherwise { topic: String, partition: u32, block: u64, table: &'static str },
     /// A log that lost its tail cannot be made whole.
     #[code("WB-5905")]
     #[error(
@@ -96,9 +80,7 @@ pub enum AuditError {
          archive: {why}; stop ingest and the aggregators, and restore the topic from a replica or a backup"
     )]
     TailNotRestored {
-        /// The topic.
         topic: String,
-        /// The partition.
         partition: u32,
         /// One past its last record.
         end: u64,
@@ -121,9 +103,7 @@ pub enum AuditError {
     #[code("WB-5907")]
     #[error("{topic}/{partition} gave no record at offset {offset} for {seconds} seconds: is the broker up?")]
     LogSilent {
-        /// The topic.
         topic: String,
-        /// The partition.
         partition: u32,
         /// The offset that was wanted.
         offset: u64,

@@ -8,11 +8,8 @@ use wb_events::commits::WonCommit;
 /// A block of a partition.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Place {
-    /// The topic.
     pub topic: String,
-    /// The partition.
     pub partition: u32,
-    /// The block.
     pub block: u64,
 }
 
@@ -57,9 +54,7 @@ pub enum Finding {
     },
     /// A part whose files are not what was written.
     BrokenPart {
-        /// The table.
         table: String,
-        /// The part.
         part: String,
         /// What the server says of it.
         message: String,
@@ -79,9 +74,7 @@ pub enum Finding {
         /// The block.
         #[serde(flatten)]
         place: Place,
-        /// The attempt.
         attempt: u64,
-        /// Its rows.
         rows: u64,
     },
     /// Rows of a block without a name: an attempt that is under way, or that nobody went on with.
@@ -89,9 +82,7 @@ pub enum Finding {
         /// The block.
         #[serde(flatten)]
         place: Place,
-        /// The attempt.
         attempt: u64,
-        /// Its rows.
         rows: u64,
     },
     /// A block that is not in the archive, or not as it was committed.
@@ -104,9 +95,7 @@ pub enum Finding {
     },
     /// A log that ends before what was committed.
     LogTailLost {
-        /// The topic.
         topic: String,
-        /// The partition.
         partition: u32,
         /// One past its last record.
         end: u64,
@@ -122,10 +111,7 @@ pub enum Finding {
         problem: String,
     },
     /// A topic whose records get other times than the broker's.
-    TopicTimes {
-        /// The topic.
-        topic: String,
-    },
+    TopicTimes { topic: String },
 }
 
 impl Finding {

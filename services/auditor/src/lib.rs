@@ -34,7 +34,6 @@ use crate::refold::{Refold, Scratch};
 /// What an audit needs.
 #[derive(Clone)]
 pub struct Auditor {
-    /// The log.
     pub log: Log,
     /// The database that is audited.
     pub store: Store,

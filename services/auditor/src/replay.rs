@@ -19,7 +19,6 @@ const NAMES_MAX: usize = 256;
 /// A table's rows in both databases.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct TableTotals {
-    /// The table.
     pub table: String,
     /// Named rows that were built from the log.
     pub rebuilt_rows: u64,

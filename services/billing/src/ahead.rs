@@ -211,7 +211,6 @@ impl<S: UsageStore> Ahead<S> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is held of a cut.
     fn at<T>(&self, cut: u64, find: impl FnOnce(&mut Held) -> Option<T>) -> Option<T> {
         let mut held = self.held();
         if held.cut == cut { find(&mut held) } else { None }

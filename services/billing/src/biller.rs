@@ -50,9 +50,7 @@ pub struct Biller<L, S, C, K> {
 /// Who does something, and why; both go into the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signature {
-    /// Who.
     pub who: String,
-    /// Why.
     pub why: String,
 }
 
@@ -176,7 +174,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
     /// The parties of an invoice, named as they were recorded by its cut.
     ///
     /// # Errors
-    /// As [`parties`].
+    /// As `parties`.
     pub async fn parties(&self, invoice: &Invoice) -> Result<Named, BillerError> {
         parties(&self.store, invoice).await
     }

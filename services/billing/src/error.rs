@@ -31,7 +31,6 @@ impl PortError {
 /// Why one contract could not be billed while others were.
 #[derive(Debug)]
 pub struct ContractFailure {
-    /// The contract.
     pub contract_id: String,
     /// Why.
     pub error: BillerError,
@@ -56,7 +55,6 @@ pub enum BillerError {
          clock; close it when it is over"
     )]
     NotOver {
-        /// The contract.
         contract_id: String,
         /// The month.
         period: String,
@@ -76,9 +74,7 @@ pub enum BillerError {
          the start of a month, or as a new contract"
     )]
     ChangedWithin {
-        /// The contract.
         contract_id: String,
-        /// The field.
         field: &'static str,
         /// The month.
         period: String,
@@ -87,9 +83,7 @@ pub enum BillerError {
     #[code("WB-5404")]
     #[error("the {kind} fact of {entity} cannot be read: {detail}; send a corrected fact")]
     Fact {
-        /// Its kind.
         kind: &'static str,
-        /// Its entity.
         entity: String,
         /// Why.
         detail: String,
@@ -101,9 +95,7 @@ pub enum BillerError {
          {customer}'s; correct the assignment"
     )]
     OtherCustomer {
-        /// The machine.
         machine_id: String,
-        /// The contract.
         contract_id: String,
         /// The assignment's customer.
         assigned: String,
@@ -125,9 +117,7 @@ pub enum BillerError {
          instant; send the machine's fact from that instant on"
     )]
     NoMachine {
-        /// The contract.
         contract_id: String,
-        /// The machine.
         machine_id: String,
         /// What of it is needed.
         what: &'static str,
@@ -141,13 +131,10 @@ pub enum BillerError {
          under {contracts}; send the fact again with the contract_id it is for, one fact for each contract"
     )]
     SharedReceipt {
-        /// The pool.
         pool: String,
-        /// The site.
         site_id: String,
         /// When.
         at: String,
-        /// The contracts.
         contracts: String,
     },
     /// An invoice that does not list all it drew from prepaid grants.
@@ -156,12 +143,7 @@ pub enum BillerError {
         "invoice {invoice_id} drew from more prepaid grants than it lists, so what is left of them is not known; \
          put the grants of contract {contract_id} together in fewer"
     )]
-    DrawsUnknown {
-        /// The invoice.
-        invoice_id: String,
-        /// The contract.
-        contract_id: String,
-    },
+    DrawsUnknown { invoice_id: String, contract_id: String },
     /// A document to try out that is no document of the contract asked for, or of none.
     #[code("WB-5434")]
     #[error("the document is of contract {found}, and {detail}")]
@@ -192,16 +174,7 @@ pub enum BillerError {
     #[error(
         "block {block} of {topic}/{partition} stands behind a bill but is not named before cut {cut}; scrub the tables"
     )]
-    Uncommitted {
-        /// The topic.
-        topic: String,
-        /// The partition.
-        partition: u32,
-        /// The block.
-        block: u64,
-        /// The cut.
-        cut: u64,
-    },
+    Uncommitted { topic: String, partition: u32, block: u64, cut: u64 },
     /// The ledger refused.
     #[code(source)]
     #[error("the ledger refuses")]
@@ -261,11 +234,9 @@ pub enum BillerError {
         "contract {contract_id} has no terms in period {period} at cut {cut}, though it was billed; rebuild the tables"
     )]
     NoTerms {
-        /// The contract.
         contract_id: String,
         /// The month.
         period: String,
-        /// The cut.
         cut: u64,
     },
     /// Usage is missing, and nobody answers for it.
@@ -275,7 +246,6 @@ pub enum BillerError {
          {threshold_ppm} are asked for; wait for what is missing, or close it by name with a reason"
     )]
     Incomplete {
-        /// The contract.
         contract_id: String,
         /// The month.
         period: String,

@@ -16,13 +16,10 @@ pub enum IssuedAs {
 /// An invoice that exists after a close.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issued {
-    /// Its id.
     pub invoice_id: String,
-    /// Its number.
     pub number: String,
     /// Whose it is.
     pub customer_id: String,
-    /// The contract.
     pub contract_id: String,
     /// The digest of what is charged.
     pub bill_digest: Hash,

@@ -42,7 +42,6 @@ pub struct HistoryEntry {
     pub kind: &'static str,
     /// Who decided it.
     pub who: String,
-    /// Why.
     pub why: String,
     /// When it was written, UTC microseconds.
     pub at_us: i64,
@@ -82,7 +81,6 @@ impl Journal {
         self.notes.values()
     }
 
-    /// The notes of an invoice.
     pub(crate) fn notes_of(&self, invoice_id: &str) -> impl Iterator<Item = &Arc<NoteDocument>> {
         self.notes.values().filter(move |document| document.note.invoice_id == invoice_id)
     }

@@ -11,7 +11,6 @@ use crate::timeline::timelines;
 /// A customer as it is recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 pub struct CustomerName {
-    /// Its name.
     pub name: String,
     /// Its address, line by line.
     #[serde(default)]
@@ -27,7 +26,6 @@ pub struct CustomerName {
 /// An issuer as it is recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 pub struct IssuerName {
-    /// Its name.
     pub name: String,
     /// Its address, line by line.
     #[serde(default)]

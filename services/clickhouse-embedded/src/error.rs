@@ -54,7 +54,6 @@ pub enum EngineError {
     #[code("WB-7005")]
     #[error("the ClickHouse engine refused `{statement}` at start: {reason}")]
     Prepare {
-        /// The statement.
         statement: String,
         /// The engine's answer.
         reason: String,
@@ -70,7 +69,6 @@ pub enum EngineError {
     #[code("WB-7007")]
     #[error("cannot listen on {listen}: choose a free address")]
     Listen {
-        /// The address.
         listen: SocketAddr,
         /// Why not.
         source: std::io::Error,

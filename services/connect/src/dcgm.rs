@@ -48,7 +48,6 @@ pub struct Options {
 /// What was done, in all rounds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Rounds.
     pub rounds: u64,
     /// Scrapes that failed.
     pub failed: u64,

@@ -126,7 +126,6 @@ pub enum ConnectError {
         max = crate::bounds::FILES_MAX
     )]
     NoRecordings {
-        /// The folder.
         folder: PathBuf,
         /// How many it holds.
         files: usize,

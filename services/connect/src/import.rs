@@ -38,7 +38,6 @@ pub enum FileFormat {
 pub struct PriceDefaults {
     /// The series, where the file has no column for it.
     pub series: Option<String>,
-    /// The unit.
     pub unit: Option<String>,
     /// Who published them.
     pub source: Option<String>,

@@ -24,7 +24,6 @@ pub struct Refused {
     pub index: usize,
     /// The stable code.
     pub code: String,
-    /// The field.
     pub field: String,
     /// What is wrong, and what would be right.
     pub reason: String,

@@ -54,7 +54,6 @@ pub struct Options {
 /// What was done, in all rounds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Rounds.
     pub rounds: u64,
     /// Machines that answered.
     pub answered: u64,

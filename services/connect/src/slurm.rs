@@ -38,7 +38,6 @@ pub struct Options {
 pub struct Trouble {
     /// The line in the output, from 1; 0 where it is about several.
     pub line: usize,
-    /// The job.
     pub job_id: String,
     /// What is wrong, and what would be right.
     pub reason: String,

@@ -23,7 +23,6 @@ pub enum EventAnswer {
         index: usize,
         /// The stable code.
         code: &'static str,
-        /// The field.
         field: String,
         /// What is wrong, and what would be right.
         reason: String,

@@ -37,7 +37,6 @@ use crate::{body, limits};
 
 /// What ingest needs to run.
 pub struct IngestConfig {
-    /// Where it listens.
     pub listener: TcpListener,
     /// Who may send.
     pub sources: SourceKeys,

@@ -29,7 +29,6 @@ use crate::reference::tips::Tips;
 pub struct KnownSession {
     /// The machine that works in it.
     pub machine_id: String,
-    /// The chain.
     pub chain: String,
     /// `stratum_v1`, `stratum_v2_standard`, `stratum_v2_extended` or `replay`.
     pub protocol: String,
@@ -90,7 +89,6 @@ impl Given {
     }
 }
 
-/// A job.
 #[derive(Debug, Clone)]
 pub struct KnownJob {
     /// Height of the block under work.
@@ -120,7 +118,6 @@ impl Reference {
         self.sessions.get(session_id)?.last_said(at_us).map(Arc::clone)
     }
 
-    /// The job of a scope.
     #[must_use]
     pub fn job(&self, scope: &str, job_id: &str) -> Option<Arc<KnownJob>> {
         self.jobs.get(scope)?.get(job_id).map(Arc::clone)

@@ -8,7 +8,6 @@ use crate::error::WebhookError;
 use crate::message::Message;
 use crate::secret::Secret;
 
-/// An endpoint as it is configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndpointConfig {
     /// Its name: 1 to 64 of `a-z`, `0-9`, `-` and `_`. Its state is kept under it.

@@ -10,7 +10,6 @@ pub enum WebhookError {
     #[code("WB-6201")]
     #[error("the secret of webhook endpoint {endpoint} cannot be used: {problem}")]
     Secret {
-        /// The endpoint.
         endpoint: String,
         /// What is wrong and what would be right.
         problem: &'static str,
@@ -19,7 +18,6 @@ pub enum WebhookError {
     #[code("WB-6202")]
     #[error("webhook endpoint {endpoint} cannot be used: {problem}")]
     Endpoint {
-        /// The endpoint.
         endpoint: String,
         /// What is wrong and what would be right.
         problem: String,

@@ -39,7 +39,6 @@ const FIELDS: [&str; 12] = [
     "amount",
 ];
 
-/// A message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     /// Where its record lies.

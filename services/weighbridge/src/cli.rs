@@ -88,7 +88,7 @@ enum Command {
     /// Who is told of what the ledger decides, and how far they are.
     #[command(subcommand, after_help = needs_of::<webhooks::WebhooksCommand>())]
     Webhooks(webhooks::WebhooksCommand),
-    /// Check everything that was named against the manifest, the tables, the archive and the log, and repair it.
+    /// Check everything that was committed against the manifest, the tables, the archive and the log, and repair it.
     #[command(after_help = needs_of::<scrub::ScrubArguments>())]
     Scrub(scrub::ScrubArguments),
     /// Seal days now, as the aggregator does by itself now and then: an invoice that is issued after it names the seals
@@ -105,7 +105,7 @@ enum Command {
     /// Build everything again from the log, from offset 0, in a second database, and compare the two.
     #[command(after_help = needs_of::<replay::ReplayArguments>())]
     Replay(replay::ReplayArguments),
-    /// Look at what was refused after it reached the log, and send it through the scale again.
+    /// Look at what was refused after it reached the log, and send it through the fold again.
     #[command(subcommand, after_help = needs_of::<quarantine::QuarantineCommand>())]
     Quarantine(quarantine::QuarantineCommand),
     /// A site's or the fleet's figures of a period: output, energy, uptime, cost, and its witnesses compared.

@@ -18,7 +18,6 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// Its JSON.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body)
             .unwrap_or_else(|error| panic!("status {} and no JSON ({error}): {:?}", self.status, self.body))

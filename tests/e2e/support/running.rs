@@ -40,7 +40,6 @@ impl Running {
         self.child.id()
     }
 
-    /// Sends a signal.
     pub(crate) fn send(&self, signal: Signal) {
         signal_to(self.child.id(), signal);
     }

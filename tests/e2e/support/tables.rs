@@ -21,7 +21,6 @@ pub(crate) fn ask(place: &Place, sql: &str) -> Result<String, String> {
     Ok(answer.body.trim_end_matches('\n').to_owned())
 }
 
-/// A count.
 pub(crate) fn count(place: &Place, sql: &str) -> Result<u64, String> {
     ask(place, sql)?.parse().map_err(|error| format!("{sql}: {error}"))
 }

@@ -18,9 +18,7 @@ use wb_events::topics;
 
 use crate::engine::Engine;
 
-/// Where the broker is.
 pub const BROKERS: &str = "TORTURE_BROKERS";
-/// Where the engine is.
 pub const ENGINE: &str = "TORTURE_ENGINE";
 /// The engine's password.
 pub const PASSWORD: &str = "TORTURE_PASSWORD";
@@ -49,7 +47,6 @@ const RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// How long a question to the broker may take.
 const ASK: Duration = Duration::from_secs(5);
 
-/// The table of an arm.
 #[must_use]
 pub fn table(arm: &str) -> String {
     format!("torture_{}", arm.replace('-', "_"))

@@ -13,7 +13,6 @@ const TOLD_MAX: usize = 40;
 /// Who an event is: source, key, source epoch and sequence.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Identity {
-    /// The source.
     pub source: String,
     /// The key it counts under.
     pub key: String,
@@ -36,7 +35,6 @@ pub enum Table {
     Samples,
     /// GPU spans.
     Spans,
-    /// Facts.
     Facts,
 }
 
@@ -115,7 +113,6 @@ fn length(of: usize) -> u64 {
 /// A quarantined row.
 #[derive(Debug, Clone)]
 pub struct Quarantined {
-    /// Its code.
     pub code: String,
     /// The original bytes, in upper-case hex.
     pub original: String,
@@ -128,7 +125,6 @@ pub struct Seen {
     pub rows: BTreeMap<Table, Vec<(Identity, String)>>,
     /// Accepted shares and work by machine and interval.
     pub work: BTreeMap<(String, i64), (u64, u128)>,
-    /// The quarantine.
     pub quarantine: Vec<Quarantined>,
     /// Sums over the manifest: events, accepted, duplicate, rejected.
     pub manifest: [u64; 4],
@@ -175,7 +171,6 @@ impl Difference {
     }
 }
 
-/// Compares.
 #[must_use]
 pub fn compare(truth: &Truth, seen: &Seen) -> Difference {
     let mut difference = Difference::default();

@@ -19,7 +19,6 @@ const LOOK: Duration = Duration::from_millis(20);
 pub enum Runs {
     /// Any process.
     Process(Box<ProcessConfig>),
-    /// The broker.
     Broker(Box<KafkaConfig>),
 }
 
@@ -101,7 +100,6 @@ impl Part {
         Self { shared, keeper: Arc::new(Mutex::new(Some(keeper))) }
     }
 
-    /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.shared.name

@@ -12,7 +12,6 @@ use crate::oracle::Difference;
 /// One arm's line.
 #[derive(Debug, Clone, Default)]
 pub struct Arm {
-    /// Its name.
     pub name: String,
     /// Kills at random moments.
     pub kills: u64,
@@ -31,7 +30,6 @@ pub struct Arm {
 /// The whole result.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
-    /// The seed.
     pub seed: u64,
     /// When it began, UTC.
     pub date: String,

@@ -297,7 +297,6 @@ impl Site {
     }
 }
 
-/// The name of an aggregator.
 #[must_use]
 pub fn aggregator_name(index: usize) -> String {
     format!("aggregator-{index}")

@@ -23,7 +23,6 @@ pub struct Adjusted {
     pub number: String,
     /// The invoice it belongs to, or is.
     pub invoice_id: String,
-    /// The customer.
     pub customer_id: String,
     /// The sums, negative where credited.
     pub totals: Vec<Total>,

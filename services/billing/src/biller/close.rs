@@ -27,7 +27,7 @@ pub struct CloseRequest {
 /// How far a close has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
-    /// Everything recorded is named and counted.
+    /// Everything recorded is committed and counted.
     Settled {
         /// The cut that new closes take.
         cut: u64,

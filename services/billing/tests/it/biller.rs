@@ -108,7 +108,7 @@ async fn a_second_close_returns_what_exists() {
     let first = biller(&log, &store, "biller-a").close(MONTH, None).await.unwrap();
     let length = log.records().len();
     assert_eq!(length, 4);
-    // Late work: it is named after the close and changes nothing.
+    // Late work: it is committed after the close and changes nothing.
     store.change(|world| world.mined("gen-1", JANUARY_US + 4 * DAY_US, 99 << 32));
     let same = biller(&log, &store, "biller-b");
     for _ in 0..2 {
@@ -134,7 +134,7 @@ async fn killed_at_any_append_the_next_run_ends_with_the_same_bills() {
             let dying = biller(&log.dying_at(death, fault), &store, "a");
             assert_eq!(dying.close(MONTH, None).await.unwrap_err().code(), "WB-5401");
             let closed_before = !log.records().is_empty();
-            // More is named before the second run: what was closed keeps its cut.
+            // More is committed before the second run: what was closed keeps its cut.
             store.change(|world| world.mined("gen-3", JANUARY_US + 4 * DAY_US, 1 << 32));
             let after = biller(&log, &store, "b").close(MONTH, None).await.unwrap();
             assert_eq!(after.len(), 2);

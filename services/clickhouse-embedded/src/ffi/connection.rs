@@ -199,13 +199,11 @@ impl Answer {
         unsafe { (self.api.result_read_bytes)(self.raw.as_ptr()) }
     }
 
-    /// Rows written.
     pub(crate) fn written_rows(&self) -> u64 {
         // SAFETY: as above.
         unsafe { (self.api.result_written_rows)(self.raw.as_ptr()) }
     }
 
-    /// Bytes written.
     pub(crate) fn written_bytes(&self) -> u64 {
         // SAFETY: as above.
         unsafe { (self.api.result_written_bytes)(self.raw.as_ptr()) }

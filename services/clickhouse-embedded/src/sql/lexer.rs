@@ -1,6 +1,5 @@
 //! Tokens of ClickHouse's SQL, over bytes (inline data need not be UTF-8).
 
-/// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TokenKind {
     /// A bare word: keyword or identifier.
@@ -9,7 +8,6 @@ pub(crate) enum TokenKind {
     Quoted,
     /// A string literal or heredoc.
     Text,
-    /// A number.
     Number,
     /// One byte of anything else.
     Punct(u8),

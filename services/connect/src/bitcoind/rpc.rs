@@ -29,7 +29,6 @@ pub(crate) enum RpcError {
     Failed { method: &'static str, code: i64, message: String },
 }
 
-/// A node.
 pub(crate) struct Node {
     http: reqwest::Client,
     url: Url,

@@ -11,7 +11,6 @@ use crate::{ConnectError, short_hash};
 /// How deep folders are looked into: one per block, and one more.
 const DEPTH_MAX: usize = 3;
 
-/// A file of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LogFile {
     pub(crate) path: PathBuf,

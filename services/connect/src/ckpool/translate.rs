@@ -54,7 +54,6 @@ impl Translator {
         self.workbases.contains_key(&workinfo_id)
     }
 
-    /// A workbase as a job.
     pub(crate) fn job(&mut self, workbase: Workbase) -> Value {
         let job_id = job_id(workbase.workinfo_id);
         let body = json!({

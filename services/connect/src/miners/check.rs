@@ -15,7 +15,6 @@ pub use crate::bounds::FILES_MAX;
 pub struct Checked {
     /// A row for every file, and one for every folder of a machine's answers.
     pub rows: Vec<CheckRow>,
-    /// Files.
     pub files: usize,
     /// Files that were not read.
     pub refused: usize,

@@ -9,7 +9,6 @@ pub use crate::bounds::TARGETS_MAX;
 /// An address to poll.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Target {
-    /// The address.
     pub ip: IpAddr,
     /// The one port all its interfaces are asked on, if not their usual ones.
     pub port: Option<u16>,

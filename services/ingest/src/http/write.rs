@@ -30,13 +30,10 @@ pub(crate) struct TimeSeries {
     pub(crate) samples: Vec<Value>,
 }
 
-/// A label.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Label {
-    /// Its name.
     #[prost(string, tag = "1")]
     pub(crate) name: String,
-    /// Its value.
     #[prost(string, tag = "2")]
     pub(crate) value: String,
 }

@@ -33,7 +33,7 @@ impl Run for AdjustArguments {
 /// Bills what came late for a closed month.
 async fn adjust(stack: &RunningStack, arguments: AdjustArguments) -> Result<()> {
     let biller = stack.connect().await?.biller(WHO).await?;
-    tell("waiting until everything recorded is named, then rating the closed month again");
+    tell("waiting until everything recorded is committed, then rating the closed month again");
     let signature = arguments.signed.signature();
     let adjusted = biller.adjust(&arguments.period, arguments.customer.as_deref(), &signature).await?;
     for document in &adjusted {

@@ -51,7 +51,7 @@ async fn close(stack: &RunningStack, arguments: CloseArguments) -> Result<()> {
         dry_run: arguments.dry_run,
         incomplete: incomplete.map(|why| Signature { who: arguments.who, why }),
     };
-    tell("waiting until everything recorded is named, then rating");
+    tell("waiting until everything recorded is committed, then rating");
     let issued = biller.close_with(&request, &mut tell_progress).await?;
     for invoice in &issued {
         print(&issued_line(invoice))?;

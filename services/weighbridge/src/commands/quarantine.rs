@@ -39,7 +39,7 @@ pub(crate) enum QuarantineCommand {
         /// Its id: topic/partition/offset/index.
         id: String,
     },
-    /// Send what was refused through the scale again; it keeps its identity and counts at most once.
+    /// Send what was refused through the fold again; it keeps its identity and counts at most once.
     Redrive(RedriveArguments),
 }
 

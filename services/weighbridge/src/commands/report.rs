@@ -54,7 +54,7 @@ pub(crate) struct ReportOptions {
     /// Only this customer's machines while they were its own, as it may see them.
     #[arg(long)]
     customer: Option<String>,
-    /// As of an offset in `names` instead of now: what was known then.
+    /// As of an offset in `commits` instead of now: what was known then.
     #[arg(long)]
     cut: Option<u64>,
     /// As of an instant instead of now, such as 2026-08-03T00:00:00Z: by what had been counted by then, facts and
@@ -129,7 +129,7 @@ pub(crate) fn now_us() -> Result<Micros> {
     Ok(Micros::try_from(since.as_micros())?)
 }
 
-/// The cut of an instant: what was named before it. Asked of the log itself, whose broker stamped each name.
+/// The cut of an instant: what was committed before it. Asked of the log itself, whose broker stamped each commit.
 async fn cut_at(stack: &RunningStack, at_us: Micros) -> Result<Cut> {
     let log = Log::connect(log_settings(&stack.config)).context("the Kafka client was not accepted")?;
     Ok(Cut(log.first_offset_at(topics::COMMITS, 0, at_us).await?))

@@ -141,7 +141,6 @@ impl Connected {
         })
     }
 
-    /// The biller.
     pub(crate) async fn biller(&self, who: &str) -> Result<LiveBiller> {
         let cuts = self.cuts().await?;
         let usage = CountedUsage(self.store.usage());

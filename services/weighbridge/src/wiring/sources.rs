@@ -4,7 +4,6 @@ use anyhow::{Context as _, Result};
 use wb_auth::SourceKeys;
 use wb_config::Config;
 
-/// The sources of the configuration.
 pub(crate) fn configured_sources(config: &Config) -> Result<SourceKeys> {
     SourceKeys::from_entries(config.ingest.sources.clone()).context("ingest.sources")
 }

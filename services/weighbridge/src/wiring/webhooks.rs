@@ -24,7 +24,6 @@ pub(crate) fn states(config: &Config) -> Result<StateDir, WebhookError> {
     StateDir::open(&config.data_dir.join("webhooks"))
 }
 
-/// The endpoints of the configuration.
 pub(crate) fn endpoints(config: &Config) -> Result<Vec<Endpoint>, WebhookError> {
     let endpoint = |endpoint: &wb_config::WebhookEndpoint| {
         Endpoint::new(EndpointConfig {

@@ -22,7 +22,6 @@ pub enum AuthError {
     #[code("WB-3004")]
     #[error("source {source_id:?} may not do this: it needs the role `{needed}`")]
     RoleMissing {
-        /// The source.
         source_id: String,
         /// The role that would allow it.
         needed: &'static str,
@@ -31,7 +30,6 @@ pub enum AuthError {
     #[code("WB-3005")]
     #[error("source {source_id:?} is not usable: {problem}")]
     SourceEntry {
-        /// The source.
         source_id: String,
         /// What is wrong with it and what would be right.
         problem: &'static str,

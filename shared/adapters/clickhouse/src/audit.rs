@@ -23,11 +23,8 @@ const AUDIT_TIME_MAX_S: u32 = 3_600;
 /// What an attempt of a block holds in one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
-    /// The table.
     pub table: &'static str,
-    /// The block.
     pub block: u64,
-    /// The attempt.
     pub attempt: u64,
     /// How many rows.
     pub rows: u64,
@@ -38,7 +35,6 @@ pub struct Held {
 /// A part that does not hold what was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokenPart {
-    /// The table.
     pub table: &'static str,
     /// The part's name.
     pub part: String,
@@ -49,11 +45,8 @@ pub struct BrokenPart {
 /// How many rows an attempt has in a table.
 #[derive(Debug, Clone, PartialEq, Eq, clickhouse::Row, Deserialize)]
 pub struct AttemptRows {
-    /// The block.
     pub block: u64,
-    /// The attempt.
     pub attempt: u64,
-    /// Its rows.
     pub rows: u64,
 }
 

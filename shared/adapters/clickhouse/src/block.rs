@@ -15,7 +15,6 @@ const CHUNK_BYTES: usize = 1024 * 1024;
 /// The tables of a block that do not hold what was folded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mismatch {
-    /// The table.
     pub table: &'static str,
     /// Rows that were folded.
     pub folded_rows: usize,

@@ -22,7 +22,6 @@ const BLOCK: Columns = &[
     ("idx", "UInt32"),
 ];
 
-/// Columns of work that is sealed.
 const SEALED_WORK: Columns = &[
     ("day", "Int32"),
     ("seal", "UInt64"),

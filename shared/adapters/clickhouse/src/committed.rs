@@ -10,23 +10,17 @@ use crate::client::Store;
 use crate::conditions::boundary;
 use crate::error::{StoreError, query_failed};
 
-/// Rows of one page.
 pub const NAMED_PAGE_ROWS: u32 = 20_000;
 
 /// A block that has its name.
 #[derive(Debug, Clone, PartialEq, Eq, clickhouse::Row, Deserialize)]
 pub struct CommittedBlock {
-    /// Where it is committed.
     pub commit_offset: u64,
-    /// The topic.
     pub topic: String,
-    /// The partition.
     pub partition: u32,
-    /// The block.
     pub block: u64,
     /// The attempt that counts.
     pub attempt: u64,
-    /// Its events.
     pub events: u64,
     /// Those that count.
     pub accepted: u64,
@@ -44,19 +38,15 @@ pub struct CommittedWork {
     pub commit_offset: u64,
     /// Its place in the block.
     pub idx: u32,
-    /// The machine.
     pub machine_id: String,
-    /// The site.
     pub site_id: String,
     /// The settlement interval's start, UTC microseconds.
     pub interval_start_us: i64,
-    /// The chain.
     pub chain: String,
     /// The network's target, compact.
     pub nbits: u32,
     /// What a block paid, in satoshi.
     pub subsidy_sat: u64,
-    /// Shares.
     pub shares: u64,
     /// Credited difficulty in units of 2^-32.
     pub credited_q32: u128,
@@ -77,11 +67,8 @@ pub struct CommittedEnergy {
     pub idx: u32,
     /// The event's id.
     pub event_id: [u8; 16],
-    /// The machine.
     pub machine_id: String,
-    /// The site.
     pub site_id: String,
-    /// The meter.
     pub meter_id: String,
     /// `meter`, `pdu` or `firmware`.
     pub witness: String,
@@ -106,9 +93,7 @@ pub struct CommittedGpu {
     pub event_id: [u8; 16],
     /// The node, which is a machine.
     pub node_id: String,
-    /// The site.
     pub site_id: String,
-    /// The allocation.
     pub allocation_id: String,
     /// The GPU or slice, where it was committed.
     pub device: String,

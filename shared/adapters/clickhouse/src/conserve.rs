@@ -2,7 +2,7 @@
 //!
 //! Of a block: its name, its counts by verdict, the rows that its events left and what they were
 //! rolled up to. Of a day: what the blocks hold, what readers see (sealed days beside newer blocks)
-//! and the coarser roll-ups. [`judge_block`] and [`judge_day`] are the laws; the queries bring the
+//! and the coarser roll-ups. `judge_block` and `judge_day` are the laws; the queries bring the
 //! figures. All are whole numbers, compared exactly.
 
 use std::collections::BTreeMap;
@@ -28,13 +28,9 @@ const CHECK_MAX_S: u32 = 300;
 /// Where a breach was found.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
-    /// A block.
     Block {
-        /// The topic.
         topic: String,
-        /// The partition.
         partition: u32,
-        /// The block.
         block: u64,
     },
     /// A UTC day, counted since 1970-01-01.

@@ -41,7 +41,6 @@ pub struct Said {
     pub ratio: Option<Interval>,
     /// Who made it.
     pub who: String,
-    /// Why.
     pub why: String,
 }
 

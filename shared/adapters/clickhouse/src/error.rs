@@ -25,7 +25,6 @@ pub enum StoreError {
     #[code("WB-3203")]
     #[error("the migration {file} could not be applied")]
     Migration {
-        /// The file.
         file: &'static str,
         /// ClickHouse's answer.
         #[source]
@@ -38,7 +37,6 @@ pub enum StoreError {
          an applied file never changes; add a new one instead"
     )]
     MigrationChanged {
-        /// The file.
         file: String,
         /// The hash recorded in the database.
         applied: String,
@@ -59,7 +57,6 @@ pub enum StoreError {
     #[code("WB-3205")]
     #[error("the table {table} does not fit this program: {problem}")]
     Schema {
-        /// The table.
         table: &'static str,
         /// What differs.
         problem: String,
@@ -68,7 +65,6 @@ pub enum StoreError {
     #[code("WB-3206")]
     #[error("a row of {table} cannot be read: {problem}")]
     Row {
-        /// The table.
         table: &'static str,
         /// What is wrong with it.
         problem: String,

@@ -14,13 +14,9 @@ const LOSERS_MAX: u64 = 256;
 /// An attempt that lost.
 #[derive(Debug, Clone, PartialEq, Eq, clickhouse::Row, Deserialize)]
 pub struct Loser {
-    /// The topic.
     pub topic: String,
-    /// The partition.
     pub partition: u32,
-    /// The block.
     pub block: u64,
-    /// The attempt.
     pub attempt: u64,
 }
 

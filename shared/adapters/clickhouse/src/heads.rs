@@ -22,13 +22,10 @@ const READ_WHOLE_MAX: u64 = 2 * STRETCH;
 pub struct Head {
     /// Its offset in `commits`.
     pub commit_offset: u64,
-    /// The topic.
     pub topic: String,
-    /// The partition.
     pub partition: u32,
     /// The block that it names.
     pub block: u64,
-    /// Its hash.
     pub commit_hash: [u8; 32],
 }
 

@@ -18,7 +18,6 @@ use crate::error::{StoreError, query_failed};
 pub struct Migration {
     /// The file's name, which starts with its number.
     pub file: &'static str,
-    /// The statement.
     pub sql: &'static str,
 }
 

@@ -16,9 +16,7 @@ pub const QUARANTINE_LIST_MAX: u32 = 10_000;
 /// Where something refused stands in the log: its id, for people `topic/partition/offset/index`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct QuarantineId {
-    /// The topic.
     pub topic: String,
-    /// The partition.
     pub partition: u32,
     /// The offset of its record.
     pub log_offset: u64,

@@ -1,7 +1,7 @@
 //! The one query builder.
 //!
 //! A [`Read`] is made of whose rows may be seen and as of which cut. Every query is put together
-//! from the parts in [`parts`], which apply both, and goes out through [`Read::fetch`], which
+//! from the parts in `parts`, which apply both, and goes out through `Read::fetch`, which
 //! sets their parameters. Nothing that a caller gives is ever written into SQL: values travel as
 //! query parameters.
 
@@ -62,9 +62,7 @@ pub enum Selection {
     /// All that the scope allows.
     #[default]
     All,
-    /// One site.
     Site(String),
-    /// One machine.
     Machine(String),
     /// The machines of one customer, while they were assigned to it.
     Customer(String),

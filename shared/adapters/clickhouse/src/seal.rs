@@ -42,7 +42,6 @@ const SPILL_BYTES: u64 = 512 * 1024 * 1024;
 pub struct SealBase {
     /// The tag of its rows.
     pub seal: u64,
-    /// Its cut.
     pub cut: u64,
 }
 

@@ -39,7 +39,6 @@ pub struct SealsAt {
     is_readable: bool,
 }
 
-/// The seal of a day.
 #[derive(Debug, Clone, PartialEq, Eq, clickhouse::Row, Deserialize)]
 pub struct DaySeal {
     /// The day, counted since 1970-01-01 UTC.

@@ -68,7 +68,6 @@ impl<F: Fn(&str) -> Option<String>> Environment for F {
     }
 }
 
-/// The environment of this process.
 #[derive(Debug, Clone, Copy)]
 pub struct ProcessEnvironment;
 

@@ -56,7 +56,6 @@ pub enum MistakeKind {
     Text,
 }
 
-/// One mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
     /// What is wrong.

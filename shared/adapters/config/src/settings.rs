@@ -25,11 +25,11 @@ pub struct Config {
     pub clickhouse: ClickhouseConfig,
     /// The frame archive.
     pub archive: ArchiveConfig,
-    /// The front door for events.
+    /// Takes events over HTTP.
     pub ingest: IngestConfig,
-    /// The scale.
+    /// Folds the log into blocks and commits them.
     pub aggregator: AggregatorConfig,
-    /// The window for readers.
+    /// GraphQL and exports for readers.
     pub api: ApiConfig,
     /// The operator's terms, where a contract says nothing.
     pub billing: BillingConfig,
@@ -107,14 +107,14 @@ pub struct ClickhouseConfig {
     pub max_concurrent_queries: u32,
 }
 
-/// The frame archive: the log's records of every named block, for when retention has passed.
+/// The frame archive: the log's records of every committed block, for when retention has passed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArchiveConfig {
     /// Its folder. Default `archive` in `data_dir`; none where the file says `""`.
     pub dir: Option<PathBuf>,
 }
 
-/// The front door for events.
+/// Takes events over HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IngestConfig {
     /// Where it listens. Default `127.0.0.1:8801`; `WEIGHBRIDGE_INGEST_LISTEN`.
@@ -123,7 +123,7 @@ pub struct IngestConfig {
     pub sources: Vec<SourceEntry>,
 }
 
-/// The scale: where aggregators keep their state, and how they share the partitions.
+/// Where aggregators keep their state, and how they share the partitions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AggregatorConfig {
     /// Where proofs and snapshots lie, one folder a partition. Aggregators that share the partitions may share it, on
@@ -135,7 +135,7 @@ pub struct AggregatorConfig {
     pub session_timeout_ms: u32,
 }
 
-/// The window for readers.
+/// GraphQL and exports for readers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiConfig {
     /// Where it listens. Default `127.0.0.1:8802`; `WEIGHBRIDGE_API_LISTEN`.

@@ -197,7 +197,6 @@ impl Language {
             .ok_or_else(|| LanguageError { language: tag.chars().take(32).collect() })
     }
 
-    /// Its tag.
     #[must_use]
     pub fn tag(self) -> &'static str {
         match self {

@@ -53,7 +53,6 @@ pub struct Sheet {
 /// A name and what it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Fact {
-    /// The name.
     pub name: String,
     /// What it is.
     pub value: String,
@@ -64,7 +63,6 @@ pub struct Fact {
 pub struct Amount {
     /// The currency's code.
     pub currency: String,
-    /// The amount.
     pub amount: String,
 }
 
@@ -79,11 +77,9 @@ pub struct Row {
     pub quantity: String,
     /// Of what.
     pub unit: String,
-    /// At what price.
     pub unit_price: String,
     /// What it comes to.
     pub amount: String,
-    /// In which currency.
     pub currency: String,
 }
 

@@ -14,7 +14,6 @@ pub(crate) const NUMBER_PLACES: u32 = 12;
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Text.
     Text,
     /// One of few texts.
     Word,
@@ -53,10 +52,8 @@ impl Kind {
     }
 }
 
-/// A column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Column {
-    /// Its name.
     pub name: &'static str,
     /// What it holds.
     pub kind: Kind,
@@ -81,19 +78,15 @@ pub enum Cell {
     Null,
     /// Text, of a column of text or words.
     Text(String),
-    /// JSON.
     Json(Value),
-    /// A count.
     Count(u64),
     /// Minor units.
     Minor(i128),
-    /// Money.
     Money(Money),
     /// A decimal: `unscaled` in units of 10^-`places`.
     Number {
         /// The digits.
         unscaled: i128,
-        /// The places.
         places: u32,
     },
     /// An instant, UTC microseconds.

@@ -40,9 +40,7 @@ pub struct Control {
     pub quantities: BTreeMap<String, Quantity>,
     /// What the form of the file cannot hold, and why.
     pub left_out: Vec<LeftOut>,
-    /// Its columns.
     pub columns: Vec<ControlColumn>,
-    /// The file.
     pub file: ControlFile,
 }
 
@@ -73,7 +71,6 @@ pub struct LeftOut {
     pub rows: u64,
     /// Their sum.
     pub sum: Sum,
-    /// Why.
     pub why: String,
 }
 
@@ -89,7 +86,6 @@ pub struct LastRecord {
 /// A column of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ControlColumn {
-    /// Its name.
     pub name: String,
     /// What it holds.
     #[serde(rename = "type")]
@@ -101,7 +97,6 @@ pub struct ControlColumn {
 /// A file as it was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ControlFile {
-    /// Its name.
     pub name: String,
     /// Its length.
     pub bytes: u64,

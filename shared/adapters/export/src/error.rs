@@ -19,7 +19,6 @@ pub enum ExportError {
     Number {
         /// The invoice, and the line where there is one.
         place: String,
-        /// The field.
         field: &'static str,
         /// What it holds.
         given: String,
@@ -49,7 +48,6 @@ pub enum ExportError {
     Unbalanced {
         /// The invoice or journal entry.
         place: String,
-        /// The currency.
         currency: String,
         /// What the first sum is of.
         left_commit: &'static str,

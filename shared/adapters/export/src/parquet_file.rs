@@ -33,7 +33,6 @@ pub const ROW_GROUP_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// so that an upgrade alone changes no byte.
 const CREATED_BY: &str = "weighbridge-export version 1";
 
-/// Bytes of a decimal.
 const DECIMAL_BYTES: i32 = 16;
 
 /// What is written and not yet taken.

@@ -22,7 +22,6 @@ pub(crate) struct Posted {
     pub(crate) debit_minor: i128,
     /// What is credited, in minor units; never negative.
     pub(crate) credit_minor: i128,
-    /// Of which currency.
     pub(crate) currency: Currency,
     /// The document's number, or the reference of a payment.
     pub(crate) document: String,

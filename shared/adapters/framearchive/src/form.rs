@@ -20,7 +20,6 @@ const RECORD_BYTES: usize = 8 + 8 + 4;
 /// A block as it was archived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArchivedBlock {
-    /// Which block.
     pub id: BlockId,
     /// Offset of its first record.
     pub first_offset: u64,

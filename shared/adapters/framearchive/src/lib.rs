@@ -1,4 +1,4 @@
-//! The frame archive: the records of every named block as they stand in the log, kept for when the
+//! The frame archive: the records of every committed block as they stand in the log, kept for when the
 //! log's retention has passed. A block's name holds the hash of its archived form, so what is read
 //! back is what was named, or an error.
 
@@ -60,7 +60,6 @@ pub enum FrameArchiveError {
         id.block, id.topic, id.partition
     )]
     NoBlock {
-        /// The block.
         id: BlockId,
         /// Why its records are none.
         problem: String,

@@ -9,7 +9,6 @@ use crate::{Log, LogError, Reader};
 /// A record of the topic with what it turned out to be.
 #[derive(Debug)]
 pub struct CommitsStep {
-    /// Its offset.
     pub offset: u64,
     /// Its bytes.
     pub record: Vec<u8>,

@@ -18,9 +18,7 @@ pub enum LogError {
     #[code("WB-5003")]
     #[error("Kafka did not acknowledge a record of {topic}/{partition}")]
     NotDelivered {
-        /// The topic.
         topic: String,
-        /// The partition.
         partition: u32,
         /// What the client said.
         #[source]
@@ -30,9 +28,7 @@ pub enum LogError {
     #[code("WB-5004")]
     #[error("Kafka did not say where {topic}/{partition} ends: is the broker up?")]
     Watermarks {
-        /// The topic.
         topic: String,
-        /// The partition.
         partition: u32,
         /// What the client said.
         #[source]
@@ -42,9 +38,7 @@ pub enum LogError {
     #[code("WB-5005")]
     #[error("{topic}/{partition} cannot be read at offset {offset}")]
     Read {
-        /// The topic.
         topic: String,
-        /// The partition.
         partition: u32,
         /// The offset that was wanted.
         offset: u64,
@@ -56,9 +50,7 @@ pub enum LogError {
     #[code("WB-5006")]
     #[error("{topic}/{partition} gave offset {found} where {wanted} was next: records are missing")]
     Gap {
-        /// The topic.
         topic: String,
-        /// The partition.
         partition: u32,
         /// The offset that was next.
         wanted: u64,
@@ -82,7 +74,6 @@ pub enum LogError {
         "topic {topic} has {found} partitions, the log was pinned with {pinned}: counting once depends on it; start with the topics as they were"
     )]
     PartitionCount {
-        /// The topic.
         topic: String,
         /// How many it has.
         found: u32,
@@ -95,10 +86,7 @@ pub enum LogError {
         "topic {topic} is not the one that this log was pinned with: it was deleted and made again; \
          restore it, or begin a new log with an empty database"
     )]
-    TopicReplaced {
-        /// The topic.
-        topic: String,
-    },
+    TopicReplaced { topic: String },
     /// An alarm stands.
     #[code("WB-5013")]
     #[error(
@@ -128,9 +116,7 @@ pub enum LogError {
          another time: somebody else writes to the topic; stop ingest and the aggregators, and restore the topic"
     )]
     NotRestored {
-        /// The topic.
         topic: String,
-        /// The partition.
         partition: u32,
         /// The offset it had.
         offset: u64,
@@ -141,7 +127,6 @@ pub enum LogError {
     #[code("WB-5022")]
     #[error("the settings of topic {topic} could not be read or changed: {detail}")]
     TopicSettings {
-        /// The topic.
         topic: String,
         /// What the broker said.
         detail: String,

@@ -45,7 +45,7 @@ fn describe() {
     describe_counter!(
         "weighbridge_events_total",
         Unit::Count,
-        "events in named blocks, by topic and verdict"
+        "events in committed blocks, by topic and verdict"
     );
     describe_counter!("weighbridge_blocks_committed_total", Unit::Count, "blocks named, by topic");
     describe_histogram!(

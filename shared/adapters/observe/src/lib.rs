@@ -31,7 +31,6 @@ pub enum ObserveError {
         "the log filter {filter:?} of {origin} cannot be read; write a level (error, warn, info, debug, trace, off) or `target=level` pairs separated by commas"
     )]
     Filter {
-        /// The filter.
         filter: String,
         /// Where it comes from: the environment variable or the program's default.
         origin: &'static str,
@@ -43,7 +42,6 @@ pub enum ObserveError {
     #[code("WB-6103")]
     #[error("the figures cannot be served on {address}: choose a free address for observe.metrics_listen")]
     Figures {
-        /// The address.
         address: std::net::SocketAddr,
         /// Why not.
         #[source]

@@ -14,7 +14,6 @@ use crate::FENCE_IDS;
 
 /// The extension of run files.
 pub(crate) const EXTENSION: &str = "run";
-/// Bytes of an id.
 const ID_BYTES: usize = 16;
 /// Ids that a merge reads at once from each section.
 const MERGE_IDS: usize = 4_096;

@@ -28,9 +28,7 @@ const POSITION_BYTES_MAX: u64 = 1_024;
 pub struct Position {
     /// The log it was folded from.
     pub log_id: Vec<u8>,
-    /// The topic.
     pub topic: String,
-    /// The partition.
     pub partition: u32,
     /// The rules it was folded by.
     pub fold_version: u32,

@@ -77,9 +77,7 @@ pub enum RedriveError {
 /// Where an event was appended again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Appended {
-    /// The topic.
     pub topic: &'static str,
-    /// The partition.
     pub partition: u32,
     /// The offset of its frame.
     pub offset: u64,
@@ -108,7 +106,6 @@ pub struct Redriver {
     pub key: FrameKey,
     /// Who does it.
     pub who: String,
-    /// Why.
     pub why: String,
     /// Whether frames whose signature was wrong are signed anew.
     pub resign: bool,

@@ -145,7 +145,6 @@ impl DemoInput {
         total
     }
 
-    /// A part by its name.
     #[must_use]
     pub fn part(&self, name: &str) -> Option<&Part> {
         self.parts.iter().find(|part| part.name == name)
@@ -175,7 +174,6 @@ pub enum TestkitError {
     /// Made-up work could not be built or mined.
     #[error("cannot mine for session {session}: {what}")]
     Mining {
-        /// The session.
         session: String,
         /// What went wrong.
         what: String,

@@ -17,11 +17,8 @@ use wb_units::{Interval, Micros};
 /// A block of a partition.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BlockId {
-    /// The topic.
     pub topic: String,
-    /// The partition.
     pub partition: u32,
-    /// The block.
     pub block: u64,
 }
 
@@ -55,7 +52,6 @@ pub struct FactRow {
 pub struct Holding {
     /// The stretch.
     pub interval: Interval,
-    /// The machine.
     pub machine_id: String,
 }
 
@@ -102,13 +98,10 @@ impl SealedDays {
 pub struct ReadingRow {
     /// The machine the meter feeds.
     pub machine_id: String,
-    /// The meter.
     pub meter_id: String,
     /// Who read it.
     pub witness: Witness,
-    /// The reading.
     pub reading: RegisterReading,
-    /// The block.
     pub block: BlockId,
     /// Whether it was read from the seal of its day.
     pub is_sealed: bool,
@@ -143,13 +136,10 @@ impl ReadingRow {
 /// A sample of a machine, with the block that holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SampleRow {
-    /// The machine.
     pub machine_id: String,
-    /// The sample.
     pub sample: Sample,
     /// What it said that it hashes.
     pub algorithm: String,
-    /// The block.
     pub block: BlockId,
 }
 
@@ -158,7 +148,6 @@ pub struct SampleRow {
 pub struct AllocationRow {
     /// The row; it names its node.
     pub row: SpanRow,
-    /// The block.
     pub block: BlockId,
 }
 
@@ -167,7 +156,6 @@ pub struct AllocationRow {
 pub struct CorrectionsRead {
     /// What they come to.
     pub resolved: Corrections,
-    /// The blocks.
     pub blocks: BTreeSet<BlockId>,
 }
 
@@ -176,7 +164,6 @@ pub struct CorrectionsRead {
 pub struct Recorded {
     /// Facts by their kind, in any order; a kind without any may be missing.
     pub facts: BTreeMap<String, Vec<FactRow>>,
-    /// The corrections.
     pub corrections: CorrectionsRead,
     /// Commits of blocks that hold them, where they are known with them.
     pub commits: BTreeMap<BlockId, EvidenceBlock>,

@@ -1,6 +1,7 @@
 //! The events of Weighbridge: their wire form, their identity, their frames, the facts they
 //! refer to, and the names of sealed blocks. Pure: nothing here reads a clock or a socket.
 #![deny(clippy::float_arithmetic)]
+#![deny(missing_docs)]
 
 pub mod commits;
 pub mod facts;

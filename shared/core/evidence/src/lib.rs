@@ -11,6 +11,7 @@
 //!
 //! No I/O, clock, randomness or float.
 #![deny(clippy::float_arithmetic)]
+#![deny(missing_docs)]
 
 mod build;
 mod bundle;

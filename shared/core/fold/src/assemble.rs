@@ -10,18 +10,15 @@ pub const BLOCK_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// A record as it was read from a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogRecord {
-    /// Its offset.
     pub offset: u64,
     /// When the broker appended it, UTC microseconds.
     pub append_time_us: i64,
-    /// Its payload.
     pub payload: Vec<u8>,
 }
 
 /// A record of a block: its events, or why it is no frame, with its bytes.
 #[derive(Debug, Clone)]
 pub struct BlockRecord {
-    /// Its offset.
     pub offset: u64,
     /// When the broker appended it, UTC microseconds.
     pub append_time_us: i64,

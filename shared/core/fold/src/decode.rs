@@ -10,7 +10,6 @@ use crate::assemble::ClosedBlock;
 
 /// What stands at a place of the log.
 pub(crate) enum What<'a> {
-    /// An event.
     Event {
         /// It.
         event: Box<Event>,

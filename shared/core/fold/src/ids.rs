@@ -87,7 +87,6 @@ impl IdSet {
         self.shards.iter().flatten()
     }
 
-    /// Bytes on the heap.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         let ids: usize = self.shards.iter().map(Vec::capacity).sum();

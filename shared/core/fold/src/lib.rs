@@ -59,9 +59,7 @@ pub enum FoldError {
 /// Which block is folded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlockId {
-    /// The topic.
     pub topic: String,
-    /// The partition.
     pub partition: u32,
     /// The block's number in its partition, from 0.
     pub block: u64,
@@ -70,13 +68,11 @@ pub struct BlockId {
 /// A block's results, ready to be written under any attempt.
 #[derive(Debug, Clone)]
 pub struct FoldedBlock {
-    /// Which block.
     pub id: BlockId,
     /// Offset of its first record.
     pub first_offset: u64,
     /// One past its last record.
     pub end_offset: u64,
-    /// What it counted.
     pub counts: Counts,
     /// Its rows, by table, in the order of [`tables::ALL`]; empty tables are left out.
     pub tables: Vec<Table>,

@@ -32,7 +32,6 @@ const BLOCK_COUNTS: usize = 8;
 /// The rows of one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
-    /// Its name.
     pub name: &'static str,
     bytes: Vec<u8>,
     row_ends: Vec<usize>,

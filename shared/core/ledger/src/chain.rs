@@ -19,15 +19,9 @@ pub struct Chain {
 #[derive(Debug)]
 pub enum Applied {
     /// It is the new head.
-    Won {
-        /// Its hash.
-        hash: Hash,
-        /// The record.
-        record: Box<LedgerRecord>,
-    },
+    Won { hash: Hash, record: Box<LedgerRecord> },
     /// It names a predecessor that is not, or no longer, the head. Nothing of it counts.
     Lost {
-        /// Its hash.
         hash: Hash,
         /// What it names.
         predecessor: Hash,

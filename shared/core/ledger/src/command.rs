@@ -19,7 +19,6 @@ pub enum Command {
     IssueInvoice(Box<Draft>),
     /// Lay a draft down to be reviewed.
     MakeDraft {
-        /// The draft.
         draft: Box<Draft>,
         /// When.
         at_us: i64,
@@ -32,7 +31,6 @@ pub enum Command {
     Reject(Step),
     /// Give an approved draft its number.
     IssueApproved {
-        /// The invoice.
         invoice_id: String,
         /// When; it falls due by its terms.
         issued_us: i64,
@@ -54,7 +52,6 @@ pub enum Command {
     IssueNote(NoteByHand),
     /// Credit a whole invoice.
     Void {
-        /// The invoice.
         invoice_id: String,
         /// Why.
         text: String,
@@ -65,7 +62,6 @@ pub enum Command {
     ReceivePayment(PaymentRequest),
     /// Let what a payment has left settle invoices.
     Allocate {
-        /// The payment.
         payment_id: String,
         /// Which invoices.
         settle: Settle,
@@ -74,7 +70,6 @@ pub enum Command {
     },
     /// Record that a payment bounced.
     Reverse {
-        /// The payment.
         payment_id: String,
         /// When.
         at_us: i64,
@@ -92,21 +87,18 @@ pub enum Command {
     },
     /// Record that an invoice is overdue.
     MarkOverdue {
-        /// The invoice.
         invoice_id: String,
         /// The instant of the run.
         at_us: i64,
     },
     /// Charge interest for late payment up to an instant, by the invoice's terms.
     ChargeLateFee {
-        /// The invoice.
         invoice_id: String,
         /// Up to when.
         at_us: i64,
     },
     /// Give up what is open of an invoice.
     WriteOff {
-        /// The invoice.
         invoice_id: String,
         /// When.
         at_us: i64,

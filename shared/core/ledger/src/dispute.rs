@@ -22,11 +22,8 @@ use crate::state::{Series, State};
 pub struct DisputeOpened {
     /// `dis_` and 20 hex digits that follow from invoice, line, currency and how many went before.
     pub dispute_id: String,
-    /// The invoice.
     pub invoice_id: String,
-    /// Its customer.
     pub customer_id: String,
-    /// The line.
     pub line_id: String,
     /// How much of it is disputed, above zero.
     pub amount: Amount,
@@ -42,11 +39,8 @@ pub struct DisputeOpened {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DisputeAnswered {
-    /// The dispute.
     pub dispute_id: String,
-    /// The invoice.
     pub invoice_id: String,
-    /// Its customer.
     pub customer_id: String,
     /// The issuer's words.
     pub text: String,
@@ -60,11 +54,8 @@ pub struct DisputeAnswered {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DisputeRejected {
-    /// The dispute.
     pub dispute_id: String,
-    /// The invoice.
     pub invoice_id: String,
-    /// Its customer.
     pub customer_id: String,
     /// Why.
     pub text: String,
@@ -79,16 +70,13 @@ pub struct DisputeRejected {
 pub enum DisputeState {
     /// Opened, nobody answered.
     Open,
-    /// Answered.
     Answered,
     /// Accepted, by the note of this number.
     Accepted(String),
-    /// Rejected.
     Rejected,
 }
 
 impl DisputeState {
-    /// Its name.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -106,7 +94,6 @@ impl DisputeState {
     }
 }
 
-/// A dispute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dispute {
     /// What was opened.
@@ -120,9 +107,7 @@ pub struct Dispute {
 /// A dispute as it is asked to be opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DisputeRequest {
-    /// The invoice.
     pub invoice_id: String,
-    /// The line.
     pub line_id: String,
     /// How much of it is disputed.
     pub amount: Amount,
@@ -137,7 +122,6 @@ pub struct DisputeRequest {
 /// Somebody's words on a dispute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DisputeWords {
-    /// The dispute.
     pub dispute_id: String,
     /// The words.
     pub text: String,
@@ -148,7 +132,6 @@ pub struct DisputeWords {
 }
 
 impl State {
-    /// A dispute by its id.
     #[must_use]
     pub fn dispute(&self, dispute_id: &str) -> Option<&Dispute> {
         self.disputes.get(dispute_id)

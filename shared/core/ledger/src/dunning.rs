@@ -37,7 +37,6 @@ const PPM_MONTH_US: i128 = 1_000_000 * 30 * 86_400 * 1_000_000;
 pub struct InvoiceOverdue {
     /// The invoice, or what was taken over.
     pub invoice_id: String,
-    /// Its customer.
     pub customer_id: String,
     /// When it was due, UTC microseconds.
     pub due_us: i64,
@@ -53,7 +52,6 @@ pub struct InvoiceOverdue {
 pub struct InvoiceWrittenOff {
     /// The invoice, or what was taken over.
     pub invoice_id: String,
-    /// Its customer.
     pub customer_id: String,
     /// What was open and is given up, by currency.
     pub amounts: Vec<Amount>,

@@ -17,7 +17,6 @@ use crate::payment::Allocation;
 pub(crate) enum Effect<'a> {
     /// Payments settle so much more of it; negative where less.
     Settled {
-        /// Of which currency.
         currency: &'a str,
         /// How much, in minor units.
         minor: i128,

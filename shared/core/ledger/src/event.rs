@@ -15,13 +15,11 @@ use crate::review::{DraftMade, InvoiceDelivered, ReviewStep, StepFailed};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PeriodClosed {
-    /// The contract.
     pub contract_id: String,
-    /// Its customer.
     pub customer_id: String,
     /// The period with its bounds as they were when it was closed.
     pub period: PeriodDocument,
-    /// The offset in `names` before which a block counts for this period.
+    /// The offset in `commits` before which a block counts for this period.
     pub cut: u64,
     /// Who let an incomplete period be closed, and why; absent where it was complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -49,15 +47,11 @@ pub enum EventError {
     /// A kind that is not known here.
     #[code("WB-5320")]
     #[error("the ledger holds an event of kind {kind:?}, which this program does not know; use a newer one")]
-    UnknownKind {
-        /// The kind.
-        kind: String,
-    },
+    UnknownKind { kind: String },
     /// A body that is not of its kind's form.
     #[code("WB-5321")]
     #[error("a ledger event of kind {kind} does not have its form: {detail}")]
     Form {
-        /// The kind.
         kind: String,
         /// What the JSON reader says.
         detail: String,

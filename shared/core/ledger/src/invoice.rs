@@ -1,7 +1,7 @@
 //! The invoice document and its two digests.
 //!
 //! The *bill digest* covers what is charged and nothing of how it was gathered: every log that holds
-//! the same events gives the same one. The *evidence digest* covers the cut, the named blocks behind
+//! the same events gives the same one. The *evidence digest* covers the cut, the committed blocks behind
 //! the lines and the heads of all chains at the cut: reading the same log again gives the same one.
 
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ use crate::terms::BillingTerms;
 pub const INPUTS_LISTED_MAX: usize = 2_000;
 
 /// The most blocks that an invoice lists, so that a record stays under its bound. The evidence digest
-/// covers them all, and the rest is read from the named blocks at the cut.
+/// covers them all, and the rest is read from the committed blocks at the cut.
 pub const BLOCKS_LISTED_MAX: usize = 1_000;
 
 /// An invoice as it is issued, stored and shown.
@@ -34,7 +34,6 @@ pub struct Invoice {
     pub legal_entity: String,
     /// Whose it is.
     pub customer_id: String,
-    /// The contract.
     pub contract_id: String,
     /// The versions of the contract that were in effect, in order of time.
     pub contract_versions: Vec<ContractVersion>,
@@ -113,7 +112,6 @@ pub struct InvoiceLine {
     pub quantity: String,
     /// Of what.
     pub unit: String,
-    /// At what price.
     pub unit_price: String,
     /// How the amount follows.
     pub formula: String,
@@ -121,7 +119,6 @@ pub struct InvoiceLine {
     pub amount: String,
     /// The amount in minor units.
     pub amount_minor: String,
-    /// Of what currency.
     pub currency: String,
     /// How many inputs there are.
     pub inputs_count: u64,
@@ -135,7 +132,6 @@ pub struct InvoiceLine {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Total {
-    /// The currency.
     pub currency: String,
     /// The sum with its places.
     pub amount: String,
@@ -147,7 +143,7 @@ pub struct Total {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Evidence {
-    /// The offset in `names` before which a block counts.
+    /// The offset in `commits` before which a block counts.
     pub cut: u64,
     /// How many blocks stand behind the lines.
     pub blocks_count: u64,
@@ -160,15 +156,12 @@ pub struct Evidence {
     pub chain_heads: Vec<ChainHead>,
 }
 
-/// A named block.
+/// A committed block.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EvidenceBlock {
-    /// The topic.
     pub topic: String,
-    /// The partition.
     pub partition: u32,
-    /// The block.
     pub block: u64,
     /// The hash of what was folded from it.
     pub content_hash: Hash,
@@ -182,7 +175,7 @@ pub struct EvidenceBlock {
 pub struct EvidenceDay {
     /// The day, counted since 1970-01-01.
     pub day: i32,
-    /// The offset of its seal in `names`.
+    /// The offset of its seal in `commits`.
     pub commit_offset: u64,
     /// The hash of its seal's record.
     pub seal_hash: Hash,
@@ -196,9 +189,7 @@ pub struct EvidenceDay {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChainHead {
-    /// The topic.
     pub topic: String,
-    /// The partition.
     pub partition: u32,
     /// The latest block.
     pub block: u64,
@@ -213,7 +204,6 @@ pub struct Billed {
     pub legal_entity: String,
     /// Whose it is.
     pub customer_id: String,
-    /// The contract.
     pub contract_id: String,
     /// The versions in effect, in order of time.
     pub contract_versions: Vec<ContractVersion>,
@@ -223,7 +213,7 @@ pub struct Billed {
     pub terms: BillingTerms,
     /// The lines as rated.
     pub lines: Vec<Line>,
-    /// The offset in `names`.
+    /// The offset in `commits`.
     pub cut: u64,
     /// All blocks behind the lines that are named one by one, in any order.
     pub blocks: Vec<EvidenceBlock>,
@@ -248,7 +238,6 @@ pub enum InvoiceError {
     #[code("WB-5330")]
     #[error("the lines of contract {contract_id} cannot be added")]
     Sum {
-        /// The contract.
         contract_id: String,
         /// Why.
         #[source]
@@ -258,7 +247,6 @@ pub enum InvoiceError {
     #[code("WB-5331")]
     #[error("the bill of contract {contract_id} has no canonical form")]
     Canonical {
-        /// The contract.
         contract_id: String,
         /// Why.
         #[source]

@@ -14,7 +14,6 @@ pub(crate) const PAYABLE_KIND: &str = "pool_earnings";
 pub struct Item {
     /// The invoice's id, or that of what was taken over.
     pub id: String,
-    /// Its number.
     pub number: String,
     /// Who issued it.
     pub legal_entity: String,
@@ -106,14 +105,12 @@ pub enum InvoiceState {
     Paid,
     /// Something is open after its time.
     Overdue,
-    /// Voided.
     Void,
     /// What was open was given up.
     WrittenOff,
 }
 
 impl InvoiceState {
-    /// Its name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

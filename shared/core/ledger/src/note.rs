@@ -51,7 +51,7 @@ pub struct Note {
 pub enum NoteReason {
     /// The closed period, computed again in its own terms at a newer cut.
     Adjustment {
-        /// The offset in `names` up to which events are billed now.
+        /// The offset in `commits` up to which events are billed now.
         cut: u64,
         /// The digest of the whole bill as computed.
         bill_digest: Hash,
@@ -60,7 +60,6 @@ pub enum NoteReason {
     },
     /// A dispute was accepted; the note resolves it.
     Dispute {
-        /// The dispute.
         dispute_id: String,
         /// The issuer's words.
         text: String,
@@ -90,7 +89,6 @@ pub enum NoteReason {
     },
 }
 
-/// A line of a note.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NoteLine {
@@ -122,7 +120,6 @@ pub struct NoteLine {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Release {
-    /// The payment.
     pub payment_id: String,
     /// How much, above zero.
     pub amount_minor: Minor,
@@ -133,7 +130,6 @@ pub struct Release {
 /// A note that somebody decided on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoteByHand {
-    /// The invoice.
     pub invoice_id: String,
     /// The issuer's own reference: the same reference asked for again does nothing.
     pub reference: String,
@@ -145,10 +141,8 @@ pub struct NoteByHand {
     pub at_us: i64,
 }
 
-/// An amount for a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LineAmount {
-    /// The line.
     pub line_id: String,
     /// The amount; negative to credit.
     pub amount: Amount,
@@ -157,13 +151,9 @@ pub struct LineAmount {
 /// What is remembered of a note; the document itself is in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssuedNote {
-    /// Its id.
     pub note_id: String,
-    /// Its number.
     pub number: String,
-    /// The invoice.
     pub invoice_id: String,
-    /// The customer.
     pub customer_id: String,
     /// The sums, negative where credited.
     pub totals: Vec<Total>,
@@ -172,7 +162,6 @@ pub struct IssuedNote {
 }
 
 impl NoteReason {
-    /// Its name.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {

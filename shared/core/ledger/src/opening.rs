@@ -31,7 +31,6 @@ pub struct OpeningRecorded {
     pub reference: String,
     /// Whose books.
     pub legal_entity: String,
-    /// The customer.
     pub customer_id: String,
     /// What is open, one per currency, sorted.
     pub open: Vec<Amount>,

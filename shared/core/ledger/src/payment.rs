@@ -48,7 +48,6 @@ pub struct PaymentReceived {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PaymentAllocated {
-    /// The payment.
     pub payment_id: String,
     /// Who paid.
     pub customer_id: String,
@@ -64,7 +63,6 @@ pub struct PaymentAllocated {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PaymentReversed {
-    /// The payment.
     pub payment_id: String,
     /// Who paid.
     pub customer_id: String,
@@ -84,7 +82,6 @@ pub struct RefundPaid {
     pub refund_id: String,
     /// The issuer's reference, used once.
     pub reference: String,
-    /// The payment.
     pub payment_id: String,
     /// Who gets it.
     pub customer_id: String,
@@ -97,9 +94,7 @@ pub struct RefundPaid {
 /// What is remembered of a payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payment {
-    /// Its id.
     pub payment_id: String,
-    /// Its reference.
     pub reference: String,
     /// Who received it.
     pub legal_entity: String,
@@ -141,7 +136,6 @@ pub struct PaymentRequest {
     pub amount: Amount,
     /// When it arrived, UTC microseconds.
     pub received_us: i64,
-    /// What it settles.
     pub settle: Settle,
 }
 
@@ -165,7 +159,6 @@ pub fn payment_id(legal_entity: &str, reference: &str) -> Result<String, Refusal
 }
 
 impl State {
-    /// A payment by its id.
     #[must_use]
     pub fn payment(&self, payment_id: &str) -> Option<&Payment> {
         self.payments.get(payment_id)

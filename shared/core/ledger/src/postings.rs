@@ -42,15 +42,12 @@ pub enum Account {
 /// An amount in an account: a debit above zero, a credit below.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Posting {
-    /// The account.
     pub account: Account,
-    /// The customer.
     pub customer_id: String,
     /// The invoice or item it concerns, where there is one.
     pub item_id: Option<String>,
     /// The amount in minor units.
     pub amount_minor: i128,
-    /// Its currency.
     pub currency: String,
 }
 

@@ -27,7 +27,6 @@ pub struct LedgerRecord {
     pub body: Value,
     /// Who decided it.
     pub who: String,
-    /// Why.
     pub why: String,
     /// When it was written, by the writer's clock: UTC microseconds. No digest covers it.
     pub at_us: i64,
@@ -55,7 +54,6 @@ pub enum RecordError {
         /// The form given.
         form: u32,
     },
-    /// Too large.
     #[code("WB-5313")]
     #[error("a ledger record has {bytes} bytes; at most {RECORD_BYTES_MAX} are taken")]
     TooLarge {

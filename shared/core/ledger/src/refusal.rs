@@ -10,7 +10,6 @@ pub enum Refusal {
         "period {period} of contract {contract_id} is already closed, at cut {cut}; what comes later is an adjustment"
     )]
     AlreadyClosed {
-        /// The contract.
         contract_id: String,
         /// The month.
         period: String,
@@ -21,7 +20,6 @@ pub enum Refusal {
     #[code("WB-5341")]
     #[error("period {period} of contract {contract_id} is not closed; close it before its invoice is issued")]
     NotClosed {
-        /// The contract.
         contract_id: String,
         /// The month.
         period: String,
@@ -33,7 +31,6 @@ pub enum Refusal {
          bounds, customer or cut than the close, which is at cut {cut}; compute it again as it was closed"
     )]
     OtherClose {
-        /// The contract.
         contract_id: String,
         /// The month.
         period: String,
@@ -45,19 +42,13 @@ pub enum Refusal {
     /// It exists.
     #[code("WB-5343")]
     #[error("invoice {invoice_id} is already issued as {number}; an issued invoice never changes")]
-    AlreadyIssued {
-        /// Its id.
-        invoice_id: String,
-        /// Its number.
-        number: String,
-    },
+    AlreadyIssued { invoice_id: String, number: String },
     /// No such thing in the ledger.
     #[code("WB-5344")]
     #[error("the ledger has no {what} {id}; give an id that it lists")]
     NoSuch {
         /// What was looked for, such as `invoice`.
         what: &'static str,
-        /// By which id.
         id: String,
     },
     /// A step that does not follow from where the thing stands.
@@ -66,7 +57,6 @@ pub enum Refusal {
     WrongState {
         /// What it is, such as `invoice`.
         what: &'static str,
-        /// Its id.
         id: String,
         /// Where it stands.
         state: &'static str,
@@ -77,7 +67,6 @@ pub enum Refusal {
     #[code("WB-5346")]
     #[error("{by} has already {did} invoice {invoice_id}; somebody else must approve it")]
     SamePerson {
-        /// The invoice.
         invoice_id: String,
         /// Who.
         by: String,
@@ -90,9 +79,7 @@ pub enum Refusal {
     Amount {
         /// What the amount is of.
         what: &'static str,
-        /// The amount.
         amount: String,
-        /// Its currency.
         currency: String,
         /// What would be right.
         right: &'static str,
@@ -104,15 +91,12 @@ pub enum Refusal {
          more; credit at most what stands"
     )]
     OverCredited {
-        /// The invoice.
         invoice_id: String,
-        /// The line.
         line_id: String,
         /// What stands.
         billed: String,
         /// What was to be credited.
         credit: String,
-        /// The currency.
         currency: String,
     },
     /// An adjustment from before the last one.
@@ -122,7 +106,6 @@ pub enum Refusal {
          it at a newer cut"
     )]
     OlderCut {
-        /// The invoice.
         invoice_id: String,
         /// The cut of the draft.
         cut: u64,
@@ -138,7 +121,6 @@ pub enum Refusal {
     ReferenceReused {
         /// The issuer's books.
         legal_entity: String,
-        /// The reference.
         reference: String,
         /// What it names.
         id: String,
@@ -146,10 +128,7 @@ pub enum Refusal {
     /// The same was recorded before: nothing is left to be done.
     #[code("WB-5352")]
     #[error("{id} is already recorded with the same content; nothing is left to be done")]
-    AlreadyRecorded {
-        /// Its id.
-        id: String,
-    },
+    AlreadyRecorded { id: String },
     /// More would be allocated or paid out than there is.
     #[code("WB-5353")]
     #[error("{wanted} {currency} are more than the {left} that {id} has left; give at most that")]
@@ -158,9 +137,7 @@ pub enum Refusal {
         id: String,
         /// What was wanted.
         wanted: String,
-        /// What is left.
         left: String,
-        /// The currency.
         currency: String,
     },
     /// Two things that do not belong together.
@@ -176,22 +153,13 @@ pub enum Refusal {
         /// Whose the payment is.
         other: String,
     },
-    /// No such line.
     #[code("WB-5355")]
     #[error("invoice {invoice_id} has no line {line_id} in {currency}; name one of its lines")]
-    NoSuchLine {
-        /// The invoice.
-        invoice_id: String,
-        /// The line.
-        line_id: String,
-        /// The currency.
-        currency: String,
-    },
+    NoSuchLine { invoice_id: String, line_id: String, currency: String },
     /// Nothing is due.
     #[code("WB-5356")]
     #[error("invoice {invoice_id} has nothing overdue at {at_us} us; it is due at {due}")]
     NotDue {
-        /// The invoice.
         invoice_id: String,
         /// The instant of the run, UTC microseconds.
         at_us: i64,
@@ -216,7 +184,6 @@ pub enum Refusal {
          {other_period}, which is {state}; issue that one first, or close its period again"
     )]
     OtherDraft {
-        /// The contract.
         contract_id: String,
         /// The month of the bill.
         period: String,
@@ -232,7 +199,6 @@ pub enum Refusal {
          made; close the period again"
     )]
     StaleBalances {
-        /// The contract.
         contract_id: String,
         /// The month.
         period: String,

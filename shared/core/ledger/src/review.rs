@@ -33,9 +33,7 @@ pub struct DraftMade {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReviewStep {
-    /// The invoice.
     pub invoice_id: String,
-    /// Its customer.
     pub customer_id: String,
     /// Who.
     pub by: String,
@@ -47,9 +45,7 @@ pub struct ReviewStep {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StepFailed {
-    /// The invoice.
     pub invoice_id: String,
-    /// Its customer.
     pub customer_id: String,
     /// The code of what failed.
     pub code: String,
@@ -63,9 +59,7 @@ pub struct StepFailed {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InvoiceDelivered {
-    /// The invoice.
     pub invoice_id: String,
-    /// Its customer.
     pub customer_id: String,
     /// By what, such as `email` or `webhook`.
     pub channel: String,
@@ -89,7 +83,6 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// Its name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -118,7 +111,6 @@ pub struct Review {
 /// A person's step as it is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// The invoice.
     pub invoice_id: String,
     /// Who.
     pub by: String,
@@ -126,12 +118,10 @@ pub struct Step {
     pub at_us: i64,
 }
 
-/// Which step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StepKind {
     /// Give it to those who approve.
     Submit,
-    /// Approve.
     Approve,
     /// Send it back.
     Reject,

@@ -45,7 +45,6 @@ pub struct State {
 /// A gapless series of numbers, one for each legal entity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Series {
-    /// Invoices.
     Invoice,
     /// Credit notes.
     Credit,
@@ -56,9 +55,7 @@ pub(crate) enum Series {
 /// What is remembered of an issued invoice; the document itself is in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssuedInvoice {
-    /// Its number.
     pub number: String,
-    /// Its customer.
     pub customer_id: String,
     /// The digest of what is charged.
     pub bill_digest: Hash,
@@ -88,7 +85,6 @@ impl State {
         self.closed.values().filter(move |closed| closed.period.text == period)
     }
 
-    /// An issued invoice by its id.
     #[must_use]
     pub fn issued(&self, invoice_id: &str) -> Option<&IssuedInvoice> {
         self.issued.get(invoice_id)

@@ -27,9 +27,7 @@ pub(crate) struct Booked {
 /// What a customer owes and owed in one currency, at an instant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Statement {
-    /// The customer.
     pub customer_id: String,
-    /// The currency.
     pub currency: String,
     /// As of when, UTC microseconds.
     pub at_us: i64,
@@ -88,7 +86,6 @@ pub struct Ageing {
 pub struct OpenItem {
     /// The invoice's id.
     pub invoice_id: String,
-    /// Its number.
     pub number: String,
     /// When it is due, UTC microseconds.
     pub due_us: Option<i64>,

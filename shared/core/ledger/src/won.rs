@@ -2,12 +2,10 @@
 
 use crate::hash::Hash;
 
-/// A record that won.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WonRecord {
     /// Its offset in the log.
     pub ledger_offset: u64,
-    /// Its hash.
     pub record_hash: Hash,
     /// The hash of the winning record before it.
     pub predecessor: Hash,

@@ -13,6 +13,7 @@
 //!
 //! Everything is an integer with its unit in its name. What was not said is `None`, never zero.
 #![deny(clippy::float_arithmetic)]
+#![deny(missing_docs)]
 
 pub mod billable;
 pub mod compare;

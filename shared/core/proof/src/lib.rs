@@ -17,6 +17,7 @@
 //! Hashes are held in *internal* order, the order in which SHA-256 returns bytes; read as a number they are little
 //! endian. What people read ([`display_hash`]) is the same 32 bytes reversed.
 #![deny(clippy::float_arithmetic)]
+#![deny(missing_docs)]
 
 mod decimal;
 mod difficulty;

@@ -28,7 +28,6 @@ pub(crate) enum Value {
     Truth(bool),
     /// JSON's null.
     Null,
-    /// A list.
     List(Vec<Node>),
     /// A table in the order of the document.
     Table(Vec<(String, Node)>),

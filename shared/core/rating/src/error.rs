@@ -32,7 +32,6 @@ pub enum PeriodError {
     Unsettled {
         /// The month.
         text: String,
-        /// The zone.
         zone: String,
         /// Why.
         detail: String,

@@ -15,6 +15,7 @@
 //! sorted before they are listed. There is no float, clock or I/O here; the calendar comes from a time zone
 //! table that is compiled in, so that two machines agree on when a month begins.
 #![deny(clippy::float_arithmetic)]
+#![deny(missing_docs)]
 
 mod compare;
 pub mod components;

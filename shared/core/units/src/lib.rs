@@ -5,6 +5,7 @@
 //! (`energy_wh`, `power_mw` for milliwatts, `amount_sat`), and every division that reaches a
 //! bill goes through [`rounding`], which names its rule.
 #![deny(clippy::float_arithmetic)]
+#![deny(missing_docs)]
 
 pub mod causes;
 pub mod decimal;

@@ -91,7 +91,6 @@ impl Writing {
         self.records.push(LogRecord { offset, append_time_us, payload });
     }
 
-    /// Ends the frame.
     fn end_frame(&mut self, rng: &mut Rng) {
         if !self.frame.is_empty() {
             let events = std::mem::take(&mut self.frame);

@@ -28,7 +28,6 @@ const NODES: u64 = 3;
 /// What the front door must answer to an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
-    /// It is taken.
     Taken,
     /// It is refused with this code.
     Refused(&'static str),
@@ -39,7 +38,6 @@ pub enum Wanted {
 pub struct Batch {
     /// Who sends it.
     pub source: &'static str,
-    /// The events.
     pub events: Vec<Value>,
     /// What each must be answered.
     pub wanted: Vec<Wanted>,

@@ -90,7 +90,7 @@ impl Owner {
     }
 }
 
-/// Block 1, attempt 1 is named; attempt 2 is not.
+/// Block 1, attempt 1 is committed; attempt 2 is not.
 const NAMED: &str = "1, 'shares', 0, 1";
 const UNNAMED: &str = "2, 'shares', 0, 1";
 

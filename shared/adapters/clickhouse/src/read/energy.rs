@@ -24,7 +24,6 @@ pub const ENERGY_GAP_MAX_US: i64 = 92 * 86_400 * 1_000_000;
 /// Energy of one bucket by one kind of witness.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnergyPoint {
-    /// The bucket.
     pub bucket: Bucket,
     /// What measured it: `meter`, `pdu` or `firmware`, the best that was there for each machine
     /// and settlement interval.

@@ -9,7 +9,6 @@ use super::{Page, PageRequest, Read};
 use crate::error::StoreError;
 use crate::tenant::only_own;
 
-/// A site.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Site {
     /// Its identifier.
@@ -22,14 +21,12 @@ pub struct Site {
     pub machines: u64,
 }
 
-/// A machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Machine {
     /// Its identifier.
     pub machine_id: String,
     /// The site where it stands. For a customer: where it stood when last assigned to it.
     pub site_id: Option<String>,
-    /// Its model.
     pub model: Option<String>,
     /// Its rated power in milliwatts.
     pub rated_power_mw: Option<u64>,
@@ -43,7 +40,6 @@ pub struct Machine {
     pub assigned_to_us: Option<i64>,
 }
 
-/// A customer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Customer {
     /// Its identifier.

@@ -9,7 +9,6 @@ use crate::error::StoreError;
 /// Accepted work of one bucket and chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HashratePoint {
-    /// The bucket.
     pub bucket: Bucket,
     /// The chain; work of two chains is never added.
     pub chain: String,

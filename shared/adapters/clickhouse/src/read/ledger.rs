@@ -27,7 +27,6 @@ const BATCH_RECORDS_MAX: usize = 256;
 /// Where a record lies, and how long it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clickhouse::Row, Deserialize)]
 pub struct RecordPlace {
-    /// Its offset in the ledger.
     pub ledger_offset: u64,
     /// Bytes of its body.
     pub bytes: u64,
@@ -36,7 +35,6 @@ pub struct RecordPlace {
 /// A winning record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerEntry {
-    /// Its offset in the ledger.
     pub ledger_offset: u64,
     /// The SHA-256 of the record.
     pub record_hash: Hash,

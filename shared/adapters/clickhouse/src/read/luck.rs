@@ -10,7 +10,6 @@ use crate::error::StoreError;
 /// Accepted work on one chain under one target of its network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkUnderTarget {
-    /// The chain.
     pub chain: String,
     /// The network's target in compact form.
     pub nbits: u32,

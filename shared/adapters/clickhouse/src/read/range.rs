@@ -11,7 +11,6 @@ pub const MAX_BUCKETS: i64 = 2_016;
 /// The longest range of a statistic, in microseconds: 31 days.
 pub const STATISTICS_MAX_US: i64 = 31 * 86_400_000_000;
 
-/// Rows of one page.
 pub const PAGE_MAX_ROWS: u32 = 1_000;
 
 /// A half-open range of time, cut into buckets that start at its start.
@@ -167,7 +166,6 @@ impl PageRequest {
 /// A page of rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
-    /// The rows.
     pub rows: Vec<T>,
     /// What to give as `after` for the page that follows.
     pub end_cursor: Option<String>,

@@ -12,7 +12,6 @@ use crate::error::StoreError;
 /// Accepted work on one chain in the settlement intervals before an instant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecentWork {
-    /// The chain.
     pub chain: String,
     /// Credited difficulty in units of 2^-32 of each settlement interval, from the first one with
     /// work up to the instant; zero in those without.

@@ -54,7 +54,6 @@ pub struct ReportRead {
 /// A calendar period's report, asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PeriodRequest<'a> {
-    /// The period.
     pub period: ReportPeriod,
     /// The time zone of its days; the site's own unless given, UTC where there is none.
     pub zone: Option<&'a str>,

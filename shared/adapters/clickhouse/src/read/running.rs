@@ -23,7 +23,6 @@ pub struct RunningBill {
 /// A running bill as the table holds it.
 #[derive(Debug, Clone, PartialEq, Eq, clickhouse::Row, Serialize, Deserialize)]
 pub struct RunningBillRow {
-    /// The contract.
     pub contract_id: String,
     /// Whose it is.
     pub customer_id: String,

@@ -14,7 +14,6 @@ pub struct VerdictCount {
     pub reason: String,
     /// The chain; empty where the share was bound to no job.
     pub chain: String,
-    /// Shares.
     pub shares: u64,
     /// Credited difficulty in units of 2^-32, as decimal text.
     pub credited_q32: String,

@@ -22,7 +22,6 @@ pub const WORKERS_PAGE_MAX_ROWS: u32 = 100;
 /// Accepted work of one machine on one chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChainWork {
-    /// The chain.
     pub chain: String,
     /// Accepted shares.
     pub shares: u64,
@@ -40,7 +39,6 @@ pub struct ChainWork {
 /// What is known of one machine in a range of time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Worker {
-    /// The machine.
     pub machine_id: String,
     /// How long it was in the scope within the range, in microseconds, by its own facts.
     pub duration_us: u64,

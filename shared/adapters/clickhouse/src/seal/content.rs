@@ -160,14 +160,10 @@ impl Adder {
     }
 }
 
-/// A block of a day.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, clickhouse::Row, Deserialize)]
 pub struct DayBlock {
-    /// The topic.
     pub topic: String,
-    /// The partition.
     pub partition: u32,
-    /// The block.
     pub block: u64,
     /// The hash of what was folded from it.
     pub content_hash: [u8; 32],

@@ -30,7 +30,6 @@ pub(super) struct Standing {
     pub(super) above: AboveSeals,
 }
 
-/// The commit of a block.
 #[derive(Row, Deserialize)]
 pub(super) struct BlockCommit {
     topic: String,
@@ -97,7 +96,6 @@ impl Usage {
         Ok((cut, heads.into_iter().map(head).collect()))
     }
 
-    /// What stands at a cut.
     pub(super) async fn standing(&self, cut: u64) -> Result<Standing, StoreError> {
         if let Some(standing) = self.still_standing(cut) {
             return Ok(standing);

@@ -1,4 +1,4 @@
-//! That something refused was sent through the scale again.
+//! That something refused was sent through the fold again.
 
 use serde::{Deserialize, Serialize};
 

@@ -191,7 +191,6 @@ impl State {
     }
 }
 
-/// A line of an item.
 pub(crate) fn line_of<'a>(item: &'a Item, line_id: &str, currency: &str) -> Result<&'a LineBalance, Refusal> {
     item.lines.get(&(line_id.to_owned(), currency.to_owned())).ok_or_else(|| Refusal::NoSuchLine {
         invoice_id: item.id.clone(),

@@ -31,7 +31,6 @@ pub enum PolicyOf {
     Site,
     /// A machine and its meters.
     Machine(String),
-    /// A meter.
     Meter(String),
 }
 

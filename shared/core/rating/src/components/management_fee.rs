@@ -28,7 +28,6 @@ pub struct Terms {
 /// What a management fee is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Basis {
-    /// Power.
     Power {
         /// Which.
         power: Power,

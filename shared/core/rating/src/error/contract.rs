@@ -23,7 +23,6 @@ pub enum ContractError {
         "{field} is {value:?}; an identifier has 1 to 128 characters of A-Z a-z 0-9 . _ : / -, such as \"lab-1\""
     )]
     Identifier {
-        /// The field.
         field: String,
         /// What was given.
         value: String,
@@ -32,7 +31,6 @@ pub enum ContractError {
     #[code("WB-5103")]
     #[error("{field} is {value:?}; write a zone of the IANA table, such as \"America/Chicago\" or \"UTC\"")]
     TimeZone {
-        /// The field.
         field: String,
         /// What was given.
         value: String,
@@ -41,7 +39,6 @@ pub enum ContractError {
     #[code("WB-5104")]
     #[error("{field} is {value:?}; the kinds known are {known}")]
     UnknownKind {
-        /// The field.
         field: String,
         /// What was given.
         value: String,
@@ -61,7 +58,6 @@ pub enum ContractError {
     #[code("WB-5106")]
     #[error("{field} is {value:?}, which an earlier component has; ids of a contract's components differ")]
     RepeatedId {
-        /// The field.
         field: String,
         /// What was given.
         value: String,
@@ -70,7 +66,6 @@ pub enum ContractError {
     #[code("WB-5107")]
     #[error("{field} is {value:?}; {right}")]
     Currency {
-        /// The field.
         field: String,
         /// What was given.
         value: String,
@@ -84,7 +79,6 @@ pub enum ContractError {
     #[code("WB-5108")]
     #[error("{field} is {value:?}, which does not fit what is counted here; right would be {right}")]
     Unit {
-        /// The field.
         field: String,
         /// What was given.
         value: String,
@@ -95,7 +89,6 @@ pub enum ContractError {
     #[code("WB-5109")]
     #[error("{field} is {value:?}; {right}")]
     Number {
-        /// The field.
         field: String,
         /// What was given.
         value: String,
@@ -109,7 +102,6 @@ pub enum ContractError {
     #[code("WB-5110")]
     #[error("{field} is {value:?}; only work on the chain \"main\" earns")]
     Chain {
-        /// The field.
         field: String,
         /// What was given.
         value: String,
@@ -118,7 +110,6 @@ pub enum ContractError {
     #[code("WB-5111")]
     #[error("{field} names {value:?}; {right}")]
     Reference {
-        /// The field.
         field: String,
         /// What was given.
         value: String,
@@ -129,7 +120,6 @@ pub enum ContractError {
     #[code("WB-5112")]
     #[error("{field} is {value:?}; {right}")]
     Moment {
-        /// The field.
         field: String,
         /// What was given.
         value: String,
@@ -140,7 +130,6 @@ pub enum ContractError {
     #[code("WB-5113")]
     #[error("{field} is {value}; {right}")]
     Choice {
-        /// The field.
         field: String,
         /// What was given.
         value: String,
@@ -151,7 +140,6 @@ pub enum ContractError {
     #[code("WB-5114")]
     #[error("{field}: {detail}")]
     Steps {
-        /// The field.
         field: String,
         /// What is wrong and what would be right.
         detail: &'static str,
@@ -160,7 +148,6 @@ pub enum ContractError {
     #[code("WB-5115")]
     #[error("the shares of {field} add up to {sum} percent; they must add up to 100")]
     Shares {
-        /// The field.
         field: String,
         /// What they add up to.
         sum: String,
@@ -171,7 +158,6 @@ pub enum ContractError {
         "versions {earlier} and {later} of contract {contract_id} both hold at {at}; end the earlier at or before the start of the later"
     )]
     Overlap {
-        /// The contract.
         contract_id: String,
         /// The version with the lower number.
         earlier: u64,
@@ -184,7 +170,6 @@ pub enum ContractError {
     #[code("WB-5117")]
     #[error("contract {contract_id} has no version in effect at {at}; register one that covers it")]
     NoVersion {
-        /// The contract.
         contract_id: String,
         /// The first instant that is not covered.
         at: String,
@@ -193,9 +178,7 @@ pub enum ContractError {
     #[code("WB-5118")]
     #[error("version {version} cannot stand in the history of contract {contract_id}: {detail}")]
     History {
-        /// The contract.
         contract_id: String,
-        /// The version.
         version: u64,
         /// Why.
         detail: String,

@@ -44,7 +44,6 @@ pub struct Judgement {
     pub shares: u64,
     /// Kolmogorov's and Smirnov's distance at the bins' edges.
     pub ks_statistic: f64,
-    /// Its p-value.
     pub ks_p_value: f64,
     /// The tail that chance explains least.
     pub tail: Tail,
