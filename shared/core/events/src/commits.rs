@@ -141,6 +141,7 @@ pub enum CommitsError {
     #[code("WB-4101")]
     #[error("record {offset} of commits is not a names record: {detail}")]
     Undecodable {
+        /// Its offset.
         offset: u64,
         /// What the decoder said.
         detail: String,
@@ -151,7 +152,12 @@ pub enum CommitsError {
         "record {offset} of commits has version {version}, this program knows versions up to \
          {COMMITS_VERSION}: start a program that is at least as new as the one that wrote it"
     )]
-    UnknownVersion { offset: u64, version: u32 },
+    UnknownVersion {
+        /// Its offset.
+        offset: u64,
+        /// Its version.
+        version: u32,
+    },
     /// Two attempts of one block folded to different content.
     #[code("WB-4102")]
     #[error(
@@ -159,8 +165,11 @@ pub enum CommitsError {
          at names offsets {first} and {second}: the fold was not the same; committing stops until this is explained"
     )]
     Contradiction {
+        /// The topic.
         topic: String,
+        /// The partition.
         partition: u32,
+        /// The block.
         block: u64,
         /// The offset of the winner.
         first: u64,

@@ -64,7 +64,10 @@ pub enum FrameError {
     /// A later form.
     #[code("WB-4004")]
     #[error("the frame has version {version}, this program reads {FRAME_VERSION}")]
-    UnknownVersion { version: u32 },
+    UnknownVersion {
+        /// Its version.
+        version: u32,
+    },
 }
 
 fn sign(frame: &wire::Frame, key: &FrameKey) -> Vec<u8> {

@@ -79,6 +79,7 @@ pub enum BuildError {
          {detail}; run `weighbridge scrub`"
     )]
     OtherDay {
+        /// The day.
         day: i32,
         /// What differs.
         detail: &'static str,

@@ -196,12 +196,14 @@ impl Findings {
         self.failures.iter().filter(|failure| failure.step == step).count()
     }
 
+    /// Ends a step.
     pub(crate) fn end(&mut self, step: StepName, checked: usize, text: String) {
         let failed = self.failed(step);
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         self.steps.push(Step { step, checked: count(checked), failed: count(failed), text });
     }
 
+    /// The report.
     pub(crate) fn report(self, invoice: Option<InvoiceHead>) -> Report {
         let mut told = std::collections::BTreeMap::<StepName, usize>::new();
         let valid = self.failures.is_empty();

@@ -24,6 +24,7 @@ pub enum Target<'a> {
     Block(&'a EvidenceBlock),
     /// On a block of a sealed day.
     Day {
+        /// The day.
         day: &'a EvidenceDay,
         /// The block's place among the day's, from 0.
         index: u64,

@@ -14,6 +14,7 @@ use crate::ratio::ppm;
 /// What one poll of a machine found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Found {
+    /// It hashed.
     Hashing,
     /// It answered, and did not hash.
     Reachable,
@@ -61,6 +62,7 @@ pub struct Poll {
 /// What a machine did in a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Status {
+    /// It hashed.
     Hashing,
     /// It answered and did not hash.
     Reachable,

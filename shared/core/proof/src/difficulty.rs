@@ -55,6 +55,7 @@ pub enum DifficultyError {
         /// The text given.
         text: String,
     },
+    /// Zero.
     #[code("WB-1135")]
     #[error("the difficulty is zero; it must be above zero, for a share of difficulty zero proves nothing")]
     Zero,

@@ -54,6 +54,7 @@ pub enum HexError {
         field: &'static str,
         /// Offset of the character, from 0.
         position: usize,
+        /// The character found.
         found: char,
     },
 }

@@ -33,6 +33,7 @@ pub enum TargetError {
         /// The bits given.
         nbits: u32,
     },
+    /// A target of zero.
     #[code("WB-1123")]
     #[error("the target is zero, which no hash can meet; a target is at least 1")]
     ZeroTarget,

@@ -113,6 +113,7 @@ impl Context {
         self.stretch
     }
 
+    /// Hours of the stretch.
     pub(crate) fn stretch_hours(&self) -> Option<Exact> {
         Exact::ratio(duration_us(self.stretch), HOUR_US)
     }

@@ -28,6 +28,7 @@ pub(crate) enum Value {
     Truth(bool),
     /// JSON's null.
     Null,
+    /// A list.
     List(Vec<Node>),
     /// A table in the order of the document.
     Table(Vec<(String, Node)>),

@@ -32,6 +32,7 @@ pub enum PeriodError {
     Unsettled {
         /// The month.
         text: String,
+        /// The zone.
         zone: String,
         /// Why.
         detail: String,

@@ -130,6 +130,7 @@ impl<'a> Fields<'a> {
         })
     }
 
+    /// A currency.
     pub(crate) fn currency(&mut self, name: &'static str) -> Result<Currency, ContractError> {
         let node = self.required(name)?;
         let code = text_of(node)?;
@@ -358,6 +359,7 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// The text of a node.
 pub(crate) fn text_of(node: &Node) -> Result<&str, ContractError> {
     match &node.value {
         Value::Text(text) => Ok(text),

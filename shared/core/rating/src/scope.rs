@@ -21,6 +21,7 @@ const MWH_PER_KWH: u128 = 1_000_000;
 #[derive(Debug, Clone)]
 pub(crate) struct Rated {
     pub(crate) line: Line,
+    /// The quantity, exact.
     pub(crate) quantity: Exact,
     /// The amount before the rounding, in whole currency.
     pub(crate) exact: Exact,
@@ -54,6 +55,7 @@ impl<'a> Scope<'a> {
         self.context.ok_or_else(|| RatingError::NoPeriod { component: self.component.to_owned() })
     }
 
+    /// The stretch that is rated.
     pub(crate) fn stretch(&self) -> Result<Interval, RatingError> {
         Ok(self.context()?.stretch())
     }

@@ -46,12 +46,15 @@ pub struct RatedStretch {
 #[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
 pub enum StretchError {
+    /// The contract.
     #[code(source)]
     #[error(transparent)]
     Contract(#[from] ContractError),
+    /// The period.
     #[code(source)]
     #[error(transparent)]
     Period(#[from] PeriodError),
+    /// The prices.
     #[code(source)]
     #[error(transparent)]
     Prices(#[from] PriceError),

@@ -107,7 +107,8 @@ mod tests {
     #[test]
     fn facts_hold_from_their_instant_until_the_next_or_their_end() {
         const EVER: i64 = i64::MAX;
-        let cases: [(&[Said], &[(Micros, Micros, &str)]); 7] = [
+        type Held = (Micros, Micros, &'static str);
+        let cases: [(&[Said], &[Held]); 7] = [
             (&[], &[]),
             // The later instant holds, however early it was recorded.
             (&[(5, None, "b"), (0, None, "a")], &[(0, 5, "a"), (5, EVER, "b")]),

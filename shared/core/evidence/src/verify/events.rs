@@ -16,6 +16,7 @@ use crate::subject::Relation;
 /// The names that say of a block what the invoice says of it.
 pub(super) type Commits = BTreeMap<(String, u32, u64), Committed>;
 
+/// A commit.
 pub(super) struct Committed {
     pub(super) commit: Commit,
     pub(super) commit_offset: u64,

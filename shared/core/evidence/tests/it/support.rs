@@ -290,6 +290,7 @@ pub(crate) fn record_of(billed: Billed) -> (String, Hash) {
     (String::from_utf8(record.to_bytes().unwrap()).unwrap(), digest)
 }
 
+/// The world.
 pub(crate) fn world(sampling: Sampling) -> World {
     world_without(sampling, &[])
 }
@@ -379,6 +380,7 @@ fn make(sampling: Sampling, sequences: &[u64], sealing: Option<Sealing<'_>>) -> 
 }
 
 impl World {
+    /// Its bundle.
     pub(crate) fn bundle(&self) -> Bundle {
         let mut builder = Builder::new(self.material.clone()).unwrap();
         for block in &self.blocks {

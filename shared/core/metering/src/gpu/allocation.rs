@@ -128,6 +128,7 @@ pub enum AllocationError {
          ends too late or names the wrong GPU"
     )]
     Overlap {
+        /// The node.
         node_id: String,
         /// The GPU or slice.
         device: String,
@@ -143,6 +144,7 @@ pub enum AllocationError {
          undivided, or the other way round: a GPU is either divided or not"
     )]
     ParentAndSlice {
+        /// The node.
         node_id: String,
         /// The GPU.
         device: String,

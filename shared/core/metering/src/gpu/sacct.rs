@@ -61,6 +61,7 @@ pub enum SacctError {
 pub enum Nothing {
     /// A step of a job; the job's own row counts.
     Step,
+    /// It never started.
     NeverStarted,
     /// It held no GPU.
     NoGpus,
@@ -75,6 +76,7 @@ pub enum RowOutcome {
     Nothing {
         /// The row's job or step id.
         job_id: String,
+        /// Why.
         why: Nothing,
     },
     /// The row contradicts itself or cannot be read: somebody has to look at it.

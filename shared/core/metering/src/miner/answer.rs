@@ -199,6 +199,7 @@ impl<'a> Answer<'a> {
         scaled_text(unquoted, places)
     }
 
+    /// A count.
     pub(super) fn count(self) -> Option<u64> {
         u64::try_from(self.scaled(0)?).ok()
     }

@@ -17,6 +17,7 @@ use super::{MinerError, Reading, normalise};
 /// What became of one file, or of a folder's answers together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
+    /// Read.
     Read(Box<Reading>),
     /// A command's answer that holds nothing that is metered by itself, in a folder that is read.
     Part,

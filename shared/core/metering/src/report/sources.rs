@@ -31,6 +31,7 @@ pub enum PolicyOf {
     Site,
     /// A machine and its meters.
     Machine(String),
+    /// A meter.
     Meter(String),
 }
 

@@ -54,6 +54,7 @@ impl Power {
         hours.and_then(|hours| energy_kwh.over(hours)).ok_or_else(|| scope.overflow("average power"))
     }
 
+    /// In words.
     pub(crate) fn words(&self) -> String {
         match self {
             Self::Contracted(power_kw) => format!("{} kW contracted", power_kw.text),
@@ -149,7 +150,9 @@ pub(crate) fn ph_days(credited_q32: u128) -> Option<Exact> {
 pub enum RoundingUnit {
     /// A second.
     Second,
+    /// A minute.
     Minute,
+    /// An hour.
     Hour,
 }
 
@@ -172,10 +175,12 @@ impl RoundingUnit {
         }
     }
 
+    /// Its length.
     pub(crate) fn length_us(self) -> u128 {
         crate::context::HOUR_US / self.per_hour()
     }
 
+    /// Its name.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Second => "second",

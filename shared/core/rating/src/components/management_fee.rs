@@ -28,6 +28,7 @@ pub struct Terms {
 /// What a management fee is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Basis {
+    /// Power.
     Power {
         /// Which.
         power: Power,

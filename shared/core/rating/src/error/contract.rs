@@ -23,6 +23,7 @@ pub enum ContractError {
         "{field} is {value:?}; an identifier has 1 to 128 characters of A-Z a-z 0-9 . _ : / -, such as \"lab-1\""
     )]
     Identifier {
+        /// The field.
         field: String,
         /// What was given.
         value: String,
@@ -31,6 +32,7 @@ pub enum ContractError {
     #[code("WB-5103")]
     #[error("{field} is {value:?}; write a zone of the IANA table, such as \"America/Chicago\" or \"UTC\"")]
     TimeZone {
+        /// The field.
         field: String,
         /// What was given.
         value: String,
@@ -39,6 +41,7 @@ pub enum ContractError {
     #[code("WB-5104")]
     #[error("{field} is {value:?}; the kinds known are {known}")]
     UnknownKind {
+        /// The field.
         field: String,
         /// What was given.
         value: String,
@@ -58,6 +61,7 @@ pub enum ContractError {
     #[code("WB-5106")]
     #[error("{field} is {value:?}, which an earlier component has; ids of a contract's components differ")]
     RepeatedId {
+        /// The field.
         field: String,
         /// What was given.
         value: String,
@@ -66,6 +70,7 @@ pub enum ContractError {
     #[code("WB-5107")]
     #[error("{field} is {value:?}; {right}")]
     Currency {
+        /// The field.
         field: String,
         /// What was given.
         value: String,
@@ -79,6 +84,7 @@ pub enum ContractError {
     #[code("WB-5108")]
     #[error("{field} is {value:?}, which does not fit what is counted here; right would be {right}")]
     Unit {
+        /// The field.
         field: String,
         /// What was given.
         value: String,
@@ -89,6 +95,7 @@ pub enum ContractError {
     #[code("WB-5109")]
     #[error("{field} is {value:?}; {right}")]
     Number {
+        /// The field.
         field: String,
         /// What was given.
         value: String,
@@ -102,6 +109,7 @@ pub enum ContractError {
     #[code("WB-5110")]
     #[error("{field} is {value:?}; only work on the chain \"main\" earns")]
     Chain {
+        /// The field.
         field: String,
         /// What was given.
         value: String,
@@ -110,6 +118,7 @@ pub enum ContractError {
     #[code("WB-5111")]
     #[error("{field} names {value:?}; {right}")]
     Reference {
+        /// The field.
         field: String,
         /// What was given.
         value: String,
@@ -120,6 +129,7 @@ pub enum ContractError {
     #[code("WB-5112")]
     #[error("{field} is {value:?}; {right}")]
     Moment {
+        /// The field.
         field: String,
         /// What was given.
         value: String,
@@ -130,6 +140,7 @@ pub enum ContractError {
     #[code("WB-5113")]
     #[error("{field} is {value}; {right}")]
     Choice {
+        /// The field.
         field: String,
         /// What was given.
         value: String,
@@ -140,6 +151,7 @@ pub enum ContractError {
     #[code("WB-5114")]
     #[error("{field}: {detail}")]
     Steps {
+        /// The field.
         field: String,
         /// What is wrong and what would be right.
         detail: &'static str,
@@ -148,6 +160,7 @@ pub enum ContractError {
     #[code("WB-5115")]
     #[error("the shares of {field} add up to {sum} percent; they must add up to 100")]
     Shares {
+        /// The field.
         field: String,
         /// What they add up to.
         sum: String,
@@ -158,6 +171,7 @@ pub enum ContractError {
         "versions {earlier} and {later} of contract {contract_id} both hold at {at}; end the earlier at or before the start of the later"
     )]
     Overlap {
+        /// The contract.
         contract_id: String,
         /// The version with the lower number.
         earlier: u64,
@@ -170,6 +184,7 @@ pub enum ContractError {
     #[code("WB-5117")]
     #[error("contract {contract_id} has no version in effect at {at}; register one that covers it")]
     NoVersion {
+        /// The contract.
         contract_id: String,
         /// The first instant that is not covered.
         at: String,
@@ -178,7 +193,9 @@ pub enum ContractError {
     #[code("WB-5118")]
     #[error("version {version} cannot stand in the history of contract {contract_id}: {detail}")]
     History {
+        /// The contract.
         contract_id: String,
+        /// The version.
         version: u64,
         /// Why.
         detail: String,

@@ -13,6 +13,7 @@ pub enum PriceError {
         "series {series:?}: the price {value:?} of {at} is no decimal number with at most 12 places, such as \"41.37\""
     )]
     Value {
+        /// The series.
         series: String,
         /// What was given.
         value: String,
@@ -28,6 +29,7 @@ pub enum PriceError {
         "series {series:?} has the prices {first} and {second} for {at} with one place in the record; void one of them"
     )]
     Conflict {
+        /// The series.
         series: String,
         /// One.
         first: String,
@@ -85,6 +87,7 @@ pub enum RatingError {
     NoTarget {
         /// The component's id.
         component: String,
+        /// The chain.
         chain: String,
         /// The bits.
         nbits: u32,
@@ -120,6 +123,7 @@ pub enum RatingError {
     NoPrice {
         /// The component's id.
         component: String,
+        /// The series.
         series: String,
         /// The instant.
         at: String,
@@ -134,6 +138,7 @@ pub enum RatingError {
     PriceUnit {
         /// The component's id.
         component: String,
+        /// The series.
         series: String,
         /// The unit of the price.
         unit: String,
@@ -150,9 +155,11 @@ pub enum RatingError {
     Fixing {
         /// The component's id.
         component: String,
+        /// The series.
         series: String,
         /// The instant.
         at: String,
+        /// The value.
         value: String,
     },
     /// A loss or PUE that was to be measured and was not.

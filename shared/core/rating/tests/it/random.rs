@@ -73,6 +73,7 @@ pub(crate) struct Case {
     pub(crate) usage: Usage,
 }
 
+/// A random case.
 pub(crate) fn case(random: &mut Random) -> Case {
     let zone = random.pick(&["UTC", "America/Chicago", "Europe/Oslo"]);
     let month = random.pick(&["2026-03", "2026-10", "2026-11", "2024-02", "2026-12"]);

@@ -88,6 +88,7 @@ impl Tier {
         self.up_to.as_ref().map_or_else(|| "any".to_owned(), |up_to| up_to.text.clone())
     }
 
+    /// Tiers in words.
     pub(crate) fn words(tiers: &[Self]) -> String {
         let one = |tier: &Self| {
             let price =

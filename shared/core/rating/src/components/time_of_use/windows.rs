@@ -24,6 +24,7 @@ const DAYS: [(&str, Weekday); 7] = [
 /// The name of the days in the list of holidays.
 const HOLIDAY: &str = "holiday";
 
+/// Minutes of a day.
 const DAY_MINUTES: u16 = 24 * 60;
 
 /// A time that comes again.

@@ -54,10 +54,12 @@ pub(crate) fn grants(random: &mut Random, currency: &str, period: Interval) -> V
         .collect()
 }
 
+/// A random interval of the stretch.
 fn slice_start(random: &mut Random, stretch: Interval) -> i64 {
     stretch.start_us + random.between(0, stretch.duration_us() / STEP_US) * STEP_US
 }
 
+/// Random usage of a stretch.
 pub(crate) fn usage(random: &mut Random, stretch: Interval) -> Usage {
     let mut usage = Usage::default();
     for index in 0..random.below(30) {
