@@ -1,7 +1,7 @@
 //! What committed blocks hold, read page by page, on the real engine: whose it was when the block was committed.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use crate::support::{connect, engine};
+use crate::support::{Engine, connect};
 use wb_clickhouse::Store;
 use wb_clickhouse::committed::CommittedBlock;
 use wb_clickhouse::quarantine::{QuarantineFilter, QuarantineId};
@@ -41,11 +41,12 @@ async fn work(store: &Store, block: u64, attempt: u64, idx: u32, minute: i64, ve
 
 #[tokio::test(flavor = "multi_thread")]
 async fn committed_rows_are_read_with_whose_they_were_when_they_were_committed() {
-    let address = engine();
-    let store = connect(address, "committed").await;
+    let engine = Engine::start().await;
+    let store = connect(engine.address, "committed").await;
     store.migrate().await.unwrap();
     whose_it_was(&store).await;
     the_quarantine_is_read_whole(&store).await;
+    engine.end().await;
 }
 
 async fn whose_it_was(store: &Store) {

@@ -2,7 +2,7 @@
 //! whatever it is, and a wrong ratio is put right. One process can hold one engine only, so this file has one test.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use crate::support::{connect, engine};
+use crate::support::{Engine, connect};
 use serde_json::{Value, json};
 use wb_auth::{CustomerId, TenantScope};
 use wb_clickhouse::corrections::CorrectionsAt;
@@ -28,8 +28,8 @@ const COUNT: &str = "source, source_epoch, source_key, sequence";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn corrections_change_what_is_computed_later_and_nothing_else() {
-    let address = engine();
-    let store = connect(address, "corrections").await;
+    let engine = Engine::start().await;
+    let store = connect(engine.address, "corrections").await;
     store.migrate().await.unwrap();
     fill(&store).await;
     without_voids_no_share_is_read(&store).await;
@@ -38,6 +38,7 @@ async fn corrections_change_what_is_computed_later_and_nothing_else() {
     an_offline_machine_is_offline_and_a_repeat_is_no_evidence(&store).await;
     payments_are_told_by_machine_and_customer(&store).await;
     lateness_is_judged_by_dated_policies(&store).await;
+    engine.end().await;
 }
 
 async fn insert(store: &Store, table: &str, columns: &str, values: &str) {

@@ -9,7 +9,7 @@ mod timelines;
 
 use std::net::SocketAddr;
 
-use crate::support::{connect, engine};
+use crate::support::{Engine, connect};
 use prost::Message;
 use wb_auth::{CustomerId, TenantScope};
 use wb_clickhouse::read::{PageRequest, Selection, SeriesRange};
@@ -24,7 +24,8 @@ const MINUTE_US: i64 = 60_000_000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_store_keeps_its_word_on_the_real_engine() {
-    let address = engine();
+    let engine = Engine::start().await;
+    let address = engine.address;
     let (store, other) = (connect(address, "migrations").await, connect(address, "migrations").await);
     migrations::are_applied_once_and_never_changed(&store, &other).await;
     migrations::go_on_where_they_were_killed(&connect(address, "killed").await).await;
@@ -41,6 +42,7 @@ async fn the_store_keeps_its_word_on_the_real_engine() {
     heads::are_found_without_reading_all_commits(&heads).await;
     heads::follow_what_is_removed(&ready(address, "removing").await).await;
     blocks_come_back_as_they_were_written_and_losers_go(address).await;
+    engine.end().await;
 }
 
 async fn ready(address: SocketAddr, database: &str) -> Store {

@@ -6,7 +6,7 @@ mod readers;
 
 use std::collections::BTreeMap;
 
-use crate::support::{connect, engine};
+use crate::support::{Engine, connect};
 use serde_json::{Value, json};
 use wb_auth::{CustomerId, TenantScope};
 use wb_clickhouse::read::ReportRequest;
@@ -28,8 +28,8 @@ const EIGHTH_Q32: u64 = 1 << 29;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_report_is_what_was_recorded() {
-    let address = engine();
-    let store = connect(address, "report").await;
+    let engine = Engine::start().await;
+    let store = connect(engine.address, "report").await;
     store.migrate().await.unwrap();
     fill(&store).await;
     a_site_is_the_sum_of_its_machines(&store).await;
@@ -38,9 +38,10 @@ async fn a_report_is_what_was_recorded() {
     a_customer_is_told_of_its_machines_alone(&store).await;
     what_is_not_committed_does_not_count(&store).await;
     too_much_is_refused(&store).await;
-    readers::an_allocation_that_ended_holds_nothing_after_it(address).await;
-    readers::a_sample_of_an_unknown_state_is_refused(address).await;
-    readers::a_reading_of_an_unknown_witness_is_refused(address).await;
+    readers::an_allocation_that_ended_holds_nothing_after_it(engine.address).await;
+    readers::a_sample_of_an_unknown_state_is_refused(engine.address).await;
+    readers::a_reading_of_an_unknown_witness_is_refused(engine.address).await;
+    engine.end().await;
 }
 
 async fn insert(store: &Store, table: &str, columns: &str, values: &str) {

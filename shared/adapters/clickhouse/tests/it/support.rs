@@ -1,37 +1,44 @@
-//! The engine, in this process. One process can hold one only: all tests share it, each with databases of its own.
+//! The engine, in this process: one test of a file has it for itself.
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail loudly")]
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::sync::{LazyLock, mpsc};
+use std::path::PathBuf;
 
-use tokio::runtime::Runtime;
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use wb_clickhouse::Store;
-use wb_clickhouse_embedded::EngineConfig;
+use wb_clickhouse_embedded::{EngineConfig, EngineError};
 
-/// Where the engine listens. It runs beside the tests' own runtimes, and ends with the process.
-static ENGINE: LazyLock<SocketAddr> = LazyLock::new(|| {
-    let (tell, told) = mpsc::channel();
-    std::thread::spawn(move || Runtime::new().unwrap().block_on(run(tell)));
-    told.recv().unwrap()
-});
-
-async fn run(tell: mpsc::Sender<SocketAddr>) {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("engine");
-    // What the run before this one left.
-    let _ = std::fs::remove_dir_all(&folder);
-    let library = std::env::var_os("WEIGHBRIDGE_CHDB_LIB").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../.stack/chdb/libchdb.so")),
-        PathBuf::from,
-    );
-    let bound = wb_clickhouse_embedded::bind(EngineConfig::new(library, folder)).await.unwrap();
-    tell.send(bound.local_addr()).unwrap();
-    bound.run(std::future::pending()).await.unwrap();
+/// An engine over an empty folder.
+pub(crate) struct Engine {
+    pub(crate) address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    running: JoinHandle<Result<(), EngineError>>,
+    _folder: TempDir,
 }
 
-/// Where the engine listens.
-pub(crate) fn engine() -> SocketAddr {
-    *ENGINE
+impl Engine {
+    pub(crate) async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let library = std::env::var_os("WEIGHBRIDGE_CHDB_LIB").map_or_else(
+            || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../.stack/chdb/libchdb.so")),
+            PathBuf::from,
+        );
+        let config = EngineConfig::new(library, folder.path().join("engine"));
+        let bound = wb_clickhouse_embedded::bind(config).await.unwrap();
+        let address = bound.local_addr();
+        let (stop, stopped) = oneshot::channel();
+        let running = tokio::spawn(bound.run(async {
+            let _ = stopped.await;
+        }));
+        Self { address, stop, running, _folder: folder }
+    }
+
+    pub(crate) async fn end(self) {
+        self.stop.send(()).unwrap();
+        self.running.await.unwrap().unwrap();
+    }
 }
 
 /// A store over a database of an engine, without any table.
