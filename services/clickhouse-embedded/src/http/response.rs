@@ -20,8 +20,9 @@ use crate::job::{Piece, RunState, Summary};
 
 /// Longest exception text within a body: it must fit one LZ4 block.
 const MAX_EXCEPTION_BYTES: usize = 16 << 10;
-/// The time an exception has to leave before its connection is cut.
-const EXCEPTION_HEAD_START: Duration = Duration::from_millis(50);
+/// The time an exception has to leave before its connection is cut. A slow reader has what the socket's buffers hold
+/// before it, some megabytes.
+const EXCEPTION_HEAD_START: Duration = Duration::from_secs(5);
 /// A kill is repeated while the query has not been seen to end: the first one
 /// may come before the engine has registered the query.
 const KILL_EVERY: Duration = Duration::from_millis(100);

@@ -228,6 +228,7 @@ impl Poller {
             Some(Family::LuxOs) => &["power", "config", "pools"],
             Some(Family::Avalon) => &["stats", "litestats", "pools", "devs"],
             Some(Family::Auradine) => &["mode", "psu", "devs", "pools", "ipreport"],
+            Some(Family::SealMiner) => &["stats", "pools"],
             Some(Family::Epic | Family::Elphapex | Family::Bitaxe) | None => &["litestats", "devs", "pools"],
         };
         let asked: Vec<&str> = rest

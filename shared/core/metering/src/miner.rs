@@ -18,6 +18,7 @@ mod elphapex;
 mod epic;
 mod luxos;
 mod reading;
+mod sealminer;
 mod whatsminer;
 
 use answer::Answers;
@@ -62,7 +63,7 @@ pub enum MinerError {
     #[code("WB-3104")]
     #[error(
         "no known firmware gives these answers ({commands} commands); known are Antminer stock, \
-         Whatsminer, Braiins OS, LuxOS, ePIC, Avalon, Auradine, Elphapex and Bitaxe: include the version and summary commands"
+         Whatsminer, Braiins OS, LuxOS, ePIC, Avalon, Auradine, Elphapex, SealMiner and Bitaxe: include the version and summary commands"
     )]
     UnknownFamily {
         /// How many commands were answered.
@@ -85,6 +86,7 @@ pub fn normalise(answers_json: &str) -> Result<Reading, MinerError> {
         .or_else(|| avalon::read(&answers))
         .or_else(|| auradine::read(&answers))
         .or_else(|| elphapex::read(&answers))
+        .or_else(|| sealminer::read(&answers))
         .or_else(|| bitaxe::read(&answers))
         .or_else(|| antminer::read(&answers));
     recognised.ok_or(MinerError::UnknownFamily { commands: answers.len() })

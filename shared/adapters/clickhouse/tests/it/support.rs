@@ -1,14 +1,16 @@
-//! The engine, in this process: one test of a file has it for itself.
+//! The engine, in this process. A process has room for one at a time, so tests that need it take turns.
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail loudly")]
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use tempfile::TempDir;
-use tokio::sync::oneshot;
+use tokio::sync::{Mutex, MutexGuard, oneshot};
 use tokio::task::JoinHandle;
 use wb_clickhouse::Store;
 use wb_clickhouse_embedded::{EngineConfig, EngineError};
+
+static TURN: Mutex<()> = Mutex::const_new(());
 
 /// An engine over an empty folder.
 pub(crate) struct Engine {
@@ -16,10 +18,12 @@ pub(crate) struct Engine {
     stop: oneshot::Sender<()>,
     running: JoinHandle<Result<(), EngineError>>,
     _folder: TempDir,
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl Engine {
     pub(crate) async fn start() -> Self {
+        let turn = TURN.lock().await;
         let folder = tempfile::tempdir().unwrap();
         let library = std::env::var_os("WEIGHBRIDGE_CHDB_LIB").map_or_else(
             || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../.stack/chdb/libchdb.so")),
@@ -32,7 +36,7 @@ impl Engine {
         let running = tokio::spawn(bound.run(async {
             let _ = stopped.await;
         }));
-        Self { address, stop, running, _folder: folder }
+        Self { address, stop, running, _folder: folder, _turn: turn }
     }
 
     pub(crate) async fn end(self) {

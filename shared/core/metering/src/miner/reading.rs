@@ -19,6 +19,8 @@ pub enum Family {
     Auradine,
     /// Elphapex, scrypt machines.
     Elphapex,
+    /// Bitdeer's SealMiner.
+    SealMiner,
     /// AxeOS of the Bitaxe and its relatives.
     Bitaxe,
 }
@@ -36,6 +38,7 @@ impl Family {
             Self::Avalon => "avalon",
             Self::Auradine => "auradine",
             Self::Elphapex => "elphapex",
+            Self::SealMiner => "sealminer",
             Self::Bitaxe => "bitaxe",
         }
     }

@@ -50,7 +50,7 @@ fn fixtures() -> PathBuf {
 fn invented_machines_read_as_expected() {
     let table = fs::read_to_string(fixtures().join("expected.json")).unwrap();
     let expected: BTreeMap<String, Expected> = serde_json::from_str(&table).unwrap();
-    assert_eq!(expected.len(), 18);
+    assert_eq!(expected.len(), 19);
     for (name, expected) in expected {
         let answers = fs::read_to_string(fixtures().join(format!("{name}.json"))).unwrap();
         assert_eq!(read(&answers), Ok(expected), "{name}");
@@ -134,6 +134,7 @@ fn recordings_of_real_machines_conform() {
         ("avalon", Family::Avalon),
         ("auradine", Family::Auradine),
         ("elphapex", Family::Elphapex),
+        ("sealminer", Family::SealMiner),
         ("bitaxe", Family::Bitaxe),
     ]);
     let mut files = Vec::new();
