@@ -115,7 +115,7 @@ async fn days_are_conserved(history: &History) {
         assert!(left < rows, "{table}: a row is gone");
         let found = breaches().await;
         assert_ne!(found, before, "{table}");
-        assert!(found.iter().all(|breach| breach.to_string().contains("WB-3221 day")), "{found:?}");
+        assert!(found.iter().all(|breach| breach.to_string().contains("[WB-3221] day")), "{found:?}");
     }
 }
 
