@@ -280,5 +280,5 @@ fn miners_are_polled(place: &Place, key: &str) {
     std::fs::write(folder.join("cut.json"), "{\"version\":").unwrap();
     let checked = check("check-cut", &folder);
     assert_eq!(checked.code, Some(1));
-    assert!(checked.stdout.contains("cut.json: NOT READ: WB-3103"), "{}", checked.stdout);
+    assert!(checked.stdout.contains("cut.json: NOT READ: [WB-3103]"), "{}", checked.stdout);
 }

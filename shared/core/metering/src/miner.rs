@@ -112,7 +112,7 @@ mod tests {
         ] {
             let error = normalise(text).unwrap_err();
             assert_eq!(error.code(), code, "{}", &text[..text.len().min(60)]);
-            assert!(error.to_string().starts_with(code), "{error}");
+            assert!(error.to_string().starts_with(&format!("[{code}] ")), "{error}");
         }
     }
 

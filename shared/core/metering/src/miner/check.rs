@@ -202,7 +202,7 @@ mod tests {
         let short = |outcome| match outcome {
             Outcome::Read(reading) => format!("{} {:?}", reading.family.as_str(), reading.hashrate_hs),
             Outcome::Part => "part".to_owned(),
-            Outcome::Refused(why) => why.split(':').next().unwrap_or_default().to_owned(),
+            Outcome::Refused(why) => why.split(' ').next().unwrap_or_default().to_owned(),
         };
         check(&files).into_iter().map(|row| (row.path, short(row.outcome))).collect()
     }
@@ -228,8 +228,8 @@ mod tests {
             ("m1/summary.json", "auradine Some(1000000)"),
             ("m1/summary_late.json", "auradine Some(2000000)"),
             ("m2.json", "auradine Some(3000000)"),
-            ("odd/a.json", "WB-3104"),
-            ("odd/b.json", "WB-3103"),
+            ("odd/a.json", "[WB-3104]"),
+            ("odd/b.json", "[WB-3103]"),
         ];
         assert_eq!(found, expected.map(|(path, outcome)| (path.to_owned(), outcome.to_owned())));
     }

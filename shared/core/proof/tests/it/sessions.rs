@@ -154,7 +154,17 @@ fn bad_input_is_refused_with_a_stable_code() {
         assert!(json.contains(good), "{good} is in the good session");
         match parse(&json.replacen(good, bad, 1)) {
             Ok(_) => panic!("{good} -> {bad:.60} was taken"),
-            Err(error) => assert_eq!(error.code(), code, "{good} -> {bad:.60}: {error:?}"),
+            Err(error) => {
+                // A field that cannot be read has its own code below that of its session.
+                let found = match &error {
+                    SessionFileError::Wire { source, .. } => {
+                        assert_eq!(error.code(), "WB-1172");
+                        source.code()
+                    }
+                    other => other.code(),
+                };
+                assert_eq!(found, code, "{good} -> {bad:.60}: {error:?}");
+            }
         }
     }
     for json in ["", "{}", "null", "[null]", "[{}]", "[", "\u{feff}[]"] {
