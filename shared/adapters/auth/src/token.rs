@@ -128,14 +128,6 @@ impl Verifier {
         Ok(Self { keys, validation, issuer: issuer.to_owned(), audience: audience.to_owned() })
     }
 
-    /// Reads a public key from a file; see [`Verifier::from_public_pem`].
-    ///
-    /// # Errors
-    /// [`AuthError::KeyFile`] or [`AuthError::KeyForm`].
-    pub fn from_public_pem_file(path: &std::path::Path) -> Result<Self, AuthError> {
-        Self::from_public_pem(&keyfile::read(path, keyfile::Secrecy::Public)?)
-    }
-
     /// Checks the token of an `Authorization` header.
     ///
     /// # Errors

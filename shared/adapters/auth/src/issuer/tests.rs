@@ -58,7 +58,8 @@ fn the_key_is_made_once_and_only_its_owner_reads_it() {
     let private = dir.path().join(PRIVATE_FILE);
     assert_eq!(std::fs::metadata(&private).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2, "no draft is left behind");
-    let from_file = Verifier::from_public_pem_file(&dir.path().join(PUBLIC_FILE)).unwrap();
+    let from_file =
+        Verifier::from_public_pem(&std::fs::read_to_string(dir.path().join(PUBLIC_FILE)).unwrap()).unwrap();
     let token =
         Issuer::create_or_load(dir.path()).unwrap().issue(&operator(), Duration::from_secs(9)).unwrap();
     assert!(from_file.verify(&token).is_ok());
