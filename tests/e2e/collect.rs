@@ -262,7 +262,7 @@ fn miners_are_polled(place: &Place, key: &str) {
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     std::fs::write(&list, format!("{} rig-1\n{gone} rig-2\n", miner("antminer-s19j"))).unwrap();
     let (said, told) = connect(place, "miners", key, &["miners", "--list", list.to_str().unwrap()]);
-    assert!(said.starts_with("1 rounds: 1 answers, 1 unreachable, 0 not understood, 0 of nobody committed; 2 samples taken, 0 refused"), "{said}");
+    assert!(said.starts_with("1 rounds: 1 answers, 1 unreachable, 0 not understood, 0 of nobody named; 2 samples taken, 0 refused"), "{said}");
     assert!(told.contains("rig-2 is unreachable"), "{told}");
     let states =
         format!("SELECT machine_id, family, state FROM miner_samples WHERE {NAMED} ORDER BY machine_id");
