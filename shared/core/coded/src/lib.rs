@@ -1,6 +1,6 @@
 //! `#[coded]`: an error's code stands once, beside its variant.
 //!
-//! ```ignore
+//! ```text
 //! #[wb_coded::coded]
 //! #[derive(Debug, thiserror::Error)]
 //! pub enum LogError {
