@@ -292,7 +292,8 @@ fn a_tail_that_was_written_over(site: &mut Site) {
     }
     let repair = site.run(&["scrub", "--repair"]);
     assert_eq!(repair.code, Some(1), "{}\n{}", repair.stdout, repair.stderr);
-    let told = [format!("the log energy/{partition} has lost its tail"), "not repaired: [WB-5905]".to_owned()];
+    let told =
+        [format!("the log energy/{partition} has lost its tail"), "not repaired: [WB-5905]".to_owned()];
     assert!(told.iter().all(|text| repair.stdout.contains(text)), "{}", repair.stdout);
     let again = site.run(&["scrub"]);
     assert!(again.code == Some(1) && again.stdout.contains(&told[0]), "{}", again.stdout);

@@ -3,7 +3,7 @@
 //!
 //! The Rust client does not offer them; librdkafka's C interface does (`DescribeTopics`), over the connections that the
 //! client has anyway, so whatever TLS and SASL the settings ask for hold here too. This is the only unsafe code of this
-//! crate: what C gives is owned by [`Owned`] and freed once, and what is given out is copied.
+//! crate: what C gives is owned by `Owned` and freed once, and what is given out is copied.
 
 #![allow(unsafe_code, reason = "a foreign library is called")]
 

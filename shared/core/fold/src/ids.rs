@@ -2,7 +2,7 @@
 //!
 //! Ids are the leading bytes of hashes and so uniformly spread. They lie sorted in shards by their
 //! leading bits; the number of shards grows with the set so that a shard stays near
-//! [`SHARD_IDS`], and a shard's room grows by an eighth at a time. A hash table of 30 million ids
+//! `SHARD_IDS`, and a shard's room grows by an eighth at a time. A hash table of 30 million ids
 //! would take 1.2 GB, because it doubles.
 
 use wb_events::identity::EventId;

@@ -60,7 +60,7 @@ pub fn write(value: &Value) -> Result<String, CanonicalError> {
 /// The canonical text of anything that serialises to JSON.
 ///
 /// # Errors
-/// As [`write`], and [`CanonicalError::Json`] where it does not serialise.
+/// As [`write()`], and [`CanonicalError::Json`] where it does not serialise.
 pub fn write_document<T: Serialize>(document: &T) -> Result<String, CanonicalError> {
     let value =
         serde_json::to_value(document).map_err(|error| CanonicalError::Json { detail: error.to_string() })?;
@@ -78,7 +78,7 @@ pub fn digest<T: Serialize>(document: &T) -> Result<Hash, CanonicalError> {
 /// The digest of JSON text, whatever its white space and order of members.
 ///
 /// # Errors
-/// As [`write`], and [`CanonicalError::Json`] for text that is no JSON.
+/// As [`write()`], and [`CanonicalError::Json`] for text that is no JSON.
 pub fn digest_of_text(json: &str) -> Result<Hash, CanonicalError> {
     let value: Value =
         serde_json::from_str(json).map_err(|error| CanonicalError::Json { detail: error.to_string() })?;
@@ -91,7 +91,7 @@ pub fn digest_of_text(json: &str) -> Result<Hash, CanonicalError> {
 /// canonical form, so that one value has one hash.
 ///
 /// # Errors
-/// [`CanonicalError::Json`] or [`CanonicalError::NotCanonical`], and as [`write`].
+/// [`CanonicalError::Json`] or [`CanonicalError::NotCanonical`], and as [`write()`].
 pub fn read(bytes: &[u8]) -> Result<Value, CanonicalError> {
     let value: Value =
         serde_json::from_slice(bytes).map_err(|error| CanonicalError::Json { detail: error.to_string() })?;

@@ -1,7 +1,7 @@
 //! The ledger: what was decided about invoices, as canonical records in one hash chain.
 //!
 //! - [`canonical`]: RFC 8785 JSON, the one form in which anything is hashed or stored.
-//! - [`Hash`]: SHA-256, shown as lower-case hex.
+//! - [`struct@Hash`]: SHA-256, shown as lower-case hex.
 //! - [`LedgerRecord`] and [`Chain`]: a record names the winning record before it; of all records that
 //!   name the same one, the lowest offset wins. A stale writer cannot fork history.
 //! - [`Draft`] and [`Invoice`]: the document, with the digest of what is charged and the digest of

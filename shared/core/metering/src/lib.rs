@@ -5,7 +5,6 @@
 //! - [`energy`] turns registers, counters and power into energy, each amount with its witness.
 //! - [`uptime`] says what a machine did with its time.
 //! - [`gpu`] turns rows of schedulers and samples of exporters into spans and GPU time.
-//! - [`assignments`] says who held what, as it was believed at any time.
 //! - [`corrections`] says which events count no more, and which ratio of a meter was right.
 //! - [`completeness`] counts what should have come, and places what comes late.
 //! - [`compare`] holds witnesses of one quantity against each other.
