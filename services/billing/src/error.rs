@@ -172,7 +172,7 @@ pub enum BillerError {
     /// Rows of a block that no name names.
     #[code("WB-5407")]
     #[error(
-        "block {block} of {topic}/{partition} stands behind a bill but is not named before cut {cut}; scrub the tables"
+        "block {block} of {topic}/{partition} stands behind a bill but is not committed before cut {cut}; scrub the tables"
     )]
     Uncommitted { topic: String, partition: u32, block: u64, cut: u64 },
     /// The ledger refused.

@@ -1,7 +1,7 @@
 //! The biller: sealed usage and contracts in, invoices in the ledger out.
 //!
 //! ```text
-//! settle the cut -> facts, work and readings named before it -> rate -> draft
+//! settle the cut -> facts, work and readings committed before it -> rate -> draft
 //!     -> PeriodClosed (the cut) -> InvoiceIssued (the number) -> read back: did it win?
 //! ```
 //!

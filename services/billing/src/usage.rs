@@ -40,7 +40,7 @@ pub(crate) struct Reading<'a, S> {
     /// The machines under the contract in the stretch.
     pub(crate) holdings: Vec<Holding>,
     pub(crate) blocks: BTreeSet<BlockId>,
-    /// Blocks that count as those where they are named above the sealed days.
+    /// Blocks that count as those where they are committed above the sealed days.
     pub(crate) above: BTreeSet<BlockId>,
     /// Sealed days that stand for their blocks.
     pub(crate) days: BTreeSet<i32>,
@@ -100,7 +100,7 @@ impl<'a, S: UsageStore> Reading<'a, S> {
             }
         }
         if !corrections.resolved.is_empty() {
-            // What they take away left no row that could be named: they are evidence of that.
+            // What they take away left no row that could be listed: they are evidence of that.
             self.blocks.extend(corrections.blocks);
         }
         self.corrections = corrections.resolved;

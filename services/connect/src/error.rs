@@ -143,19 +143,19 @@ pub enum ConnectError {
     Sacct(#[source] wb_metering::gpu::sacct::SacctError),
     /// A file with rows that cannot be taken.
     #[code("WB-5717")]
-    #[error("{} rows cannot be taken, and nothing is sent before all can: {}", count, named.join("; "))]
+    #[error("{} rows cannot be taken, and nothing is sent before all can: {}", count, rows.join("; "))]
     Rows {
         /// How many.
         count: usize,
         /// The first of them, in words.
-        named: Vec<String>,
+        rows: Vec<String>,
     },
 }
 
 impl ConnectError {
-    pub(crate) fn rows(bad: Vec<BadRow>, committed_max: usize) -> Self {
-        let named = bad.iter().take(committed_max).map(ToString::to_string).collect();
-        Self::Rows { count: bad.len(), named }
+    pub(crate) fn rows(bad: Vec<BadRow>, rows_max: usize) -> Self {
+        let rows = bad.iter().take(rows_max).map(ToString::to_string).collect();
+        Self::Rows { count: bad.len(), rows }
     }
 
     pub(crate) fn file(

@@ -79,7 +79,7 @@ async fn no_field_shows_a_customer_what_is_anothers() {
     assert!(!(all_a.clone() + &all_b).contains("suspense"), "nobody else does");
     assert!(
         !(all_operator + &all_a + &all_b).contains("ghost"),
-        "a block that is not named counts for nobody"
+        "a block that is not committed counts for nobody"
     );
 
     // What a site costs is not a customer's to know, nor in which currency.

@@ -3,7 +3,7 @@
 //! A bill of an open month at a cut is the invoice's own computation with every version of the contract cut
 //! off at the last settlement boundary before now; once the month is over nothing is cut off, and the bill is
 //! the one that the close issues. It is computed again where something new can change it: rows about a machine
-//! of the contract in blocks named since (about any machine, where a contract bills a site's losses), a new
+//! of the contract in blocks committed since (about any machine, where a contract bills a site's losses), a new
 //! fact of any kind, an invoice or note that changes what is left of grants and deposits, or else after a
 //! bounded time. Contracts for which none of that holds are not read, and facts are read again only where some
 //! are new.

@@ -85,7 +85,7 @@ impl LedgerLog for MemoryLog {
     }
 }
 
-/// Where a row lies: its block, named at an offset.
+/// Where a row lies: its block, committed at an offset.
 #[derive(Clone)]
 pub(crate) struct Place {
     pub(crate) commit_offset: u64,
@@ -196,7 +196,7 @@ impl World {
         let row = ReadingRow {
             machine_id: machine_id.to_owned(),
             meter_id: meter_id.to_owned(),
-            witness: Witness::of_commit(witness).unwrap(),
+            witness: Witness::of_name(witness).unwrap(),
             reading: RegisterReading { at_us, id, register_wh },
             block: place.block.clone(),
             is_sealed: false,
@@ -274,7 +274,7 @@ impl MemoryStore {
         change(&mut self.0.lock().unwrap());
     }
 
-    fn named(&self, cut: u64) -> BTreeMap<BlockId, u64> {
+    fn committed(&self, cut: u64) -> BTreeMap<BlockId, u64> {
         let world = self.0.lock().unwrap();
         let places = world
             .facts
@@ -294,8 +294,8 @@ impl MemoryStore {
 impl MemoryStore {
     fn facts_below(&self, kind: &str, cut: u64) -> Vec<FactRow> {
         let world = self.0.lock().unwrap();
-        let named = |place: &Place| place.commit_offset < cut;
-        let of_kind = world.facts.iter().filter(|(place, of_kind, _)| named(place) && of_kind == kind);
+        let is_committed = |place: &Place| place.commit_offset < cut;
+        let of_kind = world.facts.iter().filter(|(place, of_kind, _)| is_committed(place) && of_kind == kind);
         of_kind.map(|(_, _, row)| row.clone()).collect()
     }
 }
@@ -303,7 +303,12 @@ impl MemoryStore {
 impl UsageStore for MemoryStore {
     async fn committed_cut(&self, below: u64) -> Result<u64, PortError> {
         let held = self.0.lock().unwrap().held;
-        Ok(self.named(held).values().filter(|offset| **offset < below).max().map_or(0, |offset| offset + 1))
+        Ok(self
+            .committed(held)
+            .values()
+            .filter(|offset| **offset < below)
+            .max()
+            .map_or(0, |offset| offset + 1))
     }
 
     async fn facts(
@@ -381,12 +386,12 @@ impl UsageStore for MemoryStore {
         cut: u64,
     ) -> Result<Vec<SampleRow>, PortError> {
         let world = self.0.lock().unwrap();
-        let named = world.samples.iter().filter(|(place, row)| {
+        let committed = world.samples.iter().filter(|(place, row)| {
             place.commit_offset < cut
                 && machine_ids.contains(&row.machine_id)
                 && window.contains(row.sample.at_us)
         });
-        Ok(named.map(|(_, row)| row.clone()).collect())
+        Ok(committed.map(|(_, row)| row.clone()).collect())
     }
 
     async fn allocations(
@@ -396,8 +401,8 @@ impl UsageStore for MemoryStore {
         cut: u64,
     ) -> Result<Vec<AllocationRow>, PortError> {
         let world = self.0.lock().unwrap();
-        let named = world.allocations.iter().filter(|(place, _)| place.commit_offset < cut);
-        let touching = named.filter(|(_, found)| {
+        let committed = world.allocations.iter().filter(|(place, _)| place.commit_offset < cut);
+        let touching = committed.filter(|(_, found)| {
             let span = &found.row.span;
             node_ids.contains(&span.node_id)
                 && span.start_us < window.end_us
@@ -463,7 +468,7 @@ impl UsageStore for MemoryStore {
         cut: u64,
     ) -> Result<Vec<EvidenceBlock>, PortError> {
         Ok(self
-            .named(cut)
+            .committed(cut)
             .into_keys()
             .filter(|id| ids.contains(id))
             .map(|id| EvidenceBlock {
@@ -478,7 +483,7 @@ impl UsageStore for MemoryStore {
 
     async fn chain_heads(&self, cut: u64) -> Result<Vec<ChainHead>, PortError> {
         let mut heads: BTreeMap<(String, u32), u64> = BTreeMap::new();
-        for id in self.named(cut).into_keys() {
+        for id in self.committed(cut).into_keys() {
             let head = heads.entry((id.topic, id.partition)).or_default();
             *head = (*head).max(id.block);
         }

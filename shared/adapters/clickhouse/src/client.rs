@@ -150,7 +150,7 @@ impl Store {
         &self.database
     }
 
-    /// The newest cut: everything named so far, and the seals that were.
+    /// The newest cut: everything committed so far, and the seals that were.
     ///
     /// # Errors
     /// [`StoreError::Query`].

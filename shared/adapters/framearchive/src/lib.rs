@@ -1,6 +1,6 @@
 //! The frame archive: the records of every committed block as they stand in the log, kept for when the
 //! log's retention has passed. A block's name holds the hash of its archived form, so what is read
-//! back is what was named, or an error.
+//! back is what was committed, or an error.
 
 mod folder;
 pub mod form;
@@ -44,9 +44,9 @@ pub enum FrameArchiveError {
         #[source]
         source: std::io::Error,
     },
-    /// A file is not the block that was named.
+    /// A file is not the block that was committed.
     #[code("WB-5803")]
-    #[error("the archived block {} is not the one that was named: {problem}", path.display())]
+    #[error("the archived block {} is not the one that was committed: {problem}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,

@@ -47,13 +47,17 @@ fn describe() {
         Unit::Count,
         "events in committed blocks, by topic and verdict"
     );
-    describe_counter!("weighbridge_blocks_committed_total", Unit::Count, "blocks named, by topic");
+    describe_counter!("weighbridge_blocks_committed_total", Unit::Count, "blocks committed, by topic");
     describe_histogram!(
         "weighbridge_block_step_seconds",
         Unit::Seconds,
         "time of a block's steps: fold, write, verify, name"
     );
-    describe_gauge!("weighbridge_lag_records", Unit::Count, "records of a partition that are not named yet");
+    describe_gauge!(
+        "weighbridge_lag_records",
+        Unit::Count,
+        "records of a partition that are not committed yet"
+    );
     describe_gauge!(
         "weighbridge_live_proofs",
         Unit::Count,

@@ -1,7 +1,7 @@
 //! What counts at a cut, as readers get it: one type for each kind of row, whoever asks and whatever store answers.
 //!
 //! A store that holds rows gives these; bills, reports and their evidence are made of them. [`SealedDays`] says which
-//! blocks need not be named in evidence, because the seal of their day stands for them.
+//! blocks need not be listed in evidence, because the seal of their day stands for them.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -29,7 +29,7 @@ pub struct Material {
     pub stretches: Vec<RatedStretch>,
     /// Whose events it rests on.
     pub subject: Subject,
-    /// All blocks behind it that are named one by one.
+    /// All blocks behind it that are listed one by one.
     pub blocks: Vec<EvidenceBlock>,
     /// All sealed days behind it.
     pub days: Vec<SealedDay>,

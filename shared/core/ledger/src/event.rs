@@ -200,7 +200,7 @@ macro_rules! events {
 }
 
 events! {
-    /// What counts for a contract's period is settled: everything named before the cut.
+    /// What counts for a contract's period is settled: everything committed before the cut.
     PeriodClosed(PeriodClosed) = "period_closed";
     /// A draft lies ready to be reviewed.
     DraftMade(Box<DraftMade>) = "draft_made";

@@ -147,9 +147,9 @@ pub struct Evidence {
     pub cut: u64,
     /// How many blocks stand behind the lines.
     pub blocks_count: u64,
-    /// The first [`BLOCKS_LISTED_MAX`] of those that are named one by one, sorted.
+    /// The first [`BLOCKS_LISTED_MAX`] of those that are listed one by one, sorted.
     pub blocks: Vec<EvidenceBlock>,
-    /// The sealed days whose blocks are named by one root each, sorted.
+    /// The sealed days whose blocks are covered by one root each, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub days: Vec<EvidenceDay>,
     /// The latest name of every partition at the cut, sorted.
@@ -169,7 +169,7 @@ pub struct EvidenceBlock {
     pub merkle_root: Hash,
 }
 
-/// A sealed UTC day: all blocks with work or readings of it that were named before its seal's cut, whosever they are.
+/// A sealed UTC day: all blocks with work or readings of it that were committed before its seal's cut, whosever they are.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EvidenceDay {
@@ -215,7 +215,7 @@ pub struct Billed {
     pub lines: Vec<Line>,
     /// The offset in `commits`.
     pub cut: u64,
-    /// All blocks behind the lines that are named one by one, in any order.
+    /// All blocks behind the lines that are listed one by one, in any order.
     pub blocks: Vec<EvidenceBlock>,
     /// The sealed days behind the lines, in any order.
     pub days: Vec<EvidenceDay>,

@@ -52,7 +52,7 @@ pub fn allocations(record: &Record, period: Interval) -> (Vec<Allocation>, Vec<S
 /// Witnesses by their stored names, in that order; names that are none are left out.
 #[must_use]
 pub fn order_of(names: &[&str]) -> Vec<Witness> {
-    names.iter().filter_map(|name| Witness::of_commit(name)).collect()
+    names.iter().filter_map(|name| Witness::of_name(name)).collect()
 }
 
 fn polls(record: &Record) -> Vec<Poll> {

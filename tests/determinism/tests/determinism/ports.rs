@@ -121,7 +121,7 @@ impl Sealed {
         let reading = ReadingRow {
             machine_id: row.text("machine_id").to_owned(),
             meter_id: row.text("meter_id").to_owned(),
-            witness: Witness::of_commit(row.text("witness")).unwrap(),
+            witness: Witness::of_name(row.text("witness")).unwrap(),
             reading: RegisterReading {
                 at_us: row.i64("event_time_us"),
                 id: row.fixed("event_id"),

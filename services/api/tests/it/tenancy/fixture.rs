@@ -1,4 +1,4 @@
-//! Rows of two customers, of nobody, and of a block that was never named.
+//! Rows of two customers, of nobody, and of a block that was never committed.
 //!
 //! Machine `x1` changes hands: until 02:00 it is A's at site-s, then B's at site-b. What it did
 //! before is A's to see and not B's, and the other way round.
@@ -109,8 +109,8 @@ pub(crate) async fn fill(store: &Store, contents: Contents) {
         running(),
     ]
     .concat();
-    for named in ["40, 'reference', 0, 1, 1", "41, 'shares', 0, 1, 1"] {
-        insert(store, "manifest", "commit_offset, topic, partition, block, attempt", named).await;
+    for committed in ["40, 'reference', 0, 1, 1", "41, 'shares', 0, 1, 1"] {
+        insert(store, "manifest", "commit_offset, topic, partition, block, attempt", committed).await;
     }
     for (owner, table, columns, values) in rows {
         if owner.is_in(contents) {
@@ -185,7 +185,7 @@ fn facts() -> Vec<Row> {
         assigned(AAlone, "x1", DAY_US, Some(handover_us), CUSTOMER_A, "contract-aaa"),
         assigned(AWithB, "x1", DAY_US, None, CUSTOMER_A, "contract-aaa"),
         assigned(B, "x1", handover_us, None, CUSTOMER_B, "contract-bbb"),
-        // Said in a block that was never named: it must not move the machine to A.
+        // Said in a block that was never committed: it must not move the machine to A.
         fact(
             Others,
             UNNAMED,

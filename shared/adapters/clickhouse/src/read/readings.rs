@@ -46,7 +46,7 @@ struct Columns {
 impl Columns {
     fn row(self) -> Result<ReadingRow, StoreError> {
         // Ingest takes no other.
-        let witness = Witness::of_commit(&self.witness).ok_or_else(|| StoreError::Row {
+        let witness = Witness::of_name(&self.witness).ok_or_else(|| StoreError::Row {
             table: "energy_readings",
             problem: format!("no reading is of the witness {:?}", self.witness),
         })?;

@@ -87,7 +87,7 @@ pub(super) fn commits(context: &Context<'_>, findings: &mut Findings) -> Commits
         format!("of {listed} blocks behind the invoice: their commits say what the invoice says of them")
     } else {
         format!(
-            "of {listed} blocks named one by one and {} of sealed days: their commits say what invoice and days say of them",
+            "of {listed} blocks listed one by one and {} of sealed days: their commits say what invoice and days say of them",
             context.day_blocks.len()
         )
     };

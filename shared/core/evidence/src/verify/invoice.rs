@@ -3,6 +3,7 @@
 use wb_ledger::{
     Billed, CanonicalError, Draft, Event, Hash, Invoice, InvoiceError, LedgerRecord, canonical, invoice_id,
 };
+use wb_rating::Contract;
 use wb_units::with_causes;
 
 use super::Fault;
@@ -192,9 +193,30 @@ pub(super) fn contracts(bundle: &Bundle, invoice: &Invoice, index: &LineIndex, f
             Some(_) => {}
         }
     }
+    check_terms(bundle, invoice, findings);
     check_subject(bundle, invoice, findings);
     let text = "the texts of the versions are those that the invoice names".to_owned();
     findings.end(STEP, bundle.stretches.len(), text);
+}
+
+/// The terms that the version in effect last states. Where it states none they are the operator's, and nothing here
+/// tells them.
+fn check_terms(bundle: &Bundle, invoice: &Invoice, findings: &mut Findings) {
+    let Some(Ok(contract)) = bundle.stretches.last().map(|last| Contract::parse(&last.contract)) else {
+        return;
+    };
+    let terms = &invoice.terms;
+    for (name, stated, found) in [
+        ("approvals", contract.approvals, terms.approvals),
+        ("payment_terms_days", contract.payment_terms_days, terms.payment_terms_days),
+        ("completeness_ppm", contract.completeness_ppm, terms.completeness_ppm),
+        ("late_fee_ppm", contract.late_fee_ppm, terms.late_fee_ppm),
+    ] {
+        if let Some(stated) = stated.filter(|stated| *stated != found) {
+            let text = format!("the contract says {name} {stated}, and the invoice {found}");
+            findings.fail(StepName::Contracts, Fault::Contract.code(), [], text);
+        }
+    }
 }
 
 /// Whose events the bundle says it holds, against the invoice.
@@ -209,7 +231,7 @@ fn check_subject(bundle: &Bundle, invoice: &Invoice, findings: &mut Findings) {
     }
     let mut series = std::collections::BTreeSet::new();
     for stretch in &bundle.stretches {
-        if let Ok(contract) = wb_rating::Contract::parse(&stretch.contract) {
+        if let Ok(contract) = Contract::parse(&stretch.contract) {
             series.extend(contract.needs().series);
         }
         for group in &stretch.usage.energy {

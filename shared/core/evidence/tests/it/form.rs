@@ -167,9 +167,9 @@ fn what_is_no_bundle_is_refused() {
     assert_eq!((report.valid, report.failures[0].code), (false, "WB-5921"));
 }
 
-fn name_of(record: &[u8]) -> Commit {
+fn commit_of(record: &[u8]) -> Commit {
     let record = <CommitsRecord as prost::Message>::decode(record).unwrap().record;
-    let Some(Record::Commit(commit)) = record else { panic!("no name") };
+    let Some(Record::Commit(commit)) = record else { panic!("no commit") };
     commit
 }
 
@@ -181,6 +181,10 @@ fn without_what_is_not_proven(bundle: &Bundle) -> Bundle {
         record[member] = Value::Null;
     }
     record["body"]["number"] = Value::Null;
+    // Terms that the contract does not state are the operator's.
+    for term in ["approvals", "completeness_ppm", "late_fee_ppm"] {
+        record["body"]["terms"][term] = Value::Null;
+    }
     bare.record = record.to_string();
     for held in &mut bare.subject.machines {
         (held.start_us, held.end_us) = (0, 0);
@@ -190,7 +194,7 @@ fn without_what_is_not_proven(bundle: &Bundle) -> Bundle {
     let is_head = |commit: &Commit| {
         heads.iter().any(|head| head["topic"] == commit.topic.as_str() && head["block"] == commit.block)
     };
-    let commits: Vec<Commit> = bundle.commits.iter().map(|commit| name_of(&commit.record.0)).collect();
+    let commits: Vec<Commit> = bundle.commits.iter().map(|commit| commit_of(&commit.record.0)).collect();
     for (record, commit) in bare.commits.iter_mut().zip(&commits) {
         record.commit_offset = 0;
         let is_next = |next: &Commit| (&next.topic, next.block) == (&commit.topic, commit.block + 1);

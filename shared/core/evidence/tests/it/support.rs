@@ -64,7 +64,7 @@ fn event(source: &str, key: &str, sequence: u64, event_time_us: i64, body: Body)
 fn contract(version: u64, price: &str) -> String {
     let document = json!({
         "contract_id": "lab-1", "customer_id": "satoshi-lab", "legal_entity": "weighbridge-hosting", "time_zone": "UTC",
-        "version": version,
+        "version": version, "payment_terms_days": 14 + version,
         "components": [
             {"id": "earnings", "kind": "pool_earnings", "chain": "main", "currency": "BTC", "mean_fees_sat": "0"},
             {"id": "power", "kind": "metered_energy", "currency": "USD", "unit": "USD/kWh", "unit_price": price},
@@ -360,7 +360,7 @@ fn make(sampling: Sampling, sequences: &[u64], sealing: Option<Sealing<'_>>) -> 
         contract_id: "lab-1".to_owned(),
         contract_versions: stretches.iter().map(version).collect(),
         period: PeriodDocument::from(&period),
-        terms: BillingTerms::default(),
+        terms: BillingTerms { payment_terms_days: 16, ..BillingTerms::default() },
         lines: rate_stretches(&stretches).unwrap(),
         cut: 50,
         blocks: evidence.clone(),

@@ -112,6 +112,12 @@ fn cases() -> Vec<Case> {
             power(),
         ),
         (
+            "days until it is due that the contract in effect last does not say",
+            |bundle| in_record(bundle, |record| record["body"]["terms"]["payment_terms_days"] = 15.into()),
+            &["WB-5926"],
+            Vec::new(),
+        ),
+        (
             "a listed input",
             |bundle| {
                 in_record(bundle, |record| {

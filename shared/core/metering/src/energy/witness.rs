@@ -51,7 +51,7 @@ impl Witness {
 
     /// The witness of a stored name; `firmware` is the counter, as energy readings say it.
     #[must_use]
-    pub fn of_commit(name: &str) -> Option<Self> {
+    pub fn of_name(name: &str) -> Option<Self> {
         match name {
             "firmware" => Some(Self::FirmwareCounter),
             _ => Self::ALL.into_iter().find(|witness| witness.as_str() == name),
@@ -282,11 +282,11 @@ mod tests {
     #[test]
     fn commits_are_read_back() {
         for witness in Witness::ALL {
-            assert_eq!(Witness::of_commit(witness.as_str()), Some(witness));
+            assert_eq!(Witness::of_name(witness.as_str()), Some(witness));
             assert_eq!(Witness::ALL[witness.place()], witness);
         }
-        assert_eq!(Witness::of_commit("firmware"), Some(Witness::FirmwareCounter));
-        assert_eq!(Witness::of_commit("rumour"), None);
+        assert_eq!(Witness::of_name("firmware"), Some(Witness::FirmwareCounter));
+        assert_eq!(Witness::of_name("rumour"), None);
     }
 
     fn some_testimony(witness: Witness) -> impl Strategy<Value = Testimony> {

@@ -40,7 +40,7 @@ impl Source {
 
     /// The source of a name.
     #[must_use]
-    pub fn of_commit(name: &str) -> Option<Self> {
+    pub fn of_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|source| source.as_str() == name)
     }
 }
