@@ -51,8 +51,8 @@ test: setup ## formatting, lints, docs, policy of dependencies, and all tests
 	echo 'test 5/5: all tests'
 	$(CARGO) test --locked --workspace --no-fail-fast
 
-release: setup ## the optimised, stripped binary that an operator copies
-	@$(CARGO) build --locked --release -p weighbridge
+release: setup ## the optimised, stripped binary that an operator copies: all services and commands, without the demonstration
+	@$(CARGO) build --locked --release -p weighbridge --no-default-features --features documents
 	ls -l --block-size=M target/release/weighbridge | awk '{ print "release: target/release/weighbridge, " $$5 "iB" }'
 
 # The long form; `make test` runs a short one. The result is part of the repository.
