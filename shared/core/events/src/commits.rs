@@ -1,7 +1,7 @@
-//! The `commits` topic: one hash chain per event partition, by one rule. A name carries the hash
-//! of the winning name before it; of all commits with one predecessor the lowest offset wins. The
-//! seals of a day are one more chain by the same rule. An alarm stands from its record until a later
-//! one clears it; it changes nothing that was committed.
+//! The `commits` topic: one chain of commits per event partition. A commit carries the hash of the winning commit
+//! before it; of all commits with one predecessor the one with the lowest offset wins. The seals of a day are one
+//! more chain by the same rule. An alarm stands from its record until a later record clears it; it changes nothing
+//! that was committed.
 
 use std::collections::BTreeMap;
 
@@ -17,9 +17,9 @@ pub const COMMITS_VERSION: u32 = 1;
 /// The predecessor of a chain's first commit.
 pub const CHAIN_START: [u8; 32] = [0; 32];
 
-/// The day of a seal that stands for all days: everything committed before its cut lies in the seals of
-/// its days, each of which has this cut, or has a lower one and no block between the two. It has no
-/// rows of its own. One who reads below it need not ask which later blocks touch which days.
+/// The day of a seal that stands for all days. Everything committed before its cut lies in the seals of its days.
+/// Each of these has the same cut, or a lower one with no block of the day between the two. This seal has no rows. A
+/// reader below its cut need not look for later blocks of a day.
 pub const ALL_DAYS: i32 = i32::MIN;
 
 /// A partition of an event topic.
@@ -39,7 +39,7 @@ impl TopicPartition {
     }
 }
 
-/// Encodes a name as a record of the topic.
+/// Encodes a commit as a record of the topic.
 #[must_use]
 pub fn encode_commit(commit: &Commit) -> Vec<u8> {
     CommitsRecord { record: Some(Record::Commit(commit.clone())) }.encode_to_vec()
@@ -78,7 +78,7 @@ pub fn commit_hash(record: &[u8]) -> [u8; 32] {
     Sha256::digest(record).into()
 }
 
-/// A name that won.
+/// A commit that won.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WonCommit {
     /// Its offset in `commits`.
@@ -125,7 +125,7 @@ impl Won {
 pub enum Applied {
     /// The pin that counts: the first one.
     Pinned,
-    /// A name or seal that won.
+    /// A commit or seal that won.
     Won(Box<Won>),
     /// A commit, seal or pin that came too late; it changes nothing.
     Lost,
@@ -133,13 +133,13 @@ pub enum Applied {
     Alarm,
 }
 
-/// Why committing must stop.
+/// Why the aggregator must stop committing.
 #[wb_coded::coded]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommitsError {
     /// The record is not of this topic.
     #[code("WB-4101")]
-    #[error("record {offset} of commits is not a names record: {detail}")]
+    #[error("record {offset} of commits is not a record of that topic: {detail}")]
     Undecodable {
         /// Its offset.
         offset: u64,
@@ -162,7 +162,7 @@ pub enum CommitsError {
     #[code("WB-4102")]
     #[error(
         "block {block} of {topic}/{partition} was committed with two different content hashes, \
-         at names offsets {first} and {second}: the fold was not the same; committing stops until this is explained"
+         at offsets {first} and {second}: the fold was not the same; committing stops until this is explained"
     )]
     Contradiction {
         /// The topic.
@@ -195,7 +195,7 @@ impl Chains {
         self.pin.as_ref()
     }
 
-    /// The latest winning name of a partition.
+    /// The latest winning commit of a partition.
     #[must_use]
     pub fn head(&self, partition: &TopicPartition) -> Option<&WonCommit> {
         self.heads.get(partition)
@@ -217,7 +217,7 @@ impl Chains {
         self.seals.values()
     }
 
-    /// The alarm that stands, with its offset: the first one that nobody has cleared.
+    /// The alarm that stands, with its offset: the first one that was not cleared.
     #[must_use]
     pub fn alarm(&self) -> Option<&(u64, Alarm)> {
         self.alarm.as_ref()
@@ -229,7 +229,7 @@ impl Chains {
         self.next_offset
     }
 
-    /// The hash that the next name of a partition must carry as its predecessor.
+    /// The hash that the next commit of a partition must carry as its predecessor.
     #[must_use]
     pub fn predecessor(&self, partition: &TopicPartition) -> [u8; 32] {
         self.heads.get(partition).map_or(CHAIN_START, |head| head.commit_hash)
@@ -279,7 +279,7 @@ impl Chains {
         Ok(applied)
     }
 
-    /// Whether a name goes on where its chain stands: the next block, from the next offset.
+    /// Whether a commit continues its chain: the next block, from the next offset.
     fn continues(&self, chain: &TopicPartition, commit: &Commit) -> bool {
         let next = self
             .heads
@@ -288,8 +288,8 @@ impl Chains {
         (commit.block, commit.first_offset) == next && commit.end_offset > commit.first_offset
     }
 
-    /// A seal wins where it follows its day's seal, holds more than that one, and nothing that is
-    /// committed after it.
+    /// A seal wins if it follows its day's seal, holds more than that one, and holds only what is committed before
+    /// it.
     fn apply_seal(&mut self, offset: u64, record: &[u8], seal: Seal) -> Applied {
         let before = self.seals.get(&seal.day);
         let predecessor = before.map_or(CHAIN_START, |won| won.seal_hash);

@@ -32,22 +32,22 @@ use crate::refusal::InputError;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Site {
-    /// What people call it.
+    /// Its name for people.
     pub name: String,
     /// Its IANA time zone.
     pub time_zone: String,
-    /// The series of prices of its power, per kWh or MWh: what a report counts its cost by.
+    /// The series of prices of its power, per kWh or MWh. Reports compute the cost of power from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub power_price_series: Option<String>,
-    /// The series of prices of a bitcoin that a report values what it mined by.
+    /// The series of prices of a bitcoin. Reports value what the site mined by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub btc_price_series: Option<String>,
-    /// The series of prices of a GPU-hour that a report values what it sold by.
+    /// The series of prices of a GPU-hour. Reports value what the site sold by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpu_price_series: Option<String>,
 }
 
-/// Whose a machine is, and under which contract. Takes effect on interval boundaries.
+/// Which customer and contract a machine belongs to. Takes effect on interval boundaries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Assignment {
@@ -71,7 +71,7 @@ pub struct Session {
     pub chain: String,
     /// `stratum_v1`, `stratum_v2_standard`, `stratum_v2_extended` or `replay`.
     pub protocol: String,
-    /// Whose job ids these are: a pool or proxy instance.
+    /// The scope of its job ids: a pool or proxy instance.
     pub scope: String,
     /// The pool's part of the extranonce, hex; Stratum V2 calls it `extranonce_prefix`.
     #[serde(alias = "extranonce_prefix")]
@@ -83,7 +83,7 @@ pub struct Session {
     pub version_mask: Option<String>,
     /// The difficulty credited for a share, decimal text.
     pub assigned_difficulty: String,
-    /// How long after the tip changed a share on the tip before is not yet stale, milliseconds; 0 where absent.
+    /// How long after the tip changed a share on the tip before is not yet stale, in milliseconds; 0 where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale_window_ms: Option<u32>,
 }
@@ -92,7 +92,7 @@ pub struct Session {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Job {
-    /// Whose job ids these are.
+    /// The scope of its job id: a pool or proxy instance.
     pub scope: String,
     /// The job's id in that scope.
     pub job_id: String,
@@ -214,8 +214,9 @@ fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, InputError> {
     })
 }
 
-/// Whether a JSON object has a field `protocol`. What is no object has none; reading it says what is wrong.
-fn speaks_of_protocol(text: &str) -> bool {
+/// Whether a JSON object has a field `protocol`; false for text that is not such an object, whose errors are found
+/// later.
+fn has_protocol(text: &str) -> bool {
     #[derive(Deserialize)]
     struct Peek {
         protocol: Option<serde::de::IgnoredAny>,
@@ -242,7 +243,7 @@ impl FactBody {
             "contract" => Self::Contract(read(text)?),
             "session" => Self::Session(read(text)?),
             // The two forms of a job share few names; this one says which it is.
-            "job" if speaks_of_protocol(text) => Self::JobV2(read(text)?),
+            "job" if has_protocol(text) => Self::JobV2(read(text)?),
             "job" => Self::Job(read(text)?),
             "tip" => Self::Tip(read(text)?),
             "network_difficulty" => Self::NetworkDifficulty(read(text)?),
@@ -368,7 +369,7 @@ impl FactBody {
         }
     }
 
-    /// Whether a fact of this kind speaks of a span of time, so that it needs an end.
+    /// Whether a fact of this kind holds for a span of time, so that it needs an end.
     #[must_use]
     pub fn needs_end(&self) -> bool {
         matches!(self, Self::PoolEarning(_) | Self::MeterRatio(_) | Self::Outage(_))

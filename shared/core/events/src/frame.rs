@@ -128,7 +128,7 @@ pub fn is_signed(signed: &wire::SignedFrame, key: &FrameKey) -> bool {
     key.mac(&signed.frame).is_some_and(|mac| mac.verify_slice(&signed.signature).is_ok())
 }
 
-/// SHA-256 of a record's payload, kept in the name of the block that it ends.
+/// SHA-256 of a record's payload. The commit of a block keeps it for the block's last record.
 #[must_use]
 pub fn record_hash(record: &[u8]) -> [u8; 32] {
     Sha256::digest(record).into()

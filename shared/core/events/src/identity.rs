@@ -1,4 +1,4 @@
-//! Who an event is, and in which partition it therefore lies.
+//! The identity of an event, and the partition that follows from it.
 
 use sha2::{Digest, Sha256};
 
@@ -16,14 +16,14 @@ fn leading_16(digest: &[u8]) -> EventId {
     id
 }
 
-/// The identity of an event by its sender's own count: see [`id_of`].
+/// The identity of an event by its source, epoch, key and sequence: see [`id_of`].
 #[must_use]
 pub fn event_id(event: &Event) -> EventId {
     id_of(&event.source, event.source_epoch, &event.key, event.sequence)
 }
 
-/// The identity of what a sender counts: the first 16 bytes of the SHA-256 of source, source epoch,
-/// key and sequence, each text preceded by its length.
+/// The identity by source, epoch, key and sequence: the first 16 bytes of the SHA-256 of these four, each text
+/// preceded by its length.
 #[must_use]
 pub fn id_of(source: &str, source_epoch: u64, key: &str, sequence: u64) -> EventId {
     let mut hasher = Sha256::new();
@@ -51,8 +51,8 @@ pub fn partition_of_key(key: &str, partitions: u32) -> u32 {
     partition_of_id(&leading_16(&Sha256::digest(key.as_bytes())), partitions)
 }
 
-/// The partition an event lies in. A share with a header goes by its proof, so that one proof
-/// always meets itself; everything else by what it is about.
+/// The partition an event lies in. A share with a header goes by its proof, so that equal proofs lie in one
+/// partition; every other event goes by what it is about.
 #[must_use]
 pub fn partition_of(event: &Event, partitions: u32) -> u32 {
     match &event.body {
@@ -89,8 +89,8 @@ pub fn partitions_of(events: &[Event], partitions: impl Fn(&str) -> u32) -> Vec<
     events.iter().map(place).collect()
 }
 
-/// A short hash of what the sender said, without what ingest resolved: two events of one
-/// identity with different tags are a conflict, a repeat has the same.
+/// A short hash of what the sender sent, without what ingest added. Two events of one identity with different tags
+/// are a conflict; a repeat has the same tag.
 #[must_use]
 pub fn content_tag(event: &Event) -> u64 {
     use prost::Message as _;

@@ -22,7 +22,7 @@ pub const FACT_BYTES_MAX: usize = 128 * 1024;
 /// How deep JSON may nest.
 pub const JSON_DEPTH_MAX: usize = 32;
 
-/// The codes of what may be taken when it is sent again, once facts that others record are there.
+/// The codes of refusals that may succeed when the event is sent again, after others recorded the facts it needs.
 pub const WORTH_SENDING_AGAIN: [&str; 3] =
     [InputFault::UnknownSession.code(), InputFault::UnknownMachine.code(), InputFault::NoRoomForJobs.code()];
 

@@ -1,5 +1,5 @@
-//! The events of Weighbridge: their wire form, their identity, their frames, the facts they
-//! refer to, and the names of sealed blocks. Pure: nothing here reads a clock or a socket.
+//! The events of Weighbridge: their wire form, their identity, their frames, the facts that they refer to, and the
+//! commits of blocks. Pure: nothing here reads a clock or a socket.
 #![deny(clippy::float_arithmetic)]
 #![deny(missing_docs)]
 

@@ -1,5 +1,4 @@
-//! Events as JSON for people: the form that the HTTP edge takes, with its source and with what was
-//! resolved beside it.
+//! Events as JSON for people: the form that the HTTP edge takes, with the event's source and what ingest added to it.
 
 use serde_json::{Map, Value, json};
 use wb_proof::hex;
@@ -58,7 +57,7 @@ pub fn to_json(event: &Event) -> Value {
     })
 }
 
-/// JSON that is kept as text; what is none is shown as the text it is.
+/// Text that holds JSON, as JSON; any other text as a JSON string.
 fn parsed(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
 }

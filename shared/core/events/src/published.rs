@@ -1,10 +1,10 @@
 //! The topics `usage` and `quarantine`: which of their records count.
 //!
-//! They are published by one aggregator at a time, but one that is slow, or was killed with records
-//! under way, may append after its successor has begun. So each begins with a *claim* in every
-//! partition, first in partition 0 of `usage`; the offset of that claim is its *epoch*, which only
-//! grows. In a partition the records of the highest epoch claimed so far count, and no others. A
-//! successor's claim therefore fences what is still under way, and what it reads below its claim is
+//! One aggregator at a time publishes them. But one that is slow, or was killed with records under way, may append
+//! after its successor has begun. So each begins with a *claim* in every partition, first in partition 0 of `usage`;
+//! the offset of that claim is its *epoch*, which only grows. In a partition the records of the highest epoch claimed
+//! so far count, and no others. After a successor's claim no record of its predecessors counts, so what counts below
+//! its claim is complete.
 //! all that its predecessors will ever have published.
 
 use prost::Message as _;
@@ -22,13 +22,13 @@ pub const QUARANTINE_TYPE: &str = "weighbridge.quarantined.v1";
 pub struct Epochs(Option<u64>);
 
 impl Epochs {
-    /// Begins where an epoch is known to be in force, such as at a mark that counts.
+    /// Begins at a place where an epoch is in force, such as at a mark that counts.
     #[must_use]
     pub fn in_force(epoch: u64) -> Self {
         Self(Some(epoch))
     }
 
-    /// Takes a claim; says whether it holds.
+    /// Takes a claim; returns whether it holds.
     pub fn claim(&mut self, epoch: u64) -> bool {
         let holds = self.0.is_none_or(|now| epoch > now);
         if holds {
@@ -43,8 +43,8 @@ impl Epochs {
         self.0 == Some(epoch)
     }
 
-    /// Takes the next record of a partition of `usage`; gives it where it counts, be it usage or a
-    /// mark. A claim only changes the epoch, and what is no such record counts for nothing.
+    /// Takes the next record of a partition of `usage`; returns it if it counts, be it usage or a mark. A claim only
+    /// changes the epoch. A record that cannot be read does not count.
     pub fn usage(&mut self, partition: u32, offset: u64, payload: &[u8]) -> Option<UsageRecord> {
         let record = UsageRecord::decode(payload).ok()?;
         match &record.counted {
@@ -57,7 +57,7 @@ impl Epochs {
         }
     }
 
-    /// Takes the next record of `quarantine`; gives it where it counts.
+    /// Takes the next record of `quarantine`; returns it if it counts.
     pub fn quarantine(&mut self, payload: &[u8]) -> Option<QuarantineRecord> {
         let record = QuarantineRecord::decode(payload).ok()?;
         if record.claim.is_some() {
@@ -68,8 +68,8 @@ impl Epochs {
     }
 }
 
-/// A claim as a record of a partition of `usage`. In partition 0 the epoch is where it will lie, and
-/// what is given here is not read.
+/// A claim as a record of a partition of `usage`. In partition 0 the epoch is the record's own offset, and readers
+/// ignore the value given here.
 #[must_use]
 pub fn usage_claim(writer: &str, epoch: u64) -> UsageRecord {
     let counted = Some(Counted::Claim(UsageClaim { writer: writer.to_owned() }));

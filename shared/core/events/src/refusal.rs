@@ -19,13 +19,13 @@ pub enum InputFault {
     /// A longer event than is taken.
     #[code("WB-2005")]
     TooLarge,
-    /// A correction that names no event, or two.
+    /// A correction that gives no event, or two.
     #[code("WB-2006")]
     CorrectionNamesNothing,
     /// A correction without who or why.
     #[code("WB-2007")]
     CorrectionUnsigned,
-    /// A ratio of a transformer that cannot be.
+    /// An impossible ratio of a transformer.
     #[code("WB-2008")]
     RatioImpossible,
     /// A session that is not known at the event's time.
@@ -34,7 +34,7 @@ pub enum InputFault {
     /// A machine that is not known.
     #[code("WB-2011")]
     UnknownMachine,
-    /// A share of another form than its session's protocol gives.
+    /// A share whose form does not match its session's protocol.
     #[code("WB-2012")]
     OtherProtocol,
     /// A job for which there is no room.

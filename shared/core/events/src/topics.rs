@@ -8,7 +8,7 @@ pub const SHARES: &str = "shares";
 pub const TELEMETRY: &str = "telemetry";
 /// Register readings, keyed by meter.
 pub const ENERGY: &str = "energy";
-/// Allocation spans and what GPUs say of themselves, keyed by node.
+/// GPU allocations and GPU samples, keyed by node.
 pub const GPU: &str = "gpu";
 /// Reference facts; one partition, so that facts have one order. Never expires.
 pub const REFERENCE: &str = "reference";
@@ -21,7 +21,7 @@ pub const QUARANTINE: &str = "quarantine";
 /// Invoices and everything that happens to them; one partition. Never expires.
 pub const LEDGER: &str = "ledger";
 
-/// The topics whose records are frames and whose partitions are sealed into committed blocks.
+/// The topics whose records are frames and whose partitions are folded into blocks.
 pub const EVENT_TOPICS: [&str; 5] = [SHARES, TELEMETRY, ENERGY, GPU, REFERENCE];
 
 /// The topic an event body belongs to.

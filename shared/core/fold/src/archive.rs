@@ -1,4 +1,4 @@
-//! Where the proofs of older tips lie: a port of the fold, kept on disk by its adapter.
+//! The store for proofs of older tips: a port of the fold, which an adapter keeps on disk.
 
 use std::collections::HashMap;
 
@@ -11,9 +11,9 @@ use crate::ids::IdSet;
 pub struct FrozenTip {
     /// The hash of the previous block they build on.
     pub tip: [u8; 32],
-    /// Those that counted.
+    /// The proofs that counted.
     pub counted: IdSet,
-    /// Those that were refused.
+    /// The proofs that were refused.
     pub refused: IdSet,
 }
 
@@ -25,7 +25,7 @@ pub struct FrozenTip {
 pub struct ArchiveError {
     /// What was tried: `written` or `read`.
     pub operation: &'static str,
-    /// Why not.
+    /// The cause.
     #[source]
     pub source: Box<dyn std::error::Error + Send + Sync>,
 }

@@ -1,4 +1,4 @@
-//! Where blocks begin and end: read from the log alone.
+//! Where blocks begin and end. It follows from the log alone.
 
 use wb_events::frame::{self, FrameError, FrameKey};
 
@@ -16,7 +16,7 @@ pub struct LogRecord {
     pub payload: Vec<u8>,
 }
 
-/// A record of a block: its events, or why it is no frame, with its bytes.
+/// A record of a block: its events, or its error and bytes where it is not a frame.
 #[derive(Debug, Clone)]
 pub struct BlockRecord {
     pub offset: u64,
@@ -51,8 +51,8 @@ impl ClosedBlock {
         self.records.first().map(|record| record.append_time_us)
     }
 
-    /// The stored bytes of everything that counts as one event, in log order: the leaves of the block's
-    /// Merkle tree are over exactly these. A record that is no frame is one of them, whole.
+    /// The stored bytes of everything that counts as one event, in log order: exactly the leaves of the block's
+    /// Merkle tree. A record that is not a frame counts as one event, whole.
     pub fn stored(&self) -> impl Iterator<Item = &[u8]> {
         self.records.iter().flat_map(|record| match &record.events {
             Ok(events) => events.iter().map(Vec::as_slice).collect::<Vec<_>>(),
@@ -102,13 +102,13 @@ impl Assembler {
         self.next_offset > self.first_offset
     }
 
-    /// Whether nothing but punctuations waits, which were too late to close a block.
+    /// Whether only punctuations wait, which came too late to close a block.
     #[must_use]
     pub fn only_punctuations_wait(&self) -> bool {
         self.something_waits() && self.records.is_empty() && self.fold_switch.is_none()
     }
 
-    /// Offset of the record that is wanted next.
+    /// The offset of the record to take next.
     #[must_use]
     pub fn next_offset(&self) -> u64 {
         self.next_offset
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_punctuation_closes_only_the_block_it_names() {
+    fn a_punctuation_closes_only_the_block_with_its_first_offset() {
         let mut assembler = Assembler::new(10, key());
         assert!(!assembler.something_waits());
         let frame = frame::encode_events("i", vec![vec![1]], &key());

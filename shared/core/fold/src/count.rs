@@ -1,4 +1,4 @@
-//! What a block counted, and the law that nothing is lost in counting.
+//! The counts of a block, and the law that they add up.
 
 use std::collections::BTreeMap;
 
@@ -27,8 +27,8 @@ impl Outcome {
     }
 }
 
-/// Counts by verdict and reason. `accepted + duplicate + rejected = events`, by construction
-/// and checked again by whoever names the block.
+/// Counts by verdict and reason. `accepted + duplicate + rejected = events` holds by construction, and the aggregator
+/// checks it again before it commits the block.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
     by_verdict: BTreeMap<(&'static str, &'static str), u64>,

@@ -8,10 +8,10 @@ use wb_events::wire::event::Body;
 use crate::Origin;
 use crate::assemble::ClosedBlock;
 
-/// What stands at a place of the log.
+/// An event at its place in the log.
 pub(crate) enum What<'a> {
     Event {
-        /// It.
+        /// The event.
         event: Box<Event>,
         /// The double SHA-256 of its header, where it is a share that has one.
         hash: Option<[u8; 32]>,

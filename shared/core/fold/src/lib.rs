@@ -1,6 +1,6 @@
-//! The pure fold: (state at block start, records of one partition) to verdicts, rows and the
-//! next state. Never a clock, a thread count or another topic's progress: the same log gives
-//! the same blocks, byte for byte.
+//! The fold: a pure function from the state at a block's start and the records of one partition to verdicts, rows and
+//! the next state. It uses no clock, thread count or progress of another topic: the same log gives the same blocks,
+//! byte for byte.
 #![deny(clippy::float_arithmetic)]
 
 pub mod archive;
@@ -97,7 +97,7 @@ pub(crate) struct Origin {
 /// Folds a closed block onto the state.
 ///
 /// # Errors
-/// [`FoldError`]. The state may have moved on half-way then: begin again from the last name.
+/// [`FoldError`]. The state may have changed half-way then: begin again from the last commit.
 pub fn fold(
     id: BlockId,
     state: &mut State,
@@ -107,8 +107,8 @@ pub fn fold(
     fold_by(rules::RULES, wb_proof::hash_headers, id, state, archive, block)
 }
 
-/// [`fold`] by a table of rules, and with another way to the SHA-256d of a batch of headers. Every way gives the same
-/// hashes, hence the same block; whoever holds one way against another does so here.
+/// [`fold`] with a given table of rules and another way to compute the SHA-256d of a batch of headers. Every way
+/// gives the same hashes, hence the same block; callers that compare two ways use this.
 ///
 /// # Errors
 /// As [`fold`].
@@ -213,7 +213,7 @@ impl Entry<'_> {
         Outcome::rejected(refusal.reason())
     }
 
-    /// Looks the event up by its sender's count; `Err` is the outcome of a repeat or a conflict.
+    /// Looks the event up by its source, key and sequence; `Err` is the outcome of a repeat or a conflict.
     pub(crate) fn admit(&self, state: &mut State, tables: &mut Tables) -> Result<(), Outcome> {
         match state.admit(self.event) {
             state::Admission::New => Ok(()),

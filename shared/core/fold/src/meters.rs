@@ -1,5 +1,5 @@
-//! Samples, register readings and spans: counted once by their sender's own count, and kept
-//! raw. Differences, uptime and overlaps depend on order in time and are computed later.
+//! Samples, register readings and spans: each counted once by its source, key and sequence, and kept raw.
+//! Differences, uptime and overlaps depend on order in time and are computed later.
 
 use wb_events::identity::event_id;
 use wb_events::u128_bytes;

@@ -1,4 +1,4 @@
-//! Why the fold puts an event into the quarantine, and what would be refused again.
+//! Why the fold quarantines an event, and which refusals a re-drive would repeat.
 
 /// Why an event was not taken; it stands whole in the quarantine.
 #[wb_coded::coded]
@@ -33,7 +33,7 @@ pub(crate) enum Refusal {
     UnreadSample,
 }
 
-/// Refusals that would be repeated however often their event comes again, with what to do instead.
+/// Refusals that a re-drive of the event would repeat, with what to do instead.
 const AGAIN: [(Refusal, &str); 6] = [
     (
         Refusal::IdentityConflict,
@@ -45,7 +45,7 @@ const AGAIN: [(Refusal, &str); 6] = [
     ),
     (Refusal::UnresolvedShare, "ingest did not resolve it; send the share through ingest"),
     (Refusal::BadHeader, "its header has not 80 bytes; send the share through ingest"),
-    (Refusal::TipForgotten, "its chain tip is forgotten, so nobody can tell whether it was counted"),
+    (Refusal::TipForgotten, "its chain tip is forgotten, so whether it was counted cannot be told"),
     (Refusal::UnreadSample, "ingest did not read it; send the sample through ingest"),
 ];
 
@@ -66,8 +66,7 @@ impl Refusal {
     }
 }
 
-/// Why an event that was refused with a code would be refused again, and what to do instead; none
-/// where it may count now.
+/// Why a re-drive would refuse an event with this code again, and what to do instead; `None` where it may count.
 #[must_use]
 pub fn refused_again(code: &str) -> Option<&'static str> {
     AGAIN.iter().find(|(refusal, _)| refusal.code() == code).map(|(_, why)| *why)

@@ -1,5 +1,5 @@
-//! `ClickHouse`'s RowBinary, written by ourselves so that what is hashed is what is sent: the
-//! same bytes come back from `SELECT * EXCEPT (attempt) ... FORMAT RowBinary`.
+//! `ClickHouse`'s RowBinary, written here so that exactly the hashed bytes are sent, and come back from `SELECT *
+//! EXCEPT (attempt) ... FORMAT RowBinary`.
 
 /// A row under construction.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]

@@ -1,7 +1,8 @@
 //! The versions of the rules, and what differs between them.
 //!
-//! A log says by which rules it is folded: its pin says the first ones, and a record switches a partition to others
-//! from the next block on. So a log is replayed as it ran, by a program that still knows those rules.
+//! The log states the rules by which it is folded: its pin gives the first version, and a record switches a partition
+//! to another version from the next block on. So a program that has these versions replays a log as it was folded
+//! first.
 
 use wb_events::wire::event::Body;
 

@@ -1,4 +1,4 @@
-//! Shares: each header is hashed again here, whatever ingest found, and one proof counts once.
+//! Shares: each header is hashed again here, and one proof counts once.
 
 use wb_events::identity::event_id;
 use wb_events::u128_bytes;
@@ -33,7 +33,7 @@ pub(crate) fn fold(
     })
 }
 
-/// A share without a header has no proof; it is known by its sender's count.
+/// A share without a header has no proof; its identity is its source, key and sequence.
 fn refused(
     state: &mut State,
     tables: &mut Tables,
@@ -99,8 +99,8 @@ fn judged(
     let judgement = wb_proof::judge_hashed(&header, *hash, &context);
     let id = *judgement.share_id.as_bytes();
     let previous = header.prev;
-    // A proof that was refused once may still count under a context of its own, but it is
-    // refused only once: a repeat of the same refusal is a repeat.
+    // A proof that was refused may still count in another context, but it is refused only once: a second refusal is a
+    // duplicate.
     let verdict = match (state.proof(&previous, &id, archive)?, judgement.verdict) {
         (ProofSeen::TipForgotten, _) => {
             let text = "its chain tip is older than the eight days for which proofs are remembered";

@@ -1,4 +1,4 @@
-//! What a partition remembers from block to block: which events and which proofs came before.
+//! What the fold keeps of a partition between blocks: which events and proofs it has seen.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -19,7 +19,7 @@ pub const TIP_RETENTION_US: i64 = 8 * 86_400 * 1_000_000;
 /// How many tips keep their proofs in memory: the newest, and the one before it for late shares.
 pub const LIVE_TIPS: usize = 2;
 
-/// What the sender's count says of an event.
+/// Whether an event came before, by its source, key and sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
     /// Never seen.
@@ -28,11 +28,11 @@ pub enum Admission {
     Repeat,
     /// Seen with other content.
     Conflict,
-    /// Below the window: seen or not, nobody can tell.
+    /// Below the window: it cannot be told whether it was seen.
     TooOld,
 }
 
-/// What the proofs seen so far say of a share.
+/// Whether a share's proof came before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProofSeen {
     /// Never seen.
@@ -41,7 +41,7 @@ pub enum ProofSeen {
     Counted,
     /// Seen, but refused then.
     Refused,
-    /// Its tip was forgotten: seen or not, nobody can tell.
+    /// Its tip was forgotten: it cannot be told whether it was seen.
     TipForgotten,
 }
 
@@ -51,10 +51,10 @@ pub(crate) struct Window {
     pub(crate) floor: u64,
 }
 
-/// What is known of a tip, wherever its proofs lie.
+/// What is kept of a tip, wherever its proofs lie.
 #[derive(Debug, Clone)]
 pub(crate) struct Tip {
-    /// In which order tips were first built on in this partition.
+    /// The tip's place in the order in which this partition first saw tips.
     pub(crate) ordinal: u64,
     pub(crate) last_append_us: i64,
     pub(crate) archived: bool,
@@ -85,8 +85,8 @@ impl Default for State {
 }
 
 impl State {
-    /// The state of a partition of which nothing was folded yet, in a log that begins with the rules of this version:
-    /// the first record of `commits` says it.
+    /// The state of a partition before its first block, in a log that begins with this version of the rules, as the
+    /// first record of `commits` gives it.
     #[must_use]
     pub fn beginning(fold_version: u32) -> Self {
         Self {
@@ -109,8 +109,8 @@ impl State {
         self.fold_version = fold_version;
     }
 
-    /// Forgets the tips that are over their time, as of the append time of the block's first
-    /// record: a fact of the log, not of a clock.
+    /// Forgets the tips whose time is over at the append time of the block's first record. That time stands in the
+    /// log; no clock is read.
     pub(crate) fn begin_block(
         &mut self,
         first_append_us: Option<i64>,
@@ -132,8 +132,7 @@ impl State {
         Ok(())
     }
 
-    /// Moves the proofs of all but the newest tips to the archive. A failure leaves everything
-    /// where it was.
+    /// Moves the proofs of all but the newest tips to the archive. On failure everything stays where it was.
     pub(crate) fn end_block(&mut self, archive: &mut dyn ProofArchive) -> Result<(), ArchiveError> {
         if self.live.len() <= LIVE_TIPS {
             return Ok(());
@@ -162,7 +161,7 @@ impl State {
         Ok(())
     }
 
-    /// Looks an event up by its sender's count, and remembers it if it is new.
+    /// Looks an event up by its source, key and sequence, and remembers it if it is new.
     pub fn admit(&mut self, event: &Event) -> Admission {
         let key = (event.source.clone(), event.source_epoch, event.key.clone());
         let window = self.windows.entry(key).or_default();

@@ -1,6 +1,5 @@
-//! The rows a block writes, table by table. The columns are those of `schemas/clickhouse`,
-//! `attempt` first: it is put before each row only when the row is sent, because hashes leave
-//! it out.
+//! The rows of a block, table by table, with the columns of `schemas/clickhouse`. `attempt`, the first column, is
+//! added to each row only when the row is sent, because hashes leave it out.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +23,7 @@ pub const ALL: [&str; 9] = [
     "block_counts",
 ];
 
-/// The places of the tables in [`ALL`] that hold no event's row of their own.
+/// The places in [`ALL`] of the tables that are not of one kind of event.
 const WORK_5M: usize = 1;
 const QUARANTINE: usize = 7;
 const BLOCK_COUNTS: usize = 8;
@@ -98,7 +97,7 @@ pub fn content_hash_of(hashes: impl IntoIterator<Item = [u8; 32]>) -> [u8; 32] {
     hasher.finalize().into()
 }
 
-/// What decides the worth of work; one roll-up row each.
+/// What the worth of work depends on; one roll-up row for each value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct WorkKey {
     pub(crate) site_id: String,
@@ -120,7 +119,7 @@ struct WorkSum {
     blocks: u64,
 }
 
-/// A share's row, beyond its origin and identity.
+/// A share's row, apart from its origin and identity.
 pub(crate) struct ShareRow<'a> {
     pub(crate) share_id: [u8; 16],
     pub(crate) session_id: &'a str,
@@ -266,7 +265,7 @@ mod tests {
     proptest! {
         #[test]
         fn squares_are_exact(value in any::<u128>()) {
-            // Checked by limbs of 32 bits, schoolbook, sharing nothing with the code above.
+            // Checked with limbs of 32 bits, which share nothing with the code above.
             let limbs: Vec<u64> = (0..4).map(|place| u64::try_from((value >> (32 * place)) & 0xffff_ffff).unwrap()).collect();
             let mut wide = [0_u64; 9];
             for (i, left) in limbs.iter().enumerate() {

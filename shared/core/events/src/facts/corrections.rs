@@ -12,7 +12,7 @@ pub const METER_RATIO: &str = "meter_ratio";
 /// The longest name and the longest reason of a correction, in bytes.
 pub const WORDS_BYTES_MAX: usize = 1_024;
 
-/// An event by its sender's own count.
+/// An event by its source, key and sequence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CountedEvent {
@@ -27,25 +27,25 @@ pub struct CountedEvent {
     pub sequence: u64,
 }
 
-/// That an event counts no more. What it voids is a share, a sample, a reading, a span, or another correction;
-/// other facts are corrected by recording them again. Its entity is the event's id as 32 hex digits.
+/// Says that an event no longer counts. It voids a share, a sample, a reading, a span, or another correction; other
+/// facts are corrected by recording them again. Its entity is the event's id as 32 hex digits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Void {
-    /// The event's id, 32 hex digits: of a share with a header that of its proof.
+    /// The event's id, 32 hex digits; for a share with a header, the id of its proof.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_id: Option<String>,
-    /// Or the event by its sender's own count.
+    /// Or the event by its source, key and sequence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<CountedEvent>,
-    /// Who says so.
+    /// Who voids it.
     pub who: String,
     /// Why.
     pub why: String,
 }
 
-/// That a meter's readings were taken with a wrong transformer ratio for the time of the fact: its differences in that time
-/// are multiplied by what is right over what was used. Its entity is the meter.
+/// Says that a meter's readings were taken with a wrong transformer ratio for the time of the fact. Its differences
+/// in that time are multiplied by the right ratio over the used one. Its entity is the meter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MeterRatio {
@@ -59,7 +59,7 @@ pub struct MeterRatio {
     pub right_num: u32,
     /// ...and what it is over.
     pub right_den: u32,
-    /// Who says so.
+    /// Who corrects it.
     pub who: String,
     /// Why.
     pub why: String,
@@ -95,7 +95,7 @@ impl Void {
     /// The identity of the event that is voided.
     ///
     /// # Errors
-    /// [`InputError`] where none is named, or two are, or the id is not 32 hex digits.
+    /// [`InputError`] where none is given, or two are, or the id is not 32 hex digits.
     pub fn voids(&self) -> Result<EventId, InputError> {
         let named = |reason: &str| InputError::new(InputFault::CorrectionNamesNothing, "body.body", reason);
         match (&self.event_id, &self.event) {

@@ -1,4 +1,4 @@
-//! What is said of a machine.
+//! Facts about a machine.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ pub struct Machine {
     /// Its nameplate hashrate in hashes per second, decimal digits; absent where it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rated_hashrate_hs: Option<String>,
-    /// How many GPUs it has; absent where it is no GPU node or nobody said.
+    /// How many GPUs it has; absent for a machine without GPUs, and where it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpus: Option<u32>,
 }
@@ -26,7 +26,7 @@ impl Machine {
     pub(super) fn check(&self) -> Result<(), InputError> {
         let Some(text) = &self.rated_hashrate_hs else { return Ok(()) };
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-        // A number that is above 0 and fits: no digits at all are none either.
+        // It is a number above 0 that fits; a text without digits is refused too.
         if digits && text.parse::<u128>().is_ok_and(|rated_hs| rated_hs > 0) {
             return Ok(());
         }

@@ -63,13 +63,13 @@ pub struct EnergyMix {
 /// The sources of energy that a mix may name.
 pub const ENERGY_SOURCES: [&str; 5] = ["grid", "solar", "wind", "hydro", "gas"];
 
-/// A meter that measures more than the machine that its readings name.
+/// A meter that measures more than the machine that its readings are recorded for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Meter {
     /// The site.
     pub site_id: String,
-    /// The machine that its readings name: what stands at the meter's place.
+    /// The machine that its readings are recorded for: the one at the meter's place.
     pub machine_id: String,
     /// `site`: all that the site takes in. Of several such meters the sum is the site's.
     pub measures: String,
@@ -91,7 +91,7 @@ pub struct PoolEarning {
     /// Blocks that the pool found in the time, where it pays for blocks and not for shares.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool_blocks: Option<u64>,
-    /// The machine it is for, where the pool tells machines apart.
+    /// The machine it is for, where the pool reports each machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machine_id: Option<String>,
     /// The customer whose account it went to; absent for the site's own.
@@ -115,7 +115,7 @@ pub struct PoolPayout {
     /// The transaction, 64 hex digits; absent where it was not paid on the chain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub txid: Option<String>,
-    /// The machine it is for, where the pool tells machines apart.
+    /// The machine it is for, where the pool reports each machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machine_id: Option<String>,
     /// The customer whose account it went to; absent for the site's own.

@@ -6,7 +6,7 @@ use wb_units::{Currency, Money};
 
 use crate::refusal::InputError;
 
-/// A dated price of a series. It holds from its fact's instant until the next of its series, or until its
+/// A dated price of a series. It holds from its fact's instant until the next price of its series, or until its
 /// fact's end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -17,7 +17,7 @@ pub struct Price {
     pub unit: String,
     /// Decimal text.
     pub value: String,
-    /// Who published it; absent where nobody said, and then the fact's own source stands for it.
+    /// Who published it. Where absent, the fact's own source counts as the publisher.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
 }
@@ -60,7 +60,7 @@ pub struct PastInvoice {
     pub contract_id: String,
     /// Its customer.
     pub customer_id: String,
-    /// Its number there.
+    /// Its number at its issuer.
     pub number: String,
     /// The month it was for, such as `2026-09`.
     pub period: String,

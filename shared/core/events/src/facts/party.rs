@@ -1,4 +1,4 @@
-//! Facts about the parties of a contract, as its documents name them.
+//! Facts about the parties of a contract, as its documents show them.
 
 use serde::{Deserialize, Serialize};
 

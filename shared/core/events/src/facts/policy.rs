@@ -1,4 +1,4 @@
-//! What is expected of those who send, and what becomes of what comes out of time.
+//! How often a source must send, and when its events are late.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,9 +10,10 @@ pub const DATA_POLICY: &str = "data_policy";
 /// The longest cadence, lateness or lead that can be agreed: 92 days, as far as a register's gap is closed.
 pub const POLICY_US_MAX: i64 = 92 * 86_400 * 1_000_000;
 
-/// How often a site's sources, a machine or a meter is to speak, and when what it says is late. What a meter's own
-/// policy leaves out its machine's says, then its site's, then the default. Judged when figures are made, never
-/// when events are counted. Its entity is `site/ID`, `machine/ID` or `meter/ID`, the narrowest that it names.
+/// How often a site's sources, a machine or a meter must send, and when an event is late. A meter's policy wins over
+/// its machine's, that over its site's, that over the default, field by field. It is applied when figures are made,
+/// never when events are counted. Its entity is `site/ID`, `machine/ID` or `meter/ID`, for the narrowest id that it
+/// gives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataPolicy {

@@ -1,12 +1,12 @@
-//! That something refused was sent through the fold again.
+//! The fact that a quarantined event was sent through the fold again.
 
 use serde::{Deserialize, Serialize};
 
 /// The kind of this fact.
 pub const REDRIVE: &str = "redrive";
 
-/// Who sent what was quarantined through the fold again, and why. Its entity is the quarantined
-/// item's id; when is the fact's `valid_from_us`.
+/// Who sent a quarantined event through the fold again, and why. Its entity is the quarantined item's id; its time is
+/// the fact's `valid_from_us`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Redrive {
@@ -18,6 +18,6 @@ pub struct Redrive {
     pub why: String,
     /// How many events were appended again.
     pub events: u32,
-    /// Whether they stood in a frame whose signature was wrong, and were signed anew on somebody's word.
+    /// Whether they stood in a frame with a wrong signature, and were signed again because somebody vouched for them.
     pub resigned: bool,
 }

@@ -1,4 +1,4 @@
-//! Channels and jobs of Stratum V2 as facts, in the names of its specification.
+//! Channels and jobs of Stratum V2 as facts, with the field names of its specification.
 
 use serde::{Deserialize, Serialize};
 use wb_proof::stratum_v1::WireError;
@@ -19,13 +19,13 @@ pub const EXTENDED: &str = "stratum_v2_extended";
 pub struct JobV2 {
     /// [`STANDARD`] or [`EXTENDED`]: which of the fields below it has.
     pub protocol: String,
-    /// Whose job ids these are.
+    /// The scope of its job id: a pool or proxy instance.
     pub scope: String,
     /// The job's id in that scope: `job_id` in decimal.
     pub job_id: String,
     /// The chain.
     pub chain: String,
-    /// Height of the block under work. No message of the protocol says it; the pool knows.
+    /// Height of the block under work. No message of the protocol carries it; the pool knows it.
     pub height: u32,
     /// `prev_hash` of `SetNewPrevHash`, 64 hex digits.
     pub prev_hash: String,
@@ -35,7 +35,7 @@ pub struct JobV2 {
     pub min_ntime: String,
     /// `version`, eight hex digits.
     pub version: String,
-    /// `version_rolling_allowed`; a standard job says nothing of it, which allows it.
+    /// `version_rolling_allowed`; a standard job has no such field, and allows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version_rolling_allowed: Option<bool>,
     /// Standard: `merkle_root`, 64 hex digits.

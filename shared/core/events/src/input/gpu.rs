@@ -1,4 +1,4 @@
-//! What is held of GPUs and what they say of themselves: the JSON form and its checks.
+//! GPU allocations and GPU samples: the JSON form and its checks.
 
 use serde::Deserialize;
 use wb_units::time::EARLIEST_EVENT_US;
@@ -8,9 +8,9 @@ use crate::wire;
 
 /// All of something, in parts per million.
 const WHOLE_PPM: u64 = 1_000_000;
-/// The most that a GPU can be said to draw: far above any, far below the values that mean "no value".
+/// The largest power of a GPU that is taken: far above any GPU, far below the values that mean "no value".
 const POWER_MW_MAX: u64 = 100_000_000;
-/// The most memory that a GPU can be said to use, in MiB: as above.
+/// The most memory use of a GPU that is taken, in MiB: as above.
 const MEMORY_MIB_MAX: u64 = 100_000_000;
 /// The highest number of a fault, and of faults: as above.
 const FAULT_MAX: u64 = 1_000_000;
@@ -117,8 +117,7 @@ pub(super) fn check_span(span: &mut wire::GpuSpan) -> Result<(), InputError> {
     Ok(())
 }
 
-/// Checks a sample. What no GPU can say is refused rather than kept: such numbers are what exporters write
-/// where they have no value.
+/// Checks a sample. A value that no GPU can have is refused: exporters write such numbers where they have no value.
 pub(super) fn check_sample(sample: &mut wire::GpuSample) -> Result<(), InputError> {
     sample.site_id.clear();
     for (field, id) in [("body.node_id", &sample.node_id), ("body.device", &sample.device)] {

@@ -1,4 +1,4 @@
-//! What GPUs say of themselves is counted once, in its own topic.
+//! GPU samples are counted once, in their own topic.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "the helpers of a test may fail it")]
 
 use prost::Message as _;

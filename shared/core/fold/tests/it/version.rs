@@ -1,5 +1,5 @@
-//! The rules of the fold are switched by a record of the log, and rules that are not there stop it. There is one
-//! version of them so far; the one that is switched to here is known to this test alone.
+//! A record of the log switches the rules of the fold, and unknown rules stop it. Only one version exists; the
+//! version that is switched to here exists in this test alone.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "the helpers of a test may fail it")]
 
 use prost::Message as _;
@@ -61,7 +61,7 @@ fn blocks(payloads: &[Vec<u8>]) -> Vec<(BlockId, ClosedBlock)> {
     blocks
 }
 
-/// Folds blocks by the rules that this test knows.
+/// Folds blocks by this test's rules.
 fn folded(state: &mut State, blocks: &[(BlockId, ClosedBlock)]) -> Vec<FoldedBlock> {
     let mut archive = MemoryArchive::default();
     let mut fold_one = |(id, block): &(BlockId, ClosedBlock)| {
@@ -72,7 +72,7 @@ fn folded(state: &mut State, blocks: &[(BlockId, ClosedBlock)]) -> Vec<FoldedBlo
 
 type Seen = (u32, (u64, u64, u64), [u8; 32], [u8; 32]);
 
-/// Of each block the version of its rules, what was accepted, repeated and rejected, and its hashes.
+/// For each block: the version of its rules, how many events were accepted, repeated and rejected, and its hashes.
 fn seen(blocks: &[FoldedBlock]) -> Vec<Seen> {
     let of = |block: &FoldedBlock| {
         let counts = (block.counts.accepted(), block.counts.duplicate(), block.counts.rejected());
@@ -93,7 +93,7 @@ fn a_switch_in_the_middle_holds_from_the_next_block_on_and_replays_as_it_ran() {
     let mut state = State::default();
     let ran = seen(&folded(&mut state, &log));
     let told: Vec<_> = ran.iter().map(|(version, counts, ..)| (*version, *counts)).collect();
-    // What the version between does not count it does not remember either.
+    // What the version between does not count, it does not remember either.
     assert_eq!(
         told,
         [
