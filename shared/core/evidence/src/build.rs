@@ -1,4 +1,4 @@
-//! Putting a bundle together, a block at a time.
+//! Builds a bundle, block by block.
 
 mod days;
 
@@ -20,24 +20,24 @@ use crate::subject::{Relation, Scope, Subject};
 pub use days::SealedDay;
 pub(crate) use days::leaf as day_leaf;
 
-/// What the biller knows of an invoice.
+/// What the biller holds of an invoice.
 #[derive(Debug, Clone)]
 pub struct Material {
     /// The bytes of the ledger's record that issued it.
     pub record: String,
     /// What it was rated from, in order of time.
     pub stretches: Vec<RatedStretch>,
-    /// Whose events it rests on.
+    /// Which events are about it.
     pub subject: Subject,
     /// All blocks behind it that are listed one by one.
     pub blocks: Vec<EvidenceBlock>,
     /// All sealed days behind it.
     pub days: Vec<SealedDay>,
-    /// Its evidence digest, by which events are drawn.
+    /// Its evidence digest, from which the draws follow.
     pub evidence_digest: Hash,
     /// Which events to take.
     pub sampling: Sampling,
-    /// The ids of all events that corrections void at the invoice's cut, whosever they are.
+    /// The ids of all events that corrections void at the invoice's cut, of all customers.
     pub voided: BTreeSet<[u8; 16]>,
 }
 
@@ -56,7 +56,7 @@ pub struct CommittedBlock {
 #[wb_coded::coded]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError {
-    /// The log or archive holds something else than the invoice names.
+    /// The log or archive differs from what invoice and commits say.
     #[code("WB-5941")]
     #[error("{place} is not what invoice and commits say: {detail}; run `weighbridge scrub`")]
     OtherBlock {
@@ -84,9 +84,9 @@ pub enum BuildError {
         /// What differs.
         detail: &'static str,
     },
-    /// A block that was asked for did not come.
+    /// A block that the bundle needs was not given.
     #[code("WB-5943")]
-    #[error("{place} stands behind the invoice, but its name was not found below the invoice's cut")]
+    #[error("{place} stands behind the invoice, but its commit was not found below the invoice's cut")]
     NoBlock {
         /// The block.
         place: String,
@@ -94,7 +94,7 @@ pub enum BuildError {
 }
 
 /// The commit in a record of `commits`, if it is one.
-pub(crate) fn name_of(record: &[u8]) -> Option<Commit> {
+pub(crate) fn commit_of(record: &[u8]) -> Option<Commit> {
     match CommitsRecord::decode(record).ok()?.record? {
         Record::Commit(commit) => Some(commit),
         _ => None,
@@ -108,7 +108,7 @@ fn key_of(block: &EvidenceBlock) -> Key {
     (block.topic.clone(), block.partition, block.block)
 }
 
-/// A block that is still wanted.
+/// A block that the bundle still needs.
 #[derive(Debug, Default)]
 struct Wanted {
     /// What invoice and sealed days say of it; they say the same.
@@ -117,7 +117,7 @@ struct Wanted {
     numbers: BTreeSet<u128>,
 }
 
-/// What is still wanted.
+/// The blocks that the bundle still needs.
 #[derive(Debug, Default)]
 struct Wants(BTreeMap<Key, Wanted>);
 
@@ -131,18 +131,18 @@ impl Wants {
     }
 }
 
-/// A bundle that grows by its blocks.
+/// A bundle under construction.
 #[derive(Debug)]
 pub struct Builder {
     bundle: Bundle,
-    /// Blocks that did not come yet.
+    /// Blocks that were not given yet.
     wanted: Wants,
     /// What corrections void, hex.
     voided: BTreeSet<String>,
 }
 
 impl Builder {
-    /// Begins with everything but names and events. Of the days' blocks only those are kept that are wanted.
+    /// Begins with everything but commits and events. Of the days' blocks it keeps only those that the bundle needs.
     ///
     /// # Errors
     /// [`BuildError::OtherDay`] where a day's blocks are not those that the invoice rests on, [`BuildError::TooMany`]
@@ -176,7 +176,7 @@ impl Builder {
                 Sampling::All => day.all(),
                 Sampling::Drawn(_) => day.drawn(drawn.get(&day.day.day).map_or(&[], Vec::as_slice)),
             };
-            // Each of them holds an event at least.
+            // Each of them holds at least one event.
             if day_blocks.len().saturating_add(chosen.len()) > DAY_BLOCKS_MAX {
                 return Err(BuildError::TooMany);
             }
@@ -193,7 +193,7 @@ impl Builder {
         subject.series.dedup();
         subject.sites.sort();
         subject.sites.dedup();
-        // Which of them the bundle may say is seen as its events come.
+        // Which voided ids the bundle may list is known once its events are taken.
         subject.voided.clear();
         let voided = material.voided.iter().map(|id| wb_proof::hex::encode(id)).collect();
         let bundle = Bundle {
@@ -210,19 +210,19 @@ impl Builder {
         Ok(Self { bundle, wanted, voided })
     }
 
-    /// The blocks that are still wanted: topic, partition and block, sorted.
+    /// The blocks that are still needed: topic, partition and block, sorted.
     pub fn wanted(&self) -> impl Iterator<Item = (&str, u32, u64)> {
         self.wanted.0.keys().map(|(topic, partition, block)| (topic.as_str(), *partition, *block))
     }
 
-    /// Takes a block; one that is not wanted is left out.
+    /// Takes a block; a block that is not needed is left out.
     ///
     /// # Errors
     /// [`BuildError::OtherBlock`] where its records are not those that were committed, [`BuildError::TooMany`].
     pub fn take(&mut self, block: &CommittedBlock) -> Result<(), BuildError> {
-        let Some(commit) = name_of(&block.commit) else {
+        let Some(commit) = commit_of(&block.commit) else {
             let place = format!("record {} of commits", block.commit_offset);
-            return Err(BuildError::OtherBlock { place, detail: "it is no name" });
+            return Err(BuildError::OtherBlock { place, detail: "it is not a commit" });
         };
         let key = (commit.topic.clone(), commit.partition, commit.block);
         let Some(wanted) = self.wanted.0.remove(&key) else { return Ok(()) };
@@ -233,7 +233,7 @@ impl Builder {
             evidence.merkle_root.as_bytes() != commit.merkle_root.as_slice()
                 || evidence.content_hash.as_bytes() != commit.content_hash.as_slice()
         }) {
-            return Err(other("the invoice names another content"));
+            return Err(other("the invoice has another content hash of it"));
         }
         if tree.root().as_slice() != commit.merkle_root.as_slice() {
             return Err(other("its events make another Merkle root"));
@@ -286,7 +286,7 @@ impl Builder {
     /// The bundle.
     ///
     /// # Errors
-    /// [`BuildError::NoBlock`] where a wanted block did not come.
+    /// [`BuildError::NoBlock`] where a needed block was not given.
     pub fn finish(mut self) -> Result<Bundle, BuildError> {
         if let Some(((topic, partition, block), _)) = self.wanted.0.pop_first() {
             return Err(BuildError::NoBlock { place: words((&topic, partition, block)) });
@@ -297,7 +297,8 @@ impl Builder {
         self.bundle.subject.voided.sort();
         self.bundle.subject.voided.dedup();
         self.bundle.commits.sort_by_cached_key(|commit| {
-            let key = name_of(&commit.record.0).map(|commit| (commit.topic, commit.partition, commit.block));
+            let key =
+                commit_of(&commit.record.0).map(|commit| (commit.topic, commit.partition, commit.block));
             (key, commit.commit_offset)
         });
         Ok(self.bundle)

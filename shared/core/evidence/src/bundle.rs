@@ -14,7 +14,7 @@ pub struct Bundle {
     pub record: String,
     /// What each version of the contract was rated from, in order of time.
     pub stretches: Vec<RatedStretch>,
-    /// Whose events the bundle may hold.
+    /// Which events the bundle may hold.
     pub subject: Subject,
     /// Every block behind the lines that is committed one by one, sorted.
     pub blocks: Vec<EvidenceBlock>,
@@ -24,7 +24,7 @@ pub struct Bundle {
     pub day_blocks: Vec<DayBlock>,
     /// Which events were taken.
     pub sampling: Sampling,
-    /// The names of the blocks whose events are here, sorted by block.
+    /// The commits of the blocks whose events are here, sorted by block.
     pub commits: Vec<CommitRecord>,
     /// The events, sorted by block and place.
     pub events: Vec<EventProof>,
@@ -40,7 +40,7 @@ pub enum Sampling {
     All,
 }
 
-/// A name or a seal as its record lies in `commits`.
+/// A commit or a seal, as its record lies in `commits`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CommitRecord {
@@ -95,7 +95,7 @@ pub(crate) fn place_of(block: &EvidenceBlock) -> Place<'_> {
     (&block.topic, block.partition, block.block)
 }
 
-/// A place in words, as commands take it.
+/// A place in words, as commands read it.
 pub(crate) fn words((topic, partition, block): Place<'_>) -> String {
     format!("block {block} of {topic}/{partition}")
 }

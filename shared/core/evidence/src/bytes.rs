@@ -20,7 +20,7 @@ impl Serialize for Bytes {
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        // Bytes have one text.
+        // The same bytes have one text.
         if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
             return Err(D::Error::custom("bytes are written as lower-case hex"));
         }

@@ -15,20 +15,20 @@ use crate::subject::Subject;
 
 /// The form that this program writes and reads.
 pub const FORM: u32 = 1;
-/// The largest file that is read: what a mail server or a browser still takes in one piece.
+/// The largest file that is read: about as much as mail servers and browsers take.
 pub const PACKED_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// The most that a file may unpack to: it is held in memory twice while it is verified.
 pub const UNPACKED_BYTES_MAX: usize = 512 * 1024 * 1024;
-/// The most events of a bundle: about a kilobyte each with its path.
+/// The most events of a bundle, each about a kilobyte with its path.
 pub const EVENTS_MAX: usize = 200_000;
-/// The most blocks of sealed days of a bundle: each holds an event of it, and few lie in more than one day.
+/// The most blocks of sealed days of a bundle. Each holds an event of the bundle, and few lie in more than one day.
 pub const DAY_BLOCKS_MAX: usize = 2 * EVENTS_MAX;
 /// Events that are drawn unless another number is asked for.
 pub const SAMPLES_DEFAULT: u32 = 256;
 /// The most events that can be drawn.
 pub const SAMPLES_MAX: u32 = 65_536;
 
-/// How hard bundles are compressed: zstd's own default. Hashes do not shrink; JSON does.
+/// The compression level of bundles: zstd's default. Hashes do not shrink; JSON does.
 const LEVEL: i32 = 3;
 
 /// Why bytes are no bundle.
@@ -107,7 +107,7 @@ enum Part {
 }
 
 impl Part {
-    /// Where in a bundle it stands.
+    /// Where a part stands in a bundle.
     fn rank(&self) -> u8 {
         match self {
             Self::Header(_) => 0,
@@ -204,7 +204,7 @@ impl Bundle {
         }
         let bundle = parts.finish().map_err(|detail| form(line_number, detail))?;
         bundle.check_order().map_err(|detail| BundleError::Form { detail: detail.to_owned() })?;
-        // One text for one bundle: nothing may stand in a line that reading leaves out.
+        // One bundle has one text: a line must not hold what the reader ignores.
         if bundle.to_text()? != text {
             let detail = "it is not written as its own content is written".to_owned();
             return Err(BundleError::Form { detail });
@@ -212,7 +212,7 @@ impl Bundle {
         Ok(bundle)
     }
 
-    /// Lists are sorted and nothing stands in them twice.
+    /// Lists are sorted and have no duplicates.
     fn check_order(&self) -> Result<(), &'static str> {
         if !self.blocks.is_sorted_by(|left, right| left < right) {
             return Err("its blocks are not sorted, or one stands there twice");
@@ -226,7 +226,7 @@ impl Bundle {
             return Err("its events are not sorted, or one stands there twice");
         }
         if !self.subject.voided.is_sorted_by(|left, right| left < right) {
-            return Err("what is voided is not sorted, or stands there twice");
+            return Err("its voided ids are not sorted, or one stands there twice");
         }
         if self.events.len() > EVENTS_MAX {
             return Err("it holds more events than a bundle may");
@@ -248,7 +248,7 @@ fn form(line: usize, detail: &str) -> BundleError {
     BundleError::Form { detail: format!("line {line}: {detail}") }
 }
 
-/// Parts as they come.
+/// Parts in the order in which they are read.
 #[derive(Default)]
 struct Parts {
     rank: u8,

@@ -1,13 +1,13 @@
-//! Evidence bundles: one file that holds all an invoice follows from, and its verification, which needs
-//! nothing else: no network, no database, no trust in whoever made the file.
+//! Evidence bundles: one file that holds all an invoice follows from, and its verification. The verification needs no
+//! network, no database and no trust in the file's maker.
 //!
 //! - [`Bundle`]: what a bundle holds; [`Bundle::to_bytes`] and [`Bundle::read`]: its form, described in
 //!   `schemas/bundle/README.md`.
-//! - [`draws`]: which events of which blocks are sampled, of blocks committed one by one and of sealed days. That follows from the invoice's own evidence
-//!   digest, so that the issuer cannot choose.
+//! - [`draws`]: which events of which blocks are sampled. The draws follow from the invoice's own evidence digest, so
+//!   that the issuer cannot choose.
 //! - [`Subject`]: which events are about the invoice; a bundle holds no others.
 //! - [`Builder`]: puts a bundle together from what the biller and the log hold.
-//! - [`verify`]: the verification, as a [`Report`] of steps and failures that name the lines they touch.
+//! - [`verify`]: the verification, as a [`Report`] of steps and failures with the lines they touch.
 //!
 //! No I/O, clock, randomness or float.
 #![deny(clippy::float_arithmetic)]

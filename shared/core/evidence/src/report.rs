@@ -12,23 +12,23 @@ pub enum StepName {
     Form,
     /// The ledger's record, its invoice and both digests.
     Invoice,
-    /// It is the very invoice that somebody got.
+    /// The invoice is the one in the document that somebody holds.
     Held,
-    /// The texts of the contract are those that the invoice names.
+    /// The contract's texts are those of the versions on the invoice.
     Contracts,
     /// Every line and total follows from contract, prices and usage.
     Lines,
-    /// Commits of blocks say what the invoice says of them.
+    /// Commits agree with the invoice.
     Commits,
-    /// Sealed days are what the invoice says of them, and blocks lie in the days they are said to lie in.
+    /// Sealed days agree with the invoice, and the blocks given for a day lie in it.
     Days,
-    /// Events lie in the blocks they are said to lie in.
+    /// Events lie in the blocks that are given for them.
     Events,
-    /// The events are those that were to be taken.
+    /// The events are those that had to be taken.
     Sample,
     /// Shares prove their work.
     Work,
-    /// What the events add up to is what was billed.
+    /// The sums of the events are what was billed.
     Sums,
 }
 
@@ -53,9 +53,9 @@ impl StepName {
 /// A step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Step {
-    /// Which.
+    /// Which step.
     pub step: StepName,
-    /// How many things were looked at.
+    /// How many things were checked.
     pub checked: u64,
     /// How many failures it has.
     pub failed: u64,
@@ -63,7 +63,7 @@ pub struct Step {
     pub text: String,
 }
 
-/// Something that is not as it should be.
+/// Something that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Failure {
     /// Its stable code.
@@ -91,7 +91,7 @@ pub struct InvoiceHead {
     pub contract_id: String,
     /// The month.
     pub period: String,
-    /// What it comes to, one a currency.
+    /// Its totals, one a currency.
     pub totals: Vec<String>,
     /// How many lines it has.
     pub lines: usize,
@@ -174,7 +174,7 @@ pub(crate) struct Findings {
     failures: Vec<Failure>,
 }
 
-/// Failures that are told one by one of a step; the rest are counted.
+/// The most failures of a step that are listed; the rest are counted.
 const TOLD_MAX: usize = 1_000;
 
 impl Findings {

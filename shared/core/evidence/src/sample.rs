@@ -6,18 +6,18 @@
 //! place  = LE128(h[16..32]) mod  the block's events
 //! ```
 //!
-//! The strata are the topics whose blocks are committed one by one, and `sealed days`: all blocks of all sealed days, day
-//! by day. Draws are shared out evenly over them, the first in order of name taking what is left. At a drawn place the
-//! first event is taken, going round from it, that is about the invoice: a block holds the events of many
-//! customers, and a bundle shows none of another's. Of a sealed day likewise the first block is taken, going round
-//! within the day from the drawn one, that holds such an event.
+//! The strata are the topics whose blocks are listed one by one, and `sealed days`: all blocks of all sealed days,
+//! day by day. The draws are shared out evenly over the strata; the first ones, sorted by name, take the rest. The
+//! event taken is the first one about the invoice, from the drawn place on and round, because a block also holds
+//! other customers' events, which a bundle must not show. In a sealed day, the block taken is likewise the first one
+//! that holds such an event, from the drawn one on and round within the day.
 
 use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 use wb_ledger::{EvidenceBlock, EvidenceDay, Hash};
 
-/// Where a draw falls.
+/// What a draw falls on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target<'a> {
     /// On a block that is committed by itself.
@@ -57,17 +57,17 @@ pub(crate) fn place_of_number(number: u128, events: u64) -> u64 {
 }
 
 const LABEL: &[u8] = b"weighbridge/evidence/sample/1\0";
-/// The stratum of sealed days: no topic has such a name.
+/// The name of the stratum of sealed days, which is no topic's.
 const SEALED_DAYS: &str = "sealed days";
 
 fn half(hash: &[u8; 32], from: usize) -> u128 {
     hash.iter().skip(from).take(16).rev().fold(0, |number, byte| (number << 8) | u128::from(*byte))
 }
 
-/// What is drawn from by itself.
+/// What is drawn from separately.
 enum Stratum<'a> {
     Blocks(Vec<&'a EvidenceBlock>),
-    /// The days, and where in the row of all their blocks each one ends.
+    /// The days, and for each the number of blocks up to its end.
     Days(&'a [EvidenceDay], Vec<u128>),
 }
 
@@ -144,7 +144,7 @@ pub fn draws<'a>(
     drawn
 }
 
-/// The first of some sorted places, going round from a place.
+/// The first of some sorted places from a place on, going round.
 pub(crate) fn first_from(places: &[u64], from: u64) -> Option<u64> {
     let at = places.partition_point(|place| *place < from);
     places.get(at).or_else(|| places.first()).copied()
@@ -209,7 +209,7 @@ mod tests {
         let (blocks, days) = (blocks(), days());
         let digest = Hash::of(b"evidence");
         let drawn = draws(&digest, &blocks, &days, 257);
-        // Between `reference` and `shares` by its name: one of four strata, and the one left goes to the first.
+        // By its name it comes between `reference` and `shares`: one of four strata, and the first takes the rest.
         for (name, expected) in [("energy", 65), ("reference", 64), (SEALED_DAYS, 64), ("shares", 64)] {
             assert_eq!(drawn.iter().filter(|draw| topic(draw) == name).count(), expected, "{name}");
         }
@@ -225,7 +225,7 @@ mod tests {
             indexes.dedup();
             assert_eq!(indexes, (0..day.blocks_count).collect::<Vec<_>>(), "day {}", day.day);
         }
-        // What is drawn of the topics is what it was without days: only how many are drawn differs.
+        // Days change how many events are drawn of the topics, but not which come first.
         let without = draws(&digest, &blocks, &[], 192);
         assert!(without.iter().filter(|draw| topic(draw) == "shares").all(|draw| drawn.contains(draw)));
         // Days without a block are no stratum.
@@ -233,7 +233,7 @@ mod tests {
         assert!(draws(&digest, &[], &days[1..2], 256).is_empty());
     }
 
-    /// The rule, written down once more by hand: a change of it would make every bundle fail.
+    /// The rule, written once more by hand: a change of it would make every bundle fail.
     #[test]
     fn the_rule_of_drawing_stays() {
         let (blocks, days) = (blocks(), days());

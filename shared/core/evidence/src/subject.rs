@@ -1,8 +1,8 @@
 //! Which events are about an invoice.
 //!
-//! A block holds the events of many customers. A bundle goes to one of them, so it holds only what is
-//! about the invoice: shares that count for its machines, readings, samples and allocations of its
-//! machines, and the facts that say whose they are and what they are charged.
+//! A block holds the events of many customers. A bundle goes to one of them, so it holds only what is about the
+//! invoice: accepted shares of its machines; readings, samples and allocations of its machines; and the facts behind
+//! ownership and prices.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,7 +27,7 @@ pub struct Held {
     pub end_us: Micros,
 }
 
-/// Whose events a bundle may hold.
+/// Which events a bundle may hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Subject {
@@ -35,12 +35,12 @@ pub struct Subject {
     pub contract_id: String,
     /// The machines under it in the period, sorted.
     pub machines: Vec<Held>,
-    /// The series of prices that the contract names, sorted.
+    /// The contract's series of prices, sorted.
     pub series: Vec<String>,
     /// The sites where those machines stood, sorted.
     pub sites: Vec<String>,
-    /// The ids of the bundle's events that corrections void, hex, sorted: they lie in the log and count no more.
-    /// Who voided them is the issuer's word; that they are not billed is what the sums show.
+    /// The ids of the bundle's events that corrections void, hex, sorted: they lie in the log and no longer count.
+    /// The issuer states who voided them; the sums show that they are not billed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub voided: Vec<String>,
 }
@@ -49,7 +49,7 @@ pub struct Subject {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Proven {
     pub(crate) id: ShareId,
-    /// Its identity by its sender's count.
+    /// Its identity by source, epoch, key and sequence.
     pub(crate) counted_id: EventId,
     pub(crate) interval_start_us: Micros,
     pub(crate) chain: String,
@@ -58,7 +58,7 @@ pub(crate) struct Proven {
     pub(crate) credited_q32: u128,
 }
 
-/// [`Subject`] in a form that is asked often.
+/// [`Subject`] with indexes for many look-ups.
 pub(crate) struct Scope<'a> {
     contract_id: &'a str,
     machines: BTreeMap<&'a str, Vec<Interval>>,
@@ -66,7 +66,7 @@ pub(crate) struct Scope<'a> {
     sites: BTreeSet<&'a str>,
 }
 
-/// What an event is to an invoice.
+/// How an event relates to an invoice.
 pub(crate) enum Relation {
     /// A share that counts for it.
     Work(Proven),
@@ -74,7 +74,7 @@ pub(crate) enum Relation {
     Own,
     /// A share of one of its machines that proves no work for it; the text says why.
     NoWork(String),
-    /// Nothing that is about it.
+    /// Not about it.
     Foreign,
 }
 
@@ -86,15 +86,15 @@ impl Relation {
 }
 
 impl Proven {
-    /// The ids that a correction may name it by, as bundles write them: its proof, and its sender's count.
+    /// The ids by which a correction may void it, as bundles write them: the proof's and the counted one.
     pub(crate) fn event_ids(&self) -> [String; 2] {
         let hex = |bytes: &[u8]| wb_proof::hex::encode(bytes);
         [hex(self.id.as_bytes()), hex(&self.counted_id)]
     }
 
-    /// Whether one of these voids it.
+    /// Whether one of these ids voids it.
     pub(crate) fn is_voided(&self, voided: &[String]) -> bool {
-        !voided.is_empty() && self.event_ids().iter().any(|name| voided.binary_search(name).is_ok())
+        !voided.is_empty() && self.event_ids().iter().any(|id| voided.binary_search(id).is_ok())
     }
 }
 
@@ -113,7 +113,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// What stored bytes are to the invoice.
+    /// How stored bytes relate to the invoice.
     pub(crate) fn relation(&self, stored: &[u8]) -> Relation {
         let Ok(event) = Event::decode(stored) else { return Relation::Foreign };
         match &event.body {
@@ -153,7 +153,7 @@ impl<'a> Scope<'a> {
             event_time_s: event.event_time_us.div_euclid(1_000_000),
             stale: resolution.stale,
         };
-        // The header is hashed here: whatever the event says of its hash is not asked.
+        // The header is hashed here; a hash in the event is ignored.
         let judgement = wb_proof::judge(&header, &context);
         match judgement.verdict {
             Verdict::Accepted => Relation::Work(Proven {
@@ -167,7 +167,7 @@ impl<'a> Scope<'a> {
             }),
             refused => Relation::NoWork(match refused.reason() {
                 Some(reason) => format!(
-                    "its 80 bytes hash to {}, and that is refused: {reason}",
+                    "its 80 bytes hash to {}, which is refused: {reason}",
                     wb_proof::display_hash(&judgement.hash)
                 ),
                 None => refused.as_str().to_owned(),
@@ -175,7 +175,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// Whether a fact is one that a bill of the contract may rest on, and of nobody else.
+    /// Whether a bill of the contract may rest on a fact, and no other contract's alone.
     fn is_about(&self, fact: &Fact) -> bool {
         let body: serde_json::Value = serde_json::from_str(&fact.body).unwrap_or_default();
         let text = |name: &str| body.get(name).and_then(serde_json::Value::as_str);

@@ -1,5 +1,5 @@
-//! The verification of a bundle. All failures are collected; a step that cannot be made for what an
-//! earlier one found is left out.
+//! The verification of a bundle. It collects all failures; a step is left out where an earlier failure makes it
+//! impossible.
 
 mod days;
 mod events;
@@ -47,8 +47,8 @@ pub(crate) enum Fault {
     Held,
 }
 
-/// Verifies the bytes of a file. `held` is the invoice's document as somebody got it before, JSON: then the
-/// bundle must be of that very invoice.
+/// Verifies the bytes of a file. `held` is the invoice's document, JSON, as somebody received it: then the bundle
+/// must be of that invoice.
 #[must_use]
 pub fn verify(packed: &[u8], held: Option<&str>) -> Report {
     match Bundle::read(packed) {
@@ -56,13 +56,13 @@ pub fn verify(packed: &[u8], held: Option<&str>) -> Report {
         Err(error) => {
             let mut findings = Findings::default();
             findings.fail(StepName::Form, error.code(), [], error.to_string());
-            findings.end(StepName::Form, 1, "not a bundle, or not as it was made".to_owned());
+            findings.end(StepName::Form, 1, "not a bundle, or changed since it was made".to_owned());
             findings.report(None)
         }
     }
 }
 
-/// Verifies a bundle that was read, or made; as [`verify`].
+/// Verifies a bundle that was read or built; as [`verify`].
 #[must_use]
 pub fn verify_bundle(bundle: &Bundle, held: Option<&str>) -> Report {
     let mut findings = Findings::default();

@@ -1,4 +1,4 @@
-//! Blocks of sealed days: which of them a bundle takes, each with its way up to the day's root.
+//! Blocks of sealed days: which of them a bundle takes, each with its Merkle path to the day's root.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,13 +15,13 @@ pub struct SealedDay {
     pub seal: CommitRecord,
     /// What the invoice says of it.
     pub day: EvidenceDay,
-    /// All blocks of the day, whosever they are, sorted.
+    /// All blocks of the day, of all customers, sorted.
     pub blocks: Vec<EvidenceBlock>,
     /// The places among them of those that hold events about the invoice.
     pub own: BTreeSet<usize>,
 }
 
-/// Blocks of a day that are taken, each with the numbers that were drawn in it.
+/// The blocks of a day that are taken, each with the numbers that were drawn in it.
 pub(super) type Chosen = BTreeMap<usize, BTreeSet<u128>>;
 
 impl SealedDay {
@@ -30,7 +30,7 @@ impl SealedDay {
         self.own.iter().map(|index| (*index, BTreeSet::new())).collect()
     }
 
-    /// For each draw (place and number) the first own block, going round from the place.
+    /// For each draw (place and number) the first block about the invoice, from the drawn place on, going round.
     pub(super) fn drawn(&self, draws: &[(u64, u128)]) -> Chosen {
         let mut chosen = Chosen::new();
         for (index, number) in draws {
@@ -43,8 +43,8 @@ impl SealedDay {
         chosen
     }
 
-    /// The chosen blocks with their proofs, and their drawn numbers. The day's tree is made once, and is gone with
-    /// the day's other blocks afterwards.
+    /// The chosen blocks with their proofs and drawn numbers. The day's tree and its other blocks are dropped
+    /// afterwards.
     pub(super) fn prove(self, chosen: Chosen) -> Result<Vec<(DayBlock, BTreeSet<u128>)>, BuildError> {
         let day = self.day.day;
         let other = |detail| BuildError::OtherDay { day, detail };

@@ -26,11 +26,11 @@ pub(super) fn by_place(bundle: &Bundle) -> DayBlocks<'_> {
     by_place
 }
 
-/// What the invoice says of its days.
+/// The days on the invoice.
 type Days<'a> = BTreeMap<i32, &'a EvidenceDay>;
 
-/// Holds seals and blocks of sealed days against the invoice's days and the commits. Of an invoice without days nothing
-/// is said.
+/// Compares seals and blocks of sealed days with the invoice's days and the commits. An invoice without days gets no
+/// such step.
 pub(super) fn check(context: &Context<'_>, commits: &Commits, findings: &mut Findings) {
     let (bundle, days) = (context.bundle, &context.invoice.evidence.days);
     if days.is_empty() && bundle.seals.is_empty() && bundle.day_blocks.is_empty() {
@@ -44,7 +44,7 @@ pub(super) fn check(context: &Context<'_>, commits: &Commits, findings: &mut Fin
     blocks(context, (&by_day, &seals), commits, findings);
     let of_days = days.iter().fold(0_u64, |sum, day| sum.saturating_add(day.blocks_count));
     let text = format!(
-        "their seals are those that the invoice names; {} of their {of_days} blocks are here, each by its Merkle path",
+        "their seals are those on the invoice; {} of their {of_days} blocks are here, each by its Merkle path",
         bundle.day_blocks.len()
     );
     findings.end(STEP, days.len(), text);
@@ -52,7 +52,7 @@ pub(super) fn check(context: &Context<'_>, commits: &Commits, findings: &mut Fin
 
 /// The seals by their days.
 fn seals(context: &Context<'_>, days: &Days<'_>, findings: &mut Findings) -> BTreeMap<i32, Seal> {
-    // A seal is of all topics.
+    // A seal covers all topics, so a failure touches all lines.
     let lines = context.index.all();
     let mut fail = |text: String| findings.fail(STEP, Fault::Commit.code(), lines.iter().cloned(), text);
     let mut seals: BTreeMap<i32, Seal> = BTreeMap::new();
@@ -82,7 +82,7 @@ fn seals(context: &Context<'_>, days: &Days<'_>, findings: &mut Findings) -> BTr
     seals
 }
 
-/// What of a seal is not as the invoice says, or as a seal is.
+/// How a seal differs from the invoice, or from a valid seal.
 fn differences(day: &EvidenceDay, record: &CommitRecord, seal: &Seal, cut: u64) -> Vec<String> {
     let mut found = Vec::new();
     let mut fail = |is_wrong: bool, text: String| {
@@ -96,7 +96,7 @@ fn differences(day: &EvidenceDay, record: &CommitRecord, seal: &Seal, cut: u64) 
     );
     fail(
         commit_hash(&record.record.0) != *day.seal_hash.as_bytes(),
-        format!("does not hash to {}, which the invoice names", day.seal_hash),
+        format!("does not hash to {}, the hash on the invoice", day.seal_hash),
     );
     fail(
         record.commit_offset >= cut,
@@ -122,7 +122,7 @@ fn differences(day: &EvidenceDay, record: &CommitRecord, seal: &Seal, cut: u64) 
         seal.cut > record.commit_offset,
         format!("holds commits below {}, and lies itself at {}", seal.cut, record.commit_offset),
     );
-    // Decoders pass over what they do not know; a record of this form holds nothing else.
+    // Decoders skip unknown fields; a record of this form has none.
     fail(encode_seal(seal) != record.record.0, "holds more than a seal".to_owned());
     found
 }
@@ -155,7 +155,7 @@ fn blocks(
         }
         before = Some(held);
         let Some(committed) = commits.get(&(place.0.to_owned(), place.1, place.2)) else {
-            fail(format!("{what}: the bundle holds no name of that block"));
+            fail(format!("{what}: the bundle holds no commit of that block"));
             continue;
         };
         if let Some(seal) = seals.get(&held.day).filter(|seal| committed.commit_offset >= seal.cut) {
@@ -173,7 +173,7 @@ mod tests {
     use crate::bytes::Bytes;
     use wb_ledger::Hash;
 
-    /// A seal with all that an invoice says of it.
+    /// A seal that agrees with the invoice in everything.
     fn told(seal: &Seal) -> (EvidenceDay, CommitRecord) {
         let record = encode_seal(seal);
         let day = EvidenceDay {

@@ -8,12 +8,12 @@ use wb_fold::merkle;
 use wb_ledger::EvidenceBlock;
 
 use super::{Context, Fault};
-use crate::build::name_of;
+use crate::build::commit_of;
 use crate::bundle::{Place, place_of, words};
 use crate::report::{Findings, StepName};
 use crate::subject::Relation;
 
-/// The names that say of a block what the invoice says of it.
+/// The commits that agree with the invoice about their blocks.
 pub(super) type Commits = BTreeMap<(String, u32, u64), Committed>;
 
 /// A commit.
@@ -23,14 +23,14 @@ pub(super) struct Committed {
     hash: [u8; 32],
 }
 
-/// Reads the commits and holds them against the invoice's blocks, its cut, its chain heads and each other.
+/// Compares the commits with the invoice's blocks, its cut, its chain heads and each other.
 pub(super) fn commits(context: &Context<'_>, findings: &mut Findings) -> Commits {
     const STEP: StepName = StepName::Commits;
     let mut commits = Commits::new();
     let mut before = None;
     for record in &context.bundle.commits {
-        let Some(commit) = name_of(&record.record.0) else {
-            let text = format!("record {} of commits is no name", record.commit_offset);
+        let Some(commit) = commit_of(&record.record.0) else {
+            let text = format!("record {} of commits is not a commit", record.commit_offset);
             findings.fail(STEP, Fault::Commit.code(), [], text);
             continue;
         };
@@ -39,7 +39,7 @@ pub(super) fn commits(context: &Context<'_>, findings: &mut Findings) -> Commits
         let lines = context.index.of_topic(&key.0);
         let mut fail = |text: String| findings.fail(STEP, Fault::Commit.code(), lines.iter().cloned(), text);
         if before.as_ref().is_some_and(|before| *before >= key) {
-            fail(format!("the name of {} stands there twice, or out of order", words(place)));
+            fail(format!("the commit of {} stands there twice, or out of order", words(place)));
         }
         let found = context.bundle.blocks.binary_search_by(|block| place_of(block).cmp(&place));
         let listed = found.ok().and_then(|at| context.bundle.blocks.get(at));
@@ -62,11 +62,11 @@ pub(super) fn commits(context: &Context<'_>, findings: &mut Findings) -> Commits
             || commit.version != COMMITS_VERSION
             || commit.end_offset <= commit.first_offset
         {
-            fail(format!("the name of {} contradicts itself", words(place)));
+            fail(format!("the commit of {} contradicts itself", words(place)));
         }
-        // Decoders pass over what they do not know; a record of this form holds nothing else.
+        // Decoders skip unknown fields; a record of this form has none.
         if encode_commit(&commit) != record.record.0 {
-            fail(format!("the name of {} holds more than a name", words(place)));
+            fail(format!("the commit of {} holds more than a commit", words(place)));
         }
         if record.commit_offset >= context.invoice.evidence.cut {
             fail(format!(
@@ -95,7 +95,7 @@ pub(super) fn commits(context: &Context<'_>, findings: &mut Findings) -> Commits
     commits
 }
 
-/// What a name says otherwise of a block.
+/// How a commit differs from a block as the invoice or a sealed day gives it.
 fn differences(block: &EvidenceBlock, commit: &Commit, sayer: &str) -> Vec<String> {
     let place = words(place_of(block));
     let mut found = Vec::new();
@@ -108,7 +108,7 @@ fn differences(block: &EvidenceBlock, commit: &Commit, sayer: &str) -> Vec<Strin
     found
 }
 
-/// Two names of neighbouring blocks are links of one chain, and the last one is the head that the invoice names.
+/// Commits of neighbouring blocks follow each other, and the last one is the chain head on the invoice.
 fn chains(context: &Context<'_>, commits: &Commits, findings: &mut Findings) {
     let mut fail = |key: &(String, u32, u64), text: String| {
         findings.fail(StepName::Commits, Fault::Commit.code(), context.index.of_topic(&key.0), text);
@@ -122,11 +122,11 @@ fn chains(context: &Context<'_>, commits: &Commits, findings: &mut Findings) {
             if earlier.commit_offset >= committed.commit_offset
                 || earlier.commit.end_offset > committed.commit.first_offset
             {
-                fail(key, format!("the name of {place} does not come after those of earlier blocks"));
+                fail(key, format!("the commit of {place} does not come after those of earlier blocks"));
             }
             let is_next = other.2.checked_add(1) == Some(key.2);
             if is_next && committed.commit.predecessor != earlier.hash {
-                fail(key, format!("the name of {place} does not follow the name of the block before it"));
+                fail(key, format!("the commit of {place} does not follow the commit of the block before it"));
             }
         }
         before = Some((key, committed));
@@ -140,7 +140,7 @@ fn chains(context: &Context<'_>, commits: &Commits, findings: &mut Findings) {
             fail(
                 &key,
                 format!(
-                    "the name of {} is not the chain's head that the invoice names",
+                    "the commit of {} is not the chain head on the invoice",
                     words((&key.0, key.1, key.2))
                 ),
             );
@@ -149,18 +149,12 @@ fn chains(context: &Context<'_>, commits: &Commits, findings: &mut Findings) {
     for (key, committed) in commits {
         let head = heads.iter().find(|head| (&head.topic, head.partition) == (&key.0, key.1));
         if head.is_none_or(|head| head.block < committed.commit.block) {
-            fail(
-                key,
-                format!(
-                    "{} lies beyond the chain's head that the invoice names",
-                    words((&key.0, key.1, key.2))
-                ),
-            );
+            fail(key, format!("{} lies beyond the chain head on the invoice", words((&key.0, key.1, key.2))));
         }
     }
 }
 
-/// Every event lies where it is said to lie, and is about the invoice.
+/// Every event lies in the block that is given for it, and is about the invoice.
 pub(super) fn inclusion(context: &Context<'_>, commits: &Commits, findings: &mut Findings) {
     const STEP: StepName = StepName::Events;
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
@@ -171,7 +165,7 @@ pub(super) fn inclusion(context: &Context<'_>, commits: &Commits, findings: &mut
         let place = format!("event {} of {}", event.index, words(event.place()));
         let key = (event.topic.clone(), event.partition, event.block);
         let Some(committed) = commits.get(&key) else {
-            fail(format!("{place}: the bundle holds no name of that block"));
+            fail(format!("{place}: the bundle holds no commit of that block"));
             continue;
         };
         let path: Vec<[u8; 32]> = event.path.iter().map(|hash| *hash.as_bytes()).collect();
@@ -180,7 +174,7 @@ pub(super) fn inclusion(context: &Context<'_>, commits: &Commits, findings: &mut
         if root.is_none_or(|root| root.as_slice() != committed.commit.merkle_root.as_slice()) {
             fail(format!("{place} is not in the block: bytes and path do not lead to its Merkle root"));
         }
-        // What proves no work is told where work is looked at.
+        // A share without work is reported by the step that checks work.
         if matches!(context.scope.relation(&event.event.0), Relation::Foreign) {
             fail(format!("{place} is not about this invoice"));
         }

@@ -1,4 +1,4 @@
-//! The ledger's record, the invoice in it, its digests, and the contract it names.
+//! The ledger's record, the invoice in it, its digests, and its contract.
 
 use wb_ledger::{
     Billed, CanonicalError, Draft, Event, Hash, Invoice, InvoiceError, LedgerRecord, canonical, invoice_id,
@@ -13,7 +13,7 @@ use crate::report::{Findings, StepName};
 
 const STEP: StepName = StepName::Invoice;
 
-/// The invoice, with everything checked that it says of itself.
+/// The invoice, after all checks of the invoice by itself.
 pub(super) fn read(bundle: &Bundle, findings: &mut Findings) -> Option<Invoice> {
     let invoice = match record(bundle) {
         Ok(invoice) => invoice,
@@ -53,7 +53,7 @@ fn record(bundle: &Bundle) -> Result<Invoice, String> {
     let record = LedgerRecord::from_bytes(bundle.record.as_bytes()).map_err(|error| with_causes(&error))?;
     match Event::read(&record.kind, &record.body).map_err(|error| error.to_string())? {
         Event::InvoiceIssued(invoice) => {
-            // Whatever the record holds is in the invoice that was read.
+            // The record holds nothing but the invoice that was read from it.
             let again = canonical::write_document(&invoice).map_err(|error| error.to_string())?;
             let body = canonical::write(&record.body).map_err(|error| error.to_string())?;
             if again == body { Ok(*invoice) } else { Err("the record holds more than an invoice".to_owned()) }
@@ -82,7 +82,7 @@ pub(super) fn is_held(invoice: &Invoice, held: &str, findings: &mut Findings) {
     findings.end(STEP, 1, "the document beside the bundle, member by member".to_owned());
 }
 
-/// The digest over all blocks of the bundle and the days, heads and cut of the invoice.
+/// The digest over all blocks of the bundle, and the days, heads and cut of the invoice.
 pub(super) fn evidence_digest(bundle: &Bundle, invoice: &Invoice) -> Result<Hash, InvoiceError> {
     let billed = Billed {
         legal_entity: invoice.legal_entity.clone(),
@@ -138,20 +138,20 @@ fn check_evidence(bundle: &Bundle, invoice: &Invoice, findings: &mut Findings) {
     }
 }
 
-/// The digest of a contract's text, which must be canonical: white space would hide in it.
+/// The digest of a contract's text, which must be canonical: a digest of other text would not show added white space.
 fn contract_digest(text: &str) -> Result<Hash, CanonicalError> {
     canonical::read(text.as_bytes())?;
     Ok(Hash::of(text.as_bytes()))
 }
 
-/// The contract's texts against the versions that the invoice names.
+/// The contract's texts against the versions on the invoice.
 pub(super) fn contracts(bundle: &Bundle, invoice: &Invoice, index: &LineIndex, findings: &mut Findings) {
     const STEP: StepName = StepName::Contracts;
     let versions = &invoice.contract_versions;
     if versions.len() != bundle.stretches.len() {
-        let named = versions.len();
+        let listed = versions.len();
         let text = format!(
-            "the invoice names {named} versions of the contract, and the bundle holds {}",
+            "the invoice has {listed} versions of the contract, and the bundle holds {}",
             bundle.stretches.len()
         );
         let lines = versions.iter().flat_map(|version| index.of_start(version.start_us).iter().cloned());
@@ -182,9 +182,9 @@ pub(super) fn contracts(bundle: &Bundle, invoice: &Invoice, index: &LineIndex, f
             ));
         }
         match versions.get(position) {
-            None => fail(format!("version {position} is none that the invoice names")),
+            None => fail(format!("version {position} is not on the invoice")),
             Some(version) if version.digest != digest => fail(format!(
-                "the text of version {position} of contract {} hashes to {digest}, and the invoice names {}",
+                "the text of version {position} of contract {} hashes to {digest}, and the invoice has {}",
                 invoice.contract_id, version.digest
             )),
             Some(version) if (version.start_us, version.end_us) != (stretch.start_us, stretch.end_us) => {
@@ -195,12 +195,12 @@ pub(super) fn contracts(bundle: &Bundle, invoice: &Invoice, index: &LineIndex, f
     }
     check_terms(bundle, invoice, findings);
     check_subject(bundle, invoice, findings);
-    let text = "the texts of the versions are those that the invoice names".to_owned();
+    let text = "the texts of the versions are those on the invoice".to_owned();
     findings.end(STEP, bundle.stretches.len(), text);
 }
 
-/// The terms that the version in effect last states. Where it states none they are the operator's, and nothing here
-/// tells them.
+/// The terms that the version in effect last states. Terms that it does not state are the operator's, and are not
+/// checked.
 fn check_terms(bundle: &Bundle, invoice: &Invoice, findings: &mut Findings) {
     let Some(Ok(contract)) = bundle.stretches.last().map(|last| Contract::parse(&last.contract)) else {
         return;
@@ -219,7 +219,7 @@ fn check_terms(bundle: &Bundle, invoice: &Invoice, findings: &mut Findings) {
     }
 }
 
-/// Whose events the bundle says it holds, against the invoice.
+/// Which events the bundle says it holds, against the invoice.
 fn check_subject(bundle: &Bundle, invoice: &Invoice, findings: &mut Findings) {
     let subject = &bundle.subject;
     let mut fail = |text: String| findings.fail(StepName::Contracts, Fault::Subject.code(), [], text);
@@ -249,7 +249,7 @@ fn check_subject(bundle: &Bundle, invoice: &Invoice, findings: &mut Findings) {
         }
     }
     if !subject.series.iter().eq(series.iter()) {
-        fail("the series of prices are not those that the contract names".to_owned());
+        fail("the series of prices are not those of the contract".to_owned());
     }
     let in_order = subject.machines.is_sorted_by(|left, right| left < right)
         && subject.sites.is_sorted_by(|left, right| left < right);

@@ -13,7 +13,7 @@ use crate::report::{Findings, StepName};
 
 const STEP: StepName = StepName::Lines;
 
-/// Which lines rest on what.
+/// Which lines depend on which topics.
 pub(crate) struct LineIndex {
     by_start: BTreeMap<i64, Vec<String>>,
     by_topic: BTreeMap<&'static str, BTreeSet<String>>,
@@ -53,7 +53,7 @@ impl LineIndex {
         }
         for stretch in stretches {
             let of_stretch = || invoice.lines.iter().filter(|line| start_of(line) == stretch.start_us);
-            // A text that is no contract is told by itself; nothing is known of what its lines rest on then.
+            // A text that is no contract fails a step of its own; which topics its lines depend on is then unknown.
             let Ok(contract) = Contract::parse(&stretch.contract) else {
                 for topic in topics::EVENT_TOPICS {
                     by_topic.entry(topic).or_default().extend(of_stretch().map(|line| line.id.clone()));
@@ -73,17 +73,17 @@ impl LineIndex {
         Self { by_start, by_topic, all }
     }
 
-    /// The lines that a version made which holds from an instant on.
+    /// The lines of the version that holds from an instant on.
     pub(super) fn of_start(&self, start_us: i64) -> &[String] {
         self.by_start.get(&start_us).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// All lines: whatever no topic can be told of touches them.
+    /// All lines: for a failure that belongs to no topic.
     pub(super) fn all(&self) -> &[String] {
         &self.all
     }
 
-    /// The lines that events of a topic stand behind. Facts stand behind all of them.
+    /// The lines whose quantities come from a topic. Facts are behind all of them.
     pub(super) fn of_topic(&self, topic: &str) -> Vec<String> {
         if topic == topics::REFERENCE {
             return self.all.clone();
@@ -146,7 +146,7 @@ pub(super) fn check(bundle: &Bundle, invoice: &Invoice, index: &LineIndex, findi
     findings.end(STEP, invoice.lines.len(), text);
 }
 
-/// A stretch's lines as an invoice holds them; a code and why not.
+/// A stretch's lines as an invoice holds them; or a code and the reason why not.
 fn rated(invoice: &Invoice, stretch: &RatedStretch) -> Result<Vec<InvoiceLine>, (&'static str, String)> {
     let lines = stretch.rate().map_err(|error| (error.code(), with_causes(&error)))?;
     let billed = Billed {
@@ -166,7 +166,7 @@ fn rated(invoice: &Invoice, stretch: &RatedStretch) -> Result<Vec<InvoiceLine>, 
     Ok(draft.document().lines.clone())
 }
 
-/// What of a line is not as it follows.
+/// How a line differs from what follows.
 fn differences(line: &InvoiceLine, expected: &InvoiceLine) -> Vec<String> {
     if line == expected {
         return Vec::new();
@@ -218,7 +218,7 @@ fn shorten(text: &str) -> String {
     format!("{start}...")
 }
 
-/// The sum of the lines of each currency is the total, and both are written as that currency is.
+/// The lines of each currency add up to its total, and both are written in the form of that currency.
 fn totals(invoice: &Invoice, index: &LineIndex, findings: &mut Findings) {
     let mut sums: BTreeMap<&str, Option<i128>> = BTreeMap::new();
     for line in &invoice.lines {

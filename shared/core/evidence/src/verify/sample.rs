@@ -1,4 +1,4 @@
-//! The events are those that were to be taken.
+//! The events are those that had to be taken.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use crate::sample::{Draw, Target, draws, first_from};
 
 const STEP: StepName = StepName::Sample;
 
-/// Holds the events against the draws, or against all blocks.
+/// Compares the events with the draws, or with all blocks.
 pub(super) fn check(context: &Context<'_>, commits: &Commits, findings: &mut Findings) {
     match context.bundle.sampling {
         Sampling::All => whole(context, commits, findings),
@@ -29,7 +29,7 @@ fn whole(context: &Context<'_>, commits: &Commits, findings: &mut Findings) {
         .filter(|block| !commits.contains_key(&(block.topic.clone(), block.partition, block.block)));
     for block in missing {
         let lines = context.index.of_topic(&block.topic);
-        let text = format!("{} is said to be here whole, and its name is missing", words(place_of(block)));
+        let text = format!("{} should be here whole, and its commit is missing", words(place_of(block)));
         findings.fail(STEP, Fault::Sample.code(), lines, text);
     }
     let events: u64 = commits.values().fold(0, |sum, committed| sum.saturating_add(committed.commit.events));
@@ -50,17 +50,17 @@ fn whole(context: &Context<'_>, commits: &Commits, findings: &mut Findings) {
     findings.end(STEP, bundle.blocks.len().saturating_add(bundle.day_blocks.len()), text);
 }
 
-/// What was answered, and how.
+/// The draws that have an answer, and of which kind.
 #[derive(Default)]
 struct Answers<'a> {
     /// The events that some draw takes, by block.
     wanted: BTreeMap<Place<'a>, BTreeSet<u64>>,
-    /// The blocks of sealed days that some draw falls to: day and place in it.
+    /// The blocks of sealed days on which some draw falls: day and place in it.
     fallen_to: BTreeSet<(i32, u64)>,
     exact: usize,
     passed: usize,
     none: usize,
-    /// Draws of sealed days of which no block is here.
+    /// Draws in sealed days without a block in the bundle.
     unanswered: usize,
 }
 
@@ -108,7 +108,7 @@ fn drawn(context: &Context<'_>, commits: &Commits, count: u32, findings: &mut Fi
     findings.end(STEP, drawn.len(), text);
 }
 
-/// Finds a draw's event in the block that it falls to, which is the drawn one itself or the next own of its day.
+/// Finds a draw's event in its block: the drawn block, or the next one of its day that is in the bundle.
 fn answer<'a>(
     context: &Context<'_>,
     commits: &Commits,
@@ -145,7 +145,7 @@ fn answer<'a>(
     }
 }
 
-/// Nothing is in the bundle that no draw takes.
+/// The bundle holds only what some draw takes.
 fn nothing_else(
     context: &Context<'_>,
     commits: &Commits,
@@ -167,7 +167,7 @@ fn nothing_else(
     for key in commits.keys() {
         let place = (key.0.as_str(), key.1, key.2);
         if !answers.wanted.contains_key(&place) {
-            fail(place.0, format!("nothing of {} was drawn, and its name is here", words(place)));
+            fail(place.0, format!("nothing of {} was drawn, and its commit is here", words(place)));
         }
     }
     for block in &context.bundle.day_blocks {
@@ -182,9 +182,8 @@ fn nothing_else(
     }
 }
 
-/// Whether a block may stand behind the invoice without an event that is about it: losses of a site are
-/// measured by the site's meters and by machines of everybody, and a fact that a bill rests on may be of a
-/// kind that does not say whose it is.
+/// Whether a block may stand behind the invoice without an event about it. Losses of a site are measured by the
+/// site's meters and all its machines, and a fact behind a bill may be of a kind that states no customer or contract.
 fn may_hold_none(context: &Context<'_>, topic: &str) -> bool {
     if topic == topics::SHARES {
         return false;

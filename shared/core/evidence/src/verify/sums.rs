@@ -1,4 +1,4 @@
-//! Proofs of work, and what the events add up to.
+//! Proofs of work, and the sums of the events.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use crate::bundle::{Sampling, words};
 use crate::report::{Findings, StepName};
 use crate::subject::{Proven, Relation};
 
-/// What decides the worth of work: chain, network target and subsidy.
+/// What the worth of work depends on: chain, network target and subsidy.
 type Group = (String, u32, u64);
 
 fn group_of(proven: &Proven) -> Group {
@@ -23,7 +23,7 @@ fn in_words((chain, nbits, subsidy_sat): &Group) -> String {
     format!("chain {chain}, nBits {nbits:08x}, subsidy {subsidy_sat} sat")
 }
 
-/// Whether any version of the contract is charged by work.
+/// Whether any version of the contract charges for work.
 fn bills_work(stretch: &RatedStretch) -> bool {
     wb_rating::Contract::parse(&stretch.contract).is_ok_and(|contract| contract.needs().work)
 }
@@ -41,7 +41,7 @@ pub(super) fn work(context: &Context<'_>, findings: &mut Findings) -> Vec<Proven
         shares += 1;
         match context.scope.relation(&event.event.0) {
             Relation::Work(share) => {
-                // One proof counts once, the first in its partition.
+                // One proof counts once: the first in its partition.
                 if !seen.insert(*share.id.as_bytes()) {
                     repeats += 1;
                 } else if share.is_voided(&context.bundle.subject.voided) {
@@ -77,7 +77,7 @@ pub(super) fn work(context: &Context<'_>, findings: &mut Findings) -> Vec<Proven
     proven
 }
 
-/// Sampled work is never more than what was billed of its kind.
+/// Sampled work is never more than was billed in its group.
 fn of_usage(context: &Context<'_>, proven: &[Proven], lines: &[String], findings: &mut Findings) {
     for stretch in context.bundle.stretches.iter().filter(|stretch| bills_work(stretch)) {
         let (sums, billed) = (proven_in(stretch, proven), billed(stretch));
@@ -108,7 +108,7 @@ fn proven_in(stretch: &RatedStretch, proven: &[Proven]) -> BTreeMap<Group, (u128
     sums
 }
 
-/// Work and shares by group, as they were billed; no work where it does not fit.
+/// Work and shares by group, as they were billed; `None` for work that does not fit.
 fn billed(stretch: &RatedStretch) -> BTreeMap<Group, (Option<u128>, u64)> {
     let mut sums: BTreeMap<Group, (Option<u128>, u64)> = BTreeMap::new();
     for group in &stretch.usage.work {

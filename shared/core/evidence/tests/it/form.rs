@@ -1,4 +1,4 @@
-//! The form of the file: a golden one, what is no bundle, and every byte of it.
+//! The form of the file: a golden file, bytes that are no bundle, and every byte of a bundle.
 //! `WEIGHBRIDGE_WRITE_GOLDEN=1` writes the golden file where it does not exist yet. It is never edited: a
 //! new form gets a new file.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at what it did not expect")]
@@ -58,7 +58,7 @@ fn what_is_written_is_read() {
     }
 }
 
-/// A text whose last line is right for what stands before it.
+/// A text with the right last line for the lines before it.
 fn sealed(lines: &[Vec<u8>]) -> Vec<u8> {
     let mut text = lines.concat();
     let seal = json!({"part": "end", "value": {"sha256": Hash::of(&text).to_string()}});
@@ -173,7 +173,7 @@ fn commit_of(record: &[u8]) -> Commit {
     commit
 }
 
-/// What the last line alone protects: of the rest, nothing that a bill follows from, and nothing that is proven.
+/// What the last line alone protects: nothing that a bill follows from, and nothing that is proven.
 fn without_what_is_not_proven(bundle: &Bundle) -> Bundle {
     let mut bare = bundle.clone();
     let mut record: Value = serde_json::from_str(&bundle.record).unwrap();
@@ -199,7 +199,7 @@ fn without_what_is_not_proven(bundle: &Bundle) -> Bundle {
         record.commit_offset = 0;
         let is_next = |next: &Commit| (&next.topic, next.block) == (&commit.topic, commit.block + 1);
         if !is_head(commit) && !commits.iter().any(is_next) {
-            // Nothing says its hash: only what the invoice or a sealed day says of the block.
+            // Nothing gives its hash; only the invoice or a sealed day describes the block.
             let (content_hash, merkle_root) = (commit.content_hash.clone(), commit.merkle_root.clone());
             let (topic, partition, block) = (commit.topic.clone(), commit.partition, commit.block);
             let said = Commit { topic, partition, block, content_hash, merkle_root, ..Commit::default() };
@@ -227,13 +227,13 @@ proptest! {
         prop_assert!(Bundle::from_text(&text).is_err(), "byte {}", at);
     }
 
-    /// The same by one who writes the last line anew.
+    /// The same by somebody who then writes the last line again.
     #[test]
     fn a_changed_byte_under_a_new_seal_proves_nothing(
         made in 0..2_usize, at in any::<prop::sample::Index>(), bit in 0_u8..7,
     ) {
         let mut lines = LINES[made].clone();
-        // Of the header, another number of draws is another choice, and not a change of what is proven.
+        // Another number of draws in the header is another choice, not a change of what is proven.
         let mut at = lines[0].len() + at.index(lines.iter().skip(1).map(Vec::len).sum());
         let line = lines.iter().position(|line| {
             let is_here = at < line.len();
@@ -267,7 +267,7 @@ fn a_block_that_is_not_the_invoices_own_makes_no_bundle() {
         taken.and_then(|()| builder.finish()).map(|_| ()).map_err(|error| error.code())
     };
     assert_eq!(build(&|_| {}), Ok(()));
-    // A block that is not wanted is left out, and so is a second one of the same place.
+    // A block that is not needed is left out, and so is a second block at the same place.
     assert_eq!(build(&|blocks| blocks.push(blocks[0].clone())), Ok(()));
     assert_eq!(build(&|blocks| drop(blocks.pop())), Err("WB-5943"));
     assert_eq!(build(&|blocks| blocks[0].stored[0][0] ^= 1), Err("WB-5941"));
@@ -289,7 +289,7 @@ fn blocks_that_are_not_those_of_a_sealed_day_make_no_bundle() {
         let builder = Builder::new(world.material.clone()).unwrap();
         builder.wanted().map(|(topic, partition, block)| (topic.to_owned(), partition, block)).collect()
     };
-    // All but the three that are others' alone; the one of two days once.
+    // All but the three with others' events alone; the block that lies in two days once.
     let place = |topic: &str, block| (topic.to_owned(), 0, block);
     let mut expected = [0, 2, 3].map(|block| place("energy", block)).to_vec();
     expected.push(place("reference", 0));
@@ -301,7 +301,7 @@ fn blocks_that_are_not_those_of_a_sealed_day_make_no_bundle() {
         Builder::new(material).map(|_| ()).map_err(|error| error.code())
     };
     assert_eq!(begun(&|_| {}), Ok(()));
-    // In what order days come does not matter.
+    // The order in which days come does not matter.
     assert_eq!(begun(&|material| material.days.reverse()), Ok(()));
     assert_eq!(begun(&|material| drop(material.days[1].blocks.pop())), Err("WB-5944"));
     assert_eq!(begun(&|material| material.days[1].blocks.swap(0, 1)), Err("WB-5944"));
@@ -320,7 +320,7 @@ fn blocks_that_are_not_those_of_a_sealed_day_make_no_bundle() {
     assert_eq!(taken(&|_| {}), Ok(()));
     assert_eq!(taken(&|block| block.stored[0][0] ^= 1), Err("WB-5941"));
     assert_eq!(taken(&|block| block.commit = world.blocks[0].commit.clone()), Err("WB-5943"));
-    // The name says another content than the day.
+    // The commit has another content hash than the day.
     let other = |block: &mut CommittedBlock| {
         let said = &world.material.days[1].blocks[1];
         let at = block.commit.windows(32).position(|window| window == said.content_hash.as_bytes());

@@ -1,5 +1,5 @@
-//! A small world with an invoice in it: forty real proofs of work of January 2009, meters, prices and two
-//! versions of a contract, in blocks that hold another customer's events too; and the same world with sealed days.
+//! A small fixture with one invoice: forty real proofs of work of January 2009, meters, prices and two versions of a
+//! contract, in blocks that also hold another customer's events; and the same with sealed days.
 
 mod days;
 
@@ -290,22 +290,22 @@ pub(crate) fn record_of(billed: Billed) -> (String, Hash) {
     (String::from_utf8(record.to_bytes().unwrap()).unwrap(), digest)
 }
 
-/// The world.
+/// The fixture.
 pub(crate) fn world(sampling: Sampling) -> World {
     world_without(sampling, &[])
 }
 
-/// The world in which corrections void the shares of these sequences.
+/// The fixture in which corrections void the shares of these sequences.
 pub(crate) fn world_without(sampling: Sampling, sequences: &[u64]) -> World {
     make(sampling, sequences, None)
 }
 
-/// The world in which most of the blocks lie in sealed days.
+/// The fixture in which most of the blocks lie in sealed days.
 pub(crate) fn world_of_days(sampling: Sampling) -> World {
     world_sealed(sampling, &|_| {})
 }
 
-/// The same in which the seals are others, and the invoice was issued on them all the same.
+/// The same with changed seals on which the invoice was issued.
 pub(crate) fn world_sealed(sampling: Sampling, change: Sealing<'_>) -> World {
     make(sampling, &[], Some(change))
 }

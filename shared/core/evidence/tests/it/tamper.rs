@@ -1,5 +1,5 @@
-//! Bundles that were tampered with by somebody who then wrote the file anew, so that its last line is right
-//! again: each is found out, with the line named.
+//! Bundles that somebody changed and then wrote again with a right last line: each change fails, with the lines it
+//! touches.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at what it did not expect")]
 
 mod days;
@@ -33,7 +33,7 @@ fn line<'a>(record: &'a mut Value, id: &str) -> &'a mut Value {
     lines.iter_mut().find(|line| line["id"] == id).unwrap()
 }
 
-/// The invoice's own digests, computed anew by the forger.
+/// The invoice's own digests, as the forger computes them again.
 fn with_digest(bundle: &mut Bundle) {
     let value: Value = serde_json::from_str(&bundle.record).unwrap();
     let invoice: wb_ledger::Invoice = serde_json::from_value(value["body"].clone()).unwrap();
@@ -63,7 +63,7 @@ fn what_was_not_tampered_with_is_valid() {
     assert_eq!(step(StepName::Sums).checked, 1);
 }
 
-/// (what, change, codes that must be there, lines that must be named)
+/// (what, change, codes that must be there, lines that must be there)
 type Case = (&'static str, fn(&mut Bundle), &'static [&'static str], Vec<String>);
 
 fn cases() -> Vec<Case> {
@@ -240,11 +240,11 @@ fn cases() -> Vec<Case> {
             Vec::new(),
         ),
         (
-            "a name of another root",
+            "a commit with another root",
             |bundle| {
-                let name = bundle.commits.iter_mut().last().unwrap();
+                let commit = bundle.commits.iter_mut().last().unwrap();
                 let root = bundle.blocks.last().unwrap().merkle_root;
-                let bytes = &mut name.record.0;
+                let bytes = &mut commit.record.0;
                 let at = bytes.windows(32).position(|window| window == root.as_bytes()).unwrap();
                 bytes[at] ^= 1;
             },
@@ -252,7 +252,7 @@ fn cases() -> Vec<Case> {
             of_work(),
         ),
         (
-            "a name's link to the one before",
+            "a commit's link to the one before",
             |bundle| {
                 let first = bundle.commits[2].record.0.clone();
                 let hash = wb_events::commits::commit_hash(&first);
@@ -364,7 +364,7 @@ fn what_was_tampered_with_fails_with_its_code_and_its_line() {
             );
         }
         for line in &lines {
-            assert!(report.lines().contains(&line.as_str()), "{what}: {line} is not named in\n{report}");
+            assert!(report.lines().contains(&line.as_str()), "{what}: {line} is not in\n{report}");
         }
     }
 }
@@ -377,7 +377,7 @@ fn a_changed_cent_is_told_in_words() {
     let text =
         "line lab-1/power: amount 174753.08 on the invoice, 174753.07 by its price, contract and usage";
     assert!(report.to_string().contains(text), "{report}");
-    // No other line of that component is blamed.
+    // No other line of that component fails.
     assert!(!report.lines().contains(&second(POWER).as_str()), "{report}");
 }
 
@@ -403,7 +403,7 @@ fn voided_shares_are_told_and_left_out_of_the_sums() {
     assert_eq!(bundle.subject.voided.len(), 2);
     let fine = report(&bundle);
     assert!(fine.valid && fine.to_string().contains("2 voided by corrections"), "{fine}");
-    // One that is not told makes the events more than what was billed; one too many makes them less.
+    // A missing voided id makes the events more than what was billed; one too many makes them less.
     let mut untold = bundle.clone();
     untold.subject.voided.remove(0);
     let mut invented = whole();

@@ -1,5 +1,5 @@
-//! The world's blocks by sealed days: of 2009-01-01, the 9th, the 10th, the 15th, which is another customer's alone, and
-//! the 21st. One block of shares lies in two days; one of shares, one of readings and the facts are committed one by one.
+//! The fixture's blocks by sealed days: 2009-01-01, the 9th, 10th, 15th (only another customer's) and 21st. One block
+//! of shares lies in two days; one of shares, one of readings and the facts are committed one by one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -60,7 +60,7 @@ fn days_of(block: &CommittedBlock) -> BTreeMap<i32, bool> {
     days
 }
 
-/// Seals the days of what was committed before the seals, and leaves the other blocks.
+/// Seals the days of what was committed before the seals; the other blocks stay unsealed.
 pub(super) fn seal(
     committed: &[CommittedBlock],
     evidence: &mut Vec<EvidenceBlock>,
@@ -101,8 +101,8 @@ fn sealed(
     let mut seal = Seal {
         version: COMMITS_VERSION,
         day,
-        // The draws follow from the evidence digest, and that from this. By this one they fall to blocks 0 to 2 of the
-        // 9th, and to 3 and 6 of the 10th.
+        // The draws follow from the evidence digest, and that from this value. With it they fall on blocks 0 to 2 of
+        // the 9th, and 3 and 6 of the 10th.
         seal: 372,
         cut: SEALS.start,
         rows: 7,

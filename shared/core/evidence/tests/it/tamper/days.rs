@@ -1,4 +1,4 @@
-//! Bundles of sealed days that were tampered with, by the same kind of hand; and what such a bundle shows, and what not.
+//! Bundles of sealed days that somebody changed and wrote again; and what such a bundle proves and does not prove.
 
 use serde_json::Value;
 use wb_events::commits::{encode_commit, encode_seal};
@@ -29,35 +29,35 @@ fn in_seal(bundle: &mut Bundle, at: usize, change: impl Fn(&mut Seal)) {
     *bytes = encode_seal(&seal);
 }
 
-fn name_of(record: &[u8]) -> Commit {
-    let Record::Commit(commit) = read(record) else { panic!("no name") };
+fn commit_of(record: &[u8]) -> Commit {
+    let Record::Commit(commit) = read(record) else { panic!("no commit") };
     commit
 }
 
-/// Where the bundle has the name of a block of shares.
-fn name_at(bundle: &Bundle, block: u64) -> usize {
+/// The place in the bundle of the commit of a block of shares.
+fn commit_at(bundle: &Bundle, block: u64) -> usize {
     let is_it = |commit: &Commit| commit.topic == "shares" && commit.block == block;
-    bundle.commits.iter().position(|commit| is_it(&name_of(&commit.record.0))).unwrap()
+    bundle.commits.iter().position(|commit| is_it(&commit_of(&commit.record.0))).unwrap()
 }
 
 fn is_of(event: &EventProof, block: u64) -> bool {
     event.topic == "shares" && event.block == block
 }
 
-/// Takes a block of shares out, with all that is here of it.
+/// Takes a block of shares out, with its commit, events and proofs.
 fn without(bundle: &mut Bundle, block: u64) {
-    let at = name_at(bundle, block);
+    let at = commit_at(bundle, block);
     bundle.commits.remove(at);
     bundle.events.retain(|event| !is_of(event, block));
     bundle.day_blocks.retain(|held| held.block.topic != "shares" || held.block.block != block);
 }
 
-/// Puts a block of shares in, proofs and all, with one event.
+/// Puts a block of shares in, with its proofs and one event.
 fn with(bundle: &mut Bundle, block: u64) {
     let whole = whole_of_days();
-    bundle.commits.push(whole.commits[name_at(&whole, block)].clone());
+    bundle.commits.push(whole.commits[commit_at(&whole, block)].clone());
     bundle.commits.sort_by_key(|commit| {
-        let commit = name_of(&commit.record.0);
+        let commit = commit_of(&commit.record.0);
         (commit.topic, commit.block)
     });
     bundle.events.extend(whole.events.iter().find(|event| is_of(event, block)).cloned());
@@ -88,12 +88,12 @@ fn what_was_not_tampered_with_is_valid() {
     let found = report(&whole_of_days());
     assert!(found.valid, "{found}");
     let step = |name| found.steps.iter().find(|step| step.step == name).unwrap();
-    // The block that lies in two days is there twice, and what it holds counts once.
+    // The block that lies in two days is there twice, and its events count once.
     assert_eq!(whole_of_days().day_blocks.iter().filter(|held| held.block.block == 3).count(), 2);
     assert_eq!((step(StepName::Work).checked, step(StepName::Sums).checked), (27, 1));
 }
 
-/// However many are drawn, what is taken is what is looked for.
+/// For every number of draws, the events taken are the events that the verification looks for.
 #[test]
 fn every_number_of_draws_makes_a_bundle_that_is_valid() {
     for draws in (1..80).chain([257, 1_024]) {
@@ -105,7 +105,7 @@ fn every_number_of_draws_makes_a_bundle_that_is_valid() {
     }
 }
 
-/// (what, change, code that must be there, words that must be there, line that must be named)
+/// (what, change, code that must be there, words that must be there, line that must be there)
 type Case = (&'static str, fn(&mut Bundle), &'static str, &'static str, Option<&'static str>);
 
 fn cases_of_seals() -> Vec<Case> {
@@ -170,7 +170,7 @@ fn cases_of_seals() -> Vec<Case> {
             Some(POWER),
         ),
         (
-            "a name for a seal",
+            "a commit for a seal",
             |bundle| bundle.seals[0].record = bundle.commits[0].record.clone(),
             "WB-5930",
             "record 14 of commits is no seal",
@@ -338,10 +338,10 @@ fn cases_of_blocks() -> Vec<Case> {
             Some(EARNINGS),
         ),
         (
-            "a name of another root",
+            "a commit with another root",
             |bundle| {
-                let at = name_at(bundle, 6);
-                let mut commit = name_of(&bundle.commits[at].record.0);
+                let at = commit_at(bundle, 6);
+                let mut commit = commit_of(&bundle.commits[at].record.0);
                 commit.merkle_root[0] ^= 1;
                 bundle.commits[at].record.0 = encode_commit(&commit);
             },
@@ -350,19 +350,19 @@ fn cases_of_blocks() -> Vec<Case> {
             Some(EARNINGS),
         ),
         (
-            "a name that is left out",
+            "a commit that is left out",
             |bundle| {
-                let at = name_at(bundle, 6);
+                let at = commit_at(bundle, 6);
                 bundle.commits.remove(at);
             },
             "WB-5930",
-            "block 6 of shares/0, at 3 of sealed day 14254: the bundle holds no name of that block",
+            "block 6 of shares/0, at 3 of sealed day 14254: the bundle holds no commit of that block",
             Some(EARNINGS),
         ),
         (
-            "a name above the seal's cut",
+            "a commit above the seal's cut",
             |bundle| {
-                let at = name_at(bundle, 6);
+                let at = commit_at(bundle, 6);
                 bundle.commits[at].commit_offset = 14;
             },
             "WB-5930",
@@ -370,7 +370,7 @@ fn cases_of_blocks() -> Vec<Case> {
             Some(EARNINGS),
         ),
         (
-            "a block that is left out, and its name and events are not",
+            "a block that is left out, and its commit and events are not",
             |bundle| drop(bundle.day_blocks.remove(2)),
             "WB-5930",
             "block 1 of shares/0 is committed, and the invoice does not rest on it",
@@ -407,7 +407,7 @@ fn cases_of_blocks() -> Vec<Case> {
                     .sort_by_key(|event| (event.topic.clone(), event.partition, event.block, event.index));
             },
             "WB-5931",
-            "block 8 of shares/0: the bundle holds no name of that block",
+            "block 8 of shares/0: the bundle holds no commit of that block",
             Some(EARNINGS),
         ),
         (
@@ -433,15 +433,15 @@ fn what_was_tampered_with_fails_with_its_code_its_words_and_its_line() {
         let Some(failure) = report.failures.iter().find(is_it) else {
             panic!("{what}: no {code} with {words:?} in\n{report}");
         };
-        let names_it = line.is_none_or(|line| failure.lines.iter().any(|named| named == line));
-        assert!(!report.valid && names_it, "{what}: {line:?} is not named in\n{report}");
+        let has_line = line.is_none_or(|line| failure.lines.iter().any(|touched| touched == line));
+        assert!(!report.valid && has_line, "{what}: {line:?} is not in\n{report}");
     }
 }
 
 /// (what, change of a seal, words that must be there)
 type Sealing = (&'static str, fn(&mut Seal), &'static [&'static str]);
 
-/// What the issuer's own digest is right for, and is no seal all the same.
+/// Seals that agree with the invoice's digest and are invalid all the same.
 #[test]
 fn an_invoice_on_seals_that_are_none_is_found_out() {
     let cases: [Sealing; 6] = [
@@ -488,8 +488,8 @@ fn an_invoice_without_sealed_days_has_none_in_its_bundle() {
     }
 }
 
-/// Which blocks of a day hold nothing of the customer's is the issuer's word where events are drawn. Where all are here
-/// their sum says it.
+/// Where events are drawn, only the issuer states which blocks of a day hold nothing of the customer's. Where all
+/// events are here, their sum shows it.
 #[test]
 fn a_block_that_is_passed_over_is_found_by_the_sums_alone() {
     let mut bundle = drawn_of_days();
@@ -501,7 +501,7 @@ fn a_block_that_is_passed_over_is_found_by_the_sums_alone() {
     let found = report(&bundle);
     assert_eq!(found.failures.iter().map(|failure| failure.code).collect::<Vec<_>>(), ["WB-5934"], "{found}");
     assert!(found.lines().contains(&EARNINGS), "{found}");
-    // The same of one event, and of a block in one of its two days: there it counts still.
+    // The same with one event, and with a block in one of its two days: in the other it still counts.
     let mut bundle = whole_of_days();
     let at = bundle.events.iter().position(|event| is_of(event, 3)).unwrap();
     bundle.events.remove(at);
