@@ -57,7 +57,7 @@ impl Amount {
         Self { amount_minor: Minor(minor), currency: currency.to_owned() }
     }
 
-    /// The amount with all places of its currency; minor units where the currency is not known.
+    /// The amount with all places of its currency; in minor units where the currency is not known.
     #[must_use]
     pub fn text(&self) -> String {
         money_text(self.amount_minor.0, &self.currency)
@@ -102,7 +102,7 @@ pub(crate) fn check_signed(what: &'static str, amount: &Amount) -> Result<(), Re
         right,
     };
     if Currency::from_code(&amount.currency).is_err() {
-        return Err(refuse("of a currency that contracts may name"));
+        return Err(refuse("of a currency that contracts may use"));
     }
     if amount.amount_minor.0.abs() > MINOR_MAX {
         return Err(refuse("under 2^96 minor units"));

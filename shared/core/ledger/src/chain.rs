@@ -1,9 +1,9 @@
 //! The chain of winning records.
 //!
-//! Each record names the hash of the winning record before it. Of all records that name the same
-//! predecessor, the one with the lowest offset wins; a record that names anything but the current
-//! head loses. Whoever reads the log in offset order finds the same winners, so no lock, lease or
-//! transaction is needed: a writer appends, reads back, and acts only if it won.
+//! Each record carries the hash of the winning record before it. Of all records with the same predecessor, the one
+//! with the lowest offset wins; a record with any other predecessor than the current head loses. All readers of the
+//! log find the same winners, so no lock, lease or transaction is needed: a writer appends, reads back, and acts only
+//! if it won.
 
 use crate::hash::Hash;
 use crate::record::{LedgerRecord, RecordError};
@@ -15,18 +15,18 @@ pub struct Chain {
     next_offset: u64,
 }
 
-/// What a record turned out to be.
+/// What a record of the log is to the chain.
 #[derive(Debug)]
 pub enum Applied {
     /// It is the new head.
     Won { hash: Hash, record: Box<LedgerRecord> },
-    /// It names a predecessor that is not, or no longer, the head. Nothing of it counts.
+    /// Its predecessor is not, or no longer, the head. Nothing of it counts.
     Lost {
         hash: Hash,
-        /// What it names.
+        /// Its predecessor.
         predecessor: Hash,
     },
-    /// It is no record. Nothing of it counts, and everyone who reads the log finds the same.
+    /// It is no record. Nothing of it counts, for any reader of the log.
     Invalid(RecordError),
 }
 

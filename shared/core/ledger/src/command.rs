@@ -1,4 +1,4 @@
-//! What can be asked of the ledger.
+//! The commands of the ledger.
 
 use crate::dispute::{DisputeRequest, DisputeWords};
 use crate::event::PeriodClosed;
@@ -8,24 +8,24 @@ use crate::opening::OpeningRecorded;
 use crate::payment::{PaymentRequest, Settle};
 use crate::review::{InvoiceDelivered, Step, StepFailed};
 
-/// Something that is asked for. All instants are UTC microseconds, all amounts minor units.
+/// A command. All instants are UTC microseconds, all amounts minor units.
 ///
-/// Each may be asked for again: what was done is refused as done, or comes to nothing.
+/// A repeated command changes nothing: it is refused as done, or has no effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// Settle what counts for a contract's period.
     ClosePeriod(PeriodClosed),
     /// Give a draft whose terms ask for no approval its number.
     IssueInvoice(Box<Draft>),
-    /// Lay a draft down to be reviewed.
+    /// Put a draft into review.
     MakeDraft {
         draft: Box<Draft>,
         /// When.
         at_us: i64,
     },
-    /// Give a draft to those who approve.
+    /// Submit a draft for approval.
     Submit(Step),
-    /// Approve it: not by who submitted it, and once by each.
+    /// Approve it: each person once, and not the one who submitted it.
     Approve(Step),
     /// Send it back.
     Reject(Step),
@@ -41,7 +41,7 @@ pub enum Command {
     Delivered(InvoiceDelivered),
     /// Record that it did not.
     DeliveryFailed(StepFailed),
-    /// Bill what a closed period comes to now, beside what was billed.
+    /// Bill the difference between what a closed period comes to at a newer cut and what was billed.
     Adjust {
         /// The period, computed at a newer cut.
         draft: Box<Draft>,
@@ -60,7 +60,7 @@ pub enum Command {
     },
     /// Record a payment.
     ReceivePayment(PaymentRequest),
-    /// Let what a payment has left settle invoices.
+    /// Allocate the rest of a payment to invoices.
     Allocate {
         payment_id: String,
         /// Which invoices.
@@ -97,7 +97,7 @@ pub enum Command {
         /// Up to when.
         at_us: i64,
     },
-    /// Give up what is open of an invoice.
+    /// Write off what is open of an invoice.
     WriteOff {
         invoice_id: String,
         /// When.

@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! open -> answered (any number of times) -> rejected: the line stands
-//!                                        -> accepted: by the credit note that names the dispute
+//!                                        -> accepted: by the credit note with the dispute's id
 //! ```
 //!
-//! The credit note is the acceptance: one record, so that neither can be without the other.
+//! The credit note is the acceptance: one record, so that neither exists without the other.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +20,7 @@ use crate::state::{Series, State};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DisputeOpened {
-    /// `dis_` and 20 hex digits that follow from invoice, line, currency and how many went before.
+    /// `dis_` and 20 hex digits that follow from invoice, line, currency and the number of earlier disputes.
     pub dispute_id: String,
     pub invoice_id: String,
     pub customer_id: String,
@@ -65,10 +65,10 @@ pub struct DisputeRejected {
     pub at_us: i64,
 }
 
-/// Where a dispute stands.
+/// The state of a dispute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DisputeState {
-    /// Opened, nobody answered.
+    /// Opened, not answered yet.
     Open,
     Answered,
     /// Accepted, by the note of this number.
@@ -98,13 +98,13 @@ impl DisputeState {
 pub struct Dispute {
     /// What was opened.
     pub opened: DisputeOpened,
-    /// Where it stands.
+    /// Its state.
     pub state: DisputeState,
-    /// Who answered what, in order.
+    /// The answers, in order.
     pub answers: Vec<(String, String)>,
 }
 
-/// A dispute as it is asked to be opened.
+/// A dispute to be opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DisputeRequest {
     pub invoice_id: String,
@@ -119,13 +119,13 @@ pub struct DisputeRequest {
     pub at_us: i64,
 }
 
-/// Somebody's words on a dispute.
+/// An answer or decision about a dispute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DisputeWords {
     pub dispute_id: String,
-    /// The words.
+    /// The text.
     pub text: String,
-    /// Whose.
+    /// Who gave it.
     pub by: String,
     /// When, UTC microseconds.
     pub at_us: i64,
@@ -230,7 +230,7 @@ impl State {
         let of = (event.invoice_id.as_str(), event.customer_id.as_str());
         self.check_words(&event.dispute_id, of, (&event.text, &event.by))?;
         let last = self.open_dispute(&event.dispute_id)?.answers.last();
-        // The same words again are the same answer, sent twice.
+        // The same text again is the same answer, sent twice.
         if last.is_some_and(|(by, text)| *by == event.by && *text == event.text) {
             return Err(Refusal::AlreadyRecorded { id: event.dispute_id.clone() });
         }
@@ -262,7 +262,7 @@ impl State {
         Ok(vec![Event::DisputeRejected(event)])
     }
 
-    /// That words are given on an open dispute of an invoice and customer.
+    /// Checks that the text is given, and that the dispute is open and of this invoice and customer.
     pub(crate) fn check_words(
         &self,
         dispute_id: &str,
@@ -284,7 +284,7 @@ impl State {
         }
     }
 
-    /// A credit of `credit_minor`, above zero, resolves the dispute.
+    /// The credit note of `credit_minor`, above zero, that resolves the dispute.
     pub(crate) fn decide_accept(
         &self,
         words: &DisputeWords,

@@ -1,12 +1,12 @@
-//! What one bill takes from prepaid grants and charges as deposits decides what the next one may: bills of a contract
-//! that do are made one after the other, each on what the ones before it left.
+//! A bill that draws on prepaid grants or charges deposits changes what the next bill may draw. Such bills of a
+//! contract are made one after the other, each on what the ones before it left.
 
 use crate::event::Event;
 use crate::invoice::{Draft, Invoice};
 use crate::refusal::Refusal;
 use crate::state::State;
 
-/// The kinds of lines that take from what is left for later bills, or add to it.
+/// The kinds of lines that take from what later bills may draw, or add to it.
 const DRAWING: [&str; 2] = ["prepaid_credit", "deposit"];
 
 fn is_drawing(kind: &str) -> bool {
@@ -22,13 +22,14 @@ impl Invoice {
 }
 
 impl State {
-    /// How often what is left of a customer's grants and deposits has changed: what [`Draft::on_balances`] wants.
+    /// How often what is left of a customer's grants and deposits has changed: the argument of
+    /// [`Draft::on_balances`].
     #[must_use]
     pub fn balance_changes(&self, customer_id: &str) -> u64 {
         self.balance_changes.get(customer_id).copied().unwrap_or(0)
     }
 
-    /// That a draft was computed on what the documents before it left, and that none of them is still in review.
+    /// Checks that a draft was computed on what earlier documents left, and that none of them is still in review.
     ///
     /// # Errors
     /// [`Refusal::OtherDraft`] and [`Refusal::StaleBalances`].

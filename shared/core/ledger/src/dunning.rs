@@ -1,4 +1,4 @@
-//! What happens to an invoice that is not paid in time: overdue, late fees, given up.
+//! Invoices that are not paid in time: overdue, late fees, write-offs.
 //!
 //! A late fee is simple interest over exact time, of months of 30 days, at the rate that the invoice's terms state:
 //!
@@ -7,8 +7,8 @@
 //! charge = half_even(exact / (10^6 x 30 days in microseconds)) - what was charged before
 //! ```
 //!
-//! So the fee of an invoice is rounded once, however often it was charged. Each run takes what is open
-//! at its place in the ledger for the whole time since the run before.
+//! So the fee of an invoice is rounded once, however often it was charged. Each run takes what is open at its place
+//! in the ledger for the whole time since the run before.
 
 use serde::{Deserialize, Serialize};
 use wb_units::rounding::div_half_even_i128;
@@ -46,14 +46,14 @@ pub struct InvoiceOverdue {
     pub at_us: i64,
 }
 
-/// What was open of an invoice was given up.
+/// What was open of an invoice was written off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InvoiceWrittenOff {
     /// The invoice, or what was taken over.
     pub invoice_id: String,
     pub customer_id: String,
-    /// What was open and is given up, by currency.
+    /// What was open and is written off, by currency.
     pub amounts: Vec<Amount>,
     /// When, UTC microseconds.
     pub at_us: i64,
@@ -120,7 +120,7 @@ impl State {
         Ok(vec![self.note_of(item, Series::Debit, reason, changes, at_us)?])
     }
 
-    /// That a late fee follows from what is open.
+    /// Checks that a late fee follows from what is open.
     pub(crate) fn check_late_fee(&self, item: &Item, note: &Note) -> Result<(), Refusal> {
         let NoteReason::LateFee { from_us, to_us, ppm_per_month, base } = &note.reason else { return Ok(()) };
         let due_us = due_before(item, *to_us)?;

@@ -1,5 +1,4 @@
-//! What events do to what is owed: the one fold of it, of the whole ledger's state and of whoever reads a few
-//! invoices.
+//! The effects of events on open items. The ledger's whole state and a reader of a few invoices both apply them here.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +14,7 @@ use crate::payment::Allocation;
 /// What an event does to one item.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Effect<'a> {
-    /// Payments settle so much more of it; negative where less.
+    /// Payments settle this much more of it; negative for less.
     Settled {
         currency: &'a str,
         /// How much, in minor units.
@@ -28,9 +27,9 @@ pub(crate) enum Effect<'a> {
         /// When, UTC microseconds.
         at_us: i64,
     },
-    /// So much of it was given up.
+    /// This much of it was written off.
     WrittenOff(&'a [Amount]),
-    /// Its customer has it, or could not be reached.
+    /// It reached its customer, or the customer could not be reached.
     Delivered(bool),
 }
 
@@ -88,7 +87,7 @@ fn settled<'a>(currency: &'a str, allocations: &'a [Allocation], sign: i128) -> 
 }
 
 impl Item {
-    /// What is owed by an invoice as it is issued. Amounts are taken as checked.
+    /// The open item of an invoice as it is issued. Its amounts must have been checked.
     pub(crate) fn of_invoice(invoice: &Invoice) -> Self {
         let mut balances: BTreeMap<String, Balance> = BTreeMap::new();
         let mut lines: BTreeMap<(String, String), LineBalance> = BTreeMap::new();
@@ -128,7 +127,7 @@ impl Item {
         }
     }
 
-    /// What was owed before this ledger began.
+    /// The open item of what was owed before this ledger began.
     pub(crate) fn of_opening(event: &OpeningRecorded) -> Self {
         let balances = event.open.iter().map(|amount| {
             let balance = Balance { billed_minor: amount.amount_minor.0, ..Balance::default() };
@@ -157,7 +156,7 @@ impl Item {
         }
     }
 
-    /// Takes what an event of its ledger does to it.
+    /// Applies an effect of an event of its ledger.
     pub(crate) fn take(&mut self, effect: Effect<'_>) {
         match effect {
             Effect::Settled { currency, minor } => self.balance(currency).paid_minor += minor,

@@ -26,13 +26,13 @@ pub struct PeriodClosed {
     pub incomplete: Option<Override>,
 }
 
-/// A close under its contract's completeness, and who answers for it.
+/// A close below its contract's completeness, and who answers for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Override {
-    /// What was there, in parts per million of what was expected.
+    /// What was known, in parts per million of what should be known.
     pub completeness_ppm: u32,
-    /// What the contract or the configuration asks for.
+    /// What the contract or the configuration requires.
     pub threshold_ppm: u32,
     /// Who decided to go on.
     pub by: String,
@@ -58,7 +58,7 @@ pub enum EventError {
     },
 }
 
-/// Whom and what a body concerns.
+/// Who and what a body is about.
 trait About {
     fn customer_id(&self) -> &str;
     fn invoice_id(&self) -> Option<&str>;
@@ -126,7 +126,7 @@ impl About for OpeningRecorded {
 
 macro_rules! events {
     ($($(#[$doc:meta])* $variant:ident($body:ty) = $kind:literal;)*) => {
-        /// Something that was decided.
+        /// An event of the ledger.
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum Event {
             $($(#[$doc])* $variant($body),)*
@@ -186,8 +186,8 @@ macro_rules! events {
             /// Reads the event of a record.
             ///
             /// # Errors
-            /// [`EventError`] for an unknown kind or another form. Such a record stops billing: to go on
-            /// without understanding it could issue what it forbids.
+            /// [`EventError`] for an unknown kind or another form. Such a record stops billing, because an unknown
+            /// event could forbid what would be issued next.
             pub fn read(kind: &str, body: &Value) -> Result<Self, EventError> {
                 match kind {
                     $($kind => <$body>::deserialize(body).map(Self::$variant),)*
@@ -204,9 +204,9 @@ events! {
     PeriodClosed(PeriodClosed) = "period_closed";
     /// A draft lies ready to be reviewed.
     DraftMade(Box<DraftMade>) = "draft_made";
-    /// A draft was given to those who approve.
+    /// A draft was submitted for approval.
     InvoiceSubmitted(ReviewStep) = "invoice_submitted";
-    /// One person approved.
+    /// One person approved it.
     InvoiceApproved(ReviewStep) = "invoice_approved";
     /// A draft was sent back: its facts are corrected and it is drafted again.
     InvoiceRejected(ReviewStep) = "invoice_rejected";
@@ -224,15 +224,15 @@ events! {
     DebitNoteIssued(Box<Note>) = "debit_note_issued";
     /// Money came in.
     PaymentReceived(PaymentReceived) = "payment_received";
-    /// What a payment has left is set against invoices.
+    /// The rest of a payment is allocated to invoices.
     PaymentAllocated(PaymentAllocated) = "payment_allocated";
     /// A payment bounced.
     PaymentReversed(PaymentReversed) = "payment_reversed";
-    /// What a payment has left went back.
+    /// The rest of a payment, or a part of it, was paid back.
     RefundPaid(RefundPaid) = "refund_paid";
     /// An invoice was not paid in time.
     InvoiceOverdue(InvoiceOverdue) = "invoice_overdue";
-    /// What is open of an invoice will not be paid.
+    /// What is open of an invoice was written off.
     InvoiceWrittenOff(InvoiceWrittenOff) = "invoice_written_off";
     /// The customer disputes a line.
     DisputeOpened(DisputeOpened) = "dispute_opened";

@@ -19,7 +19,7 @@ pub struct Hash([u8; 32]);
 pub struct HashTextError;
 
 impl Hash {
-    /// What the first record of a chain names as its predecessor.
+    /// The predecessor of the first record of a chain.
     pub const ZERO: Self = Self([0; 32]);
 
     /// The SHA-256 of some bytes.

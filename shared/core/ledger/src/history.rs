@@ -1,5 +1,4 @@
-//! An issued invoice with what was decided about it: what a reader of a few invoices folds, who has not the
-//! rest of the ledger.
+//! An issued invoice with what was decided about it, for readers who need a few invoices and not the whole ledger.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +9,7 @@ use crate::item::Item;
 use crate::note::Note;
 use crate::state::{Inconsistent, check_amounts};
 
-/// An issued invoice, its notes, and where it stands.
+/// An issued invoice, its notes, and its state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvoiceHistory {
     invoice: Invoice,
@@ -19,14 +18,14 @@ pub struct InvoiceHistory {
 }
 
 impl InvoiceHistory {
-    /// The kinds of events that change where an issued invoice stands.
+    /// The kinds of events that change the state of an issued invoice.
     pub const KINDS: &'static [&'static str] = effect::KINDS;
 
-    /// Folds what came later into some invoices: events of the same ledger that won, in its order. Those about
-    /// other invoices do nothing, and neither do those of another customer than an invoice's own.
+    /// Applies later events to some invoices: winning events of the same ledger, in its order. Events about other
+    /// invoices, or of another customer than the invoice's, change nothing.
     ///
     /// # Errors
-    /// [`Inconsistent`] for an invoice with an amount that is none.
+    /// [`Inconsistent`] for an invoice with a text that is not an amount.
     pub fn fold<E: std::borrow::Borrow<Event>>(
         issued: Vec<Invoice>,
         later: impl IntoIterator<Item = E>,
@@ -68,7 +67,7 @@ impl InvoiceHistory {
         &self.invoice
     }
 
-    /// What is owed of it.
+    /// What is owed on it.
     #[must_use]
     pub fn item(&self) -> &Item {
         &self.item

@@ -1,8 +1,8 @@
 //! The invoice document and its two digests.
 //!
-//! The *bill digest* covers what is charged and nothing of how it was gathered: every log that holds
-//! the same events gives the same one. The *evidence digest* covers the cut, the committed blocks behind
-//! the lines and the heads of all chains at the cut: reading the same log again gives the same one.
+//! The *bill digest* covers what is charged, and not where it was read: every log that holds the same events gives
+//! the same one. The *evidence digest* covers the cut, the committed blocks behind the lines and the heads of all
+//! chains at the cut: reading the same log again gives the same one.
 
 use std::collections::BTreeMap;
 
@@ -15,11 +15,11 @@ use crate::event::PeriodClosed;
 use crate::hash::Hash;
 use crate::terms::BillingTerms;
 
-/// The most inputs that a line lists: what a person can look through. The digest covers them all.
+/// The most inputs that a line lists, so that a person can read them. The digest covers all inputs.
 pub const INPUTS_LISTED_MAX: usize = 2_000;
 
-/// The most blocks that an invoice lists, so that a record stays under its bound. The evidence digest
-/// covers them all, and the rest is read from the committed blocks at the cut.
+/// The most blocks that an invoice lists, so that a record stays under its bound. The evidence digest covers all
+/// blocks; the others are read from the tables at the cut.
 pub const BLOCKS_LISTED_MAX: usize = 1_000;
 
 /// An invoice as it is issued, stored and shown.
@@ -32,14 +32,14 @@ pub struct Invoice {
     pub number: String,
     /// Who issues it.
     pub legal_entity: String,
-    /// Whose it is.
+    /// The customer.
     pub customer_id: String,
     pub contract_id: String,
     /// The versions of the contract that were in effect, in order of time.
     pub contract_versions: Vec<ContractVersion>,
     /// The month.
     pub period: PeriodDocument,
-    /// What it is approved, due and dunned by. No digest covers it.
+    /// The terms by which it is approved, due and dunned. No digest covers them.
     pub terms: BillingTerms,
     /// What is charged and credited.
     pub lines: Vec<InvoiceLine>,
@@ -82,7 +82,7 @@ pub struct ContractVersion {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PeriodDocument {
-    /// The month, `2026-10`.
+    /// The month, such as `2026-10`.
     pub text: String,
     /// Its first instant, UTC microseconds.
     pub start_us: i64,
@@ -106,16 +106,16 @@ pub struct InvoiceLine {
     pub component: String,
     /// The component's kind.
     pub kind: String,
-    /// In words.
+    /// The text for people.
     pub description: String,
-    /// How much.
+    /// The quantity.
     pub quantity: String,
-    /// Of what.
+    /// Its unit.
     pub unit: String,
     pub unit_price: String,
-    /// How the amount follows.
+    /// The formula of the amount.
     pub formula: String,
-    /// The amount with its places.
+    /// The amount with its decimal places.
     pub amount: String,
     /// The amount in minor units.
     pub amount_minor: String,
@@ -133,7 +133,7 @@ pub struct InvoiceLine {
 #[serde(deny_unknown_fields)]
 pub struct Total {
     pub currency: String,
-    /// The sum with its places.
+    /// The sum with its decimal places.
     pub amount: String,
     /// The sum in minor units.
     pub amount_minor: String,
@@ -152,7 +152,7 @@ pub struct Evidence {
     /// The sealed days whose blocks are covered by one root each, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub days: Vec<EvidenceDay>,
-    /// The latest name of every partition at the cut, sorted.
+    /// The latest commit of every partition at the cut, sorted.
     pub chain_heads: Vec<ChainHead>,
 }
 
@@ -163,13 +163,14 @@ pub struct EvidenceBlock {
     pub topic: String,
     pub partition: u32,
     pub block: u64,
-    /// The hash of what was folded from it.
+    /// Its content hash: the hash of the rows that the fold made of it.
     pub content_hash: Hash,
     /// The root over its events.
     pub merkle_root: Hash,
 }
 
-/// A sealed UTC day: all blocks with work or readings of it that were committed before its seal's cut, whosever they are.
+/// A sealed UTC day: all blocks with work or readings of it that were committed before its seal's cut, of all
+/// customers.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EvidenceDay {
@@ -185,7 +186,7 @@ pub struct EvidenceDay {
     pub blocks_root: Hash,
 }
 
-/// The head of a partition's chain of names.
+/// The head of a partition's chain of commits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChainHead {
@@ -193,33 +194,33 @@ pub struct ChainHead {
     pub partition: u32,
     /// The latest block.
     pub block: u64,
-    /// The hash of its name.
+    /// The hash of its commit.
     pub commit_hash: Hash,
 }
 
-/// What a bill is made of, before it is a document.
+/// The contents of a bill, before it is a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Billed {
     /// Who issues it.
     pub legal_entity: String,
-    /// Whose it is.
+    /// The customer.
     pub customer_id: String,
     pub contract_id: String,
     /// The versions in effect, in order of time.
     pub contract_versions: Vec<ContractVersion>,
     /// The month.
     pub period: PeriodDocument,
-    /// What it is approved, due and dunned by.
+    /// The terms by which it is approved, due and dunned.
     pub terms: BillingTerms,
     /// The lines as rated.
     pub lines: Vec<Line>,
-    /// The offset in `commits`.
+    /// The cut.
     pub cut: u64,
     /// All blocks behind the lines that are listed one by one, in any order.
     pub blocks: Vec<EvidenceBlock>,
     /// The sealed days behind the lines, in any order.
     pub days: Vec<EvidenceDay>,
-    /// The heads at the cut, in any order.
+    /// The heads of the chains at the cut, in any order.
     pub chain_heads: Vec<ChainHead>,
 }
 
@@ -230,7 +231,7 @@ pub struct Draft {
     balance_changes: Option<u64>,
 }
 
-/// Why a bill is no invoice.
+/// Why a bill cannot become an invoice.
 #[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
 pub enum InvoiceError {
@@ -254,7 +255,8 @@ pub enum InvoiceError {
     },
 }
 
-/// The id of the invoice of a contract's period: the same whoever computes it, so that it exists once.
+/// The id of the invoice of a contract's period. Every computation gives the same id, so that the invoice exists
+/// once.
 ///
 /// # Errors
 /// [`InvoiceError::Canonical`] never happens for text; it is passed on all the same.
@@ -350,15 +352,15 @@ impl Draft {
         Ok(Self { invoice, balance_changes: None })
     }
 
-    /// The same draft, computed on what was left of grants and deposits after so many changes
-    /// ([`crate::State::balance_changes`]): it is refused where there were others since.
+    /// The same draft, computed after this many changes of grants and deposits ([`crate::State::balance_changes`]):
+    /// it is refused if there were more changes since.
     #[must_use]
     pub fn on_balances(mut self, changes: u64) -> Self {
         self.balance_changes = Some(changes);
         self
     }
 
-    /// The close of its period, at its cut, with nothing missing.
+    /// The close of its period, at its cut, complete.
     #[must_use]
     pub fn closing(&self) -> PeriodClosed {
         PeriodClosed {
@@ -380,7 +382,7 @@ impl Draft {
         &self.invoice
     }
 
-    /// The same draft as it is issued at an instant: it falls due by its terms.
+    /// The same draft as issued at an instant, with its due date by its terms.
     #[must_use]
     pub fn issued_at(mut self, issued_us: i64) -> Self {
         self.invoice.dates = Some(self.invoice.terms.dates(issued_us));
@@ -408,8 +410,8 @@ impl Invoice {
         self.dates.as_ref().map_or(self.period.end_us, |dates| dates.issued_us)
     }
 
-    /// The same document without the inputs that its lines list, which are most of its bytes: who shows many
-    /// invoices does not hold them. The lines still say how many there are, and their digests.
+    /// The same document without the inputs that its lines list, which are most of its bytes, for those who show many
+    /// invoices. The lines keep the number of inputs and their digest.
     #[must_use]
     pub fn without_inputs(mut self) -> Self {
         for line in &mut self.lines {
@@ -418,7 +420,7 @@ impl Invoice {
         self
     }
 
-    /// The digest of the charged part as the document holds it: whoever has an invoice can check it.
+    /// The digest of the charged part as the document holds it: every holder of an invoice can check it.
     ///
     /// # Errors
     /// [`InvoiceError::Canonical`] where a number in it has no canonical form.

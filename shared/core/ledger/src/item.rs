@@ -1,4 +1,4 @@
-//! What is owed: an issued invoice, or something from before this ledger, with all that happened to it.
+//! Open items: an issued invoice, or something from before this ledger, with all that happened to it.
 
 use std::collections::BTreeMap;
 
@@ -17,13 +17,13 @@ pub struct Item {
     pub number: String,
     /// Who issued it.
     pub legal_entity: String,
-    /// Whose it is.
+    /// The customer.
     pub customer_id: String,
     /// The contract; empty for what was taken over.
     pub contract_id: String,
     /// The month; empty for what was taken over.
     pub period: String,
-    /// When it was issued, UTC microseconds; the end of the period where the record does not say.
+    /// When it was issued, UTC microseconds; the end of the period where the record does not state it.
     pub issued_us: i64,
     /// When it is due, where that is known.
     pub due_us: Option<i64>,
@@ -41,11 +41,11 @@ pub struct Item {
     pub overdue_us: Option<i64>,
     /// Voided by a credit note of the whole.
     pub voided: bool,
-    /// Whether what was open was given up.
+    /// Whether what was open was written off.
     pub written_off: bool,
     /// The numbers of its notes, in order.
     pub notes: Vec<String>,
-    /// Whether it reached its customer; `None` where nobody tried.
+    /// Whether it reached its customer; `None` where no delivery was tried.
     pub delivered: Option<bool>,
     /// Up to when late fees were charged, and what they came to exactly.
     pub fees: BTreeMap<String, FeeBalance>,
@@ -60,7 +60,7 @@ pub struct Balance {
     pub noted_minor: i128,
     /// What payments settled.
     pub paid_minor: i128,
-    /// What was given up.
+    /// What was written off.
     pub written_off_minor: i128,
 }
 
@@ -69,11 +69,11 @@ pub struct Balance {
 pub struct LineBalance {
     /// The component's kind.
     pub kind: String,
-    /// In words.
+    /// The text for people.
     pub description: String,
     /// The quantity as it was last computed.
     pub quantity: String,
-    /// Of what.
+    /// The unit.
     pub unit: String,
     /// What the line was last computed as, by the invoice or an adjustment.
     pub computed_minor: i128,
@@ -94,7 +94,7 @@ pub struct FeeBalance {
     pub charged_minor: i128,
 }
 
-/// Where an invoice stands.
+/// The state of an invoice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InvoiceState {
     /// Issued, and nothing paid yet.
@@ -103,10 +103,10 @@ pub enum InvoiceState {
     PartiallyPaid,
     /// Nothing is open.
     Paid,
-    /// Something is open after its time.
+    /// Something is open after its due date.
     Overdue,
     Void,
-    /// What was open was given up.
+    /// What was open was written off.
     WrittenOff,
 }
 
@@ -125,7 +125,7 @@ impl InvoiceState {
 }
 
 impl Balance {
-    /// What is open; negative where the customer has too little to owe.
+    /// What is open; negative where the customer paid or was credited too much.
     #[must_use]
     pub fn open_minor(&self) -> i128 {
         self.billed_minor + self.noted_minor - self.paid_minor - self.written_off_minor
@@ -159,7 +159,7 @@ impl Item {
         self.balances.values().any(|balance| balance.open_minor() > 0)
     }
 
-    /// Where it stands.
+    /// Its state.
     #[must_use]
     pub fn state(&self) -> InvoiceState {
         if self.voided {

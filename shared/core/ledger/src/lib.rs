@@ -2,19 +2,19 @@
 //!
 //! - [`canonical`]: RFC 8785 JSON, the one form in which anything is hashed or stored.
 //! - [`struct@Hash`]: SHA-256, shown as lower-case hex.
-//! - [`LedgerRecord`] and [`Chain`]: a record names the winning record before it; of all records that
-//!   name the same one, the lowest offset wins. A stale writer cannot fork history.
+//! - [`LedgerRecord`] and [`Chain`]: a record carries the hash of the winning record before it; of all records with
+//!   the same predecessor, the lowest offset wins. A stale writer cannot fork history.
 //! - [`Draft`] and [`Invoice`]: the document, with the digest of what is charged and the digest of
 //!   what it was computed from.
-//! - [`InvoiceHistory`]: an issued invoice, its notes and where it stands, folded by whoever reads a few invoices
-//!   and not the whole ledger. [`State`] folds the same effects.
-//! - Reviews, notes, payments, overdue invoices, disputes and what was taken over, each a module with its
-//!   events, what may be decided, and what it does.
-//! - [`postings()`]: double entry, from every event alone; [`Statement`]: what a customer owes, and how old it is.
+//! - [`InvoiceHistory`]: an issued invoice, its notes and its state, for readers who need a few invoices and not the
+//!   whole ledger. [`State`] applies the same effects.
+//! - Reviews, notes, payments, overdue invoices, disputes and what was taken over, each a module with its events, the
+//!   decisions about them, and their effects.
+//! - [`postings()`]: double entry, from every event alone; [`Statement`]: what a customer owes, and for how long.
 //! - [`decide`] and [`evolve`]: plain functions from state and command to events, and from state and
 //!   event to state.
 //!
-//! No I/O, clock, randomness or float: who reads the log and asks for the time is the biller.
+//! No I/O, clock, randomness or float: the biller reads the log and the clock.
 #![deny(clippy::float_arithmetic)]
 
 mod amounts;

@@ -1,7 +1,7 @@
-//! Credit and debit notes: an issued invoice never changes, its notes do what is to be done.
+//! Credit and debit notes: an issued invoice never changes; notes correct it.
 //!
-//! A note names the invoice and the lines that it corrects, says for each what stood and what stands
-//! now, and has a number of its own in the issuer's gapless series of credit or of debit notes.
+//! A note carries the invoice and the lines that it corrects, the amounts that stood before and stand after it, and a
+//! number of its own in the issuer's gapless series of credit or of debit notes.
 
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +25,7 @@ pub struct Note {
     pub number: String,
     /// Who issues it.
     pub legal_entity: String,
-    /// Whose it is.
+    /// The issuer.
     pub customer_id: String,
     /// The invoice that it corrects.
     pub invoice_id: String,
@@ -35,10 +35,10 @@ pub struct Note {
     pub reason: NoteReason,
     /// What it corrects.
     pub lines: Vec<NoteLine>,
-    /// The sums of the lines, one per currency, sorted; negative where credited. Lines of mined bitcoin, which
-    /// are owed to the customer, have the other sign.
+    /// The sums of the lines, one per currency, sorted; negative where credited. Lines of mined bitcoin, which the
+    /// operator owes to the customer, have the other sign.
     pub totals: Vec<Total>,
-    /// Parts of payments that the credit set free, to be allocated or refunded.
+    /// Parts of payments that the credit frees, to be allocated or refunded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub released: Vec<Release>,
     /// When it was issued, UTC microseconds.
@@ -49,9 +49,9 @@ pub struct Note {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum NoteReason {
-    /// The closed period, computed again in its own terms at a newer cut.
+    /// The closed period, computed again by its own contract at a newer cut.
     Adjustment {
-        /// The offset in `commits` up to which events are billed now.
+        /// The new cut, before which events are billed.
         cut: u64,
         /// The digest of the whole bill as computed.
         bill_digest: Hash,
@@ -61,7 +61,7 @@ pub enum NoteReason {
     /// A dispute was accepted; the note resolves it.
     Dispute {
         dispute_id: String,
-        /// The issuer's words.
+        /// The issuer's text.
         text: String,
     },
     /// The whole invoice is void. Its number is never used again.
@@ -69,7 +69,7 @@ pub enum NoteReason {
         /// Why.
         text: String,
     },
-    /// Decided by somebody.
+    /// Decided by a person.
     ByHand {
         /// The issuer's own reference, used once.
         reference: String,
@@ -96,11 +96,11 @@ pub struct NoteLine {
     pub line_id: String,
     /// The component's kind.
     pub kind: String,
-    /// In words.
+    /// The text for people.
     pub description: String,
-    /// The quantity now; as it was where the quantity is not in question.
+    /// The quantity now; unchanged where the note does not concern it.
     pub quantity: String,
-    /// Of what.
+    /// Its unit.
     pub unit: String,
     /// What stood before, with all earlier notes.
     pub before_minor: Minor,
@@ -127,11 +127,11 @@ pub struct Release {
     pub currency: String,
 }
 
-/// A note that somebody decided on.
+/// A note that a person decided on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoteByHand {
     pub invoice_id: String,
-    /// The issuer's own reference: the same reference asked for again does nothing.
+    /// The issuer's own reference: a second note with the same reference changes nothing.
     pub reference: String,
     /// Why.
     pub text: String,
@@ -148,7 +148,7 @@ pub struct LineAmount {
     pub amount: Amount,
 }
 
-/// What is remembered of a note; the document itself is in the log.
+/// What the state keeps of a note; the document itself is in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssuedNote {
     pub note_id: String,

@@ -13,7 +13,7 @@ use crate::state::State;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OpeningKind {
-    /// A sum without its invoices; negative where the customer has something to its credit.
+    /// A balance without its invoices; negative for a credit of the customer.
     Balance,
     /// An invoice of an earlier system, under its own number.
     Invoice,
@@ -29,7 +29,7 @@ pub struct OpeningRecorded {
     pub kind: OpeningKind,
     /// The earlier number or another reference, used once.
     pub reference: String,
-    /// Whose books.
+    /// The legal entity that it is owed to.
     pub legal_entity: String,
     pub customer_id: String,
     /// What is open, one per currency, sorted.

@@ -1,7 +1,7 @@
-//! Money that comes in, what it settles, and money that goes back.
+//! Payments, what they settle, and refunds.
 //!
-//! What a payment has left after its allocations is kept as the customer's balance: it can be allocated
-//! later or refunded. A payment is named by the issuer's reference (a bank's, a transaction's), used once.
+//! The rest of a payment after its allocations is kept as the customer's balance: it can be allocated later or
+//! refunded. A payment is identified by the issuer's reference (a bank's, a transaction's), used once.
 
 use std::collections::BTreeMap;
 
@@ -44,7 +44,7 @@ pub struct PaymentReceived {
     pub allocations: Vec<Allocation>,
 }
 
-/// What a payment has left settles invoices.
+/// The rest of a payment settles invoices.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PaymentAllocated {
@@ -74,7 +74,7 @@ pub struct PaymentReversed {
     pub at_us: i64,
 }
 
-/// Money went back out of what a payment has left.
+/// A refund out of the rest of a payment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RefundPaid {
@@ -83,7 +83,7 @@ pub struct RefundPaid {
     /// The issuer's reference, used once.
     pub reference: String,
     pub payment_id: String,
-    /// Who gets it.
+    /// Who receives it.
     pub customer_id: String,
     /// How much.
     pub amount: Amount,
@@ -91,7 +91,7 @@ pub struct RefundPaid {
     pub at_us: i64,
 }
 
-/// What is remembered of a payment.
+/// What the state keeps of a payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payment {
     pub payment_id: String,
@@ -106,13 +106,13 @@ pub struct Payment {
     pub received_us: i64,
     /// What it settles, by invoice, in minor units.
     pub allocated: BTreeMap<String, i128>,
-    /// What went back.
+    /// What was refunded.
     pub refunded_minor: i128,
     /// Whether it bounced.
     pub reversed: bool,
 }
 
-/// What a payment is to settle.
+/// What a payment settles.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settle {
     /// These, in this order.
@@ -123,10 +123,10 @@ pub enum Settle {
     Nothing,
 }
 
-/// A payment as it is asked to be recorded.
+/// A payment to be recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PaymentRequest {
-    /// The issuer's reference: the same payment asked for again does nothing.
+    /// The issuer's reference: a second payment with the same reference changes nothing.
     pub reference: String,
     /// Who received it.
     pub legal_entity: String,
@@ -140,7 +140,7 @@ pub struct PaymentRequest {
 }
 
 impl Payment {
-    /// What it has left, in minor units.
+    /// Its rest, in minor units.
     #[must_use]
     pub fn left_minor(&self) -> i128 {
         if self.reversed {
@@ -186,7 +186,7 @@ impl State {
         Ok(payment)
     }
 
-    /// Adds to what a payment settles of an invoice; what the invoice has of it is an effect on its item.
+    /// Adds to what a payment settles of an invoice; the open item changes by an effect.
     pub(crate) fn move_allocation(&mut self, payment_id: &str, invoice_id: &str, minor: i128) {
         let Some(payment) = self.payments.get_mut(payment_id) else { return };
         let allocated = payment.allocated.entry(invoice_id.to_owned()).or_default();
@@ -269,7 +269,7 @@ impl State {
         self.check_allocations(owner, (&event.payment_id, &event.amount), &event.allocations)
     }
 
-    /// `from` is the payment and what it has left.
+    /// `from` is the payment and its rest.
     fn check_allocations(
         &self,
         owner: (&str, &str),

@@ -1,4 +1,4 @@
-//! Double entry: what every event of the ledger puts into which account.
+//! Double entry: the postings of every event.
 //!
 //! The postings follow from the event alone, and in each currency they sum to zero: debits equal
 //! credits, always.
@@ -15,7 +15,7 @@ use crate::payment::{Allocation, PaymentReceived};
 pub enum Account {
     /// What customers owe.
     Receivable,
-    /// What customers paid and nothing settles yet.
+    /// What customers paid and is not allocated yet.
     CustomerBalance,
     /// Money that came in.
     Cash,
@@ -27,13 +27,13 @@ pub enum Account {
     CustomerDeposits,
     /// Credit that customers paid before they used it.
     PrepaidLiability,
-    /// What was charged and will not be paid.
+    /// What was charged and written off.
     BadDebt,
-    /// Bitcoin that customers' work earned, as it lies with the operator.
+    /// Bitcoin that customers' work earned, held by the operator.
     MinedBitcoin,
-    /// The same, owed to the customers.
+    /// The same bitcoin, owed to the customers.
     MinedBitcoinPayable,
-    /// Between the currencies of a settlement in bitcoin.
+    /// Clearing between the currencies of a settlement in bitcoin.
     SettlementClearing,
     /// What was taken over from before this ledger.
     OpeningBalances,
@@ -126,7 +126,7 @@ impl Book<'_> {
 
     fn invoice(&mut self, invoice: &Invoice) {
         for line in &invoice.lines {
-            // Texts that are no amount do not pass the ledger's check of the invoice.
+            // The ledger's check of the invoice refuses texts that are no amounts.
             let minor = minor_of(&line.amount_minor).unwrap_or(0);
             self.line(&line.kind, &invoice.invoice_id, minor, &line.currency);
         }

@@ -13,7 +13,7 @@ pub const RECORD_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The form of records written by this crate.
 const FORM: u32 = 1;
 
-/// A record: what was decided, by whom and why, after which record.
+/// A record: an event, with who decided it and why, and the record before it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LedgerRecord {
@@ -66,7 +66,7 @@ pub enum RecordError {
     OutOfOrder {
         /// The offset given.
         offset: u64,
-        /// The lowest that would be right.
+        /// The lowest offset that may follow.
         next: u64,
     },
 }

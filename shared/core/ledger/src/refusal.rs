@@ -13,7 +13,7 @@ pub enum Refusal {
         contract_id: String,
         /// The month.
         period: String,
-        /// The cut that stands.
+        /// The cut of the close.
         cut: u64,
     },
     /// The period is open.
@@ -24,7 +24,7 @@ pub enum Refusal {
         /// The month.
         period: String,
     },
-    /// The draft was computed otherwise than the period was closed.
+    /// The draft differs from the close of its period.
     #[code("WB-5342")]
     #[error(
         "the draft for period {period} of contract {contract_id} was computed at cut {draft_cut} over other \
@@ -39,7 +39,7 @@ pub enum Refusal {
         /// The close's cut.
         cut: u64,
     },
-    /// It exists.
+    /// The invoice is issued already.
     #[code("WB-5343")]
     #[error("invoice {invoice_id} is already issued as {number}; an issued invoice never changes")]
     AlreadyIssued { invoice_id: String, number: String },
@@ -51,19 +51,19 @@ pub enum Refusal {
         what: &'static str,
         id: String,
     },
-    /// A step that does not follow from where the thing stands.
+    /// A step that the present state of the thing does not allow.
     #[code("WB-5345")]
     #[error("{what} {id} is {state}; this step needs it to be {needed}")]
     WrongState {
         /// What it is, such as `invoice`.
         what: &'static str,
         id: String,
-        /// Where it stands.
+        /// Its state.
         state: &'static str,
-        /// Where it would have to stand.
+        /// The state that the step needs.
         needed: &'static str,
     },
-    /// Somebody acts twice where two persons are needed.
+    /// One person acts twice where two persons are needed.
     #[code("WB-5346")]
     #[error("{by} has already {did} invoice {invoice_id}; somebody else must approve it")]
     SamePerson {
@@ -73,7 +73,7 @@ pub enum Refusal {
         /// What they did.
         did: &'static str,
     },
-    /// An amount that cannot be.
+    /// An impossible amount.
     #[code("WB-5347")]
     #[error("{what} is {amount} {currency}; it must be {right}")]
     Amount {
@@ -81,7 +81,7 @@ pub enum Refusal {
         what: &'static str,
         amount: String,
         currency: String,
-        /// What would be right.
+        /// What is allowed.
         right: &'static str,
     },
     /// More would be credited than was billed.
@@ -95,7 +95,7 @@ pub enum Refusal {
         line_id: String,
         /// What stands.
         billed: String,
-        /// What was to be credited.
+        /// The credit that was asked for.
         credit: String,
         currency: String,
     },
@@ -109,33 +109,33 @@ pub enum Refusal {
         invoice_id: String,
         /// The cut of the draft.
         cut: u64,
-        /// The cut that was reached.
+        /// The cut of the last adjustment.
         adjusted_cut: u64,
     },
-    /// A reference that names something else already.
+    /// A reference that is used already for something else.
     #[code("WB-5351")]
     #[error(
-        "reference {reference} of {legal_entity} already names {id}, which says something else; a reference \
+        "reference {reference} of {legal_entity} is already used for {id} with other content; a reference \
          is used once"
     )]
     ReferenceReused {
-        /// The issuer's books.
+        /// The issuer.
         legal_entity: String,
         reference: String,
-        /// What it names.
+        /// What the reference is used for.
         id: String,
     },
-    /// The same was recorded before: nothing is left to be done.
+    /// The same was recorded before: nothing is left to do.
     #[code("WB-5352")]
     #[error("{id} is already recorded with the same content; nothing is left to be done")]
     AlreadyRecorded { id: String },
-    /// More would be allocated or paid out than there is.
+    /// More would be allocated or paid out than is left.
     #[code("WB-5353")]
     #[error("{wanted} {currency} are more than the {left} that {id} has left; give at most that")]
     OverAllocated {
         /// The payment or invoice.
         id: String,
-        /// What was wanted.
+        /// The amount asked for.
         wanted: String,
         left: String,
         currency: String,
@@ -148,13 +148,13 @@ pub enum Refusal {
     OtherOwner {
         /// The invoice.
         id: String,
-        /// Whose it is.
+        /// The invoice's customer and issuer.
         owner: String,
-        /// Whose the payment is.
+        /// The payment's customer and issuer.
         other: String,
     },
     #[code("WB-5355")]
-    #[error("invoice {invoice_id} has no line {line_id} in {currency}; name one of its lines")]
+    #[error("invoice {invoice_id} has no line {line_id} in {currency}; give one of its lines")]
     NoSuchLine { invoice_id: String, line_id: String, currency: String },
     /// Nothing is due.
     #[code("WB-5356")]
@@ -177,7 +177,7 @@ pub enum Refusal {
         /// The most.
         max: usize,
     },
-    /// Another bill of the contract has not come to its end.
+    /// Another bill of the contract is not finished.
     #[code("WB-5359")]
     #[error(
         "period {period} of contract {contract_id} draws on grants or deposits, and so does its draft of \
@@ -189,10 +189,10 @@ pub enum Refusal {
         period: String,
         /// The month of the other one.
         other_period: String,
-        /// Where the other one stands.
+        /// The state of the other one.
         state: &'static str,
     },
-    /// What it was computed on has changed.
+    /// The balances that it was computed on have changed.
     #[code("WB-5360")]
     #[error(
         "what is left of grants or deposits of contract {contract_id} changed while its bill of {period} was \
@@ -207,7 +207,7 @@ pub enum Refusal {
     #[code("WB-5358")]
     #[error("{id} does not follow from the ledger: {detail}; let it be decided again")]
     DoesNotFollow {
-        /// What it is of.
+        /// The thing the event is about.
         id: String,
         /// What does not fit.
         detail: String,
@@ -226,12 +226,12 @@ const TEXT_BYTES_MAX: usize = 2_000;
 /// The longest name, reference or id, in bytes.
 const NAME_BYTES_MAX: usize = 200;
 
-/// That a text was given and is not too long.
+/// Checks that a text was given and is not too long.
 pub(crate) fn check_text(what: &'static str, text: &str) -> Result<(), Refusal> {
     check_length(what, text, TEXT_BYTES_MAX)
 }
 
-/// That a name was given and is not too long.
+/// Checks that a name was given and is not too long.
 pub(crate) fn check_name(what: &'static str, text: &str) -> Result<(), Refusal> {
     check_length(what, text, NAME_BYTES_MAX)
 }

@@ -1,4 +1,4 @@
-//! From draft to number: made, submitted, approved by others than who submitted it, issued.
+//! The review of a draft: drafted, submitted, approved by another person than the one who submitted it, issued.
 //!
 //! ```text
 //! draft made -> in review -> approved -> issued
@@ -29,7 +29,7 @@ pub struct DraftMade {
     pub at_us: i64,
 }
 
-/// A step of a person.
+/// A step that a person took.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReviewStep {
@@ -41,7 +41,7 @@ pub struct ReviewStep {
     pub at_us: i64,
 }
 
-/// A step that did not succeed.
+/// An issuing that failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StepFailed {
@@ -61,20 +61,20 @@ pub struct StepFailed {
 pub struct InvoiceDelivered {
     pub invoice_id: String,
     pub customer_id: String,
-    /// By what, such as `email` or `webhook`.
+    /// The means, such as `email` or `webhook`.
     pub channel: String,
     /// When, UTC microseconds.
     pub at_us: i64,
 }
 
-/// Where a draft stands.
+/// The state of a draft.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// Made.
     Draft,
     /// Submitted.
     InReview,
-    /// Enough have approved.
+    /// Approved by as many as its terms require.
     Approved,
     /// Issuing failed and can be tried again.
     IssueFailed,
@@ -100,7 +100,7 @@ impl Stage {
 pub struct Review {
     /// The document; its terms say how many must approve it.
     pub draft: Invoice,
-    /// Where it stands.
+    /// Its state.
     pub stage: Stage,
     /// Who submitted it.
     pub submitted_by: Option<String>,
@@ -108,7 +108,7 @@ pub struct Review {
     pub approved_by: BTreeSet<String>,
 }
 
-/// A person's step as it is asked for.
+/// A person's step to be recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     pub invoice_id: String,
@@ -120,7 +120,7 @@ pub struct Step {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StepKind {
-    /// Give it to those who approve.
+    /// Submit it for approval.
     Submit,
     Approve,
     /// Send it back.
@@ -152,7 +152,8 @@ impl State {
     pub(crate) fn decide_draft(&self, draft: &Draft, at_us: i64) -> Result<Vec<Event>, Refusal> {
         let made = DraftMade { draft: draft.document().clone(), at_us };
         self.check_draft(&made)?;
-        // A later cut than the close's is that of what was rejected; late data has its draft from an adjustment.
+        // A cut after the close's is that of a draft made after a rejection. Late data gets its draft from an
+        // adjustment.
         self.check_follows_close(&made.draft, self.review(&made.draft.invoice_id).is_some())?;
         self.check_drawing(draft)?;
         Ok(vec![Event::DraftMade(Box::new(made))])
@@ -165,7 +166,7 @@ impl State {
             return Err(Refusal::AlreadyIssued { invoice_id, number });
         }
         let cut = match self.review(&draft.invoice_id) {
-            // Corrected facts lie after the cut that the rejected draft was computed at.
+            // The corrected facts lie after the cut of the rejected draft.
             Some(review) if review.stage == Stage::Rejected => review.draft.evidence.cut.saturating_add(1),
             Some(review) if review.draft == *draft => {
                 return Err(Refusal::AlreadyRecorded { id: draft.invoice_id.clone() });
@@ -273,7 +274,7 @@ impl State {
         }
     }
 
-    /// The number of an approved draft, and its dates by the terms that it was approved with.
+    /// The number of an approved draft, and its dates by the terms under which it was approved.
     pub(crate) fn decide_issue_approved(
         &self,
         invoice_id: &str,

@@ -1,4 +1,4 @@
-//! What the ledger's events add up to, and what may be decided next.
+//! The state of the ledger, and the decisions that follow from it.
 
 use std::collections::BTreeMap;
 
@@ -16,11 +16,11 @@ use crate::refusal::Refusal;
 use crate::review::{Review, StepKind};
 use crate::statement::Booked;
 
-/// The shortest prefix of an invoice number.
+/// The shortest prefix of an invoice number, in characters.
 const PREFIX_CHARS_MIN: usize = 3;
 
-/// The ledger so far: closed periods, drafts in review, everything that is owed and paid, disputes, and
-/// the next numbers.
+/// The state of the ledger: closed periods, drafts in review, everything that is owed and paid, disputes, and the
+/// next numbers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct State {
     closed: BTreeMap<(String, String), PeriodClosed>,
@@ -36,7 +36,7 @@ pub struct State {
     /// By issuer and reference.
     pub(crate) notes_by_reference: BTreeMap<(String, String), String>,
     pub(crate) disputes: BTreeMap<String, Dispute>,
-    /// By customer, what statements are made of.
+    /// By customer, the entries of its statements.
     pub(crate) booked: BTreeMap<String, Vec<Booked>>,
     /// By customer, how often what is left of grants and deposits changed.
     pub(crate) balance_changes: BTreeMap<String, u64>,
@@ -52,7 +52,7 @@ pub(crate) enum Series {
     Debit,
 }
 
-/// What is remembered of an issued invoice; the document itself is in the log.
+/// What the state keeps of an issued invoice; the document itself is in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssuedInvoice {
     pub number: String,
@@ -106,7 +106,7 @@ impl State {
         self.notes.values()
     }
 
-    /// Where an invoice stands, from its draft on.
+    /// The state of an invoice, from its draft on.
     #[must_use]
     pub fn state_of(&self, invoice_id: &str) -> Option<&'static str> {
         match self.item(invoice_id) {
@@ -139,8 +139,8 @@ impl State {
 
     /// The next number of a legal entity: its prefix and a gapless count from 1.
     ///
-    /// The prefix is the shortest beginning of the entity's letters and digits, three or more, that
-    /// no other entity has. It is fixed by the entity's first invoice.
+    /// The prefix is the shortest beginning of the entity's letters and digits, at least three long, that no other
+    /// entity has. The entity's first invoice fixes it.
     pub(crate) fn next_number(&self, legal_entity: &str) -> String {
         self.next_in(Series::Invoice, legal_entity)
     }
@@ -161,7 +161,7 @@ impl State {
             .map_or_else(|| self.counted_prefix(&letters), str::to_owned)
     }
 
-    /// For entities whose letters are too few or all taken: the letters and the first free count.
+    /// For entities with too few letters, or whose prefixes are all taken: the letters and the first free count.
     fn counted_prefix(&self, letters: &str) -> String {
         let mut count = self.prefixes.len();
         loop {
@@ -174,10 +174,10 @@ impl State {
     }
 }
 
-/// What a command comes to in a state: events to append, or why not.
+/// The events that a command appends in this state, or why it is refused.
 ///
 /// # Errors
-/// [`Refusal`], which leaves the state as it is.
+/// [`Refusal`]; the state stays as it is.
 pub fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Refusal> {
     match command {
         Command::ClosePeriod(close) => decide_close(state, close),
@@ -260,7 +260,7 @@ fn decide_issue(state: &State, draft: &Draft) -> Result<Vec<Event>, Refusal> {
 }
 
 impl State {
-    /// That a document is of a closed period; of the close's cut, or of a later one where that is right.
+    /// Checks that a document is of a closed period, and of its close's cut, or of a later one where that is allowed.
     pub(crate) fn check_follows_close(&self, document: &Invoice, later: bool) -> Result<(), Refusal> {
         let (contract_id, period) = (document.contract_id.clone(), document.period.text.clone());
         let Some(close) = self.closed(&contract_id, &period) else {
@@ -273,7 +273,7 @@ impl State {
     }
 }
 
-/// That every line's amount is within the bound under which no sum overflows.
+/// Checks that every line's amount is within the bound under which no sum overflows.
 pub(crate) fn check_amounts(document: &Invoice) -> Result<(), Refusal> {
     match document.lines.iter().find(|line| minor_of(&line.amount_minor).is_none()) {
         None => Ok(()),
@@ -326,7 +326,7 @@ impl State {
             Event::InvoiceApproved(step) => self.check_step(StepKind::Approve, step),
             Event::InvoiceRejected(step) => self.check_step(StepKind::Reject, step),
             Event::IssueFailed(failed) => self.check_issue_failed(failed),
-            // With messages of its own.
+            // These checks have messages of their own.
             Event::InvoiceIssued(_) => Ok(()),
             Event::InvoiceDelivered(delivered) => self.item_of(&delivered.invoice_id).map(|_| ()),
             Event::DeliveryFailed(failed) => self.item_of(&failed.invoice_id).map(|_| ()),
@@ -363,7 +363,7 @@ impl State {
             Event::InvoiceRejected(step) => self.apply_step(StepKind::Reject, step),
             Event::IssueFailed(failed) => self.apply_issue_failed(failed),
             Event::InvoiceIssued(invoice) => self.apply_issued(invoice),
-            // What they do to their items is all that they do.
+            // They only change their items.
             Event::InvoiceDelivered(_)
             | Event::DeliveryFailed(_)
             | Event::InvoiceOverdue(_)
@@ -406,7 +406,7 @@ fn check_issued(state: &State, invoice: &Invoice) -> Result<(), Inconsistent> {
     if state.issued.contains_key(&invoice.invoice_id) {
         return refuse(format!("invoice {} is issued twice", invoice.invoice_id));
     }
-    // A later cut is that of late data for a period that had nothing at its close, or of a second draft.
+    // A later cut is that of late data for a period without usage at its close, or of a second draft.
     if state.check_follows_close(invoice, true).is_err() {
         return refuse(format!("invoice {} does not follow from a close of its period", invoice.invoice_id));
     }

@@ -1,4 +1,4 @@
-//! The statement of account of a customer: what was booked, what is open, and how old it is.
+//! The statement of account of a customer: entries, open amounts, and their age.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::state::State;
 /// Days of an ageing bucket, in microseconds.
 const THIRTY_DAYS_US: i64 = 30 * 86_400 * 1_000_000;
 
-/// Something booked for a customer, with what it did to what the customer owes.
+/// An entry of a customer, with its effect on what the customer owes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Booked {
     at_us: i64,
@@ -33,9 +33,9 @@ pub struct Statement {
     pub at_us: i64,
     /// What was booked, in order of time and of the ledger.
     pub entries: Vec<StatementEntry>,
-    /// What invoices have open.
+    /// What is open on invoices.
     pub receivable_minor: Minor,
-    /// What was paid and settles nothing yet.
+    /// What was paid and is not allocated yet.
     pub unallocated_minor: Minor,
     /// What the customer owes in all: receivable less unallocated.
     pub balance_minor: Minor,
@@ -69,7 +69,7 @@ pub struct StatementEntry {
 /// What is receivable by how long it is overdue, in minor units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Ageing {
-    /// Not yet due, or due at no known instant.
+    /// Not yet due, or without a due date.
     pub current_minor: Minor,
     /// Up to 30 days over.
     pub days_1_30_minor: Minor,
@@ -114,7 +114,7 @@ impl Ageing {
 }
 
 impl State {
-    /// Books an event for the statements. Called before the event is applied to the rest.
+    /// Adds the entries of an event. Called before the event is applied to the rest of the state.
     pub(crate) fn book(&mut self, event: &Event) {
         let Some((at_us, document)) = dated(event) else { return };
         for posting in postings(event) {
@@ -144,7 +144,7 @@ impl State {
         by_currency
             .into_iter()
             .map(|(currency, mut booked)| {
-                // Stable: what happened at one instant stays in the order of the ledger.
+                // A stable sort: entries of one instant stay in the order of the ledger.
                 booked.sort_by_key(|entry| entry.at_us);
                 self.statement(customer_id, currency, at_us, &booked)
             })
@@ -197,7 +197,7 @@ impl State {
     }
 }
 
-/// What each item has open, without those that have nothing.
+/// What each item has open; items without open amounts are left out.
 fn open_by_item<'a>(booked: &[&'a Booked]) -> Vec<(&'a str, i128)> {
     let mut open: BTreeMap<&str, i128> = BTreeMap::new();
     for entry in booked.iter().filter(|entry| entry.account == Account::Receivable) {
@@ -230,12 +230,12 @@ fn entries(currency: &str, booked: &[&Booked]) -> Vec<StatementEntry> {
             balance_minor: Minor(balance),
         });
     }
-    // Allocations move between a payment and an invoice: they change nothing of what is owed.
+    // An allocation moves an amount between a payment and an invoice and does not change what is owed.
     entries.retain(|entry| entry.amount_minor.0 != 0);
     entries
 }
 
-/// The instant and the document of an event that books something.
+/// The instant and the document of an event with postings.
 fn dated(event: &Event) -> Option<(i64, String)> {
     Some(match event {
         Event::InvoiceIssued(invoice) => (invoice.issued_us(), invoice.number.clone()),

@@ -1,15 +1,15 @@
-//! The terms that a bill is approved, due and dunned by.
+//! The terms by which a bill is approved, due and dunned.
 
 use serde::{Deserialize, Serialize};
 use wb_units::time::DAY_US;
 
 use crate::invoice::InvoiceDates;
 
-/// What held when a bill was computed: its contract's terms, and the operator's where the contract says nothing.
+/// The terms when a bill was computed: its contract's, and the operator's where the contract has none.
 ///
-/// They stand in the draft and in the invoice, so that what is decided later follows from the ledger alone. No digest
-/// covers them: they say how and when the bill is settled, not what is charged. Those that a contract states are
-/// covered by the digest of its version all the same.
+/// They stand in the draft and in the invoice, so that later decisions follow from the ledger alone. No digest covers
+/// them, because they do not change what is charged. Terms that a contract states are also covered by the digest of
+/// its version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BillingTerms {
@@ -17,7 +17,7 @@ pub struct BillingTerms {
     pub approvals: u32,
     /// Days from issue until it is due.
     pub payment_terms_days: u32,
-    /// How much of what should have come must be known for a close, in parts per million; 0 asks for nothing.
+    /// How much of what should be known must be, for a close, in parts per million; 0 requires nothing.
     pub completeness_ppm: u32,
     /// The late fee: parts per million of what is open, per month of 30 days; 0 charges none.
     pub late_fee_ppm: u32,

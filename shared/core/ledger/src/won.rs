@@ -1,4 +1,4 @@
-//! A winning record as it is filed: with its place in the chain, whose it is, and about which invoice.
+//! A winning record as it is stored: with its place in the chain, its customer and its invoice.
 
 use crate::hash::Hash;
 
@@ -11,7 +11,7 @@ pub struct WonRecord {
     pub predecessor: Hash,
     /// The kind of event.
     pub kind: String,
-    /// Whose it is.
+    /// The customer.
     pub customer_id: String,
     /// The invoice that it is about; empty where it is about none.
     pub invoice_id: String,

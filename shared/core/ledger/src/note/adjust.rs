@@ -1,12 +1,12 @@
-//! A closed period computed again: what it comes to now, beside what was billed.
+//! Adjustments: a closed period computed again, against what was billed.
 //!
 //! ```text
 //! target of a line = max(computed + by hand, min(0, computed))
 //! amount           = target - what stands
 //! ```
 //!
-//! What a person credited stays credited; late data is billed on top of it, and no line falls under
-//! nothing because something was credited twice.
+//! What a person credited stays credited; late data is billed on top of it. No line falls below zero because
+//! something was credited twice.
 
 use std::collections::BTreeMap;
 
@@ -21,13 +21,14 @@ use crate::review::DraftMade;
 use crate::state::{Series, State};
 
 impl State {
-    /// Nothing, at most one note each way, or where no invoice was issued, that or the draft that its terms ask for.
+    /// No event, or at most one note in each direction; where no invoice was issued, the invoice, or the draft that
+    /// its terms require.
     pub(crate) fn decide_adjust(&self, draft: &Draft, at_us: i64) -> Result<Vec<Event>, Refusal> {
         let document = draft.document();
         self.check_follows_close(document, true)?;
         let Some(item) = self.item(&document.invoice_id) else {
             if self.review(&document.invoice_id).is_some() || draft.is_empty() {
-                // What lies in review is drafted again there; what has no usage needs no invoice.
+                // A bill in review is drafted again in its review; a period without usage needs no invoice.
                 return Ok(Vec::new());
             }
             if document.terms.approvals > 0 {
@@ -53,7 +54,7 @@ impl State {
             bill_digest: document.bill_digest,
             evidence_digest: document.evidence_digest,
         };
-        // One note at a time: the second is decided again on the state that the first leaves.
+        // One note at a time: the second is decided on the state after the first.
         for (series, changes) in [(Series::Credit, down), (Series::Debit, up)] {
             if !changes.is_empty() {
                 return Ok(vec![self.note_of(item, series, reason(), changes, at_us)?]);
@@ -63,7 +64,7 @@ impl State {
     }
 }
 
-/// Lines that stand at something else than they should.
+/// Lines whose amount must change.
 fn differences(item: &Item, document: &Invoice) -> Result<Vec<Change>, Refusal> {
     let mut computed: BTreeMap<(String, String), (i128, LineBalance)> = BTreeMap::new();
     for line in &document.lines {
@@ -78,7 +79,7 @@ fn differences(item: &Item, document: &Invoice) -> Result<Vec<Change>, Refusal> 
         };
         computed.insert((line.id.clone(), line.currency.clone()), (minor, known));
     }
-    // A line that is no longer computed comes to nothing; fees are not of the contract.
+    // A line that is no longer computed comes to zero; fees are not lines of the contract.
     for (key, line) in item.lines.iter().filter(|(_, line)| line.kind != crate::dunning::FEE_KIND) {
         computed
             .entry(key.clone())
@@ -104,7 +105,7 @@ fn differences(item: &Item, document: &Invoice) -> Result<Vec<Change>, Refusal> 
     Ok(changes)
 }
 
-/// Each currency goes the way of its sum, so that there is at most one note each way.
+/// Each currency goes with the direction of its sum, so that there is at most one note in each direction.
 fn by_direction(changes: Vec<Change>) -> (Vec<Change>, Vec<Change>) {
     let mut sums: BTreeMap<String, i128> = BTreeMap::new();
     for change in &changes {

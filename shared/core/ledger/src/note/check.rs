@@ -1,4 +1,4 @@
-//! What a note in the log must satisfy, and what it does to its invoice.
+//! The checks of a note in the log, and its effect on its invoice.
 
 use crate::amounts::totals;
 use crate::event::Event;
@@ -20,7 +20,7 @@ impl State {
             && note.customer_id == item.customer_id
             && note.invoice_number == item.number;
         if !same {
-            return wrong("it names another issuer, customer or number than its invoice".to_owned());
+            return wrong("it has another issuer, customer or number than its invoice".to_owned());
         }
         let sums = note.lines.iter().map(|line| (line.currency.clone(), line.amount_minor.0));
         if totals(sums) != note.totals {
@@ -33,7 +33,7 @@ impl State {
                 return wrong(format!("line {} stands at {stands}", line.line_id));
             }
             if note.lines[..index].iter().any(|l| l.line_id == line.line_id && l.currency == line.currency) {
-                return wrong(format!("line {} is named twice", line.line_id));
+                return wrong(format!("line {} stands there twice", line.line_id));
             }
             let credits_beyond = line.computed_minor.is_none() && stands >= 0 && line.after_minor.0 < 0;
             if credits_beyond {
@@ -41,7 +41,7 @@ impl State {
             }
         }
         if self.releases(item, &note.lines) != note.released {
-            return wrong("it does not set free what payments settled too much".to_owned());
+            return wrong("it does not free what payments settled too much".to_owned());
         }
         match &note.reason {
             NoteReason::Adjustment { cut, .. } if *cut < item.cut => {

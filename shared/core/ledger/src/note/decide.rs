@@ -1,4 +1,4 @@
-//! Which notes follow from what is asked for.
+//! Which notes follow from a command.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +10,12 @@ use crate::note::{Note, NoteByHand, NoteLine, NoteReason, Release};
 use crate::refusal::{Refusal, check_name, check_text};
 use crate::state::{Series, State};
 
-/// What a note says of one line.
+/// The change of one line.
 pub(crate) struct Change {
     pub(crate) line_id: String,
     pub(crate) currency: String,
     pub(crate) amount_minor: i128,
-    /// The line as it stands; of a new line, what it is to be.
+    /// The line as it stands; for a new line, as it will be.
     pub(crate) line: LineBalance,
     pub(crate) computed_minor: Option<i128>,
 }
@@ -36,14 +36,14 @@ impl Change {
         }
     }
 
-    /// What the customer owes more by it.
+    /// What the customer owes more because of it.
     pub(crate) fn effect_minor(&self) -> i128 {
         if is_receivable(&self.line.kind) { self.amount_minor } else { -self.amount_minor }
     }
 }
 
 impl State {
-    /// The note of some changes, with its number and what it sets free.
+    /// The note of some changes, with its number and the parts of payments that it frees.
     pub(crate) fn note_of(
         &self,
         item: &Item,
@@ -135,7 +135,7 @@ impl State {
             if changes.iter().any(|c| c.line_id == wanted.line_id && c.currency == wanted.amount.currency) {
                 return Err(Refusal::mismatch(
                     &asked.invoice_id,
-                    format!("line {} is named twice", wanted.line_id),
+                    format!("line {} stands there twice", wanted.line_id),
                 ));
             }
             changes.push(Change {
@@ -176,7 +176,7 @@ impl State {
         Ok(vec![self.note_of(item, Series::Credit, reason, changes, at_us)?])
     }
 
-    /// An issued invoice that is neither void nor given up.
+    /// An issued invoice that is neither void nor written off.
     pub(crate) fn standing_item(&self, invoice_id: &str) -> Result<&Item, Refusal> {
         let item = self.item_of(invoice_id)?;
         if !item.voided && !item.written_off {
@@ -199,10 +199,10 @@ pub(crate) fn line_of<'a>(item: &'a Item, line_id: &str, currency: &str) -> Resu
     })
 }
 
-/// That a decision takes no line beyond nothing.
+/// Checks that a decision takes no line beyond zero.
 pub(crate) fn check_not_over(item: &Item, change: &Change) -> Result<(), Refusal> {
     let (before, after) = (change.line.billed_minor, change.line.billed_minor + change.amount_minor);
-    // Towards zero and not beyond it; away from zero is a further charge or a larger credit line.
+    // To zero and not beyond it; away from zero it is a further charge or a larger credit line.
     let beyond = (before > 0 && after < 0) || (before < 0 && after > 0) || before == 0 && after < 0;
     if !beyond {
         return Ok(());
@@ -216,7 +216,7 @@ pub(crate) fn check_not_over(item: &Item, change: &Change) -> Result<(), Refusal
     })
 }
 
-/// The series of changes by decision, which all go one way.
+/// The note type of changes by decision, which all go in one direction.
 fn direction(changes: &[Change]) -> Result<Series, Refusal> {
     let up = changes.iter().filter(|change| change.effect_minor() > 0).count();
     match (up, changes.len()) {

@@ -1,4 +1,4 @@
-//! One story with every kind of event: its figures, its stored forms, and what is refused on the way.
+//! One story with every kind of event: its figures, its stored forms, and its refused commands.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,5 +1,5 @@
-//! Random histories of commands: whatever is asked for in whatever order, debits equal credits, what
-//! customers owe is what their statements and their invoices say, and numbers have no gaps.
+//! Random histories of commands: in any order of commands debits equal credits, what customers owe is what their
+//! statements and invoices say, and numbers have no gaps.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -23,7 +23,7 @@ use wb_units::Currency;
 const CONTRACTS: [(&str, &str); 3] =
     [("lab-1", "satoshi-lab"), ("lab-2", "satoshi-lab"), ("desk-1", "hal-desk")];
 
-/// One thing that somebody asks for, in small numbers.
+/// A command with small numbers.
 #[derive(Debug, Clone)]
 struct Asked {
     what: u8,
@@ -222,7 +222,7 @@ proptest! {
             *trial.entry(posting.currency.clone()).or_default() += posting.amount_minor;
         }
         prop_assert!(trial.values().all(|sum| *sum == 0));
-        // Whoever reads the log again finds the same.
+        // A second reader of the log finds the same.
         let mut again = wb_ledger::State::default();
         for event in &books.events {
             again.apply(event).unwrap();
@@ -230,8 +230,8 @@ proptest! {
         prop_assert_eq!(again, books.state);
     }
 
-    /// Asked for twice, nothing doubles: the second is refused or comes to nothing. Steps of different
-    /// persons and charges of further time are not the same thing asked for twice.
+    /// A repeated command does not double anything: the second is refused or has no effect. Steps of different
+    /// persons, and charges for further time, are not repeats.
     #[test]
     fn nothing_doubles(history in prop::collection::vec(asked(), 1..60)) {
         let mut books = Books::default();
@@ -252,7 +252,8 @@ proptest! {
     }
 }
 
-/// What a state would refuse never wins; a reader of a few invoices has no state, and takes no harm either.
+/// A record that a state would refuse never wins. A reader of a few invoices has no state, and must not be misled by
+/// one.
 #[test]
 fn an_invoice_is_not_changed_by_what_is_anothers() {
     let mut books = Books::default();
@@ -275,7 +276,7 @@ fn an_invoice_is_not_changed_by_what_is_anothers() {
     assert_eq!(fold(&[Event::PaymentReceived(of_another)]), untouched);
     assert_eq!(fold(&[Event::PaymentReceived(for_another)]), untouched);
     assert_ne!(fold(&[Event::PaymentReceived(paid.clone())]), untouched);
-    // Words for amounts that are none are refused, where the whole ledger would have refused the invoice.
+    // Texts that are no amounts are refused, as the whole ledger would have refused the invoice.
     let mut beyond = (**invoice).clone();
     beyond.lines[0].amount_minor = "+100".to_owned();
     let error = InvoiceHistory::fold(vec![beyond], &books.events).unwrap_err();

@@ -219,7 +219,7 @@ fn an_invoice_is_issued_once_after_its_close_and_numbers_have_no_gaps() {
     let id = invoice_id("genesis-hosting", "lab-1", "2009-01").unwrap();
     assert!(refusal.to_string().contains(&id) && refusal.to_string().contains("GEN-000001"), "{refusal}");
 
-    // A second entity with the same first letters gets a longer prefix; each counts for itself.
+    // A second entity with the same first letters gets a longer prefix; each has its own count.
     let (state, second) = issue(state, billed("lab-2", "genesis-hosting", 1));
     let (state, other) = issue(state, billed("lab-3", "generators", 1));
     let (state, third) = issue(state, billed("lab-4", "genesis-hosting", 1));

@@ -133,7 +133,7 @@ impl Books {
     }
 }
 
-/// Who folds the invoices alone finds each as the whole ledger's state has it, whichever are left out.
+/// A reader of the invoices alone finds each in the state of the whole ledger, whichever events are left out.
 pub(crate) fn check_histories(books: &Books) {
     let issued = books.events.iter().filter_map(|event| match event {
         Event::InvoiceIssued(invoice) => Some((**invoice).clone()),
