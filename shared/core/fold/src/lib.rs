@@ -213,7 +213,7 @@ impl Entry<'_> {
         Outcome::rejected(refusal.reason())
     }
 
-    /// Looks the event up by its source, key and sequence; `Err` is the outcome of a repeat or a conflict.
+    /// Looks the event up by its source, epoch, key and sequence; `Err` is the outcome of a repeat or a conflict.
     pub(crate) fn admit(&self, state: &mut State, tables: &mut Tables) -> Result<(), Outcome> {
         match state.admit(self.event) {
             state::Admission::New => Ok(()),

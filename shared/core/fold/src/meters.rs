@@ -1,4 +1,4 @@
-//! Samples, register readings and spans: each counted once by its source, key and sequence, and kept raw.
+//! Samples, register readings and spans: each counted once by its source, epoch, key and sequence, and kept raw.
 //! Differences, uptime and overlaps depend on order in time and are computed later.
 
 use wb_events::identity::event_id;

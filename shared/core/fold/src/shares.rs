@@ -33,7 +33,7 @@ pub(crate) fn fold(
     })
 }
 
-/// A share without a header has no proof; its identity is its source, key and sequence.
+/// A share without a header has no proof; its identity is its source, epoch, key and sequence.
 fn refused(
     state: &mut State,
     tables: &mut Tables,

@@ -19,7 +19,7 @@ pub const TIP_RETENTION_US: i64 = 8 * 86_400 * 1_000_000;
 /// How many tips keep their proofs in memory: the newest, and the one before it for late shares.
 pub const LIVE_TIPS: usize = 2;
 
-/// Whether an event came before, by its source, key and sequence.
+/// Whether an event came before, by its source, epoch, key and sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
     /// Never seen.
@@ -161,7 +161,7 @@ impl State {
         Ok(())
     }
 
-    /// Looks an event up by its source, key and sequence, and remembers it if it is new.
+    /// Looks an event up by its source, epoch, key and sequence, and remembers it if it is new.
     pub fn admit(&mut self, event: &Event) -> Admission {
         let key = (event.source.clone(), event.source_epoch, event.key.clone());
         let window = self.windows.entry(key).or_default();

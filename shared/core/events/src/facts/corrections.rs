@@ -12,7 +12,7 @@ pub const METER_RATIO: &str = "meter_ratio";
 /// The longest name and the longest reason of a correction, in bytes.
 pub const WORDS_BYTES_MAX: usize = 1_024;
 
-/// An event by its source, key and sequence.
+/// An event by its source, epoch, key and sequence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CountedEvent {
@@ -35,7 +35,7 @@ pub struct Void {
     /// The event's id, 32 hex digits; for a share with a header, the id of its proof.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_id: Option<String>,
-    /// Or the event by its source, key and sequence.
+    /// Or the event by its source, epoch, key and sequence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<CountedEvent>,
     /// Who voids it.
