@@ -1,8 +1,8 @@
-//! What a bill needs of one machine, from the record of it: energy by the best witness of every instant,
-//! time by what the machine did in it, what was curtailed, and how complete all that is.
+//! What a bill needs of one machine: energy by the best witness of every instant, time by status, curtailed energy,
+//! and completeness.
 //!
-//! Everything is cut at the settlement grid by rules that do not depend on the period asked for: a period
-//! split at any boundary of the grid adds up to the whole, to the last unit.
+//! Everything is cut at the settlement grid by rules that do not depend on the period asked for: a period split at
+//! any boundary of the grid adds up exactly to the whole.
 
 mod energy;
 mod time;
@@ -17,8 +17,8 @@ use crate::gpu::allocation::Allocation;
 use crate::report::machine::{Record, Rules, Sample, holdings, witnesses};
 use crate::uptime::{Poll, Windows};
 
-/// The meters, counters and estimates of a machine's energy. `windows` matter only to the nameplate,
-/// which counts the time in which the machine ran.
+/// The meters, counters and estimates of a machine's energy. Only the nameplate uses `windows`: it counts the time in
+/// which the machine ran.
 #[must_use]
 pub fn meters(record: &Record, windows: &Windows, rules: &Rules, period: Interval) -> Vec<Meter> {
     let polls = polls(record);
@@ -33,7 +33,7 @@ pub fn meters(record: &Record, windows: &Windows, rules: &Rules, period: Interva
                 .find(|register| register.witness == witness && register.meter_id == meter_id)
                 .map(|register| register.readings.as_slice())
                 .unwrap_or_default();
-            // What nobody read is no meter; the estimates are none where they say nothing.
+            // A meter without readings is left out, and so is an estimate without pieces.
             if !readings.is_empty() || !pieces.is_empty() {
                 found.push(Meter::new(meter_id, witness, pieces, readings));
             }
@@ -42,14 +42,14 @@ pub fn meters(record: &Record, windows: &Windows, rules: &Rules, period: Interva
     found
 }
 
-/// The allocations of a GPU node that hold together, and why others do not.
+/// The allocations of a GPU node that are consistent, and the refused ones with their reasons.
 #[must_use]
 pub fn allocations(record: &Record, period: Interval) -> (Vec<Allocation>, Vec<String>) {
     let held = holdings::allocations(record, period);
     (held.accepted, held.refused)
 }
 
-/// Witnesses by their stored names, in that order; names that are none are left out.
+/// Witnesses by their stored names, in that order; unknown names are left out.
 #[must_use]
 pub fn order_of(names: &[&str]) -> Vec<Witness> {
     names.iter().filter_map(|name| Witness::of_name(name)).collect()
@@ -65,7 +65,7 @@ fn polls(record: &Record) -> Vec<Poll> {
     record.samples.iter().map(poll).collect()
 }
 
-/// The settlement intervals that a time has part of: each one's start, and the part.
+/// The settlement intervals that overlap a time: each one's start, and the overlap.
 pub(crate) fn by_slot(interval: Interval) -> impl Iterator<Item = (Micros, Interval)> {
     let mut from_us = interval.start_us;
     std::iter::from_fn(move || {
@@ -82,15 +82,15 @@ pub(crate) fn by_slot(interval: Interval) -> impl Iterator<Item = (Micros, Inter
     })
 }
 
-/// How much of what should have come has come, for the time of one or several machines; adds exactly.
+/// Completeness of the time of one or several machines; adds exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Coverage {
     /// Settlement intervals of machines for which something should be known.
     pub expected: u64,
-    /// Of them, those for which a sample or reading speaks.
+    /// Of them, those with a sample or reading.
     pub received: u64,
-    /// Of the others, those whose energy is known from a register that went on through a gap: the amount
-    /// is exact, its timing an estimate.
+    /// Of the others, those whose energy follows from a register that went on through a gap: the amount is exact, its
+    /// timing an estimate.
     pub estimated: u64,
     /// Machine time in microseconds of which nothing is known.
     pub unknown_us: u64,
@@ -101,7 +101,7 @@ pub struct Coverage {
 }
 
 impl Coverage {
-    /// Adds another machine's or time's.
+    /// Adds the figures of another machine or time.
     pub fn add(&mut self, other: &Self) {
         self.expected = self.expected.saturating_add(other.expected);
         self.received = self.received.saturating_add(other.received);
@@ -111,13 +111,13 @@ impl Coverage {
         self.estimated_mwh = self.estimated_mwh.saturating_add(other.estimated_mwh);
     }
 
-    /// How much of what was expected is known, received or estimated, in parts per million; all of it where
-    /// nothing was expected.
+    /// How much of what was expected is known, received or estimated, in parts per million; all of it where nothing
+    /// was expected.
     #[must_use]
     pub fn known_ppm(&self) -> u32 {
         let known = self.received.saturating_add(self.estimated).min(self.expected);
         let ppm = crate::ratio::ppm(u128::from(known), u128::from(self.expected)).unwrap_or(1_000_000);
-        // Rounded, but never up to a whole that is not there.
+        // Rounded, but never up to the whole while something is missing.
         let ppm = if known < self.expected { ppm.min(999_999) } else { ppm };
         u32::try_from(ppm).unwrap_or(1_000_000)
     }

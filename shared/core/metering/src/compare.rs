@@ -1,8 +1,8 @@
-//! Witnesses beside each other: hashrate proven, claimed and paid; energy by witness; GPU time
-//! allocated, scheduled and utilised.
+//! Comparisons of witnesses: hashrate proven, claimed and paid; energy by witness; GPU time allocated, scheduled and
+//! utilised.
 //!
-//! Each pair has its difference, the difference that chance and the instruments' class alone would
-//! give, and a flag where it is beyond that. Nothing is picked and nothing is corrected here.
+//! Each pair has its difference, the difference that chance and the instruments' class alone would give, and a flag
+//! where it is larger. Nothing is chosen or corrected here.
 //!
 //! Proven work is a sum of shares that arrive by chance: its relative standard deviation is
 //! sqrt(sum d^2) / sum d. A pool that pays for shares adds none of its own; one that pays for
@@ -12,8 +12,7 @@ use crate::energy::witness::Witness;
 use crate::miner::Reading;
 use crate::ratio::{ONE_PPM, difference_ppm, ppm};
 
-/// How many standard deviations are still taken for chance, in thousandths: 3.29 leaves one false
-/// flag in a thousand pairs.
+/// How many standard deviations count as chance, in thousandths: 3.29 gives one false flag in a thousand pairs.
 pub const CHANCE_SIGMAS_MILLI: u64 = 3_290;
 
 /// A pair of witnesses of one quantity.
@@ -21,11 +20,11 @@ pub const CHANCE_SIGMAS_MILLI: u64 = 3_290;
 pub struct Pair {
     /// The first witness.
     pub left_commit: &'static str,
-    /// What it says.
+    /// Its value.
     pub left: u128,
-    /// The second, which the difference is measured by.
+    /// The second, by which the difference is divided.
     pub right_commit: &'static str,
-    /// What it says.
+    /// Its value.
     pub right: u128,
     /// Left less right, in parts per million of right; `None` where right is zero and left is not.
     pub difference_ppm: Option<i64>,
@@ -34,7 +33,7 @@ pub struct Pair {
     /// Standard deviations of chance that the difference amounts to, in thousandths; `None` where
     /// chance has no part in it.
     pub z_milli: Option<i64>,
-    /// Whether it is beyond what is expected.
+    /// Whether it is larger than expected.
     pub is_beyond: bool,
 }
 
@@ -43,7 +42,7 @@ pub struct Pair {
 struct Expected {
     /// Relative standard deviation by chance, parts per million.
     sigma_ppm: u64,
-    /// What the instruments may be off, parts per million.
+    /// The error of the instruments, parts per million.
     class_ppm: u64,
 }
 
@@ -64,8 +63,7 @@ fn pair(left: (&'static str, u128), right: (&'static str, u128), expected: Expec
     }
 }
 
-/// Sums over accepted shares, in one unit of difficulty: what the chance in proven work follows
-/// from.
+/// Sums over accepted shares, in one unit of difficulty. The chance in proven work follows from them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ShareSums {
     /// Sum of the shares' difficulty.
@@ -75,8 +73,8 @@ pub struct ShareSums {
 }
 
 impl ShareSums {
-    /// Relative standard deviation of the work, in parts per million, rounded up. Without shares
-    /// nothing is known: all of it.
+    /// Relative standard deviation of the work, in parts per million, rounded up; all of it where there are no
+    /// shares.
     #[must_use]
     pub fn sigma_ppm(&self) -> u64 {
         if self.difficulty == 0 {
@@ -97,13 +95,13 @@ pub struct Hashrates {
     pub shares: ShareSums,
     /// Claimed by the firmware: its rate over the time it covered.
     pub claimed: Option<u128>,
-    /// What the pool's payment stands for.
+    /// The hashes that the pool's payment stands for.
     pub paid: Option<u128>,
     /// Blocks that the pool found, where it pays for blocks.
     pub pool_blocks: Option<u64>,
-    /// What a firmware's own rate may be off, in parts per million.
+    /// The error of a firmware's own rate, in parts per million.
     pub firmware_class_ppm: u64,
-    /// What fees and rounding may take from a payment, in parts per million.
+    /// What fees and rounding take from a payment at most, in parts per million.
     pub payment_class_ppm: u64,
 }
 
@@ -138,10 +136,9 @@ pub fn hashrate(of: &Hashrates) -> Vec<Pair> {
     pairs
 }
 
-/// A machine's own average since its start against the rate that its accepted shares stand for:
-/// difficulty x 2^48 / 65535 / uptime. Both are the machine's words, but a firmware that inflates
-/// its rate cannot inflate what a pool accepted. The chance is that of as many shares of one
-/// difficulty; `None` where the answers lack one of the figures.
+/// A machine's own average since its start against the rate that its accepted shares stand for: difficulty x 2^48 /
+/// 65535 / uptime. The machine reports both, but a firmware that inflates its rate cannot inflate what a pool
+/// accepted. The chance is that of as many shares of one difficulty; `None` where a figure is missing.
 #[must_use]
 pub fn own_claim(reading: &Reading, firmware_class_ppm: u64) -> Option<Pair> {
     let by_shares = reading.share_hashrate_hs()?;
@@ -152,8 +149,8 @@ pub fn own_claim(reading: &Reading, firmware_class_ppm: u64) -> Option<Pair> {
     Some(pair(("claimed", claimed), ("shares", by_shares), expected))
 }
 
-/// What a witness of energy may be off, in parts per million: a class 0.5 meter, a PDU of 1 %,
-/// firmware of 5 %, a nameplate of 10 %.
+/// The error of a witness of energy, in parts per million: a class 0.5 meter, a PDU of 1 %, firmware of 5 %, a
+/// nameplate of 10 %.
 #[must_use]
 pub fn energy_class_ppm(witness: Witness) -> u64 {
     match witness {
@@ -187,33 +184,32 @@ pub struct GpuTime {
     pub allocated: u128,
     /// Scheduled, by another scheduler's or the orchestrator's own count.
     pub scheduled: Option<u128>,
-    /// The same for the time in which the GPUs spoke.
+    /// The same for the time with GPU samples.
     pub sampled: Option<SampledGpuTime>,
-    /// What the times of two schedulers may differ by, in parts per million.
+    /// The most by which the times of two schedulers differ, in parts per million.
     pub scheduler_class_ppm: u64,
-    /// What the mean of samples may be off, in parts per million.
+    /// The error of the mean of samples, in parts per million.
     pub sampling_class_ppm: u64,
 }
 
-/// GPU time of the time in which the GPUs spoke, in microseconds x parts of a GPU.
+/// GPU time of the time with GPU samples, in microseconds x parts of a GPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SampledGpuTime {
-    /// Utilised, by the GPUs' own words.
+    /// Utilised, by the GPUs' own samples.
     pub utilised: u128,
     /// Allocated.
     pub allocated: u128,
     /// Scheduled.
     pub scheduled: Option<u128>,
-    /// GPU time of the settlement intervals in which an allocation began or ended, that it does not hold: a
-    /// mean over the interval may stand for that, too.
+    /// GPU time of the settlement intervals in which an allocation began or ended, outside the allocation: a mean
+    /// over the interval may include it.
     pub at_edges: u128,
 }
 
 impl std::ops::Add for GpuTime {
     type Output = Self;
 
-    /// The sum of two nodes or sites; what a scheduler or sample says of one alone stays. The classes are
-    /// the larger ones.
+    /// The sum of two nodes or sites; what only one of them has stays as it is. The classes are the larger ones.
     fn add(self, other: Self) -> Self {
         Self {
             allocated: self.allocated + other.allocated,
@@ -230,7 +226,7 @@ impl std::ops::Add for GpuTime {
     }
 }
 
-/// What is known of both added up, else what is known of one.
+/// The sum where both are known, else the known one.
 fn known<T>(left: Option<T>, right: Option<T>, add: impl Fn(T, T) -> T) -> Option<T> {
     match (left, right) {
         (Some(left), Some(right)) => Some(add(left, right)),
@@ -238,8 +234,8 @@ fn known<T>(left: Option<T>, right: Option<T>, add: impl Fn(T, T) -> T) -> Optio
     }
 }
 
-/// The pairs of GPU time. Utilised below allocated or scheduled is idle time, no contradiction; above
-/// it, somebody used a GPU that nobody holds.
+/// The pairs of GPU time. Utilised below allocated or scheduled is idle time, no contradiction; above it, a GPU was
+/// used that was not allocated.
 #[must_use]
 pub fn gpu(of: &GpuTime) -> Vec<Pair> {
     let allocated = ("allocated", of.allocated);
@@ -278,7 +274,7 @@ mod tests {
         for (count, expected) in [(1, ONE_PPM), (100, 100_001), (10_000, 10_001), (1_000_000, 1_001)] {
             assert_eq!(equal_shares(count).sigma_ppm(), expected, "{count} shares");
         }
-        // One large share among many small ones: the large one rules.
+        // One large share among many small ones decides.
         let mixed = ShareSums { difficulty: 2_000, difficulty_squared: 1_000 + 1_000_000 };
         assert!((500_000..501_000).contains(&mixed.sigma_ppm()), "{}", mixed.sigma_ppm());
         assert_eq!(ShareSums::default().sigma_ppm(), ONE_PPM);

@@ -1,8 +1,8 @@
-//! How much of what should have come has come, and what to do with what comes late.
+//! How much of what was expected came, and what happens to what comes late.
 //!
-//! A source promises a sample in each slot of its cadence while it is active. A slot is received
-//! where at least one sample lies in it: repeats add nothing. What is missing may still be known
-//! from a register that went on; such slots are estimated, and said to be.
+//! A source must send a sample in each slot of its cadence while it is active. A slot is received where at least one
+//! sample lies in it: repeats add nothing. A missing slot may still be known from a register that went on; such slots
+//! count as estimated.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,10 +10,10 @@ use wb_units::{Interval, Micros};
 
 use crate::ratio::ppm;
 
-/// What a source promises.
+/// What is expected of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Promise {
-    /// The length of a slot in microseconds; zero or less promises nothing.
+    /// The length of a slot in microseconds; nothing is expected where it is zero or less.
     pub every_us: i64,
     /// When the source is active, in order of time and not overlapping.
     pub active: Vec<Interval>,
@@ -30,14 +30,14 @@ pub struct Arrival {
     pub appended_at_us: Micros,
 }
 
-/// What became of a slot.
+/// The state of a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SlotState {
     /// A sample came in time.
     InTime,
     /// Samples came, all of them late.
     Late,
-    /// None came, and its quantity is known otherwise.
+    /// None came, and its quantity is known from another source.
     Estimated,
     /// None came.
     Missing,
@@ -57,15 +57,14 @@ pub struct Completeness {
 }
 
 impl Completeness {
-    /// Counts a source's slots in a period. A slot belongs to the period in which it begins.
-    /// `estimated` are the times whose quantity is known without samples, such as a register that
-    /// went on through a gap.
+    /// Counts a source's slots in a period. A slot belongs to the period in which it begins. `estimated` are the
+    /// times whose quantity is known without samples, such as a register that went on through a gap.
     #[must_use]
     pub fn of(promise: &Promise, arrivals: &[Arrival], estimated: &[Interval], period: Interval) -> Self {
         Self::of_slots(promise, arrivals, estimated, period, |_, _| {})
     }
 
-    /// [`Completeness::of`], telling each slot and what became of it, in order of time.
+    /// [`Completeness::of`], which also passes on each slot with its state, in order of time.
     #[must_use]
     pub fn of_slots(
         promise: &Promise,
@@ -119,28 +118,28 @@ impl Completeness {
         self.estimated = self.estimated.saturating_add(other.estimated);
     }
 
-    /// Received over expected, in parts per million; `None` where nothing was expected. Estimates
-    /// do not count: they are the doubt, not the evidence.
+    /// Received over expected, in parts per million; `None` where nothing was expected. Estimates do not count as
+    /// received.
     #[must_use]
     pub fn received_ppm(&self) -> Option<u64> {
         ppm(u128::from(self.received), u128::from(self.expected))
     }
 
-    /// Whether an invoice may rest on it, by its contract's threshold in parts per million.
+    /// Whether it is enough for an invoice, by its contract's threshold in parts per million.
     #[must_use]
     pub fn reaches(&self, threshold_ppm: u64) -> bool {
         self.received_ppm().is_none_or(|share| share >= threshold_ppm)
     }
 }
 
-/// How far a site's sources have come, all of them.
+/// Up to where events have come from all sources of a site.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Watermark {
-    /// Everything before it has come from every source that is not idle; `None` where all are.
+    /// Everything before it has come from every source that is not idle; `None` where all are idle.
     pub at_us: Option<Micros>,
-    /// Sources that hold it back, the ones at it.
+    /// The sources whose last event is at it.
     pub slowest: Vec<String>,
-    /// Sources that have said nothing for so long that they are not waited for.
+    /// Sources without events for so long that they are left out.
     pub idle: Vec<String>,
 }
 
@@ -159,7 +158,7 @@ pub fn watermark(last_event_us: &BTreeMap<String, Micros>, idle_us: i64) -> Wate
     Watermark { at_us, slowest: names(slowest), idle: names(idle) }
 }
 
-/// What a meter's contract says about events out of time.
+/// How a meter's contract treats late and early events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimePolicy {
     /// How far ahead of the log an event time may lie.
@@ -168,21 +167,21 @@ pub struct TimePolicy {
     pub late_max_us: i64,
 }
 
-/// What becomes of an event.
+/// How an event is treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Timing {
     /// It enters its own interval.
     Own,
-    /// Its period is closed: it becomes an adjustment on the next invoice.
+    /// Its period is closed: it becomes an adjustment.
     Adjustment,
-    /// It is older than the policy takes: quarantined, this many microseconds too late.
+    /// It is too old for the policy: quarantined, this many microseconds too late.
     TooLate(u64),
-    /// It lies further ahead than any clock error: quarantined, this many microseconds too far.
+    /// It lies too far ahead for a clock error: quarantined, this many microseconds too far.
     TooFarAhead(u64),
 }
 
-/// Judges an event by its two times and by when its period was closed. The verdict depends on
-/// nothing else, so it is the same at every reading of the log.
+/// Decides by an event's two times and by when its period was closed. It depends on nothing else, so every reading of
+/// the log gives the same.
 #[must_use]
 pub fn timing(arrival: Arrival, policy: &TimePolicy, closed_until_us: Option<Micros>) -> Timing {
     let ahead_us = arrival.event_time_us.saturating_sub(arrival.appended_at_us);

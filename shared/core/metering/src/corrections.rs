@@ -1,12 +1,12 @@
 //! Corrections: facts that void an event, or say that a meter counted with a wrong transformer ratio.
 //!
-//! A correction changes nothing that is recorded. It is a fact of its own, recorded later, that names what it
-//! corrects, with who and why, and is applied whenever quantities are computed at a cut that holds it. So a closed
-//! period, computed at the cut of its close, stays as it was; the same period at a later cut differs by the
-//! correction, and that difference is its adjustment.
+//! A correction changes nothing that is recorded. It is a later fact that refers to what it corrects, with who and
+//! why, and is applied whenever quantities are computed at a cut that holds it. So a closed period, computed at the
+//! cut of its close, stays as it was; the same period at a later cut differs by the correction, and that difference
+//! is its adjustment.
 //!
-//! - What a void names does not count. A void can itself be voided, and what it named counts again.
-//! - Only a later correction acts on an earlier one, so no two can void each other, whatever ids they name.
+//! - A voided event does not count. A void can itself be voided, and its event then counts again.
+//! - Only a later correction acts on an earlier one, so two corrections cannot void each other.
 //! - Of two ratios of one meter and instant the later recorded holds.
 
 mod ratio;
@@ -37,7 +37,7 @@ pub struct Recorded {
 pub struct VoidFact {
     /// Where it stands.
     pub recorded: Recorded,
-    /// Its own identity as an event: what another void names to take it back.
+    /// Its own identity as an event, by which another void takes it back.
     pub id: EventId,
     /// The event that it voids.
     pub voids: EventId,
@@ -68,14 +68,14 @@ pub struct Corrections {
 }
 
 impl Corrections {
-    /// Resolves facts, in any order and with any repeats. A ratio with a zero in it corrects nothing: ingest takes
-    /// none.
+    /// Resolves facts, in any order and with any repeats. A ratio with a zero in it corrects nothing; ingest refuses
+    /// such a fact.
     #[must_use]
     pub fn new(voids: &[VoidFact], ratios: &[RatioFact]) -> Self {
         let mut latest_first: Vec<&VoidFact> = voids.iter().collect();
         latest_first.sort_unstable_by(|left, right| right.cmp(left));
         latest_first.dedup();
-        // What is recorded later is decided first, so each void is judged by all that may act on it.
+        // The latest recorded first, so that each void is decided after all that may act on it.
         let mut voided = BTreeSet::new();
         for void in latest_first {
             if !voided.contains(&void.id) {
@@ -94,14 +94,14 @@ impl Corrections {
             ratio::lay_over(of_meter, correction);
         }
         by_meter.retain(|_, of_meter| {
-            // One that says "as it was" only ends what was said before it.
+            // A ratio that equals the used one only ends the correction before it.
             of_meter.retain(|correction| !correction.changes_nothing());
             !of_meter.is_empty()
         });
         Self { voided, by_meter }
     }
 
-    /// Whether an event counts no more.
+    /// Whether an event is voided.
     #[must_use]
     pub fn is_voided(&self, id: &EventId) -> bool {
         self.voided.contains(id)

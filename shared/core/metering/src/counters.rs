@@ -1,14 +1,12 @@
-//! Differences of the counters that a machine keeps: shares, work, energy.
+//! Differences of the counters of a machine: shares, work, energy.
 //!
-//! A counter belongs to one run of the firmware. It was reset where it fell, or where the time that
-//! the firmware counts (its uptime) and the wall clock disagree by more than a second: a counter
-//! can be back above its last value after a restart, and only the uptime tells. What a run counted
-//! before it was first seen is not known, so across a reset nothing is counted, never a negative
-//! and never the whole register.
+//! A counter belongs to one run of the firmware. It was reset where it fell, or where the firmware's uptime and the
+//! wall clock disagree by more than a second: a counter can be above its last value again after a restart, and only
+//! the uptime shows that. What a run counted before its first sample is not known, so across a reset nothing is
+//! counted, never a negative and never the whole register.
 //!
-//! Samples are taken in the order of (event time, id), whatever the order they came in. A sample
-//! that repeats uptime and value of the one before is stale: the collector read a cache, and it is
-//! no evidence that the machine ran.
+//! Samples are taken in the order of (event time, id), in whatever order they came. A sample that repeats uptime and
+//! value of the one before is stale: the collector read a cache, and the sample does not show that the machine ran.
 
 use wb_units::time::SECOND_US;
 use wb_units::{Interval, Micros};
@@ -24,7 +22,7 @@ pub struct CounterSample {
     pub at_us: Micros,
     /// The event's identity; orders samples of one instant.
     pub id: [u8; 16],
-    /// How long the firmware says it has run, in seconds; `None` where it does not say.
+    /// The firmware's uptime in seconds; `None` where it is not reported.
     pub uptime_s: Option<u64>,
     /// The counter.
     pub value: u64,
@@ -35,12 +33,12 @@ pub struct CounterSample {
 pub enum StepKind {
     /// The counter went on: this much was counted.
     Counted(u64),
-    /// The counter went on through a longer time than samples should be apart: the amount is
-    /// exact, when it fell in that time is not known.
+    /// The counter went on through a longer time than samples should be apart: the amount is exact, its timing is not
+    /// known.
     CountedOverGap(u64),
     /// The firmware restarted in between: what it counted there is not known.
     Reset,
-    /// The second sample only repeats the first: it says nothing about the time in between.
+    /// The second sample only repeats the first: nothing is known of the time in between.
     Stale,
 }
 
@@ -66,8 +64,8 @@ impl Step {
 
 /// The steps between a counter's samples, given in any order and with any repeats.
 ///
-/// `longest_us` is how far apart two samples may be before the time between them is a gap. A stale
-/// sample adds no step end: what was counted until the next living sample is one step.
+/// `longest_us` is how far apart two samples may be before the time between them is a gap. No step ends at a stale
+/// sample: what was counted until the next good sample is one step.
 #[must_use]
 pub fn steps(samples: &[CounterSample], longest_us: i64) -> Vec<Step> {
     let ordered = in_order(samples);
@@ -86,7 +84,7 @@ pub fn steps(samples: &[CounterSample], longest_us: i64) -> Vec<Step> {
         living = Some(sample);
         stale_until = None;
     }
-    // What trails is stale and has nothing after it that would count it.
+    // Stale samples at the end have no good sample after them.
     if let (Some(before), Some(end_us)) = (living, stale_until) {
         steps.push(Step { interval: Interval { start_us: before.at_us, end_us }, kind: StepKind::Stale });
     }
@@ -108,7 +106,7 @@ pub fn counted_in(steps: &[Step], period: Interval) -> u128 {
 /// Of an amount spread over an interval, what lies before an instant of it, rounded down.
 #[must_use]
 pub fn until(amount: u128, interval: &Interval, at_us: Micros) -> u128 {
-    // At either end there is nothing to divide; most calls are there.
+    // At both ends there is nothing to divide; most calls are there.
     if at_us >= interval.end_us && interval.start_us < interval.end_us {
         return amount;
     }

@@ -6,8 +6,8 @@
 //! the last unit.
 //!
 //! - [`sources`] makes pieces of energy from registers, counters, power and nameplates.
-//! - [`witness`] takes the best witness for every instant and keeps its name with the quantity.
-//! - [`reconcile`] holds a site's meters against its machines.
+//! - [`witness`] takes the best witness for every instant and keeps it with the quantity.
+//! - [`reconcile`] compares a site's meters with its machines.
 
 pub mod reconcile;
 pub mod sources;
@@ -51,24 +51,24 @@ pub struct Gap {
     pub reason: GapReason,
 }
 
-/// What a meter's readings say about a period.
+/// The energy of a period by a meter's readings.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EnergyFold {
     /// Energy in thousandths of a watt-hour.
     pub energy_mwh: u128,
     /// Readings inside the period at which the register had fallen.
     pub resets: u32,
-    /// Readings inside the period at an instant that already had one, with another register. The
-    /// one with the lowest id counts; a cumulative register loses nothing by that.
+    /// Readings inside the period at an instant that already had one, with another register. The one with the lowest
+    /// id counts; a running total loses nothing by that.
     pub conflicts: u32,
     /// Where the energy is not known, in order of time. Nothing is estimated there.
     pub gaps: Vec<Gap>,
-    /// The first reading the energy rests on; it may lie before the period.
+    /// The first reading that was used; it may lie before the period.
     pub first: Option<RegisterReading>,
-    /// The last reading the energy rests on; it may lie after the period.
+    /// The last reading that was used; it may lie after the period.
     pub last: Option<RegisterReading>,
-    /// The longest time between two readings the energy rests on. Where it exceeds a settlement
-    /// interval, the amount is exact and its timing is an estimate.
+    /// The longest time between two readings that were used. Where it exceeds a settlement interval, the amount is
+    /// exact and its timing is an estimate.
     pub longest_step_us: i64,
 }
 
@@ -159,8 +159,8 @@ fn energy_until(before: &RegisterReading, after: &RegisterReading, at_us: Micros
     whole * elapsed_us + rest * elapsed_us / step_us
 }
 
-/// [`energy_until`] as it would stand with the right ratio. It is taken of the whole register, so that it does not
-/// depend on which readings are at hand, and the readings in between are not rounded.
+/// [`energy_until`] with the right ratio. It is computed from the whole register, so that it does not depend on which
+/// readings are given, and the readings in between are not rounded.
 fn corrected_until(
     before: &RegisterReading,
     after: &RegisterReading,

@@ -1,7 +1,7 @@
 //! GPU time: spans of an allocation, split exactly at any boundary.
 //!
 //! - [`sacct`] reads Slurm's rows, [`rows`] lets a later row close an open one.
-//! - [`kubernetes`] reads what pods hold, [`dcgm`] what the GPUs themselves say, [`usage`] adds that up.
+//! - [`kubernetes`] reads what pods hold, [`dcgm`] the GPUs' own samples, [`usage`] adds them up.
 //! - [`allocation`] refuses a GPU that is held twice.
 
 pub mod allocation;
@@ -19,11 +19,11 @@ use wb_units::{Interval, Micros};
 pub struct Span {
     /// The scheduler's allocation (job) id.
     pub allocation_id: String,
-    /// Who pays.
+    /// The account that pays.
     pub account: String,
     /// The node whose GPUs are held.
     pub node_id: String,
-    /// How it ended, in the scheduler's word: `COMPLETED`, `NODE_FAIL`, `RUNNING`, ...
+    /// Its state in the scheduler's word: `COMPLETED`, `NODE_FAIL`, `RUNNING`, ...
     pub state: String,
     /// How many GPUs are held.
     pub gpus: u32,
@@ -36,7 +36,7 @@ pub struct Span {
 }
 
 impl Span {
-    /// The span as an allocation of whole GPUs, to be held against what else the node holds.
+    /// The span as an allocation of whole GPUs, to be checked against other allocations of the node.
     #[must_use]
     pub fn allocation(&self) -> allocation::Allocation {
         allocation::Allocation {
@@ -53,9 +53,9 @@ impl Span {
 
 /// GPU-seconds of a span inside an interval.
 ///
-/// An open span is held through the interval's end: end the interval where the records end.
-/// Each GPU's time from the span's start is rounded down to whole seconds at either end of the
-/// interval, so that adjoining intervals add up to exactly what the whole holds.
+/// An open span counts through the interval's end: end the interval where the records end. Each GPU's time from the
+/// span's start is rounded down to whole seconds at either end of the interval, so that adjoining intervals add up to
+/// exactly what the whole holds.
 #[must_use]
 pub fn gpu_seconds(span: &Span, interval: Interval) -> u128 {
     let end_us = span.end_us.unwrap_or(i64::MAX);

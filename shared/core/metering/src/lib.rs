@@ -1,16 +1,16 @@
-//! What machines, meters and schedulers say, read into exact quantities.
+//! Data of machines, meters and schedulers, read into exact quantities.
 //!
-//! - [`miner`] normalises the answers of a miner's own interface, whatever its firmware.
+//! - [`miner`] normalises the answers of a miner's own interface, for every known firmware.
 //! - [`counters`] takes differences of counters that are reset, repeated and interrupted.
 //! - [`energy`] turns registers, counters and power into energy, each amount with its witness.
-//! - [`uptime`] says what a machine did with its time.
+//! - [`uptime`] gives a machine's time by status.
 //! - [`gpu`] turns rows of schedulers and samples of exporters into spans and GPU time.
-//! - [`corrections`] says which events count no more, and which ratio of a meter was right.
-//! - [`completeness`] counts what should have come, and places what comes late.
-//! - [`compare`] holds witnesses of one quantity against each other.
+//! - [`corrections`] gives the voided events, and the right ratio of each meter.
+//! - [`completeness`] counts what should have come, and decides what happens to late events.
+//! - [`compare`] compares the witnesses of one quantity.
 //! - [`revenue`] and [`report`] are the figures of a site and a period.
 //!
-//! Everything is an integer with its unit in its name. What was not said is `None`, never zero.
+//! Everything is an integer with its unit in its name. A missing value is `None`, never zero.
 #![deny(clippy::float_arithmetic)]
 #![deny(missing_docs)]
 

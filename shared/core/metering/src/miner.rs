@@ -1,8 +1,7 @@
-//! Miner answers, normalised: one reading whatever the maker and firmware.
+//! Miner answers, normalised: one form of reading for every maker and firmware.
 //!
-//! The family is recognised from the answers themselves, never from what a sender claims. A
-//! quantity is read only where the answer gives it in a known unit: missing is `None`, not
-//! zero, and a sensor's "no value" is `None` too.
+//! The family is recognised from the answers themselves, never from what a sender states. A quantity is read only
+//! where the answer gives it in a known unit: missing is `None`, not zero, and a sensor's "no value" is `None` too.
 
 mod answer;
 mod antminer;
@@ -78,7 +77,7 @@ pub enum MinerError {
 /// recognises it. A field that is missing or malformed is no error: it is `None`.
 pub fn normalise(answers_json: &str) -> Result<Reading, MinerError> {
     let answers = Answers::parse(answers_json)?;
-    // LuxOS before Antminer: it runs on Antminers and names their type.
+    // LuxOS before Antminer: it runs on Antminers and its answers have their type.
     let recognised = luxos::read(&answers)
         .or_else(|| braiins::read(&answers))
         .or_else(|| epic::read(&answers))

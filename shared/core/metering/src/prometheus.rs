@@ -1,7 +1,7 @@
 //! The text format of Prometheus exporters, read into samples whose values stay text.
 //!
-//! Source: Prometheus text exposition format 0.0.4. What is read from elsewhere (remote write) is
-//! brought into the same [`Sample`] by its adapter, values as decimal text.
+//! Source: Prometheus text exposition format 0.0.4. The adapter of another source (remote write) makes the same
+//! [`Sample`], with values as decimal text.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// A label; `None` where it is missing or empty, which Prometheus takes for the same.
+    /// A label; `None` where it is missing or empty, which Prometheus treats alike.
     #[must_use]
     pub fn label(&self, name: &str) -> Option<&str> {
         self.labels.get(name).map(String::as_str).filter(|value| !value.is_empty())
@@ -59,11 +59,10 @@ pub enum ExpositionError {
     },
 }
 
-/// Reads an exposition. Comments are skipped; a timestamp behind a value is not read: the time of
-/// the scrape counts.
+/// Reads an exposition. Comments are skipped; a timestamp behind a value is ignored: the time of the scrape counts.
 ///
 /// # Errors
-/// [`ExpositionError`]. One broken line refuses the whole: half a scrape is a half-written file.
+/// [`ExpositionError`]. One broken line refuses the whole: it shows that the exposition is not complete.
 pub fn parse(text: &str) -> Result<Vec<Sample>, ExpositionError> {
     if text.len() > EXPOSITION_MAX_BYTES {
         return Err(ExpositionError::TooLarge { bytes: text.len() });

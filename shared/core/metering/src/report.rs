@@ -1,14 +1,13 @@
-//! The report of a site or fleet, in the terms that listed miners publish, from aggregates of a
-//! period.
+//! The report of a site or fleet, with the terms that listed miners publish, from aggregates of a period.
 //!
 //! Rates are work over time, never means of means: an average operating hashrate is all hashes of
 //! the period over its seconds. Money is in minor units of one currency at a scale the caller
 //! keeps. A figure that cannot be computed is `None`: a site without work has no cost per bitcoin.
 //!
-//! - [`machine`] makes figures of what is recorded of one machine, [`site`] adds those of a site up
-//!   and puts money and the site's own meters beside them.
-//! - [`sources`] counts what was expected and came, and how far a site has been heard of.
-//! - [`paid`] holds what pools paid against the work, and [`truth`] holds the witnesses against each other.
+//! - [`machine`] makes the figures of one machine; [`site`] adds up those of a site, with its money and its own
+//!   meters.
+//! - [`sources`] counts what was expected and came, and up to where events of a site have come.
+//! - [`paid`] compares pools' payments with the work, and [`truth`] the witnesses with each other.
 
 pub mod machine;
 pub mod mix;
@@ -35,8 +34,8 @@ const SAT_PER_BTC: u128 = 100_000_000;
 /// Microseconds in an hour.
 const HOUR_US: u128 = 3_600_000_000;
 
-/// What a period's machines, meters and money add up to. `None` is "not known": nothing was said of
-/// it, or not of all that it is about.
+/// The sums of a period's machines, meters and money. `None` means that a figure is not known, or not for all that it
+/// is about.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Aggregates {
     /// Machines that stood there.
@@ -47,7 +46,7 @@ pub struct Aggregates {
     pub expected_sat: u128,
     /// Hashes proven.
     pub hashes: u128,
-    /// Of them, those of machines that were nobody's at the time.
+    /// Of them, those of machines without an assignment at the time.
     pub suspense_hashes: u128,
     /// Nameplate hashrate of the machines at the site, times microseconds.
     pub deployed_hs_us: Option<u128>,
@@ -57,17 +56,17 @@ pub struct Aggregates {
     pub miners_nj: Option<u128>,
     /// Energy of the GPU nodes by their best witnesses, in nanojoules.
     pub gpus_nj: Option<u128>,
-    /// Energy of machines that were nobody's at the time, in nanojoules; part of the two above.
+    /// Energy of machines without an assignment at the time, in nanojoules; part of the two above.
     pub suspense_nj: u128,
-    /// Machine time that a witness of energy speaks for, in microseconds...
+    /// Machine time that a witness of energy covers, in microseconds...
     pub covered_us: u128,
     /// ...and all machine time.
     pub standing_us: u128,
     /// Energy by the site's meters, in nanojoules; `None` without such meters.
     pub site_nj: Option<u128>,
-    /// Energy that was drawn: by the site's meters where they spoke, else by the machines'.
+    /// Energy drawn: by the site's meters where they have data, else by the machines' witnesses.
     pub drawn_nj: Option<u128>,
-    /// Energy of the time in which the site's meters and its machines' witnesses both spoke.
+    /// Energy of the time with data from both the site's meters and its machines' witnesses.
     pub overlap: Option<Overlap>,
     /// Energy that was not used because of curtailment, in nanojoules.
     pub curtailed_nj: Option<u128>,
@@ -89,13 +88,13 @@ pub struct Aggregates {
     pub gpu_available: Option<u128>,
     /// GPU time that was allocated.
     pub gpu_sold: u128,
-    /// GPU time that was allocated on nodes that were nobody's at the time; part of the above.
+    /// GPU time that was allocated on nodes without an assignment at the time; part of the above.
     pub suspense_gpu: u128,
-    /// GPU time that was used, as far as samples speak...
+    /// GPU time that was used, as far as samples cover it...
     pub gpu_utilised: Option<u128>,
-    /// ...and the GPU time that they speak for.
+    /// ...and the GPU time that they cover.
     pub gpu_sampled: u128,
-    /// Faults of GPUs that began; `None` where no GPU said whether there were any.
+    /// Faults of GPUs that began; `None` where no GPU reported any value of faults.
     pub gpu_faults: Option<u64>,
     /// Samples expected.
     pub samples_expected: u64,
@@ -114,12 +113,12 @@ pub struct Overlap {
     pub machines_nj: u128,
 }
 
-/// The sum of what is known on both sides: a fleet's figure is known where all of its sites' are.
+/// The sum where both sides are known: a fleet's figure is known where all of its sites' are.
 fn both<T: std::ops::Add<Output = T>>(left: Option<T>, right: Option<T>) -> Option<T> {
     left.zip(right).map(|(left, right)| left + right)
 }
 
-/// The sum of what is known on either side.
+/// The sum of the known sides.
 fn either<T: std::ops::Add<Output = T>>(left: Option<T>, right: Option<T>) -> Option<T> {
     match (left, right) {
         (Some(left), Some(right)) => Some(left + right),
@@ -128,7 +127,7 @@ fn either<T: std::ops::Add<Output = T>>(left: Option<T>, right: Option<T>) -> Op
 }
 
 impl Aggregates {
-    /// The sum of no sites: nothing, and nothing unknown.
+    /// The sum of no sites: all zero, and all known.
     #[must_use]
     pub fn nothing(carve_outs: Vec<Status>) -> Self {
         let (zero, none) = (Some(0), Some(0));
@@ -148,8 +147,8 @@ impl Aggregates {
         }
     }
 
-    /// Adds another site's aggregates. Carve-outs are the first's. Energy of machines and use of GPUs are
-    /// the sums of what a witness speaks for, with the time it does; all else is known only where both are.
+    /// Adds another site's aggregates. Carve-outs are the first's. Energy of machines and use of GPUs are the sums of
+    /// what witnesses and samples cover, with the covered time; all else is known only where both are.
     pub fn add(&mut self, other: &Self) {
         self.machines = self.machines.saturating_add(other.machines);
         self.produced_sat = both(self.produced_sat, other.produced_sat);
@@ -191,7 +190,7 @@ impl Aggregates {
     }
 }
 
-/// How a term's integer is to be shown.
+/// The unit in which a term's integer is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// Satoshi.
@@ -270,7 +269,7 @@ pub fn terms(of: &Aggregates, period: Interval) -> Vec<Term> {
     let net_minor = of.power_cost_minor.map(|cost| cost - of.power_credit_minor.unwrap_or(0));
     let (miners_nj, gpus_nj) = (of.miners_nj.unwrap_or(0), of.gpus_nj.unwrap_or(0));
     let machines_nj = miners_nj + gpus_nj;
-    // Overhead goes to each workload by its machines' energy.
+    // Overhead is shared out over the workloads by their machines' energy.
     let drawn_nj = of.drawn_nj.unwrap_or(machines_nj);
     let share = |part_nj: u128| mul_div(drawn_nj, part_nj, machines_nj);
     let mining_cost = net_minor.and_then(|net| signed_mul_div(net, miners_nj, machines_nj));
@@ -291,7 +290,7 @@ pub fn terms(of: &Aggregates, period: Interval) -> Vec<Term> {
     let btc_cost = mining_cost
         .zip(of.produced_sat)
         .and_then(|(cost, produced_sat)| signed_mul_div(cost, SAT_PER_BTC, produced_sat));
-    // Where no sample says whether anything ran, nothing is known: that is no uptime of zero.
+    // Where no sample shows whether anything ran, uptime is unknown and not zero.
     let unknown_us = of.uptime.in_status_us(Status::Unknown);
     let seen = [Status::Hashing, Status::Reachable, Status::Offline];
     let is_seen = unknown_us == 0 || seen.into_iter().any(|status| of.uptime.in_status_us(status) > 0);

@@ -34,8 +34,8 @@ pub fn expected_sat(hashes: u128, target: U256, reward_sat: u64) -> Option<u128>
     wide_div(blocks * U512::from(reward_sat), denominator)
 }
 
-/// Expected satoshi of a steady hashrate over a period. `None` where the stretches do not cover
-/// the period without a gap or overlap: an unknown difficulty is no zero.
+/// Expected satoshi of a steady hashrate over a period. `None` where the stretches do not cover the period without a
+/// gap or overlap: an unknown difficulty does not count as zero.
 #[must_use]
 pub fn expected_sat_of_hashrate(
     hashrate_hs: u128,

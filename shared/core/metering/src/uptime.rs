@@ -1,10 +1,9 @@
-//! What a machine did with its time: hashing, reachable, curtailed, in maintenance, offline, or
-//! not known.
+//! A machine's time by status: hashing, reachable, curtailed, in maintenance, offline, or not known.
 //!
-//! A sample speaks for the time until the next one, as long as that is near enough; beyond that
-//! nothing is known. A sample that only repeats the one before (same uptime of the firmware) comes
-//! from a cache and speaks for no time. Curtailment windows and maintenance are reference facts:
-//! they explain time in which the machine did not hash, and never hide time in which it did.
+//! A sample covers the time until the next one, as long as that is near enough; the time after that is unknown. A
+//! sample that only repeats the one before (same uptime of the firmware) comes from a cache and covers no time.
+//! Curtailment windows and maintenance are reference facts: they explain time in which the machine did not hash, and
+//! never replace time in which it did.
 
 use wb_units::time::interval_start;
 use wb_units::{Interval, Micros, SETTLEMENT_INTERVAL_US};
@@ -25,8 +24,8 @@ pub enum Found {
 }
 
 impl Found {
-    /// What a sample's stored state says: one of a miner's own states, or `offline` where the collector reached
-    /// others and not it. `None` for a name that no writer stores.
+    /// A sample's stored state: one of a miner's own states, or `offline` where the collector reached others and not
+    /// it. `None` for a name that no writer stores.
     #[must_use]
     pub fn of_state(name: &str) -> Option<Self> {
         use crate::miner::State;
@@ -59,7 +58,7 @@ pub struct Poll {
     pub found: Found,
 }
 
-/// What a machine did in a time.
+/// The status of a machine in a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Status {
     /// It hashed.
@@ -72,7 +71,7 @@ pub enum Status {
     Maintenance,
     /// It did not answer.
     Offline,
-    /// Nobody knows.
+    /// Not known.
     Unknown,
 }
 
@@ -115,7 +114,7 @@ pub struct Windows {
     pub maintenance: Vec<Interval>,
 }
 
-/// A time and what the machine did in it.
+/// A time with its status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stretch {
     /// The time.
@@ -124,8 +123,8 @@ pub struct Stretch {
     pub status: Status,
 }
 
-/// What a machine did in a period, without gaps: from polls in any order and with any repeats.
-/// `longest_us` is how long a poll speaks at most.
+/// What a machine did in a period, without gaps: from polls in any order and with any repeats. `longest_us` is the
+/// longest time that a poll covers.
 #[must_use]
 pub fn timeline(polls: &[Poll], windows: &Windows, longest_us: i64, period: Interval) -> Vec<Stretch> {
     let mut ordered = polls.to_vec();
@@ -137,7 +136,7 @@ pub fn timeline(polls: &[Poll], windows: &Windows, longest_us: i64, period: Inte
     let ends = ordered.iter().skip(1).map(|next| Some(next.at_us)).chain([None]);
     for (poll, next_us) in ordered.iter().zip(ends) {
         let limit_us = poll.at_us.saturating_add(longest_us);
-        // A poll without a near follower speaks for no time: it was so, and then nobody looked.
+        // A poll without a near follower covers no time.
         let Some(end_us) = next_us.filter(|next_us| *next_us <= limit_us) else { continue };
         let Some(part) = period.intersect(&Interval { start_us: poll.at_us, end_us }) else { continue };
         if from_us < part.start_us {
@@ -168,8 +167,8 @@ pub fn timeline(polls: &[Poll], windows: &Windows, longest_us: i64, period: Inte
     stretches
 }
 
-/// Cuts a time at the windows and lets them explain what was not hashing. Maintenance before
-/// curtailment: a machine that is being repaired could not have been curtailed.
+/// Cuts a time at the windows, and applies them where the machine did not hash. Maintenance goes before curtailment:
+/// a machine under repair could not have been curtailed.
 fn explain(part: Interval, status: Status, windows: &Windows, stretches: &mut Vec<Stretch>) {
     let mut push = |interval: Interval, status: Status| match stretches.last_mut() {
         _ if interval.duration_us() <= 0 => {}
@@ -240,7 +239,7 @@ impl Uptime {
         self.by_status_us.iter().sum()
     }
 
-    /// Hashing over all time, in parts per million: what is not known is not up.
+    /// Hashing over all time, in parts per million: unknown time does not count as up.
     #[must_use]
     pub fn raw_ppm(&self) -> Option<u64> {
         ppm(u128::from(self.in_status_us(Status::Hashing)), u128::from(self.total_us()))
@@ -312,7 +311,7 @@ mod tests {
             poll(240, None, Found::Silent),
             poll(300, Some(5), Found::Hashing),
             poll(360, Some(65), Found::Hashing),
-            // Nobody looks for ten minutes.
+            // Ten minutes without a poll.
             poll(960, Some(665), Found::Hashing),
             poll(1020, Some(725), Found::Asleep),
             poll(1080, Some(785), Found::Hashing),

@@ -12,23 +12,23 @@ use crate::energy::witness::{Piece, Witness};
 /// Nanojoules in a thousandth of a watt-hour.
 const NJ_PER_MWH: u128 = 3_600_000_000;
 
-/// One meter, counter or estimate of a machine's energy. Two meters of one witness feed the machine
-/// together: a machine with two supplies has two outlets.
+/// One meter, counter or estimate of a machine's energy. Two meters of one witness are added: a machine with two
+/// supplies has two outlets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Meter {
-    /// The meter; the witness's name for what is estimated.
+    /// The meter; for an estimate the witness's name.
     pub meter_id: String,
     /// What kind of witness it is.
     pub witness: Witness,
     /// Pieces in thousandths of a watt-hour.
     pieces: Vec<Piece>,
-    /// When its register was found to have fallen.
+    /// When its register fell.
     falls_us: Vec<Micros>,
 }
 
 impl Meter {
-    /// From pieces in nanojoules, in order of time. A piece is rounded once, half to even; those of
-    /// registers, which count whole watt-hours, have nothing to round.
+    /// From pieces in nanojoules, in order of time. Each piece is rounded once, half to even; pieces of registers are
+    /// whole watt-hours and need no rounding.
     #[must_use]
     pub fn new(meter_id: String, witness: Witness, pieces: Vec<Piece>, readings: &[RegisterReading]) -> Self {
         let pieces = pieces.into_iter().map(|piece| Piece { energy_nj: to_mwh(piece.energy_nj), ..piece });
@@ -49,7 +49,7 @@ fn to_mwh(energy_nj: u128) -> u128 {
     whole + u128::from(is_up)
 }
 
-/// Energy that one meter vouches for in a part of one settlement interval.
+/// Energy by one meter in a part of one settlement interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Part {
     /// The settlement interval's start.
@@ -58,11 +58,11 @@ pub struct Part {
     pub interval: Interval,
     /// Energy in thousandths of a watt-hour.
     pub energy_mwh: u128,
-    /// Whether the amount is known but not when in a longer time it flowed.
+    /// Whether the timing within a longer time is unknown.
     pub is_timing_estimated: bool,
 }
 
-/// What one meter is billed for.
+/// The billed energy of one meter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MeterEnergy {
     /// The meter.
@@ -73,7 +73,7 @@ pub struct MeterEnergy {
     pub energy_mwh: u128,
     /// How often its register fell.
     pub resets: u64,
-    /// Time in microseconds for which it should have spoken and did not, and nobody else did for it.
+    /// Time in microseconds without data from it or from another meter of its witness.
     pub unknown_us: u64,
 }
 
@@ -82,9 +82,9 @@ pub struct MeterEnergy {
 pub struct MachineEnergy {
     /// By meter, the best witness first.
     pub meters: Vec<MeterEnergy>,
-    /// By part of the time, in order; parts of two meters of one witness may lie over each other.
+    /// By part of the time, in order; parts of two meters of one witness may overlap.
     pub parts: Vec<Part>,
-    /// The times of which no witness speaks, in order.
+    /// The times without any witness, in order.
     pub unknown: Vec<Interval>,
 }
 
@@ -115,8 +115,8 @@ impl MachineEnergy {
     }
 }
 
-/// The energy of a stretch: the witnesses are heard in the order given, each for the time of which those
-/// before it say nothing. A witness that the order leaves out is not heard.
+/// The energy of a stretch: the witnesses are used in the order given, each for the time that those before it do not
+/// cover. A witness that is not in the order is not used.
 #[must_use]
 pub fn hear(meters: &[Meter], order: &[Witness], stretch: Interval) -> MachineEnergy {
     let mut heard = MachineEnergy::default();
@@ -142,14 +142,14 @@ pub fn hear(meters: &[Meter], order: &[Witness], stretch: Interval) -> MachineEn
                 witness: *witness,
                 energy_mwh: parts.iter().fold(0, |sum, part| sum.saturating_add(part.energy_mwh)),
                 resets: u64::try_from(falls).unwrap_or(u64::MAX),
-                // While others of its kind spoke, nobody spoke for this one.
+                // Time that another meter of its witness covers is no gap of this meter.
                 unknown_us: length_us(&left).saturating_sub(length_us(&still_open)),
             });
             heard.parts.extend(parts);
         }
         open = still_open;
     }
-    // Of the time that is left nobody speaks: that is told once, with the best witness.
+    // The time that is left has no witness: it is reported once, with the best witness.
     let unknown_us = length_us(&open);
     for meter in heard.meters.iter_mut().filter(|meter| Some(meter.witness) == best) {
         meter.unknown_us = meter.unknown_us.saturating_add(unknown_us);
@@ -159,8 +159,8 @@ pub fn hear(meters: &[Meter], order: &[Witness], stretch: Interval) -> MachineEn
     heard
 }
 
-/// What pieces say of the time that is open, and what they leave open. Amounts within a piece are those
-/// until an instant, rounded down, so that parts add up to their piece wherever it is cut.
+/// The energy of pieces within the open time, and the time that stays open. Amounts within a piece are differences of
+/// amounts up to an instant, rounded down, so that parts add up to their piece wherever it is cut.
 fn take(pieces: &[Piece], open: &[Interval]) -> (Vec<Part>, Vec<Interval>) {
     let (mut parts, mut left) = (Vec::new(), Vec::new());
     let mut first = 0;

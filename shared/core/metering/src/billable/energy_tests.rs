@@ -42,19 +42,19 @@ fn each_instant_is_billed_by_the_best_witness_that_speaks_of_it() {
         meter(FirmwareCounter, "f", &[(0, 0), (100, 99)]),
         meter(Pdu, "p1", &[(0, 0), (100, 40)]),
         meter(Pdu, "p2", &[(0, 0), (50, 25)]),
-        // One reading says nothing about energy.
+        // One reading alone gives no energy.
         meter(Revenue, "a", &[(10, 5)]),
     ];
     let heard = hear(&meters, &order, stretch(100));
     assert_eq!(shown(&heard), [("pdu", "p1", 40_000, 0), ("pdu", "p2", 25_000, 50)]);
-    // The meter speaks of 10 to 20, the outlets of the rest.
+    // The meter covers 10 to 20, the outlets the rest.
     meters[3] = meter(Revenue, "a", &[(10, 5), (20, 8)]);
     let heard = hear(&meters, &order, stretch(100));
     assert_eq!(
         shown(&heard),
         [("meter", "a", 3_000, 0), ("pdu", "p1", 36_000, 0), ("pdu", "p2", 20_000, 50)]
     );
-    // A contract that accepts the meter alone is billed by the meter alone, and told of the rest.
+    // A contract that accepts the meter alone is billed by the meter alone, and the rest is reported as missing.
     let heard = hear(&meters, &[Revenue], stretch(100));
     assert_eq!(shown(&heard), [("meter", "a", 3_000, 90)]);
     assert_eq!(heard.unknown.len(), 2);

@@ -1,4 +1,4 @@
-//! What a machine did with the time of a bill, and the energy it did not use because it was curtailed.
+//! What a machine did in the time of a bill, and the energy that it did not use because it was curtailed.
 
 use std::collections::BTreeMap;
 
@@ -16,17 +16,17 @@ const NJ_PER_MWH: u128 = 3_600_000_000;
 /// The time of a machine in a stretch.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MachineTime {
-    /// Time by status. A GPU node has none: its spans say what it did.
+    /// Time by status. A GPU node has none: its spans show what it did.
     pub uptime: Uptime,
     /// Time in microseconds in which it operated: it hashed, or its GPUs were held.
     pub operational_us: u64,
-    /// What it did, in order.
+    /// Its statuses, in order of time.
     pub stretches: Vec<Stretch>,
-    /// How much of the time something is known of.
+    /// How much of the time is known.
     pub coverage: Coverage,
 }
 
-/// What a machine did in a stretch in which it stood as `stand`.
+/// What a machine did in a stretch in which it stood as `stand` states.
 #[must_use]
 pub fn machine_time(
     record: &Record,

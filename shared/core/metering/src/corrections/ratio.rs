@@ -1,4 +1,4 @@
-//! The ratio of a meter's transformer, and a register as it would have counted with the right one.
+//! The ratio of a meter's transformer, and registers converted to the right ratio.
 
 use ruint::aliases::U512;
 use wb_units::{Interval, Micros};
@@ -19,7 +19,7 @@ pub struct RatioCorrection {
     pub interval: Interval,
     /// What is right...
     pub right: u64,
-    /// ...over what was used; zero is taken as no correction.
+    /// ...over what was used; zero means no correction.
     pub used: u64,
 }
 
@@ -43,9 +43,9 @@ impl RatioCorrection {
         self.right == self.used || self.used == 0
     }
 
-    /// A register, or any amount that counts on, as it would stand with the right ratio: rounded down. This is the
-    /// one rounding of a correction. A quantity is the difference of two such registers, so of any number of
-    /// readings in between none is rounded, and the parts of a time add up to it exactly.
+    /// A register, or any other running total, as it would stand with the right ratio, rounded down. This is the one
+    /// rounding of a correction. A quantity is the difference of two such registers, so readings in between are not
+    /// rounded, and the parts of a time add up to it exactly.
     #[must_use]
     pub fn register(&self, register: u128) -> u128 {
         if self.changes_nothing() {
@@ -63,7 +63,7 @@ fn greatest_common_divisor(mut left: u64, mut right: u64) -> u64 {
     left.max(1)
 }
 
-/// Puts a correction over those recorded before it; the list stays in order of time and without overlaps.
+/// Adds a later correction to the list, which stays in order of time and without overlaps.
 pub(super) fn lay_over(list: &mut Vec<RatioCorrection>, over: RatioCorrection) {
     let mut left = Vec::with_capacity(list.len() + 2);
     for under in list.drain(..) {

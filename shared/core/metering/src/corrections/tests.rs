@@ -57,10 +57,10 @@ fn a_void_takes_an_event_out_and_a_void_of_it_puts_it_back() {
 
 #[test]
 fn only_what_is_recorded_later_acts_on_a_correction() {
-    // Each names the other: the later stands.
+    // Each voids the other: the later stands.
     let both = Corrections::new(&[void(5, 10, 11), void(6, 11, 10)], &[]);
     assert!(both.is_voided(&id(10)) && !both.is_voided(&id(11)));
-    // One that names itself takes nothing back.
+    // A void of itself takes nothing back.
     let own = Corrections::new(&[void(5, 10, 1), void(6, 11, 11)], &[]);
     assert!(own.is_voided(&id(1)));
 }

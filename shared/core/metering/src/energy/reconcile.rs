@@ -9,14 +9,14 @@ pub struct Reconciliation {
     pub site_nj: u128,
     /// By the machines' best witnesses, in nanojoules.
     pub machines_nj: u128,
-    /// What the machines do not account for; negative where they claim more than came in.
+    /// What no machine accounts for; negative where they claim more than came in.
     pub overhead_nj: i128,
     /// Power usage effectiveness, site over machines; `None` where the machines have none.
     pub pue_ppm: Option<u64>,
     /// The part of the site's energy that no machine accounts for; `None` where the machines claim
     /// more than came in.
     pub loss_ppm: Option<u64>,
-    /// Of the machines' energy, the part a meter or PDU measured: how far the PUE is measured.
+    /// The part of the machines' energy that a meter or PDU measured: how far the PUE is measured.
     pub measured_ppm: Option<u64>,
 }
 

@@ -1,5 +1,5 @@
-//! Pieces of energy from what each witness gives: registers with their rollovers and replaced
-//! meters, counters, power samples, nameplates.
+//! Pieces of energy from the data of each witness: registers with their rollovers and replaced meters, counters,
+//! power samples, nameplates.
 
 use wb_units::{Interval, Micros};
 
@@ -10,7 +10,7 @@ use crate::counters::until;
 
 pub use crate::corrections::RatioCorrection;
 
-/// What is known about a meter beside its readings.
+/// Facts about a meter beside its readings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MeterFacts {
     /// Where the register starts again at zero: 10^6 kWh for six digits. `None` where it never
@@ -88,9 +88,9 @@ fn push_difference(
         is_timing_estimated: interval.duration_us() > facts.longest_us,
     };
     for (part, correction) in cut(interval, &facts.corrections) {
-        // What was counted up to an instant, from the register's own zero: the same whichever readings are at hand.
-        // It is rounded down to a thousandth of a watt-hour, as bills count; at a reading without a correction there
-        // is nothing to round.
+        // What was counted up to an instant, from the register's own zero: the same for any choice of readings. It is
+        // rounded down to a thousandth of a watt-hour, as bills count. At a reading without a correction nothing is
+        // rounded.
         let register_nj = |at_us| {
             let counted_nj = until(whole.energy_nj, &interval, at_us);
             let stands_nj = match correction {
@@ -133,9 +133,8 @@ pub struct PowerSample {
     pub power_mw: u64,
 }
 
-/// Power integrated between samples that are at most `longest_us` apart: the mean of the two over
-/// the time between them. Never stretched over a gap, nor over a restart or an answer that only
-/// repeats.
+/// Power integrated between samples that are at most `longest_us` apart: the mean of the two over the time between
+/// them. A gap, a restart or a repeated answer adds nothing.
 #[must_use]
 pub fn of_power(samples: &[PowerSample], longest_us: i64) -> Vec<Piece> {
     let mut ordered = samples.to_vec();

@@ -1,8 +1,8 @@
-//! Which witness an energy quantity rests on, and the best one for every instant.
+//! The witness of each energy quantity, and the best witness for every instant.
 //!
-//! Each witness gives pieces: an amount over an interval. A contract names the witnesses it accepts
-//! in its order; where the first has no piece, the second speaks, and so on. The witness goes with
-//! the quantity, so that a month can say "97.1 % meter, 2.9 % firmware".
+//! Each witness gives pieces: an amount over an interval. A contract lists the witnesses it accepts in its order;
+//! where the first has no piece, the second is used, and so on. The witness stays with the quantity, so that a month
+//! can show "97.1 % meter, 2.9 % firmware".
 //!
 //! Energy is in nanojoules here: a milliwatt over a microsecond is one, so that integrated power,
 //! counters in millijoules and registers in watt-hours all add without a remainder.
@@ -17,7 +17,7 @@ use crate::ratio::ONE_PPM;
 /// Nanojoules in a watt-hour.
 pub const NJ_PER_WH: u128 = 3_600_000_000_000;
 
-/// Who says how much energy flowed.
+/// The source of an energy figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Witness {
     /// A revenue meter's register.
@@ -33,7 +33,7 @@ pub enum Witness {
 }
 
 impl Witness {
-    /// All witnesses, in the order that holds where a contract names none.
+    /// All witnesses, in the order that holds where a contract lists none.
     pub const ALL: [Self; 5] =
         [Self::Meter, Self::Pdu, Self::FirmwareCounter, Self::FirmwarePower, Self::Nameplate];
 
@@ -49,7 +49,7 @@ impl Witness {
         }
     }
 
-    /// The witness of a stored name; `firmware` is the counter, as energy readings say it.
+    /// The witness of a stored name; `firmware`, as energy readings have it, is the counter.
     #[must_use]
     pub fn of_name(name: &str) -> Option<Self> {
         match name {
@@ -74,14 +74,14 @@ impl Witness {
 pub struct Piece {
     /// When it flowed.
     pub interval: Interval,
-    /// How much.
+    /// The amount.
     pub energy_nj: u128,
-    /// Whether the amount is known but not when in this time it flowed.
+    /// Whether its timing within this time is unknown.
     pub is_timing_estimated: bool,
 }
 
 impl Piece {
-    /// Of its energy, what flowed in the part of it from one instant to another.
+    /// The part of its energy that flowed from one instant to another.
     pub(crate) fn within(&self, part: &Interval) -> u128 {
         until(self.energy_nj, &self.interval, part.end_us)
             - until(self.energy_nj, &self.interval, part.start_us)
@@ -91,27 +91,27 @@ impl Piece {
 /// One witness's pieces, in order of time and not overlapping.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Testimony {
-    /// Who says it.
+    /// The witness.
     pub witness: Witness,
-    /// What is said.
+    /// The pieces.
     pub pieces: Vec<Piece>,
 }
 
-/// A quantity with the witness it rests on.
+/// A quantity with its witness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Witnessed {
     /// When it flowed.
     pub interval: Interval,
     /// How much, in nanojoules.
     pub energy_nj: u128,
-    /// Who says it.
+    /// The witness.
     pub witness: Witness,
     /// Whether its timing is estimated.
     pub is_timing_estimated: bool,
 }
 
-/// The best witness's quantities for a period: in the contract's order, each where those before
-/// it are silent. A witness that the order leaves out is not heard. Sorted by time.
+/// The quantities of a period by the best witness: in the contract's order, each for the time that those before it do
+/// not cover. A witness that is not in the order is not used. Sorted by time.
 #[must_use]
 pub fn best(testimonies: &[Testimony], order: &[Witness], period: Interval) -> Vec<Witnessed> {
     let mut found = Vec::new();
@@ -125,13 +125,13 @@ pub fn best(testimonies: &[Testimony], order: &[Witness], period: Interval) -> V
     found
 }
 
-/// Takes a testimony's pieces where nobody has spoken yet; what is still open after it.
+/// Takes a testimony's pieces within the open time; returns the time that stays open.
 fn hear(testimony: &Testimony, open: &[Interval], found: &mut Vec<Witnessed>) -> Vec<Interval> {
     let mut left = Vec::with_capacity(open.len());
     let mut first = 0;
     for free in open {
         let mut from_us = free.start_us;
-        // Both are in order of time: pieces that end before this one starts are behind for good.
+        // Both are in order of time: pieces that end before this one starts are not needed again.
         while testimony.pieces.get(first).is_some_and(|piece| piece.interval.end_us <= free.start_us) {
             first += 1;
         }
@@ -165,7 +165,7 @@ pub struct IntervalEnergy {
     pub start_us: Micros,
     /// Energy in nanojoules by witness, in the order of [`Witness::ALL`].
     pub by_witness_nj: [u128; 5],
-    /// Of it, what is known as an amount but not in its timing.
+    /// The part of it whose amount is known but not its timing.
     pub estimated_nj: u128,
     /// Microseconds of the interval that a witness covers.
     pub covered_us: i64,
@@ -198,8 +198,7 @@ impl IntervalEnergy {
     }
 }
 
-/// Folds quantities, sorted by time, into settlement intervals. An interval without any is left
-/// out.
+/// Adds up quantities, sorted by time, in settlement intervals. An interval without any is left out.
 #[must_use]
 pub fn by_interval(quantities: &[Witnessed]) -> Vec<IntervalEnergy> {
     let mut folded: Vec<IntervalEnergy> = Vec::new();
@@ -266,7 +265,7 @@ mod tests {
             short,
             [(Witness::Meter, 0, 300), (Witness::FirmwarePower, 300, 270), (Witness::Meter, 600, 330)]
         );
-        // A contract that takes the machine's word first, and one that takes meters only.
+        // A contract that prefers the machine's counter, and one that takes meters only.
         let firmware_first = best(&all, &[Witness::FirmwarePower, Witness::Meter], period(0, 900));
         assert_eq!(firmware_first.iter().map(|part| part.energy_nj).sum::<u128>(), 810);
         let meters_only = best(&all, &[Witness::Meter], period(0, 900));
@@ -280,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn commits_are_read_back() {
+    fn names_are_read_back() {
         for witness in Witness::ALL {
             assert_eq!(Witness::of_name(witness.as_str()), Some(witness));
             assert_eq!(Witness::ALL[witness.place()], witness);

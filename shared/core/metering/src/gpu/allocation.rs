@@ -1,4 +1,4 @@
-//! GPUs, slices and fractions that are held: exact time, and no GPU held twice.
+//! Held GPUs, slices and fractions: exact time, and no GPU held twice.
 //!
 //! Held time is counted in microseconds times parts of a GPU, with [`WHOLE_GPU`] parts to one:
 //! a MIG slice of g sevenths and a fraction in parts per million are both whole numbers of parts,
@@ -42,10 +42,10 @@ impl MigProfile {
     }
 }
 
-/// What of a node or GPU is held.
+/// What is held of a node or GPU.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Share {
-    /// Whole GPUs; which ones is not said unless there is one and a device.
+    /// Whole GPUs; which ones is not known, unless there is one and a device.
     Whole {
         /// How many.
         gpus: u32,
@@ -85,13 +85,13 @@ pub struct Allocation {
     pub end_us: Option<Micros>,
     /// The scheduler's id.
     pub allocation_id: String,
-    /// Who pays.
+    /// The account that pays.
     pub account: String,
     /// The node.
     pub node_id: String,
-    /// The GPU, by its UUID or index; empty where the scheduler does not say.
+    /// The GPU, by its UUID or index; empty where the scheduler does not give it.
     pub device: String,
-    /// What of it.
+    /// What is held of it.
     pub share: Share,
 }
 
@@ -100,8 +100,8 @@ impl Allocation {
         Interval { start_us: self.start_us, end_us: self.end_us.unwrap_or(Micros::MAX) }
     }
 
-    /// Microseconds x parts of a GPU held inside an interval. An open holding is held through the
-    /// interval's end. Adds exactly over any split.
+    /// Microseconds x parts of a GPU held inside an interval. An open allocation counts through the interval's end.
+    /// Adds exactly over any split.
     #[must_use]
     pub fn held(&self, interval: Interval) -> u128 {
         let part = self.interval().intersect(&interval);
@@ -125,7 +125,7 @@ pub enum AllocationError {
     #[code("WB-3121")]
     #[error(
         "{device} on {node_id} is held by {other} already when {allocation_id} begins: one of the two \
-         ends too late or names the wrong GPU"
+         ends too late or has the wrong GPU"
     )]
     Overlap {
         /// The node.
@@ -134,7 +134,7 @@ pub enum AllocationError {
         device: String,
         /// The allocation that is refused.
         allocation_id: String,
-        /// The one that holds it.
+        /// The allocation that holds it.
         other: String,
     },
     /// A GPU is held whole, or in time shares, and in slices at once.
@@ -150,7 +150,7 @@ pub enum AllocationError {
         device: String,
         /// The allocation that is refused.
         allocation_id: String,
-        /// One that holds it the other way.
+        /// An allocation that holds it in the other way.
         other: String,
     },
     /// More is held than there is.
@@ -174,7 +174,7 @@ pub enum AllocationError {
     },
 }
 
-/// What holds together, and what was refused.
+/// The consistent allocations, and the refused ones.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Accepted {
     /// Allocations that hold no GPU twice, in order of (start, end, id).
@@ -183,15 +183,15 @@ pub struct Accepted {
     pub refused: Vec<(Allocation, AllocationError)>,
 }
 
-/// Accepts allocations in order of their start, whatever order they came in: of two that cannot
-/// both be, the one that began first stands. Exact repeats count once. `node_gpus` gives the GPUs
-/// of a node, where known: what names no device is held against that.
+/// Accepts allocations in order of their start, in whatever order they came: of two that exclude each other, the one
+/// that began first stands. Exact repeats count once. `node_gpus` gives the GPUs of a node, where known: it bounds
+/// allocations without a device.
 #[must_use]
 pub fn accept(mut allocations: Vec<Allocation>, node_gpus: &BTreeMap<String, u32>) -> Accepted {
     allocations.sort();
     allocations.dedup();
     let mut accepted = Accepted::default();
-    // What goes on, by node; ended ones are dropped as time passes.
+    // Open allocations by node; ended ones are dropped as time passes.
     let mut running: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for allocation in allocations {
         let on_node = running.entry(allocation.node_id.clone()).or_default();

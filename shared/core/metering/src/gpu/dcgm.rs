@@ -1,18 +1,18 @@
-//! What `dcgm-exporter` says of GPUs and MIG slices.
+//! GPU and MIG slice samples from `dcgm-exporter`.
 //!
-//! DCGM writes sentinels where it has no value, and they leak as numbers: 0x7ffffff0 and the three
-//! above it in 32 bits, 0x7ffffffffffffff0 and those above in 64, 2^47 and the three above for
-//! floating fields, and 4294967295 where an unsigned -1 was printed. None of them is a value, and
-//! the fields that had one are named. (Source: DCGM's `dcgm_structs.h`, blank values.)
+//! DCGM writes sentinels where it has no value, and exporters print them as numbers: 0x7ffffff0 and the three above
+//! it in 32 bits, 0x7ffffffffffffff0 and those above in 64, 2^47 and the three above for floating fields, and
+//! 4294967295 for an unsigned -1. None of them is a value, and the fields that had one are listed. (Source: DCGM's
+//! `dcgm_structs.h`, blank values.)
 //!
-//! A MIG slice's row carries the UUID of the GPU it is part of and no power: it is a thing of its
-//! own, by its instance id, and nothing of the GPU's is added to it.
+//! A MIG slice's row carries the UUID of its GPU and no power. A slice is a device of its own, by its instance id;
+//! the GPU's values are not added to it.
 
 use std::collections::BTreeMap;
 
 use crate::prometheus::Sample;
 
-/// What is read about one GPU or slice at one scrape. `None` is "it did not say".
+/// The values of one GPU or slice at one scrape; `None` where a value is missing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DeviceReading {
     /// The host.
@@ -23,7 +23,7 @@ pub struct DeviceReading {
     pub mig: Option<(String, String)>,
     /// The model.
     pub model: String,
-    /// Who holds it, where the exporter knows: (namespace, pod).
+    /// The pod that holds it, where the exporter knows it: (namespace, pod).
     pub pod: Option<(String, String)>,
     /// Share of time with any kernel running, in parts per million.
     pub utilisation_ppm: Option<u64>,
@@ -73,7 +73,7 @@ fn is_of_dcgm(name: &str) -> bool {
 }
 
 impl DeviceReading {
-    /// Whether it says anything of what the GPU did: its use, memory, power or faults.
+    /// Whether it has any value of the GPU's use, memory, power or faults.
     #[must_use]
     pub fn says_anything(&self) -> bool {
         let said = [self.utilisation_ppm, self.engine_active_ppm, self.power_mw, self.memory_used_mib];

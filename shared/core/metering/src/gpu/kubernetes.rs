@@ -1,10 +1,9 @@
-//! GPUs that pods hold, from what kube-state-metrics says.
+//! GPUs that pods hold, from the metrics of kube-state-metrics.
 //!
-//! A request alone holds nothing: a pod that waits for a node or for its image, and one that has
-//! ended, still have theirs. A container holds its GPUs while its pod is on a node and in the phase
-//! `Running`, and it does not wait for what it has never started with (its image, its
-//! configuration). One that crashed and will be started again (`CrashLoopBackOff`) still holds
-//! them: nobody else can have them.
+//! A request alone holds nothing: a pod that waits for a node or for its image, and one that has ended, still have
+//! theirs. A container holds its GPUs while its pod is on a node and in the phase `Running`, unless it waits for what
+//! it needs for its first start (its image, its configuration). A container that crashed and will be started again
+//! (`CrashLoopBackOff`) still holds its GPUs, because no other pod can get them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,7 +27,7 @@ const NEVER_STARTED: [&str; 7] = [
 /// GPUs that a pod holds at one scrape.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Holding {
-    /// The pod's UID: its name may come again.
+    /// The pod's UID: its name may be used again.
     pub pod_uid: String,
     /// The namespace, which stands for the account.
     pub namespace: String,
@@ -118,9 +117,9 @@ pub struct HeldSpan {
     pub interval: Interval,
 }
 
-/// Spans from scrapes in any order and with any repeats. A holding is held from one scrape to the
-/// next where both show it and they are at most `longest_us` apart: what nobody looked at is not
-/// billed, and a pod seen once is held for no time.
+/// Spans from scrapes in any order and with any repeats. A GPU is held from one scrape to the next where both show it
+/// and they are at most `longest_us` apart. Time without scrapes is not billed, and a pod that only one scrape shows
+/// is held for no time.
 #[must_use]
 pub fn spans(scrapes: &[(Micros, Vec<Holding>)], longest_us: i64) -> Vec<HeldSpan> {
     let mut ordered: BTreeMap<Micros, BTreeSet<&Holding>> = BTreeMap::new();
@@ -229,7 +228,7 @@ mod tests {
             (30 * s, held.clone()),
             (30 * s, held.clone()),
             (90 * s, vec![]),
-            // Nobody looked for five minutes.
+            // Five minutes without a scrape.
             (120 * s, held.clone()),
             (420 * s, held.clone()),
             (450 * s, held),

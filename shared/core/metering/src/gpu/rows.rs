@@ -1,5 +1,4 @@
-//! Rows of one allocation, put together: a job that runs is reported open, and closed by a later
-//! row.
+//! Merges the rows of one allocation: a running job is reported open, and a later row closes it.
 
 use std::collections::BTreeMap;
 
@@ -10,14 +9,13 @@ use super::Span;
 pub struct Merged {
     /// One span for each run, in order of (start, allocation, node).
     pub spans: Vec<Span>,
-    /// Rows that say another end, account or number of GPUs than the one that stands.
+    /// Rows with another end, account or number of GPUs than the row that stands.
     pub contradictions: Vec<Span>,
 }
 
-/// Merges rows, in any order and with any repeats. A requeued job begins again under its old id:
-/// another start is another run. Of open rows the one that saw the longest stands; a closed row
-/// stands over open ones. Of two closed rows that differ, the one that saw the longest stands and
-/// the other is a contradiction.
+/// Merges rows, in any order and with any repeats. A requeued job begins again under its old id: another start is
+/// another run. Of open rows the one that saw the longest time stands; a closed row stands over open ones. Of two
+/// closed rows that differ, the one that saw the longest time stands and the other is a contradiction.
 #[must_use]
 pub fn merge(rows: &[Span]) -> Merged {
     let mut runs: BTreeMap<(i64, &str, &str), Vec<&Span>> = BTreeMap::new();
@@ -43,7 +41,7 @@ pub fn merge(rows: &[Span]) -> Merged {
     merged
 }
 
-/// Closed before open, longer before shorter, then whatever makes the order total.
+/// Closed before open, longer before shorter, then by all other fields, so that the order is total.
 fn rank(row: &Span) -> (bool, u64, Option<i64>, u32, &str, &str) {
     (row.end_us.is_some(), row.elapsed_s, row.end_us, row.gpus, &row.account, &row.state)
 }

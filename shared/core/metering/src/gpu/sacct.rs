@@ -1,9 +1,9 @@
 //! Slurm's accounting rows: the output of `sacct -P` with the columns `JobIDRaw`, `Account`,
 //! `State`, `Start`, `End`, `ElapsedRaw`, `AllocTRES`, `NodeList` and, last, `JobName`.
 //!
-//! Times are taken as UTC (run `TZ=UTC sacct`) unless the cluster's time zone is given; a local
-//! time that a clock change makes ambiguous or skips is refused, for either reading is a guess.
-//! A job name is free text and may hold the delimiter, thus it must be the last column.
+//! Times are taken as UTC (run `TZ=UTC sacct`) unless the cluster's time zone is given; a local time that a clock
+//! change makes ambiguous or skips is refused, because either reading would be a guess. A job name is free text and
+//! may hold the delimiter, so it must be the last column.
 
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone};
@@ -67,7 +67,7 @@ pub enum Nothing {
     NoGpus,
 }
 
-/// What became of one row.
+/// The outcome of one row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RowOutcome {
     /// GPUs were held.
@@ -79,7 +79,7 @@ pub enum RowOutcome {
         /// Why.
         why: Nothing,
     },
-    /// The row contradicts itself or cannot be read: somebody has to look at it.
+    /// The row contradicts itself or cannot be read: a person has to look at it.
     Quarantined {
         /// Line number in the output, from 1.
         line: usize,
@@ -189,10 +189,10 @@ fn row(columns: &Columns, fields: &[&str], zone: &TimeZone) -> Result<RowOutcome
     let node_id = field(columns.nodes);
     if node_id.is_empty() || node_id.contains(['[', ',', ' ']) {
         return Err(format!(
-            "{gpus} GPUs on {node_id:?}: a row must name one node, since it does not say how many GPUs each held"
+            "{gpus} GPUs on {node_id:?}: a row must have one node, since it does not say how many GPUs each held"
         ));
     }
-    // "CANCELLED by 2107" names who cancelled; the state is the first word.
+    // In "CANCELLED by 2107" the rest is who cancelled; the state is the first word.
     let state = field(columns.state).split(' ').next().unwrap_or("");
     let start_us = instant(field(columns.start), zone)?;
     let elapsed = field(columns.elapsed);

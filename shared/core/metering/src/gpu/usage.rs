@@ -1,9 +1,8 @@
-//! What GPUs did by their own words: how much of their time they were used, and their faults.
+//! GPU use by the GPUs' own samples: how much of their time they were used, and their faults.
 //!
-//! Use is a mean over a settlement interval in which a GPU or slice said anything, and speaks for that
-//! interval; an interval without a sample is not spoken for. It is counted as held time is, in
-//! microseconds x parts of a GPU: parts per million of a GPU of 7,000,000 parts are whole parts, so
-//! nothing is rounded and an interval's parts add up to it.
+//! Use is a mean over a settlement interval with samples of a GPU or slice, and covers that interval; an interval
+//! without a sample is not covered. It is counted as held time is, in microseconds x parts of a GPU: parts per
+//! million of a GPU of 7,000,000 parts are whole parts, so nothing is rounded and an interval's parts add up to it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +24,7 @@ pub struct Device {
 }
 
 impl Device {
-    /// Parts of a GPU that it is; `None` for a profile of unknown size.
+    /// Its parts of a GPU; `None` for a profile of unknown size.
     #[must_use]
     pub fn parts(&self) -> Option<u64> {
         if self.instance.is_empty() {
@@ -47,10 +46,10 @@ impl std::fmt::Display for Device {
     }
 }
 
-/// How much of an interval a GPU or slice was used, as the mean of what it said within it.
+/// How much of an interval a GPU or slice was used, as the mean of its samples.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Use {
-    /// What was used.
+    /// The GPU or slice.
     pub device: Device,
     /// The settlement interval.
     pub interval: Interval,
@@ -63,14 +62,14 @@ pub struct Use {
 pub struct Used {
     /// What was used.
     pub utilised: u128,
-    /// What samples speak for, used or not.
+    /// The GPU time that samples cover, used or not.
     pub sampled: u128,
-    /// The time in which any GPU spoke, in order.
+    /// The times with a sample of any GPU, in order.
     pub intervals: Vec<Interval>,
 }
 
-/// Adds up what was used within a time. A GPU that is divided counts by its slices: where they speak,
-/// it does not. Of two that speak for one device and interval, the first in order of use counts.
+/// Adds up the use within a time. A divided GPU counts by its slices: where they have samples, its own are left out.
+/// Of two samples for one device and interval, the first in order of use counts.
 #[must_use]
 pub fn used(uses: &[Use], within: Interval) -> Used {
     let mut by_place: BTreeMap<(Micros, &Device), &Use> = BTreeMap::new();
@@ -101,12 +100,12 @@ pub fn used(uses: &[Use], within: Interval) -> Used {
     sum
 }
 
-/// What a device said was its last fault.
+/// The last fault that a device reported.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LastXid {
     /// Which device.
     pub device: Device,
-    /// When it said so.
+    /// When it was reported.
     pub at_us: Micros,
     /// The event's identity.
     pub id: [u8; 16],
@@ -117,10 +116,10 @@ pub struct LastXid {
 /// A fault of a GPU, from the sample that first showed it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fault {
-    /// The sample that first showed it; what stood there at the first sample of all may be older.
+    /// The first sample with it; a fault in the very first sample may be older.
     pub start_us: Micros,
-    /// The next sample without it, or the end of what held the GPU, whichever came first; `None` while
-    /// neither did.
+    /// The next sample without it, or the end of the allocation that held the GPU, whichever came first; `None` where
+    /// neither came yet.
     pub end_us: Option<Micros>,
     /// Which device.
     pub device: Device,
@@ -135,16 +134,16 @@ impl Fault {
         Some(self.end_us?.abs_diff(self.start_us) / SECOND_US.unsigned_abs())
     }
 
-    /// The time of the fault; one that goes on goes on for ever.
+    /// The time of the fault; a fault that goes on has no end.
     #[must_use]
     pub fn interval(&self) -> Interval {
         Interval { start_us: self.start_us, end_us: self.end_us.unwrap_or(Micros::MAX) }
     }
 }
 
-/// The faults in devices' last values, in any order and with any repeats. The value stands until the
-/// driver is loaded again, so a fault that ended a job is over for its holder when the job is. Samples
-/// that repeat the value of the one before them may be left out.
+/// The faults in devices' last values, in any order and with any repeats. The value stands until the driver is loaded
+/// again, so a fault that ended a job is over for its holder when the job is. Samples that repeat the value of the
+/// one before them may be left out.
 #[must_use]
 pub fn faults(said: &[LastXid], held: &[Allocation]) -> Vec<Fault> {
     let mut ordered: Vec<&LastXid> = said.iter().collect();
@@ -171,7 +170,7 @@ pub fn faults(said: &[LastXid], held: &[Allocation]) -> Vec<Fault> {
     found
 }
 
-/// When the last of what held a device at an instant let it go.
+/// The end of the last allocation that held a device at an instant.
 fn released(held: &[Allocation], device: &Device, at_us: Micros) -> Option<Micros> {
     let holds = |allocation: &&Allocation| {
         allocation.start_us <= at_us

@@ -1,4 +1,4 @@
-//! Lazy access to JSON answers: only what is asked for is parsed, and numbers stay text.
+//! Lazy access to JSON answers: only the fields that are read are parsed, and numbers stay text.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,8 +14,7 @@ use super::{ANSWERS_MAX_BYTES, ANSWERS_MAX_DEPTH, MinerError};
 #[derive(Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// The fields of one object, in its order. An object has some ten fields: looking through them
-/// costs less than sorting them first.
+/// The fields of one object, in its order. An object has some ten fields, so a linear search costs less than sorting.
 #[derive(Default)]
 pub(super) struct Fields<'a>(Vec<(Key<'a>, &'a RawValue)>);
 
@@ -127,8 +126,8 @@ impl<'a> Answers<'a> {
         self.tops.iter()
     }
 
-    /// The first answer that has something at this path. Commands are named differently by every
-    /// collector; what an answer holds is not.
+    /// The first answer that has something at this path. Collectors use different names for commands, so only what an
+    /// answer holds is used.
     pub(super) fn find(&self, path: &[&str]) -> Option<Answer<'a>> {
         let (first, rest) = path.split_first()?;
         self.tops().find_map(|fields| fields.get(first)?.at(rest))

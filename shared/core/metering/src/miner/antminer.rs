@@ -1,8 +1,8 @@
 //! Bitmain's own firmware on an Antminer.
 //!
-//! The rates of `stats` are in `rate_unit`, whatever prefix their names carry: scrypt models say
-//! `GHS 5s` and mean megahashes. `summary` of the older interface has no unit field, so it is
-//! believed only where `stats` has no rate. Power is in none of its answers.
+//! The rates of `stats` are in `rate_unit`, whatever prefix their names carry: scrypt models write `GHS 5s` and mean
+//! megahashes. `summary` of the older interface has no unit field, so it is used only where `stats` has no rate.
+//! Power is in none of its answers.
 
 use std::borrow::Cow;
 
@@ -47,7 +47,7 @@ fn model<'a>(answers: &Answers<'a>) -> Option<Cow<'a, str>> {
     by_version.or_else(by_web).filter(|model| model.starts_with("Antminer"))
 }
 
-/// The element of `STATS` that holds the counters: the first one only names the firmware.
+/// The element of `STATS` that holds the counters; the first one only gives the firmware.
 fn stats<'s, 'a>(answers: &'s Answers<'a>) -> Option<&'s Fields<'a>> {
     answers.sections("STATS").find(|fields| fields.get("Elapsed").is_some())
 }

@@ -17,7 +17,7 @@ pub(super) fn read(answers: &Answers<'_>) -> Option<Reading> {
     draft.power_source = PowerSource::Supply;
     draft.power_mw =
         answers.section("PSU").and_then(|supply| supply.said(&["PSU.PowerIn"], Answer::named_watts_as_mw));
-    // `Mode.Power` and `Mode.Ths` are what was asked for: neither is a reading.
+    // `Mode.Power` and `Mode.Ths` are targets, not readings.
     let asleep = answers
         .section("Mode")
         .and_then(|mode| mode.get("Sleep")?.text())

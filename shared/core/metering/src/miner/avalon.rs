@@ -41,7 +41,7 @@ pub(super) fn read(answers: &Answers<'_>) -> Option<Reading> {
     let system_uptime = modules.first().and_then(|module| module.figure("Elapsed", 0));
     draft.system_uptime_s = system_uptime.and_then(|elapsed| u64::try_from(elapsed).ok());
     cgminer::fill(&mut draft, answers);
-    // The summary's average can be held against its total; the module's cannot.
+    // The summary's average can be checked against its total; the module's cannot.
     draft.average = draft.average.or_else(|| {
         average.map(|(hashrate_hs, name)| (Average { hashrate_hs, downtime: Downtime::NotSaid }, name))
     });
@@ -58,7 +58,7 @@ pub(super) fn read(answers: &Answers<'_>) -> Option<Reading> {
     Some(draft.settled())
 }
 
-/// Whether something else than a module's text names an Avalon.
+/// Whether something other than a module's text shows an Avalon.
 fn is_avalon(answers: &Answers<'_>, stats: &[&Fields<'_>]) -> bool {
     let says = |section: &str, field: &str, word: &str| {
         let text = answers.section(section).and_then(|fields| fields.get(field)?.text());
@@ -73,7 +73,7 @@ fn is_avalon(answers: &Answers<'_>, stats: &[&Fields<'_>]) -> bool {
             .any(|fields| fields.get("ID").and_then(Answer::text).is_some_and(|id| id.starts_with("AVA")))
 }
 
-/// Off by command, or idle without saying why.
+/// Off by command, or idle for an unknown reason.
 fn stopped(modules: &[Module<'_>]) -> Said<State> {
     let any = |test: &dyn Fn(&Module<'_>) -> bool| modules.iter().any(test);
     let all = |test: &dyn Fn(&Module<'_>) -> bool| !modules.is_empty() && modules.iter().all(test);
@@ -84,7 +84,7 @@ fn stopped(modules: &[Module<'_>]) -> Said<State> {
     all(&idle).then_some((State::Reachable, "STATS.MM ID.SYSTEMSTATU"))
 }
 
-/// What one module says.
+/// The data of one module.
 enum Module<'a> {
     /// As the firmware writes it.
     Text(Cow<'a, str>),
@@ -163,7 +163,7 @@ fn bracketed<'t>(text: &'t str, key: &str) -> Option<&'t str> {
     None
 }
 
-/// The sum over all modules; `None` where one does not say.
+/// The sum over all modules; `None` where one has no value.
 fn sum(modules: &[Module<'_>], read: impl Fn(&Module<'_>) -> Option<u128>) -> Option<u128> {
     let mut total = None;
     for module in modules {

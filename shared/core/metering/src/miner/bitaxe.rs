@@ -9,7 +9,7 @@ pub(super) fn read(answers: &Answers<'_>) -> Option<Reading> {
     let info = answers.tops().find(|fields| {
         fields.get("ASICModel").is_some() && fields.first_of(&["sharesAccepted", "hashRate"]).is_some()
     })?;
-    // All of Bitmain's BM13xx hash SHA-256d; a chip of another maker is not taken for one.
+    // All of Bitmain's BM13xx hash SHA-256d; a chip of another maker is not assumed to.
     let model = info.get("ASICModel").and_then(Answer::text).unwrap_or_default();
     let algorithm = if model.starts_with("BM13") { "sha256d" } else { "unknown" };
     let mut draft = Draft::of(Family::Bitaxe, algorithm);

@@ -1,7 +1,7 @@
 //! Braiins OS: the REST interface since 25.07, and the GraphQL one of the versions before.
 //!
-//! `last_24h` counts the time before the mining software started as zero; `since_restart` does
-//! not know of it. Only the latter is taken as the average.
+//! `last_24h` counts the time before the mining software started as zero; `since_restart` does not. Only the latter
+//! is taken as the average.
 
 use super::answer::{Answer, Answers};
 use super::cgminer::{self, GIGA, MEGA};

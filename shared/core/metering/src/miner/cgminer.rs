@@ -1,5 +1,4 @@
-//! What the firmwares that descend from cgminer's API share: sections, and rates whose unit is in
-//! the field's name.
+//! What the firmwares with cgminer's API share: sections, and rates whose unit is in the field's name.
 
 use super::answer::{Answer, Answers, Fields, suffixed};
 use super::draft::{Draft, Said};
@@ -21,7 +20,7 @@ const RATES: [(&str, u32); 8] = [
     ("SUMMARY.GHS av", GIGA),
 ];
 
-/// Whether any answer's status line describes itself with this word in front.
+/// Whether any answer's status line has a description that begins with this word.
 pub(super) fn described_as(answers: &Answers<'_>, word: &str) -> bool {
     answers.sections("STATUS").chain(answers.tops()).any(|fields| {
         fields
@@ -49,8 +48,8 @@ pub(super) fn unit_places(unit: &str) -> Option<u32> {
     }
 }
 
-/// Fills in what `SUMMARY`, `POOLS` and `DEVS` say: rate, uptime, shares, difficulty, average and
-/// boards. What a family reads elsewhere it fills in before.
+/// Fills in what `SUMMARY`, `POOLS` and `DEVS` give: rate, uptime, shares, difficulty, average and boards. A family
+/// fills in first what it reads elsewhere.
 pub(super) fn fill(draft: &mut Draft, answers: &Answers<'_>) {
     let pools: Vec<_> = answers.sections("POOLS").collect();
     if let Some(summary) = answers.section("SUMMARY") {
@@ -70,7 +69,7 @@ pub(super) fn fill(draft: &mut Draft, answers: &Answers<'_>) {
     if draft.boards.is_none() && !devices.is_empty() {
         let states: Vec<bool> = devices.iter().map(|device| is_working(device)).collect();
         draft.boards = boards(&states);
-        // Bitmain's own firmware writes zeros there whatever its machine does.
+        // Bitmain's own firmware always writes zeros there.
         if draft.family != Family::AntminerStock {
             draft.hashrate_hs = draft.hashrate_hs.or_else(|| devices_rate_hs(&devices));
         }
@@ -85,7 +84,7 @@ pub(super) fn sum_of(pools: &[&Fields<'_>], name: &'static str) -> Said<u64> {
     })
 }
 
-/// What the pool in use asks for, exact figures before those with a suffix.
+/// The difficulty of the pool in use, exact figures before those with a suffix.
 fn share_difficulty(pool: &Fields<'_>) -> Option<ShareDifficulty> {
     let in_use = pool.get("Stratum Active").and_then(Answer::flag).unwrap_or(false);
     let exact = ["Stratum Difficulty", "Last Share Difficulty"];
@@ -95,8 +94,7 @@ fn share_difficulty(pool: &Fields<'_>) -> Option<ShareDifficulty> {
     Some(ShareDifficulty { value, rounded })
 }
 
-/// A device counts where it is enabled and alive: the rate of a disabled one is what it did when
-/// it was last enabled.
+/// A device counts where it is enabled and alive: a disabled one keeps the rate it had when it was last enabled.
 fn is_working(device: &Fields<'_>) -> bool {
     let enabled = device.get("Enabled").and_then(Answer::flag).unwrap_or(true);
     let alive = device.get("Status").and_then(Answer::text).is_none_or(|text| text == "Alive");
@@ -119,7 +117,7 @@ pub(super) fn boards(working: &[bool]) -> Option<Boards> {
     Some(Boards { working, listed })
 }
 
-/// The average since the start, held against the total work where that is believable.
+/// The average since the start, checked against the total work where that is plausible.
 pub(super) fn average(summary: &Fields<'_>) -> Said<Average> {
     let (hashrate_hs, name) = summary
         .said(&["SUMMARY.MHS av"], |rate| rate.scaled(MEGA))
@@ -129,8 +127,8 @@ pub(super) fn average(summary: &Fields<'_>) -> Said<Average> {
     Some((Average { hashrate_hs, downtime: downtime(hashrate_hs, total, elapsed_s) }, name))
 }
 
-/// Whether an average counts downtime, from the total work over the elapsed time. A total of less
-/// than half of that is no total: LuxOS writes the rate of one second there.
+/// Whether an average counts downtime, from the total work over the elapsed time. A total of less than half of that
+/// is not used: LuxOS writes the rate of one second there.
 pub(super) fn downtime(average_hs: u128, total_hashes: Option<u128>, elapsed_s: Option<u64>) -> Downtime {
     let (Some(total), Some(elapsed_s)) = (total_hashes, elapsed_s) else { return Downtime::NotSaid };
     let expected = average_hs.saturating_mul(u128::from(elapsed_s));

@@ -1,11 +1,9 @@
-//! Which of a user's recordings can be read, and as what: the table behind
-//! `weighbridge connect miners --check`.
+//! Which of a user's recordings can be read, and how: the table of `weighbridge connect miners --check`.
 //!
-//! A file is either a whole machine (an object from command to answer) or the answer of one
-//! command, in a folder with the machine's other answers. Where a folder holds two answers of one
-//! command (`summary` and `summary_with_errors`), they are two moments or two machines, so they
-//! are never put together: the one whose name is the command's stands with the folder, the others
-//! are read by themselves.
+//! A file is either a whole machine (an object from command to answer) or the answer of one command, in a folder with
+//! the machine's other answers. Where a folder holds two answers of one command (`summary` and
+//! `summary_with_errors`), they are of two moments or two machines, so they are never combined: the one with the
+//! command's name stands with the folder, the others are read separately.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,14 +12,14 @@ use serde_json::value::RawValue;
 
 use super::{MinerError, Reading, normalise};
 
-/// What became of one file, or of a folder's answers together.
+/// The outcome of one file, or of a folder's answers together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// Read.
     Read(Box<Reading>),
-    /// A command's answer that holds nothing that is metered by itself, in a folder that is read.
+    /// A command's answer without metered values of its own, in a folder that is read.
     Part,
-    /// Not read, and why.
+    /// Not read, with the reason.
     Refused(String),
 }
 
@@ -123,13 +121,13 @@ fn says_something(reading: &Reading) -> bool {
         || reading.accepted_shares.is_some()
 }
 
-/// Whether a file is a second answer to the command of a first: named after it (`a` and
-/// `a_with_errors`) with the same outer fields, or of a section that has a file of its own name.
+/// Whether a file is a second answer to the command of a first: its name begins with the first's (`a` and
+/// `a_with_errors`) and it has the same outer fields, or it holds a section that has a file of its own name.
 fn is_second(folder: &Folder<'_>, first: &str, stem: &str) -> bool {
     if first == stem {
         return false;
     }
-    let names = |stem: &str| folder.get(stem).map(|(_, raw)| outer_commits(raw)).unwrap_or_default();
+    let names = |stem: &str| folder.get(stem).map(|(_, raw)| outer_names(raw)).unwrap_or_default();
     let (ours, theirs) = (names(stem), names(first));
     let longer = stem.strip_prefix(first).is_some_and(|rest| rest.starts_with('_'));
     // Every answer has a `STATUS`; it is the section of no command.
@@ -139,7 +137,7 @@ fn is_second(folder: &Folder<'_>, first: &str, stem: &str) -> bool {
 }
 
 /// The names of an object's fields, sorted.
-fn outer_commits(raw: &RawValue) -> Vec<String> {
+fn outer_names(raw: &RawValue) -> Vec<String> {
     let fields: BTreeMap<String, &RawValue> = serde_json::from_str(raw.get()).unwrap_or_default();
     fields.into_keys().collect()
 }

@@ -1,19 +1,19 @@
-//! What a normaliser fills in, and the rules that hold for every family.
+//! A reading under construction, and the rules for every family.
 
 use super::reading::{Average, Boards, Family, FieldNames, PowerSource, Reading, ShareDifficulty, State};
 
 /// A value and the field of the answers that gave it.
 pub(super) type Said<T> = Option<(T, &'static str)>;
 
-/// The largest power that is believed, in watts. Sixteen-bit sensors without a value say 65535,
-/// and no machine in one chassis comes near.
+/// The largest power that is accepted, in watts. Sixteen-bit sensors without a value report 65535, and no machine in
+/// one chassis comes near.
 const POWER_MAX_W: u64 = 65_534;
 
 /// A reading in the making.
 pub(super) struct Draft {
     pub(super) family: Family,
     pub(super) algorithm: &'static str,
-    /// What contradicts that it hashes, if anything does.
+    /// What contradicts a hashing state, if anything.
     pub(super) stopped: Said<State>,
     pub(super) hashrate_hs: Said<u128>,
     pub(super) power_mw: Said<u64>,
@@ -29,7 +29,7 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// A draft of a family that says nothing yet.
+    /// An empty draft of a family.
     pub(super) fn of(family: Family, algorithm: &'static str) -> Self {
         Self {
             family,

@@ -1,7 +1,7 @@
 //! Elphapex: Bitmain's newer web interface with its own `INFO`. Its machines hash scrypt.
 //!
-//! `power_output` of `get_power` has no unit and no document that gives one, so it is not read as
-//! power: such a machine is billed by meter.
+//! `power_output` of `get_power` has no unit and no document that gives one, so it is not read as power: such a
+//! machine is billed by meter.
 
 use super::answer::{Answer, Answers};
 use super::bitmain_web;

@@ -10,7 +10,7 @@ pub(super) fn read(answers: &Answers<'_>) -> Option<Reading> {
         answers.tops().find(|fields| fields.get("Session").is_some() && fields.get("HBs").is_some())?;
     let mining = summary.get("Mining").and_then(|mining| mining.at(&["Algorithm"]));
     let mut draft = Draft::of(Family::Epic, mining.map_or("unknown", algorithm));
-    // What a disabled board last did is no rate: the indices of those that are enabled.
+    // A disabled board keeps its last rate, so only the indices of enabled boards count.
     let statuses = summary.get("HBStatus").map(Answer::items).unwrap_or_default();
     let disabled: Vec<u64> = statuses
         .iter()

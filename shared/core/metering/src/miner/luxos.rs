@@ -13,7 +13,7 @@ pub(super) fn read(answers: &Answers<'_>) -> Option<Reading> {
     cgminer::fill(&mut draft, answers);
     if let Some(power) = answers.section("POWER") {
         draft.power_mw = power.said(&["POWER.Watts"], Answer::watts_as_mw);
-        // `PSU` says whether the supply was asked; without it the figure is a model's.
+        // `PSU` shows whether the supply was read; without it the figure comes from a model.
         if power.get("PSU").and_then(Answer::flag) == Some(true) {
             draft.power_source = PowerSource::Supply;
         }

@@ -1,6 +1,6 @@
-//! What one set of answers says, in exact units, each value with the field it came from.
+//! The values of one set of answers, in exact units, each with the field it came from.
 
-/// Whose firmware answered.
+/// The firmware's family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Family {
     /// Bitmain's own firmware on an Antminer.
@@ -44,14 +44,14 @@ impl Family {
     }
 }
 
-/// What the machine was doing, as far as its answers say.
+/// The state of the machine, as far as its answers show it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum State {
     /// It reports a hashrate above zero and nothing that contradicts it.
     Hashing,
-    /// It answers, and does not hash or does not say so.
+    /// It answers, and does not hash or does not report that it does.
     Reachable,
-    /// It answers that a command has put it to sleep.
+    /// It reports that a command has put it to sleep.
     Curtailed,
 }
 
@@ -67,14 +67,12 @@ impl State {
     }
 }
 
-/// How a machine knows its power. All of them are the witness `firmware`; a report tells them
-/// apart.
+/// How a machine knows its power. All of them are the witness `firmware`; a report keeps them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum PowerSource {
-    /// Its supply measures what it takes in.
+    /// Its supply measures its input.
     Supply,
-    /// The firmware gives a figure and does not say that a supply measured it, or says that none
-    /// did.
+    /// The firmware gives a figure without stating that a supply measured it, or states that none did.
     Estimate,
 }
 
@@ -126,8 +124,7 @@ pub struct Average {
 pub struct ShareDifficulty {
     /// Difficulty, whole units.
     pub value: u128,
-    /// Whether the answer hides digits behind a suffix, as in `524K`: good to look at, never to
-    /// count with.
+    /// Whether a suffix hides digits in the answer, as in `524K`: such a figure is shown, never counted with.
     pub rounded: bool,
 }
 
@@ -140,7 +137,7 @@ pub struct Boards {
     pub listed: u32,
 }
 
-/// The field that each value came from; `None` beside a value that was not said.
+/// The field that each value came from; `None` for a missing value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FieldNames {
     /// Of the state.
@@ -161,15 +158,14 @@ pub struct FieldNames {
     pub average: Option<&'static str>,
 }
 
-/// What a machine's answers say at one moment. `None` is "it did not say".
+/// The values of a machine's answers at one moment; `None` where a value is missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
-    /// Whose firmware answered.
+    /// The firmware's family.
     pub family: Family,
-    /// What it was doing.
+    /// Its state.
     pub state: State,
-    /// What it hashes: `sha256d`, `scrypt`, ..., or `unknown`. Rates of different algorithms are
-    /// never added.
+    /// Its algorithm: `sha256d`, `scrypt`, ..., or `unknown`. Rates of different algorithms are never added.
     pub algorithm: &'static str,
     /// The current hashrate in hashes per second: the shortest window the machine offers.
     pub hashrate_hs: Option<u128>,
@@ -202,10 +198,10 @@ pub struct Reading {
 /// Joules per terahash below which no SHA-256d machine works: the best announced reach 9.
 const LEAST_J_PER_TH: u128 = 5;
 
-/// Why a value that was said is hard to believe. It is kept as it was said.
+/// Why a value is implausible. It is kept as reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Doubt {
-    /// So little power for so much work that the two cannot be of one moment.
+    /// Too little power for so much work: the two cannot be of one moment.
     PowerTooLow,
     /// Not all listed boards work.
     BoardsMissing,
@@ -226,7 +222,7 @@ impl Doubt {
 }
 
 impl Reading {
-    /// What speaks against its values.
+    /// The doubts about its values.
     #[must_use]
     pub fn doubts(&self) -> Vec<Doubt> {
         let mut doubts = Vec::new();
@@ -246,8 +242,8 @@ impl Reading {
         doubts
     }
 
-    /// The hashrate that the accepted shares stand for, in hashes per second: the sum of their
-    /// difficulty x 2^48 / 65535 / uptime, rounded down. Independent of what the machine measures.
+    /// The hashrate that the accepted shares stand for, in hashes per second: the sum of their difficulty x 2^48 /
+    /// 65535 / uptime, rounded down. It does not depend on what the machine measures.
     #[must_use]
     pub fn share_hashrate_hs(&self) -> Option<u128> {
         let uptime_s = u128::from(self.uptime_s.filter(|uptime| *uptime > 0)?);

@@ -1,5 +1,5 @@
-//! Bitdeer's SealMiner: cgminer's sections under the description `bdminer`, and a web interface
-//! that tells the system and the supply.
+//! Bitdeer's SealMiner: cgminer's sections under the description `bdminer`, and a web interface with answers for
+//! system and supply.
 
 use super::answer::{Answer, Answers};
 use super::cgminer;
@@ -25,8 +25,8 @@ pub(super) fn read(answers: &Answers<'_>) -> Option<Reading> {
             .collect();
         draft.boards = cgminer::boards(&online);
     }
-    // The supply's answer has no name of its own; voltage times current, its output, is a little
-    // less than its power, which is therefore the input in watts.
+    // The supply's answer has no name of its own; voltage times current, its output, is a little less than its power,
+    // which is therefore the input in watts.
     draft.power_source = PowerSource::Supply;
     draft.power_mw = answers
         .tops()

@@ -1,8 +1,8 @@
-//! The figures of one machine: from what is recorded of it to sums that a site adds up.
+//! The figures of one machine: from its records to the sums that a site adds up.
 //!
-//! A machine counts for a site while it stands there. Its samples, registers and spans are put
-//! together once and then cut to that time, so that machines that move or change hands are counted
-//! where they were, and a period's parts add up to it.
+//! A machine counts for a site while it stands there. Its samples, registers and spans are put together once and then
+//! cut to that time, so that machines that move or change customers are counted where they were, and a period's parts
+//! add up to it.
 
 mod gpus;
 pub(crate) mod holdings;
@@ -29,35 +29,34 @@ use crate::gpu::Span;
 use crate::gpu::usage::{Fault, LastXid, Use};
 use crate::uptime::{Found, Poll, Status, Stretch, Uptime, Windows, timeline};
 
-/// What the figures go by.
+/// The settings of the figures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
     /// How often a machine is to be sampled and a meter to be read, in microseconds.
     pub every_us: i64,
-    /// How long a sample speaks for its machine, and how far apart two readings of power may be, in
-    /// microseconds.
+    /// How long a sample covers its machine, and how far apart two readings of power may be, in microseconds.
     pub speaks_us: i64,
     /// How far apart two registers may be before the timing of their difference is an estimate.
     pub longest_us: i64,
-    /// Which witness of energy is heard before which.
+    /// The order of the witnesses of energy.
     pub order: Vec<Witness>,
     /// What the adjusted uptime leaves out.
     pub carve_outs: Vec<Status>,
-    /// What a firmware's own hashrate may be off, in parts per million.
+    /// The error of a firmware's own hashrate, in parts per million.
     pub firmware_class_ppm: u64,
-    /// What fees and rounding may take from a payment, in parts per million.
+    /// What fees and rounding take from a payment at most, in parts per million.
     pub payment_class_ppm: u64,
-    /// What the times of two schedulers may differ by, in parts per million.
+    /// The most by which the times of two schedulers differ, in parts per million.
     pub scheduler_class_ppm: u64,
-    /// What the mean of GPUs' samples may be off, in parts per million.
+    /// The error of the mean of GPUs' samples, in parts per million.
     pub sampling_class_ppm: u64,
-    /// What is expected of sources and when what they say is late, where facts say more than the above.
+    /// The policies, where facts give more than the settings above.
     pub policies: Policies,
 }
 
 impl Default for Rules {
-    /// A sample each settlement interval that speaks for two of them; firmware within 5 %, payments
-    /// within 4 %, the highest fee that large pools ask; schedulers within 1 %, GPUs' samples within 5 %.
+    /// A sample each settlement interval that covers two of them; firmware within 5 %, payments within 4 %, the
+    /// highest fee of large pools; schedulers within 1 %, GPUs' samples within 5 %.
     fn default() -> Self {
         Self {
             every_us: SETTLEMENT_INTERVAL_US,
@@ -74,7 +73,7 @@ impl Default for Rules {
     }
 }
 
-/// A time in which a machine stood at the site, and as what.
+/// A time in which a machine stood at the site, with its nameplate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stand {
     /// The time, within the period.
@@ -115,7 +114,7 @@ pub struct Register {
     pub readings: Vec<RegisterReading>,
     /// Where its transformer's ratio was wrong, in order of time and not overlapping.
     pub corrections: Vec<RatioCorrection>,
-    /// When readings were appended to the log, of those that came late; the others came in time.
+    /// When readings were appended to the log, for those that came late; the others came in time.
     pub appended: BTreeMap<[u8; 16], Micros>,
 }
 
@@ -135,9 +134,9 @@ impl Register {
 /// A row of an allocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpanRow {
-    /// The span; where it is open, `elapsed_s` says how long it was seen.
+    /// The span; where it is open, `elapsed_s` is how long the scheduler saw it.
     pub span: Span,
-    /// The GPU or slice, where the scheduler names it.
+    /// The GPU or slice, where the scheduler gives it.
     pub device: String,
     /// A MIG profile; empty for whole GPUs.
     pub profile: String,
@@ -154,8 +153,8 @@ pub struct Work {
     pub credited_q32: u128,
 }
 
-/// What the firmware claimed in the settlement intervals in which it claimed anything, beside the
-/// work that was proven in the same.
+/// What the firmware claimed in the settlement intervals with a claim, and the work that was proven in the same
+/// intervals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Claims {
     /// Hashes claimed.
@@ -173,28 +172,27 @@ pub struct Record {
     pub machine_id: String,
     /// Where it stood, in order of time and not overlapping.
     pub stands: Vec<Stand>,
-    /// When it was somebody's, in order of time and not overlapping.
+    /// When it had an assignment, in order of time and not overlapping.
     pub assigned: Vec<Interval>,
     /// Its samples.
     pub samples: Vec<Sample>,
     /// Its registers.
     pub registers: Vec<Register>,
-    /// What was held of its GPUs.
+    /// The allocations of its GPUs.
     pub spans: Vec<SpanRow>,
-    /// What its GPUs said of their use.
+    /// Its GPUs' samples of use.
     pub gpu_uses: Vec<Use>,
-    /// What its GPUs said of their last faults.
+    /// Its GPUs' last faults.
     pub gpu_xids: Vec<LastXid>,
     /// Its accepted work while it stood there.
     pub work: Vec<Work>,
-    /// Of it, credited difficulty while it was nobody's, in units of 2^-32.
+    /// Of it, credited difficulty while it had no assignment, in units of 2^-32.
     pub suspense_q32: u128,
     /// What its firmware claimed.
     pub claims: Option<Claims>,
     /// Its own average against its own accepted shares, by its last answer.
     pub own_claim: Option<Pair>,
-    /// Whether it said that it hashes something else than SHA-256d: rates of two algorithms are never
-    /// added.
+    /// Whether its answers show an algorithm other than SHA-256d: rates of two algorithms are never added.
     pub is_other_algorithm: bool,
     /// What its policies left out, by source: see [`leave_out`](super::sources::leave_out).
     pub left_out: Vec<u64>,
@@ -203,23 +201,23 @@ pub struct Record {
 /// A machine's figures.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Figures {
-    /// What a site adds up. Money, the site's meters and its mix are not the machine's.
+    /// The sums that a site adds up. Money, the site's meters and its mix are not the machine's.
     pub sums: Aggregates,
     /// Its energy by settlement interval, in order of time.
     pub energy: Vec<IntervalEnergy>,
     /// Whether it is a GPU node.
     pub is_gpu_node: bool,
-    /// Its witnesses beside each other.
+    /// The comparisons of its witnesses.
     pub truth: MachineTruth,
     /// GPU time by settlement interval, in order of time, for its price.
     pub gpu_sold: BTreeMap<Micros, u128>,
     /// Faults of its GPUs while it stood there, in order of time.
     pub faults: Vec<Fault>,
-    /// Allocations that were refused, in words.
+    /// Refused allocations, as text.
     pub refused: Vec<String>,
     /// Its sources: what was expected of them and came.
     pub sources: Vec<Source>,
-    /// Whether nothing was heard of a miner: neither samples nor registers nor work.
+    /// Whether a miner has neither samples nor registers nor work.
     pub is_mute: bool,
 }
 
@@ -241,8 +239,8 @@ pub fn share_sums(credited_q32: u128, squared: U256) -> ShareSums {
     ShareSums { difficulty: credited_q32 >> shift, difficulty_squared }
 }
 
-/// Makes a machine's figures. `windows` are those of the site and of the machine together; the
-/// period ends where nothing can be known yet.
+/// Makes a machine's figures. `windows` are those of the site and of the machine together; the period must not reach
+/// into time that cannot be known yet.
 #[must_use]
 pub fn figures(record: &Record, windows: &Windows, rules: &Rules, period: Interval) -> Figures {
     let has_spoken = !record.gpu_uses.is_empty() || !record.gpu_xids.is_empty();
@@ -323,7 +321,7 @@ fn add_miner_stand(
     }
 }
 
-/// Of a quantity, what flowed in a part of its time.
+/// The part of a quantity that flowed in a part of its time.
 fn within(quantity: &Witnessed, part: &Interval) -> u128 {
     quantity.interval.intersect(part).map_or(0, |part| {
         until(quantity.energy_nj, &quantity.interval, part.end_us)

@@ -56,7 +56,7 @@ fn two_outlets_are_added_and_the_meter_goes_before_them() {
     ];
     let watt_hours = |record: &Record| found(record).sums.miners_nj.map(|nj| nj / 3_600_000_000_000);
     assert_eq!(watt_hours(&record), Some(2_200));
-    // The meter is heard where it speaks: half of the hour.
+    // The meter has data for half of the hour.
     record.registers.push(register("c", Witness::Meter, &[(30, 0), (60, 1_500)]));
     assert_eq!(watt_hours(&record), Some(1_100 + 1_500));
     let energy = found(&record).truth.energy;
@@ -70,7 +70,7 @@ fn a_machine_counts_while_it_stood_there_and_is_somebodys() {
     record.registers = vec![register("a", Witness::Meter, &[(-30, 0), (120, 1_500)])];
     record.assigned = vec![minutes(-100, 15), minutes(80, 200)];
     let sums = found(&record).sums;
-    // 10 Wh a minute: an hour of it, of which 35 minutes were nobody's.
+    // 10 Wh a minute: an hour of it, of which 35 minutes were without an assignment.
     assert_eq!(sums.miners_nj, Some(600 * 3_600_000_000_000));
     assert_eq!(sums.suspense_nj, 350 * 3_600_000_000_000);
     assert_eq!(sums.deployed_hs_us, Some(1_000 * 60 * 60_000_000));
@@ -145,7 +145,7 @@ fn a_nodes_use_stands_beside_what_is_held_and_faults_end_with_it() {
     assert_eq!(sums.gpu_utilised.map(gpu_minutes), Some(7));
     assert_eq!((gpu_minutes(sums.gpu_sampled), sums.gpu_available.map(gpu_minutes)), (15, Some(120)));
     assert_eq!((sums.gpu_faults, figures.faults.len()), (Some(1), 1), "{:?}", figures.faults);
-    // Its holder's job ended before the value went.
+    // Its holder's job ended before the value changed.
     assert_eq!(figures.faults[0].end_us, Some(30 * MINUTE));
     let pairs: Vec<_> = figures
         .truth
@@ -172,7 +172,7 @@ fn a_nodes_use_stands_beside_what_is_held_and_faults_end_with_it() {
     record.gpu_uses.extend((6..12).map(|slot| in_slot("b", slot, 1_000_000)));
     let found = found(&record).truth.gpu.unwrap().sampled.unwrap();
     assert_eq!((gpu_minutes(found.utilised), gpu_minutes(found.allocated)), (37, 15));
-    // A node of which only samples speak is one, too.
+    // A node with samples alone is a node, too.
     record.stands[0].gpus = None;
     record.spans.clear();
     assert!(figures.is_gpu_node && self::found(&record).is_gpu_node);

@@ -10,7 +10,7 @@ use crate::ratio::{ONE_PPM, ppm};
 /// A source of energy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Source {
-    /// The grid, whatever is in it.
+    /// The grid, whatever its sources.
     Grid,
     /// Solar at the site.
     Solar,
@@ -97,8 +97,8 @@ impl EnergyMix {
         self.by_source_nj.iter().sum::<u128>() + self.unknown_nj
     }
 
-    /// The renewable part of all energy: solar, wind, water, and the grid's own share. Energy whose
-    /// source is not known counts as not renewable.
+    /// The renewable part of all energy: solar, wind, water, and the grid's own renewable part. Energy of unknown
+    /// source counts as not renewable.
     #[must_use]
     pub fn renewable_ppm(&self) -> Option<u64> {
         let [_, solar, wind, hydro, _] = self.by_source_nj;
@@ -106,8 +106,8 @@ impl EnergyMix {
     }
 }
 
-/// Splits energy by the mix of its time. The facts are in order of time and do not overlap; one
-/// whose parts are not the whole is taken as no fact.
+/// Splits energy by the mix of its time. The facts are in order of time and do not overlap; a fact whose parts do not
+/// sum to the whole is ignored.
 #[must_use]
 pub fn split(quantities: &[Witnessed], facts: &[MixFact]) -> EnergyMix {
     let mut mix = EnergyMix::default();

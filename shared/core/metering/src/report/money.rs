@@ -1,4 +1,4 @@
-//! Dated prices in a report: what energy cost, what bitcoin and GPU time were worth.
+//! Dated prices in a report: the cost of energy, and the worth of bitcoin and GPU time.
 
 use ruint::aliases::U512;
 use wb_units::decimal::{self, Excess};
@@ -23,7 +23,7 @@ pub enum Per {
 }
 
 impl Per {
-    /// How much of the counted unit the price of a named unit is for.
+    /// How much of the counted unit a price's unit stands for.
     fn size(self, unit: &str) -> Option<u128> {
         match (self, unit) {
             (Self::Energy, "kWh") => Some(NJ_PER_WH * 1_000),
@@ -56,7 +56,7 @@ impl Prices {
     /// Reads a series given as (interval, unit, value), in order of time and not overlapping.
     ///
     /// # Errors
-    /// Which price cannot be used, and why, in words.
+    /// Which price cannot be used, and why, as text.
     pub fn read<'a>(
         per: Per,
         given: impl IntoIterator<Item = (Interval, &'a str, &'a str)>,
@@ -98,8 +98,8 @@ impl Prices {
         self.prices.get(after).filter(|price| price.interval.contains(at_us))
     }
 
-    /// What amounts are worth, each at the price of its instant, in minor units, rounded once;
-    /// `None` where an amount has no price.
+    /// What amounts are worth, each at the price of its instant, in minor units, rounded once; `None` where an amount
+    /// has no price.
     #[must_use]
     pub fn worth(&self, amounts: impl IntoIterator<Item = (Micros, u128)>) -> Option<i128> {
         // Sums by unit share one denominator: amount x price over size, for the few sizes there are.

@@ -1,7 +1,7 @@
-//! What pools paid, against the work that was proven in the same time and against what firmware claimed of it.
+//! What pools paid, against the work that was proven in the same time and against the firmware's claims.
 //!
-//! A payment is spread evenly over its time. What is proven is worth what its blocks would pay; what is claimed is
-//! worth as much more or less than the proof as the claim is, of the time in which anything was claimed.
+//! A payment is spread evenly over its time. Proven work is worth what its blocks would pay. A claim is worth that
+//! times claim over proof, in the time with claims.
 
 use ruint::aliases::{U256, U512};
 use wb_units::rounding::div_half_even;
@@ -35,7 +35,7 @@ pub(super) fn expected_sat(numerator: U512) -> u128 {
         .unwrap_or(0)
 }
 
-/// What of an earning falls into a period: satoshi and the time.
+/// The part of an earning in a period: satoshi and the time.
 #[must_use]
 pub fn within(earning: &Earning, period: Interval) -> Option<(u128, Interval)> {
     let part = earning.interval.intersect(&period)?;
@@ -44,7 +44,7 @@ pub fn within(earning: &Earning, period: Interval) -> Option<(u128, Interval)> {
     Some((amount_sat, part))
 }
 
-/// What the earnings of a site, machine or customer are held against.
+/// What the earnings of a site, machine or customer are compared with.
 #[derive(Debug, Clone, Copy)]
 pub struct Worked<'a> {
     /// Its accepted work by settlement interval.
@@ -53,8 +53,8 @@ pub struct Worked<'a> {
     pub claims: Option<Claims>,
 }
 
-/// The pairs of what was paid for spans of the period: paid against proven and, where firmware spoke, claimed against
-/// paid, all in satoshi.
+/// The pairs of what was paid for spans of the period: paid against proven and, where firmware made claims, claimed
+/// against paid, all in satoshi.
 #[must_use]
 pub fn pairs<'a>(
     earnings: impl Iterator<Item = &'a Earning>,
@@ -93,7 +93,7 @@ pub fn pairs<'a>(
         payment_class_ppm: rules.payment_class_ppm,
     };
     let mut pairs = compare::hashrate(&of);
-    // Claimed against proven stands in the report as hashes already.
+    // Claimed against proven stands in the report as hashes.
     pairs.retain(|pair| pair.left_commit == "paid" || pair.right_commit == "paid");
     pairs
 }
@@ -138,10 +138,10 @@ mod tests {
         // Half of an earning that began before the period: of its five steps' work.
         let paid = [earning((-5, 5), 9_600_000)];
         assert_eq!(shown(&of(&paid, None)), [("paid", 4_800_000, "proven", 5_000_000, false)]);
-        // A pool that keeps a tenth is told.
+        // A pool that keeps a tenth is flagged.
         let short = [earning((0, 10), 9_000_000)];
         assert_eq!(shown(&of(&short, None)), [("paid", 9_000_000, "proven", 10_000_000, true)]);
-        // The firmware claims half more than it proved, in so many shares that chance says nothing.
+        // The firmware claims half more than it proved, in so many shares that chance does not matter.
         let shares = 1_000_000_u128;
         let claims = Claims {
             hashes: hashes_of(10 * ONE_Q32) * 3 / 2,

@@ -1,5 +1,5 @@
-//! A report as it is given out: its terms with their changes, its energy by witness, its witnesses
-//! beside each other, and what is not known.
+//! A report as it is shown: its terms with their changes, its energy by witness, the comparisons of its witnesses,
+//! and what is not known.
 
 use wb_units::time::interval_start;
 use wb_units::{Currency, Interval, Micros};
@@ -37,7 +37,7 @@ pub struct Sheet {
     pub sources: Sources,
     /// The currency of the terms in minor units.
     pub currency: Option<Currency>,
-    /// What is not known or was refused, in words.
+    /// What is not known or was refused, as text.
     pub notes: Vec<String>,
 }
 
@@ -74,8 +74,8 @@ impl Sheet {
     }
 }
 
-/// The part of a period of which something can be known: until the settlement boundary at or before
-/// now. `None` where the period has not begun.
+/// The part of a period that can be known: until the settlement boundary at or before now. `None` where the period
+/// has not begun.
 #[must_use]
 pub fn known_part(period: Interval, now_us: Micros) -> Option<Interval> {
     let end_us = period.end_us.min(interval_start(now_us));

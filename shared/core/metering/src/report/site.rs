@@ -1,5 +1,5 @@
-//! A site's report: its machines' figures added up, and money, the site's own meters, its mix of
-//! energy and what its pools paid put beside them.
+//! A site's report: the sums of its machines' figures, with money, the site's own meters, its mix of energy and its
+//! pools' payments.
 
 mod facts;
 mod faults;
@@ -25,10 +25,10 @@ use crate::energy::sources::of_register;
 use crate::energy::witness::{Testimony, Witness, Witnessed, best, by_interval};
 use crate::uptime::Windows;
 
-/// Comparisons of single machines that a report keeps: those beyond what is expected first.
+/// The most comparisons of single machines in a report, those with a flag first.
 pub const COMPARISONS_MAX: usize = 1_000;
 
-/// Refused allocations that a report names; the others are counted.
+/// The most refused allocations that a report lists; the others are counted.
 const REFUSED_NAMED: usize = 20;
 
 /// A site's report, or a fleet's.
@@ -38,7 +38,7 @@ pub struct SiteReport {
     pub sums: Aggregates,
     /// Energy by witness in nanojoules, in the order of [`Witness::ALL`].
     pub by_witness_nj: [u128; 5],
-    /// The sums of the witnesses beside each other.
+    /// The sums of the witnesses' figures.
     pub truth: TruthSums,
     /// What was expected of its sources and came.
     pub sources: Sources,
@@ -48,12 +48,11 @@ pub struct SiteReport {
     pub faults: Vec<MachineFault>,
     /// The currency of its money, where there is any.
     pub currency: Option<Currency>,
-    /// What is not known or was refused, in words.
+    /// What is not known or was refused, as text.
     pub notes: Vec<String>,
 }
 
-/// Adds up a site machine by machine; what it holds does not grow with their number, but for
-/// the comparisons.
+/// Adds up a site machine by machine. Its memory does not grow with their number, except for the comparisons.
 #[derive(Debug)]
 pub struct SiteFold {
     facts: SiteFacts,
@@ -151,7 +150,7 @@ impl SiteFold {
                 self.refused_more += 1;
             }
         }
-        // Site-wide figures are none of a machine's.
+        // Figures of the site as a whole come from no machine.
         let site_nj = self.report.sums.site_nj.take();
         self.report.sums.add(&found.sums);
         self.report.sums.site_nj = site_nj;
@@ -253,13 +252,13 @@ impl SiteFold {
         self.report.sums.power_cost_minor = worth;
     }
 
-    /// Of what pools paid, what is counted: a pool that pays the whole and tells of its parts too pays once.
+    /// The payments that count: where a pool reports a total and its parts, it is counted once.
     fn counted<'a>(&self, paid: &'a [Earning]) -> Vec<&'a Earning> {
         let has_whole = |pool: &str| paid.iter().any(|one| one.pool == pool && !one.is_of_a_part());
         paid.iter().filter(|one| self.facts.is_part || !one.is_of_a_part() || !has_whole(&one.pool)).collect()
     }
 
-    /// What pools credited and paid, and that against the proven work and the claims.
+    /// What pools credited and paid, compared with the proven work and the claims.
     fn finish_pools(&mut self) {
         let period = self.period;
         let earnings = self.counted(&self.facts.earnings);
@@ -271,14 +270,14 @@ impl SiteFold {
                 !credited.contains(payout.pool.as_str()) && period.contains(payout.interval.start_us)
             })
             .collect();
-        // It is worth what a bitcoin was in the last interval of its span.
+        // Its worth is by the price of bitcoin in the last interval of its span.
         let mut amounts: Vec<(Micros, u128)> = earnings
             .iter()
             .filter_map(|earning| within(earning, period))
             .map(|(amount_sat, part)| (part.end_us.saturating_sub(1), amount_sat))
             .collect();
         amounts.extend(paid_out.iter().map(|payout| (payout.interval.start_us, payout.amount_sat)));
-        // Of a pool that tells of payouts alone, what it paid in the period is held against all of it.
+        // Where a pool reports payouts alone, they are compared with all of the period's work.
         let paid_out: Vec<Earning> =
             paid_out.into_iter().map(|payout| Earning { interval: period, ..payout.clone() }).collect();
         let worked = Worked { work: &self.facts.work, claims: self.report.truth.claims() };
@@ -325,11 +324,11 @@ impl SiteFold {
         };
     }
 
-    /// A customer is shown its machines, and nothing of the site's.
+    /// A customer sees its machines, and nothing of the site.
     fn hide_the_site(&mut self) {
         let has_account = !self.facts.earnings.is_empty() || !self.facts.payouts.is_empty();
         let sums = &mut self.report.sums;
-        // What its own account with a pool was paid is the customer's to know.
+        // What a pool paid to the customer's own account is shown to the customer.
         sums.produced_sat = sums.produced_sat.filter(|_| has_account);
         sums.site_nj = None;
         sums.overlap = None;
@@ -353,7 +352,7 @@ impl SiteFold {
         count(self.uncounted_nodes, "GPU nodes without a number of GPUs: what is available is not known");
         count(self.mute_nodes, "GPU nodes whose GPUs said nothing of their use");
         if self.facts.is_part {
-            // Who else holds a node is not the customer's to know.
+            // Other holders of a node are not shown to the customer.
             return;
         }
         let refused = u64::try_from(self.refused.len()).unwrap_or(u64::MAX).saturating_add(self.refused_more);
@@ -371,7 +370,7 @@ fn credit_within(credit: &Credit, period: Interval) -> i128 {
     if credit.amount_minor < 0 { -part } else { part }
 }
 
-/// What the site's meters measured: their sum, where all of them spoke.
+/// What the site's meters measured: their sum for the time with data of all of them.
 fn site_meters(meters: &[Register], rules: &Rules, period: Interval) -> Vec<Witnessed> {
     let mut by_start: BTreeMap<Micros, (Witnessed, usize)> = BTreeMap::new();
     for meter in meters {
@@ -416,10 +415,10 @@ impl SiteReport {
         }
         self.truth.merge(&other.truth);
         self.sources.merge(other.sources);
-        // What single sites were paid is told in their own reports.
+        // Payments of single sites stand in their own reports.
         let of_machines = other.comparisons.into_iter().filter(|one| one.machine_id.is_some());
         self.comparisons.extend(of_machines);
-        // Those beyond what is expected first, then as they came: what is cut is the usual.
+        // Those with a flag first, then as they came: the cut falls on the usual ones.
         self.comparisons.sort_by_key(|comparison| !comparison.pair.is_beyond);
         self.comparisons.truncate(COMPARISONS_MAX);
         faults::keep(&mut self.faults, other.faults);

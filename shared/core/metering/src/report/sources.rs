@@ -1,9 +1,9 @@
-//! What was expected of each source of a site and what came: received, late, estimated, left out; and how far the
-//! site has been heard of.
+//! What was expected of each source of a site and what came: received, late, estimated, left out; and up to where
+//! events of the site have come.
 //!
-//! A source is a machine that is sampled, or a meter that is read. What is expected of it is said by dated policies,
-//! of the meter, its machine or its site, and by default where none says anything. They are judged here, when
-//! figures are made: what is counted never depends on them.
+//! A source is a sampled machine, or a meter that is read. Dated policies of the meter, its machine or its site state
+//! what is expected of it; without one, the default holds. They are applied here, when figures are made; what is
+//! counted never depends on them.
 
 use std::collections::BTreeMap;
 
@@ -15,16 +15,16 @@ use crate::completeness::{
 };
 use crate::energy::sources::of_register;
 
-/// How long a source may say nothing before the site's watermark does not wait for it: a day.
+/// How long a source may be without events before the site's watermark leaves it out: a day.
 pub const IDLE_US: i64 = 86_400_000_000;
 
-/// Sources that a report names, the least complete first.
+/// The most sources that a report lists, the least complete first.
 pub const SOURCES_MAX: usize = 1_000;
 
-/// Stretches without anything that a report names of a source; the others are counted.
+/// The most stretches without data that a report lists of a source; the others are counted.
 pub const MISSING_MAX: usize = 50;
 
-/// Who a policy is of; the narrowest that says something holds.
+/// What a policy is for; the narrowest one holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PolicyOf {
     /// All sources of the site.
@@ -35,14 +35,14 @@ pub enum PolicyOf {
     Meter(String),
 }
 
-/// A dated policy. What it does not say, a wider one does.
+/// A dated policy. For a field that it leaves out, a wider one holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyFact {
-    /// Who it is of.
+    /// What it is for.
     pub of: PolicyOf,
     /// When it holds.
     pub interval: Interval,
-    /// How often the source is to speak, in microseconds.
+    /// How often the source must send, in microseconds.
     pub every_us: Option<i64>,
     /// How long after its time an event is late, in microseconds.
     pub late_after_us: Option<i64>,
@@ -55,7 +55,7 @@ pub struct PolicyFact {
 /// What holds for a source at an instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
-    /// How often it is to speak, in microseconds.
+    /// How often it must send, in microseconds.
     pub every_us: i64,
     /// How long after its slot an event is late.
     pub late_after_us: i64,
@@ -71,7 +71,7 @@ pub struct Policies {
 }
 
 impl Policies {
-    /// What concerns a source, the narrowest first.
+    /// The policies for a source, the narrowest first.
     fn of<'a>(&'a self, machine_id: &'a str, meter_id: Option<&'a str>) -> Vec<&'a PolicyFact> {
         let rank = |fact: &PolicyFact| match &fact.of {
             PolicyOf::Meter(id) if Some(id.as_str()) == meter_id => Some(0),
@@ -91,7 +91,7 @@ impl Policies {
         resolve(&self.of(machine_id, meter_id), at_us, rules)
     }
 
-    /// Whether any policy leaves out what comes late.
+    /// Whether any policy leaves out late events.
     #[must_use]
     pub fn judge_lateness(&self) -> bool {
         self.facts.iter().any(|fact| fact.late_after_us.is_some() || fact.late_max_us.is_some())
@@ -119,15 +119,15 @@ pub struct Source {
     pub machine_id: String,
     /// The meter; `None` for the machine's own samples.
     pub meter_id: Option<String>,
-    /// The witness that its readings are; `samples` for samples.
+    /// The witness of its readings; `samples` for samples.
     pub kind: &'static str,
     /// Its slots: expected, received, late, estimated.
     pub slots: Completeness,
     /// Events that its policy left out.
     pub left_out: u64,
-    /// The last time it spoke of, within the period.
+    /// The time of its last event within the period.
     pub last_us: Option<Micros>,
-    /// Stretches of which nothing came, in order of time: at most [`MISSING_MAX`].
+    /// Stretches without data, in order of time: at most [`MISSING_MAX`].
     pub missing: Vec<Interval>,
 }
 
@@ -148,7 +148,7 @@ pub struct Sources {
     pub left_out: u64,
     /// The sources, the least complete first: at most [`SOURCES_MAX`].
     pub each: Vec<Source>,
-    /// Sources that are not named.
+    /// How many sources are not listed.
     pub more: u64,
     last_us: BTreeMap<String, Micros>,
 }
@@ -159,7 +159,7 @@ impl Sources {
         for source in sources {
             self.slots.add(&source.slots);
             self.left_out = self.left_out.saturating_add(source.left_out);
-            // One that never spoke is one that nobody waits for.
+            // A source without any event is left out of the watermark.
             let last_us = self.last_us.entry(source.name().to_owned()).or_insert(Micros::MIN);
             *last_us = (*last_us).max(source.last_us.unwrap_or(Micros::MIN));
             self.each.push(source);
@@ -190,7 +190,7 @@ impl Sources {
         self.each.truncate(SOURCES_MAX);
     }
 
-    /// Up to where all sources have been heard that are not idle.
+    /// The instant up to which events of all sources that are not idle have come.
     #[must_use]
     pub fn watermark(&self) -> Watermark {
         let mut found = watermark(&self.last_us, IDLE_US);
@@ -199,7 +199,8 @@ impl Sources {
     }
 }
 
-/// Takes out what the policies leave out, and says how many of each source: samples first, then the registers in order.
+/// Takes out the events that the policies leave out, and counts them by source: samples first, then the registers in
+/// order.
 pub fn leave_out(record: &mut Record, rules: &Rules) -> Vec<u64> {
     let machine_id = record.machine_id.clone();
     let policies = &rules.policies;
@@ -232,7 +233,7 @@ pub fn leave_out(record: &mut Record, rules: &Rules) -> Vec<u64> {
     left_out
 }
 
-/// The sources of a machine in a period. `left_out` is what [`leave_out`] said.
+/// The sources of a machine in a period. `left_out` is what [`leave_out`] returned.
 #[must_use]
 pub fn sources(
     record: &Record,
@@ -254,7 +255,7 @@ pub fn sources(
     }
     for (place, register) in record.registers.iter().enumerate() {
         let arrivals = arrivals_of(register);
-        // A register that went on through a gap knows the amount; only when it fell is estimated.
+        // A register that went on through a gap gives the exact amount; only its timing is estimated.
         let estimated: Vec<Interval> = of_register(&register.readings, &register.facts(rules))
             .into_iter()
             .filter(|piece| piece.is_timing_estimated)

@@ -74,7 +74,7 @@ fn shown(source: &Source) -> (u64, u64, u64, u64, u64) {
 fn what_is_expected_follows_the_narrowest_policy_of_the_time() {
     let all = || record((0..12).map(|step| sample(step, 0)).collect(), &[]);
     assert_eq!(shown(&judged(all(), vec![])[0]), (12, 12, 0, 0, 0));
-    // Once a minute by the site; the machine's own half hour goes by five minutes again.
+    // Once a minute by the site's policy; in the machine's own half hour, every five minutes again.
     let minute = PolicyFact { every_us: Some(60_000_000), ..policy(PolicyOf::Site, (0, 12)) };
     let found = judged(all(), vec![minute.clone()]);
     assert_eq!(shown(&found[0]), (60, 12, 0, 0, 0));

@@ -1,4 +1,4 @@
-//! Witnesses beside each other, for a machine and for a site: what they say of the same time.
+//! Comparisons of witnesses, for a machine and for a site, over the same time.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::machine::{Claims, Rules, hashes_of, share_sums};
 use crate::compare::{self, GpuTime, Hashrates, Pair};
 use crate::energy::witness::{Piece, Testimony, Witness};
 
-/// Energy by two witnesses over the time in which both spoke: (the better one's, the worse one's).
+/// Energy by two witnesses over the time with data of both: (the better one's, the worse one's).
 pub type SharedEnergy = BTreeMap<(Witness, Witness), (u128, u128)>;
 
 /// One machine's witnesses.
@@ -24,16 +24,16 @@ pub struct MachineTruth {
     pub energy: SharedEnergy,
     /// Its own average against its own accepted shares.
     pub own_claim: Option<Pair>,
-    /// Its GPU time, where it is a GPU node of which anything is held or said.
+    /// Its GPU time, where it is a GPU node with allocations or samples.
     pub gpu: Option<GpuTime>,
 }
 
 /// What a pair is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Quantity {
-    /// Hashes of the time in which both witnesses spoke.
+    /// Hashes of the time with data of both witnesses.
     Hashes,
-    /// Hashes per second since the machine's start, by its own words.
+    /// Hashes per second since the machine's start, as the machine reports them.
     OwnHashrate,
     /// Satoshi that the pool credited against those expected of the proven work of the same time.
     Earned,
@@ -69,7 +69,7 @@ impl Quantity {
     }
 }
 
-/// A pair of witnesses, with what it is about and of whom.
+/// A pair of witnesses, with what it is about and of which machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Comparison {
     /// The machine; `None` for the whole report.
@@ -80,7 +80,7 @@ pub struct Comparison {
     pub pair: Pair,
 }
 
-/// The sums of what all machines' witnesses say.
+/// The sums of all machines' witnesses.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TruthSums {
     claims: Claims,
@@ -122,7 +122,7 @@ impl TruthSums {
         }
     }
 
-    /// What firmware claimed, beside the work of the same intervals; `None` where none spoke.
+    /// What firmware claimed, with the work of the same intervals; `None` where there are no claims.
     #[must_use]
     pub fn claims(&self) -> Option<Claims> {
         self.has_claims.then_some(self.claims)
@@ -169,7 +169,7 @@ impl MachineTruth {
     }
 }
 
-/// What each pair of witnesses says of the time, within `inside`, in which both speak.
+/// The values of each pair of witnesses for the time, within `inside`, with data of both.
 #[must_use]
 pub fn shared_energy(testimonies: &[Testimony], inside: &[Interval]) -> SharedEnergy {
     let mut shared = SharedEnergy::new();

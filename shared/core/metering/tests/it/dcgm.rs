@@ -1,4 +1,4 @@
-//! The recorded nodes in dcgm-exporter's format: sentinels stripped, slices told from their GPU.
+//! The recorded nodes in dcgm-exporter's format: sentinels are removed, and slices are kept apart from their GPU.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
 
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! Normalisers against answers of invented machines in the recorded shapes, and, where
-//! `WEIGHBRIDGE_RECORDINGS` names a folder of recordings, against those.
+//! Normalisers against answers of invented machines in the recorded shapes, and, where `WEIGHBRIDGE_RECORDINGS` gives
+//! a folder of recordings, against those.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
 
 use std::collections::BTreeMap;
@@ -57,8 +57,8 @@ fn invented_machines_read_as_expected() {
     }
 }
 
-/// Whatever is cut off or exchanged in an answer, it is read or refused; nothing breaks, and what
-/// a machine cannot have said is not made up.
+/// Whatever is cut off or exchanged in an answer, it is read or refused without a panic, and impossible values are
+/// not made up.
 #[test]
 fn damaged_answers_are_read_or_refused() {
     let table = fs::read_to_string(fixtures().join("expected.json")).unwrap();
@@ -162,8 +162,8 @@ fn recordings_of_real_machines_conform() {
         if let Some(rate) = reading.hashrate_hs.filter(|rate| *rate > 0) {
             assert!(sane_rates.contains(&rate), "{}: {rate}", row.path);
         }
-        // And so is power: up to 20 kW, and while a large machine hashes at least 100 W, unless
-        // the answers are of different moments, which is said as a doubt.
+        // Power likewise: up to 20 kW, and at least 100 W while a large machine hashes, unless the answers are of
+        // different moments, which is reported as a doubt.
         if let (State::Hashing, Some(power_mw)) = (reading.state, reading.power_mw) {
             let least = if reading.doubts().is_empty() { 100_000 } else { 1 };
             assert!((least..20_000_000).contains(&power_mw), "{}: {power_mw}", row.path);

@@ -97,7 +97,7 @@ fn the_rows_hold_no_gpu_twice_and_a_later_row_closes_the_open_one() {
     let october = Interval::new(OCTOBER * SECOND_US, NOVEMBER * SECOND_US).unwrap();
     let held: u128 = accepted.allocations.iter().map(|allocation| allocation.held(october)).sum();
     assert_eq!(allocation::gpu_seconds(held), 744_002);
-    // 48104 goes on until a row says otherwise.
+    // 48104 goes on until a row closes it.
     let open = spans.iter().find(|span| span.end_us.is_none()).unwrap();
     let closed = Span {
         end_us: Some(open.start_us + 90_000 * SECOND_US),

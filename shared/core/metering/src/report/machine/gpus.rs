@@ -1,4 +1,4 @@
-//! The figures of a node's GPUs: what there was, what was held and used of it, and what failed.
+//! The figures of a node's GPUs: how many there were, how much was held and used of them, and their faults.
 
 use wb_units::time::interval_start;
 use wb_units::{Interval, Micros, SETTLEMENT_INTERVAL_US};
@@ -10,7 +10,7 @@ use crate::gpu::allocation::{Allocation, Share};
 use crate::gpu::usage::{Use, faults, used};
 use crate::report::{Aggregates, both, either};
 
-/// What there was of a stand, and what was held of it.
+/// The GPU time of a stand, and how much of it was held.
 pub(super) fn add_stand(
     found: &mut Figures,
     stand: &Stand,
@@ -41,7 +41,7 @@ pub(super) fn add_stand(
     }
 }
 
-/// What of a stand's GPU time its GPUs said that it was used.
+/// How much of a stand's GPU time was used, by the GPUs' samples.
 pub(super) fn add_use(sums: &mut Aggregates, stand: &Stand, uses: &[Use]) {
     let found = used(uses, stand.interval);
     if found.sampled > 0 {
@@ -50,7 +50,7 @@ pub(super) fn add_use(sums: &mut Aggregates, stand: &Stand, uses: &[Use]) {
     }
 }
 
-/// The faults of the time in which the machine stood at the site; counted are those that began then, so
+/// The faults of the time in which the machine stood at the site. Only those that began in that time are counted, so
 /// that each is counted in one period.
 pub(super) fn add_faults(found: &mut Figures, record: &Record, held: &[Allocation]) {
     let standing = |test: &dyn Fn(&Interval) -> bool| record.stands.iter().any(|stand| test(&stand.interval));
@@ -65,7 +65,7 @@ pub(super) fn add_faults(found: &mut Figures, record: &Record, held: &[Allocatio
     }
 }
 
-/// GPU time of the settlement intervals of an allocation's start and end that it does not hold.
+/// GPU time outside an allocation in the settlement intervals of its start and end.
 fn at_edges(allocation: &Allocation, sampled: &[Interval]) -> u128 {
     let before_us = allocation.start_us - interval_start(allocation.start_us);
     let start = (allocation.start_us, before_us);

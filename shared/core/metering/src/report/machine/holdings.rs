@@ -1,4 +1,4 @@
-//! What is held of a node's GPUs, from rows in any order and with any repeats.
+//! The allocations of a node's GPUs, from rows in any order and with any repeats.
 
 use std::collections::BTreeMap;
 
@@ -12,16 +12,16 @@ use crate::gpu::rows;
 /// What is held of a node.
 #[derive(Debug, Default)]
 pub(crate) struct Held {
-    /// The allocations that hold together: what is billed.
+    /// The consistent allocations: what is billed.
     pub(crate) accepted: Vec<Allocation>,
-    /// What the schedulers say, each at its word: also what cannot be together with the others.
+    /// All allocations as the schedulers report them, also those that exclude each other.
     pub(crate) scheduled: Vec<Allocation>,
-    /// Why allocations or rows were refused, in words.
+    /// Why allocations or rows were refused, as text.
     pub(crate) refused: Vec<String>,
 }
 
-/// The allocations that hold together, and why others do not. One that goes on is held until its
-/// row was taken: what came after nobody has said.
+/// The consistent allocations, and the refused ones with their reasons. An open allocation is held until its row was
+/// taken: what came after is not known.
 pub(crate) fn allocations(record: &Record, period: Interval) -> Held {
     let mut by_device: BTreeMap<(&str, &str), Vec<Span>> = BTreeMap::new();
     for row in &record.spans {

@@ -1,4 +1,4 @@
-//! All that speaks of a machine's energy.
+//! All witnesses of a machine's energy.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ pub(super) fn testimonies(
     summed.filter(|testimony| !testimony.pieces.is_empty()).collect()
 }
 
-/// All meters of each witness with their pieces; what is estimated goes by the witness's name.
+/// All meters of each witness with their pieces; an estimate has the witness's name.
 pub(crate) fn by_witness(
     record: &Record,
     polls: &[Poll],
@@ -57,7 +57,7 @@ pub(crate) fn by_witness(
             let hashing = stretches.iter().filter(|stretch| stretch.status == Status::Hashing);
             hashing.map(|stretch| stretch.interval).collect()
         } else {
-            // A node whose GPUs are held runs.
+            // A node runs while its GPUs are held.
             let held = allocations.iter().map(|held| Interval {
                 start_us: held.start_us,
                 end_us: held.end_us.unwrap_or(period.end_us),
@@ -75,8 +75,8 @@ pub(crate) fn by_witness(
     by_witness
 }
 
-/// The sum of several meters of one kind: a machine with two supplies has two outlets. Where one of
-/// them is silent the others speak for themselves.
+/// The sum of several meters of one kind: a machine with two supplies has two outlets. Where one of them has no data
+/// the others count alone.
 fn sum(mut meters: Vec<Vec<Piece>>) -> Vec<Piece> {
     if meters.len() < 2 {
         return meters.pop().unwrap_or_default();

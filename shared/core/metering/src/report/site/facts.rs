@@ -1,4 +1,4 @@
-//! What is known of a site beside its machines.
+//! Facts of a site beside its machines.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +37,7 @@ pub struct Earning {
     pub amount_sat: u128,
     /// Blocks that the pool found in it, where it pays for blocks.
     pub pool_blocks: Option<u64>,
-    /// The machine whose work it is for, where the pool tells machines apart.
+    /// The machine whose work it is for, where the pool reports each machine.
     pub machine_id: Option<String>,
     /// The customer whose account it went to; `None` for the site's own.
     pub customer_id: Option<String>,
@@ -51,7 +51,7 @@ impl Earning {
     }
 }
 
-/// What is known of a site beside its machines.
+/// Facts of a site beside its machines.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SiteFacts {
     /// The site.
@@ -64,7 +64,7 @@ pub struct SiteFacts {
     pub credits: Vec<Credit>,
     /// Where its energy comes from, in order of time and not overlapping.
     pub mix: Vec<MixFact>,
-    /// The meters of all it takes in.
+    /// The meters of its whole intake.
     pub meters: Vec<Register>,
     /// What its power costs.
     pub power: Option<Prices>,
@@ -76,13 +76,13 @@ pub struct SiteFacts {
     pub earnings: Vec<Earning>,
     /// What pools paid.
     pub payouts: Vec<Earning>,
-    /// The site's accepted work by settlement interval; of a customer's part that of its machines.
+    /// The site's accepted work by settlement interval; for a customer, the work of its machines.
     pub work: Vec<(Micros, Work)>,
-    /// The same of the machines that pools paid for by themselves.
+    /// The same of the machines that pools paid for separately.
     pub machine_work: BTreeMap<String, Vec<(Micros, Work)>>,
-    /// What could not be read, in words.
+    /// What could not be read, as text.
     pub doubts: Vec<String>,
-    /// Whether only some of the site's machines are looked at: those of a customer. Then nothing of
-    /// the site itself is told: its power, its pools, its mix.
+    /// Whether the report is a customer's, with only some of the site's machines. Then it has nothing of the site
+    /// itself: its power, its pools, its mix.
     pub is_part: bool,
 }

@@ -1,8 +1,8 @@
-//! Faults of GPUs, as a report names them.
+//! Faults of GPUs, as a report lists them.
 
 use crate::gpu::usage::Fault;
 
-/// Faults of GPUs that a report names: the first ones; all are counted.
+/// The most faults of GPUs that a report lists, the first ones; all are counted.
 pub const FAULTS_MAX: usize = 1_000;
 
 /// A fault of a machine's GPU.
