@@ -10,7 +10,7 @@ use syn::{Attribute, Data, DeriveInput, Error, Fields, Ident, Index, LitStr, Mem
 const MISSING: &str = "has no code: write #[code(\"WB-1234\")] beside it, or #[code(source)] where it only passes \
                        another error on";
 
-/// What stands in `#[code(...)]`.
+/// The content of `#[code(...)]`.
 enum Code {
     /// A code of its own.
     Own(LitStr),
@@ -59,7 +59,7 @@ impl Parse for Wanted {
     }
 }
 
-/// What `code()` gives for a variant or a struct.
+/// The result of `code()` for a variant or a struct.
 enum Given {
     Own(LitStr),
     /// The field with the error that is passed on.
@@ -213,7 +213,7 @@ fn source(fields: &Fields) -> Option<Member> {
 mod tests {
     use super::*;
 
-    /// What the attribute makes of an item, without spaces; or what the compiler says.
+    /// The attribute's expansion of an item, without spaces; or the compiler's message.
     fn made(arguments: &str, item: &str) -> std::result::Result<String, String> {
         let made = coded(arguments.parse().unwrap(), item.parse().unwrap());
         made.map(|tokens| tokens.to_string().replace(' ', "")).map_err(|error| error.to_string())

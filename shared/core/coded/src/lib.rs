@@ -13,14 +13,14 @@
 //! }
 //! ```
 //!
-//! `Display` then writes `[WB-5002] too much is waiting ...`, and `code()` gives `WB-5002`. What only passes another
-//! error on (`#[code(source)]`) has that error's code, and its own text stays without one: the code is printed where
-//! it arises. A variant without a code does not compile. Each code has its page, `schemas/errors/WB-5002.md`, which
-//! `weighbridge explain WB-5002` prints; `tests/tidy.rs` checks that.
+//! `Display` then writes `[WB-5002] too much is waiting ...`, and `code()` gives `WB-5002`. A variant that only
+//! passes on another error (`#[code(source)]`) has that error's code, and its own text has no code: the code is
+//! printed where it arises. A variant without a code does not compile. Each code has its page,
+//! `schemas/errors/WB-5002.md`, which `weighbridge explain WB-5002` prints; `tests/tidy.rs` checks that.
 //!
-//! `#[coded]` stands above `#[derive(...)]`, because it puts the code into the text before thiserror reads it. It also
-//! works on an enum that is no error, such as the verdicts of a check: that gets `code()` alone.
-//! `#[coded(message)]` adds `message()`, the text without the code, for answers that give both apart;
+//! `#[coded]` stands above `#[derive(...)]`, because it puts the code into the text before thiserror reads it. It
+//! also works on an enum that is not an error, such as the verdicts of a check: that gets `code()` alone.
+//! `#[coded(message)]` adds `message()`, the text without the code, for answers that give both separately;
 //! `#[coded(codes)]` adds `CODES`, all codes of the type's own.
 
 mod expand;

@@ -1,7 +1,7 @@
-//! What counts at a cut, as readers get it: one type for each kind of row, whoever asks and whatever store answers.
+//! The rows that count at a cut: one type for each kind of row, for every reader and every store.
 //!
-//! A store that holds rows gives these; bills, reports and their evidence are made of them. [`SealedDays`] says which
-//! blocks need not be listed in evidence, because the seal of their day stands for them.
+//! Stores return these; bills, reports and their evidence are made of them. [`SealedDays`] says which blocks need not
+//! be listed in evidence, because the seal of their day stands for them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,11 +33,11 @@ impl BlockId {
 /// A fact as it was recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FactRow {
-    /// What it is about.
+    /// Its entity.
     pub entity: String,
     /// When it begins to hold.
     pub valid_from_us: Micros,
-    /// When it ceases to hold, if it says so.
+    /// When it ceases to hold, if it has an end.
     pub valid_to_us: Option<Micros>,
     /// The block that holds it.
     pub block: BlockId,
@@ -55,7 +55,7 @@ pub struct Holding {
     pub machine_id: String,
 }
 
-/// Accepted work, with the blocks that hold it where no sealed day stands for them.
+/// Accepted work, with the blocks that hold it outside of sealed days.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WorkRead {
     /// The work, in groups of equal worth.
@@ -93,13 +93,13 @@ impl SealedDays {
     }
 }
 
-/// A register reading, with where it was taken and the block that holds it.
+/// A register reading, with its machine and the block that holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadingRow {
     /// The machine the meter feeds.
     pub machine_id: String,
     pub meter_id: String,
-    /// Who read it.
+    /// The witness.
     pub witness: Witness,
     pub reading: RegisterReading,
     pub block: BlockId,
@@ -107,7 +107,7 @@ pub struct ReadingRow {
     pub is_sealed: bool,
 }
 
-/// What stands for a row in an invoice's evidence.
+/// The evidence of a row on an invoice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backing {
     /// Its block.
@@ -119,7 +119,7 @@ pub enum Backing {
 }
 
 impl ReadingRow {
-    /// What stands for it where these days are sealed.
+    /// The evidence of a row in this block where these days are sealed.
     #[must_use]
     pub fn stands_in(&self, sealed: &SealedDays) -> Backing {
         let day = day_of(self.reading.at_us);
@@ -138,7 +138,7 @@ impl ReadingRow {
 pub struct SampleRow {
     pub machine_id: String,
     pub sample: Sample,
-    /// What it said that it hashes.
+    /// The algorithm that it reported.
     pub algorithm: String,
     pub block: BlockId,
 }
@@ -146,7 +146,7 @@ pub struct SampleRow {
 /// A row of a GPU allocation, with the block that holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllocationRow {
-    /// The row; it names its node.
+    /// The row; it has its node.
     pub row: SpanRow,
     pub block: BlockId,
 }
@@ -154,7 +154,7 @@ pub struct AllocationRow {
 /// Corrections, with the blocks that hold them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CorrectionsRead {
-    /// What they come to.
+    /// The resolved corrections.
     pub resolved: Corrections,
     pub blocks: BTreeSet<BlockId>,
 }
@@ -169,7 +169,7 @@ pub struct Recorded {
     pub commits: BTreeMap<BlockId, EvidenceBlock>,
 }
 
-/// What rows of newly committed blocks are about.
+/// The machines and facts in the rows of newly committed blocks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Touched {
     /// The machines, nodes and places of site meters with rows of any kind.

@@ -15,7 +15,7 @@ static PAGES: &[Page] = include!(concat!(env!("OUT_DIR"), "/pages.rs"));
 const DIGITS: usize = 4;
 
 impl Page {
-    /// What the code stands for, in a few words.
+    /// The title.
     #[must_use]
     pub fn title(&self) -> &'static str {
         let line = self.text.lines().next().unwrap_or_default();
@@ -36,7 +36,7 @@ pub fn find(code: &str) -> Option<&'static Page> {
     PAGES.iter().find(|page| digits_of(page.code) == Some(digits))
 }
 
-/// The pages whose codes are most like a text: those that differ in the fewest digits, the nearest numbers first.
+/// The pages whose codes are nearest to a text: those that differ in the fewest digits, the nearest numbers first.
 /// None where the text holds no digits.
 #[must_use]
 pub fn nearest(text: &str, count: usize) -> Vec<&'static Page> {
@@ -55,7 +55,7 @@ pub fn nearest(text: &str, count: usize) -> Vec<&'static Page> {
     found.into_iter().take(count).map(|(_, _, page)| page).collect()
 }
 
-/// The codes that a printed error names, `[WB-4102] text`, in their order and each once.
+/// The codes of a printed error, `[WB-4102] text`, in their order and each once.
 #[must_use]
 pub fn named_in(error: &str) -> Vec<&'static str> {
     let mut codes = Vec::new();

@@ -19,7 +19,7 @@ pub(crate) struct Decimal {
     exponent: i32,
 }
 
-/// Why a text is no such decimal.
+/// Why a text is not such a decimal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DecimalFault {
     Empty,
@@ -114,7 +114,7 @@ impl Reader<'_> {
         })
     }
 
-    /// Appends at least one digit to the mantissa and says how many there were.
+    /// Appends at least one digit to the mantissa and returns how many there were.
     fn digits(&mut self) -> Result<usize, DecimalFault> {
         let start = self.at;
         while let Some(digit) = self.digit() {

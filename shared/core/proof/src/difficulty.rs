@@ -9,13 +9,13 @@ use crate::hash::Hash256;
 /// The target of difficulty 1 ("bdiff"): 0xffff * 2^208, which is what compact bits 1d00ffff encode.
 pub const D1: U256 = U256::from_limbs([0, 0, 0, 0xffff_0000]);
 
-/// D1 * 2^32. It fits 256 bits, and so does every quotient of it: no credit has a target that would need a cap.
+/// D1 * 2^32. It fits 256 bits, and so does every quotient of it: no credit needs a cap on its target.
 pub(crate) const D1_Q32: U256 = U256::from_limbs([0, 0, 0, 0xffff_0000_0000_0000]);
 
-/// Most decimals that [`difficulty_decimal`] writes; more are asked for in vain.
+/// Most decimals that [`difficulty_decimal`] writes, also where more are asked for.
 pub const MAX_DECIMAL_PLACES: usize = 80;
 
-/// Why a text is no difficulty that could be credited.
+/// Why a text is not a difficulty that can be credited.
 #[wb_coded::coded]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DifficultyError {
@@ -45,10 +45,10 @@ pub enum DifficultyError {
     NotDecimal {
         /// The text given.
         text: String,
-        /// Byte offset where it stops being one, from 0.
+        /// Byte offset at which reading failed, from 0.
         position: usize,
     },
-    /// An exponent out of all proportion.
+    /// An exponent beyond the bound.
     #[code("WB-1134")]
     #[error("the exponent of the difficulty {text} is beyond {MAX_EXPONENT} in size")]
     ExponentOutOfRange {
@@ -99,10 +99,9 @@ pub fn parse_difficulty_q32(text: &str) -> Result<u128, DifficultyError> {
     }
 }
 
-/// The difficulty a hash reached, in units of 2^-32: floor(D1 * 2^32 / hash). The hash zero, which nobody will see,
-/// gives `U256::MAX`.
+/// The difficulty a hash reached, in units of 2^-32: floor(D1 * 2^32 / hash). For the hash zero it is `U256::MAX`.
 ///
-/// To be shown and compared, never credited: credit is what was assigned.
+/// For display and comparison, never for credit: credit is what was assigned.
 #[must_use]
 pub fn achieved_difficulty_q32(hash: &Hash256) -> U256 {
     D1_Q32.checked_div(U256::from_le_bytes(*hash)).unwrap_or(U256::MAX)
@@ -142,7 +141,7 @@ pub fn difficulty_decimal(numerator: U256, denominator: U256, places: usize) -> 
 
 /// The number of hashes that a credit stands for on average, as an exact fraction: (`credited_q32` * 65536, 65535).
 ///
-/// Difficulty 1 takes 2^256 / D1 = 2^48 / 65535 hashes, and `credited_q32` counts 2^-32 of it. To be shown, never billed.
+/// Difficulty 1 takes 2^256 / D1 = 2^48 / 65535 hashes, and `credited_q32` counts 2^-32 of it. Never billed.
 #[must_use]
 pub fn expected_hashes(credited_q32: u128) -> (U256, u64) {
     (U256::from(credited_q32) << 16, 65_535)

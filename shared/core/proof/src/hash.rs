@@ -6,7 +6,7 @@ pub use crate::digest::Hash256;
 use crate::hex::{self, HexError};
 use crate::lanes::Chain;
 
-/// A batch was asked for with room for another number of results.
+/// The result slots of a batch are not as many as its messages.
 #[wb_coded::coded]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[code("WB-1101")]
@@ -35,9 +35,9 @@ pub(crate) fn sha256d_parts(parts: &[&[u8]]) -> Hash256 {
 
 /// Hashes a batch of headers: `out[i]` becomes the SHA-256d of `headers[i]`.
 ///
-/// The batch is the unit because headers are independent of one another, so that several can be hashed side by side: 16 in
-/// the vectors of AVX-512, 8 in those of AVX2, 2 through the SHA instructions, one at a time elsewhere. Which of them this
-/// CPU has is found out once ([`batch_path`]). Any number will do; from a hundred on the cost per header is at its lowest.
+/// Headers are independent, so several are hashed side by side: 16 in the vectors of AVX-512, 8 in those of AVX2, 2
+/// through the SHA instructions, one at a time elsewhere. The CPU is examined once ([`batch_path`]). A batch may have
+/// any size; from a hundred on the cost per header is at its lowest.
 ///
 /// # Errors
 /// [`BatchSizeMismatch`] when `out` is not as long as `headers`; nothing is written then.
@@ -87,7 +87,7 @@ pub fn display_hash(hash: &Hash256) -> String {
 /// Reads what [`display_hash`] writes.
 ///
 /// # Errors
-/// [`HexError`] when `text` is not 64 hex digits; `field` names it in the message.
+/// [`HexError`] when `text` is not 64 hex digits; the message gives `field`.
 pub fn parse_display_hash(field: &'static str, text: &str) -> Result<Hash256, HexError> {
     let mut hash: Hash256 = hex::decode_array(field, text)?;
     hash.reverse();

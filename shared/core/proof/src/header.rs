@@ -34,7 +34,7 @@ pub struct Header {
 }
 
 impl Header {
-    /// Takes 80 bytes apart. Every 80 bytes are a header; whether they prove work is another question.
+    /// Splits 80 bytes into fields. Any 80 bytes are a header; whether they prove work is not checked here.
     #[must_use]
     pub fn from_bytes(bytes: &[u8; HEADER_BYTES]) -> Self {
         Self {
@@ -76,7 +76,7 @@ impl Header {
         sha256d(&self.to_bytes())
     }
 
-    /// The id of the share that this header is.
+    /// The share id of this header.
     #[must_use]
     pub fn share_id(&self) -> ShareId {
         ShareId::of_hash(&self.hash())

@@ -82,7 +82,7 @@ pub fn encode(bytes: &[u8]) -> String {
 /// Decodes hex of any whole number of bytes up to `limit_bytes`; empty text is no bytes.
 ///
 /// # Errors
-/// [`HexError`]; the length is looked at before anything else, so that an oversized text costs nothing.
+/// [`HexError`]; the length is checked first, so that an oversized text costs nothing.
 pub fn decode_vec(field: &'static str, text: &str, limit_bytes: usize) -> Result<Vec<u8>, HexError> {
     let limit_digits = limit_bytes.saturating_mul(2);
     if text.len() > limit_digits {

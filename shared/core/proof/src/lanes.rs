@@ -1,8 +1,8 @@
-//! Many messages hashed side by side: which ways there are, which one this CPU gets, and how a batch is cut up for it.
+//! Many messages hashed side by side: the ways of hashing, the choice for this CPU, and how a batch is cut up for it.
 //!
-//! Headers, Merkle nodes and coinbases of different shares know nothing of one another, so that a vector can hold one word
-//! of many of them. A [`Kernel`] does so for one kind of CPU, always for a whole number of its lanes. [`Chain`] is the
-//! order in which kernels are used: what the first leaves over goes to the next, or fills up lanes of its own.
+//! Headers, Merkle nodes and coinbases of different shares are independent, so a vector can hold one word of many of
+//! them. A [`Kernel`] does so for one kind of CPU, always for a whole number of its lanes. [`Chain`] is the order in
+//! which kernels are used: the rest of the first goes to the next, or fills some of its lanes.
 //!
 //! Only the kernels hold unsafe code, and only for two reasons: vector loads and stores, and functions that need a CPU
 //! feature. They are compared with the `sha2` crate one by one.
@@ -42,7 +42,7 @@ pub(crate) struct RootWork {
 
 type Hash<const BYTES: usize> = fn(&[[u8; BYTES]], &mut [Hash256]);
 
-/// One way to hash. Each function takes a multiple of `lanes` messages and as many results; what is beyond is left.
+/// One way to hash. Each function takes a multiple of `lanes` messages and as many results; more are ignored.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Kernel {
     name: &'static str,
@@ -59,14 +59,14 @@ const SHA_NI: &str = "sha-ni";
 /// The most lanes of any kernel.
 const MAX_LANES: usize = 16;
 
-/// A kernel, and how many messages are worth filling up its lanes for; fewer go to the next kernel.
+/// A kernel, and the least number of messages for which it is used; fewer go to the next kernel.
 #[derive(Debug, Clone, Copy)]
 struct Step {
     kernel: Kernel,
     fill_from: usize,
 }
 
-/// Kernels in the order in which they are used. The last fills up its lanes for any number of messages.
+/// Kernels in the order in which they are used. The last one takes any number of messages.
 #[derive(Debug, Clone)]
 pub(crate) struct Chain(Vec<Step>);
 
@@ -87,8 +87,8 @@ impl Chain {
         BEST.get_or_init(|| Self::of(&kernels()))
     }
 
-    /// The fastest kernel, and for what it leaves over the SHA instructions or one message at a time: a vector costs the
-    /// same however many of its lanes are used.
+    /// The fastest kernel, and for its rest the SHA instructions or one message at a time: a vector costs the same
+    /// however many of its lanes are used.
     fn of(kernels: &[Kernel]) -> Self {
         let few = kernels.iter().find(|kernel| kernel.name == SHA_NI).or(kernels.last());
         let mut steps: Vec<Step> = Vec::new();

@@ -1,21 +1,21 @@
-//! Proof of work, exact to the last bit: rebuild a share's 80-byte header, hash it, and say what it is worth.
+//! Proof of work, exact to the last bit: rebuilds a share's 80-byte header, hashes it, and gives its worth.
 //!
 //! The crate is a function of its arguments: no input or output, no clock, no randomness, no threads, no floats.
 //! Everything that reaches a bill from here is an integer; difficulties leave it as exact decimal text.
 //!
 //! Where to look:
 //! - [`Header`], [`sha256d`], [`ShareId`]: the 80 bytes, their hash, and the identity made of it.
-//! - [`sha256d_headers`], [`sha256d_many_64`], [`judge_batch`], [`stratum_v1::JobBatch`]: the same for many at once, in the
-//!   widest vectors that the CPU has. This is the way for whoever has more than one share at hand.
+//! - [`sha256d_headers`], [`sha256d_many_64`], [`judge_batch`], [`stratum_v1::JobBatch`]: the same for many at once,
+//!   in the widest vectors that the CPU has. Callers with more than one share use these.
 //! - [`Target`], [`credit_q32_of_target`]: thresholds, and the credited difficulty that stands for one.
 //! - [`parse_difficulty_q32`], [`difficulty_decimal`], [`expected_hashes`]: difficulty as people write it.
 //! - [`stratum_v1`]: from a session, a job and a submit to a header.
-//! - [`verdict`]: what holds for a header in its context, and why it was refused.
+//! - [`verdict`]: whether a header counts in its context, and the reason if not.
 //! - [`session_file`]: recorded sessions as JSON, each checked on its own.
 //!
 //! # Byte order
 //! Hashes are held in *internal* order, the order in which SHA-256 returns bytes; read as a number they are little
-//! endian. What people read ([`display_hash`]) is the same 32 bytes reversed.
+//! endian. The display order ([`display_hash`]) is the same 32 bytes reversed.
 #![deny(clippy::float_arithmetic)]
 #![deny(missing_docs)]
 

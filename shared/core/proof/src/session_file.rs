@@ -1,8 +1,8 @@
-//! Recorded Stratum V1 sessions as a JSON file: one array, each entry a session, one job, one submit, and what is
-//! expected of it. `weighbridge share check FILE` runs on this.
+//! Recorded Stratum V1 sessions as a JSON file: one array, each entry with a session, one job, one submit, and the
+//! expected result. `weighbridge share check FILE` reads such files.
 //!
-//! A file has no clock: the event time of a share is taken to be its own ntime, so that a time can be too old for its job
-//! but never too new. Each entry stands alone: nothing is stale, and the same share twice is no duplicate here.
+//! A file has no clock: the event time of a share is its own ntime, so that a time can be too old for its job but
+//! never too new. Each entry is checked alone: nothing is stale, and the same share twice is no duplicate.
 //!
 //! ```json
 //! [{
@@ -43,7 +43,7 @@ pub enum SessionFileError {
         /// Bytes given.
         bytes: usize,
     },
-    /// Not JSON, or not an array of sessions. The source says where.
+    /// Not JSON, or not an array of sessions. The source gives the place.
     #[code("WB-1171")]
     #[error(
         "the session file is no JSON array of sessions (line {line}, column {column}); each needs name, extranonce1, extranonce2_size, assigned_difficulty, notify_params and submit_params"
@@ -53,7 +53,7 @@ pub enum SessionFileError {
         line: usize,
         /// Column of the fault, from 1.
         column: usize,
-        /// The parser's own words.
+        /// The parser's message.
         #[source]
         source: serde_json::Error,
     },
@@ -82,7 +82,7 @@ pub enum SessionFileError {
         /// Entries given.
         params: usize,
     },
-    /// An expected verdict that is none.
+    /// An expected verdict that is neither accepted nor rejected.
     #[code("WB-1174")]
     #[error("session {index} ({name:?}): the expected verdict {verdict:?} is neither accepted nor rejected")]
     Verdict {
@@ -93,7 +93,7 @@ pub enum SessionFileError {
         /// The text given.
         verdict: String,
     },
-    /// An expected reason that is none.
+    /// An unknown expected reason.
     #[code("WB-1175")]
     #[error("session {index} ({name:?}): the expected reason is unknown")]
     Reason {
@@ -112,20 +112,20 @@ pub enum SessionFileError {
 pub struct SessionCase {
     /// Its name in the file.
     pub name: String,
-    /// What was agreed.
+    /// The session.
     pub session: Session,
-    /// The work given out.
+    /// The job.
     pub job: Job,
-    /// The answer.
+    /// The submit.
     pub submit: Submit,
-    /// What the file says must follow.
+    /// The expected result.
     pub expected: Expectation,
 }
 
-/// What a file says must follow; what it leaves out or gives as null is not compared.
+/// The expected result; fields that the file leaves out or gives as null are not compared.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Expectation {
-    /// Accepted (no reason) or rejected (with or without the reason told).
+    /// Accepted (no reason) or rejected (with or without a reason).
     pub verdict: Option<ExpectedVerdict>,
     /// Whether it solves a block.
     pub solves_block: Option<bool>,
@@ -144,7 +144,7 @@ pub struct Expectation {
 pub enum ExpectedVerdict {
     /// It must count.
     Accepted,
-    /// It must not, and for this reason where one is told.
+    /// It must not, and for this reason where one is given.
     Rejected(Option<Reason>),
 }
 
@@ -185,7 +185,7 @@ struct RawNotify(String, String, String, String, Vec<String>, String, String, St
 /// Reads a session file.
 ///
 /// # Errors
-/// [`SessionFileError`] for the first thing that cannot be read; nothing is half read.
+/// [`SessionFileError`] for the first thing that cannot be read; then nothing is returned.
 pub fn parse(text: &str) -> Result<Vec<SessionCase>, SessionFileError> {
     if text.len() > MAX_FILE_BYTES {
         return Err(SessionFileError::TooLarge { bytes: text.len() });

@@ -1,4 +1,4 @@
-//! A share's identity: made of its proof, so that nobody can claim one proof twice under two names.
+//! A share's identity. It is made of the share's proof, so that one proof cannot be claimed under two ids.
 
 use std::fmt;
 use std::str::FromStr;

@@ -21,10 +21,10 @@ use crate::hash::{Hash256, sha256d_parts};
 use crate::header::Header;
 use crate::verdict::Reason;
 
-/// One `mining.notify`: work that was given out.
+/// One `mining.notify`: a job that was given out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
-    /// The server's name for it, unique in the session.
+    /// The server's id for it, unique in the session.
     pub job_id: String,
     /// Hash of the block before, as notify carries it: the bytes of each 4-byte word swapped.
     pub prevhash_wire: [u8; 32],
@@ -72,7 +72,7 @@ pub struct Submit {
     pub version_bits: Option<u32>,
 }
 
-/// Why no header can be rebuilt. Each stands for one [`Reason`].
+/// Why no header can be rebuilt. Each belongs to one [`Reason`].
 #[wb_coded::coded]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Reject {
@@ -80,9 +80,9 @@ pub enum Reject {
     #[code("WB-1150")]
     #[error("the submit answers job {submitted:?}, which is not the job {job:?} it is judged by")]
     UnknownJob {
-        /// Job named in the submit.
+        /// The job of the submit.
         submitted: String,
-        /// Job at hand.
+        /// The job it is judged by.
         job: String,
     },
     /// extranonce2 of another size than agreed.

@@ -29,7 +29,7 @@ use crate::verdict::Reason;
 /// The 16 version bits of BIP320, which most hardware rolls: 13 to 28.
 pub const BIP320_MASK: u32 = 0x1fff_e000;
 
-/// The 24 version bits of BIP323, which replaces BIP320 and which Stratum V2 names: 5 to 28.
+/// The 24 version bits of BIP323, which replaces BIP320 and to which Stratum V2 refers: 5 to 28.
 pub const BIP323_MASK: u32 = 0x1fff_ffe0;
 
 /// What a channel may vary beside version, time and nonce.
@@ -48,7 +48,7 @@ pub struct Channel {
     pub kind: ChannelKind,
     /// The server's part of the extranonce.
     pub extranonce_prefix: Vec<u8>,
-    /// Bytes of the miner's part; of no meaning for a standard channel.
+    /// Bytes of the miner's part; without meaning for a standard channel.
     pub extranonce_size: usize,
     /// Version bits the miner may roll, where the job allows rolling; none is the mask 0.
     pub version_mask: Option<u32>,
@@ -56,7 +56,7 @@ pub struct Channel {
     pub assigned_q32: u128,
 }
 
-/// What the Merkle root comes from.
+/// The source of the Merkle root.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Work {
     /// `NewMiningJob`: the root itself.
@@ -75,15 +75,15 @@ pub enum Work {
 /// A job together with the `SetNewPrevHash` that made it valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
-    /// The server's name for it: the decimal text of `job_id`.
+    /// The server's id for it: the decimal text of `job_id`.
     pub job_id: String,
-    /// What the Merkle root comes from.
+    /// The source of the Merkle root.
     pub work: Work,
     /// `prev_hash`, the header's bytes.
     pub prev_hash: Hash256,
     /// Block version.
     pub version: u32,
-    /// Whether bits of the version may be rolled. A standard job says nothing of it and allows it.
+    /// Whether bits of the version may be rolled. A standard job has no such field and allows it.
     pub version_rolling_allowed: bool,
     /// Network target, compact.
     pub nbits: u32,
@@ -102,11 +102,11 @@ pub struct Submit {
     pub ntime: u32,
     /// Header nonce.
     pub nonce: u32,
-    /// The miner's part of the extranonce: there in an extended submit, not there in a standard one.
+    /// The miner's part of the extranonce: only in an extended submit.
     pub extranonce: Option<Vec<u8>>,
 }
 
-/// Why no header can be rebuilt. Each stands for one [`Reason`].
+/// Why no header can be rebuilt. Each belongs to one [`Reason`].
 #[wb_coded::coded]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Reject {
@@ -114,12 +114,12 @@ pub enum Reject {
     #[code("WB-1153")]
     #[error("the submit answers job {submitted:?}, which is not the job {job:?} it is judged by")]
     UnknownJob {
-        /// Job named in the submit.
+        /// The job of the submit.
         submitted: String,
-        /// Job at hand.
+        /// The job it is judged by.
         job: String,
     },
-    /// A job with a fixed Merkle root was never given to an extended channel.
+    /// A job with a fixed Merkle root is never given to an extended channel.
     #[code("WB-1154")]
     #[error(
         "job {job:?} has a fixed Merkle root, so it was never given to an extended channel; that takes a job with a coinbase"
@@ -202,7 +202,7 @@ pub fn rebuild(channel: &Channel, job: &Job, submit: &Submit) -> Result<Header, 
 }
 
 /// The extranonce that goes into the coinbase. An extended submit must carry one even where its agreed size is 0: the
-/// message has the field, and a share without it is one of another form.
+/// message has the field, and a share without it has another form.
 fn extranonce_of<'a>(channel: &Channel, submit: &'a Submit) -> Result<&'a [u8], Reject> {
     let expected_bytes = match channel.kind {
         ChannelKind::Standard => 0,

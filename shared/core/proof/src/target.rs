@@ -68,7 +68,7 @@ impl Target {
     pub fn from_nbits(nbits: u32) -> Result<Self, TargetError> {
         let length_bytes = nbits >> 24;
         let mantissa = nbits & 0x007f_ffff;
-        // A length under 3 drops mantissa bytes before the sign and the size are looked at.
+        // A length under 3 drops mantissa bytes before sign and size are checked.
         let word = match length_bytes {
             0..=2 => mantissa >> (8 * (3 - length_bytes)),
             _ => mantissa,
@@ -162,8 +162,8 @@ impl fmt::Debug for Target {
 
 /// What a share under an assigned target is credited with, in units of 2^-32 of difficulty: floor(D1 * 2^32 / target).
 ///
-/// Targets under 2^112 or so (difficulty 2^96, some 2^144 hashes for one share) are worth more than the type holds and
-/// give `u128::MAX`; no assignment comes near them, [`crate::parse_difficulty_q32`] refuses such difficulties.
+/// Targets under 2^112 or so (difficulty 2^96, some 2^144 hashes for one share) are worth more than the type holds
+/// and give `u128::MAX`; [`crate::parse_difficulty_q32`] refuses such difficulties.
 #[must_use]
 pub fn credit_q32_of_target(target: &Target) -> u128 {
     u128::try_from(D1_Q32 / target.0).unwrap_or(u128::MAX)

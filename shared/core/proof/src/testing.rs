@@ -1,6 +1,6 @@
 //! For this crate's tests and its bench alone: each way of hashing that this CPU has, by itself.
 //!
-//! The functions of the crate choose for themselves; nothing here is part of its interface.
+//! The crate's own functions choose a way themselves; nothing here is part of its interface.
 
 use crate::hash::Hash256;
 use crate::header::Header;
@@ -19,7 +19,7 @@ impl Path {
         Chain::each().into_iter().map(Self).collect()
     }
 
-    /// The way of a name, if this CPU has it.
+    /// The way with a name, if this CPU has it.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::all().into_iter().find(|path| path.name() == name)

@@ -1,4 +1,4 @@
-//! What holds for a header in its context: whether it counts, why not, and whether it solves a block.
+//! Whether a header counts in its context, the reason if not, and whether it solves a block.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,10 +13,10 @@ use crate::target::{Target, meets_credit_q32};
 /// what nodes allow a block to be ahead of their clock.
 pub const MAX_TIME_SKEW_S: i64 = 7_200;
 
-/// Why a share does not count, in the order in which reasons are looked for: of several that hold, the first is given.
+/// Why a share does not count, in the order of the checks: if several reasons hold, the first is given.
 ///
-/// Texts and codes are stored and exported; they never change and are never used again for something else. Code 0 is no
-/// reason, so that a field nobody filled cannot be read as one.
+/// Texts and codes are stored and exported; they never change and are never reused. Code 0 is not used, so that an
+/// empty field is not read as a reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Reason {
@@ -120,7 +120,7 @@ impl FromStr for Reason {
     }
 }
 
-/// A text or code that is no reason of this version.
+/// A text or code that is not a reason of this version.
 #[wb_coded::coded]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[code("WB-1140")]
@@ -163,7 +163,7 @@ impl Verdict {
     }
 }
 
-/// What a header is judged against. There is deliberately no `Default`: each field is a fact that somebody states.
+/// The context in which a header is judged. It has no `Default`, because each field must be stated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShareContext {
     /// The difficulty assigned before the share was made, in units of 2^-32. Zero is no assignment: `unbound_work`.
@@ -178,13 +178,13 @@ pub struct ShareContext {
     pub stale: bool,
 }
 
-/// What holds for a share.
+/// The judgement of a share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Judgement {
     /// Whether it counts.
     pub verdict: Verdict,
-    /// Whether the hash meets the network's target. Held apart from the verdict because it is worth knowing whatever
-    /// else holds: a stale or repeated share, or one refused for its time, may still be a block.
+    /// Whether the hash meets the network's target. It is separate from the verdict: a stale or repeated share, or
+    /// one refused for its time, may still be a block.
     pub solves_block: bool,
     /// The header's hash, internal byte order.
     pub hash: Hash256,
@@ -193,8 +193,8 @@ pub struct Judgement {
 }
 
 impl Judgement {
-    /// The judgement of a proof that was counted before: an accepted share becomes a duplicate. One that was refused
-    /// stays refused for its own reason, however often it comes.
+    /// The judgement of a proof that was counted before: an accepted share becomes a duplicate. A refused share keeps
+    /// its reason, however often it comes.
     #[must_use]
     pub fn as_duplicate(self) -> Self {
         let verdict = match self.verdict {
@@ -207,9 +207,9 @@ impl Judgement {
 
 /// Judges a header by everything that follows from it and its context.
 ///
-/// Order: the block check, never skipped; then no assigned difficulty, wrong network bits, stale, time too old, time too
-/// new, low difficulty. Unknown jobs, extranonce sizes and version bits come before there is a header
-/// ([`crate::stratum_v1::rebuild`]); whether the proof is new is for the caller to say ([`Judgement::as_duplicate`]).
+/// Order: the block check, never skipped; then no assigned difficulty, wrong network bits, stale, time too old, time
+/// too new, low difficulty. Unknown jobs, extranonce sizes and version bits are checked earlier
+/// ([`crate::stratum_v1::rebuild`]). The caller checks whether the proof is new ([`Judgement::as_duplicate`]).
 ///
 /// Network bits that encode no target solve nothing and are refused as `wrong_network_bits`, whatever the header holds.
 #[must_use]
@@ -232,7 +232,7 @@ pub(crate) fn judge_batch_by(chain: &Chain, shares: &[(Header, ShareContext)]) -
 
 /// [`judge`] for a header that was hashed already.
 ///
-/// `hash` is believed: it must come from hashing this very header, never from whoever sent the share.
+/// `hash` is not checked: it must come from hashing this very header, never from the sender of the share.
 #[must_use]
 pub fn judge_hashed(header: &Header, hash: Hash256, context: &ShareContext) -> Judgement {
     let network_target = Target::from_nbits(context.network_nbits).ok();

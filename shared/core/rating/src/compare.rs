@@ -1,19 +1,19 @@
-//! Two documents beside each other: what differs, by component and field.
+//! Differences between two documents, by component and field.
 
 use crate::contract::Format;
 use crate::document::{Malformed, Node, ROOT, Value};
 use crate::error::ContractError;
 
-/// Something that two documents say differently.
+/// A difference between two documents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// The component's id; `None` for what stands beside the components.
+    /// The component's id; `None` for a field outside of the components.
     pub component: Option<String>,
     /// The field's path within the component; empty where the whole component is in one document only.
     pub field: String,
-    /// What the first document says, as JSON.
+    /// The first document's value, as JSON.
     pub left: Option<String>,
-    /// What the second says, as JSON.
+    /// The second document's value, as JSON.
     pub right: Option<String>,
 }
 
@@ -25,9 +25,9 @@ pub fn document_json(text: &str, format: Format) -> Result<serde_json::Value, Co
     read(text, format).map(|node| node.value.json())
 }
 
-/// What differs between two documents, in the order of the first, what only the second has after that.
-/// Components are the same by their ids; that one stands elsewhere in the list is a difference of its
-/// `position`, as components may refer to earlier ones.
+/// The differences between two documents, in the order of the first, then what only the second has. Components are
+/// matched by their ids. Another place of a component in the list is a difference of its `position`, because
+/// components may refer to earlier ones.
 ///
 /// # Errors
 /// [`ContractError::Form`] for a text that is no document.
@@ -96,7 +96,7 @@ fn entries(node: &Node) -> &[(String, Node)] {
     }
 }
 
-/// Each component's id with its fields; one without an id goes by its place.
+/// Each component's id with its fields; a component without an id goes by its place.
 fn components(root: &Node) -> Vec<(String, Vec<(String, String)>)> {
     let list = entries(root).iter().find(|(key, _)| key == "components").map(|(_, node)| &node.value);
     let Some(Value::List(nodes)) = list else { return Vec::new() };
@@ -155,7 +155,7 @@ fn compare(
 }
 
 impl Value {
-    /// The value as JSON. A number that is not whole is text: no contract takes one, and its digits stay.
+    /// The value as JSON. A number that is not whole is text: no contract takes one, and its digits stay as written.
     fn json(&self) -> serde_json::Value {
         match self {
             Self::Text(text) | Self::Real(text) => text.clone().into(),

@@ -1,4 +1,4 @@
-//! The kinds of components. Each module holds one formula, says it in its comment, and rounds once.
+//! The kinds of components. Each module holds one formula, gives it in its comment, and rounds once.
 
 use wb_units::Currency;
 
@@ -53,7 +53,7 @@ macro_rules! components {
             )*
         }
 
-        /// All kinds, by the names that contracts write.
+        /// All kinds, by their names in contracts.
         pub const KINDS: &[&str] = &[$(stringify!($module)),*];
 
         impl Component {

@@ -30,7 +30,7 @@ pub struct Context {
 pub struct PrepaidGrant {
     /// Its id.
     pub grant_id: String,
-    /// What it is in.
+    /// Its currency.
     pub currency: String,
     /// What is left of it before this bill, in minor units.
     #[serde(with = "crate::usage::text")]

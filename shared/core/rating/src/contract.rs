@@ -10,7 +10,7 @@ use crate::error::ContractError;
 use crate::fields::{Earlier, Fields, shorten, text_of};
 use crate::rules::CountingRules;
 
-/// The most components of one contract: enough for every kind there is, few enough for one invoice.
+/// The most components of one contract: more than there are kinds, and few enough for one invoice.
 const COMPONENTS_MAX: usize = 64;
 
 /// The longest time to pay, in days.
@@ -35,19 +35,18 @@ pub struct Contract {
     pub time_zone: String,
     /// The number of the version; 1 where the document has none.
     pub version: u64,
-    /// The instant from which the version was agreed, where the document says it.
+    /// The instant from which the version was agreed, where the document states it.
     pub effective_from_us: Option<Micros>,
-    /// The instant until which the version was agreed, where the document says it.
+    /// The instant until which the version was agreed, where the document states it.
     pub effective_to_us: Option<Micros>,
-    /// Days from issue until an invoice is due, where the document says it.
+    /// Days from issue until an invoice is due, where the document states them.
     pub payment_terms_days: Option<u32>,
-    /// How many persons approve a draft before it is issued, where the document says it; 0 issues at the close.
+    /// How many persons approve a draft before it is issued, where the document states it; 0 issues at the close.
     pub approvals: Option<u32>,
-    /// How much of what should have come must be known for a close, in parts per million, where the document
-    /// says it.
+    /// How much of what should be known must be, for a close, in parts per million, where the document states it.
     pub completeness_ppm: Option<u32>,
-    /// The late fee in parts per million of what is open, per month of 30 days, where the document says it; 0 charges
-    /// none.
+    /// The late fee in parts per million of what is open, per month of 30 days, where the document states it; 0
+    /// charges none.
     pub late_fee_ppm: Option<u32>,
     /// How usage is counted.
     pub counting: CountingRules,
@@ -55,7 +54,7 @@ pub struct Contract {
     pub components: Vec<Component>,
 }
 
-/// What a contract document is written in.
+/// The format of a contract document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// JSON; messages point at paths.
@@ -110,7 +109,7 @@ impl Contract {
     }
 }
 
-/// The first of errors of which there is at least one.
+/// The first of at least one error.
 fn first(mut errors: Vec<ContractError>) -> ContractError {
     if errors.is_empty() {
         return ContractError::ComponentCount { count: 0, max: COMPONENTS_MAX };
@@ -167,7 +166,7 @@ fn read_head(root: &Node) -> Result<Contract, ContractError> {
 
 fn read_components(root: &Node, errors: &mut Vec<ContractError>) -> Vec<Component> {
     let mut components = Vec::new();
-    // A missing list is the head's error.
+    // A missing list is reported with the head.
     let Value::Table(entries) = &root.value else { return components };
     let Some((_, list)) = entries.iter().find(|(key, _)| key == "components") else { return components };
     let Value::List(nodes) = &list.value else {

@@ -1,17 +1,17 @@
-//! A contract document as a tree, whatever it is written in: every value knows its place.
+//! A contract document as a tree, for both formats: every value has its place.
 //!
-//! A place reads `components[1].unit` for JSON and `components[1].unit (line 14)` for TOML, so that a
-//! message about a value points at it. Numbers keep the digits they were written with.
+//! A place reads `components[1].unit` for JSON and `components[1].unit (line 14)` for TOML, so that messages can give
+//! it. Numbers keep the digits they were written with.
 
 mod json;
 mod toml;
 
-/// A value and where it stands.
+/// A value and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Node {
     /// Its path, with the line where the format has lines.
     pub(crate) place: String,
-    /// What stands there.
+    /// The value.
     pub(crate) value: Value,
 }
 
@@ -34,10 +34,10 @@ pub(crate) enum Value {
     Table(Vec<(String, Node)>),
 }
 
-/// Why a text is no document.
+/// Why a text is not a document.
 #[derive(Debug)]
 pub(crate) struct Malformed {
-    /// What the reader says, with line and column.
+    /// The reader's message, with line and column.
     pub(crate) detail: String,
 }
 
@@ -57,7 +57,7 @@ impl Node {
 }
 
 impl Value {
-    /// What kind of value it is, in words, with the value where it is short.
+    /// The kind of value as text, with the value where it is short.
     pub(crate) fn describe(&self) -> String {
         match self {
             Self::Text(text) => format!("the string {:?}", text.chars().take(64).collect::<String>()),

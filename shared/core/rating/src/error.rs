@@ -1,4 +1,4 @@
-//! What can be wrong with a contract, a period, a price or usage; each with a stable code.
+//! The errors of contracts, periods, prices and usage; each with a stable code.
 
 mod contract;
 mod rating;
@@ -26,7 +26,7 @@ pub enum PeriodError {
         /// What was given.
         zone: String,
     },
-    /// The calendar of that zone cannot say when the month begins or ends.
+    /// The calendar of that zone does not give when the month begins or ends.
     #[code("WB-5122")]
     #[error("the month {text} has no settled bounds in {zone}: {detail}")]
     Unsettled {
@@ -34,7 +34,7 @@ pub enum PeriodError {
         text: String,
         /// The zone.
         zone: String,
-        /// Why.
+        /// The reason.
         detail: String,
     },
     /// The part of a period that is to be rated does not lie in it, or not on the grid.
@@ -47,7 +47,7 @@ pub enum PeriodError {
         start: String,
         /// The first instant after it.
         end: String,
-        /// Why.
+        /// The reason.
         detail: &'static str,
     },
 }

@@ -1,4 +1,4 @@
-//! Exact rational numbers: what a formula computes with before the one rounding.
+//! Exact rational numbers: the numbers of a formula before the one rounding.
 //!
 //! A value is a fraction in lowest terms of 512-bit integers. Addition, multiplication and division lose
 //! nothing; what does not fit gives `None`, never a wrapped number. Prices with different decimal places,
@@ -14,7 +14,7 @@ use wb_units::rounding::div_half_even;
 /// The most decimal places of a number in a contract or a price: finer than any tariff.
 pub const DECIMAL_PLACES_MAX: u32 = 12;
 
-/// Places at which a decimal expansion that has not ended is written as a fraction instead.
+/// Places after which a decimal expansion without an end is written as a fraction instead.
 const TEXT_PLACES_MAX: usize = 64;
 
 /// A rational number, exact.
@@ -26,7 +26,7 @@ pub struct Exact {
 }
 
 impl Exact {
-    /// Nought.
+    /// Zero.
     pub const ZERO: Self = Self { negative: false, numerator: U512::ZERO, denominator: U512::ONE };
     /// One.
     pub const ONE: Self = Self { negative: false, numerator: U512::ONE, denominator: U512::ONE };
@@ -147,13 +147,13 @@ impl Exact {
         Some(if self.compare(other)? == Ordering::Less { other } else { self })
     }
 
-    /// Whether it is nought.
+    /// Whether it is zero.
     #[must_use]
     pub fn is_zero(self) -> bool {
         self.numerator.is_zero()
     }
 
-    /// Whether it is under nought.
+    /// Whether it is below zero.
     #[must_use]
     pub fn is_negative(self) -> bool {
         self.negative

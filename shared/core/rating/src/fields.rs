@@ -1,7 +1,7 @@
 //! Reads the fields of one table of a contract document, strictly.
 //!
-//! Every field that is read is remembered; [`Fields::finish`] refuses the rest by name. An error names the
-//! place of the value that is wrong, the value, and what would be right.
+//! Every field that is read is recorded; [`Fields::finish`] refuses all others. An error gives the place of the wrong
+//! value, the value, and what would be right.
 
 use std::ops::RangeInclusive;
 
@@ -26,18 +26,18 @@ const LIST_MAX: usize = 512;
 pub struct Decimal {
     /// The text of the contract.
     pub text: String,
-    /// What it says.
+    /// Its value.
     pub value: Exact,
 }
 
-/// What all components have in common.
+/// The fields that all components have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
     /// The component's id within the contract.
     pub id: String,
-    /// What its lines are in.
+    /// The currency of its lines.
     pub currency: Currency,
-    /// The contract's own words for the line, if it has any.
+    /// The contract's own text for the line, if it has any.
     pub description: Option<String>,
 }
 
@@ -89,7 +89,7 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// Refuses what was not asked for.
+    /// Refuses the fields that were not read.
     pub(crate) fn finish(self) -> Result<(), ContractError> {
         match self.table.iter().find(|(key, _)| !self.asked.contains(&key.as_str())) {
             None => Ok(()),
@@ -120,7 +120,7 @@ impl<'a> Fields<'a> {
         Ok(Some(text.to_owned()))
     }
 
-    /// What every component has: `id`, `kind`, `currency` and a `description` where one is wanted.
+    /// The fields of every component: `id`, `kind`, `currency` and a `description` where the contract has one.
     pub(crate) fn head(&mut self) -> Result<Head, ContractError> {
         self.required("kind")?;
         Ok(Head {
@@ -142,7 +142,7 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// A unit of those that fit; the first is the one to recommend.
+    /// A unit of those that fit; messages recommend the first.
     pub(crate) fn unit(&mut self, name: &'static str, fitting: &[String]) -> Result<String, ContractError> {
         let node = self.required(name)?;
         let unit = text_of(node)?;

@@ -1,14 +1,14 @@
 //! The rating engine: a pure function from usage, a contract and dated prices to invoice lines.
 //!
-//! - [`Contract`]: the document a customer signed, in JSON or TOML, with its units checked; [`Versions`]:
-//!   its history, in which no two versions hold at once.
+//! - [`Contract`]: the document a customer signed, in JSON or TOML, with its units checked; [`Versions`]: its
+//!   history, in which versions do not overlap.
 //! - [`Period`]: a calendar month of the contract's time zone as a half-open interval; [`Context`]: the
 //!   part of it that is rated, with dated [`Prices`] and balances.
 //! - [`Usage`]: what was counted, in groups that add exactly.
 //! - [`rate`] and [`rate_in`]: the lines, each with its quantity, price, formula, inputs and an amount
 //!   rounded once.
-//! - [`RatedStretch`]: all that the lines of a version's part of a period follow from, in a form that is
-//!   kept and rated again; [`Needs`]: what a contract's components ask for.
+//! - [`RatedStretch`]: all that the lines of a version's part of a period follow from, in a form that is kept and
+//!   rated again; [`Needs`]: the usage and prices that a contract's components need.
 //! - [`components`]: one module per kind of component, its formula in the module's comment.
 //!
 //! The order of the input never matters: groups are added as integers or exact fractions ([`Exact`]) and

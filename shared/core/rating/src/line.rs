@@ -10,15 +10,15 @@ pub type Input = BTreeMap<String, String>;
 /// A line of a bill, with all that is needed to compute it again by hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// `contract/component`, with a further part where a component has several lines: stable over periods.
+    /// `contract/component`, with a further part where a component has several lines: the same in every period.
     pub id: String,
     /// The component's id.
     pub component: String,
     /// The kind of the component.
     pub kind: String,
-    /// What it is, in words.
+    /// The text for people.
     pub description: String,
-    /// How much, exact decimal text, or a fraction where the digits do not end.
+    /// The quantity: exact decimal text, or a fraction where the digits do not end.
     pub quantity: String,
     /// The unit of the quantity.
     pub unit: String,
@@ -26,14 +26,14 @@ pub struct Line {
     pub unit_price: String,
     /// How the amount follows from the inputs, and how it was rounded.
     pub formula: String,
-    /// The amount, rounded once. What is credited to the customer is negative.
+    /// The amount, rounded once. A credit to the customer is negative.
     pub amount: Money,
     /// The groups that were added, sorted.
     pub inputs: Vec<Input>,
 }
 
 impl Line {
-    /// Whether nothing was used: no quantity and no amount.
+    /// Whether there is no quantity and no amount.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.quantity == "0" && self.amount.minor == 0 && self.inputs.is_empty()

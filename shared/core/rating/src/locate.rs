@@ -1,4 +1,4 @@
-//! Where in a document's text the place of an error lies: line and column.
+//! The place of an error in a document's text: line and column.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -22,8 +22,8 @@ enum Step<'a> {
     Place(usize),
 }
 
-/// Where the place that an error names lies in the text. Where the text is no document at all, where it
-/// ceases to be one; where the place is the whole document, its beginning.
+/// Where an error's place lies in the text. For a text that is no document, where reading it failed; for an error of
+/// the whole document, its beginning.
 #[must_use]
 pub fn position_of(text: &str, format: Format, error: &ContractError) -> Position {
     let steps = steps(error.place().unwrap_or_default());
@@ -47,8 +47,8 @@ pub fn position_of(text: &str, format: Format, error: &ContractError) -> Positio
     }
 }
 
-/// The steps of a path; what stands behind it in brackets is no part of it. A name that is no path, such
-/// as that of the document, has a step that nothing has.
+/// The steps of a path, without what stands in brackets behind it. For a text that is no path, such as the name of
+/// the document, a step that matches nothing.
 fn steps(place: &str) -> Vec<Step<'_>> {
     let path = place.split(" (").next().unwrap_or_default();
     let mut steps = Vec::new();
@@ -88,7 +88,7 @@ struct Json<'a> {
 }
 
 impl Json<'_> {
-    /// The offset of the deepest value on the path that is there.
+    /// The offset of the deepest existing value on the path.
     fn find(mut self, steps: &[Step<'_>]) -> usize {
         let mut steps = steps.iter();
         loop {
@@ -152,7 +152,7 @@ impl Json<'_> {
         self.peek() != Some(b']')
     }
 
-    /// Past a string.
+    /// Skips a string.
     fn string(&mut self) {
         self.at += 1;
         while let Some(byte) = self.peek() {
@@ -163,7 +163,7 @@ impl Json<'_> {
         }
     }
 
-    /// Past a value.
+    /// Skips a value.
     fn value(&mut self) {
         let mut depth = 0_usize;
         while let Some(byte) = self.peek() {

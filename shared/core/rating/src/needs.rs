@@ -1,4 +1,4 @@
-//! What a contract's components ask for, so that nothing else is read for a bill.
+//! What a contract's components need, so that nothing else is read for a bill.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::components::profit_share::Income;
 use crate::components::{Component, Measure, Power};
 use crate::contract::Contract;
 
-/// What a contract's components ask for.
+/// What a contract's components need.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
     /// Accepted work.
@@ -42,7 +42,7 @@ pub struct Needs {
     pub counts: BTreeSet<String>,
     /// Series of prices.
     pub series: BTreeSet<String>,
-    /// Instants outside of the period whose prices are asked for too.
+    /// Instants outside of the period whose prices are needed too.
     pub instants_us: BTreeSet<Micros>,
     /// Prepaid grants.
     pub grants: bool,
@@ -51,7 +51,7 @@ pub struct Needs {
 }
 
 impl Contract {
-    /// What the components ask for.
+    /// Collects what the components need.
     #[must_use]
     pub fn needs(&self) -> Needs {
         let mut needs = Needs::default();

@@ -9,13 +9,13 @@ use crate::error::PeriodError;
 
 /// The first year with anything to bill: Bitcoin's first block is of January 2009.
 const FIRST_YEAR: i16 = 2009;
-/// The last year whose end the calendar can name.
+/// The last year whose end the calendar can represent.
 const LAST_YEAR: i16 = 9998;
 
 /// A month, half open, in UTC microseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Period {
-    /// The month as text, `2026-10`.
+    /// The month as text, such as `2026-10`.
     pub text: String,
     /// From the first instant of the month to the first instant of the next.
     pub interval: Interval,
@@ -24,9 +24,8 @@ pub struct Period {
 impl Period {
     /// The month `text` (`YYYY-MM`) in an IANA time zone.
     ///
-    /// A month with a clock change is an hour longer or shorter. Where midnight does not exist on
-    /// the first (a clock that springs forward at midnight), the month begins at the first instant
-    /// of that day.
+    /// A month with a clock change is an hour longer or shorter. Where midnight does not exist on the first day (the
+    /// clock is put forward at midnight), the month begins at the first instant of that day.
     ///
     /// # Errors
     /// [`PeriodError`] where the text is no month, the zone is unknown, or the bounds do not lie on

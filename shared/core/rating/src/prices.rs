@@ -1,8 +1,8 @@
 //! Dated prices: spot power, hashprice, fixings.
 //!
-//! A price takes effect at the first five-minute boundary at or after its instant and holds until the next
-//! price of its series takes effect, or until the boundary of its own end. An instant that no price covers
-//! has none: nothing is carried over from before an end, and never is "the current one" used.
+//! A price takes effect at the first five-minute boundary at or after its instant. It holds until the next price of
+//! its series takes effect, or until the boundary of its own end. Outside of that there is no price: none is carried
+//! on after an end, and none is taken from a later time.
 
 use std::collections::BTreeMap;
 
@@ -36,7 +36,7 @@ pub struct PriceFact {
 /// A price that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Price {
-    /// What it is.
+    /// The price.
     pub value: Exact,
     /// Its decimal text as published.
     pub text: String,
@@ -75,7 +75,7 @@ pub struct Prices {
 }
 
 impl Prices {
-    /// Puts prices in order; the order they are given in has no meaning.
+    /// Puts prices in order; they may be given in any order.
     ///
     /// # Errors
     /// [`PriceError`] for a value that is no number, and for two different prices of one series, instant
@@ -123,7 +123,7 @@ impl Prices {
 
     /// The price that holds at an instant, not older than `max_age_us` where that is given.
     ///
-    /// # Errors
+    /// [`Missing`], with the nearest price that there is.
     /// [`Missing`], with what there is instead.
     pub fn at(&self, series: &str, at_us: Micros, max_age_us: Option<i64>) -> Result<&Price, Missing> {
         let prices = self.series.get(series).ok_or(Missing::Series)?;
@@ -140,7 +140,7 @@ impl Prices {
 }
 
 impl Missing {
-    /// In words that follow "has no price for INSTANT".
+    /// As text that follows "has no price for INSTANT".
     pub(crate) fn words(&self) -> String {
         match self {
             Self::Series => " (nothing is recorded for this series)".to_owned(),

@@ -1,4 +1,4 @@
-//! The lines of a contract: what rating is.
+//! The lines of a contract.
 
 use std::collections::BTreeMap;
 

@@ -1,25 +1,25 @@
-//! What a contract says about how its usage is counted, beside its components.
+//! How a contract counts its usage, beside its components.
 
 use crate::document::Node;
 use crate::error::ContractError;
 use crate::fields::{Fields, choice, text_of};
 
-/// The witnesses of energy that a contract may accept, in the order that holds where it names none. The
-/// last, `nameplate`, is no measurement: it counts only where a contract names it.
+/// The witnesses of energy that a contract may accept, in the order that holds where it lists none. The last,
+/// `nameplate`, is no measurement: it counts only where a contract lists it.
 pub const WITNESSES: [&str; 5] = ["meter", "pdu", "firmware_counter", "firmware_power", "nameplate"];
 
-/// What a contract may leave out of the uptime that it holds the operator to.
+/// What a contract may leave out of the uptime that the operator promises.
 pub const CARVE_OUTS: [&str; 3] = ["curtailed", "maintenance", "unknown"];
 
 /// How the usage of a contract is counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CountingRules {
-    /// The witnesses of energy that count, by their names, the best first: each speaks for the time of
-    /// which those before it say nothing.
+    /// The witnesses of energy that count, by their names, the best first: each for the time that those before it do
+    /// not cover.
     pub witnesses: Vec<&'static str>,
-    /// What is left out of uptime where the machine did not run.
+    /// The time without operation that is left out of uptime.
     pub carve_outs: Vec<&'static str>,
-    /// Whether what pools credited counts as received, and not what they paid out.
+    /// Whether a pool's credits count as received, and not its payouts.
     pub earnings_are_receipts: bool,
 }
 

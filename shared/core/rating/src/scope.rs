@@ -1,4 +1,4 @@
-//! What a component sees while it is rated, and how its result becomes a line.
+//! The data for rating one component, and the step from its result to a line.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::usage::Usage;
 /// Thousandths of a watt-hour in a kilowatt-hour.
 const MWH_PER_KWH: u128 = 1_000_000;
 
-/// A line with what it was before the rounding.
+/// A line with its values before the rounding.
 #[derive(Debug, Clone)]
 pub(crate) struct Rated {
     pub(crate) line: Line,
@@ -33,14 +33,14 @@ pub(crate) struct Draft {
     pub(crate) quantity: Exact,
     pub(crate) unit: String,
     pub(crate) unit_price: String,
-    /// How the amount follows; the rounding is named after it.
+    /// How the amount follows; the text of the rounding is added after it.
     pub(crate) formula: String,
     /// In whole currency.
     pub(crate) amount: Exact,
     pub(crate) inputs: Vec<Input>,
 }
 
-/// What one component sees.
+/// The data for rating one component.
 pub(crate) struct Scope<'a> {
     pub(crate) contract: &'a Contract,
     pub(crate) component: &'a str,

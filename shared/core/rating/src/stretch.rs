@@ -1,5 +1,5 @@
-//! One version of a contract over its part of a period, with all that it was rated from: what a bill is
-//! made of, in a form that can be kept and rated again anywhere.
+//! One version of a contract over its part of a period, with all that it was rated from, in a form that can be kept
+//! and rated again anywhere.
 
 use serde::{Deserialize, Serialize};
 use wb_units::time::rfc3339;
@@ -22,7 +22,7 @@ use crate::usage::Usage;
 pub struct RatedStretch {
     /// The contract's document as it was recorded, JSON.
     pub contract: String,
-    /// The digest of that document, as the invoice names the version.
+    /// The digest of that document, as the invoice states it.
     pub contract_digest: String,
     /// The first instant of the period.
     pub period_start_us: Micros,
@@ -32,13 +32,13 @@ pub struct RatedStretch {
     pub start_us: Micros,
     /// The first instant at which it does not.
     pub end_us: Micros,
-    /// The prices that were recorded of the series that the contract names.
+    /// The recorded prices of the contract's series.
     pub prices: Vec<PriceFact>,
-    /// Prepaid credit, as it was left before this stretch.
+    /// Prepaid credit that was left before this stretch.
     pub grants: Vec<PrepaidGrant>,
     /// Deposits held before this stretch.
     pub deposits: Vec<DepositHeld>,
-    /// What was counted.
+    /// The usage.
     pub usage: Usage,
 }
 
@@ -69,12 +69,12 @@ impl RatedStretch {
     /// with the stretch's start in its id where the version begins inside of the period.
     ///
     /// # Errors
-    /// [`StretchError`] where the contract, the period, a price or the usage cannot be.
+    /// [`StretchError`] where the contract, the period, a price or the usage is wrong.
     pub fn rate(&self) -> Result<Vec<Line>, StretchError> {
         self.rate_by(&Contract::parse(&self.contract)?)
     }
 
-    /// [`Self::rate`] for whoever has read the stretch's own document already.
+    /// [`Self::rate`] for callers that have read the stretch's document already.
     ///
     /// # Errors
     /// As [`Self::rate`], but for the contract.
@@ -96,7 +96,7 @@ impl RatedStretch {
                     ("rated_from", rfc3339(self.start_us)),
                     ("rated_to", rfc3339(self.end_us)),
                 ]);
-                // First, so that a document that lists only the first inputs has it.
+                // First, so that it is also in a document that lists only the first inputs.
                 line.inputs.insert(0, version);
             }
         }

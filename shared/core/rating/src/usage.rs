@@ -1,4 +1,4 @@
-//! What was counted for one contract and one stretch of time, in pieces that add exactly.
+//! The usage of one contract in one stretch of time, in pieces that add exactly.
 //!
 //! All quantities are whole numbers in the unit that their name ends with. In JSON, quantities are decimal
 //! text and instants are numbers.
@@ -14,7 +14,7 @@ use crate::error::UsageError;
 
 pub use gpu::{GpuAvailability, GpuSpan};
 
-/// Work of equal worth: everything that decides what a share earns is the same within the group.
+/// Work of equal worth: everything that a share's worth depends on is equal within the group.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WorkGroup {
@@ -39,7 +39,7 @@ pub struct EnergyGroup {
     pub machine_id: String,
     /// The meter.
     pub meter_id: String,
-    /// Who read it: `meter`, `pdu` or `firmware`.
+    /// The witness: `meter`, `pdu` or `firmware`.
     pub witness: String,
     /// Energy in thousandths of a watt-hour.
     #[serde(with = "text")]
@@ -94,12 +94,12 @@ pub struct FleetGroup {
 pub struct UptimeGroup {
     /// The machine.
     pub machine_id: String,
-    /// Time for which it was to run.
+    /// Time in which it should have run.
     pub expected_us: u64,
-    /// Time for which it ran.
+    /// Time in which it ran.
     pub up_us: u64,
-    /// Time within the expected that the contract leaves out (curtailment, agreed maintenance) and for
-    /// which it did not run.
+    /// Time within the expected time that the contract leaves out (curtailment, agreed maintenance) and in which it
+    /// did not run.
     pub left_out_us: u64,
 }
 
@@ -138,7 +138,7 @@ pub struct Receipt {
     pub amount_sat: u64,
 }
 
-/// Anything else that is counted, under a name of its own.
+/// Any other count, with a name of its own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CountGroup {
@@ -149,8 +149,8 @@ pub struct CountGroup {
     pub value_micro: u128,
 }
 
-/// Usage of one contract in one stretch of time. The order of entries has no meaning, and entries of one
-/// key may come in pieces.
+/// Usage of one contract in one stretch of time. Entries may be in any order, and entries of one key may come in
+/// pieces.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Usage {

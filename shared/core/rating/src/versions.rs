@@ -1,4 +1,4 @@
-//! The versions of one contract, in order of time, none overlapping.
+//! The versions of one contract, in order of time, without overlaps.
 
 use wb_units::time::{boundary_at_or_after, rfc3339};
 use wb_units::{Interval, Micros};
@@ -16,12 +16,12 @@ pub struct Versions {
 }
 
 impl Versions {
-    /// Puts versions in order; the order they are given in has no meaning.
+    /// Puts versions in order; they may be given in any order.
     ///
     /// # Errors
-    /// [`ContractError::History`] for documents of different contracts, a version without a start, two
-    /// of one number or a later number that begins earlier; [`ContractError::Overlap`] where two hold at
-    /// one instant: both begin at one boundary, or one says that it ends after the next begins.
+    /// [`ContractError::History`] for documents of different contracts, a version without a start, two versions with
+    /// one number, or a later number that begins earlier; [`ContractError::Overlap`] where two hold at one instant:
+    /// both begin at one boundary, or one states an end after the next begins.
     pub fn new(mut contracts: Vec<Contract>) -> Result<Self, ContractError> {
         contracts.sort_by_key(|contract| contract.version);
         let mut spans: Vec<(Interval, Contract)> = Vec::with_capacity(contracts.len());

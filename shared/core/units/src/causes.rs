@@ -4,13 +4,13 @@ use std::error::Error;
 
 /// An error and its causes, from the outermost to the innermost, as `a: b: c`.
 ///
-/// A cause that the error before it has quoted at its end already is not said twice.
+/// A cause that the error before it already quotes at its end is not repeated.
 #[must_use]
 pub fn with_causes(error: &dyn Error) -> String {
     followed_by_causes(error.to_string(), error)
 }
 
-/// As [`with_causes`], with other words for the error itself.
+/// As [`with_causes`], with another text for the error itself.
 #[must_use]
 pub fn followed_by_causes(mut text: String, error: &dyn Error) -> String {
     for cause in std::iter::successors(error.source(), |cause| (*cause).source()) {

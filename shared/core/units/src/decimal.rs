@@ -1,6 +1,6 @@
 //! Decimal text to scaled integers and back, without a float on the way.
 
-/// The longest decimal text that is read; longer input is refused before it is looked at.
+/// The longest decimal text that is read; longer input is refused unread.
 pub const DECIMAL_TEXT_MAX: usize = 64;
 
 /// Why a decimal text was not taken.

@@ -1,9 +1,9 @@
-//! The numbers of Weighbridge: time, decimals, rounding and money, all of them integers; and how an error is told with its
-//! causes.
+//! The numbers of Weighbridge: time, decimals, rounding and money, all of them integers; and the text of an error
+//! with its causes.
 //!
-//! Nothing here reads a clock or uses a float. A quantity carries its unit in its name
-//! (`energy_wh`, `power_mw` for milliwatts, `amount_sat`), and every division that reaches a
-//! bill goes through [`rounding`], which names its rule.
+//! Nothing here reads a clock or uses a float. A quantity carries its unit in its name (`energy_wh`, `power_mw` for
+//! milliwatts, `amount_sat`), and every division that reaches a bill goes through [`rounding`], which states its
+//! rule.
 #![deny(clippy::float_arithmetic)]
 #![deny(missing_docs)]
 

@@ -9,8 +9,7 @@ pub struct Currency {
     scale: u32,
 }
 
-/// The currencies that contracts may name. ISO 4217 gives the fiat scales; BTC is counted in
-/// satoshi.
+/// The currencies that contracts may use. ISO 4217 gives the fiat scales; BTC is counted in satoshi.
 const KNOWN: [Currency; 12] = [
     Currency { code: "BTC", scale: 8 },
     Currency { code: "USD", scale: 2 },

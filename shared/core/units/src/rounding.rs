@@ -1,4 +1,4 @@
-//! The one rounding of an invoice line, and splitting without losing a unit.
+//! The one rounding of an invoice line, and splitting a total without losing a unit.
 
 use ruint::aliases::U512;
 

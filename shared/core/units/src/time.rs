@@ -51,8 +51,8 @@ pub fn day_start(day: i32) -> Micros {
     i64::from(day).saturating_mul(DAY_US)
 }
 
-/// An instant as text for people and records: UTC, as RFC 3339 writes it, with fractions of a second only where there are
-/// any. The calendar reaches from year -9999 to 9999; what lies outside is told in microseconds.
+/// An instant as text for people and records: UTC, as RFC 3339 writes it, with fractions of a second only where there
+/// are any. The calendar reaches from year -9999 to 9999; other instants are written in microseconds.
 #[must_use]
 pub fn rfc3339(at_us: Micros) -> String {
     Timestamp::from_microsecond(at_us).map_or_else(|_| format!("{at_us} us"), |at| at.to_string())
@@ -94,7 +94,7 @@ impl Interval {
         self.end_us.saturating_sub(self.start_us)
     }
 
-    /// Intervals in order, those that touch or overlap made one; empty ones are left out.
+    /// Merges intervals, which must be in order: those that touch or overlap become one; empty ones are left out.
     #[must_use]
     pub fn union(mut intervals: Vec<Self>) -> Vec<Self> {
         intervals.sort_unstable();

@@ -1,11 +1,11 @@
-//! Which fact holds when.
+//! Facts and the times for which they hold.
 //!
 //! A fact holds from its instant until the next fact of its entity begins, or until its own end. Of two facts of one
-//! instant, the one recorded later holds. What was superseded does not come back: where a fact ends early, nothing holds
-//! until the next begins.
+//! instant, the one recorded later holds. A superseded fact does not hold again: where a fact ends early, nothing
+//! holds until the next begins.
 //!
-//! Where usage is billed, facts take effect on the settlement grid: [`Timeline::settled`] is that step, and nothing else
-//! rounds.
+//! Where usage is billed, facts take effect on the settlement grid: [`Timeline::settled`] does that, and nothing else
+//! rounds their times.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ struct Fact<T> {
 pub struct Held<T> {
     /// When, never empty. Open ends reach to the end of `i64`.
     pub interval: Interval,
-    /// What the fact says.
+    /// The fact.
     pub body: T,
 }
 
@@ -44,7 +44,8 @@ impl<T> Timeline<T> {
         self.facts.insert(valid_from_us, Fact { valid_to_us, body });
     }
 
-    /// The same facts on the settlement grid: each takes effect, and ends, at the first boundary at or after its instant.
+    /// The same facts on the settlement grid: each takes effect, and ends, at the first boundary at or after its
+    /// instant.
     /// Of two that take effect at one boundary, the one of the later instant holds.
     #[must_use]
     pub fn settled(self) -> Self {
@@ -56,13 +57,13 @@ impl<T> Timeline<T> {
         settled
     }
 
-    /// What was said last for an instant, whether or not it had ended by then.
+    /// The latest fact for an instant, whether or not it had ended by then.
     #[must_use]
     pub fn last_said(&self, at_us: Micros) -> Option<&T> {
         self.facts.range(..=at_us).next_back().map(|(_, fact)| &fact.body)
     }
 
-    /// What was said of the earliest instant.
+    /// The earliest fact.
     #[must_use]
     pub fn first(&self) -> Option<&T> {
         self.facts.first_key_value().map(|(_, fact)| &fact.body)

@@ -1,4 +1,4 @@
-//! SHA-256's constants, and what follows from them for the blocks whose content is known beforehand.
+//! SHA-256's constants, and values that follow from them for blocks with known content.
 
 /// The initial state (FIPS 180-4, 5.3.3).
 pub(crate) const INITIAL: [u32; 8] =
@@ -37,8 +37,8 @@ pub(crate) const fn small_sigma1(x: u32) -> u32 {
     x.rotate_right(17) ^ x.rotate_right(19) ^ (x >> 10)
 }
 
-/// What the 64 rounds of a known block add: its message schedule and the round constants. Where a block is the same in
-/// all lanes, this is worked out once and none of the schedule is left to do.
+/// The values that the 64 rounds of a known block add: its message schedule plus the round constants. Where a block
+/// is the same in all lanes, this is computed once for all of them.
 pub(crate) const fn scheduled(block: &[u32; 16]) -> [u32; 64] {
     let mut words = [0; 64];
     let mut sums = [0; 64];

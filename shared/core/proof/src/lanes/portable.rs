@@ -6,7 +6,7 @@ use super::constants::{DIGEST_BITS, HEADER_BITS, INITIAL, NODE_BITS};
 use super::{Kernel, RootWork};
 use crate::digest::Hash256;
 
-/// The kernel; there is no CPU without what it needs.
+/// The kernel; it runs on every CPU.
 pub(super) fn kernel() -> Kernel {
     Kernel { name: "portable", lanes: 1, headers, nodes, roots }
 }
@@ -61,7 +61,7 @@ fn hash_digest(state: &[u32; 8]) -> Hash256 {
     bytes_of(&state)
 }
 
-/// A last block that holds nothing yet but the length of the message.
+/// A last block that holds only the length of the message.
 fn padding(bits: u32) -> [u8; 64] {
     let mut block = [0; 64];
     block[60..].copy_from_slice(&bits.to_be_bytes());

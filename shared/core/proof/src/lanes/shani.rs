@@ -1,7 +1,7 @@
 //! Several messages at a time through the SHA instructions of x86-64.
 //!
-//! One message leaves these units idle most of the time, because each instruction waits for the one before it. Two
-//! messages that know nothing of one another fill the gaps.
+//! One message leaves these units idle most of the time, because each instruction waits for the one before it. A
+//! second, independent message fills the gaps.
 #![allow(
     unsafe_code,
     reason = "vector loads and stores by address, and calls of functions that need the CPU feature"
@@ -16,7 +16,7 @@ use crate::digest::Hash256;
 /// Messages at a time.
 const WAYS: usize = 2;
 
-/// The state of each message as the instructions want it: words (f, e, b, a) and (h, g, d, c), lowest first.
+/// The state of each message in the order of the instructions: words (f, e, b, a) and (h, g, d, c), lowest first.
 type States = [[__m128i; 2]; WAYS];
 
 /// The 16 words of a block of each message, in order.
@@ -53,7 +53,7 @@ fn four(words: [u32; 4]) -> __m128i {
     _mm_set_epi32(w3, w2, w1, w0)
 }
 
-/// The state as the instructions want it.
+/// The state in the order of the instructions.
 #[inline]
 #[target_feature(enable = "sha,sse4.1,ssse3")]
 fn state_of(words: &[u32; 8]) -> [__m128i; 2] {

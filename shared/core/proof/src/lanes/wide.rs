@@ -1,7 +1,7 @@
 //! SHA-256 over vectors that hold one word of many messages, the same for each width of vector.
 //!
-//! [`wide_kernel`] is written in the words that a module of one width brings: `add`, `splat`, `choose`, `majority`, the
-//! four sigmas, `load`, `store`. Everything it makes may only run where the features it names are there.
+//! [`wide_kernel`] uses functions that a module for one width defines: `add`, `splat`, `choose`, `majority`, the four
+//! sigmas, `load`, `store`. What it makes may only run on a CPU with the given features.
 
 /// One round (FIPS 180-4, 6.2.2). The variables keep their values and change their places: what is `h` here is `a` in the
 /// next round.

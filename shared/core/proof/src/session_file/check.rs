@@ -1,4 +1,4 @@
-//! One session of a file against what the file expects of it.
+//! Compares one session of a file with the file's expected result.
 
 use super::{ExpectedVerdict, SessionCase};
 use crate::decimal::Decimal;
@@ -15,7 +15,7 @@ use ruint::aliases::U256;
 /// Decimals in [`CaseOutcome::achieved_difficulty`].
 pub const ACHIEVED_PLACES: usize = 12;
 
-/// What was found for one session.
+/// The result of one session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CaseOutcome {
     /// The session's name.
@@ -30,13 +30,13 @@ pub struct CaseOutcome {
     pub achieved_difficulty: Option<String>,
     /// Whether the hash meets the target of the job's nBits.
     pub solves_block: bool,
-    /// Whether everything the file expects was found; true where it expects nothing.
+    /// Whether everything that the file expects was found; true where it expects nothing.
     pub matches_expectation: bool,
     /// What differs, one sentence each.
     pub differences: Vec<String>,
 }
 
-/// Rebuilds and judges one session, and compares the result with what the file expects.
+/// Rebuilds and judges one session, and compares the result with the expected one.
 #[must_use]
 pub fn check(case: &SessionCase) -> CaseOutcome {
     let rebuilt = rebuild(&case.session, &case.job, &case.submit);
@@ -119,7 +119,7 @@ fn differences(case: &SessionCase, verdict: Verdict, found: Option<&(Header, Jud
     differences
 }
 
-/// Whether `text` is D1 / `divisor` as near as a printed double comes.
+/// Whether `text` is D1 / `divisor` to the precision of a printed double.
 fn is_difficulty_of(text: &str, divisor: U256) -> bool {
     Decimal::parse(text).is_ok_and(|stated| stated.is_near_ratio(D1, divisor))
 }

@@ -1,8 +1,8 @@
 //! Many submits of one job rebuilt at once.
 //!
-//! What the shares of a job have in common is worked out once: the state of SHA-256 after the constant front of the
-//! coinbase, the message schedules of its constant back, the Merkle branch as words. The rest runs in lanes, one share
-//! in each, from the coinbase to the root without leaving the vectors.
+//! The common parts of a job's shares are computed once: the state of SHA-256 after the constant front of the
+//! coinbase, the message schedules of its constant back, the Merkle branch as words. The rest runs in lanes, one
+//! share in each, from the coinbase to the root without leaving the vectors.
 
 use std::collections::BTreeMap;
 
@@ -46,8 +46,8 @@ impl<'a> JobBatch<'a> {
 
     /// Rebuilds the header of each share; `result[i]` is what [`super::rebuild`] gives for `shares[i]`.
     ///
-    /// The sessions may differ in everything. Shares whose extranonces have as many bytes together are hashed side by
-    /// side; of a pool's sessions, that is all.
+    /// The sessions may differ in everything. Shares with the same total size of extranonces are hashed side by side;
+    /// a pool's sessions all have one size.
     #[must_use]
     pub fn rebuild(&self, shares: &[(&Session, &Submit)]) -> Vec<Result<Header, Reject>> {
         self.rebuild_by(Chain::best(), shares)
@@ -128,7 +128,7 @@ impl<'a> JobBatch<'a> {
 
 /// Rebuilds many submits of one job; `result[i]` is what [`super::rebuild`] gives for `shares[i]`.
 ///
-/// For several batches of the same job, [`JobBatch`] keeps what they have in common.
+/// For several batches of the same job, [`JobBatch`] keeps the common parts.
 #[must_use]
 pub fn rebuild_batch(job: &Job, shares: &[(&Session, &Submit)]) -> Vec<Result<Header, Reject>> {
     JobBatch::new(job).rebuild(shares)

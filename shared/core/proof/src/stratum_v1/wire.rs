@@ -7,28 +7,28 @@ use crate::hex::{self, HexError};
 /// Most bytes of coinb1 and coinb2 together. A coinbase transaction with a few hundred payouts has some 15,000.
 pub const MAX_COINBASE_BYTES: usize = 65_536;
 
-/// Most hashes in a Merkle branch: a tree of 2^32 transactions, far beyond what a block can hold.
+/// Most hashes in a Merkle branch: a tree of 2^32 transactions, far more than a block can hold.
 pub const MAX_BRANCH_HASHES: usize = 32;
 
 /// Most bytes of extranonce1, and of extranonce2: consensus ends the input script that holds both at 100 bytes.
 pub const MAX_EXTRANONCE_BYTES: usize = 100;
 
-/// Most bytes in a job's name.
+/// Most bytes in a job's id.
 pub const MAX_JOB_ID_BYTES: usize = 256;
 
 /// Why a Stratum V1 message cannot be read.
 #[wb_coded::coded]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WireError {
-    /// A hex field that is none.
+    /// A hex field that cannot be read.
     #[code(source)]
     #[error(transparent)]
     Hex(#[from] HexError),
-    /// An assigned difficulty that is none.
+    /// An assigned difficulty that cannot be read.
     #[code(source)]
     #[error(transparent)]
     Difficulty(#[from] DifficultyError),
-    /// coinb1 and coinb2 fit each, but not together.
+    /// coinb1 and coinb2 each fit, but not together.
     #[code("WB-1160")]
     #[error("coinb1 and coinb2 have {bytes} bytes together; at most {MAX_COINBASE_BYTES} are taken")]
     CoinbaseTooLong {
@@ -42,14 +42,14 @@ pub enum WireError {
         /// Hashes given.
         hashes: usize,
     },
-    /// A job's name out of proportion.
+    /// A job id beyond the bound.
     #[code("WB-1162")]
     #[error("the job id has {bytes} bytes; at most {MAX_JOB_ID_BYTES} are taken")]
     JobIdTooLong {
         /// Bytes given.
         bytes: usize,
     },
-    /// A job without a name could be any job.
+    /// An empty job id could be any job.
     #[code("WB-1163")]
     #[error("the job id is empty; give the id that mining.notify carried")]
     JobIdEmpty,
@@ -62,7 +62,7 @@ pub enum WireError {
     },
 }
 
-/// What a session agreed, in the texts in which Stratum V1 carried it.
+/// The terms of a session, as the texts that Stratum V1 carries.
 #[derive(Debug, Clone, Copy)]
 pub struct SessionText<'a> {
     /// Second result of `mining.subscribe`, hex.
@@ -78,7 +78,7 @@ pub struct SessionText<'a> {
 /// The nine parameters of `mining.notify`, in order.
 #[derive(Debug, Clone, Copy)]
 pub struct NotifyText<'a, S> {
-    /// Name of the job.
+    /// The job's id.
     pub job_id: &'a str,
     /// Hash of the block before, 64 hex digits, words swapped.
     pub prevhash: &'a str,
@@ -101,7 +101,7 @@ pub struct NotifyText<'a, S> {
 /// The parameters of `mining.submit` after the worker's name, in order.
 #[derive(Debug, Clone, Copy)]
 pub struct SubmitText<'a> {
-    /// Name of the job.
+    /// The job's id.
     pub job_id: &'a str,
     /// The miner's extranonce, hex.
     pub extranonce2: &'a str,
@@ -113,10 +113,10 @@ pub struct SubmitText<'a> {
     pub version_bits: Option<&'a str>,
 }
 
-/// Reads what a session agreed.
+/// Reads the terms of a session.
 ///
 /// # Errors
-/// [`WireError`], naming the first field that cannot be read.
+/// [`WireError`], with the first field that cannot be read.
 pub fn decode_session(text: &SessionText<'_>) -> Result<Session, WireError> {
     if text.extranonce2_size > MAX_EXTRANONCE_BYTES {
         return Err(WireError::ExtranonceTooLong { bytes: text.extranonce2_size });
@@ -132,7 +132,7 @@ pub fn decode_session(text: &SessionText<'_>) -> Result<Session, WireError> {
 /// Reads a `mining.notify`.
 ///
 /// # Errors
-/// [`WireError`], naming the first field that cannot be read.
+/// [`WireError`], with the first field that cannot be read.
 pub fn decode_notify<S: AsRef<str>>(text: &NotifyText<'_, S>) -> Result<Job, WireError> {
     let job_id = decode_job_id(text.job_id)?;
     if text.branch.len() > MAX_BRANCH_HASHES {
@@ -165,8 +165,8 @@ pub fn decode_notify<S: AsRef<str>>(text: &NotifyText<'_, S>) -> Result<Job, Wir
 /// Reads a `mining.submit`.
 ///
 /// # Errors
-/// [`WireError`], naming the first field that cannot be read. An extranonce2 of the wrong size is no error here: it is a
-/// share that is rejected for it.
+/// [`WireError`], with the first field that cannot be read. An extranonce2 of the wrong size is no error here: such a
+/// share is rejected later.
 pub fn decode_submit(text: &SubmitText<'_>) -> Result<Submit, WireError> {
     Ok(Submit {
         job_id: decode_job_id(text.job_id)?,

@@ -36,7 +36,7 @@ pub struct SubmitFrame {
     pub submit: Submit,
 }
 
-/// Why a frame is no submit.
+/// Why a frame is not a submit.
 #[wb_coded::coded]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SubmitFrameError {
@@ -89,7 +89,7 @@ pub enum SubmitFrameError {
     },
 }
 
-/// Reads one whole frame, decrypted. Nothing is reserved by what the frame says of its length.
+/// Reads one whole, decrypted frame. No memory is reserved by the length that the frame states.
 ///
 /// # Errors
 /// [`SubmitFrameError`].

@@ -1,4 +1,4 @@
-//! From the texts in which Stratum V2's fields are posted to channels, jobs and submits, each field bounded.
+//! From the texts of Stratum V2's fields to channels, jobs and submits, each field bounded.
 
 use super::{Channel, ChannelKind, Job, Submit, Work};
 use crate::difficulty::parse_difficulty_q32;
@@ -10,7 +10,7 @@ use crate::stratum_v1::{
 /// Most bytes of an extranonce prefix, and of an extranonce: B0_32 in the specification.
 pub const MAX_PREFIX_BYTES: usize = 32;
 
-/// What a channel agreed, as text.
+/// The terms of a channel, as text.
 #[derive(Debug, Clone, Copy)]
 pub struct ChannelText<'a> {
     /// Which kind.
@@ -25,7 +25,7 @@ pub struct ChannelText<'a> {
     pub assigned_difficulty: &'a str,
 }
 
-/// What a job's Merkle root comes from, as text.
+/// The source of a job's Merkle root, as text.
 #[derive(Debug, Clone, Copy)]
 pub enum WorkText<'a, S> {
     /// `merkle_root` of `NewMiningJob`, 64 hex digits in the header's byte order.
@@ -46,7 +46,7 @@ pub enum WorkText<'a, S> {
 pub struct JobText<'a, S> {
     /// `job_id` in decimal.
     pub job_id: &'a str,
-    /// What its Merkle root comes from.
+    /// The source of its Merkle root.
     pub work: WorkText<'a, S>,
     /// `prev_hash`, 64 hex digits in the header's byte order.
     pub prev_hash: &'a str,
@@ -75,10 +75,10 @@ pub struct SubmitText<'a> {
     pub extranonce: Option<&'a str>,
 }
 
-/// Reads what a channel agreed.
+/// Reads the terms of a channel.
 ///
 /// # Errors
-/// [`WireError`], naming the first field that cannot be read.
+/// [`WireError`], with the first field that cannot be read.
 pub fn decode_channel(text: &ChannelText<'_>) -> Result<Channel, WireError> {
     if text.extranonce_size > MAX_PREFIX_BYTES {
         return Err(WireError::ExtranonceTooLong { bytes: text.extranonce_size });
@@ -95,7 +95,7 @@ pub fn decode_channel(text: &ChannelText<'_>) -> Result<Channel, WireError> {
 /// Reads a job.
 ///
 /// # Errors
-/// [`WireError`], naming the first field that cannot be read.
+/// [`WireError`], with the first field that cannot be read.
 pub fn decode_job<S: AsRef<str>>(text: &JobText<'_, S>) -> Result<Job, WireError> {
     let work = match &text.work {
         WorkText::Root(root) => Work::Root(hex::decode_array("merkle_root", root)?),
@@ -130,8 +130,8 @@ fn decode_coinbase<S: AsRef<str>>(prefix: &str, suffix: &str, path: &[S]) -> Res
 /// Reads a submit.
 ///
 /// # Errors
-/// [`WireError`], naming the first field that cannot be read. An extranonce of the wrong size is no error here: it is a
-/// share that is rejected for it.
+/// [`WireError`], with the first field that cannot be read. An extranonce of the wrong size is no error here: such a
+/// share is rejected later.
 pub fn decode_submit(text: &SubmitText<'_>) -> Result<Submit, WireError> {
     let extranonce = text
         .extranonce

@@ -25,8 +25,8 @@ fn header(text: &str) -> Header {
     Header::from_slice(&hex::decode_vec("header", text, 80).unwrap()).unwrap()
 }
 
-/// The column holds doubles printed with 15 digits or more: ours, exact to 30 decimals and more, rounded to as many
-/// digits, is the same double.
+/// The column holds doubles printed with 15 digits or more: our exact value, rounded to as many digits, is the same
+/// double.
 fn assert_same_double(ours: &str, column: &str, what: &str) {
     let parse = |text: &str| text.parse::<f64>().unwrap();
     let mantissa = column.split('e').next().unwrap().replace('.', "");
@@ -35,7 +35,7 @@ fn assert_same_double(ours: &str, column: &str, what: &str) {
     assert_eq!(parse(&rounded).to_bits(), parse(column).to_bits(), "{what}: {ours} and {column}");
 }
 
-/// The comparison that decides everything, done the plain way: most significant byte first.
+/// The comparison of hash and target, done byte by byte from the most significant one.
 fn meets_plainly(hash: &[u8; 32], target_be: &[u8; 32]) -> bool {
     hash.iter().rev().cmp(target_be.iter()).is_le()
 }

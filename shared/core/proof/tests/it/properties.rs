@@ -108,7 +108,7 @@ fn apply(case: &mut SessionCase, change: &Change) {
     }
 }
 
-/// A header made with nothing but concatenation, as the protocol's text says it.
+/// A header made by concatenation alone, as the protocol describes it.
 fn plain_header(case: &SessionCase) -> Vec<u8> {
     let (session, job, submit) = (&case.session, &case.job, &case.submit);
     let coinbase =

@@ -1,4 +1,4 @@
-//! What several kinds share: powers and measures, tiers of service, rounding units, texts.
+//! Shared by several kinds: powers and measures, tiers of service, rounding units, texts.
 
 pub(crate) mod tiers;
 
@@ -18,7 +18,7 @@ use crate::usage::gpu::exact_us;
 /// The power that a fee or a commitment is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Power {
-    /// A number of kilowatts named in the contract.
+    /// A number of kilowatts that the contract states.
     Contracted(Decimal),
     /// The rated power of the machines that were assigned, weighted by time.
     Rated,
@@ -54,7 +54,7 @@ impl Power {
         hours.and_then(|hours| energy_kwh.over(hours)).ok_or_else(|| scope.overflow("average power"))
     }
 
-    /// In words.
+    /// The text for people.
     pub(crate) fn words(&self) -> String {
         match self {
             Self::Contracted(power_kw) => format!("{} kW contracted", power_kw.text),
@@ -63,7 +63,7 @@ impl Power {
     }
 }
 
-/// Something that is counted and can be priced in tiers.
+/// A count that can be priced in tiers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Measure {
     /// Metered energy.
@@ -74,7 +74,7 @@ pub enum Measure {
     WorkPhDays,
     /// Assigned machines over the period.
     MachineMonths,
-    /// A count of its own name.
+    /// A count with a name of its own.
     Count(String),
 }
 
@@ -190,12 +190,12 @@ impl RoundingUnit {
     }
 }
 
-/// A level of service and what is credited under it.
+/// A level of service, and the credit below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceTier {
     /// The credit is for service under this percentage.
     pub below_percent: Decimal,
-    /// What is credited, in percent of the amounts named.
+    /// The credit, in percent of the amounts of the listed components.
     pub credit_percent: Decimal,
 }
 
@@ -224,7 +224,7 @@ pub(crate) fn service_tiers(fields: &mut Fields<'_>) -> Result<Vec<ServiceTier>,
     Ok(tiers)
 }
 
-/// The credit in percent for a level of service: that of the lowest tier it is under, else nought.
+/// The credit in percent for a level of service: that of the lowest tier it is under, else zero.
 pub(crate) fn service_credit(tiers: &[ServiceTier], level_percent: Exact) -> Option<Exact> {
     let mut credit = Exact::ZERO;
     for tier in tiers {
@@ -256,8 +256,8 @@ pub(crate) fn max_age_us(fields: &mut Fields<'_>) -> Result<Option<i64>, Contrac
     Ok(age_s.and_then(|age_s| i64::try_from(age_s).ok()).and_then(|age_s| age_s.checked_mul(1_000_000)))
 }
 
-/// Quantities added up by instant, in order of time: the first instant without a price is the one named,
-/// in whatever order usage came.
+/// Quantities added up by instant, in order of time. So an error gives the first instant without a price, in whatever
+/// order usage came.
 pub(crate) fn by_instant(parts: impl Iterator<Item = (Micros, u128)>) -> Option<BTreeMap<Micros, u128>> {
     let mut sums: BTreeMap<Micros, u128> = BTreeMap::new();
     for (at_us, quantity) in parts.filter(|(_, quantity)| *quantity > 0) {
@@ -278,8 +278,8 @@ pub(crate) struct PricedPart<'a> {
 }
 
 impl PricedPart<'_> {
-    /// Which price it was: the series and from when it holds. Where equal prices of several instants were
-    /// put together, the first and the last of them.
+    /// The price: its series and the instant from which it holds. For equal prices of several instants, the first and
+    /// the last of these instants.
     pub(crate) fn evidence(&self, series: &str, input: &mut Input) {
         input.insert("series".to_owned(), series.to_owned());
         input.insert("price_from".to_owned(), rfc3339(self.first_us));
@@ -289,8 +289,8 @@ impl PricedPart<'_> {
     }
 }
 
-/// The quantities of intervals put together by the price at each interval's start, in order of the
-/// price's text and source.
+/// The quantities of intervals, combined by the price at each interval's start, in order of the price's text and
+/// source.
 pub(crate) fn by_price<'a>(
     scope: &Scope<'a>,
     (series, unit, max_age_us): (&str, &str, Option<i64>),

@@ -4,9 +4,9 @@
 //! credit = half_even( sum over intervals of curtailed_mwh x (market price - strike) x share percent / 100 )
 //! ```
 //!
-//! The market price is that of its series at the start of each five-minute interval. An interval whose
-//! market price is under the strike counts as it is (`count`) or as nothing (`zero`), as the contract says.
-//! The line is negative: it is credited.
+//! The market price is that of its series at the start of each five-minute interval. An interval whose market price
+//! is under the strike counts as it is (`count`) or as zero (`zero`), as the contract states. The line is negative:
+//! it is a credit.
 
 use crate::components::common::{by_instant, by_price, max_age_us, per};
 use crate::error::{ContractError, RatingError};
@@ -29,7 +29,7 @@ pub struct Terms {
     pub strike: Decimal,
     /// The customer's share.
     pub share_percent: Decimal,
-    /// Whether a market price under the strike takes something off.
+    /// Whether a market price under the strike reduces the credit.
     pub counts_negative: bool,
     /// How old a market price may be.
     pub max_age_us: Option<i64>,

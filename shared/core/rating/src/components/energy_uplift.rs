@@ -6,8 +6,8 @@
 //! measured        amount = energy amount x (sum of site_mwh / sum of machines_mwh - 1), at most max_pue - 1
 //! ```
 //!
-//! The energy amount is that of the component named in `of` before its rounding. A site meter that counts
-//! less than its machines is broken or wired elsewhere, so that is an error and never a credit.
+//! The energy amount is that of the component in `of`, before its rounding. A site meter that counts less than its
+//! machines is an error and never a credit.
 
 use std::collections::BTreeMap;
 
@@ -36,9 +36,9 @@ pub enum Factor {
     Pue(Decimal),
     /// An agreed loss in percent of the metered energy.
     Loss(Decimal),
-    /// What the site's meter says, bounded where the contract has a bound.
+    /// Measured by the site's meter, bounded where the contract has a bound.
     Measured {
-        /// The most that is passed on.
+        /// The most that is charged.
         max_pue: Option<Decimal>,
     },
 }
@@ -82,7 +82,7 @@ impl Terms {
         Ok(rated)
     }
 
-    /// What is added to each unit of energy, in words, and from what it was measured.
+    /// What is added to each unit of energy, as text, and the inputs of its measurement.
     fn extra(&self, scope: &Scope<'_>) -> Result<(Exact, String, Vec<Input>), RatingError> {
         let less_one = |pue: Exact| pue.minus(Exact::ONE).ok_or_else(|| scope.overflow("uplift"));
         match &self.factor {

@@ -5,7 +5,7 @@
 //! credit       = half_even(billed amounts x credit percent of the lowest tier it is under / 100)
 //! ```
 //!
-//! Where nothing was promised, nothing was missed. The line is negative.
+//! Without promised time there is no credit. The line is negative.
 
 use crate::components::common::{ServiceTier, service_credit, service_tiers};
 use crate::error::{ContractError, RatingError};

@@ -77,8 +77,8 @@ impl Terms {
     }
 }
 
-/// How much of the energy each witness vouches for, where there are several; tenths of a percent that sum
-/// to a hundred.
+/// How much of the energy comes from each witness, where there are several; tenths of a percent that sum to a
+/// hundred.
 fn witness_shares(meters: &BTreeMap<(&str, &str, &str), (u128, u64, u64)>) -> Vec<Input> {
     let mut by_witness: BTreeMap<&str, u128> = BTreeMap::new();
     for ((_, _, witness), (energy_mwh, _, _)) in meters {

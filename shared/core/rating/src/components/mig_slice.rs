@@ -18,7 +18,7 @@ use crate::scope::{Draft, Rated, Scope};
 pub struct Terms {
     /// Id, currency and words of the component.
     pub head: Head,
-    /// The profile as the driver names it, such as `1g.10gb`.
+    /// The profile in the driver's notation, such as `1g.10gb`.
     pub profile: String,
     /// The slice's part of a GPU, as the contract writes it.
     pub fraction_text: String,

@@ -35,7 +35,7 @@ use crate::usage::WorkGroup;
 /// The only chain whose work earns.
 pub(crate) const EARNING_CHAIN: &str = "main";
 
-/// The most that the fees of a block can be: every satoshi there will ever be.
+/// The most that the fees of a block can be: all satoshi that will ever exist.
 const MEAN_FEES_SAT_MAX: u64 = 2_100_000_000_000_000;
 
 /// Terms of the expected earnings of proven work.
@@ -47,7 +47,7 @@ pub struct Terms {
     pub mean_fees_sat: u64,
 }
 
-/// What decides the worth of work.
+/// What the worth of work depends on.
 type Key<'a> = (&'a str, u32, u64);
 
 impl Terms {

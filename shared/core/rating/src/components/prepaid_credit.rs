@@ -6,10 +6,10 @@
 //! amount = -(sum of draws)
 //! ```
 //!
-//! A grant is usable in a stretch that it overlaps: it began before the stretch ends and lapses after the
-//! stretch starts. Order: lower priority number first, then the earlier lapse (never last), then the id.
-//! Draws are whole minor units, so nothing is rounded. What a grant has left is in the inputs; the caller
-//! gives it back as the balance of the next stretch.
+//! A grant is usable in a stretch that it overlaps: it began before the stretch ends and lapses after the stretch
+//! starts. Order: lower priority number first, then the earlier lapse (never last), then the id. Draws are whole
+//! minor units, so nothing is rounded. What a grant has left is in the inputs; the caller passes it on as the balance
+//! of the next stretch.
 
 use wb_units::Micros;
 

@@ -1,4 +1,4 @@
-//! Take or pay: energy that was committed to and not used is paid all the same.
+//! Take or pay: energy that the customer committed to and did not use is paid too.
 //!
 //! ```text
 //! committed_kwh = percent / 100 x kW x hours of the stretch, less curtailed energy where the contract says so

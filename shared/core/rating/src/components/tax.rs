@@ -4,8 +4,8 @@
 //! amount of a jurisdiction = half_even(sum of billed amounts of the named components x its percent / 100)
 //! ```
 //!
-//! Each jurisdiction has a line of its own, named `contract/component/jurisdiction`, because each is paid to
-//! another office. A tax on a tax names the earlier tax component in `of`.
+//! Each jurisdiction has a line of its own, with the id `contract/component/jurisdiction`, because each tax is paid
+//! to another office. A tax on a tax lists the earlier tax component in `of`.
 
 use crate::error::{ContractError, RatingError};
 use crate::fields::{Decimal, Fields, Head};
@@ -18,11 +18,11 @@ pub struct Terms {
     pub head: Head,
     /// The components that are taxed.
     pub of: Vec<String>,
-    /// Who levies it.
+    /// The jurisdictions.
     pub jurisdictions: Vec<Jurisdiction>,
 }
 
-/// Who levies a tax.
+/// A jurisdiction with its rate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Jurisdiction {
     /// Its code, such as `US-TX`.

@@ -4,8 +4,8 @@
 //! amount = half_even(flat amount of the first tier whose bound the quantity does not exceed)
 //! ```
 //!
-//! Bounds and flat amounts are those of a whole period; a stretch has its part of both, by intervals, so
-//! that a change of contract within a month neither grants nor takes a tier. Nothing used, nothing charged.
+//! Bounds and flat amounts are those of a whole period; a stretch has its part of both, by intervals, so that a
+//! change of contract within a month does not change the tier. Without use there is no charge.
 
 use crate::components::common::{
     Measure,

@@ -26,7 +26,7 @@ use windows::{Window, read_holidays, read_windows};
 pub struct Terms {
     /// Id, currency and words of the component.
     pub head: Head,
-    /// The rates, the first that fits first; the last takes the rest.
+    /// The rates; the first with a matching window counts, and the last takes the rest.
     pub rates: Vec<Rate>,
     /// The days that count as `holiday` and not as a day of the week, sorted.
     pub holidays: Vec<Date>,
@@ -74,7 +74,7 @@ impl Terms {
     pub(crate) fn rate(&self, scope: &Scope<'_>) -> Result<Vec<Rated>, RatingError> {
         let wide = || scope.overflow("energy");
         scope.usage.check_energy_slices(scope.stretch()?).map_err(|error| scope.refused(error))?;
-        // Registration found the zone in the same table.
+        // The same table had the zone when the contract was read.
         let zone = TimeZone::get(&scope.contract.time_zone).map_err(|_| wide())?;
         let mut by_rate = vec![0_u128; self.rates.len()];
         for slice in &scope.usage.energy_slices {

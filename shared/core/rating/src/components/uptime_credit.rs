@@ -6,8 +6,8 @@
 //! proportional    credit = half_even(billed amounts x (level - adjusted uptime) / level), if under the level
 //! ```
 //!
-//! Time left out is what the contract does not hold the operator to: curtailment, agreed maintenance. Where
-//! nothing was expected, nothing was missed. The line is negative.
+//! Time left out is time that the contract excludes from the operator's promise: curtailment, agreed maintenance.
+//! Without expected time there is no credit. The line is negative.
 
 use crate::components::common::{ServiceTier, service_credit, service_tiers};
 use crate::error::{ContractError, RatingError};

@@ -4,8 +4,8 @@
 //! amount = half_even(quantity x price of the first tier whose bound the quantity does not exceed + its flat)
 //! ```
 //!
-//! Bounds and flat amounts are those of a whole period; a stretch has its part of both, by intervals. More
-//! can cost less at a bound: that is what such a price means.
+//! Bounds and flat amounts are those of a whole period; a stretch has its part of both, by intervals. With such a
+//! price, a quantity above a bound can cost less than one below it.
 
 use crate::components::common::{
     Measure, per,

@@ -1,6 +1,6 @@
-//! JSON into the tree. A key that occurs twice is refused: which of the two was signed?
+//! JSON into the tree. A key that occurs twice is refused, because it would be unclear which of the two was signed.
 //!
-//! Numbers stay the text that was written: one with a point is named as it stands in the message that refuses it.
+//! Numbers stay the text that was written, so that a message that refuses one shows it as it stands.
 
 use std::fmt;
 
@@ -61,7 +61,7 @@ fn place(raw: &RawValue, path: &str, depth: usize) -> Result<Node, Malformed> {
     Ok(Node { place: path.to_owned(), value })
 }
 
-/// The entries of a table as they stand there, also those whose keys are the same.
+/// The entries of a table in their order, with repeated keys.
 struct Entries<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Entries<'de> {

@@ -3,7 +3,7 @@
 use wb_units::MoneyError;
 use wb_units::decimal::DecimalError;
 
-/// Why a contract document was not taken. Names the field (with its line, where the document has lines),
+/// Why a contract document was not taken. Each error gives the field (with its line, where the document has lines),
 /// its value and what would be right.
 #[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
@@ -17,7 +17,7 @@ pub enum ContractError {
         /// What the reader says.
         detail: String,
     },
-    /// A name that is no identifier.
+    /// A text that is no identifier.
     #[code("WB-5102")]
     #[error(
         "{field} is {value:?}; an identifier has 1 to 128 characters of A-Z a-z 0-9 . _ : / -, such as \"lab-1\""
@@ -57,7 +57,7 @@ pub enum ContractError {
         /// How many there may be.
         max: usize,
     },
-    /// Two components of one id: their lines would have one name.
+    /// Two components with one id: their lines would have one id, too.
     #[code("WB-5106")]
     #[error("{field} is {value:?}, which an earlier component has; ids of a contract's components differ")]
     RepeatedId {
@@ -136,7 +136,7 @@ pub enum ContractError {
         /// What would be right.
         right: &'static str,
     },
-    /// A word that is none of those allowed, or fields of which exactly one is to be given.
+    /// A word that is not allowed, or fields of which exactly one is to be given.
     #[code("WB-5113")]
     #[error("{field} is {value}; {right}")]
     Choice {
@@ -189,7 +189,7 @@ pub enum ContractError {
         /// The first instant that is not covered.
         at: String,
     },
-    /// Documents that are no versions of one contract.
+    /// Documents that are not versions of one contract.
     #[code("WB-5118")]
     #[error("version {version} cannot stand in the history of contract {contract_id}: {detail}")]
     History {

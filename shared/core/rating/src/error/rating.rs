@@ -40,7 +40,7 @@ pub enum PriceError {
     },
 }
 
-/// Why a usage document or what it says was not taken.
+/// Why a usage document was not taken.
 #[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
 pub enum UsageError {
@@ -75,7 +75,7 @@ pub enum UsageError {
     },
 }
 
-/// Why usage could not be rated. None of these can be waited out: they stop the invoice.
+/// Why usage could not be rated. None of these ends by waiting: they stop the invoice.
 #[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
 pub enum RatingError {
@@ -162,7 +162,7 @@ pub enum RatingError {
         /// The value.
         value: String,
     },
-    /// A loss or PUE that was to be measured and was not.
+    /// A loss or PUE that had to be measured and was not.
     #[code("WB-5154")]
     #[error("component {component}: the site's uplift cannot be measured: {detail}")]
     Unmeasured {

@@ -1,4 +1,4 @@
-//! Usage that contradicts itself is refused before it reaches a line.
+//! Refuses usage that contradicts itself before it reaches a line.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
 //! GPU allocations over time, and their billed length.
 //!
-//! An allocation is billed by its cumulative length, rounded up to whole units of the contract's rounding.
-//! A month bills the rounded cumulative length at its end minus that at its start, so that an allocation
-//! that lives across a month's end is rounded once, not twice:
+//! An allocation is billed by its cumulative length, rounded up to whole units of the contract's rounding. A month
+//! bills the rounded cumulative length at its end minus that at its start, so that an allocation across a month's end
+//! is rounded once, not twice:
 //!
 //! ```text
 //! billed units = ceil(length until the end / unit) - ceil(length until the start / unit)
@@ -24,7 +24,7 @@ use crate::error::UsageError;
 pub struct GpuSpan {
     /// The allocation.
     pub allocation_id: String,
-    /// The GPU, where it is known one by one.
+    /// The GPU, where the source gives it.
     pub device: String,
     /// The slice's profile, such as `1g.10gb`; empty for whole GPUs.
     pub profile: String,
@@ -36,7 +36,7 @@ pub struct GpuSpan {
     pub end_us: Option<Micros>,
 }
 
-/// How long reserved GPUs were there to be used.
+/// How long reserved GPUs could be used.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GpuAvailability {
@@ -50,7 +50,7 @@ pub struct GpuAvailability {
     pub available_us: u128,
 }
 
-/// What decides whose length is counted together.
+/// What must be equal for lengths to be counted together.
 pub(crate) type SpanKey<'a> = (&'a str, &'a str, &'a str, u32);
 
 /// Billed units of every allocation with GPUs of a profile, in order; those that billed none are left out.

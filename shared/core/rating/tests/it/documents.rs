@@ -1,5 +1,5 @@
-//! Contract documents: the schema and the reader name the same fields, errors point at the line, versions
-//! do not overlap.
+//! Contract documents: the schema and the reader have the same fields, errors point at the line, versions do not
+//! overlap.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -19,7 +19,7 @@ fn schema() -> Value {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// The fields that the reader knew when it refused one that does not exist.
+/// The fields that the reader lists when it refuses an unknown one.
 fn known(toml: &str) -> BTreeSet<String> {
     let text = Contract::parse_toml(toml).unwrap_err().to_string();
     let (_, list) = text.split_once("known here are ").unwrap_or_else(|| panic!("{text}"));
@@ -251,7 +251,7 @@ fn one_look_finds_what_is_wrong_in_every_component() {
     let text = example("tax").replace("\"1.06\"", "\"0.5\"").replace("percent = \"5\"", "percent = \"500\"");
     let errors = Contract::check(&text.replace("version = 1", "version = -1"), Format::Toml).unwrap_err();
     let codes: Vec<_> = errors.iter().map(ContractError::code).collect();
-    // The tax names the uplift, which could not be read.
+    // The tax refers to the uplift, which could not be read.
     assert_eq!(codes, ["WB-5109", "WB-5109", "WB-5111"]);
 }
 

@@ -36,7 +36,7 @@ fn question(case: &Case) -> String {
     format!("{question}\n")
 }
 
-/// What the oracle says to each question.
+/// The oracle's answers.
 fn ask(questions: String) -> Vec<String> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/rate.py");
     let mut oracle = Command::new("python3")

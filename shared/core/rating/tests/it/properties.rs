@@ -1,5 +1,5 @@
-//! What holds for every contract: neither order nor pieces matter, a period may be split anywhere, more
-//! usage never costs less where the price does not say so, and a bill that lacks something is not made.
+//! What holds for every contract: order and pieces do not matter, a period may be split anywhere, more usage never
+//! costs less where the price does not allow it, and an incomplete bill is refused.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -25,7 +25,7 @@ fn rate(case: &Case, stretch: Interval, usage: &Usage) -> Result<Vec<Line>, Rati
     rate_in(&contract, &context, usage)
 }
 
-/// The same without what makes two runs of one bill differ by nothing.
+/// The same without what may differ between two runs of one bill.
 fn outcome(result: Result<Vec<Line>, RatingError>) -> Result<Vec<Line>, String> {
     result.map_err(|error| error.to_string())
 }
@@ -262,7 +262,7 @@ fn a_missing_or_foreign_price_stops_the_bill_and_is_named() {
     let at_us = period.start_us + 14 * hour_us;
     for (prices, code, words) in [
         (vec![], "WB-5151", ["spot", "2026-10-01T14:05:00Z", "nothing is recorded"]),
-        // It is known now, and holds later: never "the current one".
+        // It is recorded, but holds from later on: a current price is never used for an earlier instant.
         (
             vec![price(at_us + hour_us, None, "USD/MWh")],
             "WB-5151",

@@ -115,7 +115,7 @@ fn contract(random: &mut Random, zone: &str, currency: &str, period: Interval) -
     json!({"contract_id": "c-1", "customer_id": "k", "legal_entity": "e", "time_zone": zone, "components": components})
 }
 
-/// A component of a kind; none where it would have to name one that is not there.
+/// A component of a kind; none where it needs an earlier one that is not there.
 fn component(
     random: &mut Random,
     kind: &str,

@@ -15,7 +15,7 @@ pub struct Tier {
     pub flat: Option<Decimal>,
 }
 
-/// What the tiers of a kind have.
+/// What each tier of a kind has.
 pub(crate) struct Tiers {
     priced: bool,
 }
@@ -23,7 +23,7 @@ pub(crate) struct Tiers {
 impl Tiers {
     /// A flat amount each.
     pub(crate) const FLAT: Self = Self { priced: false };
-    /// A unit price each, and a flat amount where wanted.
+    /// A unit price each, and a flat amount where the contract has one.
     pub(crate) const PRICED: Self = Self { priced: true };
 
     /// Reads `tiers`.
@@ -83,12 +83,12 @@ impl Tier {
         at_price.plus(flat)
     }
 
-    /// Its bound in words.
+    /// Its bound as text.
     pub(crate) fn bound_text(&self) -> String {
         self.up_to.as_ref().map_or_else(|| "any".to_owned(), |up_to| up_to.text.clone())
     }
 
-    /// Tiers in words.
+    /// Tiers as text.
     pub(crate) fn words(tiers: &[Self]) -> String {
         let one = |tier: &Self| {
             let price =

@@ -27,10 +27,10 @@ const HOLIDAY: &str = "holiday";
 /// Minutes of a day.
 const DAY_MINUTES: u16 = 24 * 60;
 
-/// A time that comes again.
+/// A time that recurs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {
-    /// The weekdays on which it begins; all where it is empty and holidays are not named either.
+    /// The weekdays on which it begins; empty for all days, unless it lists holidays alone.
     pub weekdays: Vec<Weekday>,
     /// Whether it begins on holidays.
     pub on_holidays: bool,
