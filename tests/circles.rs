@@ -1,9 +1,9 @@
 //! Circles of modules: files of one crate that use each other, so that none can be read or moved alone.
 //!
-//! A file uses another where it names something that the other defines: `use crate::a::B`, `super::b()`, `child::C`. A
-//! re-export (`pub use child::C`) declares a name and uses nothing, and a name that is re-exported leads to the file that
-//! defines it. What a module takes from one that it lies in does not count either: it is a part of it, sees even what it
-//! hides, and is read with it. Tests are left out: they use what they test.
+//! A file uses another where it refers to something that the other defines: `use crate::a::B`, `super::b()`,
+//! `child::C`. A re-export (`pub use child::C`) declares a name and uses nothing, and a re-exported name leads to the
+//! file that defines it. What a module takes from one that it lies in does not count either: it is a part of that
+//! module, sees its private items, and is read with it. Tests are left out, because they use what they test.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -269,7 +269,7 @@ fn module_of(file: &str, text: &str) -> Module {
 struct Crate(BTreeMap<Path, Module>);
 
 impl Crate {
-    /// The absolute path of what a module names; nothing where it is of another crate.
+    /// The absolute path of what a module refers to; nothing where it is of another crate.
     fn absolute(&self, within: &Path, written: &[String], inline: usize) -> Option<Path> {
         let mut base = within.clone();
         let mut inline = inline;
@@ -297,7 +297,7 @@ impl Crate {
         Some(base)
     }
 
-    /// The module whose file defines what an absolute path names, and whether the path is that module itself.
+    /// The module whose file defines the item of an absolute path, and whether the path is that module itself.
     fn definer(&self, path: &Path, steps: usize) -> Option<(Path, bool)> {
         let mut at: Path = Vec::new();
         for (index, word) in path.iter().enumerate() {
@@ -333,7 +333,7 @@ impl Crate {
         let module = &self.0[within];
         let mut written: Vec<(Path, usize)> = Vec::new();
         for (name, path) in module.private.iter().chain(&module.public) {
-            // A re-export alone declares a name; a name that the code says is used.
+            // A re-export alone declares a name; a name in the code is used.
             if module.private.contains_key(name) || module.words.contains(name) {
                 written.push((path.clone(), 0));
             }
@@ -350,7 +350,7 @@ impl Crate {
         let mut used = BTreeSet::new();
         for (path, inline) in written {
             let Some(absolute) = self.absolute(within, &path, inline) else { continue };
-            // Naming a module uses nothing of it yet; what is taken from it is named with it.
+            // A `use` of a module uses nothing of it yet; the paths that begin with it do.
             if let Some((of, false)) = self.definer(&absolute, 8) {
                 used.insert(of);
             }
@@ -359,7 +359,7 @@ impl Crate {
             let absolute = self.absolute(within, glob, 0);
             used.extend(absolute.and_then(|path| self.definer(&path, 8)).map(|(of, _)| of));
         }
-        // A module is a part of those it lies in: it sees even what they hide, and is read with them.
+        // A module is a part of those it lies in: it sees their private items, and is read with them.
         used.retain(|of| !within.starts_with(of));
         used
     }

@@ -18,7 +18,7 @@ fn manifests() -> BTreeMap<String, toml::Table> {
         .collect()
 }
 
-/// The packages that a manifest's section of dependencies names, those that only a feature brings with it apart.
+/// The packages in a manifest's section of dependencies; optional ones, which only a feature brings, are separate.
 fn dependencies(manifest: &toml::Table) -> (BTreeSet<String>, BTreeSet<String>) {
     let named = manifest.get("dependencies").and_then(toml::Value::as_table).into_iter().flatten();
     let (optional, always): (Vec<_>, Vec<_>) =
@@ -28,7 +28,8 @@ fn dependencies(manifest: &toml::Table) -> (BTreeSet<String>, BTreeSet<String>) 
     (names(always), names(optional))
 }
 
-/// All that the binary is built from with some features, own packages and the third-party ones that they name.
+/// All packages that the binary is built from with some features: own ones, and the third-party ones that they depend
+/// on.
 fn built_from(features: &[&str]) -> BTreeSet<String> {
     let manifests = manifests();
     let binary = &manifests[BINARY];

@@ -1,4 +1,4 @@
-//! What holds for the whole repository: which way the arrows point, what no file may hold, and a page for every error.
+//! Rules for the whole repository: the direction of dependencies, what no file may hold, and a page for every error.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
 
 mod circles;
@@ -24,7 +24,7 @@ const PURE: [&str; 12] = [
     "wb-statistics",
 ];
 
-/// What would bring I/O, a clock, randomness or async into them.
+/// Dependencies that would bring I/O, a clock, randomness or async into them.
 const IMPURE: [&str; 10] = [
     "tokio",
     "tokio-util",
@@ -54,7 +54,7 @@ const UNSAFE: [&str; 3] = [
     "shared/core/proof/src/lanes",
 ];
 
-/// The most lines of a Rust file: one subject, to be read in one go.
+/// The most lines of a Rust file, so that it has one subject and is read in one go.
 const RUST_LINES_MAX: usize = 600;
 
 /// Folders that no commit holds, wherever they are.
@@ -103,7 +103,7 @@ fn texts(extensions: &[&str]) -> Vec<Text> {
     found
 }
 
-/// A package of the workspace, and the packages that its Cargo.toml names.
+/// A package of the workspace, and the packages in its Cargo.toml.
 struct Package {
     /// Its folder: `services`, `shared`, `demo`, `tests` or `benches`.
     group: String,
@@ -265,7 +265,7 @@ fn unsafe_code_is_where_it_is_known_and_says_why_it_is_sound() {
     assert!(wrong.is_empty(), "code whose soundness we answer for:\n{}", wrong.join("\n"));
 }
 
-/// Who may put a file in another's place: the one helper, and what sets a log aside.
+/// The places that may put a file in another's place: the one helper, and the code that sets a log aside.
 const RENAMING: [&str; 2] = ["shared/adapters/files/src/lib.rs", "shared/adapters/stack/src/process.rs"];
 
 #[test]
@@ -327,7 +327,7 @@ const UNCODED: [&str; 10] = [
     "NotConserved",
 ];
 
-/// What writes codes, and so holds some of its own making.
+/// The code that writes codes, and so holds examples.
 const CODED_CRATE: &str = "shared/core/coded/";
 
 /// Whether a file is part of the product and not of its tests.
@@ -410,7 +410,7 @@ fn every_error_has_codes() {
     assert!(wrong.is_empty(), "#[wb_coded::coded] above it, or in the list of causes:\n{}", wrong.join("\n"));
 }
 
-/// The folders whose product code may hold SQL: the adapter, and the engine, which judges statements.
+/// The folders whose product code may hold SQL: the adapter, and the engine, which checks statements.
 const SQL_ROOMS: [&str; 2] = ["shared/adapters/clickhouse/", "services/clickhouse-embedded/"];
 
 /// The string literals of Rust code, without what stands in line comments.

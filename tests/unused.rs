@@ -1,10 +1,10 @@
-//! Public items that nobody uses.
+//! Public items without a user.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Text, is_product, product_code, texts};
 
-/// Crates that others would use: a use by their tests is a use. So is one of what exists for tests.
+/// Crates for use by others: a use by their tests counts. So it does for items that exist for tests.
 const USED_BY_TESTS: [&str; 11] = [
     "shared/core/units/",
     "shared/core/proof/",
@@ -19,7 +19,7 @@ const USED_BY_TESTS: [&str; 11] = [
     "shared/adapters/testkit/",
 ];
 
-/// What tests ask of the product from outside: the SDL that is held against its file, and whether tables fit their rows.
+/// Items that only tests use from outside: the SDL that is compared with its file, and whether tables fit their rows.
 const ASKED_BY_TESTS: [&str; 2] = ["sdl", "check_columns"];
 
 /// The names of the public items that code defines: functions, types, constants.
@@ -43,7 +43,7 @@ fn defined(code: &str) -> Vec<String> {
     names
 }
 
-/// How often each word stands in code, apart from comments and from what only hands an item on.
+/// How often each word occurs in code, apart from comments and from re-exports.
 fn count<'a>(code: &'a str, counts: &mut BTreeMap<&'a str, usize>) {
     let mut is_handed_on = false;
     for line in code.lines() {
@@ -58,7 +58,7 @@ fn count<'a>(code: &'a str, counts: &mut BTreeMap<&'a str, usize>) {
     }
 }
 
-/// Public items whose names stand nowhere but where they are defined, with their files.
+/// Public items whose names occur only where they are defined, with their files.
 fn unused(files: &[Text]) -> Vec<String> {
     let product: Vec<(&str, String)> = files
         .iter()

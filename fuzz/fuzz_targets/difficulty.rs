@@ -1,4 +1,4 @@
-//! Difficulty text: what is read is never zero, never more than the text says, and can be written down again.
+//! Difficulty text: what is read is never zero, never more than the text, and can be written again.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Frames: only what was signed opens, any change to it is noticed, and no record makes the reader fall over.
+//! Frames: only what was signed opens, any change to it is noticed, and no record makes the reader panic.
 #![no_main]
 
 use arbitrary::Arbitrary;
@@ -23,7 +23,7 @@ fuzz_target!(|input: Input| {
     let key = FrameKey::new([7; 32]);
     match input {
         Input::Foreign(record) => {
-            // Nobody guesses an HMAC.
+            // An HMAC cannot be guessed.
             let error = decode(&record, &key).expect_err("a frame without our signature");
             assert!(error.code().starts_with("WB-40"));
         }
@@ -46,7 +46,7 @@ fuzz_target!(|input: Input| {
                 changed[usize::from(at) % length] ^= mask;
             }
             changed.truncate(changed.len().saturating_sub(usize::from(cut)));
-            // Protobuf may say the same thing in other bytes; another thing it cannot say.
+            // Protobuf may encode the same content in other bytes, but not other content.
             if let Ok(opened) = decode(&changed, &key) {
                 assert_eq!(Ok(opened), decode(&record, &key));
             }

@@ -1,4 +1,4 @@
-//! mining.notify: what is decoded says the same again, and rebuilds alone as in a batch as by hand.
+//! mining.notify: a decoded job has the values of the text, and is rebuilt alike alone, in a batch and by hand.
 #![no_main]
 
 use arbitrary::Arbitrary;

@@ -1,4 +1,4 @@
-//! Recorded sessions: no text makes the reader fall over, and nothing in a file is accepted that sha2 refuses.
+//! Recorded sessions: no text makes the reader panic, and nothing in a file is accepted that sha2 refuses.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Stratum V2 submits as they come from the wire: no frame makes the reader fall over, what it refuses has a code.
+//! Stratum V2 submits in their wire form: no frame makes the reader panic, and every refusal has a code.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! mining.submit and what a session agreed: what is decoded says the same again, what is refused has a code.
+//! mining.submit and the terms of a session: decoding keeps the values of the text, and every refusal has a code.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! The verdict on any header in any context: accepted exactly when sha2 and a plain computation say so.
+//! The verdict on any header in any context: accepted exactly when sha2 and a plain computation accept it.
 #![no_main]
 
 use arbitrary::Arbitrary;

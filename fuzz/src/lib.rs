@@ -1,5 +1,5 @@
-//! What the fuzz targets compare with: the rules of proof of work written a second time, with nothing of `wb-proof` in the
-//! arithmetic. Slow and plain on purpose: bytes, limbs and the `sha2` crate.
+//! The rules of proof of work written a second time, for comparison by the fuzz targets, without arithmetic of
+//! `wb-proof`. Slow and plain on purpose: bytes, limbs and the `sha2` crate.
 
 use sha2::{Digest, Sha256};
 use wb_proof::stratum_v1::{Job, Session, Submit};
@@ -55,7 +55,7 @@ pub fn meets_credit(hash: &[u8; 32], q32: u128) -> bool {
     q32 != 0 && product.iter().rev().le(limit.iter().rev())
 }
 
-/// What must follow for a header in a context: why it is refused, and whether it solves a block.
+/// The expected result for a header in a context: why it is refused, and whether it solves a block.
 #[must_use]
 pub fn verdict(header: &[u8; 80], context: &ShareContext) -> (Option<Reason>, bool) {
     let hash = sha256d(header);
@@ -75,7 +75,7 @@ pub fn verdict(header: &[u8; 80], context: &ShareContext) -> (Option<Reason>, bo
     (refused, network.is_some_and(|target| meets(&hash, &target)))
 }
 
-/// The header of a submit, if it may have one, put together as the protocol's text says.
+/// The header of a submit, if it may have one, put together as the protocol describes it.
 #[must_use]
 pub fn rebuilt(session: &Session, job: &Job, submit: &Submit) -> Option<[u8; 80]> {
     let mask = session.version_mask.unwrap_or(0);
@@ -115,7 +115,7 @@ pub fn context_of(session: &Session, job: &Job, submit: &Submit) -> ShareContext
 /// Compares the judgement of a header in a context, alone and in a batch, with [`verdict`].
 ///
 /// # Panics
-/// If any of them differ: that is the finding.
+/// If any of them differ.
 pub fn assert_judged(header: &Header, context: &ShareContext) {
     let bytes = header.to_bytes();
     let (refused, solves_block) = verdict(&bytes, context);

@@ -8,7 +8,7 @@ use std::io::Read as _;
 use crate::support::curl::{Answer, bearer, graphql_data, request};
 use crate::support::events::{self, MACHINE, Meter, START_US, STEP_WH, Source};
 use crate::support::place::Place;
-use crate::support::tables::{self, NAMED};
+use crate::support::tables::{self, COMMITTED};
 use crate::support::{COUNT_LIMIT, END_LIMIT, START_LIMIT, until};
 use serde_json::{Value, json};
 use wb_events::frame::{FrameKey, encode_events, encode_punctuation};
@@ -51,7 +51,7 @@ fn bad_input_is_explained_and_the_stream_goes_on() {
     meter.assert_counted(&place);
     assert_quarantine(&place, &stray);
     assert!(up.runs(), "{}", up.stderr());
-    // Nothing acknowledged is lost and nothing else is counted: every committed event has its reason to be there.
+    // No acknowledged event is lost and no other one is counted: every committed event has its reason.
     let strangers = u64::try_from(stray.quarantined.len()).unwrap();
     until("everything is committed", COUNT_LIMIT, || {
         let committed = events::conserved(&place);
@@ -71,7 +71,7 @@ fn bad_input_is_explained_and_the_stream_goes_on() {
     place.assert_nothing_runs(END_LIMIT);
 }
 
-/// A good reading gets through and is acknowledged, whatever came before it.
+/// A good reading is taken and acknowledged, whatever came before it.
 fn goes_on(place: &Place, sources: &Sources, meter: &mut Meter) {
     meter.send(place, &sources.meters.key, 1);
 }
@@ -229,7 +229,7 @@ fn events_without_sense(place: &Place, sources: &Sources, meter: &mut Meter) {
         assert!(told["reason"].as_str().is_some_and(|text| text.len() > 10), "{what}: says why: {told}");
         goes_on(place, sources, meter);
     }
-    // A bad event refuses only itself, whatever stands beside it.
+    // A bad event refuses only itself, whatever other events are in the request.
     let good = meter.readings(2);
     let lines = format!("{}\n{{\"kind\":\n{}\n[]\n", good[0], good[1]);
     let answer = events::send(place, meters, NDJSON, lines.as_bytes());
@@ -274,7 +274,7 @@ fn memory_kib(place: &Place) -> u64 {
     place.processes().into_iter().filter_map(peak).max().unwrap()
 }
 
-/// Shares that ingest takes, because they are well formed, and that the scale refuses. Gives how many.
+/// Shares that ingest takes, because they are well formed, and that the fold refuses. Returns how many.
 fn shares_without_a_job(place: &Place, sources: &Sources) -> u64 {
     let blocks = std::fs::read(support::root().join("tests/data/bitcoin/stratum_v1_jobs.json")).unwrap();
     let blocks: Vec<Value> = serde_json::from_slice(&blocks).unwrap();
@@ -286,11 +286,11 @@ fn shares_without_a_job(place: &Place, sources: &Sources) -> u64 {
     events::send_good(place, &sources.pool.key, &[share("pool/1", START_US, 1), bare])
 }
 
-/// What was written into the topic by somebody else.
+/// What somebody else wrote into the topic.
 struct Stray {
     /// (partition, offset) with the code and the bytes that the quarantine must hold.
     quarantined: BTreeMap<(u32, u64), (&'static str, Vec<u8>)>,
-    /// Punctuations that name a block which is not open.
+    /// Punctuations for a block that is not open.
     punctuations: Vec<(u32, u64)>,
     /// Good readings of other meters that were acknowledged after all that.
     read_after: u64,
@@ -306,7 +306,7 @@ fn records_from_nowhere(place: &Place, sources: &Sources, meter: &mut Meter) -> 
     let key = FrameKey::new(key.try_into().unwrap());
     let forged = encode_events("ingest-0", vec![b"an event".to_vec()], &FrameKey::new([7; 32]));
     let garbage = b"\x00this was never a frame\xff".to_vec();
-    // It names a block far ahead: nobody's, whatever waits now.
+    // It is for a block far ahead, which no waiting record belongs to.
     let punctuation = encode_punctuation("aggregator-0", 1_000_000, &key);
     let mut stray = Stray { quarantined: BTreeMap::new(), punctuations: Vec::new(), read_after: 0 };
     for partition in 0..2 {
@@ -337,7 +337,7 @@ fn records_from_nowhere(place: &Place, sources: &Sources, meter: &mut Meter) -> 
 fn assert_quarantine(place: &Place, stray: &Stray) {
     let sql = format!(
         "SELECT partition, log_offset, code, hex(original) FROM quarantine \
-         WHERE topic = 'energy' AND {NAMED} ORDER BY partition, log_offset"
+         WHERE topic = 'energy' AND {COMMITTED} ORDER BY partition, log_offset"
     );
     let expected: Vec<String> = stray
         .quarantined
@@ -358,7 +358,7 @@ fn assert_quarantine(place: &Place, stray: &Stray) {
         let closed = format!(
             "SELECT count() FROM manifest WHERE topic = 'energy' AND partition = {partition} AND end_offset = {offset} + 1"
         );
-        assert_eq!(tables::count(place, &closed), Ok(0), "it closed a block that it did not name");
+        assert_eq!(tables::count(place, &closed), Ok(0), "it closed a block that it is not for");
         let passed = format!(
             "SELECT count() FROM manifest WHERE topic = 'energy' AND partition = {partition} \
              AND first_offset <= {offset} AND end_offset > {offset} + 1"

@@ -1,5 +1,5 @@
-//! A month's close on the real stack: a dry run writes nothing, a period that lacks usage is closed only by name,
-//! closes at once and killed half-way leave each invoice once, and late data becomes one note.
+//! A month's close on the real stack: a dry run writes nothing; a period that lacks usage is closed only if somebody
+//! answers for it; closes at once and killed half-way leave each invoice once; late data becomes one note.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
 
 use crate::support::events::{self, Meter, Source, fact};
@@ -59,7 +59,7 @@ fn a_month_is_closed_once_whatever_is_killed_and_late_data_makes_one_note() {
     meter.send(&place, &meters.key, 40);
     meter.assert_counted(&place);
 
-    // What runs on: every contract has a bill of the month that is open now.
+    // The running bills: every contract has a bill of the open month.
     until("all contracts have running bills", COUNT_LIMIT, || {
         let listed = run("running", &["bill", "running"]).success("bill running").stdout;
         let contracts: std::collections::BTreeSet<&str> =
@@ -102,7 +102,7 @@ fn a_month_is_closed_once_whatever_is_killed_and_late_data_makes_one_note() {
     );
     assert_eq!(tables::ask(&place, &answered).unwrap(), "1", "who answers is in the record, of one contract");
 
-    // The energy's invoice names the seals of its days, of which every reading is.
+    // The energy's invoice lists the seals of its days, which hold every reading.
     let of_energy = "SELECT any(invoice_id), any(length(JSONExtractArrayRaw(body, 'evidence', 'days'))) > 0 FROM ledger \
                      WHERE kind = 'invoice_issued' AND position(body, 'hosting-yard') > 0";
     let found = tables::ask(&place, of_energy).unwrap();

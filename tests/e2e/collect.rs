@@ -1,4 +1,4 @@
-//! What machines, schedulers and exporters say, through the real stack: polled, read from files and written by Prometheus.
+//! Data of machines, schedulers and exporters through the real stack: polled, read from files, sent by Prometheus.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
 
 use std::io::{Read as _, Write as _};
@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener};
 use crate::support::curl::{Answer, bearer, request};
 use crate::support::events::{self, START_US, Source};
 use crate::support::place::Place;
-use crate::support::tables::{self, NAMED};
+use crate::support::tables::{self, COMMITTED};
 use crate::support::{COUNT_LIMIT, END_LIMIT, START_LIMIT, root, until};
 use prost::Message as _;
 use serde_json::{Value, json};
@@ -111,7 +111,7 @@ fn miner(name: &str) -> SocketAddr {
         for stream in listener.incoming() {
             let Ok(mut stream) = stream else { return };
             let mut request = vec![0; 1_024];
-            // A look whether the port is open asks nothing.
+            // A check whether the port is open asks nothing.
             let size = stream.read(&mut request).unwrap_or(0);
             let asked: Value = serde_json::from_slice(&request[..size]).unwrap_or_default();
             let command = asked["command"].as_str().unwrap_or_default();
@@ -175,12 +175,12 @@ fn prometheus_writes(place: &Place, scheduler: &str, meters: &str) {
     let spans = "SELECT account, allocation_id, uniqExact(start_us), max(event_time_us - start_us) * any(gpus) / 1000000, \
                  count(), countIf(isNotNull(end_us)) FROM gpu_spans";
     let grouped = "GROUP BY account, allocation_id ORDER BY allocation_id";
-    answers(place, &format!("{spans} WHERE {NAMED} {grouped}"), "acme\tkube/u1\t1\t480\t2\t0");
+    answers(place, &format!("{spans} WHERE {COMMITTED} {grouped}"), "acme\tkube/u1\t1\t480\t2\t0");
     gpus_say_what_they_do(place, meters);
     let registers = "SELECT groupArray(register_wh) FROM (SELECT register_wh FROM energy_readings";
-    answers(place, &format!("{registers} WHERE {NAMED} ORDER BY event_time_us)"), "[1,3]");
+    answers(place, &format!("{registers} WHERE {COMMITTED} ORDER BY event_time_us)"), "[1,3]");
 
-    // What is refused is a 4xx, which a sender does not try again.
+    // A refusal is a 4xx, which a sender does not try again.
     let refused = write(place, scheduler, energy("gpu-1", 0, 3_600_000.0));
     assert_eq!(refused.status, 422, "{}", refused.body);
     assert_eq!(refused.json()["events"][0]["code"], "WB-3004", "{}", refused.body);
@@ -213,14 +213,14 @@ fn gpus_say_what_they_do(place: &Place, meters: &str) {
         let answer = write(place, meters, part.to_vec());
         assert_eq!((answer.status, answer.body.as_str()), (204, ""));
     }
-    // A new log counts them from its beginning. What was sent in parts and whole is three samples of one moment.
+    // A new log counts them from its beginning. Three samples of one moment came in parts and whole.
     let said = format!(
         "SELECT node_id, device, uniqExact(event_time_us), count(), any(utilisation_ppm), any(last_xid), \
            countIf(isNotNull(power_mw)) \
-         FROM gpu_samples WHERE {NAMED} GROUP BY node_id, device ORDER BY device"
+         FROM gpu_samples WHERE {COMMITTED} GROUP BY node_id, device ORDER BY device"
     );
     answers(place, &said, "gpu-1\tGPU-1\t1\t3\t970000\t79\t0");
-    let unknown = format!("SELECT count() FROM quarantine WHERE {NAMED} AND code = 'WB-4007'");
+    let unknown = format!("SELECT count() FROM quarantine WHERE {COMMITTED} AND code = 'WB-4007'");
     answers(place, &unknown, "0");
 }
 
@@ -241,17 +241,17 @@ fn slurm_is_read(place: &Place, key: &str) {
     assert!(told.contains("quarantined: line 10 job 48106: ElapsedRaw says 3000 s"), "{told}");
     let (said, _) = connect(place, "slurm-again", key, &arguments);
     assert_eq!(said, "0 spans taken, 5 known before, 5 rows without GPU time, 1 quarantined, 0 refused\n");
-    // Without its position all are sent, and counted once all the same.
+    // Without its position all are sent, and are still counted once.
     std::fs::remove_file(&position).unwrap();
     connect(place, "slurm-afresh", key, &arguments);
     let closed = format!(
         "SELECT account, sum((end_us - start_us) * gpus) / 1000000 FROM gpu_spans \
-         WHERE {NAMED} AND allocation_id LIKE 'slurm/%' AND isNotNull(end_us) GROUP BY account ORDER BY account"
+         WHERE {COMMITTED} AND allocation_id LIKE 'slurm/%' AND isNotNull(end_us) GROUP BY account ORDER BY account"
     );
     // 99,030 x 8 + 1,061 x 4 + 1,800 x 4; and 5 x 1.
     answers(place, &closed, "acme\t803684\nbirch\t5");
     let verdicts = format!(
-        "SELECT sum(events) FROM block_counts WHERE {NAMED} AND topic = 'gpu' AND verdict = 'duplicate'"
+        "SELECT sum(events) FROM block_counts WHERE {COMMITTED} AND topic = 'gpu' AND verdict = 'duplicate'"
     );
     // And the one sample of a GPU that was sent twice in the same form.
     answers(place, &verdicts, "6");
@@ -265,7 +265,7 @@ fn miners_are_polled(place: &Place, key: &str) {
     assert!(said.starts_with("1 rounds: 1 answers, 1 unreachable, 0 not understood, 0 of nobody named; 2 samples taken, 0 refused"), "{said}");
     assert!(told.contains("rig-2 is unreachable"), "{told}");
     let states =
-        format!("SELECT machine_id, family, state FROM miner_samples WHERE {NAMED} ORDER BY machine_id");
+        format!("SELECT machine_id, family, state FROM miner_samples WHERE {COMMITTED} ORDER BY machine_id");
     answers(place, &states, "rig-1\tantminer\thashing\nrig-2\t\toffline");
 
     let good = root().join("tests/data/miner-answers");

@@ -1,4 +1,4 @@
-//! Mistakes of the configuration: all are told at once, each with its field, its value and what would be right.
+//! Mistakes of the configuration: all are reported at once, each with its field, its value and what would be right.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
 
 use crate::support::END_LIMIT;

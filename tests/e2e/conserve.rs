@@ -1,5 +1,5 @@
-//! The conservation law: one row that is deleted behind the product's back stops the next invoice and all committing, with
-//! a message that names the block.
+//! The conservation law: one row that is deleted behind the product's back stops the next invoice and all committing,
+//! with a message that gives the block.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
 
 use crate::support::curl::try_request;
@@ -35,7 +35,7 @@ fn shows(port: u16, line: &str) {
 }
 
 #[test]
-fn one_deleted_row_stops_the_next_invoice_and_names_the_block() {
+fn one_deleted_row_stops_the_next_invoice_and_the_block_is_given() {
     let mut place = Place::new();
     let [figures_port] = wb_stack::free_ports().unwrap();
     place.set("METRICS_LISTEN", &format!("127.0.0.1:{figures_port}"));
@@ -62,7 +62,7 @@ fn one_deleted_row_stops_the_next_invoice_and_names_the_block() {
 
     for (table, committed) in DAMAGES {
         let restore = delete_one(&place, table);
-        // Found by the close itself, or by the watch before it: either way nothing is issued.
+        // The close itself finds it, or the watch before it: either way nothing is issued.
         let closed = run(&format!("close-{table}"), &["close", "--period", "2026-10"]);
         assert_ne!(closed.code, Some(0), "{table}: {}", closed.stdout);
         let said = closed.stderr.clone() + &closed.stdout;
@@ -70,7 +70,7 @@ fn one_deleted_row_stops_the_next_invoice_and_names_the_block() {
         assert!(!closed.stdout.contains("issued"), "{table}: {}", closed.stdout);
         let listed = run(&format!("list-{table}"), &["invoice", "list"]).success("invoice list");
         assert_eq!(listed.stdout, "", "{table}: nothing is issued");
-        // The watch raises the alarm by itself, and committing stops: what is sent waits.
+        // The watch raises the alarm by itself, and committing stops: events that are sent wait.
         until("the alarm stands", COUNT_LIMIT, || {
             let shown = run(&format!("alarm-{table}"), &["alarm", "show"]);
             if shown.code == Some(1) && shown.stdout.contains("WB-3221") {

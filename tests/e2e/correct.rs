@@ -41,14 +41,14 @@ fn a_correction_is_recorded_and_what_was_believed_before_can_be_asked() {
     events::send_good(&place, &meters.key, &[reading(1, 1_000), reading(2, 3_000), reading(3, 9_000)]);
     let counted = |table: &str, rows: &str| {
         until(table, COUNT_LIMIT, || {
-            let sql = format!("SELECT count() FROM {table} WHERE {}", tables::NAMED);
+            let sql = format!("SELECT count() FROM {table} WHERE {}", tables::COMMITTED);
             let found = tables::ask(&place, &sql)?;
             if found == rows { Ok(()) } else { Err(format!("{found} of {rows}")) }
         });
     };
     counted("energy_readings", "3");
     assert_eq!(energy_wh(&place, &[]), "8000");
-    // Names are stamped by the broker, on this very machine, and those that are counted were.
+    // The broker stamps commits by the clock of this machine, and the counted ones have their stamp already.
     let before = jiff::Timestamp::now().to_string();
     let ingest = place.events_url().replace("/v1/events", "");
     let correct = |arguments: &[&str]| {
@@ -62,7 +62,7 @@ fn a_correction_is_recorded_and_what_was_believed_before_can_be_asked() {
     counted("facts", "3");
     assert_eq!(energy_wh(&place, &[]), "10000");
     assert_eq!(energy_wh(&place, &["--as-of", &before]), "8000", "what was believed before");
-    // A reading is voided by its sender's count, and the ratio by what the command printed.
+    // A reading is voided by its source, epoch, key and sequence, and the ratio by the id that the command printed.
     correct(&["void", "--source", "meters", "--key", "e-1", "--sequence", "3"]).success("a void");
     counted("facts", "4");
     assert_eq!(energy_wh(&place, &[]), "4000");

@@ -1,5 +1,5 @@
-//! `kill -9` in the middle of the demonstration: of itself, of the broker, of the engine. It ends with the totals and bills
-//! of a run that nobody disturbed.
+//! `kill -9` in the middle of the demonstration: of itself, of the broker, of the engine. It ends with the totals and
+//! bills of an undisturbed run.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -16,15 +16,15 @@ use crate::support::running::{Running, signal_to};
 use crate::support::{DEMO_LIMIT, END_LIMIT, START_LIMIT, until};
 use rustix::process::Signal;
 
-/// Where a process is killed: so long after the demonstration has said this, at most.
+/// When a process is killed: at most this long after the demonstration has written this text.
 const MOMENTS: [(&str, Duration); 3] = [
     ("demo 3/6", Duration::from_millis(2_000)),
     ("demo 4/6", Duration::from_millis(1_500)),
     ("demo 5/6", Duration::from_millis(800)),
 ];
 
-/// One test, because each demonstration has the machine for itself: what a crash disturbs must not depend on luck with
-/// what else runs.
+/// One test, because each demonstration has the machine for itself: the effect of a crash must not depend on what
+/// else runs.
 #[test]
 fn what_is_killed_changes_no_total_and_no_bill() {
     let undisturbed = undisturbed();
@@ -43,7 +43,7 @@ fn undisturbed() -> Summary {
 fn wait_for_moment(demo: &mut Running, (text, bound): (&str, Duration), random: &mut Random) -> String {
     demo.wait_for(text, START_LIMIT);
     let pause = random.below(bound);
-    // Not to wait for anything: this is the moment.
+    // This sleep waits for no condition: its end is the moment.
     std::thread::sleep(pause);
     let moment = format!("{} ms after {text:?}", pause.as_millis());
     eprintln!("killing {moment}");
@@ -58,7 +58,7 @@ fn the_demonstration_is_killed(undisturbed: &Summary, random: &mut Random) {
         wait_for_moment(&mut demo, moment, random);
         assert!(demo.runs(), "it is killed in the middle: {}", demo.stderr());
         demo.kill();
-        // At once again: whatever still lives of the former run is the next one's task.
+        // At once again: the next run has to deal with what still runs of the last one.
     }
     let ended = place.run("restarted", &["demo", "--exit"], DEMO_LIMIT);
     ended.success("the demonstration after three crashes");

@@ -1,4 +1,4 @@
-//! The demonstration: what it must show, that its customers can ask, and that it ends when it is told to.
+//! The demonstration: what it must show, what its customers can ask, and that it ends when it is asked to.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -81,7 +81,7 @@ fn assert_totals(summary: &Summary) {
     // Work, exactly.
     let work_q32: u128 = summary.genesis.verdicts.iter().map(|count| count.work_q32()).sum();
     assert_eq!(work_q32, 400 * ONE_Q32);
-    // Earnings, exactly; nobody else earned anything, so neither did testnet.
+    // Earnings, exactly; no other customer earned anything, so testnet earned nothing.
     assert_eq!(summary.earned_sat(&GENESIS_CUSTOMERS), GENESIS_EARNINGS_SAT);
     let customers: BTreeSet<&str> =
         summary.invoices.iter().map(|invoice| invoice.customer_id.as_str()).collect();
@@ -151,7 +151,7 @@ fn customers_see_their_own(place: &Place, summary: &Summary) {
     let digest = graphql_data(place, &token_of(place, first), &one)["invoice"]["billDigest"].clone();
     assert_eq!(Some(&digest.as_str().unwrap()), summary.bills().get(id.as_str()));
     assert_eq!(graphql_data(place, &token_of(place, second), &one)["invoice"], Value::Null);
-    // Asking for another's series shows nothing of it.
+    // A query for another customer's series shows nothing of it.
     let series = |customer: &str| {
         format!(
             "{{ hashrate(from: \"2009-01-01T00:00:00Z\", to: \"2009-02-01T00:00:00Z\", bucketMinutes: 1440,
@@ -162,7 +162,7 @@ fn customers_see_their_own(place: &Place, summary: &Summary) {
     assert!(!own["hashrate"].as_array().unwrap().is_empty());
     let other = graphql(place, Some(&token_of(place, second)), &series(first)).json();
     assert!(other["data"]["hashrate"].as_array().is_none_or(Vec::is_empty), "{other}");
-    // A token made by hand, as the documentation says.
+    // A token made by hand, as the documentation describes.
     let made = |role: &[&str]| {
         let arguments: Vec<&str> = ["token", "--role"].into_iter().chain(role.iter().copied()).collect();
         let ended = place.run("token", &arguments, END_LIMIT).success("weighbridge token");
@@ -173,7 +173,7 @@ fn customers_see_their_own(place: &Place, summary: &Summary) {
     let data = graphql_data(place, &made(&["operator"]), all);
     let everything: BTreeSet<String> = summary.invoices.iter().map(|invoice| invoice.id.clone()).collect();
     assert_eq!(ids(&data["invoices"]["nodes"]), everything);
-    // Without a token, and with what is none.
+    // Without a token, and with an invalid one.
     for (token, code) in [(None, "WB-3001"), (Some("not-a-token"), "WB-3010")] {
         let answer = graphql(place, token, all);
         assert_eq!((answer.status, answer.json()["code"].as_str()), (401, Some(code)), "{}", answer.body);

@@ -16,7 +16,7 @@ use crate::support::events::{self, Source};
 use crate::support::place::Place;
 use crate::support::random::Random;
 use crate::support::running::Running;
-use crate::support::tables::{self, NAMED};
+use crate::support::tables::{self, COMMITTED};
 use crate::support::{COUNT_LIMIT, END_LIMIT, START_LIMIT, root, until};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -29,10 +29,10 @@ const EVERY: [(&str, usize); 4] =
     [("genesis blocks", 8), ("fleet shares", 12), ("fleet energy", 4), ("genesis energy", 48)];
 /// One event in so many is sent twice.
 const REPEATED_ONE_IN: u64 = 10;
-/// One event in so many is sent when all others are acknowledged.
+/// One event in so many is sent after all others are acknowledged.
 const LATE_ONE_IN: u64 = 20;
 
-/// Tables of rows, and of sums: what they are summed by, and the sums.
+/// Tables of rows, and of sums with their keys and summed columns.
 const ROWS: [&str; 7] =
     ["shares", "miner_samples", "energy_readings", "gpu_spans", "gpu_samples", "facts", "quarantine"];
 const SUMS: [(&str, &str, &str); 2] = [
@@ -43,7 +43,7 @@ const SUMS: [(&str, &str, &str); 2] = [
     ),
     ("block_counts", "topic, verdict, reason", "sum(events)"),
 ];
-/// What the order of the log gives a row.
+/// The columns that the order of the log determines.
 const OF_THE_LOG: &str = "attempt, topic, partition, block, idx, log_offset, frame_index, append_time_us";
 
 /// One way to send the events.
@@ -62,7 +62,7 @@ struct Run {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Order {
-    /// As the sources have them, each once, none late.
+    /// In the order of the sources, each once, none late.
     AsSent,
     Reversed,
     Shuffled,
@@ -98,7 +98,7 @@ const RUNS: [Run; 3] = [
 /// An event and the place of its source in [`SOURCES`].
 type Sent = (usize, Value);
 
-/// What everybody sends: facts, each portion to be acknowledged before the next, and all that happened.
+/// The events of all senders: facts, each portion to be acknowledged before the next, and all other events.
 struct Input {
     facts: Vec<Vec<Sent>>,
     events: Vec<Sent>,
@@ -185,10 +185,13 @@ fn day_tables(place: &Place) -> BTreeMap<String, String> {
     };
     let rows = ROWS.map(|table| {
         let first = if table == "shares" { "verdict != 'duplicate' AND " } else { "" };
-        ask(table, &format!("SELECT * EXCEPT ({OF_THE_LOG}) FROM {table} WHERE {first}{NAMED} ORDER BY ALL"))
+        ask(
+            table,
+            &format!("SELECT * EXCEPT ({OF_THE_LOG}) FROM {table} WHERE {first}{COMMITTED} ORDER BY ALL"),
+        )
     });
     let sums = SUMS.map(|(table, by, sums)| {
-        let condition = format!("verdict != 'duplicate' AND {NAMED}");
+        let condition = format!("verdict != 'duplicate' AND {COMMITTED}");
         ask(table, &format!("SELECT {by}, {sums} FROM {table} WHERE {condition} GROUP BY {by} ORDER BY ALL"))
     });
     rows.into_iter().chain(sums).collect()
@@ -216,7 +219,7 @@ fn close(place: &Place) -> Bills {
     bills
 }
 
-/// A stack of its own, and the configuration that names its sources.
+/// A stack of its own, and the configuration with its sources.
 fn start(place: &Place, name: &str, file: &str) -> Running {
     let mut up = place.start(name, &["--config", file, "up"]);
     up.wait_for("ready; Ctrl-C ends", START_LIMIT);
@@ -248,9 +251,10 @@ struct Found {
     bills: Bills,
 }
 
-/// The log is read again from its beginning: snapshots and proofs are caches, and both are gone. What is folded again must
-/// be what was committed, or its partition names nothing more. Then everything is sent once more: it is counted, hence every
-/// partition has come to its end, and all of it as repeats, hence it knows what it knew. Rows and digests are the same.
+/// The log is read again from its beginning: snapshots and proofs are caches, and both are deleted. Blocks that are
+/// folded again must be what was committed, or their partition commits nothing more. Then everything is sent once
+/// more. It is all counted, hence every partition has come to its end; and all of it as repeats, hence the fold has
+/// its state again. Rows and digests are the same.
 fn read_again(place: &Place, up: Running, file: &str, input: &Input, sources: &[Source], found: &Found) {
     end(place, up);
     std::fs::remove_dir_all(place.data_dir().join("proofs")).unwrap();
@@ -316,7 +320,7 @@ fn the_same_events_give_the_same_rows_and_bills() {
 fn send_and_close(place: &Place, sources: &[Source], input: &Input, run: &Run, random: &mut Random) -> Found {
     let mut sent = 0;
     for facts in &input.facts {
-        // Of two facts of one instant the later record holds: their order is part of what they say.
+        // Of two facts of one instant the later record holds, so their order matters.
         sent += send(place, sources, facts.clone(), &RUNS[0]);
     }
     let (events, late, repeats) = arrivals(input, run.order, random);

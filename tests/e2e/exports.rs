@@ -1,5 +1,5 @@
-//! What finance takes away: files from the command and over HTTP are the same bytes, add up to their control
-//! totals, and a webhook tells of the invoice behind them.
+//! Exports for finance: files from the command and over HTTP are the same bytes and add up to their control totals,
+//! and a webhook reports the invoice behind them.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
 
 use crate::support;
@@ -184,7 +184,7 @@ fn journal(run: &dyn Fn(&str, &[&str]) -> support::running::Ended, place: &Place
     assert!(xero.starts_with("*Narration,*Date,") && xero.contains(",1100,Tax Exempt,"), "{xero}");
 }
 
-/// The close and the invoice were told, the first of them twice as its first answer was 500.
+/// The close and the invoice were sent, the first of them twice because its first answer was 500.
 fn webhook_is_told(hook: &Path) {
     let told = until("the webhook is told", COUNT_LIMIT, || {
         let log = std::fs::read_to_string(hook.join("log")).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Several aggregators share the partitions: they come, go, die and stand still, and every reading is counted once.
+//! Several aggregators share the partitions: they come, go, are killed or stopped, and every reading counts once.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -84,7 +84,7 @@ fn aggregators_that_come_go_die_and_stand_still_count_once() {
     let file = events::configure(&ours, &[&operator, &meters]);
     let mut ingest = ours.start("ingest", &["--config", file.to_str().unwrap(), "serve", "ingest"]);
     ingest.wait_for("ready", START_LIMIT);
-    // Its aggregator stands still; the broker and the engine go on.
+    // The stack's own aggregator is stopped; the broker and the engine go on.
     up.send(Signal::STOP);
     events::send_good(&ours, &operator.key, &events::facts());
     let mut meter = Meter::new("yard/meter-1");
@@ -112,7 +112,7 @@ fn aggregators_that_come_go_die_and_stand_still_count_once() {
     assert_eq!((second.holds(), third.holds()), before, "nothing of the others moved");
     count_some("after a kill");
 
-    // One stands still for longer than its session: the others take over, and it wakes as a stale writer.
+    // One is stopped for longer than its session: the others take over, and it wakes as a stale writer.
     second.running.send(Signal::STOP);
     until("the others hold what the sleeper held", START_LIMIT, || {
         let held = held_by(&[&first, &third]);
@@ -128,7 +128,7 @@ fn aggregators_that_come_go_die_and_stand_still_count_once() {
     });
     count_some("with the sleeper back");
 
-    // Told to end, a member drains; the rest take its partitions once its session is over.
+    // An aggregator that is asked to end drains; the rest take its partitions once its session is over.
     third.running.send(Signal::TERM);
     third.running.end(END_LIMIT).success("an aggregator told to end");
     assert_shared(&[&first, &second], "two share");

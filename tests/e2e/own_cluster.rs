@@ -1,4 +1,4 @@
-//! The user's own cluster: services in processes of their own, on backends that somebody else runs.
+//! The user's own cluster: services in processes of their own, on backends that they did not start.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
 
 use std::collections::BTreeMap;
@@ -15,8 +15,8 @@ fn services_count_on_backends_of_others() {
     let theirs = Place::new();
     let mut up = theirs.start("up", &["up"]);
     up.wait_for("ready; Ctrl-C ends", START_LIMIT);
-    // Its own services stand still from here on; the broker and the engine are processes of their own and go on. So
-    // whatever is counted now, the second set has counted.
+    // Its own services are stopped from here on; the broker and the engine are processes of their own and go on. So
+    // whatever is counted from here on, the second set has counted.
     up.send(Signal::STOP);
 
     let ours = Place::beside(&theirs);

@@ -1,5 +1,5 @@
-//! `usage` and `quarantine` hold every committed row exactly once, for whoever applies the rule of epochs, although who
-//! publishes is killed in the middle of it again and again, and wakes as a stale publisher.
+//! `usage` and `quarantine` hold every committed row exactly once, for readers that apply the rule of epochs,
+//! although the publisher is killed again and again, and wakes as a stale one.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -14,7 +14,7 @@ use crate::support::events::{self, MACHINE, Meter, START_US, Source};
 use crate::support::place::Place;
 use crate::support::random::Random;
 use crate::support::running::Running;
-use crate::support::tables::{self, NAMED};
+use crate::support::tables::{self, COMMITTED};
 use crate::support::{COUNT_LIMIT, END_LIMIT, START_LIMIT, until};
 use prost::Message as _;
 use rustix::process::Signal;
@@ -110,7 +110,9 @@ impl Reader {
 /// Every row that is committed now, as ClickHouse has it.
 fn committed_rows(place: &Place) -> Result<Vec<Name>, String> {
     let of = |table: &str, only: &str| {
-        format!("SELECT topic, partition, block, '{table}' AS t, idx FROM {table} WHERE {only} AND {NAMED}")
+        format!(
+            "SELECT topic, partition, block, '{table}' AS t, idx FROM {table} WHERE {only} AND {COMMITTED}"
+        )
     };
     let sql = [
         of("work_5m", "verdict = 'accepted'"),
@@ -194,7 +196,7 @@ fn what_is_committed_is_published_once_whoever_dies() {
             Err(format!("{committed} are"))
         }
     });
-    // Its aggregator stands still from here on; the broker and the engine go on.
+    // The stack's own aggregator is stopped from here on; the broker and the engine go on.
     up.send(Signal::STOP);
 
     let reader = Reader::new(&stack);
@@ -207,7 +209,7 @@ fn what_is_committed_is_published_once_whoever_dies() {
         write_refused(&stack, &reader, 100_000 * usize::try_from(kill).unwrap(), REFUSED / 6 / 100 * 100);
         let before = reader.records();
         let mut aggregator = start(kill);
-        // Once records appear it is in the middle of a batch; it dies somewhere in the rest.
+        // Once records appear it is in the middle of a batch; it is killed somewhere in the rest.
         let wanted = before + 10 + u64::try_from(random.below(Duration::from_secs(2)).as_millis()).unwrap();
         until("records are published", COUNT_LIMIT, || {
             assert!(aggregator.runs(), "{}", aggregator.stderr());
@@ -223,14 +225,15 @@ fn what_is_committed_is_published_once_whoever_dies() {
     assert!(read.claims >= usize::try_from(KILLS).unwrap() * 5, "{} claims", read.claims);
     assert!(read.rows.values().any(|(_, whose)| whose == "acme"));
 
-    // The sleeper wakes and believes that the house is its own: two publish side by side, and still nothing counts twice.
+    // The stopped aggregator wakes as if it were still the leader: two publish at once, and still nothing counts
+    // twice.
     up.send(Signal::CONT);
     for _ in 0..5 {
         meter.send(&ours, &meters.key, 100);
         meter.assert_counted(&stack);
         assert_published(&stack, &reader, "beside a stale publisher");
     }
-    // Whoever was fenced takes over once the other is gone.
+    // The fenced publisher takes over once the other is gone.
     aggregator.kill();
     meter.send(&ours, &meters.key, 100);
     meter.assert_counted(&stack);

@@ -1,10 +1,10 @@
-//! The quarantine at the command line: what is refused is listed whole, and what can count is re-driven and counts once.
+//! The quarantine at the command line: refused events are listed whole, and re-driven ones count once.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
 
 use crate::support::events::{self, MACHINE, Meter, START_US, Source};
 use crate::support::place::Place;
 use crate::support::running::Ended;
-use crate::support::tables::{self, NAMED};
+use crate::support::tables::{self, COMMITTED};
 use crate::support::{COUNT_LIMIT, END_LIMIT, START_LIMIT, until};
 use prost::Message as _;
 use rustix::process::Signal;
@@ -74,7 +74,7 @@ impl Stack {
     }
 
     fn readings(&self) -> u64 {
-        let sql = format!("SELECT count() FROM energy_readings WHERE meter_id = '{METER}' AND {NAMED}");
+        let sql = format!("SELECT count() FROM energy_readings WHERE meter_id = '{METER}' AND {COMMITTED}");
         tables::count(&self.place, &sql).unwrap()
     }
 }
@@ -148,7 +148,7 @@ fn what_is_refused_is_shown_whole_and_counts_once_when_it_is_redriven() {
     );
     let text = stack.quarantine(&["list"]).success("list").stdout;
     assert!(text.contains("[re-driven 2 times, last by ada: sent to the wrong topic]"), "{text}");
-    // Whoever sends it through the front door after all sends a repeat.
+    // A sender that sends it through ingest after all sends a repeat.
     let same = serde_json::json!({
         "kind": "energy_reading", "key": METER, "sequence": 0, "source_epoch": 1, "event_time_us": START_US,
         "body": { "machine_id": MACHINE, "meter_id": METER, "register_wh": 0, "witness": "meter" },
@@ -181,7 +181,7 @@ fn what_is_refused_is_shown_whole_and_counts_once_when_it_is_redriven() {
     assert_eq!(stack.readings(), 4);
     assert_eq!(stack.show(&forged_id)["redriven"]["resigned"], true);
 
-    // Nobody records a re-driving through the front door.
+    // A re-drive cannot be recorded through ingest.
     let fact = events::fact(
         "redrive",
         &first,

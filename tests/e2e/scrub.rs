@@ -1,6 +1,6 @@
-//! `weighbridge scrub` and `weighbridge replay` on a real stack: every damage is found, told in plain words, repaired, and
-//! gone afterwards, with the totals as they were; and the log alone, or the archive where retention has passed, builds
-//! the same database again.
+//! `weighbridge scrub` and `weighbridge replay` on a real stack: every damage is found, reported in plain words and
+//! repaired, with the totals as they were; and the log alone, or the archive where retention has passed, builds the
+//! same database again.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
 
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::support::events::{self, Meter, Source};
 use crate::support::place::Place;
 use crate::support::running::{Ended, Running};
-use crate::support::tables::{NAMED, ask, count};
+use crate::support::tables::{COMMITTED, ask, count};
 use crate::support::{COUNT_LIMIT, END_LIMIT, START_LIMIT, until};
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
@@ -64,10 +64,10 @@ impl Site {
         up.end(END_LIMIT).success("weighbridge up, told to end");
     }
 
-    /// Every meter sends, and what it sent is counted: so each round is in blocks of its own.
+    /// Every meter sends, and its readings are counted: so each round is in blocks of its own.
     ///
     /// The watch over the conservation law may have found the damage before: its alarm is cleared, as the page of its
-    /// error says.
+    /// error describes.
     fn send(&mut self) {
         let why = ["alarm", "clear", "--why", "scrub has repaired it"];
         self.run(&why).success("alarm clear");
@@ -81,7 +81,7 @@ impl Site {
             meter.assert_counted(&self.place);
         }
         // A new log counts samples of GPUs from its first block on, and so do those who fold it again.
-        let counted = format!("SELECT count() FROM gpu_samples WHERE {NAMED}");
+        let counted = format!("SELECT count() FROM gpu_samples WHERE {COMMITTED}");
         until("samples of a GPU are counted", COUNT_LIMIT, || match count(&self.place, &counted)? {
             found if found == self.samples => Ok(()),
             found => Err(format!("{found} of {}", self.samples)),
@@ -94,12 +94,12 @@ impl Site {
         self.place.run(&format!("{}-{}", arguments[0], self.runs), &all, COUNT_LIMIT)
     }
 
-    /// Everything that counts, with what it says.
+    /// All rows that count, with their content.
     fn totals(&self) -> Vec<String> {
         let mut totals: Vec<String> = TABLES
             .iter()
             .map(|table| {
-                let sql = format!("SELECT count(), sum(cityHash64(*)) FROM {table} WHERE {NAMED}");
+                let sql = format!("SELECT count(), sum(cityHash64(*)) FROM {table} WHERE {COMMITTED}");
                 ask(&self.place, &sql).unwrap()
             })
             .collect();
@@ -116,7 +116,7 @@ impl Site {
         assert!(scrub.stdout.contains("all is as it was committed"), "{what}: {}", scrub.stdout);
     }
 
-    /// The damage is found and told, nothing is changed; then it is repaired, and nothing is found any more.
+    /// The damage is found and reported, and nothing is changed; then it is repaired, and nothing is found any more.
     fn assert_found_and_repaired(&mut self, what: &str, told: &[&str], totals: &[String]) {
         let scrub = self.run(&["scrub"]);
         assert_eq!(scrub.code, Some(1), "{what} is found: {}\n{}", scrub.stdout, scrub.stderr);
@@ -130,7 +130,7 @@ impl Site {
         assert_eq!(self.totals(), totals, "{what}: the totals are as they were");
     }
 
-    /// Builds a database from the log and says how it ended.
+    /// Builds a database from the log and returns how it ended.
     fn replay(&mut self, into: &str, more: &[&str]) -> Ended {
         let arguments: Vec<&str> =
             ["replay", "--into", into].into_iter().chain(more.iter().copied()).collect();
@@ -281,7 +281,7 @@ fn retention_has_passed(site: &mut Site) {
     site.assert_clean("with its archive again");
 }
 
-/// A log that lost its tail and was then written to cannot be put together: that is told, and nothing is changed.
+/// A log that lost its tail and was then written to cannot be put together: that is reported, and nothing is changed.
 fn a_tail_that_was_written_over(site: &mut Site) {
     let partition = site.number("SELECT min(partition) FROM manifest WHERE topic = 'energy'");
     site.stop();
@@ -343,8 +343,8 @@ fn flip_a_byte(data: &Path, part: &str) {
     fs::write(file, bytes).unwrap();
 }
 
-/// Cuts the log of a partition in the middle of a batch, as a disk that lost its cache would; gives how many batches are
-/// left and how many are gone.
+/// Cuts the log of a partition in the middle of a batch, as a disk that lost its cache would; returns how many
+/// batches are left and how many are gone.
 fn truncate(kafka: &Path, partition: &str) -> (usize, usize) {
     let logs = files(kafka, "log");
     let ours = |path: &&PathBuf| path.parent().unwrap().file_name().unwrap() == partition;

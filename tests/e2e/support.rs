@@ -30,7 +30,7 @@ pub(crate) const DEMO_LIMIT: Duration = Duration::from_secs(300);
 pub(crate) const START_LIMIT: Duration = Duration::from_secs(150);
 /// How long what was acknowledged may take to be counted.
 pub(crate) const COUNT_LIMIT: Duration = Duration::from_secs(120);
-/// How long an end may take that was asked for.
+/// How long a requested end may take.
 pub(crate) const END_LIMIT: Duration = Duration::from_secs(30);
 /// The pause between two questions.
 const PAUSE: Duration = Duration::from_millis(50);

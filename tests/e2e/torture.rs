@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use wb_torture::campaign::{self, Settings};
 
-/// What the test harness would call it.
+/// Its name as a test.
 const NAME: &str = "what_is_killed_changes_nothing";
 
 fn main() -> Result<()> {
@@ -22,8 +22,8 @@ fn main() -> Result<()> {
         _ => {}
     }
     // As with other tests: names that are given choose, options do not.
-    let mut commits = arguments.iter().filter(|argument| !argument.starts_with('-')).peekable();
-    if commits.peek().is_some() && !commits.any(|name| NAME.contains(name.as_str())) {
+    let mut names = arguments.iter().filter(|argument| !argument.starts_with('-')).peekable();
+    if names.peek().is_some() && !names.any(|name| NAME.contains(name.as_str())) {
         return Ok(());
     }
     let seed = campaign::seed(None);

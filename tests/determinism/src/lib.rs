@@ -1,2 +1,2 @@
-//! The tests of this package hold the product against its promise "same events, same bill; same log, same bytes". It has no
+//! The tests of this package check the product's promise "same events, same bill; same log, same bytes". It has no
 //! code of its own.

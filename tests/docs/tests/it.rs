@@ -1,5 +1,5 @@
-//! The documentation: it builds, its links lead somewhere, its examples are computed, its walkthroughs name files that
-//! exist.
+//! The documentation: it builds, its links lead somewhere, its examples are computed, and the files in its
+//! walkthroughs exist.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -16,7 +16,7 @@ const BUNDLE_LIMIT: Duration = Duration::from_secs(120);
 
 /// Bundles every invoice, drawn and whole, and verifies each where nothing runs.
 pub(crate) fn assert_bundles(place: &Place, summary: &Summary) {
-    // Nothing was ever started there, and the configuration that it is told of does not exist.
+    // Nothing was ever started there, and the given configuration does not exist.
     let mut elsewhere = Place::new();
     elsewhere.set("CONFIG", "no-such-file.toml");
     for invoice in &summary.invoices {
@@ -67,7 +67,7 @@ fn assert_report(report: &Value, bill_digest: &str, events: &str) {
     }
 }
 
-/// A cent more on the first line, by somebody who writes the file anew; and one byte of the file.
+/// A cent more on the first line, in a file that is then written again; and one changed byte of the file.
 fn assert_tampered(elsewhere: &Place, file: &Path) {
     let verify = |bytes: &[u8]| -> Ended {
         let tampered = elsewhere.folder().join("tampered.evidence");

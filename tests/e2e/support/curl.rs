@@ -1,4 +1,4 @@
-//! Requests as anyone would make them: with the program `curl`.
+//! Requests with the program `curl`, as any user would make them.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -24,7 +24,7 @@ impl Answer {
     }
 }
 
-/// A request: POST with a body, GET without one. `Err` is what curl says where nobody answers.
+/// A request: POST with a body, GET without one. `Err` is curl's message where there is no answer.
 pub(crate) fn try_request(url: &str, headers: &[String], body: Option<&[u8]>) -> Result<Answer, String> {
     let mut command = Command::new("curl");
     command.args(["--silent", "--show-error", "--max-time", TIME_MAX_S, "--write-out", "\n%{http_code}"]);

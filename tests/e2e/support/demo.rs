@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::place::Place;
 
-/// What the demonstration says once its result is printed.
+/// What the demonstration writes once its result is printed.
 pub(crate) const DONE: &str = "the stack runs on; Ctrl-C ends";
 
 /// Shares of one chain, verdict and reason.
@@ -99,7 +99,7 @@ impl Totals {
         rejected
     }
 
-    /// Everything but the repeats, which count how often something was sent.
+    /// Everything but the repeats, which depend on how often something was sent.
     pub(crate) fn but_repeats(&self) -> (BTreeSet<Verdicts>, u64) {
         let counts = self.verdicts.iter().filter(|count| count.verdict != "duplicate").cloned();
         (counts.collect(), self.blocks)
@@ -119,7 +119,7 @@ impl Summary {
         self.invoices.iter().map(|invoice| (invoice.id.as_str(), invoice.bill_digest.as_str())).collect()
     }
 
-    /// The invoices in the order of their ids, with all they say.
+    /// The invoices in the order of their ids, with all their fields.
     pub(crate) fn sorted_invoices(&self) -> Vec<Invoice> {
         let mut invoices = self.invoices.clone();
         invoices.sort();
@@ -133,7 +133,7 @@ impl Summary {
         lines.map(|line| line.amount_minor.parse::<i128>().unwrap()).sum()
     }
 
-    /// Nothing but repeats may tell two results of the same input apart.
+    /// Two results of the same input may differ in nothing but repeats.
     pub(crate) fn assert_same_totals_and_bills(&self, other: &Self, what: &str) {
         for (name, mine, its) in [
             ("genesis", &self.genesis, &other.genesis),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::curl::{Answer, bearer, request};
 use super::place::Place;
-use super::tables::{self, NAMED};
+use super::tables::{self, COMMITTED};
 use super::{COUNT_LIMIT, END_LIMIT, until};
 
 /// The site's machine.
@@ -94,7 +94,7 @@ pub(crate) fn facts() -> Vec<Value> {
     ]
 }
 
-/// What a GPU of the site's machine says, told by its count.
+/// A sample of a GPU of the site's machine, with its number.
 pub(crate) fn gpu_sample(sequence: u64) -> Value {
     json!({
         "kind": "gpu_sample", "key": "gpu/0/sample", "sequence": sequence, "source_epoch": 1,
@@ -162,7 +162,7 @@ impl Meter {
     /// Waits until the readings that were acknowledged are counted, and no more than those.
     pub(crate) fn assert_counted(&self, place: &Place) {
         let sql = format!(
-            "SELECT count(), uniqExact(sequence) FROM energy_readings WHERE meter_id = '{}' AND {NAMED}",
+            "SELECT count(), uniqExact(sequence) FROM energy_readings WHERE meter_id = '{}' AND {COMMITTED}",
             self.id
         );
         let all = format!("{0}\t{0}", self.acknowledged);
@@ -187,7 +187,7 @@ fn committed(place: &Place) -> Result<String, String> {
 
 /// Sums of all committed blocks: events, accepted, duplicate, rejected.
 pub(crate) fn conserved(place: &Place) -> BTreeMap<&'static str, u64> {
-    // A name that two projectors wrote is one name.
+    // Two projectors may have written one commit twice.
     let sql = "SELECT sum(events), sum(accepted), sum(duplicate), sum(rejected) FROM \
                (SELECT DISTINCT commit_offset, events, accepted, duplicate, rejected FROM manifest)";
     let found = tables::ask(place, sql).unwrap_or_else(|error| panic!("{error}"));

@@ -139,7 +139,7 @@ impl Place {
         self.start(name, arguments).end(limit)
     }
 
-    /// All processes that belong here, whoever started them: each has inherited this data folder.
+    /// All processes of this place, whoever started them: each has inherited this data folder.
     pub(crate) fn processes(&self) -> Vec<u32> {
         let mark = format!("WEIGHBRIDGE_DATA_DIR={}", self.data_dir().display());
         let entries = fs::read_dir("/proc").unwrap().flatten();
@@ -191,7 +191,7 @@ impl Drop for Place {
         if std::thread::panicking() {
             self.show_logs();
         }
-        // What outlives its parent is given its time to end by itself, then ended.
+        // A process that outlives its parent may end by itself for a while, and is then ended.
         let deadline = std::time::Instant::now() + GONE_LIMIT;
         while !self.processes().is_empty() && std::time::Instant::now() < deadline {
             std::thread::sleep(PAUSE);

@@ -1,4 +1,4 @@
-//! Random moments that can be had again: the seed is printed, and `WEIGHBRIDGE_SEED` sets it.
+//! Random moments that can be repeated: the seed is printed, and `WEIGHBRIDGE_SEED` sets it.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -1,4 +1,4 @@
-//! Site reports of the demonstration, against what was worked out once and looked at.
+//! Site reports of the demonstration, against figures that were worked out once and reviewed.
 
 use std::path::PathBuf;
 
@@ -13,8 +13,8 @@ fn golden(site_id: &str) -> PathBuf {
     root().join(format!("tests/e2e/golden/report-{site_id}.csv"))
 }
 
-/// The reports of the summary are those that are kept; with `WEIGHBRIDGE_UPDATE_GOLDEN=1` they are
-/// written, to be looked at.
+/// The reports of the summary are the golden ones; with `WEIGHBRIDGE_UPDATE_GOLDEN=1` they are written, to be
+/// reviewed.
 pub(crate) fn assert_golden(summary: &Summary) {
     let sites: Vec<&str> = summary.reports.iter().map(|report| report.site_id.as_str()).collect();
     assert_eq!(sites, ["genesis", "tx-1", "no-1"]);
@@ -31,7 +31,7 @@ pub(crate) fn assert_golden(summary: &Summary) {
             path.display()
         );
     }
-    // What the files themselves say, worked out by hand.
+    // The golden figures, worked out by hand.
     let value = |site_id: &str, name: &str| {
         let report = summary.reports.iter().find(|report| report.site_id == site_id).unwrap();
         let start = format!("term,{name},");
@@ -62,8 +62,8 @@ pub(crate) fn assert_golden(summary: &Summary) {
     let utilised: u64 = value("tx-1", "gpu_hours_utilised").parse().unwrap();
     assert!((174_815..203_610).contains(&utilised), "{utilised}");
     let of = |site_id: &str| summary.reports.iter().find(|report| report.site_id == site_id).unwrap();
-    assert_eq!(of("no-1").flagged, ["no1-m03"], "the one that boasts, and no other");
-    // What recorded machines claim, against their own accepted shares: with a z-score.
+    assert_eq!(of("no-1").flagged, ["no1-m03"], "the one with a false claim, and no other");
+    // The claims of recorded machines, against their own accepted shares: with a z-score.
     let csv = &of("tx-1").csv;
     let own: Vec<&str> = csv.lines().filter(|line| line.starts_with("comparison,own_hashrate,")).collect();
     assert_eq!(own.len(), 2, "{own:?}");

@@ -1,4 +1,4 @@
-//! A process of the product, with what it writes.
+//! A process of the product, with its output.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -57,7 +57,7 @@ impl Running {
                 return Ok(());
             }
             let ended = self.child.try_wait().unwrap();
-            // What it wrote last counts, too.
+            // Its last output counts, too.
             if let Some(status) = ended {
                 assert!(self.stderr().contains(text), "{what}: it ended with {status}\n{}", self.stderr());
                 return Ok(());

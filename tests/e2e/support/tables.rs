@@ -3,8 +3,8 @@
 use super::curl::{bearer, try_request};
 use super::place::Place;
 
-/// Rows count that belong to the attempt that was committed.
-pub(crate) const NAMED: &str =
+/// Rows count if they belong to the attempt that was committed.
+pub(crate) const COMMITTED: &str =
     "(topic, partition, block, attempt) IN (SELECT topic, partition, block, attempt FROM manifest)";
 
 /// The answer to a question, as tab-separated text without its last line end.
@@ -25,7 +25,7 @@ pub(crate) fn count(place: &Place, sql: &str) -> Result<u64, String> {
     ask(place, sql)?.parse().map_err(|error| format!("{sql}: {error}"))
 }
 
-/// Whether the engine answers nothing to those who do not know its password.
+/// Whether the engine refuses queries without its password.
 pub(crate) fn refuses_strangers(place: &Place) -> bool {
     let url = format!("http://127.0.0.1:{}/?database=weighbridge", place.clickhouse_port);
     try_request(&url, &[bearer("nobody")], Some(b"SELECT 1")).is_ok_and(|answer| answer.status != 200)

@@ -1,4 +1,4 @@
-//! The campaign: rounds, each on a stack of its own, and what comes of them.
+//! The campaign: rounds, each on a stack of its own, and their result.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ const SHARES_MIN: u64 = 6_000;
 
 /// Stacks that are tried for one round.
 const START_TRIES: u32 = 2;
-/// Points of each kind that are struck with the second layout of the long form.
+/// Points of each kind that are tried with the second layout of the long form.
 const OTHER_LAYOUT_SAMPLE: usize = 8;
 
 /// Fewer aggregators than partitions, and more.
@@ -40,7 +40,7 @@ pub struct Settings {
     pub kills: u64,
     /// The seed of everything.
     pub seed: u64,
-    /// Whether every enumerated point is struck, or this many of each kind.
+    /// Whether every enumerated point is tried, or this many of each kind.
     pub sample: Option<usize>,
     /// The program.
     pub weighbridge: PathBuf,
@@ -53,7 +53,7 @@ pub struct Settings {
 /// Runs all rounds.
 ///
 /// # Errors
-/// Where the campaign itself cannot go on; what it found is in the report.
+/// Where the campaign itself cannot go on; its findings are in the report.
 pub async fn run(settings: &Settings) -> Result<Report> {
     let began = Instant::now();
     let mut report = Report { seed: settings.seed, date: utc_now(), ..Report::default() };
@@ -74,7 +74,7 @@ pub async fn run(settings: &Settings) -> Result<Report> {
         crate::tell(&format!("round {} of {rounds}: {layout:?}", round + 1));
         let plan = Round { settings, layout, kills, points, seed: settings.seed.wrapping_add(round) };
         if let Err(error) = plan.run(&mut report).await {
-            // What the rounds before have shown is told all the same; a round that cannot end is a failure.
+            // The results of earlier rounds are reported all the same; a round that cannot end is a failure.
             report.wrong.push(format!("round {} of {rounds} did not come to its end: {error:#}", round + 1));
             break;
         }
@@ -114,8 +114,8 @@ impl Round<'_> {
         struck
     }
 
-    /// Starts a stack; where a first one does not come up, before anything was done to it, its logs are told and a second
-    /// one is tried on other ports.
+    /// Starts a stack. If it does not come up, before anything was done to it, its logs are printed and a second one
+    /// is tried on other ports.
     async fn start(&self) -> Result<(Arc<Site>, Stack)> {
         let mut random = Random::of(self.seed, "site");
         let settings = self.settings;
@@ -229,7 +229,7 @@ pub fn seed(given: Option<u64>) -> u64 {
     given.or(committed).unwrap_or(since.as_secs())
 }
 
-/// Says whether it passed, and writes the report where one was asked for.
+/// Prints whether it passed, and writes the report where one was asked for.
 ///
 /// # Errors
 /// Where the report cannot be written, or where it did not pass.

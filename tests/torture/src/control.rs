@@ -1,5 +1,5 @@
-//! The control arms: the same log, counted in the two ways that are usual, and killed at the same moments. Both must fail,
-//! or the campaign was too weak to say anything.
+//! The control arms: the same log, counted in the two usual ways, and killed at the same moments. Both must fail, or
+//! the campaign was too weak.
 //!
 //! - `at-least-once`: consume, insert into a plain table, store the offset afterwards.
 //! - `token`: the same with ClickHouse's insert deduplication by token (`non_replicated_deduplication_window = 3`), the
@@ -34,9 +34,9 @@ pub const AT_LEAST_ONCE: &str = "at-least-once";
 /// Deduplication by token.
 pub const TOKEN: &str = "token";
 
-/// What is collected for so long is one batch a partition.
+/// The time for which records are collected into one batch a partition.
 const COLLECT: Duration = Duration::from_millis(200);
-/// How long one look into the log waits.
+/// How long one poll of the log waits.
 const POLL: Duration = Duration::from_millis(20);
 /// The token arm stores its offsets once in so many batches.
 const TOKEN_BATCHES: u32 = 4;
@@ -204,7 +204,7 @@ impl Worker {
         let deadline = Instant::now() + COLLECT;
         let mut collected: BTreeMap<(String, u32), Collected> = BTreeMap::new();
         while Instant::now() < deadline {
-            // What the broker's death brings heals by itself.
+            // Errors from the broker's death pass by themselves.
             let Some(Ok(message)) = self.consumer.poll(POLL) else { continue };
             let (topic, partition) = (message.topic().to_owned(), u32::try_from(message.partition())?);
             let offset = u64::try_from(message.offset())?;
@@ -243,7 +243,7 @@ impl Worker {
         {
             let at = Offset::Offset(i64::try_from(*next).unwrap_or(i64::MAX));
             let partition = i32::try_from(*partition).unwrap_or(i32::MAX);
-            // Only an offset that is none would be refused.
+            // Only an invalid offset would be refused.
             let _ = offsets.add_partition_offset(topic, partition, at);
         }
         if offsets.count() > 0 && self.consumer.commit(&offsets, CommitMode::Sync).is_ok() {

@@ -18,7 +18,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Takes the address; asks nothing yet.
+    /// Takes the address; sends nothing yet.
     ///
     /// # Errors
     /// Where no client can be made.
@@ -39,7 +39,7 @@ impl Engine {
         Ok(text)
     }
 
-    /// Runs a statement and gives its answer as tab-separated text.
+    /// Runs a statement and returns its answer as tab-separated text.
     ///
     /// # Errors
     /// Where the engine does not answer or refuses.

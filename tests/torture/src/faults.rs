@@ -1,4 +1,4 @@
-//! What is done to the processes.
+//! The faults: what is done to the processes.
 
 pub mod committed_late;
 pub mod storm;
@@ -18,7 +18,7 @@ pub struct Counts {
     pub missed: AtomicU64,
     /// Processes that were stopped and woken.
     pub stops: AtomicU64,
-    /// Aggregators stopped with a verified block whose name was not sent, woken after others had committed it.
+    /// Aggregators stopped with a verified block whose commit was not sent, woken after others had committed it.
     pub committed_late: AtomicU64,
     /// Lost attempts that were collected meanwhile.
     pub collected: AtomicU64,

@@ -1,10 +1,11 @@
-//! The crash campaign: the real processes on the real broker and engine, killed, stopped and starved at every moment, and an
-//! oracle that knows what must come out.
+//! The crash campaign: the real processes on the real broker and engine are killed and stopped at every moment, and
+//! an oracle compares the outcome with the truth.
 //!
-//! A round starts a stack of its own, loads it through the front door, and meanwhile kills its processes at random
-//! ([`faults::storm`]), at chosen system calls ([`faults::syscalls`]) and at the worst moment there is
-//! ([`faults::committed_late`]). Then everything is left alone until it is settled, and what readers see is compared with the
-//! truth ([`oracle`]). Two control arms ([`control`]) read the same log and die at the same moments; they must fail.
+//! A round starts a stack of its own, loads it through ingest, and meanwhile kills its processes at random
+//! ([`faults::storm`]), at chosen system calls ([`faults::syscalls`]) and at the worst moment
+//! ([`faults::committed_late`]). Then everything is left alone until it is settled, and what readers see is compared
+//! with the truth ([`oracle`]). Two control arms ([`control`]) read the same log and are killed at the same moments;
+//! they must fail.
 
 pub mod campaign;
 pub mod control;
@@ -20,9 +21,9 @@ pub mod stack;
 
 use std::io::Write as _;
 
-/// Says how far it is, on standard error.
+/// Prints progress on standard error.
 pub fn tell(text: &str) {
-    // Where nobody listens there is nobody to tell.
+    // A closed standard error is no failure.
     let _ = writeln!(std::io::stderr(), "torture: {text}");
 }
 

@@ -1,4 +1,4 @@
-//! The load: what is generated is sent until it is acknowledged, so that what was sent is known exactly.
+//! The load: generated events are sent until they are acknowledged, so that it is known exactly what was sent.
 
 mod generate;
 mod strangers;
@@ -42,7 +42,7 @@ impl Told {
         self.truth.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the front ingest did that it must not do.
+    /// Wrong answers of ingest.
     pub fn wrong(&self) -> Vec<String> {
         self.wrong.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -60,7 +60,7 @@ pub struct Load {
     tasks: JoinSet<Result<()>>,
 }
 
-/// One client of the front ingest.
+/// One client of ingest.
 #[derive(Clone)]
 struct IngestClient {
     http: reqwest::Client,
@@ -69,7 +69,7 @@ struct IngestClient {
 }
 
 impl Load {
-    /// Sends the facts that everything refers to, then starts a sender a source.
+    /// Sends the facts that other events refer to, then starts one sender for each source.
     ///
     /// # Errors
     /// Where the shares cannot be mined or the facts are not taken.
@@ -116,7 +116,7 @@ async fn send_all(
             ingest.deliver(&batch).await?;
             generator.delivered(batch);
         }
-        // Mostly one after the other, at times at once, so that blocks have few and many events.
+        // Mostly one after the other, sometimes at once, so that blocks have few and many events.
         if !random.percent(30) {
             tokio::time::sleep(Duration::from_millis(random.between(20, 450))).await;
         }

@@ -1,28 +1,28 @@
-//! The truth, computed from what was generated alone, and how far what readers see differs from it.
+//! The truth, computed from the generated events alone, and its difference from what readers see.
 //!
-//! Architecture invariant: nothing here shares code with the fold or the aggregator; the truth is what the generator
-//! meant, never what the product made of it.
+//! Architecture invariant: nothing here shares code with the fold or the aggregator; the truth follows from the
+//! generator, never from the product.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The settlement interval, in microseconds.
 const INTERVAL_US: i64 = 300_000_000;
-/// Differences that are told one by one.
+/// The most differences that are listed.
 const TOLD_MAX: usize = 40;
 
-/// Who an event is: source, key, source epoch and sequence.
+/// The identity of an event: source, key, source epoch and sequence.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Identity {
     pub source: String,
-    /// The key it counts under.
+    /// The key of its sequence.
     pub key: String,
-    /// The epoch of its count.
+    /// The epoch of its sequence.
     pub epoch: u64,
-    /// The number.
+    /// The sequence.
     pub sequence: u64,
 }
 
-/// What readers look at.
+/// The tables that are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Table {
     /// Shares that count.
@@ -42,7 +42,7 @@ pub enum Table {
 pub const TABLES: [Table; 6] =
     [Table::Shares, Table::Refused, Table::Energy, Table::Samples, Table::Spans, Table::Facts];
 
-/// A record that no ingest of ours wrote.
+/// A record that no ingest of the stack wrote.
 #[derive(Debug, Clone)]
 pub struct Stray {
     /// The code under which it must be quarantined.
@@ -61,7 +61,7 @@ pub struct Truth {
 }
 
 impl Truth {
-    /// An event of a table, with what its row must say.
+    /// An event of a table, with the content that its row must have.
     pub fn expect(&mut self, table: Table, identity: Identity, content: String) {
         self.rows.entry(table).or_default().insert(identity, content);
     }
@@ -86,7 +86,7 @@ impl Truth {
         self.conflicts.insert(identity);
     }
 
-    /// A stranger's record, by its bytes in upper-case hex.
+    /// Such a record, by its bytes in upper-case hex.
     pub fn expect_stray(&mut self, hex: String, stray: Stray) {
         self.strays.insert(hex, stray);
     }
@@ -121,7 +121,7 @@ pub struct Quarantined {
 /// What readers see: rows of committed attempts alone.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// Rows with what they say.
+    /// Rows with their content.
     pub rows: BTreeMap<Table, Vec<(Identity, String)>>,
     /// Accepted shares and work by machine and interval.
     pub work: BTreeMap<(String, i64), (u64, u128)>,
@@ -130,20 +130,20 @@ pub struct Seen {
     pub manifest: [u64; 4],
     /// The same sums over the counts of the blocks.
     pub counts: [u64; 4],
-    /// Named blocks.
+    /// Committed blocks.
     pub blocks: u64,
-    /// Events in the log, as the frames themselves say.
+    /// Events in the log, counted from the frames themselves.
     pub log_events: u64,
 }
 
-/// How far what is seen differs from the truth.
+/// The difference of what is seen from the truth.
 #[derive(Debug, Default, Clone)]
 pub struct Difference {
     /// Events that must be there and are not.
     pub lost: u64,
     /// Rows too many.
     pub doubled: u64,
-    /// What differs, the first of it.
+    /// The first differences, as text.
     pub told: Vec<String>,
 }
 
@@ -164,7 +164,7 @@ impl Difference {
         }
     }
 
-    /// Whether there is none.
+    /// Whether there is no difference.
     #[must_use]
     pub fn is_none(&self) -> bool {
         self.lost == 0 && self.doubled == 0 && self.told.is_empty()
@@ -244,7 +244,7 @@ fn compare_work(truth: &Truth, seen: &Seen, difference: &mut Difference) {
     }
 }
 
-/// Gives how many rows the quarantine has.
+/// Returns how many rows the quarantine has.
 fn compare_quarantine(truth: &Truth, seen: &Seen, difference: &mut Difference) -> u64 {
     let mut strays: BTreeMap<&str, u64> = BTreeMap::new();
     let mut conflicts: BTreeSet<&str> = BTreeSet::new();
@@ -277,7 +277,7 @@ fn compare_quarantine(truth: &Truth, seen: &Seen, difference: &mut Difference) -
     length(seen.quarantine.len())
 }
 
-/// What an arm holds, against the log: rows by place (topic, partition, offset, index in the frame).
+/// The rows of an arm against the log: rows by place (topic, partition, offset, index in the frame).
 #[must_use]
 pub fn compare_arm(
     log: &BTreeSet<(String, u32, u64, u32)>,

@@ -1,4 +1,5 @@
-//! One process of the stack under a supervisor: whatever ends it, it is started again at once, unless it is to be down.
+//! One process of the stack under a supervisor: whatever ends it, it is started again at once, unless it is to be
+//! down.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -79,7 +80,7 @@ pub struct Part {
 }
 
 impl Part {
-    /// Begins to keep it running, or waits with that until it is wanted.
+    /// Begins to keep it running, or waits until it is to be up.
     #[must_use]
     pub fn keep(runs: Runs, wanted: bool) -> Self {
         let name = match &runs {

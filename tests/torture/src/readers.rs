@@ -21,7 +21,7 @@ const ARM_LIMIT: Duration = Duration::from_secs(90);
 const ASK_LIMIT: Duration = Duration::from_secs(30);
 
 /// The rule of every reader.
-const NAMED: &str =
+const COMMITTED: &str =
     "(topic, partition, block, attempt) IN (SELECT topic, partition, block, attempt FROM manifest)";
 
 /// A place in the log: topic, partition, offset, index in the frame.
@@ -55,7 +55,7 @@ fn column(row: &[String], at: usize) -> Result<&str> {
     row.get(at).map(String::as_str).context("an answer has too few columns")
 }
 
-/// The events' places in the log: of all topics how many, of those that the arms read which.
+/// The events' places in the log: how many of all topics, and the places in the topics that the arms read.
 ///
 /// # Errors
 /// Where the log cannot be read.
@@ -82,7 +82,7 @@ pub async fn log_places(stack: &Stack) -> Result<(u64, BTreeSet<Place>)> {
 
 async fn identities(sql: &Engine, what: &str, content: &str) -> Result<Vec<(Identity, String)>> {
     let question =
-        format!("SELECT source, source_key, source_epoch, sequence, {content} FROM {what} AND {NAMED}");
+        format!("SELECT source, source_key, source_epoch, sequence, {content} FROM {what} AND {COMMITTED}");
     let rows = sql.rows(&question).await.with_context(|| format!("reading {what}"))?;
     rows.iter()
         .map(|row| {
@@ -120,18 +120,18 @@ pub async fn seen(stack: &Stack, log_events: u64) -> Result<Seen> {
     }
     let work = format!(
         "SELECT machine_id, interval_start_us, sum(shares), sum(credited_q32) FROM work_5m \
-         WHERE verdict = 'accepted' AND {NAMED} GROUP BY 1, 2"
+         WHERE verdict = 'accepted' AND {COMMITTED} GROUP BY 1, 2"
     );
     for row in sql.rows(&work).await? {
         let place = (column(&row, 0)?.to_owned(), number(column(&row, 1)?)?);
         seen.work.insert(place, (number(column(&row, 2)?)?, number(column(&row, 3)?)?));
     }
-    let quarantine = format!("SELECT code, hex(original) FROM quarantine WHERE {NAMED}");
+    let quarantine = format!("SELECT code, hex(original) FROM quarantine WHERE {COMMITTED}");
     for row in sql.rows(&quarantine).await? {
         let (code, original) = (column(&row, 0)?.to_owned(), row.get(1).cloned().unwrap_or_default());
         seen.quarantine.push(Quarantined { code, original });
     }
-    // A name that two projectors wrote is one name.
+    // Two projectors may have written one commit twice.
     let manifest = "SELECT count(), sum(events), sum(accepted), sum(duplicate), sum(rejected) FROM \
          (SELECT DISTINCT commit_offset, topic, partition, block, events, accepted, duplicate, rejected FROM manifest)";
     let sums = sums(&sql, manifest).await?;
@@ -139,7 +139,7 @@ pub async fn seen(stack: &Stack, log_events: u64) -> Result<Seen> {
     (seen.blocks, seen.manifest) = (blocks, manifest);
     let counts = format!(
         "SELECT 0, sum(events), sumIf(events, verdict = 'accepted'), sumIf(events, verdict = 'duplicate'), \
-         sumIf(events, verdict = 'rejected') FROM block_counts WHERE {NAMED}"
+         sumIf(events, verdict = 'rejected') FROM block_counts WHERE {COMMITTED}"
     );
     let [_, counts @ ..] = self::sums(&sql, &counts).await?;
     seen.counts = counts;
@@ -147,7 +147,7 @@ pub async fn seen(stack: &Stack, log_events: u64) -> Result<Seen> {
          GROUP BY 1, 2, 3 HAVING uniqExact(attempt) > 1 OR uniqExact(commit_offset) > 1)";
     let twice: u64 = number(&sql.run(twice).await?)?;
     if twice > 0 {
-        bail!("{twice} blocks have more than one name in the manifest");
+        bail!("{twice} blocks have more than one commit in the manifest");
     }
     Ok(seen)
 }
@@ -162,7 +162,7 @@ async fn sums(sql: &Engine, question: &str) -> Result<[u64; 5]> {
     Ok(sums)
 }
 
-/// What an arm holds once it has stored the offsets of all that is in the log.
+/// The rows of an arm once it has stored the offsets of everything in the log.
 ///
 /// # Errors
 /// Where it does not get there.

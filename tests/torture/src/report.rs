@@ -19,11 +19,11 @@ pub struct Arm {
     pub stops: u64,
     /// Enumerated points that were hit.
     pub points: u64,
-    /// Named blocks; 0 for an arm that has none.
+    /// Committed blocks; 0 for an arm that has none.
     pub blocks: u64,
     /// Events in the log that it had to count.
     pub events: u64,
-    /// How far it is from the truth.
+    /// Its difference from the truth.
     pub difference: Difference,
 }
 
@@ -41,15 +41,15 @@ pub struct Report {
     pub sent: u64,
     /// Enumerated points that were not reached.
     pub missed: u64,
-    /// Aggregators stopped at the sending of a name.
+    /// Aggregators stopped at the sending of a commit.
     pub committed_late: u64,
     /// Lost attempts that were collected while others were being written.
     pub collected: u64,
     /// Aggregators that came and went.
     pub rebalances: u64,
-    /// What went wrong beside numbers.
+    /// Failures other than wrong numbers.
     pub wrong: Vec<String>,
-    /// Ours, then the control arms.
+    /// The product, then the control arms.
     pub arms: Vec<Arm>,
 }
 
@@ -107,7 +107,7 @@ impl Report {
         let mut text = format!(
             "Crash campaign of {}, seed {}: {} s, {} rounds, {} distinct events sent.\n\
              Machine: {cores} cores, {memory_mib} MiB, Linux {kernel}.\n\
-             Aggregators stopped at the sending of a name and woken after others had committed: {}. \
+             Aggregators stopped at the sending of a commit and woken after others had committed: {}. \
              Rebalances: {}. Lost attempts collected meanwhile: {}. Enumerated points not reached: {}.\n\n\
              | arm | kills | stops | enumerated points | blocks | events | lost | double counted |\n\
              |---|---|---|---|---|---|---|---|\n",
@@ -158,7 +158,7 @@ impl Report {
         })
     }
 
-    /// Writes it: as JSON where the name says so, else as Markdown.
+    /// Writes it: as JSON where the file's name ends so, else as Markdown.
     ///
     /// # Errors
     /// Where the file cannot be written.

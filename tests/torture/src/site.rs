@@ -1,4 +1,4 @@
-//! Where one round runs: a folder, free ports, keys, a configuration, and how each process is started there.
+//! The place of one round: a folder, free ports, keys, a configuration, and how each process is started there.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -17,9 +17,9 @@ use wb_testkit::Random;
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a process may take to end when it is asked to.
 const STOP_TIMEOUT: Duration = Duration::from_secs(25);
-/// Lines of each log that are told.
+/// The last lines of each log that are printed.
 const TAIL_LINES: usize = 8;
-/// Short, so that a process that stands still is a zombie soon.
+/// Short, so that a stopped process soon loses its session.
 pub const SESSION_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The senders, each with its role.
@@ -48,7 +48,7 @@ pub struct Layout {
 pub struct Site {
     dir: Mutex<TempDir>,
     path: PathBuf,
-    /// How many of what.
+    /// How many partitions and processes.
     pub layout: Layout,
     /// The broker.
     pub kafka: KafkaConfig,
@@ -118,7 +118,7 @@ impl Site {
         Ok(site)
     }
 
-    /// Keeps the folder when the round ends, and says where it is.
+    /// Keeps the folder when the round ends, and returns its path.
     pub fn keep(&self) -> &Path {
         self.dir.lock().unwrap_or_else(PoisonError::into_inner).disable_cleanup(true);
         &self.path

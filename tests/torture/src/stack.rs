@@ -13,24 +13,24 @@ use crate::engine::Engine;
 use crate::part::{Part, Runs};
 use crate::site::Site;
 
-/// How long the whole may take to be there.
+/// How long the whole stack may take to start.
 const START_LIMIT: Duration = Duration::from_secs(120);
-/// The pause between two looks.
+/// The pause between two questions.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Everything that runs.
 pub struct Stack {
-    /// Where.
+    /// The place.
     pub site: Arc<Site>,
     /// The Kafka broker.
     pub broker: Part,
     /// The ClickHouse engine.
     pub engine: Part,
-    /// The front door.
+    /// Ingest.
     pub ingest: Part,
     /// The biller's projection.
     pub billing: Part,
-    /// Aggregators: those that always run, then the visitors.
+    /// Aggregators: those that always run, then those that come and go.
     pub aggregators: Vec<Part>,
     /// The control arms.
     pub arms: Vec<Part>,
@@ -129,7 +129,7 @@ impl Stack {
         async move { Ok(Store::connect(&url, "weighbridge", Some("weighbridge"), Some(&password)).await?) }
     }
 
-    /// Ends everything, what writes first.
+    /// Ends everything, the writers first.
     pub async fn end(&self) {
         for part in &self.arms {
             part.end().await;

@@ -1,4 +1,4 @@
-//! What adding up in floats would give: the arm that must fail.
+//! The sums in floats: the arm that must fail.
 #![allow(
     clippy::cast_precision_loss,
     clippy::float_arithmetic,
@@ -11,8 +11,8 @@ use wb_events::Event;
 use wb_events::u128_bytes;
 use wb_events::wire::event::Body;
 
-/// What a float program would add for an event: the reward of a share in satoshi, the price of the energy since the reading
-/// before in cents. `registers` holds the last reading of each meter, in the order of time.
+/// The value that a float program would add for an event: the reward of a share in satoshi, the price of the energy
+/// since the reading before in cents. `registers` holds the last reading of each meter, in the order of time.
 pub(crate) fn worth(event: &Event, registers: &mut BTreeMap<String, u64>) -> f64 {
     match &event.body {
         Some(Body::Share(share)) => {

@@ -1,4 +1,4 @@
-//! The events: a part of the demonstration's, resolved as ingest resolves them, and what goes wrong in a log.
+//! The events: a part of the demonstration's, resolved as ingest resolves them, and events with faults.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,11 +28,12 @@ pub(crate) struct Item {
     pub(crate) payload: Payload,
     /// Its partition for each count of [`PARTITIONS`].
     pub(crate) partitions: [u32; PARTITIONS.len()],
-    /// Whether it may be sent again. What is refused each time anew may not, so that tables can be told.
+    /// Whether it may be sent again. An event that is refused each time as a new one may not, so that tables can be
+    /// compared.
     pub(crate) repeatable: bool,
-    /// The item that the log must hold before this one: the order of two statements on one thing is part of what they say.
+    /// The item that the log must hold before this one, because the order of these two facts matters.
     pub(crate) after: Option<usize>,
-    /// What floats would add up for it.
+    /// Its value in the sum of floats.
     pub(crate) worth: f64,
 }
 
@@ -157,7 +158,7 @@ impl Input {
         sum
     }
 
-    /// What is no event, lies in the wrong topic, is not resolved, or claims the identity of another.
+    /// Events that cannot be read, lie in the wrong topic, are not resolved, or claim the identity of another.
     fn add_mishaps(&mut self) {
         let meters = source(METERS);
         let reading = |sequence: u64, register_wh: u64| {

@@ -12,7 +12,7 @@ use crate::rng::Rng;
 
 /// One in so many events is sent again.
 const REPEATED_ONE_IN: usize = 10;
-/// One in so many events arrives when all others have.
+/// One event in this many arrives after all others.
 const LATE_ONE_IN: usize = 20;
 /// 2026-11-02T00:00:00Z: both months are over, the logs begin.
 const APPENDED_FROM_US: i64 = 1_793_577_600_000_000;
@@ -101,9 +101,9 @@ impl Writing {
 
     /// Ends the block, which must have been begun.
     fn end_block(&mut self, rng: &mut Rng) {
-        // One that is full has ended by itself.
+        // A full block has ended already.
         if self.block_events < BLOCK_EVENTS_MAX {
-            // A zombie's punctuation, which names a block that has ended, changes nothing.
+            // A punctuation of a stale aggregator, for a block that has ended, changes nothing.
             if self.block_starts > 0 && rng.below(8) == 0 {
                 self.append(frame::encode_punctuation("zombie", self.block_starts - 1, &key()), rng);
             }

@@ -28,8 +28,8 @@ use wb_proof::testing::Path;
 
 use input::Input;
 use log::{Arrival, Log};
-use ports::{Bills, Digests, SealedStore};
-use reading::{Hashing, Names, Way};
+use ports::{Bills, CommittedStore, Digests};
+use reading::{Commits, Hashing, Way};
 use rng::Rng;
 use tables::{DayTables, Exported, Schema, assert_same};
 
@@ -42,7 +42,7 @@ const BATCHES: [usize; 3] = [1, 100, BLOCK_EVENTS_MAX];
 const THREADS: [usize; 3] = [1, 2, 8];
 /// All ways of hashing that some CPU has.
 const ALL_PATHS: [&str; 4] = ["portable", "sha-ni", "avx2", "avx512"];
-/// Shares with a real proof that the input must hold, or it says too little.
+/// Shares with a real proof that the input must hold, so that the test is strong enough.
 const PROOFS_MIN: usize = 300;
 
 /// All ways to read a log: threads by hashing.
@@ -63,7 +63,7 @@ fn ways() -> Vec<Way> {
     ways.collect()
 }
 
-/// What all runs must give alike, and what they must not.
+/// What all runs must give alike, and what must differ.
 #[derive(Default)]
 struct Seen {
     counted: Option<Exported>,
@@ -104,7 +104,7 @@ impl Trial {
         &self,
         log: &Log,
         way: &Way,
-        commits: &Names,
+        commits: &Commits,
         billers: &tokio::runtime::Runtime,
         what: &str,
     ) -> Outcome {
@@ -112,7 +112,7 @@ impl Trial {
         commits.check(&blocks, what);
         let events: u64 = blocks.values().flatten().map(|block| block.counts.events()).sum();
         assert_eq!(events, log.events, "{what}: each event counts, whatever became of it");
-        let store = SealedStore::new(&self.schema, &blocks, commits);
+        let store = CommittedStore::new(&self.schema, &blocks, commits);
         let bills = billers.block_on(ports::close(&store));
         Outcome { tables: DayTables::of(&self.schema, &blocks), bills }
     }
@@ -127,7 +127,7 @@ impl Trial {
         what: &str,
     ) -> (Outcome, usize) {
         let log = Log::write(&self.input, &Arrival::of(order), batch, &mut Rng::of(self.seed, 0));
-        let commits = Mutex::new(Names::default());
+        let commits = Mutex::new(Commits::default());
         reading::read(&log, way, Some((&commits, 1)));
         let commits = commits.into_inner().unwrap();
         (self.read(&log, way, &commits, billers, what), commits.won.len())
@@ -142,10 +142,10 @@ impl Trial {
         self.seen.lock().unwrap().floats.insert(self.input.float_sum(&arrival.order).to_bits());
         for (batch_at, batch) in BATCHES.into_iter().enumerate() {
             let log = Log::write(&self.input, &arrival, batch, &mut rng);
-            let commits = Mutex::new(Names::default());
-            // Another way names each log, so that names stand in many orders.
-            let namer = &self.ways[(number * BATCHES.len() + batch_at) % self.ways.len()];
-            let committed = reading::read(&log, namer, Some((&commits, rng.next())));
+            let commits = Mutex::new(Commits::default());
+            // Another way commits each log, so that commits stand in many orders.
+            let committer = &self.ways[(number * BATCHES.len() + batch_at) % self.ways.len()];
+            let committed = reading::read(&log, committer, Some((&commits, rng.next())));
             let commits = commits.into_inner().unwrap();
             drop(committed);
             let mut evidence: Option<Vec<Hash>> = None;
@@ -228,7 +228,7 @@ fn order_batches_threads_and_hashing_change_no_table_and_no_bill() {
     assert!(seen.floats.len() > 1, "floats gave one sum: these events are too easy to prove anything");
 }
 
-/// A log that holds one event less, or one more, must be told from the others by what is compared.
+/// The comparison must tell a log with one event less, or one more, from the others.
 #[test]
 fn one_event_more_or_less_is_noticed() {
     let trial = Trial::new("one event");
@@ -249,7 +249,7 @@ fn one_event_more_or_less_is_noticed() {
     assert_ne!(more.bills.evidence, whole.bills.evidence);
 }
 
-/// Blocks that nobody closes close at 65,536 events; here one does in the middle of what is told apart.
+/// A block without a punctuation closes at 65,536 events; here one does within the compared events.
 #[test]
 fn a_block_that_is_full_changes_nothing() {
     let trial = Trial::new("full block");

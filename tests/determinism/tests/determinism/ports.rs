@@ -1,4 +1,4 @@
-//! The biller's ports over the blocks of a reading: rows count where a name before the cut says so.
+//! The biller's ports over the blocks of a reading: rows count if their block has a commit before the cut.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -17,7 +17,7 @@ use wb_metering::uptime::Found;
 use wb_rating::{WorkGroup, WorkSlice};
 use wb_units::{Interval, Micros};
 
-use crate::reading::{Blocks, Names};
+use crate::reading::{Blocks, Commits};
 use crate::tables::Schema;
 
 /// 2026-11-03T00:00:00Z: both months are over.
@@ -26,9 +26,9 @@ const NOW_US: Micros = 1_793_664_000_000_000;
 /// The months that are closed.
 const MONTHS: [&str; 2] = ["2009-01", "2026-10"];
 
-/// Rows that bills are made of, each with the offset of its block's name.
+/// Rows that bills are made of, each with the offset of its block's commit.
 #[derive(Default)]
-struct Sealed {
+struct Rows {
     facts: Vec<(u64, String, FactRow)>,
     /// By machine; only accepted work.
     work: BTreeMap<String, Vec<(u64, BlockId, Micros, WorkGroup)>>,
@@ -39,31 +39,32 @@ struct Sealed {
     heads: Vec<(u64, ChainHead)>,
 }
 
-/// What a reading sealed, behind the usage port.
+/// The committed rows of a reading, behind the usage port.
 #[derive(Clone, Default)]
-pub(crate) struct SealedStore(Arc<Sealed>);
+pub(crate) struct CommittedStore(Arc<Rows>);
 
-impl SealedStore {
-    pub(crate) fn new(schema: &Schema, blocks: &Blocks, commits: &Names) -> Self {
-        let mut sealed = Sealed::default();
+impl CommittedStore {
+    pub(crate) fn new(schema: &Schema, blocks: &Blocks, commits: &Commits) -> Self {
+        let mut rows = Rows::default();
         for won in &commits.won {
-            let name = &won.commit;
-            let id = BlockId { topic: name.topic.clone(), partition: name.partition, block: name.block };
+            let commit = &won.commit;
+            let id =
+                BlockId { topic: commit.topic.clone(), partition: commit.partition, block: commit.block };
             let evidence = EvidenceBlock {
-                topic: name.topic.clone(),
-                partition: name.partition,
-                block: name.block,
-                content_hash: Hash::from_bytes(name.content_hash.as_slice().try_into().unwrap()),
-                merkle_root: Hash::from_bytes(name.merkle_root.as_slice().try_into().unwrap()),
+                topic: commit.topic.clone(),
+                partition: commit.partition,
+                block: commit.block,
+                content_hash: Hash::from_bytes(commit.content_hash.as_slice().try_into().unwrap()),
+                merkle_root: Hash::from_bytes(commit.merkle_root.as_slice().try_into().unwrap()),
             };
             let head = ChainHead {
-                topic: name.topic.clone(),
-                partition: name.partition,
-                block: name.block,
+                topic: commit.topic.clone(),
+                partition: commit.partition,
+                block: commit.block,
                 commit_hash: Hash::from_bytes(won.commit_hash),
             };
-            sealed.heads.push((won.commit_offset, head));
-            sealed.blocks.insert(id, (won.commit_offset, evidence));
+            rows.heads.push((won.commit_offset, head));
+            rows.blocks.insert(id, (won.commit_offset, evidence));
         }
         for block in blocks.values().flatten() {
             let id = BlockId {
@@ -71,28 +72,26 @@ impl SealedStore {
                 partition: block.id.partition,
                 block: block.id.block,
             };
-            let committed = sealed.blocks[&id].0;
+            let committed = rows.blocks[&id].0;
             for table in &block.tables {
                 let columns = schema.of(table.name);
                 for row in table.iter().map(|row| columns.cut(row)) {
                     match table.name {
-                        "facts" => sealed.add_fact(committed, &id, &row),
-                        "work_5m" if row.text("verdict") == "accepted" => {
-                            sealed.add_work(committed, &id, &row)
-                        }
-                        "energy_readings" => sealed.add_reading(committed, &id, &row),
-                        "miner_samples" => sealed.add_sample(committed, &id, &row),
-                        "gpu_spans" => sealed.add_allocation(committed, &id, &row),
+                        "facts" => rows.add_fact(committed, &id, &row),
+                        "work_5m" if row.text("verdict") == "accepted" => rows.add_work(committed, &id, &row),
+                        "energy_readings" => rows.add_reading(committed, &id, &row),
+                        "miner_samples" => rows.add_sample(committed, &id, &row),
+                        "gpu_spans" => rows.add_allocation(committed, &id, &row),
                         _ => {}
                     }
                 }
             }
         }
-        Self(Arc::new(sealed))
+        Self(Arc::new(rows))
     }
 }
 
-impl Sealed {
+impl Rows {
     fn add_fact(&mut self, committed: u64, id: &BlockId, row: &crate::tables::Row<'_>) {
         let fact = FactRow {
             entity: row.text("entity").to_owned(),
@@ -134,7 +133,7 @@ impl Sealed {
     }
 }
 
-impl Sealed {
+impl Rows {
     fn add_sample(&mut self, committed: u64, id: &BlockId, row: &crate::tables::Row<'_>) {
         let at_us = row.i64("event_time_us");
         let mut event_id = [0; 16];
@@ -181,7 +180,7 @@ impl Sealed {
     }
 }
 
-impl UsageStore for SealedStore {
+impl UsageStore for CommittedStore {
     async fn committed_cut(&self, below: u64) -> Result<u64, PortError> {
         let offsets = self.0.heads.iter().map(|(offset, _)| *offset);
         Ok(offsets.filter(|offset| *offset < below).max().map_or(0, |last| last + 1))
@@ -296,7 +295,7 @@ impl UsageStore for SealedStore {
     }
 }
 
-impl CutSource for SealedStore {
+impl CutSource for CommittedStore {
     async fn settled_cut(&self) -> Result<u64, PortError> {
         self.committed_cut(u64::MAX).await
     }
@@ -343,7 +342,7 @@ pub(crate) struct Bills {
 }
 
 /// Closes both months over a reading.
-pub(crate) async fn close(store: &SealedStore) -> Bills {
+pub(crate) async fn close(store: &CommittedStore) -> Bills {
     let biller = Biller::new(MemoryLedger::default(), store.clone(), store.clone(), After, "biller");
     let mut all = Bills::default();
     for month in MONTHS {

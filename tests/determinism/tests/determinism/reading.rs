@@ -1,4 +1,5 @@
-//! Reading a log as the aggregator does: so many threads, one way of hashing, names in the order in which blocks are done.
+//! Reading a log as the aggregator does: a number of threads, one way of hashing, commits in the order in which
+//! blocks are done.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -57,13 +58,13 @@ pub(crate) type Blocks = BTreeMap<TopicPartition, Vec<FoldedBlock>>;
 
 /// The topic `commits`: what was appended, and what won.
 #[derive(Default)]
-pub(crate) struct Names {
+pub(crate) struct Commits {
     chains: Chains,
     pub(crate) won: Vec<WonCommit>,
 }
 
-impl Names {
-    /// Names a block with a random attempt, as its writer would.
+impl Commits {
+    /// Commits a block with a random attempt, as the aggregator does.
     fn add(&mut self, block: &FoldedBlock, attempt: u64) {
         let chain = TopicPartition::new(&block.id.topic, block.id.partition);
         let commit = Commit {
@@ -130,7 +131,7 @@ impl Names {
     }
 }
 
-/// Folds a partition; `done` is told of each block.
+/// Folds a partition, and calls `done` with each block.
 fn fold_partition(
     chain: &TopicPartition,
     records: &[LogRecord],
@@ -158,7 +159,7 @@ fn fold_partition(
 }
 
 /// Folds all partitions, each on one of the way's threads. With `commits`, each block is committed when it is done.
-pub(crate) fn read(log: &Log, way: &Way, commits: Option<(&Mutex<Names>, u64)>) -> Blocks {
+pub(crate) fn read(log: &Log, way: &Way, commits: Option<(&Mutex<Commits>, u64)>) -> Blocks {
     let partitions: Vec<_> = log.partitions.iter().collect();
     let next = AtomicUsize::new(0);
     let blocks = Mutex::new(Blocks::new());

@@ -1,4 +1,4 @@
-//! Draws that can be had again: the seed is printed, and `WEIGHBRIDGE_SEED` sets it.
+//! Draws that can be repeated: the seed is printed, and `WEIGHBRIDGE_SEED` sets it.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

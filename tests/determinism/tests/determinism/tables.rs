@@ -75,7 +75,7 @@ impl Kind {
 /// The columns of a table as the fold writes them: all but the attempt.
 #[derive(Debug, Clone)]
 pub(crate) struct Columns {
-    commits: Vec<String>,
+    names: Vec<String>,
     kinds: Vec<Kind>,
 }
 
@@ -92,11 +92,11 @@ impl Schema {
             let head = format!("CREATE TABLE IF NOT EXISTS {table}\n(\n");
             let (_, after) = texts.iter().find_map(|text| text.split_once(&head)).unwrap();
             let (list, _) = after.split_once("\n)").unwrap();
-            let mut columns = Columns { commits: Vec::new(), kinds: Vec::new() };
+            let mut columns = Columns { names: Vec::new(), kinds: Vec::new() };
             for line in list.lines() {
                 let (name, kind) = line.trim().trim_end_matches(',').split_once(' ').unwrap();
                 if name != "attempt" && name != "INDEX" {
-                    columns.commits.push(name.to_owned());
+                    columns.names.push(name.to_owned());
                     columns.kinds.push(Kind::parse(kind.trim()));
                 }
             }
@@ -129,8 +129,8 @@ impl Columns {
     }
 
     fn at(&self, column: &str) -> usize {
-        let found = self.commits.iter().position(|name| name == column);
-        found.unwrap_or_else(|| panic!("no column {column} in {:?}", self.commits))
+        let found = self.names.iter().position(|name| name == column);
+        found.unwrap_or_else(|| panic!("no column {column} in {:?}", self.names))
     }
 }
 
@@ -228,12 +228,11 @@ impl DayTables {
             let columns = schema.of(table.name);
             let day = DAYS.iter().find(|(name, _)| *name == table.name).map(|(_, column)| *column);
             let sums = SUMS.iter().find(|(name, _)| *name == table.name).map(|(_, first)| *first);
-            // A count is told by its topic, which therefore stays.
+            // The counts of blocks go by topic, so the topic stays.
             let keeps = |name: &str| !OF_THE_LOG.contains(&name) || (sums.is_some() && name == "topic");
-            let kept: Vec<usize> =
-                (0..columns.commits.len()).filter(|at| keeps(&columns.commits[*at])).collect();
+            let kept: Vec<usize> = (0..columns.names.len()).filter(|at| keeps(&columns.names[*at])).collect();
             let sums_from = sums.map(|first| kept.iter().position(|at| *at == columns.at(first)).unwrap());
-            let verdict = columns.commits.iter().any(|name| name == "verdict");
+            let verdict = columns.names.iter().any(|name| name == "verdict");
             for row in table.iter() {
                 let row = columns.cut(row);
                 let day = day.map(|column| row.i64(column).div_euclid(DAY_US));

@@ -9,7 +9,7 @@ use crate::markdown::{Page, pages, root};
 
 const SOURCE: &str = "docs/src/";
 
-/// The most terms of the glossary: what a reader takes in at one sitting.
+/// The most terms of the glossary, so that it can be read in one go.
 const TERMS_MAX: usize = 60;
 
 #[test]

@@ -12,7 +12,7 @@ use wb_rating::{
 
 use crate::markdown::{Page, pages, root};
 
-/// What every example's contract begins with; `docs/src/contracts/components.md` shows it.
+/// The head of every example's contract; `docs/src/contracts/components.md` shows it.
 const HEAD: &str = "docs/src/contracts/components.md";
 
 const FOLDER: &str = "docs/src/contracts/";
@@ -21,7 +21,7 @@ struct Example {
     contract: String,
     usage: Usage,
     context: Context,
-    /// What the page says comes of it, and where.
+    /// The lines that the page gives for it, and where.
     lines: String,
     range: std::ops::Range<usize>,
 }
@@ -32,7 +32,7 @@ fn every_example_comes_to_what_its_page_says() {
     let mut shown = BTreeSet::new();
     for page in pages().into_iter().filter(|page| page.path.starts_with(FOLDER)) {
         let mut text = page.text.clone();
-        // From the end, so that what is replaced moves nothing that is still to come.
+        // From the end, so that a replacement does not move the examples that follow.
         for example in examples(&page).into_iter().rev() {
             let contract = Contract::parse_toml(&example.contract)
                 .unwrap_or_else(|error| panic!("{}: {error}\n{}", page.path, example.contract));
@@ -109,7 +109,7 @@ fn examples(page: &Page) -> Vec<Example> {
     examples
 }
 
-/// Prices as a page writes them; what every price of an example has in common is left out there.
+/// Prices as a page writes them; the fields that all prices of an example share are left out there.
 fn prices(text: &str) -> Vec<PriceFact> {
     let listed: Vec<Value> = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     let whole = listed.into_iter().enumerate().map(|(order, mut price)| {

@@ -5,11 +5,11 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::markdown::{Page, pages, root};
 
-/// The folders of the repository that pages name files of.
+/// The folders of the repository to whose files pages may refer.
 const FOLDERS: [&str; 9] =
     ["benches/", "demo/", "docs/", "fuzz/", "infra/", "schemas/", "services/", "shared/", "tests/"];
 
-/// What marks a pattern or a place to fill in, rather than a file.
+/// What marks a pattern or a place to fill in, and not a file.
 const OPEN_ENDED: [char; 6] = ['*', '<', '{', ' ', '…', '='];
 
 #[test]
@@ -48,9 +48,9 @@ fn check(
     if !root.join(&target).exists() {
         return Err(format!("is not there ({})", target.display()));
     }
-    // The book is also read where the repository is not.
+    // The book is also read outside of the repository.
     if here.starts_with("docs/src") && !target.starts_with("docs/src") {
-        return Err("leads out of the book: name the file in backticks".to_owned());
+        return Err("leads out of the book: write the file in backticks".to_owned());
     }
     match anchor {
         Some(anchor)

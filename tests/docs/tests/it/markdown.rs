@@ -23,7 +23,8 @@ pub(crate) struct Code {
     pub(crate) range: std::ops::Range<usize>,
 }
 
-/// The pages of the book, the root and the schemas, sorted by path. A page for each error code is a matter of its own.
+/// The pages of the book, the root and the schemas, sorted by path. The pages of the error codes have a test of their
+/// own.
 pub(crate) fn pages() -> Vec<Page> {
     let root = root();
     let mut paths = markdown_files(&root, false);
@@ -86,7 +87,7 @@ impl Page {
             .collect()
     }
 
-    /// What stands in backticks within its text.
+    /// The texts in backticks.
     pub(crate) fn inline_code(&self) -> Vec<String> {
         let code = |event| if let Event::Code(text) = event { Some(text.into_string()) } else { None };
         self.events().filter_map(|(event, _)| code(event)).collect()

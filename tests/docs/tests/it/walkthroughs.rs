@@ -1,12 +1,12 @@
-//! The walkthroughs of ARCHITECTURE.md name files that exist, and pass through the rooms of the repository in order.
+//! The files in the walkthroughs of ARCHITECTURE.md exist, and come in the order of the repository's folders.
 
 use crate::markdown::{Page, root};
 
-/// The most that ARCHITECTURE.md and README.md hold: each is read in one go.
+/// The most that ARCHITECTURE.md and README.md may hold, so that each is read in one go.
 const ARCHITECTURE_BYTES_MAX: usize = 12 * 1024;
 const README_LINES_MAX: usize = 120;
 
-/// The folders that a walkthrough passes through, in the order in which it first names them.
+/// The folders that a walkthrough passes through, in the order in which they first occur.
 const SHARE: [&str; 6] = [
     "services/ingest/",
     "shared/core/events/",
@@ -24,7 +24,7 @@ const INVOICE: [&str; 5] = [
     "services/api/",
 ];
 
-/// The files that the steps of a section name, in order.
+/// The files in the steps of a section, in order.
 fn files(heading: &str) -> Vec<String> {
     let page = Page::read("ARCHITECTURE.md");
     let start =
@@ -37,14 +37,14 @@ fn files(heading: &str) -> Vec<String> {
 
 fn walk(heading: &str, rooms: &[&str], files_min: usize) {
     let files = files(heading);
-    assert!(files.len() >= files_min, "{heading} names {} files: {files:?}", files.len());
+    assert!(files.len() >= files_min, "{heading} has {} files: {files:?}", files.len());
     let gone: Vec<_> = files.iter().filter(|file| !root().join(file).is_file()).collect();
     assert!(gone.is_empty(), "{heading}: correct the walkthrough, these are gone: {gone:?}");
     let firsts: Vec<_> = rooms
         .iter()
         .map(|room| {
             let first = files.iter().position(|file| file.starts_with(room));
-            first.unwrap_or_else(|| panic!("{heading} names no file of {room}"))
+            first.unwrap_or_else(|| panic!("{heading} has no file of {room}"))
         })
         .collect();
     assert!(firsts.is_sorted(), "{heading} passes {rooms:?} in another order: {files:?}");

@@ -14,16 +14,17 @@ use crate::part::Part;
 use crate::site::SESSION_TIMEOUT;
 use crate::stack::Stack;
 
-/// The broker takes some five seconds to come back, the engine one or two: killed oftener, nothing else would happen.
+/// The broker takes some five seconds to come back, the engine one or two: killed more often, nothing else would
+/// happen.
 const BROKER_EVERY: Duration = Duration::from_secs(30);
 const ENGINE_EVERY: Duration = Duration::from_secs(6);
-/// Now and then nothing is killed for a while, so that there is something to kill.
+/// From time to time nothing is killed for a while, so that processes get to work.
 const CALM_EVERY: Duration = Duration::from_secs(20);
 const CALM: Duration = Duration::from_millis(3_500);
 /// How often lost attempts are collected, and for how long at most.
 const COLLECT_EVERY: Duration = Duration::from_secs(20);
 const COLLECT_FOR: Duration = Duration::from_secs(15);
-/// How often the storm says how far it is.
+/// How often the storm reports its progress.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 /// Without a new kill for so long, the stack is stuck.
 const STUCK: Duration = Duration::from_secs(120);
@@ -37,12 +38,13 @@ pub struct Storm<'a> {
     engine_at: Instant,
     collect_at: Instant,
     zombies: JoinSet<()>,
-    /// Who is stopped for longer than a session, and until when: it is to wake, so it is not killed.
+    /// The processes that are stopped for longer than a session, and until when: they are to wake, so they are not
+    /// killed.
     asleep: Vec<(String, Instant)>,
 }
 
 impl<'a> Storm<'a> {
-    /// A storm that is still calm.
+    /// A storm before its first kill.
     #[must_use]
     pub fn new(stack: &'a Stack, counts: &'a Arc<Counts>, seed: u64) -> Self {
         let now = Instant::now();
@@ -59,7 +61,7 @@ impl<'a> Storm<'a> {
         }
     }
 
-    /// Rages until so many kills more have been made; then all is woken and wanted as at the start.
+    /// Kills until this many more kills have been made; then wakes and starts everything as at the start.
     ///
     /// # Errors
     /// Where nothing can be killed any more.
@@ -179,13 +181,13 @@ impl<'a> Storm<'a> {
         }
         self.zombies.spawn(async move {
             tokio::time::sleep(pause).await;
-            // One that was killed meanwhile is another process now, which does not mind.
+            // A process that was killed meanwhile is another one, and ignores the signal.
             target.signal(Signal::CONT);
         });
     }
 
-    /// Removes attempts that lost, while others are being written: the product does it every ten minutes. Each is a
-    /// mutation, so it goes on beside the storm, and only for a while.
+    /// Removes attempts that lost, while others are being written, as the product does every ten minutes. Each
+    /// removal is a mutation, so it runs beside the storm, and only for a while.
     fn collect(&mut self) {
         if Instant::now() < self.collect_at {
             return;
@@ -193,7 +195,7 @@ impl<'a> Storm<'a> {
         self.collect_at = Instant::now() + COLLECT_EVERY;
         let (store, counts) = (self.stack.store(), Arc::clone(self.counts));
         self.zombies.spawn(async move {
-            // An engine that is just dead is asked again another time.
+            // An engine that does not run is asked again another time.
             if let Ok(Ok(store)) = tokio::time::timeout(COLLECT_FOR, store).await
                 && let Ok(Ok(found)) = tokio::time::timeout(COLLECT_FOR, store.collect_garbage()).await
             {
@@ -202,7 +204,7 @@ impl<'a> Storm<'a> {
         });
     }
 
-    /// Aggregators come, go, and are started anew.
+    /// Aggregators come, go, and are started again.
     fn rebalance(&mut self) {
         let stack = self.stack;
         let layout = stack.site.layout;

@@ -1,4 +1,4 @@
-//! `strace`, attached to a running process to count, to kill or to make fail what it calls.
+//! `strace`, attached to a running process to count its calls, to kill it at one, or to make one fail.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -11,11 +11,11 @@ use tokio::process::{Child, Command};
 const STRACE: &str = "strace";
 /// How long it may take to attach to all threads.
 const ATTACH_LIMIT: Duration = Duration::from_secs(10);
-/// How long it may take to let go.
+/// How long it may take to detach.
 const DETACH_LIMIT: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(10);
 
-/// An attached `strace`. Dropped, it lets go.
+/// An attached `strace`. Dropped, it detaches.
 pub struct Tracer {
     child: Child,
     output: PathBuf,
@@ -27,7 +27,7 @@ impl Tracer {
     /// # Errors
     /// Where it does not attach: because the process has ended, or because it may not.
     pub async fn attach(id: u32, whole: bool, rules: &[String], output: &Path) -> Result<Self> {
-        // What it says before it traces goes to standard error, which is a file of its own.
+        // Its messages before the trace go to standard error, which is a file of its own.
         let told = output.with_extension("told");
         let mut command = Command::new(STRACE);
         if whole {
@@ -53,7 +53,7 @@ impl Tracer {
         }
     }
 
-    /// Lets the process go, and gives what was traced.
+    /// Detaches from the process, and returns the trace.
     ///
     /// # Errors
     /// Where `strace` does not end.
@@ -61,7 +61,7 @@ impl Tracer {
         let pid =
             self.child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(rustix::process::Pid::from_raw);
         if let Some(pid) = pid {
-            // It has ended by itself where what it traced has.
+            // It has ended by itself if the traced process has.
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         }
         let ended = tokio::time::timeout(DETACH_LIMIT, self.child.wait()).await;
@@ -76,7 +76,7 @@ impl Tracer {
     }
 }
 
-/// Fails loudly where processes may not be traced: without that the enumerated points would silently be none.
+/// Fails where processes may not be traced: without tracing there would silently be no enumerated points.
 ///
 /// # Errors
 /// Where `strace` is missing or may not attach.

@@ -1,7 +1,7 @@
 //! Every system call of the commit path, killed once or made to fail once.
 //!
-//! A commit is recorded first: which calls its threads make, and how often. `strace` counts calls by thread, so a point is
-//! (call, number), reached by the first thread that gets to this number after the attachment.
+//! A commit is recorded first: which calls its threads make, and how often. `strace` counts calls by thread, so a
+//! point is (call, number), reached by the first thread that gets to this number after the attachment.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -29,9 +29,9 @@ const ENGINE_CALLS: [&str; 10] = [
     "sendto",
     "sendmsg",
 ];
-/// What an aggregator does to write a block and to name it.
+/// The calls of an aggregator that writes a block and commits it.
 const COMMIT_CALLS: [&str; 4] = ["sendto", "sendmsg", "writev", "write"];
-/// What an aggregator does to save a snapshot, which it does at its end.
+/// The calls of an aggregator that saves a snapshot, at its end.
 const SNAPSHOT_CALLS: [&str; 8] =
     ["openat", "write", "pwrite64", "fsync", "fdatasync", "rename", "renameat", "renameat2"];
 /// The calls whose failure is a full or broken disk.
@@ -39,7 +39,7 @@ const DISK_CALLS: [&str; 8] =
     ["openat", "pwrite64", "writev", "fsync", "fdatasync", "rename", "renameat", "renameat2"];
 /// How a disk fails.
 const DISK_ERRORS: [&str; 2] = ["ENOSPC", "EIO"];
-/// Of one call of an aggregator, at most so many numbers: more than a block's way to its name takes.
+/// The most numbers of one call of an aggregator: more than a block takes up to its commit.
 const COMMIT_NUMBERS_MAX: u32 = 24;
 /// The rename that ends an insert in the engine: of a part's temporary folder.
 const INSERT_ENDS: &str = "tmp_insert_";
@@ -60,7 +60,7 @@ const BACK: Duration = Duration::from_secs(60);
 /// How long an engine with a failed disk may take to answer before it is killed, as an operator would.
 const HEALTHY: Duration = Duration::from_secs(5);
 
-/// Where in a process's life.
+/// The moment in a process's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Moment {
     EngineInsert,
@@ -94,7 +94,7 @@ impl Moment {
         }
     }
 
-    /// Which processes do this. Where aggregators share out the partitions, some may have none and do nothing of it.
+    /// Which processes have this moment. Where aggregators share out the partitions, some may have no work.
     fn parts(self, stack: &Stack) -> &[Part] {
         match self {
             Self::EngineInsert => std::slice::from_ref(&stack.engine),
@@ -180,7 +180,7 @@ async fn ready(stack: &Stack, part: &Part) -> Result<u32> {
     part.pid().context("it has just ended")
 }
 
-/// What the processes of a moment call in it, the busiest of them.
+/// The calls of the processes of a moment, of the busiest thread.
 async fn record(stack: &Stack, moment: Moment) -> Result<BTreeMap<String, u32>> {
     let mut recorded = BTreeMap::new();
     for part in moment.parts(stack) {

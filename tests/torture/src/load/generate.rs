@@ -1,4 +1,4 @@
-//! What each source sends: new events, repeats of old ones, conflicts, and clocks that are wrong.
+//! The events of each source: new ones, repeats, conflicts, and wrong clocks.
 
 use std::collections::VecDeque;
 
@@ -25,7 +25,7 @@ const MACHINES: u32 = 12;
 const METERS: u64 = 6;
 const NODES: u64 = 3;
 
-/// What the front door must answer to an event.
+/// The expected answer to an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
     Taken,
@@ -54,7 +54,7 @@ pub struct Generator {
     kept: Vec<Value>,
 }
 
-/// The identity that an event's fields say.
+/// The identity by an event's fields.
 fn identity(source: &str, event: &Value) -> Identity {
     Identity {
         source: source.to_owned(),
@@ -116,13 +116,13 @@ pub(super) fn all(seed: u64, shares: usize, told: &Told) -> Result<(Vec<Generato
 }
 
 impl Generator {
-    /// Whose events it makes.
+    /// The source of its events.
     #[must_use]
     pub fn source(&self) -> &'static str {
         self.source
     }
 
-    /// The next batch; what is new in it is told to the oracle. Its order is any.
+    /// The next batch, in any order; its new events are reported to the oracle.
     pub fn next(&mut self, told: &Told) -> Batch {
         let most = if self.source == "pool" { 40 } else { 8 };
         let mut events: Vec<(Value, Wanted)> = Vec::new();
@@ -152,7 +152,7 @@ impl Generator {
         Batch { source: self.source, events, wanted }
     }
 
-    /// Keeps what was acknowledged, to send it again.
+    /// Keeps acknowledged events, to send them again.
     pub fn delivered(&mut self, batch: Batch) {
         let taken = batch.events.into_iter().zip(batch.wanted);
         let taken = taken.filter(|(_, wanted)| *wanted == Wanted::Taken);
@@ -266,14 +266,14 @@ impl Generator {
         event
     }
 
-    /// Clocks at 1970 and 2106: refused at the door, whatever they send.
+    /// Clocks at 1970 and 2106: ingest refuses them, whatever they send.
     fn wrong_clocks(&mut self) -> Vec<(Value, Wanted)> {
         let Some(event) = self.random.pick(&self.kept).cloned() else { return Vec::new() };
         let clocks = [(0, "WB-2003"), (YEAR_2106_US, "WB-2004")];
         let wrong = clocks.into_iter().map(|(event_time_us, code)| {
             let mut event = event.clone();
             event["event_time_us"] = event_time_us.into();
-            // An identity of its own, that no row may have.
+            // An identity of its own, which no row may have.
             event["source_epoch"] = 99_999.into();
             (event, Wanted::Refused(code))
         });

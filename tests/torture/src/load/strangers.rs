@@ -1,4 +1,4 @@
-//! Records that no ingest of ours wrote, put into the topics directly: garbage, forgeries, stray punctuations.
+//! Records that no ingest of the stack wrote, put into the topics directly: garbage, forgeries, stray punctuations.
 
 use std::sync::Arc;
 use std::time::Duration;
