@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Measures, and writes what was measured into docs/src/figures.md: every bench, or those named.
+# Runs every bench, or the given ones, and writes the figures into docs/src/figures.md.
 #
 #   docs/figures.sh [proof] [codec] [metering] [horizon] [seals] [close] [pipeline]
 #
-# A figure is worth what the machine was doing beside: let nothing else run.
+# Let nothing else run on the machine meanwhile: it would change the figures.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 page=docs/src/figures.md

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fuzzes every target, or those named, for FUZZ_SECONDS (60) each. What is found stays in fuzz/artifacts and stops the run;
+# Fuzzes every target, or the given ones, for FUZZ_SECONDS (60) each. What is found stays in fuzz/artifacts and stops the run;
 # what was learned stays in fuzz/corpus and makes the next run start further on.
 set -euo pipefail
 cd "$(dirname "$0")"

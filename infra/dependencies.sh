@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Holds the third-party crates against the policy of deny.toml (licences, bans, sources, and known vulnerabilities where
-# their database can be reached), and finds dependencies that a Cargo.toml names and no code uses.
+# Checks the third-party crates by the policy of deny.toml (licences, bans, sources, and known vulnerabilities where
+# their database can be reached), and finds dependencies in a Cargo.toml that no code uses.
 #
 # The two tools are installed into .stack/tools where they are missing: cargo-deny as a prebuilt binary, pinned by
 # version and SHA-256, cargo-machete from its source, pinned by version.
@@ -55,7 +55,7 @@ install_machete
 cd "$root"
 say 'licences, bans and sources'
 "$tools/bin/cargo-deny" --locked --log-level error check bans licenses sources
-# The database of vulnerabilities lies in a public repository that not every machine reaches. Where it is, it is asked.
+# The database of vulnerabilities lies in a public repository that not every machine reaches. Where it can be reached, it is used.
 if "$tools/bin/cargo-deny" --locked --log-level off fetch db >/dev/null 2>&1; then
   say 'known vulnerabilities'
   "$tools/bin/cargo-deny" --locked --log-level error check advisories

@@ -36,7 +36,7 @@ clean_up() {
   if [[ -n "$work" ]]; then rm -rf "$work"; fi
 }
 
-# Runs a long, silent command and says every ten seconds that it is still at work; prints its output only if it fails.
+# Runs a long, silent command and prints a line every ten seconds; prints its output only if it fails.
 # Its temporary files go to $work, which the exit trap removes.
 with_progress() {
   local what="$1" started=$SECONDS pid rc=0
