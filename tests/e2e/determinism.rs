@@ -251,7 +251,7 @@ struct Found {
     bills: Bills,
 }
 
-/// The log is read again from its beginning: snapshots and proofs are caches, and both are deleted. Blocks that are
+/// The log is read again from its beginning: checkpoints and proofs are caches, and both are deleted. Blocks that are
 /// folded again must be what was committed, or their partition commits nothing more. Then everything is sent once
 /// more. It is all counted, hence every partition has come to its end; and all of it as repeats, hence the fold has
 /// its state again. Rows and digests are the same.

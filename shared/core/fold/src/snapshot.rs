@@ -1,6 +1,6 @@
 //! The state as bytes, so that a partition need not be folded from its beginning.
 //!
-//! A snapshot is a cache: it is written with a version and read only by the same version, and what
+//! A checkpoint is a cache: it is written with a version and read only by the same version, and what
 //! cannot be read is folded again from the log. All numbers are little endian; maps are written in
 //! the order of their keys, so that equal states have equal bytes.
 
@@ -18,14 +18,14 @@ const FORM: u32 = 1;
 pub enum SnapshotError {
     /// Another form.
     #[code("WB-4031")]
-    #[error("the snapshot has form {form}, this program reads {FORM}; it is folded again from the log")]
+    #[error("the checkpoint has form {form}, this program reads {FORM}; it is folded again from the log")]
     Form {
         /// The form it has.
         form: u32,
     },
     /// It ends too early or goes on too long, or a number in it cannot be.
     #[code("WB-4032")]
-    #[error("the snapshot is damaged; it is folded again from the log")]
+    #[error("the checkpoint is damaged; it is folded again from the log")]
     Damaged,
 }
 

@@ -57,8 +57,8 @@ fn ways() -> Vec<Way> {
     let by = hashings.iter().map(Hashing::name).collect::<Vec<_>>();
     println!("determinism: hashing by {}", by.join(", "));
     let ways = hashings.iter().flat_map(|hashing| {
-        // The state goes through a snapshot now and then, at other blocks on each count of threads.
-        THREADS.map(|threads| Way { threads, hashing: hashing.clone(), snapshot_every: 4 * threads + 7 })
+        // The state goes through a checkpoint now and then, at other blocks on each count of threads.
+        THREADS.map(|threads| Way { threads, hashing: hashing.clone(), checkpoint_every: 4 * threads + 7 })
     });
     ways.collect()
 }

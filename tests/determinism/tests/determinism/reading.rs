@@ -49,8 +49,8 @@ impl Hashing {
 pub(crate) struct Way {
     pub(crate) threads: usize,
     pub(crate) hashing: Hashing,
-    /// Whether the state goes through a snapshot after each so many blocks.
-    pub(crate) snapshot_every: usize,
+    /// Whether the state goes through a checkpoint after each so many blocks.
+    pub(crate) checkpoint_every: usize,
 }
 
 /// The blocks of every partition.
@@ -150,7 +150,7 @@ fn fold_partition(
         assert!(folded.counts.is_conserved());
         done(&folded);
         blocks.push(folded);
-        if blocks.len().is_multiple_of(way.snapshot_every) {
+        if blocks.len().is_multiple_of(way.checkpoint_every) {
             state = State::from_bytes(&state.to_bytes()).unwrap();
         }
     }

@@ -31,8 +31,8 @@ const ENGINE_CALLS: [&str; 10] = [
 ];
 /// The calls of an aggregator that writes a block and commits it.
 const COMMIT_CALLS: [&str; 4] = ["sendto", "sendmsg", "writev", "write"];
-/// The calls of an aggregator that saves a snapshot, at its end.
-const SNAPSHOT_CALLS: [&str; 8] =
+/// The calls of an aggregator that saves a checkpoint, at its end.
+const CHECKPOINT_CALLS: [&str; 8] =
     ["openat", "write", "pwrite64", "fsync", "fdatasync", "rename", "renameat", "renameat2"];
 /// The calls whose failure is a full or broken disk.
 const DISK_CALLS: [&str; 8] =
@@ -65,7 +65,7 @@ const HEALTHY: Duration = Duration::from_secs(5);
 enum Moment {
     EngineInsert,
     Commit,
-    Snapshot,
+    Checkpoint,
 }
 
 /// One enumerated point.
@@ -90,7 +90,7 @@ impl Moment {
         match self {
             Self::EngineInsert => &ENGINE_CALLS,
             Self::Commit => &COMMIT_CALLS,
-            Self::Snapshot => &SNAPSHOT_CALLS,
+            Self::Checkpoint => &CHECKPOINT_CALLS,
         }
     }
 
@@ -98,7 +98,7 @@ impl Moment {
     fn parts(self, stack: &Stack) -> &[Part] {
         match self {
             Self::EngineInsert => std::slice::from_ref(&stack.engine),
-            Self::Commit | Self::Snapshot => {
+            Self::Commit | Self::Checkpoint => {
                 let (always, _) = stack.aggregators.split_at(stack.site.layout.aggregators);
                 always
             }
@@ -142,7 +142,7 @@ pub async fn run(
     sample: Option<usize>,
     random: &mut Random,
 ) -> Result<()> {
-    for moment in [Moment::EngineInsert, Moment::Commit, Moment::Snapshot] {
+    for moment in [Moment::EngineInsert, Moment::Commit, Moment::Checkpoint] {
         let recorded = record(stack, moment).await.with_context(|| format!("recording {moment:?}"))?;
         let mut points = points(moment, &recorded);
         let all = points.len();
@@ -187,7 +187,7 @@ async fn record(stack: &Stack, moment: Moment) -> Result<BTreeMap<String, u32>> 
         let pid = ready(stack, part).await?;
         let rules = [format!("trace={}", moment.calls().join(","))];
         let tracer = Tracer::attach(pid, true, &rules, &stack.site.path().join("record.trace")).await?;
-        if moment == Moment::Snapshot {
+        if moment == Moment::Checkpoint {
             part.ask_to_end();
             part.gone(pid, BACK).await;
         } else {
@@ -207,7 +207,7 @@ fn points(moment: Moment, recorded: &BTreeMap<String, u32>) -> Vec<Point> {
         let bound = if moment == Moment::Commit { COMMIT_NUMBERS_MAX } else { u32::MAX };
         let most = recorded.get(*call).copied().unwrap_or(0).min(bound);
         points.extend((1..=most).map(|number| Point { moment, call, number, error: None }));
-        // An aggregator's own files are those of its snapshots; its other calls are not on a disk.
+        // An aggregator's own files are those of its checkpoints; its other calls are not on a disk.
         if moment != Moment::Commit && DISK_CALLS.contains(call) {
             for error in DISK_ERRORS {
                 let numbers = ERROR_NUMBERS.into_iter().filter(|number| *number <= most);
@@ -236,10 +236,10 @@ async fn strike(stack: &Stack, part: &Part, point: &Point) -> Result<bool> {
         // It ended by itself at this very moment.
         return Ok(false);
     };
-    if point.moment == Moment::Snapshot {
+    if point.moment == Moment::Checkpoint {
         part.ask_to_end();
     }
-    let gone = if point.error.is_some() && point.moment != Moment::Snapshot {
+    let gone = if point.error.is_some() && point.moment != Moment::Checkpoint {
         part.gone(pid, FAIL).await
     } else {
         part.gone(pid, REACH).await

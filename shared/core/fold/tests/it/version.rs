@@ -112,7 +112,7 @@ fn a_switch_in_the_middle_holds_from_the_next_block_on_and_replays_as_it_ran() {
         folded(&mut before, &log[..cut]);
         let mut back = State::from_bytes(&before.to_bytes()).unwrap();
         assert_eq!(back.fold_version(), before.fold_version());
-        assert_eq!(seen(&folded(&mut back, &log[cut..])), ran[cut..], "from a snapshot after {cut} blocks");
+        assert_eq!(seen(&folded(&mut back, &log[cut..])), ran[cut..], "from a checkpoint after {cut} blocks");
         assert_eq!(back.to_bytes(), state.to_bytes());
     }
 }
@@ -139,7 +139,7 @@ fn rules_that_are_not_known_stop_the_partition() {
     let Err(FoldError::UnknownVersion { wanted }) = &results[2] else { panic!("{:?}", results[2]) };
     assert_eq!(*wanted, NEXT);
     assert!(results[2].as_ref().unwrap_err().to_string().contains("WB-4033"));
-    // A snapshot brings back the version too, so that it stops there again.
+    // A checkpoint brings back the version too, so that it stops there again.
     let mut back = State::from_bytes(&state.to_bytes()).unwrap();
     let (id, block) = &log[2];
     assert!(fold(id.clone(), &mut back, &mut MemoryArchive::default(), block).is_err());
