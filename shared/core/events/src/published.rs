@@ -5,7 +5,6 @@
 //! the offset of that claim is its *epoch*, which only grows. In a partition the records of the highest epoch claimed
 //! so far count, and no others. After a successor's claim no record of its predecessors counts, so what counts below
 //! its claim is complete.
-//! all that its predecessors will ever have published.
 
 use prost::Message as _;
 

@@ -25,7 +25,7 @@ pub struct Note {
     pub number: String,
     /// Who issues it.
     pub legal_entity: String,
-    /// The issuer.
+    /// The customer.
     pub customer_id: String,
     /// The invoice that it corrects.
     pub invoice_id: String,

@@ -41,7 +41,7 @@ pub struct ReviewStep {
     pub at_us: i64,
 }
 
-/// An issuing that failed.
+/// A step that failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StepFailed {

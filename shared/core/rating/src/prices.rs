@@ -123,8 +123,8 @@ impl Prices {
 
     /// The price that holds at an instant, not older than `max_age_us` where that is given.
     ///
+    /// # Errors
     /// [`Missing`], with the nearest price that there is.
-    /// [`Missing`], with what there is instead.
     pub fn at(&self, series: &str, at_us: Micros, max_age_us: Option<i64>) -> Result<&Price, Missing> {
         let prices = self.series.get(series).ok_or(Missing::Series)?;
         let after = prices.partition_point(|price| price.from_us <= at_us);

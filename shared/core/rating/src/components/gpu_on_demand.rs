@@ -4,9 +4,9 @@
 //! billed units = sum over allocations of  GPUs x (ceil(length until the end / unit) - ceil(length until the start / unit))
 //! amount       = half_even(billed units x price per GPU-hour / units per hour)
 //! ```
+//!
 //! The lengths are cumulative over an allocation's whole time (see the source of `usage::gpu`), so that months add up
 //! to what the whole allocation would have cost in units.
-//! up to what the allocation's whole length would have cost in units.
 
 use crate::components::common::{RoundingUnit, unit_price};
 use crate::error::{ContractError, RatingError};
