@@ -1,5 +1,5 @@
-//! The frame archive: a block's records are kept before it is committed, and read again where the log
-//! no longer holds them.
+//! The frame archive: keeps a block's records before the block is committed, and reads them back once the log has
+//! dropped them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +11,7 @@ use crate::error::AggregatorError;
 use crate::partition::{FoldCursor, PartitionOwner};
 
 impl PartitionOwner {
-    /// Keeps the records of a block; gives the hash that its name shall hold, empty without an
-    /// archive.
+    /// Archives the records of a block; returns the hash for its commit, which is empty without an archive.
     pub(crate) async fn archive(
         &self,
         id: &BlockId,
@@ -29,8 +28,8 @@ impl PartitionOwner {
         self.commits.pin().map(|pin| pin.log_id).unwrap_or_default()
     }
 
-    /// Folds archived blocks onto the cursor until the log holds what comes next. Each is what its
-    /// name says, so nothing is written.
+    /// Folds archived blocks onto the cursor until the log holds the next block. These blocks are committed already,
+    /// so nothing is written.
     pub(crate) async fn fold_archived(
         &self,
         cursor: FoldCursor,
@@ -59,22 +58,22 @@ impl PartitionOwner {
 
     /// A committed block from the archive; `None` where it is not there.
     async fn archived(&self, won: &WonCommit) -> Result<Option<ClosedBlock>, AggregatorError> {
-        let name = &won.commit;
+        let commit = &won.commit;
         let Some(archive) = self.config.frame_archive.clone() else { return Ok(None) };
-        if name.archive_hash.is_empty() {
+        if commit.archive_hash.is_empty() {
             return Ok(None);
         }
-        let id = BlockId { topic: name.topic.clone(), partition: name.partition, block: name.block };
-        let (log_id, hash) = (self.log_id(), name.archive_hash.clone());
+        let id = BlockId { topic: commit.topic.clone(), partition: commit.partition, block: commit.block };
+        let (log_id, hash) = (self.log_id(), commit.archive_hash.clone());
         let fetched = tokio::task::spawn_blocking(move || archive.fetch(&log_id, &id, &hash)).await;
         let fetched = fetched.map_err(|error| AggregatorError::Fold(error.to_string()))?;
         let Some(block) = fetched.map_err(AggregatorError::FrameArchive)? else { return Ok(None) };
-        let mut assembler = Assembler::new(name.first_offset, self.config.frame_key.clone());
+        let mut assembler = Assembler::new(commit.first_offset, self.config.frame_key.clone());
         let mut closed = None;
         for record in block.records {
             closed = assembler.push(record);
         }
-        closed.map(Some).ok_or_else(|| self.history(name.block, "last record"))
+        closed.map(Some).ok_or_else(|| self.history(commit.block, "last record"))
     }
 
     async fn refold(

@@ -1,4 +1,4 @@
-//! One block's way from fold to commit: write, read back, commit, read the name back.
+//! The way of one block from fold to commit: write the rows, read them back, append the commit, read the commit back.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use crate::error::AggregatorError;
 use crate::partition::PartitionOwner;
 use crate::pause::{RETRY_MAX, RETRY_MIN};
 
-/// How long the steps of the attempt that was committed took.
+/// How long each step of the committed attempt took.
 struct Spent {
     write: Duration,
     verify: Duration,
@@ -21,9 +21,9 @@ struct Spent {
 
 /// Where a block stands in its chain.
 enum Place {
-    /// It has its commit.
-    Named,
-    /// It is the one to be committed next.
+    /// It is committed.
+    Committed,
+    /// Its predecessor is committed, so it is next.
     Next { predecessor: [u8; 32] },
 }
 
@@ -31,8 +31,8 @@ fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// What a committed block adds to the figures.
-fn tell_figures(block: &FoldedBlock, fold: Duration, spent: &Spent) {
+/// Adds a committed block to the metrics.
+fn count_committed(block: &FoldedBlock, fold: Duration, spent: &Spent) {
     let topic = || block.id.topic.clone();
     metrics::counter!("weighbridge_blocks_committed_total", "topic" => topic()).increment(1);
     for ((verdict, _), events) in block.counts.by_verdict() {
@@ -51,8 +51,8 @@ fn random_attempt() -> Result<u64, AggregatorError> {
 }
 
 impl PartitionOwner {
-    /// Brings a block to its commit, whoever's attempt it is that counts in the end. `fold` is how
-    /// long folding it took, for the log; `log` are its records, for the archive.
+    /// Tries until an attempt of the block is committed, by this aggregator or another. `fold` is how long folding
+    /// took, for the log line; `log` are the block's records, for the archive.
     pub(crate) async fn commit(
         &self,
         block: &FoldedBlock,
@@ -76,7 +76,7 @@ impl PartitionOwner {
             let Place::Next { predecessor } = self.place_of(block)? else { return Ok(()) };
             match self.try_once(block, predecessor, log).await {
                 Ok(spent) => {
-                    tell_figures(block, fold, &spent);
+                    count_committed(block, fold, &spent);
                     tracing::info!(
                         topic = block.id.topic,
                         partition = block.id.partition,
@@ -90,7 +90,7 @@ impl PartitionOwner {
                     );
                     return Ok(());
                 }
-                // What can heal is tried again under a new attempt; history that differs cannot.
+                // These may pass, so a new attempt is made. A difference from committed history does not pass.
                 Err(
                     error @ (AggregatorError::Store(_)
                     | AggregatorError::Log(_)
@@ -108,7 +108,7 @@ impl PartitionOwner {
             }
             tokio::time::sleep(pause).await;
             pause = pause.saturating_mul(2).min(RETRY_MAX);
-            // The name may have reached the log although nobody said so.
+            // The commit may have reached the log without being acknowledged.
             self.commits.catch_up().await.map_err(AggregatorError::Log)?;
         }
     }
@@ -131,10 +131,10 @@ impl PartitionOwner {
                 partition = block.id.partition,
                 block = block.id.block,
                 ?mismatch,
-                "ClickHouse does not hold what was written; the attempt is left uncommitted"
+                "ClickHouse returns other rows than were written; this attempt is not committed"
             );
             let problem =
-                format!("an attempt of {} reads back otherwise than it was written", mismatch.table);
+                format!("an attempt of {} reads back with other rows than were written", mismatch.table);
             return Err(AggregatorError::Store(wb_clickhouse::StoreError::Row {
                 table: mismatch.table,
                 problem,
@@ -149,14 +149,14 @@ impl PartitionOwner {
             .await
             .map_err(AggregatorError::Log)?;
         self.commits.wait_until(offset.saturating_add(1)).await.map_err(AggregatorError::Log)?;
-        if matches!(self.place_of(block)?, Place::Named) {
+        if matches!(self.place_of(block)?, Place::Committed) {
             return Ok(Spent {
                 write: written - began,
                 verify: verified - written,
                 commit: verified.elapsed(),
             });
         }
-        // Our name lost, and not to this block: the chain has moved elsewhere.
+        // Our commit lost to that of another block: the chain has another head.
         Err(self.history(block.id.block, "place in its chain"))
     }
 
@@ -189,16 +189,15 @@ impl PartitionOwner {
         }
     }
 
-    /// Whether the block has its commit, ours or another's, or is the next of its chain. One that was
-    /// committed with other content or ends stops the partition, and so does one whose predecessor has
-    /// no commit.
+    /// Whether the block is committed already (by any aggregator) or is next in its chain. It is an error if it was
+    /// committed with other content or offsets, or if its predecessor is not committed.
     fn place_of(&self, block: &FoldedBlock) -> Result<Place, AggregatorError> {
         let number = block.id.block;
         match self.commits.head(&self.chain) {
-            Some(head) if head.commit.block > number => Ok(Place::Named),
+            Some(head) if head.commit.block > number => Ok(Place::Committed),
             Some(head) if head.commit.block == number => {
                 self.check_against(block, &head)?;
-                Ok(Place::Named)
+                Ok(Place::Committed)
             }
             Some(head) if head.commit.block.checked_add(1) == Some(number) => {
                 Ok(Place::Next { predecessor: head.commit_hash })
@@ -208,7 +207,7 @@ impl PartitionOwner {
         }
     }
 
-    /// Compares a block folded from the log with the name it was given.
+    /// Compares a block folded from the log with its commit.
     pub(crate) fn check_against(&self, block: &FoldedBlock, won: &WonCommit) -> Result<(), AggregatorError> {
         let commit = &won.commit;
         let differs = if commit.end_offset != block.end_offset || commit.first_offset != block.first_offset {

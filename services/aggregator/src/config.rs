@@ -7,7 +7,7 @@ use std::time::Duration;
 use wb_events::frame::FrameKey;
 use wb_framearchive::FrameArchive;
 
-/// Where something waits, a punctuation closes the block after this long.
+/// The default of [`AggregatorConfig::punctuate_after`].
 pub const PUNCTUATE_AFTER: Duration = Duration::from_secs(1);
 
 /// What the aggregator needs to run.
@@ -15,41 +15,41 @@ pub const PUNCTUATE_AFTER: Duration = Duration::from_secs(1);
 pub struct AggregatorConfig {
     /// The key that frames are signed with.
     pub frame_key: FrameKey,
-    /// Its name in the punctuations it writes.
+    /// This aggregator's name in its punctuations and claims.
     pub name: String,
-    /// Where proofs of older tips and snapshots are kept, one folder a partition.
+    /// Folder for the state of partitions: snapshots and proofs of older tips, one folder per partition.
     pub state_dir: PathBuf,
-    /// Where the records of blocks are archived before they are committed, if anywhere.
+    /// Archive for the records of blocks, filled before each commit.
     pub frame_archive: Option<Arc<dyn FrameArchive>>,
-    /// How long something waits before a punctuation closes its block.
+    /// How long an event waits before a punctuation closes its block.
     pub punctuate_after: Duration,
     /// How often days are sealed.
     pub seal_pace: SealPace,
-    /// Membership of the group that shares the partitions; without it, it is alone and works on all of them.
+    /// Membership of the group that shares the partitions. Without it the aggregator works on all of them.
     pub member: Option<GroupMember>,
 }
 
 /// A member of the group of aggregators.
 #[derive(Debug, Clone)]
 pub struct GroupMember {
-    /// Its id: the same one again gets its partitions back at once.
+    /// Its id. A member that comes back with the same id gets its partitions back at once.
     pub id: String,
-    /// How long the group waits for a member that says nothing.
+    /// The group drops a member that has sent nothing for this long.
     pub session_timeout: Duration,
 }
 
 /// How often days are sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SealPace {
-    /// How often it is looked whether there is something to seal.
+    /// How often to check whether there is something to seal.
     pub look_every: Duration,
-    /// A pass begins once this many blocks are committed above the seals ...
+    /// A pass begins once this many blocks are not sealed yet ...
     pub after_blocks: u64,
-    /// ... or once any block has waited for this long: so a day is sealed by then after its end.
+    /// ... or once a block has waited this long. This bounds how long after its end a day is sealed.
     pub after: Duration,
-    /// The time from one pass to the next is at least this, ...
+    /// The pause between two passes is at least this, ...
     pub pause_min: Duration,
-    /// ... and this many times what the last one took.
+    /// ... and at least this many times the length of the last pass.
     pub pause_factor: u32,
 }
 

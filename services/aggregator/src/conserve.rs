@@ -1,7 +1,6 @@
-//! The watch over the conservation law: each block soon after it is committed, and everything again and
-//! again, so that a row which is lost later is found too. A breach raises the alarm, in `commits`, where
-//! every aggregator and billing see it: it is durable, it has an order, and it can be raised also
-//! where the tables themselves are what is broken.
+//! Checks that counts and rows add up: each block soon after its commit, and all blocks again in a loop, which finds
+//! rows that are lost later. A breach raises the alarm. The alarm is a record in `commits`: it is durable and
+//! ordered, every aggregator and the biller read it, and it works even where the tables are broken.
 
 use std::time::Duration;
 
@@ -16,11 +15,11 @@ use wb_kafka::CommitsView;
 use crate::owners::Holdings;
 use crate::pause::stopped;
 
-/// How often new names are looked for.
+/// How often to look for new commits.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// How often an old window of commits, and an old day, is checked again.
+/// How often an old range of commits and an old day are checked again.
 const AGAIN_EVERY: Duration = Duration::from_secs(5);
-/// A breach that is not there any more after this long was a repair under way.
+/// A breach must still be there after this long; otherwise it was a repair in progress.
 const SECOND_LOOK: Duration = Duration::from_secs(2);
 
 pub(crate) struct Watch {
@@ -33,7 +32,7 @@ pub(crate) struct Watch {
 /// What is checked next.
 #[derive(Default)]
 struct Rounds {
-    /// Names below this were checked since the start.
+    /// All commits below this offset have been checked since the start.
     new: Option<u64>,
     old_commits: u64,
     old_day: usize,
@@ -46,7 +45,7 @@ enum Check {
 }
 
 impl Watch {
-    /// Watches until the end, while this aggregator is the leader.
+    /// Checks until shutdown, while this aggregator is the leader.
     pub(crate) async fn keep_watching(self, mut shutdown: watch::Receiver<bool>) {
         let mut rounds = Rounds::default();
         loop {
@@ -66,7 +65,7 @@ impl Watch {
             if let Err(error) = turn {
                 tracing::warn!(
                     error = wb_units::with_causes(&error),
-                    "the conservation law is not checked now"
+                    "the conservation check failed and is tried again"
                 );
             }
         }
@@ -114,13 +113,13 @@ impl Watch {
         let breaches = self.breaches(&check).await?;
         let Some(first) = breaches.first() else { return Ok(()) };
         for breach in &breaches {
-            tracing::error!(%breach, "the conservation law is broken");
+            tracing::error!(%breach, "counts and rows do not add up");
             metrics::counter!("weighbridge_conservation_breaches_total").increment(1);
         }
         if let Err(error) = self.commits.write_alarm(&alarm_of(first, breaches.len(), &self.who)).await {
             tracing::error!(
                 error = wb_units::with_causes(&error),
-                "the alarm could not be raised; it is tried again"
+                "the alarm could not be raised and is tried again"
             );
         }
         Ok(())

@@ -1,11 +1,11 @@
-//! Why the aggregator, or a partition of it, stopped for now.
+//! Errors that stop the aggregator or one of its partitions.
 
 use wb_clickhouse::StoreError;
 use wb_fold::{ArchiveError, FoldError};
 use wb_framearchive::FrameArchiveError;
 use wb_kafka::LogError;
 
-/// Why a partition stopped for now.
+/// Why a partition stopped.
 #[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
 pub enum AggregatorError {
@@ -17,7 +17,7 @@ pub enum AggregatorError {
     #[code(source)]
     #[error("the commits cannot be read")]
     Commits(#[source] LogError),
-    /// The group did not take it.
+    /// The group could not be joined.
     #[code(source)]
     #[error("the group of aggregators cannot be joined")]
     Group(#[source] LogError),
@@ -25,11 +25,11 @@ pub enum AggregatorError {
     #[code(source)]
     #[error("the store failed")]
     Store(#[source] StoreError),
-    /// What was read again is not what was committed.
+    /// A block folds to another result than was committed.
     #[code("WB-5611")]
     #[error(
-        "block {block} of {topic}/{partition} was committed with another {what} than its log gives now: \
-         the log or the fold has changed; nothing more of this partition is committed"
+        "block {block} of {topic}/{partition} was committed with another {what} than the log gives: \
+         the log or the fold has changed; no further block of this partition is committed"
     )]
     History {
         topic: String,
@@ -38,17 +38,17 @@ pub enum AggregatorError {
         /// What differs.
         what: &'static str,
     },
-    /// The log no longer holds the partition's beginning.
+    /// The log no longer holds the first records that the partition needs.
     #[code("WB-5612")]
     #[error(
         "{topic}/{partition} begins at offset {low}, and its state is recovered from offset {wanted} \
-         on: retention has dropped records that the frame archive lacks too; bring its folder back, or restore \
+         on: retention has dropped records that the frame archive lacks too; restore the archive folder or \
          the records"
     )]
     BeginningLost {
         topic: String,
         partition: u32,
-        /// The first offset still held.
+        /// The first offset that the log holds.
         low: u64,
         /// The first offset that is needed.
         wanted: u64,
@@ -57,11 +57,11 @@ pub enum AggregatorError {
     #[code(source)]
     #[error("the frame archive failed")]
     FrameArchive(#[source] FrameArchiveError),
-    /// The log ends before what was committed.
+    /// The log ends before the last committed record.
     #[code("WB-5614")]
     #[error(
         "{topic}/{partition} ends at offset {high}, but blocks are committed up to {committed}: the log has \
-         lost its tail; nothing more of this partition is committed, so that two histories are not mixed"
+         lost its tail; no further block of this partition is committed, so that two histories are not mixed"
     )]
     TailLost {
         topic: String,
@@ -71,10 +71,10 @@ pub enum AggregatorError {
         /// One past the last committed record.
         committed: u64,
     },
-    /// The fold broke the conservation law.
+    /// The counts of a block do not add up.
     #[code("WB-5613")]
     #[error(
-        "block {block} of {topic}/{partition} does not add up: {accepted} accepted + {duplicate} duplicate + {rejected} rejected is not {events} events; nothing more is committed"
+        "block {block} of {topic}/{partition} does not add up: {accepted} accepted + {duplicate} duplicate + {rejected} rejected is not {events} events; no further block is committed"
     )]
     NotConserved {
         topic: String,
@@ -96,18 +96,18 @@ pub enum AggregatorError {
     #[code(source)]
     #[error("a block could not be folded")]
     Rules(#[source] FoldError),
-    /// A seal does not hold what was read.
+    /// The rows of a seal are not the sums of its day.
     #[code("WB-5615")]
-    #[error("the rows of a seal of day {day} are not what its day adds up to; it is left uncommitted")]
+    #[error("the rows of a seal of day {day} are not the sums of that day; the seal is not committed")]
     Seal {
         /// The day, counted since 1970-01-01 UTC.
         day: i32,
     },
-    /// No random attempt could be drawn.
+    /// The operating system gave no random number.
     #[code("WB-5616")]
     #[error("the operating system gave no random number")]
     Random,
-    /// The fold's thread was lost.
+    /// The thread of the fold ended early.
     #[code("WB-5617")]
     #[error("the fold did not finish: {0}")]
     Fold(String),

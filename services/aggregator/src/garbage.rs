@@ -1,4 +1,4 @@
-//! Removing what nobody reads any more.
+//! Removes rows that no reader needs.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ use wb_clickhouse::{Store, StoreError};
 use crate::owners;
 use crate::pause::stopped;
 
-/// How often attempts that lost are removed.
+/// How often losing attempts are removed.
 const COLLECT_EVERY: Duration = Duration::from_secs(600);
 
-/// Removes attempts that lost, now and then, where it leads.
+/// Removes losing attempts and old seals at intervals, while this aggregator is the leader.
 pub(crate) async fn collect_garbage(
     store: Store,
     holdings: owners::Holdings,
     mut shutdown: watch::Receiver<bool>,
 ) {
-    // Floors of the seals as they were raised: the rows below one go two rounds later, when no query
-    // is left that began before.
+    // Floors of the seals when they were raised. Rows below a floor are removed two rounds later, when every query
+    // that began before has ended.
     let (mut ripe, mut ripening) = (0, 0);
     loop {
         tokio::select! {
@@ -37,18 +37,18 @@ pub(crate) async fn collect_garbage(
             Ok((found, floor)) => {
                 (ripe, ripening) = (ripening, floor);
                 if found > 0 {
-                    tracing::info!(found, "seals that nobody reads any more were removed");
+                    tracing::info!(found, "old seals were removed");
                 }
             }
             Err(error) => {
-                tracing::warn!(error = wb_units::with_causes(&error), "old seals are left for the next time")
+                tracing::warn!(error = wb_units::with_causes(&error), "old seals are not removed yet")
             }
         }
         match store.collect_garbage().await {
             Ok(0) => {}
-            Ok(found) => tracing::info!(found, "attempts that lost were removed"),
+            Ok(found) => tracing::info!(found, "losing attempts were removed"),
             Err(error) => {
-                tracing::warn!(error = wb_units::with_causes(&error), "garbage is left for the next time")
+                tracing::warn!(error = wb_units::with_causes(&error), "losing attempts are not removed yet")
             }
         }
     }

@@ -1,5 +1,5 @@
-//! Kafka to verdict to sealed block in ClickHouse. One task a partition; each block
-//! is folded, written, read back, and counts once it is committed in the log.
+//! The aggregator: reads events from Kafka, folds them into blocks, writes the rows to ClickHouse and commits the
+//! blocks. Each partition has its own task.
 
 mod archive;
 mod commit;

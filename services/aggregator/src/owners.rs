@@ -1,4 +1,4 @@
-//! The partitions that this aggregator works on: one task each, taken up and put down one by one.
+//! The partitions that this aggregator owns, with one task each.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -14,21 +14,22 @@ use crate::config::AggregatorConfig;
 use crate::partition::PartitionOwner;
 use crate::pause::{RETRY_MAX, RETRY_MIN, stopped};
 
-/// How often it is told how far names are behind the log.
+/// How often the lag of commits behind the log is measured.
 const LAG_EVERY: Duration = Duration::from_secs(10);
 
-/// What is held now, for whoever must know.
+/// The partitions that are owned at present.
 #[derive(Debug, Clone)]
 pub(crate) struct Holdings(watch::Receiver<BTreeSet<TopicPartition>>);
 
 impl Holdings {
-    /// Whether the work that one aggregator does for all is ours: that of who holds the only
-    /// partition of `reference`. Two that believe so for a moment do no harm, only work.
+    /// Whether this aggregator is the leader: it owns the only partition of `reference`. Two may believe so for a
+    /// moment; this costs work but does no harm.
     pub(crate) fn leads(&self) -> bool {
         leads(&self.0.borrow())
     }
 
-    /// Waits until that work is ours, or no longer. Once nothing more will change it waits for ever.
+    /// Waits until this aggregator becomes the leader (`ours`) or stops being it. If that can no longer change, waits
+    /// forever.
     pub(crate) async fn until_leading_is(&mut self, ours: bool) {
         if self.0.wait_for(|held| leads(held) == ours).await.is_err() {
             std::future::pending::<()>().await;
@@ -40,13 +41,13 @@ fn leads(held: &BTreeSet<TopicPartition>) -> bool {
     held.contains(&TopicPartition::new(topics::REFERENCE, 0))
 }
 
-/// A partition's task.
+/// The task of one partition.
 struct OwnerTask {
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
 
-/// All tasks.
+/// The tasks of all owned partitions.
 pub(crate) struct PartitionOwners {
     config: AggregatorConfig,
     log: Log,
@@ -70,7 +71,7 @@ impl PartitionOwners {
         self.held.send_replace(self.tasks.keys().cloned().collect());
     }
 
-    /// Begins to work on partitions; those that are worked on already go on.
+    /// Starts a task for each partition that has none.
     pub(crate) async fn take_up(&mut self, partitions: Vec<TopicPartition>) {
         for chain in partitions {
             if self.tasks.contains_key(&chain) {
@@ -91,7 +92,7 @@ impl PartitionOwners {
         self.tell_held();
     }
 
-    /// Tells how far each held partition's names are behind its log, until the end.
+    /// Measures until shutdown how far the commits of each owned partition are behind its log.
     pub(crate) fn tell_lag(&self, mut shutdown: watch::Receiver<bool>) -> impl Future<Output = ()> + use<> {
         let (log, commits, held) = (self.log.clone(), self.commits.clone(), self.held.subscribe());
         async move {
@@ -102,7 +103,7 @@ impl PartitionOwners {
                 }
                 let chains: Vec<TopicPartition> = held.borrow().iter().cloned().collect();
                 for chain in chains {
-                    // A broker that is away has no end to tell.
+                    // Skipped while the broker is away.
                     let Ok(end) = log.end_offset(&chain.topic, chain.partition).await else { continue };
                     let committed = commits.head(&chain).map_or(0, |head| head.commit.end_offset);
                     let labels = [("topic", chain.topic.clone()), ("partition", chain.partition.to_string())];
@@ -113,12 +114,12 @@ impl PartitionOwners {
         }
     }
 
-    /// Stops working on partitions, and returns once no commit of theirs is under way.
+    /// Stops the tasks of these partitions; returns once none has a commit in progress.
     pub(crate) async fn put_down(&mut self, partitions: &[TopicPartition]) {
         let tasks: Vec<(TopicPartition, OwnerTask)> =
             partitions.iter().filter_map(|chain| self.tasks.remove_entry(chain)).collect();
         self.tell_held();
-        // All are told first: they end side by side.
+        // All are stopped before any is waited for, so they end in parallel.
         for (_, post) in &tasks {
             post.stop.send_replace(true);
         }
@@ -131,7 +132,7 @@ impl PartitionOwners {
                         "a partition is put down"
                     );
                 }
-                Err(error) => tracing::error!(%error, "the task of a partition ended badly"),
+                Err(error) => tracing::error!(%error, "the task of a partition failed"),
             }
         }
     }
@@ -142,7 +143,7 @@ impl PartitionOwners {
     }
 }
 
-/// Runs one partition; what fails is begun again from the last name, after a growing pause.
+/// Runs one partition until shutdown. After a failure it starts again from the last commit, after a growing pause.
 async fn keep_running(owner: PartitionOwner, mut shutdown: watch::Receiver<bool>) {
     let mut pause = RETRY_MIN;
     while !*shutdown.borrow() {
@@ -154,7 +155,7 @@ async fn keep_running(owner: PartitionOwner, mut shutdown: watch::Receiver<bool>
                     topic = owner.chain.topic,
                     partition = owner.chain.partition,
                     error = wb_units::with_causes(&error),
-                    "the partition stopped and is begun again from its last name"
+                    "the partition failed and starts again from its last commit"
                 );
             }
         }

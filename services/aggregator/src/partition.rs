@@ -17,10 +17,10 @@ use crate::error::AggregatorError;
 use crate::pause::stopped;
 use crate::snapshots::Snapshots;
 
-/// How much longer a partition may wait with nothing but late punctuations.
+/// The longest random delay that is added when only late punctuations wait.
 const JITTER_MAX_MS: u64 = 3_000;
 
-/// Everything that one partition's task holds.
+/// What the task of one partition needs.
 pub(crate) struct PartitionOwner {
     pub(crate) chain: TopicPartition,
     pub(crate) config: AggregatorConfig,
@@ -29,12 +29,12 @@ pub(crate) struct PartitionOwner {
     pub(crate) commits: CommitsView,
 }
 
-/// The fold's state with the number of the block that comes next.
+/// The state of the fold and where the next block begins.
 pub(crate) struct FoldCursor {
     pub(crate) state: State,
     pub(crate) proofs: ProofStore,
     pub(crate) next_block: u64,
-    /// The offset at which that block begins.
+    /// The offset at which the next block begins.
     pub(crate) next_offset: u64,
 }
 
@@ -42,11 +42,11 @@ impl PartitionOwner {
     /// Runs until shutdown.
     ///
     /// # Errors
-    /// [`AggregatorError`]; running again begins from the last name.
+    /// [`AggregatorError`]; the next run goes on from the last commit.
     pub(crate) async fn run(&self, mut shutdown: watch::Receiver<bool>) -> Result<(), AggregatorError> {
-        // While an alarm stands nothing is committed, so nothing is begun either.
+        // While there is an alarm nothing is committed, so no block is begun.
         loop {
-            // Taken before the alarm is looked at: what clears it comes at this offset or later.
+            // Read before the alarm, so a record that clears the alarm comes at this offset or later.
             let seen = self.commits.next_offset();
             if self.commits.alarm().is_none() {
                 break;
@@ -64,8 +64,8 @@ impl PartitionOwner {
         let mut waiting_since: Option<Instant> = None;
         let jitter = jitter()?;
         loop {
-            // Two who work on one partition would answer each other's late punctuations for ever if
-            // both were as quick.
+            // Without a random delay, two owners of one partition would answer each other's late punctuations
+            // forever.
             let patience = if assembler.only_punctuations_wait() { jitter } else { Duration::ZERO };
             let punctuate_at = waiting_since.map(|since| since + self.config.punctuate_after + patience);
             let closed = tokio::select! {
@@ -86,7 +86,7 @@ impl PartitionOwner {
                 }
                 () = sleep_until(punctuate_at) => {
                     self.punctuate(assembler.first_offset()).await?;
-                    // It comes back through the log, and closes the block there for everyone.
+                    // The punctuation comes back through the log and closes the block there for every reader.
                     waiting_since = Some(Instant::now());
                     None
                 }
@@ -100,7 +100,7 @@ impl PartitionOwner {
         }
     }
 
-    /// Folds a block; one that has its name already only moves the state forward.
+    /// Folds a block and commits it. A block that is committed already only advances the state.
     async fn take_block(
         &self,
         cursor: FoldCursor,
@@ -114,7 +114,7 @@ impl PartitionOwner {
         Ok(cursor)
     }
 
-    /// Folds a block onto the cursor, which is not moved on yet, and says how long it took.
+    /// Folds a block onto the cursor without advancing the cursor; returns also how long folding took.
     pub(crate) async fn fold(
         &self,
         mut cursor: FoldCursor,
@@ -125,7 +125,7 @@ impl PartitionOwner {
             partition: self.chain.partition,
             block: cursor.next_block,
         };
-        // Hashing tens of thousands of headers is work for a thread that may block.
+        // Hashes tens of thousands of headers, so it runs on a blocking thread.
         let folded = tokio::task::spawn_blocking(move || {
             let began = Instant::now();
             let folded = wb_fold::fold(id, &mut cursor.state, &mut cursor.proofs, &closed);
@@ -146,7 +146,7 @@ impl PartitionOwner {
     }
 }
 
-/// A part of [`JITTER_MAX_MS`], drawn once a run.
+/// A random delay of up to [`JITTER_MAX_MS`], drawn once per run.
 fn jitter() -> Result<Duration, AggregatorError> {
     let drawn = getrandom::u32().map_err(|_| AggregatorError::Random)?;
     Ok(Duration::from_millis(u64::from(drawn) % JITTER_MAX_MS))

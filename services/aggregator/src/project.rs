@@ -1,4 +1,5 @@
-//! Projecting won names and seals into ClickHouse, in offset order, so that readers see them.
+//! Projects commits and seals that won into ClickHouse, in offset order. Readers see a block once its commit is
+//! there.
 
 use tokio::sync::{mpsc, watch};
 use wb_clickhouse::Store;
@@ -6,15 +7,15 @@ use wb_events::commits::Won;
 
 use crate::pause::{RETRY_MAX, RETRY_MIN, stopped};
 
-/// Names that are written in one INSERT.
+/// The most commits that one INSERT writes.
 const BATCH_MAX: usize = 1_024;
 
-/// The running projection.
+/// A running projection.
 #[derive(Debug)]
 pub struct Projector(tokio::task::JoinHandle<()>);
 
 impl Projector {
-    /// Starts to project the commits that arrive.
+    /// Starts to project commits as they arrive.
     #[must_use]
     pub fn start(store: Store, follow: mpsc::Receiver<Won>, shutdown: watch::Receiver<bool>) -> Self {
         Self(tokio::spawn(run(store, follow, shutdown)))
@@ -22,13 +23,13 @@ impl Projector {
 
     pub(crate) async fn ended(self) {
         if let Err(error) = self.0.await {
-            tracing::error!(%error, "the projection of commits ended badly");
+            tracing::error!(%error, "the projection of commits failed");
         }
     }
 }
 
-/// Follows the commits until the end. What ClickHouse does not take is tried again for as long as
-/// it takes: nothing counts there until its name is projected.
+/// Projects commits until shutdown. A failed write is retried until it succeeds, because readers count no block whose
+/// commit is not projected.
 async fn run(store: Store, mut follow: mpsc::Receiver<Won>, mut shutdown: watch::Receiver<bool>) {
     let mut projected_to = None;
     let mut pause = RETRY_MIN;
@@ -59,20 +60,20 @@ async fn step(
     batch: &mut Vec<Won>,
     projected_to: &mut Option<u64>,
 ) -> Result<(), wb_clickhouse::StoreError> {
-    // What an earlier process projected is skipped: everything below the cut is there, because
-    // every projector writes in offset order and begins at the cut it found.
+    // Everything below the cut is projected already, because every projector writes in offset order and starts at the
+    // cut that it found.
     let from = match *projected_to {
         Some(from) => from,
         None => store.cut().await?.0,
     };
     *projected_to = Some(from);
     batch.retain(|won| won.commit_offset() >= from);
-    // In offset order, whatever the kind: what lies below the highest offset of either table is there.
+    // Commits and seals alternate in offset order, so everything below the highest offset of either table is there.
     for run in batch.chunk_by(|left, right| is_seal(left) == is_seal(right)) {
         let (mut commits, mut seals) = (Vec::new(), Vec::new());
         for won in run {
             match won {
-                Won::Commit(name) => commits.push(name.clone()),
+                Won::Commit(commit) => commits.push(commit.clone()),
                 Won::Seal(seal) => seals.push(seal.clone()),
             }
         }

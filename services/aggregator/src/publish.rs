@@ -1,10 +1,9 @@
-//! Publishing what committed blocks counted and refused, to the topics `usage` and `quarantine`.
+//! Publishes what committed blocks counted and refused to the topics `usage` and `quarantine`.
 //!
-//! One aggregator does it for all: the leader. It follows the commits in their order,
-//! batch by batch: reads a batch's rows from ClickHouse, appends what is not there yet, waits until
-//! all of it is acknowledged, and appends a *mark* that says how far it came. Whoever takes up
-//! publishing claims the topics first (`wb_events::published`): what it then finds after the last
-//! mark is all that will ever count of its predecessors', so it sends exactly what is missing.
+//! Only the leader publishes. It follows the commits in order, in batches: it reads the rows of a batch from
+//! ClickHouse, appends those that the topics lack, waits until they are acknowledged, and appends a *mark* that says
+//! how far it came. A new publisher first claims the topics (`wb_events::published`). After its claim no record of an
+//! earlier publisher counts, so reading from the last mark to its claim shows exactly what is missing.
 
 mod outbox;
 mod records;
@@ -28,22 +27,23 @@ use crate::pause::{RETRY_MAX, RETRY_MIN, stopped};
 use crate::publish::outbox::Outbox;
 use crate::publish::records::{Row, Rows};
 
-/// Blocks that are published between two marks, at most.
+/// The most blocks between two marks.
 const BATCH_BLOCKS_MAX: u32 = 64;
-/// Events of the blocks between two marks, but for those of the last one: they bound what a successor
-/// must remember of what it finds after a mark.
+/// The most events of the blocks between two marks, not counting the last block. This bounds how many rows a
+/// successor must remember after a mark.
 const BATCH_EVENTS_MAX: u64 = 128 * 1024;
 /// The shortest time between two batches that are not full.
 const BATCH_PAUSE: Duration = Duration::from_millis(250);
-/// How often a name is looked for in ClickHouse that the log has already.
+/// How often to check whether ClickHouse shows a commit that the log already has.
 const PROJECTION_PAUSE: Duration = Duration::from_millis(50);
-/// A mark is written after this long even where nothing was published: retention never takes the last.
+/// The longest time between two marks. Retention then never removes the last mark.
 const MARK_EVERY: Duration = Duration::from_secs(600);
-/// Names after which a mark is written even where they held nothing to publish.
-const MARK_EVERY_NAMES: u64 = 4_096;
-/// Who was fenced by another takes over again where that one has stood still for this long.
+/// A mark is written after this many commits even if they had nothing to publish.
+const MARK_EVERY_COMMITS: u64 = 4_096;
+/// A fenced publisher takes over again once the other one has appended nothing for this long although commits came
+/// ...
 const TAKE_OVER_AFTER: Duration = Duration::from_secs(10);
-/// And after this many times that, where no commits have come either.
+/// ... or for this many times as long if no commits came.
 const TAKE_OVER_AFTER_LOOKS: u32 = 6;
 
 /// What publishing needs.
@@ -58,26 +58,26 @@ pub(crate) struct Publisher {
 
 /// Why publishing stopped.
 enum Ended {
-    /// The end was asked for, or another aggregator is the leader now.
+    /// Shutdown, or another aggregator is the leader.
     PutDown,
     /// Another publisher has claimed the topics.
     Fenced,
 }
 
-/// How far publishing has come under one claim.
+/// How far publishing came under one claim.
 struct PublishCursor {
     outbox: Outbox,
-    /// Everything committed below is published.
+    /// Everything committed below this offset is published.
     next_commit_offset: u64,
-    /// What lies after the last mark already: its rows are not sent again.
+    /// Rows that lie after the last mark already; they are not sent again.
     published: HashSet<Row>,
-    /// Whether something was sent since the last mark, or much was passed over.
+    /// Whether a mark is due: something was sent since the last one, or many commits were passed.
     unmarked: bool,
     marked_commit_offset: u64,
     marked_at: Instant,
 }
 
-/// Publishes for as long as this aggregator is the leader, until the end.
+/// Publishes while this aggregator is the leader, until shutdown.
 pub(crate) async fn keep_publishing(
     publisher: Publisher,
     mut holdings: Holdings,
@@ -136,8 +136,8 @@ impl Publisher {
                 cursor.next_commit_offset = last.commit_offset.saturating_add(1);
                 let behind = cursor.next_commit_offset.saturating_sub(cursor.marked_commit_offset);
                 cursor.published.retain(|row| row.commit_offset >= cursor.next_commit_offset);
-                cursor.unmarked |= sent > 0 || behind > MARK_EVERY_NAMES;
-                // While rows of later blocks are known from before our claim, a mark would forget them.
+                cursor.unmarked |= sent > 0 || behind > MARK_EVERY_COMMITS;
+                // A mark would forget the rows of later blocks that are known from before our claim, so it waits.
                 if cursor.unmarked && cursor.published.is_empty() && !self.mark(&mut cursor).await? {
                     return Ok(Ended::Fenced);
                 }
@@ -160,7 +160,7 @@ impl Publisher {
         }
     }
 
-    /// The blocks of the next batch; none where nothing more is projected.
+    /// The blocks of the next batch; empty if no further commit is projected.
     async fn next_blocks(&self, from_commit_offset: u64) -> Result<Vec<CommittedBlock>, AggregatorError> {
         let blocks = self.store.committed_blocks(from_commit_offset, BATCH_BLOCKS_MAX).await;
         let mut blocks = blocks.map_err(AggregatorError::Store)?;
@@ -183,7 +183,7 @@ impl Publisher {
             let committed =
                 self.commits.heads().iter().any(|(_, head)| head.commit_offset >= next_commit_offset);
             if committed {
-                // In the log already; ClickHouse has it in a moment.
+                // The log has it; ClickHouse will show it shortly.
                 tokio::time::sleep(PROJECTION_PAUSE).await;
                 return Ok(());
             }
@@ -191,7 +191,7 @@ impl Publisher {
         }
     }
 
-    /// Appends what is missing of a batch; gives how many records that were.
+    /// Appends the rows of a batch that are missing; returns how many records were appended.
     async fn publish(
         &self,
         cursor: &mut PublishCursor,
@@ -238,8 +238,8 @@ impl Publisher {
         Ok(cursor.outbox.sent().saturating_sub(before))
     }
 
-    /// Says how far publishing came; false where another has claimed the topics meanwhile, so that
-    /// what was sent under this claim may not count.
+    /// Appends a mark. Returns false if another publisher has claimed the topics meanwhile, so that records under
+    /// this claim may not count.
     async fn mark(&self, cursor: &mut PublishCursor) -> Result<bool, AggregatorError> {
         let mark = cursor.outbox.mark(cursor.next_commit_offset);
         cursor
@@ -253,8 +253,8 @@ impl Publisher {
         cursor.outbox.check_alone().await
     }
 
-    /// Waits until whoever publishes now has appended nothing for a while although names came, or for
-    /// a long while.
+    /// Waits until the other publisher has appended nothing for a while although commits came, or for a long while if
+    /// none came.
     async fn until_it_stands_still(&self) {
         let (mut before, mut same) = (None, 0);
         while same < TAKE_OVER_AFTER_LOOKS {

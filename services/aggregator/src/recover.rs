@@ -1,5 +1,5 @@
-//! Where a partition begins after it was assigned: at its snapshot, where that holds, else at the
-//! beginning of the log; and the snapshots themselves.
+//! Where a partition starts after it is assigned: at its snapshot if that is valid, otherwise at the beginning of the
+//! log. Also saves snapshots.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -18,8 +18,8 @@ impl PartitionOwner {
         self.config.state_dir.join(format!("{}-{}", self.chain.topic, self.chain.partition))
     }
 
-    /// The cursor to go on with and the offset of its next block. The log is checked against the
-    /// names first: one that lost its tail, or holds other records, stops the partition.
+    /// Returns the cursor to go on with and the offset of its next block. Checks the log against the commits first: a
+    /// lost tail or other records are an error.
     pub(crate) async fn recover(&self) -> Result<(FoldCursor, u64), AggregatorError> {
         self.commits.catch_up().await.map_err(AggregatorError::Log)?;
         self.commits.check_topic_ids().await.map_err(AggregatorError::Log)?;
@@ -34,10 +34,10 @@ impl PartitionOwner {
             }
             other => {
                 if let Err(error) = other {
-                    tracing::warn!(%error, "a snapshot cannot be read; the partition is folded again");
+                    tracing::warn!(%error, "a snapshot cannot be read; the partition is folded from the beginning");
                 }
                 let proofs = ProofStore::open(&dir).map_err(AggregatorError::Archive)?;
-                // Whoever follows the topic has pinned it.
+                // The topic was pinned when the view of the commits started.
                 let first = self.commits.pin().map_or(FOLD_VERSION, |pin| pin.first_fold_version);
                 FoldCursor { state: State::beginning(first), proofs, next_block: 0, next_offset: 0 }
             }
@@ -49,7 +49,7 @@ impl PartitionOwner {
         Ok((cursor, next_offset))
     }
 
-    /// A snapshot holds where it is of this log, by these rules, and not beyond what is committed.
+    /// Whether a snapshot is of this log, was made by these rules, and does not go beyond the last commit.
     fn holds(&self, position: &Position) -> bool {
         let same = self.commits.pin().is_some_and(|pin| pin.log_id == position.log_id)
             && position.topic == self.chain.topic
@@ -71,7 +71,7 @@ impl PartitionOwner {
         if high < committed {
             return Err(AggregatorError::TailLost { topic: topic.to_owned(), partition, high, committed });
         }
-        // Where retention has passed the last committed record there is nothing to compare it with.
+        // If retention has removed the last committed record, there is nothing to compare.
         let Some(last) = committed.checked_sub(1).filter(|last| *last >= low) else { return Ok(()) };
         let mut reader = self.log.read_from(topic, partition, last).map_err(AggregatorError::Log)?;
         let record = reader.next().await.map_err(AggregatorError::Log)?;
@@ -82,7 +82,7 @@ impl PartitionOwner {
         }
     }
 
-    /// Saves a snapshot of the cursor; one that cannot be saved is not needed.
+    /// Saves a snapshot of the cursor. A failure is only logged, because recovery works without it.
     pub(crate) async fn save(
         &self,
         cursor: FoldCursor,

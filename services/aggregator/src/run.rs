@@ -1,4 +1,4 @@
-//! The service: partitions of the event topics, from their owner's first block to the last commit under way.
+//! Runs the aggregator: its partitions and the tasks of the leader, until shutdown.
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -19,13 +19,13 @@ use crate::{conserve, owners, publish, seal};
 
 /// Which partitions an aggregator works on.
 enum Assignment {
-    /// All of them: it is alone.
+    /// All of them: the aggregator is alone.
     All(Partitions),
-    /// Those that the group gives it.
+    /// Those that the group assigns.
     OfGroup(Membership),
 }
 
-/// An aggregator that has read the commits and works on nothing yet.
+/// An aggregator that has read the commits and owns no partition yet.
 pub struct Aggregator {
     config: AggregatorConfig,
     log: Log,
@@ -37,8 +37,8 @@ pub struct Aggregator {
 }
 
 impl Aggregator {
-    /// Reads all commits, projecting them, and joins the group where it is to be a member. `log_id` is the id that the
-    /// log gets if nobody has pinned one yet.
+    /// Reads all commits, projects them, and joins the group if a member is configured. `log_id` becomes the id of
+    /// the log if the log is not pinned yet.
     ///
     /// # Errors
     /// [`AggregatorError::Commits`], [`AggregatorError::Group`].
@@ -51,7 +51,7 @@ impl Aggregator {
         shutdown: watch::Receiver<bool>,
     ) -> Result<Self, AggregatorError> {
         let (sender, follow) = follow_channel();
-        // The view sends every commit it reads; whoever follows must run before the view is waited for.
+        // The projector must run before the view is awaited, because the view sends it every commit.
         let projector = Projector::start(store.clone(), follow, shutdown.clone());
         let commits = CommitsView::start(log.clone(), &partitions, log_id, Some(sender))
             .await
@@ -66,10 +66,10 @@ impl Aggregator {
         Ok(Self { config, log, store, commits, projector, assignment, shutdown })
     }
 
-    /// Runs partitions of the event topics until `shutdown` turns true, then returns once no commit is under way.
+    /// Runs the event partitions until `shutdown` is true; returns once no commit is in progress.
     ///
     /// # Errors
-    /// [`AggregatorError::Log`] where membership of the group has ended.
+    /// [`AggregatorError::Log`] if membership of the group ended.
     pub async fn run(self) -> Result<(), AggregatorError> {
         let Self { config, log, store, commits, projector, assignment, mut shutdown } = self;
         let mut tasks = JoinSet::new();
@@ -104,14 +104,14 @@ impl Aggregator {
         owners.put_down_all().await;
         while let Some(ended) = tasks.join_next().await {
             if let Err(error) = ended {
-                tracing::error!(%error, "a task of the aggregator ended badly");
+                tracing::error!(%error, "a task of the aggregator failed");
             }
         }
         ended
     }
 }
 
-/// Takes partitions up and puts them down as the group says, until the end.
+/// Takes up and puts down partitions as the group assigns them, until shutdown.
 async fn follow_group(
     mut membership: Membership,
     owners: &mut owners::PartitionOwners,

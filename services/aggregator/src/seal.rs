@@ -1,9 +1,9 @@
-//! Sealing days: now and then what was committed since the last time is added to the seals of its days,
-//! finished or not, so that readers have few blocks to read beside them.
+//! Seals days. At intervals, blocks committed since the last pass are added to the seals of their days, whether a day
+//! has ended or not. Readers then read few unsealed blocks.
 //!
-//! One pass takes a cut, seals every day that blocks below it have touched since that day's seal, and
-//! then names the seal of all days. A pass that another aggregator overtakes gives up: of two passes
-//! the one with the higher cut always comes to its end.
+//! A pass takes a cut, seals every day that has blocks between its seal and that cut, and then appends the seal of
+//! all days. If another aggregator overtakes a pass, the pass gives up: of two passes, the one with the higher cut
+//! always completes.
 
 use std::time::Instant;
 
@@ -20,7 +20,7 @@ use crate::error::AggregatorError;
 use crate::owners::Holdings;
 use crate::pause::stopped;
 
-/// Topics whose blocks have rows that are sealed.
+/// Topics whose blocks have rows to seal.
 const SEALED_TOPICS: [&str; 2] = [topics::SHARES, topics::ENERGY];
 
 /// How a pass has ended.
@@ -29,17 +29,17 @@ pub enum Pass {
     /// Everything committed before the cut is sealed.
     Sealed {
         cut: u64,
-        /// The days that were sealed.
+        /// How many days were sealed.
         days: usize,
     },
-    /// Everything was sealed already.
+    /// Everything was already sealed.
     Nothing,
-    /// Another aggregator is ahead.
+    /// Another aggregator has sealed with a higher cut.
     Overtaken,
 }
 
-/// What became of a seal that was appended.
-enum Named {
+/// Whether an appended seal won.
+enum Appended {
     Won(WonSeal),
     Lost,
 }
@@ -53,13 +53,13 @@ pub struct Sealer {
 }
 
 impl Sealer {
-    /// Makes one on the log, the store and the commits that it goes by.
+    /// Creates a sealer.
     #[must_use]
     pub fn new(log: Log, store: Store, commits: CommitsView) -> Self {
         Self { log, store, commits }
     }
 
-    /// Seals at a pace until the end, while this aggregator is the leader.
+    /// Seals at a pace until shutdown, while this aggregator is the leader.
     pub(crate) async fn keep_sealing(
         self,
         pace: SealPace,
@@ -80,7 +80,7 @@ impl Sealer {
                 Err(error) => {
                     tracing::warn!(
                         error = wb_units::with_causes(&error),
-                        "it is not known what is to be sealed"
+                        "the number of unsealed blocks could not be read"
                     );
                     continue;
                 }
@@ -89,7 +89,7 @@ impl Sealer {
                 continue;
             }
             let began = Instant::now();
-            // Given up at the end of the process: a seal that has no name is not read.
+            // May be dropped at shutdown: readers ignore a seal that is not committed.
             let passed = tokio::select! {
                 () = stopped(&mut shutdown) => return,
                 passed = self.pass() => passed,
@@ -108,7 +108,7 @@ impl Sealer {
         }
     }
 
-    /// How many blocks with rows to be sealed are committed above the seals.
+    /// How many committed blocks with rows to seal are not sealed yet.
     async fn waiting(&self) -> Result<u64, AggregatorError> {
         let sealed = self.all_days().map_or(0, |won| won.seal.cut);
         self.store.count_committed(&SEALED_TOPICS, sealed, u64::MAX).await.map_err(AggregatorError::Store)
@@ -118,14 +118,14 @@ impl Sealer {
         self.commits.seal(ALL_DAYS)
     }
 
-    /// Seals what was committed up to now.
+    /// Seals everything that is committed at the start of the call.
     ///
     /// # Errors
-    /// [`AggregatorError::Log`] and [`AggregatorError::Store`] where they failed,
-    /// [`AggregatorError::Seal`] where the store does not hold what was added up. What was done
-    /// stays, and the next pass goes on from there.
+    /// [`AggregatorError::Log`] and [`AggregatorError::Store`] if they failed, [`AggregatorError::Seal`] if the
+    /// stored rows are not the sums of the day. Seals made before the error stay, and the next pass goes on from
+    /// there.
     pub async fn pass(&self) -> Result<Pass, AggregatorError> {
-        // Below the store's cut all commits are projected; the view must know as many.
+        // All commits below the store's cut are projected; the view must have read them too.
         let cut = self.store.cut().await.map_err(AggregatorError::Store)?.0;
         self.commits.wait_until(cut).await.map_err(AggregatorError::Log)?;
         let before = self.all_days();
@@ -140,23 +140,23 @@ impl Sealer {
             let held = self.commits.seal(day.day);
             let won = match held {
                 Some(won) if won.seal.cut > cut => return Ok(Pass::Overtaken),
-                // All of its blocks are in it: a pass that did not come to its end left it.
+                // The seal holds all blocks of the day: an interrupted pass made it.
                 Some(won) if won.seal.cut > day.last_commit_offset => won,
                 held => match self.seal_day(&day, held, cut).await? {
-                    Named::Won(won) => {
+                    Appended::Won(won) => {
                         days += 1;
                         won
                     }
-                    Named::Lost => return Ok(Pass::Overtaken),
+                    Appended::Lost => return Ok(Pass::Overtaken),
                 },
             };
             hashes.extend_from_slice(&won.seal_hash);
         }
-        // The seals that this one stands on, hashed.
+        // The hash over the seals of the days.
         let content = SealContent { hash: commit_hash(&hashes), ..SealContent::default() };
-        match self.name(ALL_DAYS, 0, cut, content, before.as_ref()).await? {
-            Named::Won(_) => Ok(Pass::Sealed { cut, days }),
-            Named::Lost => Ok(Pass::Overtaken),
+        match self.append(ALL_DAYS, 0, cut, content, before.as_ref()).await? {
+            Appended::Won(_) => Ok(Pass::Sealed { cut, days }),
+            Appended::Lost => Ok(Pass::Overtaken),
         }
     }
 
@@ -165,7 +165,7 @@ impl Sealer {
         day: &TouchedDay,
         before: Option<WonSeal>,
         cut: u64,
-    ) -> Result<Named, AggregatorError> {
+    ) -> Result<Appended, AggregatorError> {
         let tag = getrandom::u64().map_err(|_| AggregatorError::Random)?;
         let base = self.sound_base(before.as_ref()).await?;
         let seal = SealOf { day: day.day, seal: tag, base, cut };
@@ -173,14 +173,19 @@ impl Sealer {
         let expected = self.store.expected_seal(&seal).await.map_err(AggregatorError::Store)?;
         let stored = self.store.stored_seal(day.day, tag).await.map_err(AggregatorError::Store)?;
         if stored != expected {
-            tracing::error!(day = day.day, ?expected, ?stored, "a seal is not what its day adds up to");
+            tracing::error!(
+                day = day.day,
+                ?expected,
+                ?stored,
+                "the rows of a seal are not the sums of its day"
+            );
             return Err(AggregatorError::Seal { day: day.day });
         }
-        self.name(day.day, tag, cut, stored, before.as_ref()).await
+        self.append(day.day, tag, cut, stored, before.as_ref()).await
     }
 
-    /// The seal before, if its rows are still those that were committed; otherwise the day is read from
-    /// its blocks again.
+    /// The previous seal of the day, if its rows are still those that were committed. Without it the day is summed
+    /// from its blocks.
     async fn sound_base(&self, before: Option<&WonSeal>) -> Result<Option<SealBase>, AggregatorError> {
         let Some(won) = before else { return Ok(None) };
         let seal = &won.seal;
@@ -191,20 +196,20 @@ impl Sealer {
         tracing::error!(
             day = seal.day,
             commit_offset = won.commit_offset,
-            "the rows of a seal have changed since it was committed; its day is sealed from the blocks again"
+            "the rows of a seal have changed since its commit; the day is summed from its blocks again"
         );
         Ok(None)
     }
 
     /// Appends a seal and reads it back.
-    async fn name(
+    async fn append(
         &self,
         day: i32,
         tag: u64,
         cut: u64,
         content: SealContent,
         before: Option<&WonSeal>,
-    ) -> Result<Named, AggregatorError> {
+    ) -> Result<Appended, AggregatorError> {
         let record = encode_seal(&Seal {
             version: COMMITS_VERSION,
             day,
@@ -222,6 +227,6 @@ impl Sealer {
         let offset = offset.map_err(AggregatorError::Log)?;
         self.commits.wait_until(offset.saturating_add(1)).await.map_err(AggregatorError::Log)?;
         let hash = commit_hash(&record);
-        Ok(self.commits.seal(day).filter(|won| won.seal_hash == hash).map_or(Named::Lost, Named::Won))
+        Ok(self.commits.seal(day).filter(|won| won.seal_hash == hash).map_or(Appended::Lost, Appended::Won))
     }
 }

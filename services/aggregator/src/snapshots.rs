@@ -1,17 +1,17 @@
-//! When a partition's state is saved.
+//! Decides when a partition's state is saved.
 
 use std::time::{Duration, Instant};
 
-/// Snapshots are at least this far apart.
+/// The shortest time between two snapshots.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(30);
-/// And so many times as long as the last one took, so that they take a twentieth of the time.
+/// The shortest time between two snapshots, in lengths of the last one: saving takes at most a twentieth of the time.
 const SNAPSHOT_PAUSE_FACTOR: u32 = 20;
 
 /// When the next snapshot is due.
 #[derive(Debug)]
 pub(crate) struct Snapshots {
     due: Instant,
-    /// The next block of the cursor that was saved last.
+    /// The next block of the last saved cursor.
     pub(crate) saved_block: u64,
 }
 
@@ -26,7 +26,7 @@ impl Snapshots {
         Instant::now() >= self.due
     }
 
-    /// Notes that the cursor before a block was saved, in a time.
+    /// Notes that the cursor was saved before this block, and how long saving took.
     pub(crate) fn saved(&mut self, next_block: u64, took: Duration) {
         self.due = Instant::now() + SNAPSHOT_EVERY.max(took.saturating_mul(SNAPSHOT_PAUSE_FACTOR));
         self.saved_block = next_block;

@@ -1,4 +1,4 @@
-//! Records on their way under one claim, in bounded number, with the offsets they were given.
+//! Sends records under one claim, a bounded number at once, and remembers their offsets.
 
 use prost::Message as _;
 use wb_events::identity::partition_of_key;
@@ -11,11 +11,12 @@ use wb_kafka::{Delivery, Log, LogError};
 use crate::error::AggregatorError;
 use crate::pause::RETRY_MIN;
 
-/// How many records are read before they are worked through.
+/// How many records are read at once.
 pub(super) const READ_AT_ONCE: u64 = 4_096;
-/// Records that are under way at once.
+/// The most records that are not acknowledged yet.
 const UNDER_WAY_MAX: usize = 2_000;
-/// Their bytes, but for those of the last one. The names go through the same producer, and must not wait long.
+/// The most bytes that are not acknowledged yet, not counting the last record. Commits go through the same producer
+/// and must not wait long.
 const UNDER_WAY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 struct UnderWay {
@@ -37,19 +38,18 @@ pub(super) struct Outbox {
     under_way: Vec<UnderWay>,
     under_way_bytes: usize,
     sent: u64,
-    /// One past the last record of each partition of `usage` that is known to be ours or to have
-    /// been there when we claimed.
+    /// For each partition of `usage`, one past the last record that is known to be ours or to precede our claim.
     usage_ends: Vec<u64>,
     quarantine_end: u64,
-    /// Offsets of our records in partition 0 of `usage` since `checked`.
+    /// Offsets of our records in partition 0 of `usage` from `checked` on.
     zero: Vec<u64>,
-    /// Below it, partition 0 holds nothing of others after our claim.
+    /// Between our claim and this offset, partition 0 holds no record of another publisher.
     checked: u64,
 }
 
 impl Outbox {
-    /// Begins after a claim: `usage_claims` and `quarantine_claim` are its offsets, the first of them
-    /// its epoch.
+    /// Starts after a claim. `usage_claims` and `quarantine_claim` are the claim's offsets; the first of them is its
+    /// epoch.
     pub(super) fn new(log: Log, writer: String, usage_claims: &[u64], quarantine_claim: u64) -> Self {
         let epoch = usage_claims.first().copied().unwrap_or(0);
         Self {
@@ -66,12 +66,12 @@ impl Outbox {
         }
     }
 
-    /// How many records of rows were handed over.
+    /// How many records of rows were sent.
     pub(super) fn sent(&self) -> u64 {
         self.sent
     }
 
-    /// Hands a record of `usage` over: a mark to partition 0, a row to that of its customer.
+    /// Sends a record of `usage`: a mark to partition 0, a row to the partition of its customer.
     pub(super) async fn usage(&mut self, mut record: UsageRecord) -> Result<(), AggregatorError> {
         record.epoch = self.epoch;
         let partitions = u32::try_from(self.usage_ends.len()).unwrap_or(u32::MAX);
@@ -88,7 +88,7 @@ impl Outbox {
         self.hand_over(Place::Usage(partition), customer.as_bytes(), &payload, USAGE_TYPE, &block, &id).await
     }
 
-    /// Hands a record of `quarantine` over.
+    /// Sends a record of `quarantine`.
     pub(super) async fn quarantine(&mut self, mut record: QuarantineRecord) -> Result<(), AggregatorError> {
         record.epoch = self.epoch;
         self.sent = self.sent.saturating_add(1);
@@ -124,7 +124,7 @@ impl Outbox {
         let delivery = loop {
             match self.log.send(topic, partition, key, payload, &headers) {
                 Ok(delivery) => break delivery,
-                // Others share the producer; what they sent is gone in a moment.
+                // Other tasks share the producer; its queue drains shortly.
                 Err(LogError::QueueFull) => tokio::time::sleep(RETRY_MIN).await,
                 Err(error) => return Err(AggregatorError::Log(error)),
             }
@@ -137,7 +137,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// Waits until everything that is under way is acknowledged.
+    /// Waits until every record is acknowledged.
     pub(super) async fn drain(&mut self) -> Result<(), AggregatorError> {
         self.under_way_bytes = 0;
         for UnderWay { place, delivery } in std::mem::take(&mut self.under_way) {
@@ -159,7 +159,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// What a mark says now. Everything must be acknowledged.
+    /// The mark for an offset. Requires that every record is acknowledged.
     pub(super) fn mark(&self, next_commit_offset: u64) -> UsageMark {
         UsageMark {
             next_commit_offset,
@@ -169,9 +169,9 @@ impl Outbox {
         }
     }
 
-    /// Whether nobody else has claimed partition 0 of `usage` since this was last true. Where our
-    /// records there follow each other nobody has; otherwise what lies between them is looked at: it
-    /// may be what a predecessor had under way when it died. Everything must be acknowledged.
+    /// Whether no other publisher has claimed partition 0 of `usage` since the last check. If our records there are
+    /// consecutive, none has. Otherwise the records between them are read: they may be leftovers of a predecessor.
+    /// Requires that every record is acknowledged.
     pub(super) async fn check_alone(&mut self) -> Result<bool, AggregatorError> {
         self.zero.sort_unstable();
         let Some(last) = self.zero.last().copied() else { return Ok(true) };
@@ -186,8 +186,8 @@ impl Outbox {
         Ok(true)
     }
 
-    /// Whether another has claimed partition 0 of `usage` already, asked before anything of a batch is
-    /// sent: one that stood still for long need not send what counts for nobody.
+    /// Whether another publisher has already claimed partition 0 of `usage`. Asked before a batch is sent, so that a
+    /// publisher that was suspended does not send records that do not count.
     pub(super) async fn is_fenced(&mut self) -> Result<bool, AggregatorError> {
         let end = self.log.end_offset(topics::USAGE, 0).await.map_err(AggregatorError::Log)?;
         if end <= self.checked || !self.zero.is_empty() {
@@ -200,7 +200,7 @@ impl Outbox {
         Ok(fenced)
     }
 
-    /// Whether there is a claim between what was checked and an offset of partition 0.
+    /// Whether there is a claim between `checked` and an offset of partition 0.
     async fn claimed_before(&self, end: u64) -> Result<bool, AggregatorError> {
         let mut from = self.checked;
         while from < end {

@@ -1,4 +1,4 @@
-//! Named rows as records.
+//! Converts committed rows to records.
 
 use wb_clickhouse::Store;
 use wb_clickhouse::committed::{CommittedBlock, CommittedEnergy, CommittedGpu, CommittedWork, RowPlace};
@@ -19,7 +19,7 @@ pub(super) enum Rows {
 }
 
 impl Rows {
-    /// The topic whose blocks hold them.
+    /// The topic of the blocks that hold them.
     pub(super) fn topic(self) -> &'static str {
         match self {
             Self::Work => topics::SHARES,
@@ -29,8 +29,8 @@ impl Rows {
     }
 }
 
-/// A row by its name: the block, by where that is committed, whether it was refused, and its place there.
-/// A block has one table of usage.
+/// Identifies a row: the offset of its block's commit, whether it was refused, and its place in the block. A block
+/// has one table of usage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Row {
     pub(super) commit_offset: u64,
@@ -48,7 +48,7 @@ impl Row {
     }
 }
 
-/// The next page of a batch's rows, as records without their epoch.
+/// The next page of a batch's rows, as records without an epoch.
 pub(super) async fn usage_page(
     store: &Store,
     rows: Rows,
@@ -148,7 +148,7 @@ fn gpu(row: CommittedGpu) -> UsageRecord {
     }
 }
 
-/// Something refused, as a record without its epoch.
+/// A refused event as a record without an epoch.
 pub(super) fn quarantine(block: &CommittedBlock, row: CommittedQuarantined) -> QuarantineRecord {
     QuarantineRecord {
         commit_offset: block.commit_offset,

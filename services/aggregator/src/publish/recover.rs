@@ -1,4 +1,4 @@
-//! Taking up publishing: claim, find the last mark, and learn what lies after it.
+//! Starts publishing: claims the topics, finds the last mark and reads the records after it.
 
 use std::collections::HashSet;
 
@@ -14,22 +14,23 @@ use super::records::Row;
 use super::{PublishCursor, Publisher};
 use crate::error::AggregatorError;
 
-/// How many records of `usage` are looked at first for the last mark; then four times as many, and so on.
+/// How many records of `usage` are searched for the last mark at first; each further step searches four times as
+/// many.
 const WINDOW_MIN: u64 = 256;
 
-/// A mark that counts, with the epoch it was written under.
+/// A mark that counts, and the epoch under which it was written.
 struct Found {
     epoch: u64,
     mark: UsageMark,
 }
 
 impl Publisher {
-    /// Claims both topics and finds out what is missing in them.
+    /// Claims both topics and finds which rows they lack.
     pub(super) async fn take_up(&self) -> Result<PublishCursor, AggregatorError> {
         let partitions = self.log.partitions().await.map_err(AggregatorError::Log)?;
         let usage_partitions = partitions.get(topics::USAGE).copied().unwrap_or(0);
-        // Partition 0 first: a mark below the claim there was written before any other claim of
-        // ours, so all that it speaks of lies below those.
+        // Partition 0 first: a mark below our claim there precedes our other claims, so every offset in it lies below
+        // them.
         let mut claims = Vec::new();
         for partition in 0..usage_partitions {
             let epoch = claims.first().copied().unwrap_or(0);
@@ -50,7 +51,7 @@ impl Publisher {
             let from = found.as_ref().and_then(|found| found.mark.usage_ends.get(at)).copied().unwrap_or(0);
             let mut epochs = begin(&found).unwrap_or_default();
             self.walk(topics::USAGE, partition, from, *end, |offset, payload| {
-                // A mark among them speaks of nothing: the last one that counts was found.
+                // Later marks do not count: the last one that counts was found.
                 let record = epochs.usage(partition, offset, payload);
                 published.extend(record.filter(|it| !it.table.is_empty()).map(|it| Row::of_usage(&it)));
             })
@@ -79,7 +80,7 @@ impl Publisher {
         })
     }
 
-    /// The last mark below an offset of partition 0 that counts.
+    /// The last mark that counts below an offset of partition 0.
     async fn last_mark(&self, end: u64) -> Result<Option<Found>, AggregatorError> {
         let (low, _) = self.log.watermarks(topics::USAGE, 0).await.map_err(AggregatorError::Log)?;
         let mut window = WINDOW_MIN;
@@ -99,7 +100,7 @@ impl Publisher {
                 }
             })
             .await?;
-            // A mark counts where no other claim lies between what its writer had checked and it.
+            // A mark counts if there is no other claim between its checked offset and its own offset.
             let counts = |offset: u64, mark: &UsageMark| {
                 mark.checked_offset >= from
                     && !claims.iter().any(|claim| (mark.checked_offset..offset).contains(claim))
@@ -111,7 +112,7 @@ impl Publisher {
                     if low > 0 {
                         tracing::warn!(
                             low,
-                            "no mark is left in usage: retention has taken the last one, and all is published again"
+                            "no mark is left in usage: retention removed it, and everything is published again"
                         );
                     }
                     return Ok(None);
@@ -121,7 +122,7 @@ impl Publisher {
         }
     }
 
-    /// Works through the records of a partition in `[from, to)` that the log still holds.
+    /// Visits the records of a partition in `[from, to)` that the log still holds.
     async fn walk(
         &self,
         topic: &str,

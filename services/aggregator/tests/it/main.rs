@@ -1,4 +1,4 @@
-//! The integration tests of this crate, one program.
+//! The integration tests of this crate, as one program.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod model;

@@ -1,17 +1,16 @@
-//! The committing protocol, explored exhaustively on a small model.
+//! The commit protocol, explored exhaustively on a small model.
 //!
-//! Two writers share a partition of two blocks. Each folds, writes rows under an attempt of its
-//! own, verifies, appends a commit, and reads it back. At every step either may die (and begin again
-//! from what the commits say), an append may be delayed and arrive at any later moment, or never, and
-//! the collector may remove an attempt that lost. The names are folded by the code that runs in
-//! production (`Chains`). In every reachable state:
+//! Two writers share a partition of two blocks. Each folds, writes rows under its own attempt, verifies them, appends
+//! a commit and reads it back. At every step a writer may die and start again from the commits, an append may be
+//! delayed, arrive at any later time, or be lost, and the collector may remove a losing attempt. The commits are
+//! folded by the production code (`Chains`). In every reachable state:
 //!
-//! - what a reader sees at the newest cut is a prefix of the blocks, each once and whole;
+//! - a reader at the newest cut sees a prefix of the blocks, each once and whole;
 //! - what was seen at an earlier cut is still there;
 //! - a writer that believes its block is committed is right.
 //!
-//! A second model, in which a name is appended before the rows are verified, must break the first
-//! of these: a model that cannot fail would say nothing.
+//! A second model appends the commit before the rows are verified. It must break the first rule, which shows that the
+//! model can fail.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -26,26 +25,26 @@ use wb_events::wire::Commit;
 
 const BLOCKS: u64 = 2;
 const WRITERS: usize = 2;
-/// Attempts that all writers together may begin: each death costs one.
+/// Attempts that all writers together may start. Each death uses one.
 const ATTEMPTS: u64 = 4;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Step {
-    /// Reads the commits to their end, then takes the next block.
+    /// Reads all commits, then takes the next block.
     Recovering,
-    /// Is about to write the rows of a block.
+    /// Will write the rows of a block next.
     Folded { block: u64 },
-    /// Has sent rows; ClickHouse holds all of them or, after a death of its own, none.
+    /// Has sent rows. ClickHouse holds all of them, or none if it died.
     Written { block: u64, attempt: u64 },
-    /// Has read them back.
+    /// Has read the rows back.
     Verified { block: u64, attempt: u64 },
-    /// Has handed its name over and waits for the answer.
-    Naming { block: u64 },
+    /// Has sent its commit and waits for the acknowledgement.
+    Committing { block: u64 },
     /// Has committed everything.
     Done,
 }
 
-/// A name on its way to the log.
+/// A commit on its way to the log.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct Flying {
     block: u64,
@@ -58,7 +57,7 @@ struct Flying {
 struct World {
     writers: [Step; WRITERS],
     attempts: u64,
-    /// (block, attempt) whose rows ClickHouse holds.
+    /// (block, attempt) pairs whose rows ClickHouse holds.
     rows: BTreeSet<(u64, u64)>,
     commits: Vec<Vec<u8>>,
     flying: BTreeSet<Flying>,
@@ -77,13 +76,13 @@ fn record(block: u64, attempt: u64, predecessor: [u8; 32]) -> Vec<u8> {
         first_offset: block,
         end_offset: block + 1,
         predecessor: predecessor.to_vec(),
-        // The fold is pure: every attempt of a block has its content.
+        // The fold is pure, so every attempt of a block has the same content.
         content_hash: vec![u8::try_from(block).unwrap(); 32],
         ..Commit::default()
     })
 }
 
-/// Folds the commits; gives the chains and the winners in order.
+/// Folds the commits; returns the chains and the winners in order.
 fn folded(commits: &[Vec<u8>]) -> (Chains, Vec<(u64, u64)>) {
     let mut chains = Chains::default();
     let mut winners = Vec::new();
@@ -118,13 +117,13 @@ impl World {
         folded(&self.commits).0.head(&chain()).map_or(0, |head| head.commit.block + 1)
     }
 
-    /// All worlds one step away. `careful` is the protocol; without it names precede rows.
+    /// All states one step away. With `careful` unset, commits are appended before the rows are verified.
     fn next(&self, careful: bool) -> Vec<Self> {
         let mut worlds = Vec::new();
         let (chains, winners) = folded(&self.commits);
         for writer in 0..WRITERS {
             let step = self.writers[writer];
-            // Death at any moment; what flies goes on flying, and nobody waits for it.
+            // A writer may die at any time; its appends stay on their way without a waiting writer.
             if step != Step::Recovering {
                 let mut dead = self.with(writer, Step::Recovering);
                 dead.flying = dead
@@ -149,7 +148,7 @@ impl World {
                     let mut kept = lost.clone();
                     kept.rows.insert((block, attempt));
                     worlds.push(kept);
-                    // ClickHouse died before the rows were safe, and did not say so.
+                    // ClickHouse died before the rows were durable and reported no error.
                     worlds.push(lost);
                 }
                 Step::Written { block, attempt } => {
@@ -158,13 +157,13 @@ impl World {
                     }
                 }
                 Step::Verified { block, attempt } => {
-                    let mut committing = self.with(writer, Step::Naming { block });
+                    let mut committing = self.with(writer, Step::Committing { block });
                     let predecessor = chains.predecessor(&chain());
                     committing.flying.insert(Flying { block, attempt, predecessor, writer: Some(writer) });
                     worlds.push(committing);
                 }
-                Step::Naming { block } => {
-                    // It reads the commits back: its block is committed, by whoever, or it tries again.
+                Step::Committing { block } => {
+                    // The writer reads the commits back. If its block is committed, by any writer, it goes on.
                     if chains.head(&chain()).is_some_and(|head| head.commit.block >= block) {
                         worlds.push(self.with(writer, Step::Recovering));
                     }
@@ -178,7 +177,7 @@ impl World {
             let mut dropped = arrived.clone();
             arrived.commits.push(record(flying.block, flying.attempt, flying.predecessor));
             worlds.push(arrived);
-            // Where a writer waits, the broker did not answer it: it begins again.
+            // The waiting writer gets no acknowledgement and starts again.
             if let Some(writer) = flying.writer {
                 dropped.writers[writer] = Step::Recovering;
             }
@@ -207,7 +206,7 @@ impl World {
     }
 }
 
-/// Explores everything; gives how many worlds there are, how many are finished, and the first fault.
+/// Explores all states; returns how many there are, in how many all is committed, and the first fault.
 fn explore(careful: bool) -> (usize, usize, Option<String>) {
     let mut seen = HashSet::from([World::start()]);
     let mut open = VecDeque::from([World::start()]);

@@ -1,5 +1,5 @@
-//! Sealing on a real broker and engine: two aggregators seal at once, what they name is projected,
-//! and a day whose sealed rows were changed is sealed from its blocks again.
+//! Sealing on a real broker and engine: two aggregators seal at once, their seals are projected, and a day whose
+//! sealed rows were changed is summed from its blocks again.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::path::PathBuf;
@@ -31,7 +31,7 @@ fn stack(variable: &str, otherwise: &str) -> PathBuf {
     std::env::var_os(variable).map_or_else(|| root.join(otherwise), PathBuf::from)
 }
 
-/// The log and the store, as an aggregator has them.
+/// A log and a store, as an aggregator has them.
 struct Place {
     log: Log,
     store: Store,
@@ -40,7 +40,7 @@ struct Place {
 }
 
 impl Place {
-    /// A view of the commits with a projector of its own, and who seals by it.
+    /// A view of the commits with its own projector and sealer.
     async fn aggregator(&self) -> (CommitsView, Sealer, Projector) {
         let (sender, follow) = follow_channel();
         let projector = Projector::start(self.store.clone(), follow, self.shutdown.clone());
@@ -49,7 +49,7 @@ impl Place {
         (commits.clone(), Sealer::new(self.log.clone(), self.store.clone(), commits), projector)
     }
 
-    /// Writes and names a block with a share in an interval of a day.
+    /// Writes and commits a block with a share in an interval of a day.
     async fn block(&self, commits: &CommitsView, day: i64, interval: i64, q32: u64) {
         let chain = TopicPartition::new(topics::SHARES, 0);
         let (block, first_offset) =
@@ -78,7 +78,7 @@ impl Place {
         self.projected(offset + 1, commits).await;
     }
 
-    /// Waits until everything below an offset is known and projected.
+    /// Waits until everything below an offset is read and projected.
     async fn projected(&self, next: u64, commits: &CommitsView) {
         let both = async {
             commits.wait_until(next).await.unwrap();
@@ -134,7 +134,7 @@ async fn the_story(place: &Place) {
     }
     let unsealed = commits.next_offset();
 
-    // Both at once: together they seal everything, whoever wins which day.
+    // Both at once: together they seal everything, and either may win a day.
     let (left, right) = tokio::join!(first.pass(), second.pass());
     let passes = [left.unwrap(), right.unwrap()];
     assert!(passes.iter().any(|pass| matches!(pass, Pass::Sealed { .. })), "{passes:?}");
@@ -150,16 +150,16 @@ async fn the_story(place: &Place) {
     assert_eq!(sealed.blocks_root, wb_fold::merkle::root(leaves));
     let cut = commits.next_offset();
     assert_eq!((place.total(cut).await, place.total(unsealed).await), (15, 15));
-    // What is read comes from the seal: without the blocks it is the same at the new cut, and nothing at
-    // the old one.
+    // Readers read the seal: without the block rows the total at the new cut is the same, and at the old cut it is
+    // zero.
     place.store.client().query("RENAME TABLE work_5m TO hidden").execute().await.unwrap();
     place.store.client().query("CREATE TABLE work_5m AS hidden").execute().await.unwrap();
     assert_eq!((place.total(cut).await, place.total(unsealed).await), (15, 0));
     place.store.client().query("DROP TABLE work_5m SYNC").execute().await.unwrap();
     place.store.client().query("RENAME TABLE hidden TO work_5m").execute().await.unwrap();
 
-    // Late rows: a second seal on top of the first. A third is built on the blocks, as the second's
-    // rows were changed behind its back.
+    // Late rows: the second seal builds on the first. The third is summed from the blocks, because the rows of the
+    // second were changed.
     place.block(&commits, 0, 5, 16).await;
     assert!(matches!(second.pass().await.unwrap(), Pass::Sealed { days: 1, .. }));
     let damaged = commits.seal(DAY).unwrap().seal.seal;
@@ -173,7 +173,7 @@ async fn the_story(place: &Place) {
     place.projected(commits.next_offset(), &commits).await;
     assert_eq!(place.total(commits.next_offset()).await, 63);
 
-    // What nobody reads any more goes, what is read stays.
+    // Superseded seals are removed; those that readers need stay.
     let floor = place.store.raise_seal_floor().await.unwrap();
     assert!(place.store.collect_seals(floor).await.unwrap() >= 2);
     assert_eq!((place.total(commits.next_offset()).await, place.total(unsealed).await), (63, 15));
