@@ -200,7 +200,7 @@ fn a_deleted_row_of_the_manifest_and_an_attempt_left_behind(site: &mut Site, tot
     site.tell("INSERT INTO facts SELECT * REPLACE (toUInt64(77) AS attempt) FROM facts");
     let told = [
         &format!("is committed (at offset {offset}), but the manifest does not show it: no reader counts it"),
-        "4 rows are left of attempt 77 of block 0 of reference/0, which another attempt was committed for",
+        "4 rows are left of attempt 77 of block 0 of reference/0, but another attempt was committed",
     ];
     site.assert_found_and_repaired("a row of the manifest and an attempt", &told, totals);
 }

@@ -1,4 +1,4 @@
-//! What the tables hold of committed blocks, a run of one partition's blocks at a time.
+//! Looks up what the tables hold of committed blocks, a run of one partition's blocks at a time.
 
 use std::collections::BTreeMap;
 
@@ -10,17 +10,17 @@ use wb_fold::tables::content_hash_of;
 use crate::AuditError;
 use crate::records::chain_of;
 
-/// Blocks that are looked up at once, at most.
+/// The most blocks that are looked up at once.
 const BLOCKS_MAX: usize = 256;
-/// Events of the blocks that are looked up at once, before the last of them.
+/// The most events of the blocks that are looked up at once, not counting the last block.
 const EVENTS_MAX: u64 = 65_536;
 
-/// Names of each partition that wait to be looked up together.
+/// Commits of each partition that are to be looked up together.
 #[derive(Debug, Default)]
 pub(crate) struct Runs(BTreeMap<TopicPartition, Vec<WonCommit>>);
 
 impl Runs {
-    /// Takes a name in; gives its partition's run once that is long enough.
+    /// Adds a commit; returns its partition's run once the run is full.
     pub(crate) fn push(&mut self, won: WonCommit) -> Option<Vec<WonCommit>> {
         let run = self.0.entry(chain_of(&won)).or_default();
         run.push(won);
@@ -28,7 +28,7 @@ impl Runs {
         (run.len() >= BLOCKS_MAX || events >= EVENTS_MAX).then(|| std::mem::take(run))
     }
 
-    /// A run that is left, if any is.
+    /// Takes a run that is not full yet, if there is one.
     pub(crate) fn pop(&mut self) -> Option<Vec<WonCommit>> {
         loop {
             let (_, run) = self.0.pop_first()?;
@@ -42,24 +42,24 @@ impl Runs {
 /// What the tables hold of one block.
 #[derive(Debug, Default)]
 pub(crate) struct HeldBlock {
-    /// Of the attempt that was committed, in the order of tables.
+    /// The rows of the committed attempt, in the order of tables.
     pub(crate) committed: Vec<Held>,
-    /// Rows by attempt, of all others.
+    /// Row counts of all other attempts.
     pub(crate) others: BTreeMap<u64, u64>,
 }
 
 impl HeldBlock {
-    /// The hash of what is held under the name.
+    /// The content hash of the committed attempt's rows.
     pub(crate) fn content_hash(&self) -> [u8; 32] {
         content_hash_of(self.committed.iter().map(|held| held.hash))
     }
 
-    /// What is held under the name, in words.
+    /// Describes the committed attempt's rows.
     pub(crate) fn in_words(&self) -> String {
         let tables: Vec<String> =
             self.committed.iter().map(|held| format!("{} {}", held.table, rows(held.rows))).collect();
         if tables.is_empty() {
-            "no row is left".to_owned()
+            "it has no rows".to_owned()
         } else {
             format!("it holds {}", tables.join(", "))
         }

@@ -1,4 +1,4 @@
-//! Why an audit could not be made, or a damage not repaired.
+//! Errors that end an audit.
 
 use wb_clickhouse::StoreError;
 use wb_fold::{ArchiveError, FoldError};
@@ -21,7 +21,7 @@ pub enum AuditError {
     #[code(source)]
     #[error("the frame archive failed")]
     FrameArchive(#[from] FrameArchiveError),
-    /// The rules could not fold a block.
+    /// A block could not be folded.
     #[code(source)]
     #[error("a block could not be folded")]
     Rules(#[from] FoldError),
@@ -29,35 +29,35 @@ pub enum AuditError {
     #[code(source)]
     #[error("the proofs of older tips failed")]
     Proofs(#[from] ArchiveError),
-    /// The database that shall be filled is not empty.
+    /// The database to be filled is not empty.
     #[code("WB-5901")]
     #[error(
-        "the database {database} holds rows already (in {table}): name one that does not exist yet, \
+        "the database {database} already has rows (in {table}): choose one that does not exist, \
          or remove this one"
     )]
     NotEmpty {
         database: String,
-        /// A table with rows.
+        /// The table with rows.
         table: String,
     },
-    /// Neither the log nor the archive holds a block.
+    /// Neither the log nor the archive holds the block.
     #[code("WB-5902")]
     #[error(
-        "block {block} of {topic}/{partition} can be read from nowhere: {why}; bring the archive's folder \
-         or the topic's records back"
+        "block {block} of {topic}/{partition} is in neither log nor archive: {why}; restore the archive folder \
+         or the topic's records"
     )]
     NoRecords {
         topic: String,
         partition: u32,
         block: u64,
-        /// Where was looked and what was found.
+        /// Where it was looked for and what was found.
         why: String,
     },
     /// A block folds to another result than was committed.
     #[code("WB-5903")]
     #[error(
-        "block {block} of {topic}/{partition} was committed with another {what} than its records give now: \
-         nothing of it is written; run the version that committed it"
+        "block {block} of {topic}/{partition} was committed with another {what} than its records give: \
+         nothing is written; run the version that committed it"
     )]
     FoldsOtherwise {
         topic: String,
@@ -66,18 +66,18 @@ pub enum AuditError {
         /// What differs.
         what: &'static str,
     },
-    /// A block was written again and reads back otherwise.
+    /// A block was written again and reads back with other rows.
     #[code("WB-5904")]
     #[error(
-        "block {block} of {topic}/{partition} was written and {table} reads back otherwise: look for a \
+        "block {block} of {topic}/{partition} was written, but {table} returns other rows: check for a \
          failing disk, then run this again"
     )]
     WrittenOtherwise { topic: String, partition: u32, block: u64, table: &'static str },
-    /// A log that lost its tail cannot be made whole.
+    /// A log that lost its tail cannot be completed.
     #[code("WB-5905")]
     #[error(
-        "{topic}/{partition} ends at offset {end}, is committed up to {committed}, and cannot be made whole from the \
-         archive: {why}; stop ingest and the aggregators, and restore the topic from a replica or a backup"
+        "{topic}/{partition} ends at offset {end}, but is committed up to {committed}, and cannot be completed from \
+         the archive: {why}; stop ingest and the aggregators, and restore the topic from a replica or a backup"
     )]
     TailNotRestored {
         topic: String,
@@ -86,32 +86,32 @@ pub enum AuditError {
         end: u64,
         /// One past the last committed record.
         committed: u64,
-        /// What stands in the way.
+        /// Why it cannot be completed.
         why: String,
     },
-    /// The scratch folder failed.
+    /// The scratch folder cannot be used.
     #[code("WB-5906")]
     #[error("an audit needs a scratch folder for the proofs of older tips, and {path} cannot be used")]
     Scratch {
         /// The folder.
         path: String,
-        /// What the system said.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// The broker gave nothing for too long.
+    /// The broker gave no record for too long.
     #[code("WB-5907")]
     #[error("{topic}/{partition} gave no record at offset {offset} for {seconds} seconds: is the broker up?")]
     LogSilent {
         topic: String,
         partition: u32,
-        /// The offset that was wanted.
+        /// The offset of the missing record.
         offset: u64,
-        /// How long was waited.
+        /// How long the audit waited.
         seconds: u64,
     },
-    /// A thread was lost.
+    /// A task of the audit ended early.
     #[code("WB-5908")]
-    #[error("a task of the audit was lost: {0}")]
+    #[error("a task of the audit ended early: {0}")]
     Lost(String),
 }

@@ -1,4 +1,4 @@
-//! What an audit found, in plain words and as JSON.
+//! What an audit finds, as text and as JSON.
 
 use std::fmt;
 
@@ -25,51 +25,51 @@ impl fmt::Display for Place {
     }
 }
 
-/// Something that is not as it must be, or that is worth telling.
+/// A fault, or something worth reporting.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "found", rename_all = "snake_case")]
 pub enum Finding {
-    /// A name that stands further on than its chain: names between are gone.
+    /// A commit ahead of its chain: commits between are missing.
     CommitOutOfPlace {
         /// Its offset in `commits`.
         commit_offset: u64,
-        /// The block it names.
+        /// The block that it commits.
         #[serde(flatten)]
         place: Place,
-        /// The block that its chain has come to.
+        /// The next block of the chain.
         next_block: u64,
     },
-    /// A committed block that the manifest does not show, so that no reader sees it.
+    /// A committed block that the manifest lacks, so that no reader sees it.
     ManifestRowMissing {
-        /// The name's offset in `commits`.
+        /// The offset of its commit in `commits`.
         commit_offset: u64,
         /// The block.
         #[serde(flatten)]
         place: Place,
     },
-    /// A row of the manifest that no name stands for.
+    /// A row of the manifest without a matching commit.
     ManifestRowWrong {
-        /// The offset in `commits` that it tells.
+        /// The offset in `commits` that the row states.
         commit_offset: u64,
     },
-    /// A part whose files are not what was written.
+    /// A part whose files are damaged.
     BrokenPart {
         table: String,
         part: String,
-        /// What the server says of it.
+        /// The message of the server.
         message: String,
     },
-    /// A committed block whose rows are not what was committed.
+    /// A committed block whose rows are not those that were committed.
     BlockDamaged {
         /// The block.
         #[serde(flatten)]
         place: Place,
-        /// The attempt that was committed.
+        /// The committed attempt.
         attempt: u64,
-        /// What the tables hold of it.
+        /// What the tables hold of the block.
         holds: String,
     },
-    /// Rows of an attempt that lost: garbage.
+    /// Rows of a losing attempt.
     LosingAttempt {
         /// The block.
         #[serde(flatten)]
@@ -77,7 +77,7 @@ pub enum Finding {
         attempt: u64,
         rows: u64,
     },
-    /// Rows of a block without a name: an attempt that is under way, or that nobody went on with.
+    /// Rows of a block that is not committed: an attempt in progress, or an abandoned one.
     UncommittedBlock {
         /// The block.
         #[serde(flatten)]
@@ -85,7 +85,7 @@ pub enum Finding {
         attempt: u64,
         rows: u64,
     },
-    /// A block that is not in the archive, or not as it was committed.
+    /// A block that the archive lacks or holds with other content.
     ArchiveDamaged {
         /// The block.
         #[serde(flatten)]
@@ -93,7 +93,7 @@ pub enum Finding {
         /// What is wrong.
         problem: String,
     },
-    /// A log that ends before what was committed.
+    /// A log that ends before the last committed record.
     LogTailLost {
         topic: String,
         partition: u32,
@@ -102,7 +102,7 @@ pub enum Finding {
         /// One past the last committed record.
         committed: u64,
     },
-    /// Records of the log that are not what was committed.
+    /// Records of the log that differ from those that were committed.
     LogDiffers {
         /// The block.
         #[serde(flatten)]
@@ -110,12 +110,12 @@ pub enum Finding {
         /// What is wrong.
         problem: String,
     },
-    /// A topic whose records get other times than the broker's.
+    /// A topic whose records do not get the broker's time.
     TopicTimes { topic: String },
 }
 
 impl Finding {
-    /// Whether something is wrong, rather than worth telling.
+    /// Whether it is a fault, not only worth reporting.
     #[must_use]
     pub fn is_fault(&self) -> bool {
         !matches!(self, Self::UncommittedBlock { .. })
@@ -127,16 +127,17 @@ impl fmt::Display for Finding {
         match self {
             Self::CommitOutOfPlace { commit_offset, place, next_block } => write!(
                 f,
-                "the name at offset {commit_offset} is of {place}, but its chain has come to block {next_block}: \
-                 commits between are missing"
+                "the commit at offset {commit_offset} is of {place}, but the next block of its chain is \
+                 {next_block}: commits between are missing"
             ),
             Self::ManifestRowMissing { commit_offset, place } => write!(
                 f,
-                "{place} is committed (at offset {commit_offset}), but the manifest does not show it: no reader counts it"
+                "{place} is committed (at offset {commit_offset}), but the manifest does not show it: \
+                 no reader counts it"
             ),
             Self::ManifestRowWrong { commit_offset } => write!(
                 f,
-                "the manifest has a row for offset {commit_offset} of commits that is not what stands there"
+                "the manifest has a row for offset {commit_offset} of commits that differs from the commit there"
             ),
             Self::BrokenPart { table, part, message } => {
                 write!(f, "part {part} of table {table} is broken: {message}")
@@ -149,12 +150,12 @@ impl fmt::Display for Finding {
             }
             Self::LosingAttempt { place, attempt, rows } => write!(
                 f,
-                "{rows} rows are left of attempt {attempt} of {place}, which another attempt was committed for"
+                "{rows} rows are left of attempt {attempt} of {place}, but another attempt was committed"
             ),
             Self::UncommittedBlock { place, attempt, rows } => write!(
                 f,
-                "{rows} rows stand under attempt {attempt} of {place}, which had no name when this began; they \
-                 count for nobody until it has"
+                "{rows} rows belong to attempt {attempt} of {place}, which was not committed when the scrub began; \
+                 they do not count until it is"
             ),
             Self::ArchiveDamaged { place, problem } => {
                 write!(f, "{place} is not in the archive as it was committed: {problem}")
@@ -176,7 +177,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What an audit says while it runs.
+/// What an audit reports while it runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Said {
@@ -192,9 +193,9 @@ pub enum Said {
         /// What, and why.
         problem: String,
     },
-    /// Two databases, or a block and its name, differ.
+    /// A difference between two databases, or between a block and its commit.
     Differs {
-        /// The block, where it is one.
+        /// The block, if one is concerned.
         #[serde(flatten)]
         place: Option<Place>,
         /// What differs.
@@ -215,5 +216,5 @@ impl fmt::Display for Said {
     }
 }
 
-/// Takes what an audit says.
+/// Receives what an audit reports.
 pub type Listener<'a> = &'a mut (dyn FnMut(&Said) + Send);

@@ -1,5 +1,5 @@
-//! The auditor: checks everything that was committed against the manifest, the tables, the archive and
-//! the log, repairs it from the log, and builds a second database from the log to compare with.
+//! The auditor: checks everything that was committed against the manifest, the tables, the archive and the log,
+//! repairs damage from the log or the archive, and rebuilds a second database from the log for comparison.
 
 mod blocks;
 mod error;
@@ -37,16 +37,16 @@ pub struct Auditor {
     pub log: Log,
     /// The database that is audited.
     pub store: Store,
-    /// The frame archive, where there is one.
+    /// The frame archive, if there is one.
     pub archive: Option<Arc<dyn FrameArchive>>,
     /// The key that frames are signed with.
     pub frame_key: FrameKey,
-    /// A folder where an audit may write while it runs.
+    /// A folder in which an audit may write while it runs.
     pub scratch_in: PathBuf,
 }
 
 impl Auditor {
-    /// The pin of the log, an empty one where there is none yet.
+    /// The pin of the log; an empty one if the log is not pinned yet.
     async fn pin(&self) -> Result<Pin, AuditError> {
         let mut commits = self.log.walk_commits(None).await?;
         while commits.chains().pin().is_none() {

@@ -1,4 +1,4 @@
-//! The manifest against the commits it is the projection of, a run of offsets at a time.
+//! Compares the manifest with the commits, a range of offsets at a time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,16 +8,16 @@ use wb_events::commits::WonCommit;
 
 use crate::AuditError;
 
-/// What the manifest says otherwise than the commits.
+/// Where the manifest differs from the commits.
 #[derive(Debug, Default)]
 pub(crate) struct ManifestRun {
-    /// Names that it does not show.
+    /// Commits that the manifest lacks.
     pub(crate) missing: Vec<WonCommit>,
-    /// Offsets for which it has a row that no name stands for.
+    /// Offsets of manifest rows without a matching commit.
     pub(crate) wrong: BTreeSet<u64>,
 }
 
-/// Compares the manifest's rows of a range of offsets with the commits that won in it.
+/// Compares the manifest's rows in a range of offsets with the winning commits in it.
 pub(crate) async fn compare(
     store: &Store,
     offsets: std::ops::Range<u64>,
@@ -40,7 +40,7 @@ pub(crate) async fn compare(
     }
     run.missing = commits
         .iter()
-        // A wrong row is removed by its offset, and the right one beside it with it.
+        // Removing a wrong row removes all rows at its offset, so the right row there must be written again.
         .filter(|won| !found.contains(&won.commit_offset) || run.wrong.contains(&won.commit_offset))
         .cloned()
         .collect();

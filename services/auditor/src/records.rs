@@ -1,4 +1,4 @@
-//! The records of a committed block, from the log or from the archive, whichever holds what was committed.
+//! Reads the records of a committed block from the log or the archive, whichever holds them as they were committed.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use wb_units::with_causes;
 
 use crate::AuditError;
 
-/// How long the broker may take to give a record that it says it has.
+/// How long to wait for a record that the broker says it has.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// No writer takes so long: what is older and not whole was left by one that was killed.
+/// No writer takes this long: an older unfinished file was left by a killed writer.
 const UNFINISHED_AGE: Duration = Duration::from_secs(86_400);
 
-/// Reads blocks in the order of each partition.
+/// Reads blocks, each partition in order.
 #[derive(Debug)]
 pub(crate) struct Records {
     log: Log,
@@ -28,7 +28,7 @@ pub(crate) struct Records {
     places: HashMap<TopicPartition, Place>,
 }
 
-/// Where the reading of a partition stands.
+/// How far reading has come in a partition.
 #[derive(Debug)]
 struct Place {
     /// The first offset that the log holds, and one past the last.
@@ -37,8 +37,8 @@ struct Place {
 }
 
 pub(crate) fn block_id(won: &WonCommit) -> BlockId {
-    let name = &won.commit;
-    BlockId { topic: name.topic.clone(), partition: name.partition, block: name.block }
+    let commit = &won.commit;
+    BlockId { topic: commit.topic.clone(), partition: commit.partition, block: commit.block }
 }
 
 pub(crate) fn chain_of(won: &WonCommit) -> TopicPartition {
@@ -81,7 +81,7 @@ impl Records {
         Err(AuditError::NoRecords { topic, partition, block, why: why.join("; ") })
     }
 
-    /// A block from the archive, or why it does not hold it as it was committed.
+    /// A block from the archive, or why the archive does not hold it as it was committed.
     pub(crate) async fn archived(
         &self,
         won: &WonCommit,
@@ -104,7 +104,7 @@ impl Records {
         }
     }
 
-    /// Keeps a block in the archive.
+    /// Archives a block.
     pub(crate) async fn archive(&self, won: &WonCommit, records: Vec<LogRecord>) -> Result<(), AuditError> {
         let Some(archive) = self.archive.clone() else { return Ok(()) };
         let (log_id, id) = (self.log_id.clone(), block_id(won));
@@ -113,7 +113,7 @@ impl Records {
         Ok(())
     }
 
-    /// Removes what killed writers have left half-written in the archive; gives how many.
+    /// Removes files that killed writers left unfinished in the archive; returns how many.
     pub(crate) async fn sweep(&self) -> Result<u64, AuditError> {
         let Some(archive) = self.archive.clone() else { return Ok(0) };
         let log_id = self.log_id.clone();
@@ -136,30 +136,30 @@ impl Records {
         &mut self,
         won: &WonCommit,
     ) -> Result<Result<Vec<LogRecord>, String>, AuditError> {
-        let (name, chain) = (&won.commit, chain_of(won));
+        let (commit, chain) = (&won.commit, chain_of(won));
         let (low, end) = self.held(&chain).await?;
-        if name.first_offset < low {
-            return Ok(Err(format!("the log begins at offset {low}, the block at {}", name.first_offset)));
+        if commit.first_offset < low {
+            return Ok(Err(format!("the log begins at offset {low}, the block at {}", commit.first_offset)));
         }
-        if name.end_offset > end {
-            return Ok(Err(format!("the log ends at offset {end}, the block at {}", name.end_offset)));
+        if commit.end_offset > end {
+            return Ok(Err(format!("the log ends at offset {end}, the block at {}", commit.end_offset)));
         }
-        let records = match self.read(&chain, name.first_offset, name.end_offset).await {
+        let records = match self.read(&chain, commit.first_offset, commit.end_offset).await {
             Ok(records) => records,
-            // What is missing in the middle of the log, or was dropped meanwhile, may be archived.
+            // Records that the log lacks, or drops while it is read, may be archived.
             Err(AuditError::Log(error @ (LogError::Gap { .. } | LogError::Read { .. }))) => {
                 return Ok(Err(with_causes(&error)));
             }
             Err(error) => return Err(error),
         };
-        let differs = if name.archive_hash.is_empty() {
+        let differs = if commit.archive_hash.is_empty() {
             let last = records.last().map_or(&[][..], |record| record.payload.as_slice());
-            wb_events::frame::record_hash(last).as_slice() != name.last_frame_hash
+            wb_events::frame::record_hash(last).as_slice() != commit.last_frame_hash
         } else {
-            form::hash(&form::encode(&block_id(won), &records)?).as_slice() != name.archive_hash
+            form::hash(&form::encode(&block_id(won), &records)?).as_slice() != commit.archive_hash
         };
         Ok(if differs {
-            Err("the log holds other records than were committed".to_owned())
+            Err("the log holds other records than those committed".to_owned())
         } else {
             Ok(records)
         })

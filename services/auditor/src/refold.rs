@@ -1,4 +1,4 @@
-//! Folding committed blocks again, each partition from its beginning.
+//! Folds committed blocks again, each partition from its beginning.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use wb_proofstore::ProofStore;
 use crate::AuditError;
 use crate::records::{Records, block_id, chain_of};
 
-/// A folder for the proofs of older tips while an audit folds; it is removed at the end.
+/// A folder for the proofs of older tips during an audit; removed when dropped.
 #[derive(Debug)]
 pub(crate) struct Scratch(PathBuf);
 
@@ -27,7 +27,7 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            tracing::warn!(path = %self.0.display(), %error, "the scratch folder is left");
+            tracing::warn!(path = %self.0.display(), %error, "the scratch folder could not be removed");
         }
     }
 }
@@ -47,7 +47,7 @@ pub(crate) struct Refold {
     states: HashMap<TopicPartition, FoldState>,
 }
 
-/// The block that records make; the error says why they make none.
+/// The block that these records make; `None` if they make none.
 pub(crate) fn close(key: &FrameKey, first_offset: u64, records: Vec<LogRecord>) -> Option<ClosedBlock> {
     let mut assembler = Assembler::new(first_offset, key.clone());
     let mut closed = None;
@@ -60,16 +60,16 @@ pub(crate) fn close(key: &FrameKey, first_offset: u64, records: Vec<LogRecord>) 
     closed
 }
 
-/// What of a folded block is not as it was committed.
+/// How a folded block differs from its commit.
 pub(crate) fn difference(won: &WonCommit, block: &FoldedBlock) -> Option<&'static str> {
-    let name = &won.commit;
-    if name.end_offset != block.end_offset || name.first_offset != block.first_offset {
+    let commit = &won.commit;
+    if commit.end_offset != block.end_offset || commit.first_offset != block.first_offset {
         Some("first or last offset")
-    } else if name.last_frame_hash != block.last_frame_hash {
+    } else if commit.last_frame_hash != block.last_frame_hash {
         Some("last record")
-    } else if name.merkle_root != block.merkle_root {
+    } else if commit.merkle_root != block.merkle_root {
         Some("Merkle root")
-    } else if name.content_hash != block.content_hash {
+    } else if commit.content_hash != block.content_hash {
         Some("content hash")
     } else {
         None
@@ -77,15 +77,15 @@ pub(crate) fn difference(won: &WonCommit, block: &FoldedBlock) -> Option<&'stati
 }
 
 impl Refold {
-    /// Folds from the beginning, by the rules that the first record of `commits` says.
+    /// Starts at the beginning, with the rules that the first record of `commits` states.
     pub(crate) fn new(records: Records, key: FrameKey, scratch: Scratch, first_fold_version: u32) -> Self {
         Self { records, key, scratch, first_fold_version, states: HashMap::new() }
     }
 
-    /// Folds the next committed block of its partition, and says what of it differs from its name.
+    /// Folds the next committed block of its partition; returns also how it differs from its commit.
     ///
     /// # Errors
-    /// [`AuditError::NoRecords`] and whatever reading and folding may fail with.
+    /// [`AuditError::NoRecords`], and any error of reading and folding.
     pub(crate) async fn block(
         &mut self,
         won: &WonCommit,
@@ -109,7 +109,7 @@ impl Refold {
                 FoldState { state, proofs: ProofStore::open(&dir)? }
             }
         };
-        // Hashing tens of thousands of headers is work for a thread that may block.
+        // Hashes tens of thousands of headers, so it runs on a blocking thread.
         let folded = tokio::task::spawn_blocking(move || {
             let folded = wb_fold::fold(id, &mut partition.state, &mut partition.proofs, &closed);
             (partition, folded)

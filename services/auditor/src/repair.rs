@@ -1,5 +1,5 @@
-//! Repairing what a scrub found, from what is whole: the log's tail from the archive, the archive
-//! from the log, and the tables from either, by folding.
+//! Repairs what a scrub found: the log's tail from the archive, the archive from the log, and the tables from either,
+//! by folding.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,31 +14,31 @@ use crate::records::{block_id, chain_of};
 use crate::scrub::Scrub;
 
 impl Scrub<'_> {
-    /// Repairs in the order in which one needs the other.
+    /// Repairs in order of dependency.
     pub(crate) async fn repair(&mut self) -> Result<(), AuditError> {
         for (chain, end) in std::mem::take(&mut self.tails) {
             match self.restore_tail(&chain, end).await {
                 Ok(records) => {
                     self.repaired(format!(
-                        "{records} records were put back at the end of {}/{}; what was acknowledged after them and \
-                         never committed is not known",
+                        "{records} records were put back at the end of {}/{}; others that were acknowledged \
+                         and never committed may be missing",
                         chain.topic, chain.partition
                     ));
                 }
                 Err(error) => self.not_repaired(with_causes(&error)),
             }
         }
-        // Where the logs end has changed.
+        // The ends of the logs have changed.
         self.records = self.auditor.records(false).await?;
         self.archive_again().await?;
         let swept = self.records.sweep().await?;
         if swept > 0 {
-            tracing::info!(swept, "half-written files of killed writers were removed from the archive");
+            tracing::info!(swept, "unfinished files of killed writers were removed from the archive");
         }
         self.write_again().await
     }
 
-    /// Archives what the archive lacks, as far as the log holds it.
+    /// Archives blocks that the archive lacks, where the log still holds them.
     async fn archive_again(&mut self) -> Result<(), AuditError> {
         let mut left = std::mem::take(&mut self.unarchived);
         let mut commits = self.auditor.log.walk_commits(Some(self.end)).await?;
@@ -59,8 +59,7 @@ impl Scrub<'_> {
         Ok(())
     }
 
-    /// Folds the partitions that have damaged blocks, and writes those again under the attempt that
-    /// was committed.
+    /// Folds the partitions that have damaged blocks, and writes these blocks again under their committed attempts.
     async fn write_again(&mut self) -> Result<(), AuditError> {
         let mut left: BTreeMap<TopicPartition, BTreeSet<u64>> = BTreeMap::new();
         for place in std::mem::take(&mut self.damaged) {
@@ -88,7 +87,7 @@ impl Scrub<'_> {
                 Ok(Some(done)) => self.repaired(done),
                 Ok(None) => {}
                 Err(error) => {
-                    // What comes after it in this partition cannot be folded either.
+                    // Later blocks of this partition cannot be folded either.
                     blocks.insert(won.commit.block);
                     let problem = with_causes(&error);
                     let numbers: Vec<String> = blocks.iter().map(u64::to_string).collect();

@@ -1,4 +1,4 @@
-//! The replay: a second database built from the log alone, and compared with the first.
+//! The replay: builds a second database from the log alone and compares it with the first.
 
 use std::collections::BTreeMap;
 
@@ -13,39 +13,39 @@ use crate::finding::{Listener, Place, Said};
 use crate::records::chain_of;
 use crate::{AuditError, Auditor, manifest};
 
-/// Names that are projected and compared at once.
-const NAMES_MAX: usize = 256;
+/// The most commits that are projected and compared at once.
+const COMMITS_MAX: usize = 256;
 
 /// A table's rows in both databases.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct TableTotals {
     pub table: String,
-    /// Named rows that were built from the log.
+    /// Committed rows that were built from the log.
     pub rebuilt_rows: u64,
     /// The SHA-256 over the hashes of their blocks.
     pub rebuilt_hash: String,
-    /// Named rows of the database that is compared.
+    /// Committed rows of the live database.
     pub live_rows: u64,
     /// The SHA-256 over the hashes of their blocks.
     pub live_hash: String,
 }
 
-/// What a replay came to.
+/// The result of a replay.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct ReplayReport {
     /// Everything committed below this offset of `commits` was built.
     pub cut: u64,
-    /// Blocks that were built.
+    /// How many blocks were built.
     pub blocks: u64,
     /// Their events.
     pub events: u64,
-    /// Differences that were told.
+    /// How many differences were reported.
     pub differences: u64,
     /// Both databases, table by table.
     pub tables: Vec<TableTotals>,
 }
 
-/// Rows by table, and the hash of one table's hash in every block.
+/// Per table, the rows and the hash over its hashes in every block.
 #[derive(Clone, Default)]
 struct Sums(BTreeMap<(usize, TopicPartition), (u64, Sha256)>);
 
@@ -56,7 +56,7 @@ impl Sums {
         hasher.update(hash);
     }
 
-    /// Rows and hash of a table, over all partitions in order.
+    /// Rows and hash of a table over all partitions, in order.
     fn total(&self, table: usize) -> (u64, String) {
         let mut all = (0_u64, Sha256::new());
         for (_, (rows, hasher)) in self.0.iter().filter(|((at, _), _)| *at == table) {
@@ -67,7 +67,7 @@ impl Sums {
     }
 }
 
-/// Rows and hash of one table of one block, by the table's place.
+/// Rows and hash of each table of one block, by the table's place.
 type BlockTables = BTreeMap<usize, (u64, [u8; 32])>;
 
 struct Replay<'a> {
@@ -77,16 +77,16 @@ struct Replay<'a> {
     report: ReplayReport,
     rebuilt: Sums,
     held: Sums,
-    /// What was built of blocks that are not compared yet.
+    /// Blocks that were built and not compared yet.
     waiting: BTreeMap<(TopicPartition, u64), BlockTables>,
 }
 
 impl Auditor {
-    /// Builds everything that is committed now in an empty database and compares it with this one.
-    /// With `archive_first`, blocks are read from the archive wherever it has them.
+    /// Builds everything that is committed into an empty database and compares it with this one. With
+    /// `archive_first`, blocks are read from the archive if it has them.
     ///
     /// # Errors
-    /// [`AuditError`]; differences are no error, they are told and counted.
+    /// [`AuditError`]. Differences are not errors; they are reported and counted.
     pub async fn replay(
         &self,
         target: &Store,
@@ -119,7 +119,7 @@ impl Auditor {
             }
             replay.write(&won, &folded).await?;
             batch.push(won.clone());
-            if batch.len() >= NAMES_MAX {
+            if batch.len() >= COMMITS_MAX {
                 let to = won.commit_offset.saturating_add(1);
                 replay.commits(from..to, &mut batch).await?;
                 from = to;
@@ -142,7 +142,7 @@ impl Replay<'_> {
         (self.listener)(&Said::Differs { place, problem });
     }
 
-    /// Writes a block under the attempt that was committed, and reads it back.
+    /// Writes a block under its committed attempt and reads it back.
     async fn write(&mut self, won: &WonCommit, folded: &FoldedBlock) -> Result<(), AuditError> {
         self.target.write_block(folded, won.commit.attempt).await?;
         if let Some(mismatch) = self.target.verify_block(folded, won.commit.attempt).await? {
@@ -168,7 +168,7 @@ impl Replay<'_> {
         Ok(())
     }
 
-    /// Projects names, and looks whether the other database shows the same.
+    /// Projects commits, and checks that the live database shows the same.
     async fn commits(
         &mut self,
         offsets: std::ops::Range<u64>,
@@ -190,7 +190,7 @@ impl Replay<'_> {
         Ok(())
     }
 
-    /// Compares a run of blocks of one partition with what the other database holds of them.
+    /// Compares a run of blocks of one partition with the live database.
     async fn compare(&mut self, run: &[WonCommit]) -> Result<(), AuditError> {
         let held = blocks::look_up(self.live, run, &[]).await?;
         for (won, held) in run.iter().zip(held) {
@@ -210,7 +210,7 @@ impl Replay<'_> {
                 let number = |side: Option<&(u64, [u8; 32])>| side.map_or(0, |(rows, _)| *rows);
                 let (built, live) = (number(built), number(live));
                 let problem = if built == live {
-                    format!("{table}: {} as in the log, but with another content", rows(live))
+                    format!("{table}: {} as in the log, but with other content", rows(live))
                 } else {
                     format!("{table}: {} in the live database, {} in the log", rows(live), rows(built))
                 };

@@ -1,4 +1,4 @@
-//! The scrub: everything that was committed, checked against everything that holds it.
+//! The scrub: checks everything that was committed against the manifest, the tables, the archive and the log.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -16,14 +16,14 @@ use crate::finding::{Finding, Listener, Place, Said};
 use crate::records::{Records, block_id, chain_of};
 use crate::{AuditError, Auditor, manifest};
 
-/// Offsets of `commits` whose rows of the manifest are compared at once.
-const NAMES_MAX: usize = 1_024;
-/// How long the projection may lag behind the commits.
+/// How many offsets of `commits` are compared with the manifest at once.
+const COMMITS_MAX: usize = 1_024;
+/// How long to wait for the projection to catch up with the commits.
 const PROJECTION_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often it is asked for.
+/// The pause between two checks of the projection.
 const PROJECTION_PAUSE: Duration = Duration::from_millis(100);
 
-/// What a scrub shall do beyond looking.
+/// What a scrub does besides the standard checks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ScrubOptions {
     /// Repair what was found.
@@ -32,30 +32,30 @@ pub struct ScrubOptions {
     pub log: bool,
 }
 
-/// What a scrub came to.
+/// The result of a scrub.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct ScrubReport {
-    /// Records of `commits` that were read.
+    /// How many records of `commits` were read.
     pub commits: u64,
-    /// Named blocks that were checked.
+    /// How many committed blocks were checked.
     pub blocks: u64,
     /// Their events.
     pub events: u64,
-    /// Faults that were found.
+    /// How many faults were found.
     pub faults: u64,
-    /// Faults that could not be repaired; all of them where nothing was to be repaired.
+    /// How many faults are left. Without repair these are all of them.
     pub left: u64,
 }
 
 impl ScrubReport {
-    /// Whether nothing is wrong any more.
+    /// Whether no fault is left.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.left == 0
     }
 }
 
-/// A scrub under way.
+/// A running scrub.
 pub(crate) struct Scrub<'a> {
     pub(crate) auditor: &'a Auditor,
     pub(crate) options: ScrubOptions,
@@ -63,24 +63,24 @@ pub(crate) struct Scrub<'a> {
     pub(crate) report: ScrubReport,
     pub(crate) records: Records,
     pub(crate) broken: Vec<BrokenPart>,
-    /// Blocks whose rows are to be written again.
+    /// Blocks whose rows must be written again.
     pub(crate) damaged: BTreeSet<Place>,
-    /// Blocks that are to be archived again.
+    /// Blocks that must be archived again.
     pub(crate) unarchived: BTreeSet<Place>,
-    /// Logs that end before what was committed, with where they end.
+    /// Logs that lost their tail, with their ends.
     pub(crate) tails: BTreeMap<TopicPartition, u64>,
-    /// Names that the projection may still come to.
+    /// Commits that may still be projected.
     late: Vec<WonCommit>,
-    /// One past the last offset of `commits` that is audited.
+    /// One past the last offset of `commits` that is checked.
     pub(crate) end: u64,
 }
 
 impl Auditor {
-    /// Checks everything that is committed now, and repairs it where that is wanted.
+    /// Checks everything that is committed, and repairs it if the options say so.
     ///
     /// # Errors
-    /// [`AuditError`] where the audit itself could not go on. What cannot be repaired is no error:
-    /// it is told, and counted in the report.
+    /// [`AuditError`] if the audit cannot go on. A fault that cannot be repaired is not an error; it is reported and
+    /// counted.
     pub async fn scrub(
         &self,
         options: ScrubOptions,
@@ -130,7 +130,7 @@ impl Scrub<'_> {
         (self.listener)(&Said::NotRepaired { problem });
     }
 
-    /// The topics' times.
+    /// Checks how topics set the times of records.
     async fn topics(&mut self) -> Result<(), AuditError> {
         for topic in topics::EVENT_TOPICS {
             if self.auditor.log.broker_sets_times(topic).await? {
@@ -145,8 +145,7 @@ impl Scrub<'_> {
         Ok(())
     }
 
-    /// Broken parts. They are taken out before anything is read, where that is wanted: their rows
-    /// are then missing, and found as such.
+    /// Finds broken parts. With repair they are detached before anything is read; their rows are then found missing.
     async fn parts(&mut self) -> Result<(), AuditError> {
         for part in self.auditor.store.broken_parts().await? {
             self.found(Finding::BrokenPart {
@@ -164,7 +163,7 @@ impl Scrub<'_> {
         Ok(())
     }
 
-    /// All names, and with them the manifest, the tables and the archive.
+    /// Reads all commits and checks the manifest, the tables and the archive against them.
     async fn commits(&mut self) -> Result<Chains, AuditError> {
         let mut cursor = self.auditor.log.walk_commits(None).await?;
         self.end = cursor.end();
@@ -184,7 +183,7 @@ impl Scrub<'_> {
                 Applied::Lost => self.lost(&step, cursor.chains()),
                 Applied::Pinned | Applied::Alarm => {}
             }
-            if batch.len() >= NAMES_MAX {
+            if batch.len() >= COMMITS_MAX {
                 let to = step.offset.saturating_add(1);
                 self.manifest(from..to, &batch).await?;
                 batch.clear();
@@ -198,7 +197,7 @@ impl Scrub<'_> {
         Ok(cursor.chains().clone())
     }
 
-    /// A record that lost its race is as it should be; a name that is ahead of its chain is not.
+    /// Judges a commit that lost. Losing a race is normal; being ahead of the chain is a fault.
     fn lost(&mut self, step: &CommitsStep, chains: &Chains) {
         let Ok(CommitsRecord { record: Some(Record::Commit(commit)) }) =
             CommitsRecord::decode(step.record.as_slice())
@@ -232,15 +231,15 @@ impl Scrub<'_> {
             run.missing.into_iter().partition(|won| won.commit_offset >= projected);
         self.late.extend(late);
         self.missing_rows(&missing).await?;
-        if self.late.len() > NAMES_MAX {
-            // So much is no lag any more.
+        if self.late.len() > COMMITS_MAX {
+            // The projection has had time enough.
             let late = std::mem::take(&mut self.late);
             self.missing_rows(&late).await?;
         }
         Ok(())
     }
 
-    /// Rows that the manifest lacks, in the order of their offsets.
+    /// Reports commits that the manifest lacks, in offset order.
     async fn missing_rows(&mut self, missing: &[WonCommit]) -> Result<(), AuditError> {
         for won in missing {
             let (commit_offset, place) = (won.commit_offset, Place::of(won));
@@ -255,7 +254,7 @@ impl Scrub<'_> {
         Ok(())
     }
 
-    /// Gives the projection its time for the newest names.
+    /// Waits until the newest commits are projected, up to a limit.
     async fn projection(&mut self) -> Result<(), AuditError> {
         let deadline = tokio::time::Instant::now() + PROJECTION_TIMEOUT;
         let mut late = std::mem::take(&mut self.late);
@@ -272,7 +271,7 @@ impl Scrub<'_> {
         self.missing_rows(&late).await
     }
 
-    /// A run of blocks of one partition: tables, archive and, where wanted, the log.
+    /// Checks a run of blocks of one partition: tables, archive and, if asked for, the log.
     async fn blocks(&mut self, run: &[WonCommit]) -> Result<(), AuditError> {
         let held = blocks::look_up(&self.auditor.store, run, &self.broken).await?;
         for (won, held) in run.iter().zip(held) {
@@ -316,7 +315,7 @@ impl Scrub<'_> {
         Ok(())
     }
 
-    /// Every record of a block, as far as the log holds it.
+    /// Checks every record of a block that the log still holds.
     async fn logged(&mut self, won: &WonCommit) -> Result<(), AuditError> {
         let (low, end) = self.records.held(&chain_of(won)).await?;
         if won.commit.first_offset < low || won.commit.end_offset > end {
@@ -328,7 +327,7 @@ impl Scrub<'_> {
         Ok(())
     }
 
-    /// Where each log ends, and its last committed record.
+    /// Checks where each log ends and its last committed record.
     async fn ends(&mut self, chains: &Chains) -> Result<(), AuditError> {
         for (chain, head) in chains.heads() {
             let (low, end) = self.records.held(chain).await?;
@@ -350,7 +349,7 @@ impl Scrub<'_> {
         Ok(())
     }
 
-    /// Attempts of blocks that are not committed. They may be under way.
+    /// Reports attempts of blocks that are not committed. They may be in progress.
     async fn uncommitted(&mut self, chains: &Chains) -> Result<(), AuditError> {
         for (chain, head) in chains.heads() {
             let next = head.commit.block.saturating_add(1);

@@ -1,5 +1,5 @@
-//! Committed blocks as the log or the archive holds them: each with its commit and the stored bytes of its
-//! events, for whoever proves what lies in them.
+//! Reads committed blocks from the log or the archive: each with its commit and the stored bytes of its events, for
+//! evidence bundles.
 
 use std::collections::BTreeSet;
 
@@ -17,11 +17,11 @@ pub struct StoredBlock {
     pub commit_offset: u64,
     /// The bytes of its commit.
     pub commit: Vec<u8>,
-    /// The stored bytes of everything in it that counts as one event, in log order.
+    /// The stored bytes of every record in it that counts as one event, in log order.
     pub stored: Vec<Vec<u8>>,
 }
 
-/// Reads committed blocks one after the other, so that one is in memory at a time.
+/// Reads committed blocks one by one, so that only one is in memory.
 #[derive(Debug)]
 pub struct StoredBlocks {
     records: Records,
@@ -30,11 +30,11 @@ pub struct StoredBlocks {
 }
 
 impl Auditor {
-    /// Some blocks (topic, partition, block) that are committed below an offset of `commits`, in the order of
-    /// topic, partition and block. What is not committed below it is left out.
+    /// Selects blocks (topic, partition, block) that are committed below an offset of `commits`, in the order of
+    /// topic, partition and block. Blocks not committed below it are left out.
     ///
     /// # Errors
-    /// What stopped the reading of the commits.
+    /// Any error of reading the commits.
     pub async fn stored_blocks(
         &self,
         wanted: &BTreeSet<(String, u32, u64)>,
@@ -63,10 +63,10 @@ impl Auditor {
 }
 
 impl Auditor {
-    /// The records at some offsets of `commits`, in their order.
+    /// The records at some offsets of `commits`, in order.
     ///
     /// # Errors
-    /// What stopped the reading of the commits.
+    /// Any error of reading the commits.
     pub async fn commits_records(&self, offsets: &BTreeSet<u64>) -> Result<Vec<(u64, Vec<u8>)>, AuditError> {
         let mut found = Vec::with_capacity(offsets.len());
         let Some(last) = offsets.last() else { return Ok(found) };
@@ -83,9 +83,8 @@ impl Auditor {
 impl StoredBlocks {
     /// The next block; `None` after the last.
     ///
-    /// # Errors
-    /// [`AuditError::NoRecords`] where neither log nor archive hold the block as it was committed, and
-    /// [`AuditError::FoldsOtherwise`] where its records make no block.
+    /// [`AuditError::NoRecords`] if neither log nor archive hold the block as it was committed,
+    /// [`AuditError::FoldsOtherwise`] if its records make no block.
     pub async fn next_block(&mut self) -> Result<Option<StoredBlock>, AuditError> {
         let Some((commit, won)) = self.commits.next() else { return Ok(None) };
         let records = self.records.of(&won).await?;

@@ -1,5 +1,5 @@
-//! A log that lost its tail: the archived records are put back where the log ends exactly where
-//! the archive goes on, so that nothing that came later is mixed with what was committed.
+//! Restores the tail of a log: puts the archived records back if the log ends exactly where they begin, so that no
+//! later record is mixed with committed ones.
 
 use wb_events::commits::{TopicPartition, WonCommit};
 use wb_events::frame::record_hash;
@@ -9,13 +9,13 @@ use crate::records::chain_of;
 use crate::scrub::Scrub;
 
 impl Scrub<'_> {
-    /// Puts the records between the end of a log and the end of what was committed back; gives how many.
+    /// Puts back the records between the end of a log and the last committed one; returns how many.
     pub(crate) async fn restore_tail(&mut self, chain: &TopicPartition, end: u64) -> Result<u64, AuditError> {
         let log = &self.auditor.log;
         let (topic, partition) = (chain.topic.as_str(), chain.partition);
         log.let_broker_set_times(topic, false).await?;
         let put_back = self.put_back(chain, end).await;
-        // Whatever came of it, the broker sets the times again.
+        // The broker sets the times again, even after a failure.
         self.auditor.log.let_broker_set_times(topic, true).await?;
         let committed = put_back?;
         let (_, now) = self.auditor.log.watermarks(topic, partition).await?;
@@ -55,7 +55,7 @@ impl Scrub<'_> {
         Ok(next)
     }
 
-    /// The log's last record must be the one that was committed or archived there, and still its last.
+    /// Checks that the log's last record is the committed or archived one, and that none has been added.
     async fn check_end(
         &mut self,
         chain: &TopicPartition,
@@ -81,8 +81,7 @@ impl Scrub<'_> {
         if found.as_slice() == wanted {
             return Ok(());
         }
-        let why =
-            format!("its record at offset {last} is not the one that was committed: others were appended");
+        let why = format!("its record at offset {last} is not the committed one: others were appended");
         Err(refused(chain, end, committed, why))
     }
 }
