@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
-use wb_clickhouse::conserve::{Breach, Place, WINDOW_NAMES};
+use wb_clickhouse::conserve::{Breach, Place, WINDOW_COMMITS};
 use wb_clickhouse::{Cut, Store, StoreError};
 use wb_events::commits::COMMITS_VERSION;
 use wb_events::wire::Alarm;
@@ -75,7 +75,7 @@ impl Watch {
         let cut = self.store.cut().await?;
         let new = rounds.new.get_or_insert(cut.0);
         while *new < cut.0 {
-            let end = cut.0.min(new.saturating_add(WINDOW_NAMES));
+            let end = cut.0.min(new.saturating_add(WINDOW_COMMITS));
             self.check(Check::Blocks(Cut(*new), Cut(end))).await?;
             *new = end;
         }
@@ -85,7 +85,7 @@ impl Watch {
         if rounds.again_at.is_some_and(|at| Instant::now() < at) {
             return Ok(());
         }
-        let end = cut.0.min(rounds.old_commits.saturating_add(WINDOW_NAMES));
+        let end = cut.0.min(rounds.old_commits.saturating_add(WINDOW_COMMITS));
         self.check(Check::Blocks(Cut(rounds.old_commits), Cut(end))).await?;
         rounds.old_commits = if end == cut.0 { 0 } else { end };
         let days = self.store.days().await?;

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use wb_clickhouse::Store;
-use wb_clickhouse::committed::{CommittedBlock, NAMED_PAGE_ROWS};
+use wb_clickhouse::committed::{COMMITTED_PAGE_ROWS, CommittedBlock};
 use wb_clickhouse::quarantine::QUARANTINE_PAGE_ROWS;
 use wb_events::topics;
 use wb_events::wire::{UsageRecord, usage_record::Counted};
@@ -204,7 +204,7 @@ impl Publisher {
             let mut after = None;
             loop {
                 let page = records::usage_page(&self.store, rows, &blocks, after).await?;
-                let whole = page.len() < usize::try_from(NAMED_PAGE_ROWS).unwrap_or(usize::MAX);
+                let whole = page.len() < usize::try_from(COMMITTED_PAGE_ROWS).unwrap_or(usize::MAX);
                 after = page.last().map(|record| (record.commit_offset, record.index));
                 for record in page {
                     if !cursor.published.remove(&Row::of_usage(&record)) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wb_billing::PortError;
 use wb_billing::ports::{CutSource, LedgerLog};
-use wb_clickhouse::conserve::{Breach, WINDOW_NAMES};
+use wb_clickhouse::conserve::{Breach, WINDOW_COMMITS};
 use wb_clickhouse::{Cut, Store};
 use wb_events::topics;
 use wb_kafka::topics::Partitions;
@@ -63,7 +63,7 @@ impl CommittedCuts {
     ) -> Result<Option<Breach>, wb_clickhouse::StoreError> {
         let mut from = 0;
         while from < cut {
-            let to = cut.min(from.saturating_add(WINDOW_NAMES));
+            let to = cut.min(from.saturating_add(WINDOW_COMMITS));
             let breaches = self.store.check_blocks(Cut(from), Cut(to)).await?;
             if let Some(first) = breaches.into_iter().next() {
                 return Ok(Some(first));

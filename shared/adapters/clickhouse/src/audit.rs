@@ -1,7 +1,7 @@
-//! What the auditor asks: the tables as they are, of all attempts, without the rule that only committed
-//! rows count; and the few statements that repair them.
+//! Queries of the auditor. They read the tables as they are, with rows of all attempts, committed or not; a few
+//! statements repair them.
 //!
-//! Rows are read as RowBinary, whole, and hashed here: the same bytes that the fold hashed.
+//! Rows are read whole as RowBinary and hashed here: the same bytes that the fold hashed.
 
 mod layout;
 
@@ -17,7 +17,7 @@ use crate::client::Store;
 use crate::error::{StoreError, query_failed};
 use layout::Layout;
 
-/// Seconds that one question of the auditor may take: some read a whole table.
+/// The longest time of an auditor's query in seconds; some read a whole table.
 const AUDIT_TIME_MAX_S: u32 = 3_600;
 
 /// What an attempt of a block holds in one table.
@@ -32,13 +32,13 @@ pub struct Held {
     pub hash: [u8; 32],
 }
 
-/// A part that does not hold what was written.
+/// A part whose files are damaged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokenPart {
     pub table: &'static str,
     /// The part's name.
     pub part: String,
-    /// What the server says of it.
+    /// The server's message.
     pub message: String,
 }
 
@@ -62,7 +62,7 @@ fn checked_tables() -> impl Iterator<Item = &'static str> {
     ALL.into_iter().chain(["manifest"])
 }
 
-/// A list of parts as SQL; their commits are the server's own.
+/// A condition that leaves out broken parts. Part names come from the server.
 fn but_parts(broken: &[BrokenPart], table: &str) -> String {
     let names: Vec<String> = broken
         .iter()
@@ -100,7 +100,7 @@ impl Store {
         Ok(broken)
     }
 
-    /// Takes a part out of its table. Its files stay with the server, as evidence.
+    /// Detaches a part. Its files stay on the server as evidence.
     ///
     /// # Errors
     /// [`StoreError::Query`].
@@ -109,8 +109,8 @@ impl Store {
         self.audit(&sql).bind(&part.part).execute().await.map_err(query_failed("take a broken part out"))
     }
 
-    /// What every attempt of some blocks of a partition holds, in the order of tables, blocks and
-    /// attempts. Parts that are known to be broken are left out.
+    /// What each attempt of some blocks of a partition holds, in the order of tables, blocks and attempts. Parts
+    /// known to be broken are left out.
     ///
     /// # Errors
     /// [`StoreError::Query`], [`StoreError::Schema`] for a table with columns of an unknown type.
@@ -154,8 +154,8 @@ impl Store {
         Ok(held)
     }
 
-    /// The attempts of a partition's blocks from a number on, by table: those of blocks that have
-    /// no name yet, where that number is the next.
+    /// The attempts of a partition's blocks from a number on, by table. If that number is the next block, these
+    /// blocks are not committed.
     ///
     /// # Errors
     /// [`StoreError::Query`].
@@ -192,7 +192,7 @@ impl Store {
                 let query = self.audit(&format!("{sql} {table} {attempt_of}"));
                 query.bind(&id.topic).bind(id.partition).bind(id.block).bind(attempt)
             };
-            // Asked first: a removal rewrites parts, whether they have such rows or not.
+            // Counted first: a removal rewrites parts even if no row matches.
             let count = of_attempt("SELECT count() FROM").fetch_one().await;
             let rows: u64 = count.map_err(query_failed("count the rows of an attempt"))?;
             if rows > 0 {
@@ -203,8 +203,8 @@ impl Store {
         Ok(())
     }
 
-    /// The rows of the manifest for some offsets of `commits`, as they are stored, in the order of
-    /// their offsets, which stand first in each.
+    /// The stored rows of the manifest for a range of offsets of `commits`, in the order of their offsets. The offset
+    /// is the first column.
     ///
     /// # Errors
     /// As [`Store::held`].
@@ -224,19 +224,19 @@ impl Store {
         Ok(rows)
     }
 
-    /// Removes what the manifest says for an offset of `commits`.
+    /// Removes the rows of the manifest for an offset of `commits`.
     ///
     /// # Errors
     /// [`StoreError::Query`].
     pub async fn remove_manifest_row(&self, commit_offset: u64) -> Result<(), StoreError> {
-        // Rows of a table with a projection are not masked, they are written again without it.
+        // A lightweight delete does not work on a table with a projection.
         let delete =
             self.audit("ALTER TABLE manifest DELETE WHERE commit_offset = ? SETTINGS mutations_sync = 1");
         let delete = delete.bind(commit_offset);
         delete.execute().await.map_err(query_failed("remove a row of the manifest"))
     }
 
-    /// A table of this schema that holds rows, if any does.
+    /// A table of this schema that has rows, if there is one.
     ///
     /// # Errors
     /// [`StoreError::Query`].
@@ -251,7 +251,7 @@ impl Store {
         Ok(None)
     }
 
-    /// How many records the table `ledger` holds, and a sum over what they say.
+    /// How many records the table `ledger` has, and a checksum over them.
     ///
     /// # Errors
     /// [`StoreError::Query`].
@@ -263,7 +263,7 @@ impl Store {
     async fn layout(&self, table: &'static str) -> Result<Layout, StoreError> {
         let sql = "SELECT type FROM system.columns WHERE database = ? AND table = ? AND name != 'attempt' \
                    ORDER BY position";
-        // The manifest's own attempt is a column like any other.
+        // In the manifest, `attempt` is an ordinary column.
         let sql =
             if table == "manifest" { sql.replace("AND name != 'attempt' ", "") } else { sql.to_owned() };
         let types: Vec<String> = self
@@ -276,7 +276,7 @@ impl Store {
         Layout::of(&types).map_err(|problem| StoreError::Schema { table, problem })
     }
 
-    /// Gives every row of an answer in RowBinary to `take`.
+    /// Passes each row of a RowBinary answer to `take`.
     async fn rows_of(
         &self,
         table: &'static str,

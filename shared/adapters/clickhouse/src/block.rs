@@ -1,18 +1,18 @@
-//! Writing a folded block under an attempt, and checking that what ClickHouse holds is what was
-//! folded. A row counts only once its attempt is committed; until then it is garbage.
+//! Writes a folded block under an attempt and verifies that ClickHouse returns what was folded. Rows count only once
+//! their attempt is committed.
 
 use wb_fold::{BlockId, FoldedBlock, Table};
 
 use crate::client::Store;
 use crate::error::{StoreError, query_failed};
 
-/// Months that one INSERT may touch: from 2009 to beyond any clock that is let in.
+/// The most months that one INSERT may touch: from 2009 to beyond any accepted event time.
 const PARTITIONS_PER_INSERT_MAX: u32 = 1_200;
 
-/// Bytes sent at once.
+/// Bytes per chunk sent.
 const CHUNK_BYTES: usize = 1024 * 1024;
 
-/// The tables of a block that do not hold what was folded.
+/// A table of a block that does not hold what was folded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mismatch {
     pub table: &'static str,
@@ -20,17 +20,15 @@ pub struct Mismatch {
     pub folded_rows: usize,
     /// Bytes that were folded.
     pub folded_bytes: usize,
-    /// Bytes from the first on that came back the same; one more than were folded where more came back.
+    /// How many bytes from the start are equal. One more than were folded if ClickHouse returned extra bytes.
     pub equal_bytes: usize,
 }
 
 impl Store {
-    /// Writes all rows of a block, tagged with the attempt: one INSERT per table, synchronous,
-    /// without deduplication.
+    /// Writes all rows of a block, tagged with the attempt: one synchronous INSERT per table, without deduplication.
     ///
     /// # Errors
-    /// [`StoreError::Query`]; some rows may have been written. They are never committed: try again
-    /// with another attempt.
+    /// [`StoreError::Query`]; some rows may have been written. They are never committed: retry with another attempt.
     pub async fn write_block(&self, block: &FoldedBlock, attempt: u64) -> Result<(), StoreError> {
         for table in &block.tables {
             self.write_table(table, attempt).await?;
@@ -51,7 +49,7 @@ impl Store {
         let mut chunk = Vec::with_capacity(CHUNK_BYTES);
         for row in table.iter() {
             if !chunk.is_empty() && chunk.len() + attempt.len() + row.len() > CHUNK_BYTES {
-                // Sent whole: the client's buffered writer may take a part of what it is given.
+                // Sent whole, because the client's buffered writer may accept only a part.
                 let full = std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK_BYTES));
                 if let Err(error) = insert.send(full.into()).await {
                     return Err(failed(error));
@@ -66,8 +64,7 @@ impl Store {
         insert.end().await.map_err(failed)
     }
 
-    /// Reads an attempt back, all of it but the attempt itself, and compares it with what was
-    /// folded. `None` where every table is equal.
+    /// Reads an attempt back and compares it with what was folded. `None` if all tables are equal.
     ///
     /// # Errors
     /// [`StoreError::Query`].
@@ -90,7 +87,7 @@ impl Store {
         Ok(None)
     }
 
-    /// Reads an attempt of a table back and counts how far it is what was folded.
+    /// Reads an attempt of a table back and counts the equal bytes from the start.
     async fn equal_bytes(&self, table: &Table, id: &BlockId, attempt: u64) -> Result<usize, StoreError> {
         let sql = format!(
             "SELECT * EXCEPT (attempt) FROM {} \
@@ -116,7 +113,7 @@ impl Store {
                     let same =
                         expected.iter().zip(chunk.iter()).take_while(|(left, right)| left == right).count();
                     let done = table.content().len() - expected.len() + same;
-                    // All that was expected came, and more after it.
+                    // All expected bytes came, and more.
                     let more = usize::from(same == expected.len());
                     return Ok(done + more);
                 }

@@ -9,36 +9,36 @@ use crate::read::{Cut, Read};
 /// Threads of one query.
 const MAX_THREADS: u32 = 2;
 
-/// After this many seconds the server gives a query up.
+/// Seconds after which the server aborts a query.
 const MAX_EXECUTION_TIME_S: u32 = 30;
 
 /// Memory of one query, in bytes: 1 GiB.
 const MAX_MEMORY_USAGE_BYTES: u64 = 1 << 30;
 
-/// Rows of one answer; more is an error, never a silent cut.
+/// Rows of one answer. More rows are an error; an answer is never cut silently.
 const MAX_RESULT_ROWS: u32 = 200_000;
 
-/// Where ClickHouse is and what a query may use there.
+/// How to reach ClickHouse, and the limits of a query.
 #[derive(Clone)]
 pub struct StoreConfig {
     /// The URL of the HTTP interface, such as `http://127.0.0.1:8123`.
     pub url: String,
     /// The database: `[a-z][a-z0-9_]*`, at most 63 characters.
     pub database: String,
-    /// The user, where the server wants one.
+    /// The user, if the server requires one.
     pub user: Option<String>,
     /// The user's password.
     pub password: Option<String>,
     /// Threads of one query.
     pub max_threads: u32,
-    /// Seconds after which the server gives a query up.
+    /// Seconds after which the server aborts a query.
     pub max_execution_time_s: u32,
     /// Bytes of memory of one query.
     pub max_memory_usage_bytes: u64,
 }
 
 impl StoreConfig {
-    /// The default limits at a URL and database, without a user.
+    /// The default limits for a URL and database, without a user.
     #[must_use]
     pub fn new(url: impl Into<String>, database: impl Into<String>) -> Self {
         Self {
@@ -82,7 +82,7 @@ impl Store {
         Ok(store)
     }
 
-    /// Takes a configuration without asking the server anything.
+    /// Creates a store without connecting.
     ///
     /// # Errors
     /// [`StoreError::DatabaseName`] for a name that would need quoting in SQL.
@@ -97,7 +97,7 @@ impl Store {
         if let Some(password) = &config.password {
             server = server.with_password(password);
         }
-        // Server defaults differ between versions, and some of them lose or merge rows quietly.
+        // Set explicitly: server defaults differ between versions, and some lose or merge rows silently.
         for (name, value) in [
             ("async_insert", "0".to_owned()),
             ("insert_deduplicate", "0".to_owned()),
@@ -120,10 +120,10 @@ impl Store {
         Ok(Self { server, client, database: config.database })
     }
 
-    /// Asks the server for a sign of life.
+    /// Checks that the server answers.
     ///
     /// # Errors
-    /// [`StoreError::Query`] where it does not answer.
+    /// [`StoreError::Query`] if it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
         let one: u8 = self.server.query("SELECT 1").fetch_one().await.map_err(query_failed("answer"))?;
         if one == 1 {
@@ -133,7 +133,7 @@ impl Store {
         }
     }
 
-    /// The `clickhouse` client in this database, with all settings; for writers.
+    /// The `clickhouse` client for this database with all settings, for writers.
     #[must_use]
     pub fn client(&self) -> &Client {
         &self.client
@@ -150,7 +150,7 @@ impl Store {
         &self.database
     }
 
-    /// The newest cut: everything committed so far, and the seals that were.
+    /// The newest cut: it holds all projected commits and seals.
     ///
     /// # Errors
     /// [`StoreError::Query`].
@@ -161,7 +161,7 @@ impl Store {
         self.client.query(sql).fetch_one().await.map(Cut).map_err(query_failed("find the newest cut"))
     }
 
-    /// Reads for one tenant, as of one cut. The only way to read rows.
+    /// Creates a reader for one tenant at one cut. Rows can be read in no other way.
     #[must_use]
     pub fn read(&self, scope: TenantScope, cut: Cut) -> Read {
         Read::new(self.client.clone(), scope, cut)

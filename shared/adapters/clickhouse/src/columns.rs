@@ -1,7 +1,7 @@
-//! What the reads rely on in the tables, checked against the server's own description.
+//! Checks the columns that the reads rely on against the server's description of its tables.
 //!
-//! The client checks the types of answers, but not whether a column means what it did: a table
-//! changed by hand is found here, before it is read.
+//! The client checks the types of answers, but not the tables: a table changed by hand is found here before it is
+//! read.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::error::{StoreError, query_failed};
 /// Columns with their types.
 type Columns = &'static [(&'static str, &'static str)];
 
-/// Columns that tie a row to the block that wrote it.
+/// Columns that identify the block of a row.
 const BLOCK: Columns = &[
     ("attempt", "UInt64"),
     ("topic", "LowCardinality(String)"),
@@ -40,7 +40,7 @@ const SEALED_WORK: Columns = &[
     ("largest_q32", "UInt256"),
 ];
 
-/// The tables that are read, with the columns and types that the reads rely on.
+/// The tables that are read, with the columns and types that the reads need.
 const RELIED_ON: &[(&str, &[Columns])] = &[
     (
         "manifest",
@@ -179,10 +179,10 @@ struct Column {
 }
 
 impl Store {
-    /// Checks that the tables have the columns and types that the reads rely on.
+    /// Checks that the tables have the columns and types that the reads need.
     ///
     /// # Errors
-    /// [`StoreError::Schema`] naming the first column that differs.
+    /// [`StoreError::Schema`] for the first column that differs.
     pub async fn check_columns(&self) -> Result<(), StoreError> {
         let sql = "SELECT table, name, type FROM system.columns WHERE database = {database:String}";
         let columns: Vec<Column> = self

@@ -1,7 +1,7 @@
-//! What committed blocks hold, block by block, for those who pass it on: all tenants' rows, so this is
-//! for the operator's own services and never behind a window that tenants look through.
+//! Rows of committed blocks, block by block, for publishing. They are the rows of all tenants, so only the operator's
+//! own services may read them.
 //!
-//! Numbers of blocks and attempts are written into SQL as numbers; texts travel as parameters.
+//! Numbers of blocks and attempts are written into SQL; texts are query parameters.
 
 use clickhouse::{RowOwned, RowRead};
 use serde::Deserialize;
@@ -10,33 +10,33 @@ use crate::client::Store;
 use crate::conditions::boundary;
 use crate::error::{StoreError, query_failed};
 
-pub const NAMED_PAGE_ROWS: u32 = 20_000;
+pub const COMMITTED_PAGE_ROWS: u32 = 20_000;
 
-/// A block that has its name.
+/// A committed block.
 #[derive(Debug, Clone, PartialEq, Eq, clickhouse::Row, Deserialize)]
 pub struct CommittedBlock {
     pub commit_offset: u64,
     pub topic: String,
     pub partition: u32,
     pub block: u64,
-    /// The attempt that counts.
+    /// The committed attempt.
     pub attempt: u64,
     pub events: u64,
-    /// Those that count.
+    /// Accepted events.
     pub accepted: u64,
-    /// Those that were refused.
+    /// Rejected events.
     pub rejected: u64,
 }
 
-/// Where a row stands: its block, by where that is committed, and its place among the table's rows.
+/// The place of a row: the offset of its block's commit, and its index in the table's rows of that block.
 pub type RowPlace = (u64, u32);
 
 /// Accepted work of a machine in an interval, as one block counted it.
 #[derive(Debug, Clone, PartialEq, Eq, clickhouse::Row, Deserialize)]
 pub struct CommittedWork {
-    /// Where its block is committed.
+    /// The offset of its block's commit.
     pub commit_offset: u64,
-    /// Its place in the block.
+    /// Its index in the block.
     pub idx: u32,
     pub machine_id: String,
     pub site_id: String,
@@ -45,25 +45,25 @@ pub struct CommittedWork {
     pub chain: String,
     /// The network's target, compact.
     pub nbits: u32,
-    /// What a block paid, in satoshi.
+    /// The block subsidy in satoshi.
     pub subsidy_sat: u64,
     pub shares: u64,
     /// Credited difficulty in units of 2^-32.
     pub credited_q32: u128,
     /// Shares that solved a block.
     pub blocks: u64,
-    /// Whose the machine was, by what was known when the block was committed; empty where nobody's.
+    /// The machine's customer, as known when the block was committed; empty if it had none.
     pub customer_id: String,
-    /// Under which contract.
+    /// The customer's contract.
     pub contract_id: String,
 }
 
 /// A reading of a cumulative register.
 #[derive(Debug, Clone, PartialEq, Eq, clickhouse::Row, Deserialize)]
 pub struct CommittedEnergy {
-    /// Where its block is committed.
+    /// The offset of its block's commit.
     pub commit_offset: u64,
-    /// Its place in the block.
+    /// Its index in the block.
     pub idx: u32,
     /// The event's id.
     pub event_id: [u8; 16],
@@ -76,48 +76,48 @@ pub struct CommittedEnergy {
     pub event_time_us: i64,
     /// The register, watt-hours.
     pub register_wh: u64,
-    /// Whose the machine was, by what was known when the block was committed; empty where nobody's.
+    /// The machine's customer, as known when the block was committed; empty if it had none.
     pub customer_id: String,
-    /// Under which contract.
+    /// The customer's contract.
     pub contract_id: String,
 }
 
-/// GPUs held by someone.
+/// A span of a GPU allocation.
 #[derive(Debug, Clone, PartialEq, Eq, clickhouse::Row, Deserialize)]
 pub struct CommittedGpu {
-    /// Where its block is committed.
+    /// The offset of its block's commit.
     pub commit_offset: u64,
-    /// Its place in the block.
+    /// Its index in the block.
     pub idx: u32,
     /// The event's id.
     pub event_id: [u8; 16],
-    /// The node, which is a machine.
+    /// The node; nodes are machines.
     pub node_id: String,
     pub site_id: String,
     pub allocation_id: String,
-    /// The GPU or slice, where it was committed.
+    /// The GPU or slice, if the allocation was bound to one.
     pub device: String,
     /// The MIG profile, empty for whole GPUs.
     pub profile: String,
-    /// Who held them, as the scheduler calls it.
+    /// The scheduler's account that held the GPUs.
     pub account: String,
     /// The allocation's state.
     pub state: String,
-    /// How many.
+    /// How many GPUs.
     pub gpus: u32,
-    /// From when, UTC microseconds.
+    /// The start, UTC microseconds.
     pub start_us: i64,
-    /// Until when; none where they still were.
+    /// The end; none if the allocation goes on.
     pub end_us: Option<i64>,
-    /// When this was said.
+    /// The time of the event.
     pub event_time_us: i64,
-    /// Whose the node was at the start, by what was known when the block was committed.
+    /// The node's customer at the start, as known when the block was committed.
     pub customer_id: String,
-    /// Under which contract.
+    /// The customer's contract.
     pub contract_id: String,
 }
 
-/// A table of rows that count for somebody.
+/// A table of rows that count for a customer.
 struct Counted {
     table: &'static str,
     machine: &'static str,
@@ -159,7 +159,7 @@ fn list<T: ToString>(numbers: impl Iterator<Item = T>) -> String {
     numbers.map(|number| number.to_string()).collect::<Vec<_>>().join(", ")
 }
 
-/// The rows after a place, with whose they were when their block was committed.
+/// SQL for the rows after a place, each with its customer as known when its block was committed.
 fn page_sql(of: &Counted, blocks: &[CommittedBlock], after: Option<RowPlace>) -> String {
     let Counted { table, machine, at, only, columns, .. } = of;
     let attempts = list(blocks.iter().map(|block| block.attempt));
@@ -169,7 +169,7 @@ fn page_sql(of: &Counted, blocks: &[CommittedBlock], after: Option<RowPlace>) ->
         None => "1".to_owned(),
         Some((commit_offset, idx)) => format!("(commit_offset, idx) > ({commit_offset}, {idx})"),
     };
-    // An attempt is a random number of 64 bits, drawn for one block; the tuple says it exactly.
+    // An attempt is a random 64-bit number drawn for one block; the tuple makes the match exact.
     let tuples = list(blocks.iter().map(|block| {
         format!("(toUInt32({}), toUInt64({}), toUInt64({}))", block.partition, block.block, block.attempt)
     }));
@@ -179,12 +179,12 @@ fn page_sql(of: &Counted, blocks: &[CommittedBlock], after: Option<RowPlace>) ->
          FROM {table}
          WHERE attempt IN ({attempts}) AND block IN ({numbers}) AND (partition, block, attempt) IN ({tuples})
            AND {only} AND {after}
-         ORDER BY commit_offset, idx LIMIT {NAMED_PAGE_ROWS}"
+         ORDER BY commit_offset, idx LIMIT {COMMITTED_PAGE_ROWS}"
     );
     let facts = format!("kind = 'assignment' AND entity IN (SELECT of_machine FROM ({page}))");
     let (from, to) = (boundary("valid_from_us"), boundary("assumeNotNull(valid_to_us)"));
-    // The rule of the reads' versions, but as of each row's own block: of the assignments that were
-    // committed by then and had begun, the last one holds, until its own end.
+    // The same rule as for versions in reads, but as of each row's own block: of the assignments committed by then
+    // and begun, the last one holds, until its own end.
     let assignments = format!(
         "SELECT entity AS assigned, {from} AS from_us,
            if(isNull(valid_to_us), toInt64({}), {to}) AS to_us,
@@ -211,8 +211,7 @@ fn page_sql(of: &Counted, blocks: &[CommittedBlock], after: Option<RowPlace>) ->
 }
 
 impl Store {
-    /// Blocks that are committed and projected, in the order of their commits, from an offset of `commits`
-    /// on. Whatever is committed before the last of them is among them.
+    /// Committed and projected blocks in commit order, from an offset of `commits` on. The list has no gaps.
     ///
     /// # Errors
     /// [`StoreError::Query`].

@@ -1,12 +1,12 @@
-//! Conditions, as SQL, that decide which rows count: what is committed, what is not voided, and from when a fact holds.
+//! SQL conditions that select the rows that count: committed rows, rows that are not voided, and the start of a fact.
 //!
-//! They are put together from columns and parameters; nothing that a caller gave is ever written into them.
+//! They consist of columns and parameters; no value of a caller is written into them.
 
 use wb_units::SETTLEMENT_INTERVAL_US;
 
-/// SQL that keeps the rows of blocks that are committed before the cut, among the rows of a table that a condition keeps.
-/// Only the commits of those rows' blocks are looked up: a set of all commits would grow with the log for ever. It uses
-/// the parameter `cut:UInt64`, and those of the condition, which stands by the table's own columns.
+/// SQL that keeps the rows of blocks committed before the cut, among the rows of a table that match a condition. Only
+/// the commits of these blocks are looked up, because the set of all commits grows with the log. It uses the
+/// parameter `cut:UInt64` and those of the condition, which uses the table's own columns.
 #[must_use]
 pub(crate) fn committed_among(table: &str, condition: &str) -> String {
     format!(
@@ -16,13 +16,12 @@ pub(crate) fn committed_among(table: &str, condition: &str) -> String {
     )
 }
 
-/// SQL for the first settlement boundary at or after an instant, as
-/// `wb_units::time::boundary_at_or_after` has it.
+/// SQL for the first settlement boundary at or after an instant; the same as `wb_units::time::boundary_at_or_after`.
 pub(crate) fn boundary(column: &str) -> String {
     format!("({column} + toInt64(positiveModulo(-{column}, {SETTLEMENT_INTERVAL_US})))")
 }
 
-/// Keeps the rows of attempts committed at offsets in `[from, to)`, both given as SQL.
+/// SQL that keeps the rows of attempts committed at offsets in `[from, to)`; both are SQL.
 pub(crate) fn committed_between(from: &str, to: &str) -> String {
     format!(
         "(topic, partition, block, attempt) IN (\
@@ -34,21 +33,21 @@ pub(crate) fn committed_between(from: &str, to: &str) -> String {
 /// SQL for the ids of voided events.
 pub(crate) const VOIDED_IDS: &str = "(SELECT toFixedString(unhex(arrayJoin({voided:Array(String)})), 16))";
 
-/// SQL for the identity of an event by its sender's count, as `wb_events::identity::id_of` has it.
-// Fixed strings are joined as they are: made into text they would lose their zeros.
+/// SQL for the identity of an event that its sender counted; the same as `wb_events::identity::id_of`.
+// Joined as fixed strings, because text would lose zero bytes.
 pub(crate) const COUNTED_ID: &str = "toFixedString(substring(SHA256(concat(\
      reinterpretAsFixedString(toUInt64(length(source))), source, \
      reinterpretAsFixedString(toUInt64(length(source_key))), source_key, \
      reinterpretAsFixedString(source_epoch), reinterpretAsFixedString(sequence))), 1, 16), 16)";
 
-/// SQL that keeps rows of events, with `event_id`, that are not voided.
+/// SQL that keeps rows with an `event_id` that is not voided.
 #[must_use]
 pub(crate) fn not_voided(event_id: &str) -> String {
-    // Without voids the first half is a constant, and the id is not read.
+    // Without voids the first half is constant, and the id is not read.
     format!("(empty({{voided:Array(String)}}) OR {event_id} NOT IN {VOIDED_IDS})")
 }
 
-/// SQL that keeps shares that are voided: by their proof, or by their sender's count.
+/// SQL that keeps voided shares, by proof or by the sender's count.
 pub(crate) fn voided_shares() -> String {
     format!(
         "notEmpty({{voided:Array(String)}}) AND (share_id IN {VOIDED_IDS} OR \

@@ -1,9 +1,8 @@
-//! The conservation law: what was counted is found again, unchanged, wherever it is kept.
+//! Conservation checks: what was counted must be equal wherever it is stored.
 //!
-//! Of a block: its name, its counts by verdict, the rows that its events left and what they were
-//! rolled up to. Of a day: what the blocks hold, what readers see (sealed days beside newer blocks)
-//! and the coarser roll-ups. `judge_block` and `judge_day` are the laws; the queries bring the
-//! figures. All are whole numbers, compared exactly.
+//! Of a block: the counts in its commit, its counts by verdict, its rows and their 5-minute sums. Of a day: the rows
+//! of its blocks, what readers see (sealed days and newer blocks), and the longer sums. `judge_block` and `judge_day`
+//! are the rules; the queries get the figures. All figures are whole numbers and are compared exactly.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,9 +19,9 @@ use crate::error::{StoreError, query_failed};
 use crate::read::Cut;
 use crate::sealed::{reading_rows, sealed_cut_query, work_rows};
 
-/// Names that one check of blocks may span.
-pub const WINDOW_NAMES: u64 = 1_024;
-/// Seconds that one check may take.
+/// The most offsets of `commits` that one check of blocks may cover.
+pub const WINDOW_COMMITS: u64 = 1_024;
+/// The longest time of one check in seconds.
 const CHECK_MAX_S: u32 = 300;
 
 /// Where a breach was found.
@@ -37,16 +36,16 @@ pub enum Place {
     Day(i32),
 }
 
-/// Two places that must agree and do not.
+/// Two figures that must be equal and are not.
 #[wb_coded::coded]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[code("WB-3221")]
 pub struct Breach {
-    /// Where.
+    /// Where it was found.
     pub place: Place,
-    /// What must be equal, such as `accepted events by the name`, with its figure.
+    /// What is compared, such as `accepted events of its commit are`, and its figure.
     pub left: (String, U256),
-    /// What it must be equal to.
+    /// What it is compared with, and its figure.
     pub right: (String, U256),
 }
 
@@ -70,27 +69,33 @@ impl fmt::Display for Breach {
 
 type Figures = BTreeMap<String, U256>;
 
-/// A side of an equation: figures that are added up.
+/// One side of a rule: a description, and the figures to add up.
 type Side = (&'static str, &'static [&'static str]);
 
-/// What must be equal of every block.
+/// What must be equal in every block.
 const BLOCK_LAWS: &[(Side, Side)] = &[
     (
-        ("events by its name are", &["name events"]),
-        ("accepted, duplicate and rejected add up to", &["name accepted", "name duplicate", "name rejected"]),
+        ("events of its commit are", &["commit events"]),
+        (
+            "accepted, duplicate and rejected add up to",
+            &["commit accepted", "commit duplicate", "commit rejected"],
+        ),
     ),
-    (("accepted by its name are", &["name accepted"]), ("its counts say", &["count accepted"])),
-    (("duplicates by its name are", &["name duplicate"]), ("its counts say", &["count duplicate"])),
-    (("rejected by its name are", &["name rejected"]), ("its counts say", &["count rejected"])),
+    (("accepted of its commit are", &["commit accepted"]), ("its verdict counts are", &["count accepted"])),
     (
-        ("accepted by its name are", &["name accepted"]),
+        ("duplicates of its commit are", &["commit duplicate"]),
+        ("its verdict counts are", &["count duplicate"]),
+    ),
+    (("rejected of its commit are", &["commit rejected"]), ("its verdict counts are", &["count rejected"])),
+    (
+        ("accepted of its commit are", &["commit accepted"]),
         (
             "rows that count are",
             &["shares accepted", "miner_samples", "energy_readings", "gpu_spans", "gpu_samples", "facts"],
         ),
     ),
     (
-        ("rejected by its name are", &["name rejected"]),
+        ("rejected of its commit are", &["commit rejected"]),
         ("refused shares and quarantined events are", &["shares rejected", "quarantine"]),
     ),
     (
@@ -105,7 +110,7 @@ fn sum(figures: &Figures, side: &Side) -> U256 {
     side.1.iter().filter_map(|what| figures.get(*what)).fold(U256::ZERO, |sum, it| sum.saturating_add(*it))
 }
 
-/// The breaches of one block, given its figures by name.
+/// The breaches of one block.
 fn judge_block(place: &Place, figures: &Figures) -> Vec<Breach> {
     let mut breaches = Vec::new();
     for (left, right) in BLOCK_LAWS {
@@ -115,19 +120,19 @@ fn judge_block(place: &Place, figures: &Figures) -> Vec<Breach> {
             breaches.push(Breach { place: place.clone(), left, right });
         }
     }
-    // A share of another topic is wrong there: duplicates leave rows only among the shares.
+    // Only in blocks of shares do duplicates leave rows; a share in another topic's block is a breach.
     let duplicates = figures.get("shares duplicate").copied().unwrap_or_default();
     let is_of_shares = matches!(place, Place::Block { topic, .. } if topic == wb_events::topics::SHARES);
-    let committed = figures.get("name duplicate").copied().unwrap_or_default();
+    let committed = figures.get("commit duplicate").copied().unwrap_or_default();
     if is_of_shares && duplicates != committed {
-        let left = ("duplicates by its name are".to_owned(), committed);
+        let left = ("duplicates of its commit are".to_owned(), committed);
         let right = ("repeated shares are".to_owned(), duplicates);
         breaches.push(Breach { place: place.clone(), left, right });
     }
     breaches
 }
 
-/// The breaches of one day: each figure as the blocks hold it against the same one elsewhere.
+/// The breaches of one day: each figure of the blocks against the same figure elsewhere.
 fn judge_day(day: i32, blocks: &Figures, elsewhere: &[(&str, Figures)]) -> Vec<Breach> {
     let mut breaches = Vec::new();
     for (name, figures) in elsewhere {
@@ -168,7 +173,7 @@ fn number(text: &str) -> Result<U256, StoreError> {
     })
 }
 
-/// Figures of work, by what must not be mixed.
+/// Figures of work, by the columns that must not be mixed.
 fn work_figures(rows: &str) -> String {
     let by = "concat(verdict, ' ', reason, ' ', chain, ' ', toString(nbits), ' ', toString(subsidy_sat))";
     format!(
@@ -182,7 +187,7 @@ fn work_figures(rows: &str) -> String {
     )
 }
 
-/// Figures of readings. Sums of ids find one that was changed for another.
+/// Figures of readings. The sum of ids finds a reading that was exchanged for another.
 fn reading_figures(rows: &str) -> String {
     format!(
         "SELECT tupleElement(it, 1) AS what, toString(tupleElement(it, 2)) AS figure FROM (
@@ -199,12 +204,12 @@ impl Store {
         self.client().query_raw(sql).with_setting("max_execution_time", CHECK_MAX_S.to_string())
     }
 
-    /// Checks every block that is committed in `[from, to)`, at most [`WINDOW_NAMES`] offsets of them.
+    /// Checks every block that is committed in `[from, to)`, at most [`WINDOW_COMMITS`] offsets of them.
     ///
     /// # Errors
     /// [`StoreError::Query`].
     pub async fn check_blocks(&self, from: Cut, to: Cut) -> Result<Vec<Breach>, StoreError> {
-        let to = Cut(to.0.min(from.0.saturating_add(WINDOW_NAMES)));
+        let to = Cut(to.0.min(from.0.saturating_add(WINDOW_COMMITS)));
         let committed = committed_between("{from:UInt64}", "{to:UInt64}");
         let place = "topic, partition, block";
         let each = |table: &str, what: &str, figure: &str| {
@@ -215,11 +220,11 @@ impl Store {
         };
         let counted = |table: &str| each(table, &format!("'{table}'"), "count()");
         let mut parts = vec![
-            // A name that two projectors wrote is one name.
+            // A commit that two projectors wrote counts once.
             format!(
                 "SELECT {place}, tupleElement(it, 1) AS what, toUInt256(tupleElement(it, 2)) AS figure FROM (\
-                   SELECT {place}, arrayJoin([('name events', events), ('name accepted', accepted), \
-                     ('name duplicate', duplicate), ('name rejected', rejected)]) AS it FROM (\
+                   SELECT {place}, arrayJoin([('commit events', events), ('commit accepted', accepted), \
+                     ('commit duplicate', duplicate), ('commit rejected', rejected)]) AS it FROM (\
                      SELECT DISTINCT commit_offset, {place}, events, accepted, duplicate, rejected FROM manifest \
                      WHERE commit_offset >= {{from:UInt64}} AND commit_offset < {{to:UInt64}}))"
             ),
@@ -248,7 +253,7 @@ impl Store {
         Ok(blocks.iter().flat_map(|(place, figures)| judge_block(place, figures)).collect())
     }
 
-    /// Checks a UTC day as of a cut: what readers see, and the sealed roll-ups, against its blocks.
+    /// Checks a UTC day at a cut: the rows that readers see and the sealed sums, against its blocks.
     ///
     /// # Errors
     /// [`StoreError::Query`].
@@ -260,7 +265,7 @@ impl Store {
         let (interval, event) = (within("interval_start_us"), within("event_time_us"));
         let figures = async |sql: String| -> Result<Figures, StoreError> {
             let from = day_start(day);
-            // What was counted is compared here, not what corrections leave of it.
+            // Without corrections: what was counted is compared.
             let query = CorrectionsAt::default().bind(self.bounded(&sql));
             let query = query.param("cut", cut.0).param("sealed_cut", sealed_cut);
             let query = query.param("from", from).param("to", from.saturating_add(DAY_US)).param("day", day);
@@ -288,8 +293,8 @@ impl Store {
         Ok(breaches)
     }
 
-    /// The UTC days of all months that have rows of work or readings, in order. Asked of the parts,
-    /// as the rows themselves are too many to be asked every few seconds.
+    /// The UTC days of all months with rows of work or readings, in order. Read from the list of parts, because
+    /// reading the rows every few seconds would cost too much.
     ///
     /// # Errors
     /// [`StoreError::Query`].
@@ -317,10 +322,10 @@ mod tests {
     }
 
     const SHARES: &[(&str, u64)] = &[
-        ("name events", 10),
-        ("name accepted", 6),
-        ("name duplicate", 1),
-        ("name rejected", 3),
+        ("commit events", 10),
+        ("commit accepted", 6),
+        ("commit duplicate", 1),
+        ("commit rejected", 3),
         ("count accepted", 6),
         ("count duplicate", 1),
         ("count rejected", 3),
@@ -353,9 +358,9 @@ mod tests {
     #[test]
     fn duplicates_of_other_topics_leave_no_rows() {
         let readings = [
-            ("name events", 5),
-            ("name accepted", 3),
-            ("name duplicate", 2),
+            ("commit events", 5),
+            ("commit accepted", 3),
+            ("commit duplicate", 2),
             ("count accepted", 3),
             ("count duplicate", 2),
             ("energy_readings", 3),

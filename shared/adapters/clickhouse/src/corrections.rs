@@ -1,8 +1,8 @@
-//! The corrections that hold at a cut, and what they take out of the rows that count.
+//! The corrections in force at a cut, and their effect on the rows that count.
 //!
-//! Nothing in the tables is changed by a correction. Which events are voided is worked out by `wb_metering` from
-//! the facts at the cut; their ids go along with a query as a parameter. Rows of events that are voided are left
-//! out; where rows are sums, as those of work are, the voided shares stand beside them as rows that take away.
+//! A correction changes no table. `wb_metering` determines the voided events from the facts at the cut, and queries
+//! get their ids as a parameter. Rows of voided events are left out. Where rows are sums, as those of work are, each
+//! voided share becomes a row that is subtracted.
 
 use std::collections::BTreeSet;
 
@@ -16,15 +16,15 @@ use wb_units::Interval;
 use crate::error::StoreError;
 use crate::facts::RecordedFact;
 
-/// The most voided events that a query takes along: their ids, 32 digits each, are a part of it.
+/// The most voided events of a query: the query contains their ids, 32 digits each.
 pub const VOIDED_MAX: usize = 20_000;
 
-/// The corrections that hold at a cut.
+/// The corrections in force at a cut.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CorrectionsAt {
-    /// What they come to.
+    /// Their combined effect.
     pub resolved: Corrections,
-    /// Each correction in force, for people: what, who and why, in the order of recording.
+    /// Each correction in force, to be shown: what, who and why, in the order of recording.
     pub said: Vec<Said>,
     /// The blocks that hold corrections.
     pub blocks: BTreeSet<BlockId>,
@@ -32,12 +32,12 @@ pub struct CorrectionsAt {
     sequences: Vec<u64>,
 }
 
-/// A correction in force, for people.
+/// A correction in force, to be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
-    /// What it is about: the event that is voided or the meter.
+    /// The voided event, or the meter.
     pub entity: String,
-    /// Whether it is a meter's ratio, and for when.
+    /// For a meter's ratio, the time for which it is corrected.
     pub ratio: Option<Interval>,
     /// Who made it.
     pub who: String,
@@ -54,16 +54,15 @@ fn wrong(row: &RecordedFact, why: &str) -> StoreError {
 }
 
 impl CorrectionsAt {
-    /// Reads what holds at a cut, an offset in `commits`.
+    /// Reads the corrections in force at a cut, an offset in `commits`.
     ///
-    /// # Errors
-    /// [`StoreError::Query`], [`StoreError::Row`], or [`StoreError::Range`] where more than [`VOIDED_MAX`] events
-    /// are voided.
+    /// [`StoreError::Query`], [`StoreError::Row`], or [`StoreError::Range`] if more than [`VOIDED_MAX`] events are
+    /// voided.
     pub async fn read(client: &Client, cut: u64) -> Result<Self, StoreError> {
         Self::of(RecordedFact::read(client, &[VOID, METER_RATIO], None, cut).await?)
     }
 
-    /// What facts of the kinds `void` and `meter_ratio` come to.
+    /// The combined effect of facts of the kinds `void` and `meter_ratio`.
     ///
     /// # Errors
     /// [`StoreError::Row`] and [`StoreError::Range`], as [`Self::read`].
@@ -97,8 +96,8 @@ impl CorrectionsAt {
         let voided: Vec<String> = resolved.voided().map(id_text).collect();
         if voided.len() > VOIDED_MAX {
             let problem = format!(
-                "{} events are voided, and a query takes {VOIDED_MAX} along: void a source's events by correcting \
-                 what it says, not one by one",
+                "{} events are voided, at most {VOIDED_MAX} can be: instead of single events, correct \
+                 what the source sends",
                 voided.len()
             );
             return Err(StoreError::Range { problem });
@@ -113,7 +112,7 @@ impl CorrectionsAt {
         Ok(Self { resolved, said, blocks, voided, sequences })
     }
 
-    /// Sets the parameters of the queries that leave out what is voided.
+    /// Sets the parameters of queries that leave out voided events.
     pub fn bind(&self, query: Query) -> Query {
         query.param("voided", &self.voided).param("voided_sequences", &self.sequences)
     }

@@ -1,4 +1,4 @@
-//! Every way in which the store can fail.
+//! The errors of the store.
 
 /// Why a read, a write or a migration failed.
 #[wb_coded::coded]
@@ -8,16 +8,16 @@ pub enum StoreError {
     #[code("WB-3201")]
     #[error("the database name {name:?} cannot be used: 1 to 63 characters of [a-z0-9_], a letter first")]
     DatabaseName {
-        /// What was given.
+        /// The given name.
         name: String,
     },
     /// ClickHouse refused or did not answer.
     #[code("WB-3202")]
     #[error("ClickHouse could not {what}")]
     Query {
-        /// What was asked of it.
+        /// What ClickHouse could not do.
         what: &'static str,
-        /// Its answer.
+        /// The cause.
         #[source]
         source: clickhouse::error::Error,
     },
@@ -26,15 +26,15 @@ pub enum StoreError {
     #[error("the migration {file} could not be applied")]
     Migration {
         file: &'static str,
-        /// ClickHouse's answer.
+        /// The cause.
         #[source]
         source: clickhouse::error::Error,
     },
-    /// An applied migration is not the one in this program.
+    /// An applied migration differs from the one in this program.
     #[code("WB-3204")]
     #[error(
-        "the migration {file} was applied with another content (SHA-256 {applied}, here {here}): \
-         an applied file never changes; add a new one instead"
+        "the migration {file} was applied with other content (SHA-256 {applied}, here {here}): \
+         do not edit an applied migration; add a new one"
     )]
     MigrationChanged {
         file: String,
@@ -50,43 +50,43 @@ pub enum StoreError {
          as new as the one that applied it"
     )]
     NewerSchema {
-        /// The first such file.
+        /// The first unknown file.
         file: String,
     },
-    /// A table is not as the queries expect.
+    /// A table does not have the expected form.
     #[code("WB-3205")]
     #[error("the table {table} does not fit this program: {problem}")]
     Schema {
         table: &'static str,
-        /// What differs.
+        /// How it differs.
         problem: String,
     },
-    /// A row that no writer of this product makes.
+    /// A row that this product never writes.
     #[code("WB-3206")]
     #[error("a row of {table} cannot be read: {problem}")]
     Row {
         table: &'static str,
-        /// What is wrong with it.
+        /// What is wrong with the row.
         problem: String,
     },
-    /// A request that cannot be answered within its bounds.
+    /// A request outside its bounds.
     #[code("WB-3207")]
     #[error("{problem}")]
     Range {
-        /// What is wrong and what would be right.
+        /// What is wrong, and what is allowed.
         problem: String,
     },
 }
 
 impl StoreError {
-    /// Whether the request was wrong, rather than the store.
+    /// Whether the request was wrong, not the store.
     #[must_use]
     pub fn is_request(&self) -> bool {
         matches!(self, Self::Range { .. })
     }
 }
 
-/// Names what was asked when ClickHouse refuses.
+/// Adds to an error what ClickHouse could not do.
 pub(crate) fn query_failed(what: &'static str) -> impl FnOnce(clickhouse::error::Error) -> StoreError {
     move |source| StoreError::Query { what, source }
 }

@@ -1,4 +1,4 @@
-//! Facts as they were recorded, with the count of their sender.
+//! Facts as they were recorded, with their sender's count.
 
 use clickhouse::Client;
 use clickhouse::query::Query;
@@ -11,13 +11,13 @@ use wb_units::Micros;
 use crate::conditions::committed_among;
 use crate::error::{StoreError, query_failed};
 
-/// The kinds that are read.
+/// Facts of some kinds.
 const OF_KINDS: &str = "kind IN {kinds:Array(String)}";
 
-/// Of them, those about some entities.
+/// Facts of some kinds about some entities.
 const OF_ENTITIES: &str = "kind IN {kinds:Array(String)} AND entity IN {entities:Array(String)}";
 
-/// A fact of an attempt at a block.
+/// A fact, with the attempt that wrote it.
 #[derive(Debug, Clone, clickhouse::Row, Deserialize)]
 pub(crate) struct RecordedFact {
     pub(crate) kind: String,
@@ -45,7 +45,7 @@ fn select(condition: &str) -> String {
 }
 
 impl RecordedFact {
-    /// Facts of some kinds that count at a cut, in any order; about some entities where those are given.
+    /// Facts of some kinds that count at a cut, in any order; with `entities`, only those about them.
     pub(crate) async fn read(
         client: &Client,
         kinds: &[&str],
@@ -62,7 +62,7 @@ impl RecordedFact {
         Self::fetch(query, kinds).await
     }
 
-    /// Facts of some kinds of all attempts at blocks, committed or not: whoever asks has the commits.
+    /// Facts of some kinds of all attempts, committed or not; the caller checks the commits.
     pub(crate) async fn read_attempts(client: &Client, kinds: &[&str]) -> Result<Vec<Self>, StoreError> {
         Self::fetch(client.query_raw(&select(&format!("facts.{OF_KINDS}"))), kinds).await
     }
@@ -78,7 +78,7 @@ impl RecordedFact {
         id_of(&self.source, self.source_epoch, &self.source_key, self.sequence)
     }
 
-    /// The place that orders the facts of an entity.
+    /// The place by which the facts of an entity are ordered.
     pub(crate) fn recorded(&self) -> Recorded {
         Recorded { partition: self.partition, block: self.block, idx: self.idx }
     }
@@ -88,7 +88,7 @@ impl RecordedFact {
         BlockId { topic: self.topic.clone(), partition: self.partition, block: self.block }
     }
 
-    /// The fact by itself.
+    /// The fact without its place.
     pub(crate) fn row(self) -> FactRow {
         FactRow {
             block: BlockId { topic: self.topic, partition: self.partition, block: self.block },

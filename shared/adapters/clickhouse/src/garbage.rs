@@ -1,17 +1,16 @@
-//! Attempts that lost: rows of a block that was committed under another attempt.
+//! Removes losing attempts: rows of a block that was committed under another attempt.
 //!
-//! Only losers of a *committed* block are removed. An attempt of a block that is not committed yet may be
-//! the one that will be.
+//! Only attempts of *committed* blocks are removed. An attempt of another block may still be committed.
 
 use serde::Deserialize;
 
 use crate::client::Store;
 use crate::error::{StoreError, query_failed};
 
-/// Losers that one collection removes at most; the next one goes on.
+/// The most losing attempts that one collection removes.
 const LOSERS_MAX: u64 = 256;
 
-/// An attempt that lost.
+/// A losing attempt.
 #[derive(Debug, Clone, PartialEq, Eq, clickhouse::Row, Deserialize)]
 pub struct Loser {
     pub topic: String,
@@ -21,7 +20,7 @@ pub struct Loser {
 }
 
 impl Store {
-    /// The attempts in a table that lost.
+    /// The losing attempts in a table.
     ///
     /// # Errors
     /// [`StoreError::Query`].
@@ -35,10 +34,10 @@ impl Store {
         self.client().query(&sql).fetch_all().await.map_err(query_failed("look for attempts that lost"))
     }
 
-    /// Removes the attempts that lost from all block tables; gives how many it found.
+    /// Removes losing attempts from all block tables; returns how many it found.
     ///
     /// # Errors
-    /// [`StoreError::Query`]; what was not removed is found again.
+    /// [`StoreError::Query`]; the next collection finds what is left.
     pub async fn collect_garbage(&self) -> Result<usize, StoreError> {
         let mut found = 0;
         for table in wb_fold::tables::ALL {
@@ -46,8 +45,8 @@ impl Store {
             if losers.is_empty() {
                 continue;
             }
-            // One statement a table: each is a mutation, and looks at every part, however few rows it removes. The
-            // condition on the manifest is asked again in it: nothing that counts is removed, whatever became of it since.
+            // One statement per table, because each is a mutation that looks at every part. It checks the manifest
+            // again, so that rows that count are never removed.
             let sql = format!(
                 "DELETE FROM {table} WHERE (topic, partition, block, attempt) IN ? \
                  AND (topic, partition, block, attempt) NOT IN (SELECT topic, partition, block, attempt FROM manifest)"

@@ -1,8 +1,8 @@
-//! The latest names of the chains at a cut, and how far the commits are known.
+//! The heads of the chains at a cut, and how far commits are projected.
 //!
-//! A partition that closes a block a second makes 2.6 million names a month. They are kept, so what is asked of all of
-//! them is asked of the projection `latest` of the manifest, which holds a row for each partition and [`STRETCH`]
-//! offsets, and of the few commits after its last whole stretch.
+//! A partition that closes a block every second makes 2.6 million commits a month, and all are kept. So the heads are
+//! read from the projection `latest` of the manifest, which has a row for each partition and [`STRETCH`] offsets, and
+//! from the few commits after the last whole stretch.
 
 use clickhouse::Client;
 use serde::Deserialize;
@@ -11,20 +11,20 @@ use wb_events::topics::SHARES;
 use crate::error::{StoreError, query_failed};
 use crate::whole_days::AboveSeals;
 
-/// Offsets of a row of the projection, as its definition has it.
+/// Offsets per row of the projection, as in its definition.
 pub const STRETCH: u64 = 65_536;
 
-/// Up to this cut the commits are read as they are: one query over them costs less than two.
+/// Up to this cut all commits are read: one query over them costs less than two.
 const READ_WHOLE_MAX: u64 = 2 * STRETCH;
 
-/// The latest name of a partition.
+/// The latest commit of a partition.
 #[derive(Debug, Clone, PartialEq, Eq, clickhouse::Row, Deserialize)]
 pub struct Head {
     /// Its offset in `commits`.
     pub commit_offset: u64,
     pub topic: String,
     pub partition: u32,
-    /// The block that it names.
+    /// The block that it commits.
     pub block: u64,
     pub commit_hash: [u8; 32],
 }
@@ -39,14 +39,14 @@ struct WholeRow {
     first_above: u64,
 }
 
-/// What fails, in errors.
+/// The description for errors.
 const FIND_HEADS: &str = "find the heads of the chains";
 
-/// Of a chain the latest name has the highest block and offset.
+/// The latest commit of a chain has its highest block and offset.
 const LATEST: &str = "max(manifest.commit_offset) AS commit_offset, toString(topic) AS topic, partition, \
      max(manifest.block) AS block, argMax(manifest.commit_hash, manifest.block) AS commit_hash";
 
-/// The latest names below a cut, an offset in `commits`, in any order.
+/// The latest commit of each chain below a cut, an offset in `commits`, in any order.
 ///
 /// # Errors
 /// [`StoreError::Query`].
@@ -69,7 +69,7 @@ pub async fn read_heads(client: &Client, cut: u64) -> Result<Vec<Head>, StoreErr
     query.fetch_all().await.map_err(query_failed(FIND_HEADS))
 }
 
-/// [`read_heads`], and where blocks of shares begin that are committed at or above `from`.
+/// [`read_heads`], and for each partition of shares the first block committed at or above `from`.
 ///
 /// # Errors
 /// [`StoreError::Query`].
@@ -90,7 +90,7 @@ async fn read_whole(client: &Client, from: u64, cut: u64) -> Result<(Vec<Head>, 
          FROM manifest WHERE manifest.commit_offset < {{cut:UInt64}} GROUP BY manifest.topic, partition"
     );
     let query = client.query_raw(&sql).param("from", from).param("cut", cut);
-    // The names lie in the order of what they are grouped by.
+    // The manifest is sorted by the columns of the grouping.
     let query = query.with_setting("optimize_aggregation_in_order", "1").with_setting("max_threads", "1");
     let query = query.with_setting("max_result_rows", "0");
     let rows: Vec<WholeRow> = query.fetch_all().await.map_err(query_failed(FIND_HEADS))?;
@@ -106,7 +106,7 @@ async fn read_whole(client: &Client, from: u64, cut: u64) -> Result<(Vec<Head>, 
     Ok((rows.into_iter().map(head).collect(), above))
 }
 
-/// One past the highest offset below `below` that the manifest knows; 0 for none.
+/// One past the highest projected offset below `below`; 0 if there is none.
 ///
 /// # Errors
 /// [`StoreError::Query`].
@@ -116,7 +116,7 @@ pub async fn committed_to(client: &Client, below: u64) -> Result<u64, StoreError
         let query = client.query_raw(&format!("{next} {condition}"));
         query.fetch_one::<u64>().await.map_err(query_failed("find the manifest's end"))
     };
-    // Without a condition, and by whole stretches, the projection tells; and by an offset the index of offsets.
+    // The projection answers without a condition and for whole stretches; the index of offsets answers for the rest.
     let all = ask("").await?;
     if all <= below {
         return Ok(all);

@@ -1,4 +1,4 @@
-//! The projection of the ledger: its winning records as the table `ledger` holds them.
+//! Projects the winning records of the ledger into the table `ledger`.
 
 use serde::Serialize;
 use wb_auth::TenantScope;
@@ -20,13 +20,13 @@ struct LedgerRow<'a> {
 }
 
 impl Store {
-    /// Appends those of some winning records, given in offset order, that lie after the last one that the table holds;
-    /// gives how many. Two projectors may do so at once: a record that stands there twice is read once.
+    /// Appends those of the given winning records, in offset order, that lie after the last one in the table; returns
+    /// how many. Two projectors may do so at once: readers count a repeated record once.
     ///
     /// # Errors
     /// [`StoreError::Query`].
     pub async fn project_ledger(&self, records: &[WonRecord]) -> Result<u64, StoreError> {
-        // Records are counted by their own offsets, not as of a cut of `commits`.
+        // Records are read by their own offsets, not at a cut of `commits`.
         let end = self.read(TenantScope::Operator, Cut(0)).ledger_end().await?;
         let missing: Vec<&WonRecord> = records.iter().filter(|record| record.ledger_offset >= end).collect();
         if missing.is_empty() {

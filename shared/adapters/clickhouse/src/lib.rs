@@ -1,9 +1,9 @@
 //! ClickHouse: the connection, the schema and the one query builder.
 //!
-//! Every read goes through [`Read`], which is made of a [`TenantScope`] and a [`Cut`] and of
-//! nothing less: there is no way to ask for rows without saying whose and as of when. [`Usage`] asks for the rows of
-//! bills: each question names its parties and its cut, and goes through the same [`Read`]. What is the
-//! operator's alone lies beside it: [`committed`], which passes committed blocks on, and [`quarantine`].
+//! Every read goes through [`Read`], which needs a [`TenantScope`] and a [`Cut`], so no rows can be read without
+//! stating whose and as of when. [`Usage`] reads rows for bills: each call states its parties and its cut and goes
+//! through the same [`Read`]. Two modules are for the operator alone: [`committed`], which reads committed blocks for
+//! publishing, and [`quarantine`].
 
 pub mod audit;
 pub mod block;

@@ -1,4 +1,4 @@
-//! The projection of `commits` into `manifest`: which attempt of which block counts.
+//! Projects `commits` into the table `manifest`: which attempt of which block counts.
 
 use wb_events::commits::WonCommit;
 use wb_fold::rowbinary::Row;
@@ -9,7 +9,7 @@ use crate::error::{StoreError, query_failed};
 fn hash(bytes: &[u8]) -> Result<[u8; 32], StoreError> {
     bytes.try_into().map_err(|_| StoreError::Row {
         table: "manifest",
-        problem: format!("a hash in a name has {} bytes, not 32", bytes.len()),
+        problem: format!("a hash in a commit has {} bytes, not 32", bytes.len()),
     })
 }
 
@@ -25,19 +25,19 @@ fn row(won: &WonCommit) -> Result<Row, StoreError> {
     Ok(row)
 }
 
-/// The row of the manifest that a name stands for, as it is stored.
+/// The row of the manifest for a commit, as it is stored.
 ///
 /// # Errors
-/// [`StoreError::Row`] for a name whose hashes are no hashes.
+/// [`StoreError::Row`] if a hash has the wrong length.
 pub fn encode(won: &WonCommit) -> Result<Vec<u8>, StoreError> {
     row(won).map(|row| row.as_bytes().to_vec())
 }
 
 impl Store {
-    /// Appends won names, in offset order. A repeat is harmless: readers use the table as a set.
+    /// Appends winning commits in offset order. Repeats are harmless: readers use the table as a set.
     ///
     /// # Errors
-    /// [`StoreError::Query`], [`StoreError::Row`] for a name whose hashes are no hashes.
+    /// [`StoreError::Query`], [`StoreError::Row`] if a hash has the wrong length.
     pub async fn project_commits(&self, commits: &[WonCommit]) -> Result<(), StoreError> {
         let mut body = Vec::new();
         for won in commits {

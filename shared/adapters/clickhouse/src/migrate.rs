@@ -1,9 +1,9 @@
-//! The schema: numbered SQL files, applied once each, in order.
+//! The schema: numbered SQL files, each applied once, in order.
 //!
-//! Every file holds one statement that may be run again without harm (`IF NOT EXISTS`). That is what makes two processes
-//! that start at once safe: both may run a file, both may note it, and a repeated note is the same note. The same holds
-//! for one that is killed between a file and its note. A noted file whose content differs from the one in this program is
-//! an error, because somebody edited history; one that this program does not hold is of a newer program.
+//! Each file holds one statement that is safe to repeat (`IF NOT EXISTS`). So two processes may start at once: both
+//! may run a file, both may note it, and a repeated note has no effect. The same holds for a process that is killed
+//! between a file and its note. A noted file that differs from this program's is an error; a noted file that this
+//! program lacks was applied by a newer program.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +13,10 @@ use sha2::{Digest, Sha256};
 use crate::client::Store;
 use crate::error::{StoreError, query_failed};
 
-/// A migration: its file's name and its statement.
+/// A migration: a file name and a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Migration {
-    /// The file's name, which starts with its number.
+    /// The file name, which starts with its number.
     pub file: &'static str,
     pub sql: &'static str,
 }
@@ -51,7 +51,7 @@ pub const MIGRATIONS: &[Migration] = &migrations![
     "0020_ledger.sql",
 ];
 
-/// Where applied files are noted.
+/// The table in which applied files are noted.
 const NOTES_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations
 (
     file   String,
@@ -68,13 +68,13 @@ struct Note {
 }
 
 impl Store {
-    /// Creates the database where it is missing and applies what has not been applied.
+    /// Creates the database if it is missing, and applies the migrations that are not noted.
     ///
     /// Returns the names of the files applied by this call.
     ///
     /// # Errors
-    /// [`StoreError::MigrationChanged`] where an applied file differs, [`StoreError::NewerSchema`] where one is not
-    /// known, [`StoreError::Migration`] and [`StoreError::Query`] where ClickHouse refuses.
+    /// [`StoreError::MigrationChanged`] if an applied file differs, [`StoreError::NewerSchema`] for an unknown one,
+    /// [`StoreError::Migration`] and [`StoreError::Query`] if ClickHouse refuses.
     pub async fn migrate(&self) -> Result<Vec<&'static str>, StoreError> {
         self.apply(MIGRATIONS).await
     }
@@ -114,7 +114,7 @@ impl Store {
         Ok(done)
     }
 
-    /// The applied files with their hashes.
+    /// The noted files with their hashes.
     async fn noted(&self) -> Result<BTreeMap<String, String>, StoreError> {
         let sql = "SELECT file, sha256 FROM schema_migrations ORDER BY file, sha256";
         let notes: Vec<Note> =

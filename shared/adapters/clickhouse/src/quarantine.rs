@@ -1,4 +1,4 @@
-//! The quarantine: what was refused, of all tenants, so this is for the operator alone.
+//! Reads the quarantine. It holds the events of all tenants, so it is for the operator alone.
 
 use serde::Deserialize;
 
@@ -8,24 +8,24 @@ use crate::conditions::committed_among;
 use crate::error::{StoreError, query_failed};
 use crate::read::Cut;
 
-/// Rows of one page of a block's quarantine. One block holds at most some 24 MiB of events.
+/// Rows per page of a block's quarantine. A block holds at most about 24 MiB of events.
 pub const QUARANTINE_PAGE_ROWS: u32 = 10_000;
-/// The most that one listing gives.
+/// The most rows of one listing.
 pub const QUARANTINE_LIST_MAX: u32 = 10_000;
 
-/// Where something refused stands in the log: its id, for people `topic/partition/offset/index`.
+/// The place of a quarantined event in the log; also its id, shown as `topic/partition/offset/index`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct QuarantineId {
     pub topic: String,
     pub partition: u32,
     /// The offset of its record.
     pub log_offset: u64,
-    /// Its place in its frame; 0 for a record that is none.
+    /// Its index in its frame; 0 for a record that is not a frame.
     pub frame_index: u32,
 }
 
 impl QuarantineId {
-    /// Reads an id as it is printed.
+    /// Parses an id.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('/');
@@ -37,7 +37,7 @@ impl QuarantineId {
             log_offset: offset.parse().ok()?,
             frame_index: index.parse().ok()?,
         };
-        // One spelling only: the id is also what re-drivings are looked up by.
+        // Only one spelling is valid, because re-drives are looked up by the id.
         (known && id.to_string() == text).then_some(id)
     }
 }
@@ -48,7 +48,7 @@ impl std::fmt::Display for QuarantineId {
     }
 }
 
-/// What to list.
+/// Which rows to list.
 #[derive(Debug, Clone, Default)]
 pub struct QuarantineFilter {
     /// Only this code.
@@ -57,18 +57,18 @@ pub struct QuarantineFilter {
     pub source: Option<String>,
 }
 
-/// Something refused, without its bytes.
+/// A quarantined event without its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quarantined {
-    /// Where it stands.
+    /// Its place in the log.
     pub id: QuarantineId,
     /// The block that refused it.
     pub block: u64,
     /// When the broker appended it, UTC microseconds.
     pub append_time_us: i64,
-    /// Its source, empty where it could not be told.
+    /// Its source; empty if it is unknown.
     pub source: String,
-    /// The stable code.
+    /// The error code.
     pub code: String,
     /// Why it was refused.
     pub reason: String,
@@ -76,7 +76,7 @@ pub struct Quarantined {
     pub bytes: u64,
     /// How often it was re-driven.
     pub redrives: u64,
-    /// When it was re-driven last, UTC microseconds, with the fact's body.
+    /// When it was last re-driven, UTC microseconds, and the body of that fact.
     pub last_redrive: Option<(i64, String)>,
 }
 
@@ -97,20 +97,20 @@ struct ListRow {
     redrive_body: String,
 }
 
-/// Something refused, as one block holds it.
+/// A quarantined event of one block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommittedQuarantined {
-    /// Its place in the block.
+    /// Its index in the block.
     pub idx: u32,
     /// The offset of its record.
     pub log_offset: u64,
-    /// Its place in its frame.
+    /// Its index in its frame.
     pub frame_index: u32,
     /// When the broker appended it, UTC microseconds.
     pub append_time_us: i64,
-    /// Its source, empty where it could not be told.
+    /// Its source; empty if it is unknown.
     pub source: String,
-    /// The stable code.
+    /// The error code.
     pub code: String,
     /// Why it was refused.
     pub reason: String,
@@ -119,7 +119,7 @@ pub struct CommittedQuarantined {
 }
 
 #[derive(Debug, clickhouse::Row, Deserialize)]
-struct NamedRow {
+struct CommittedRow {
     idx: u32,
     log_offset: u64,
     frame_index: u32,
@@ -134,14 +134,14 @@ fn bytes_of(hex: &str) -> Result<Vec<u8>, StoreError> {
     let mut bytes = vec![0; hex.len() / 2];
     faster_hex::hex_decode(hex.as_bytes(), &mut bytes).map_err(|error| StoreError::Row {
         table: "quarantine",
-        problem: format!("its bytes do not come back: {error}"),
+        problem: format!("its bytes cannot be decoded: {error}"),
     })?;
     Ok(bytes)
 }
 
 impl Store {
-    /// What was refused, the latest first, with how it was re-driven, as of a cut; at most `limit`
-    /// and at most [`QUARANTINE_LIST_MAX`].
+    /// The quarantined events at a cut, latest first, with their re-drives; at most `limit` and
+    /// [`QUARANTINE_LIST_MAX`].
     ///
     /// # Errors
     /// [`StoreError::Query`].
@@ -216,7 +216,7 @@ impl Store {
         Ok(rows.into_iter().map(quarantined).collect())
     }
 
-    /// One thing that was refused, with its bytes; none where a cut holds no such id.
+    /// One quarantined event with its bytes; `None` if the cut holds no such id.
     ///
     /// # Errors
     /// [`StoreError::Query`], [`StoreError::Row`].
@@ -243,7 +243,7 @@ impl Store {
         Ok(Some((found, bytes_of(&hex)?)))
     }
 
-    /// What a committed block refused, after a place among its rows.
+    /// The quarantined events of a committed block, after a place among its rows.
     ///
     /// # Errors
     /// [`StoreError::Query`], [`StoreError::Row`].
@@ -264,9 +264,9 @@ impl Store {
         let query = self.client().query_raw(&sql).param("topic", block.topic.as_str());
         let query = query.param("partition", block.partition).param("block", block.block);
         let query = query.param("attempt", block.attempt);
-        let rows: Vec<NamedRow> =
+        let rows: Vec<CommittedRow> =
             query.fetch_all().await.map_err(query_failed("read the quarantine of a block"))?;
-        let quarantined = |row: NamedRow| {
+        let quarantined = |row: CommittedRow| {
             Ok(CommittedQuarantined {
                 idx: row.idx,
                 log_offset: row.log_offset,

@@ -1,9 +1,8 @@
-//! The one query builder.
+//! The query builder.
 //!
-//! A [`Read`] is made of whose rows may be seen and as of which cut. Every query is put together
-//! from the parts in `parts`, which apply both, and goes out through `Read::fetch`, which
-//! sets their parameters. Nothing that a caller gives is ever written into SQL: values travel as
-//! query parameters.
+//! A [`Read`] has a scope, which limits the visible rows, and a cut. Every query is built from the parts in `parts`,
+//! which apply both, and is sent by `Read::fetch`, which sets their parameters. No value of a caller is written into
+//! SQL: values are query parameters.
 
 mod energy;
 mod facts;
@@ -52,14 +51,14 @@ pub use running::{RunningBill, RunningBillRow};
 pub use verdicts::VerdictCount;
 pub use workers::{Assigned, ChainWork, POSITION_MAX_SHARES, WORKERS_PAGE_MAX_ROWS, Worker};
 
-/// An offset in `commits`: what was committed before it counts, nothing else does.
+/// An offset in `commits`: what was committed before it counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cut(pub u64);
 
-/// What a series or a count is limited to, within what the scope allows.
+/// A restriction within the scope.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Selection {
-    /// All that the scope allows.
+    /// No restriction.
     #[default]
     All,
     Site(String),
@@ -68,13 +67,13 @@ pub enum Selection {
     Customer(String),
 }
 
-/// Reads for one tenant as of one cut.
+/// A reader for one tenant at one cut.
 #[derive(Clone)]
 pub struct Read {
     client: Client,
     scope: TenantScope,
     cut: Cut,
-    /// Read once: at one cut they are always the same.
+    /// Read once: at one cut they never change.
     corrections: Arc<OnceCell<CorrectionsAt>>,
 }
 
@@ -83,19 +82,19 @@ impl Read {
         Self { client, scope, cut, corrections: Arc::default() }
     }
 
-    /// The cut that is read at.
+    /// The cut.
     #[must_use]
     pub fn cut(&self) -> Cut {
         self.cut
     }
 
-    /// Whose rows are read.
+    /// The scope.
     #[must_use]
     pub fn scope(&self) -> &TenantScope {
         &self.scope
     }
 
-    /// Starts a query that may use the parameters of the scope and the cut.
+    /// Starts a query that may use the parameters of scope and cut.
     pub(crate) fn query(&self, sql: &str) -> Query {
         let query = self.client.query_raw(sql).param("cut", self.cut.0);
         match &self.scope {
@@ -113,7 +112,7 @@ impl Read {
         query.with_setting("log_comment", what).fetch_all().await.map_err(query_failed(what))
     }
 
-    /// Runs a query over rows that are read from sealed days where they can be; see [`crate::sealed`].
+    /// Runs a query that reads sealed days as far as possible; see [`crate::sealed`].
     async fn fetch_counted<T: RowOwned + RowRead>(
         &self,
         what: &'static str,
@@ -125,7 +124,7 @@ impl Read {
         self.fetch(what, query).await
     }
 
-    /// The corrections that hold at the cut.
+    /// The corrections in force at the cut.
     ///
     /// # Errors
     /// As [`CorrectionsAt::read`].

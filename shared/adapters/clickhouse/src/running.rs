@@ -1,11 +1,11 @@
-//! Writing running bills into the table `running_bills`.
+//! Writes running bills into the table `running_bills`.
 
 use crate::client::Store;
 use crate::error::{StoreError, query_failed};
 use crate::read::RunningBillRow;
 
 impl Store {
-    /// Writes running bills, all or none of them. Several may write: the bill of the highest cut holds.
+    /// Writes running bills in one INSERT. Several processes may write; the bill with the highest cut holds.
     ///
     /// # Errors
     /// [`StoreError::Query`].

@@ -1,9 +1,9 @@
-//! Sealing a UTC day: its rows summed over the blocks committed before a cut, written under a random
-//! tag and compared with what a second reading of the same rows adds up to here. The tag counts once
-//! it is committed in the log; nothing is ever replaced.
+//! Seals a UTC day: sums its rows over the blocks committed before a cut, writes the sums under a random tag, and
+//! compares them with sums made here from a second reading. The tag counts once it is committed in the log; no row is
+//! ever replaced.
 //!
-//! A seal is built on the one before it and the blocks between the two cuts, so that sealing a day
-//! again costs what is new, and not what was there.
+//! A seal builds on the previous seal of the day and on the blocks between the two cuts, so sealing a day again costs
+//! only what is new.
 
 mod content;
 mod garbage;
@@ -28,16 +28,16 @@ pub const TABLES: [&str; 5] =
 /// The columns of a block, by which they are sorted.
 const BLOCK_COLUMNS: &str = "topic, partition, block, content_hash, merkle_root";
 
-/// What orders the rows of a seal, which is also what makes two of them one.
+/// The key of rows of a seal: they are ordered by it, and rows with equal keys are merged.
 const WORK_KEY: &str = "machine_id, interval_start_us, site_id, chain, nbits, subsidy_sat, verdict, reason";
 
-/// Seconds that one step of sealing may take.
+/// The longest time of one step of sealing, in seconds.
 const STEP_MAX_S: u32 = 600;
 
-/// Bytes of memory after which a sort or a sum goes on on disk: half of what a query may use.
+/// Bytes of memory from which a sort or a sum uses the disk: half of a query's limit.
 const SPILL_BYTES: u64 = 512 * 1024 * 1024;
 
-/// A seal that another is built on.
+/// A seal on which another one builds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SealBase {
     /// The tag of its rows.
@@ -45,30 +45,30 @@ pub struct SealBase {
     pub cut: u64,
 }
 
-/// A day to be sealed under a tag, on top of what was sealed before.
+/// A day to be sealed under a tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SealOf {
     /// The day, counted since 1970-01-01 UTC.
     pub day: i32,
     /// The random tag of the rows.
     pub seal: u64,
-    /// The day's seal before; `None` to read all blocks.
+    /// The previous seal of the day; `None` to read all blocks.
     pub base: Option<SealBase>,
-    /// Names below this are contained.
+    /// The seal holds everything committed below this offset.
     pub cut: u64,
 }
 
-/// A day that blocks have rows of.
+/// A day with rows of new blocks.
 #[derive(Debug, Clone, PartialEq, Eq, clickhouse::Row, Deserialize)]
 pub struct TouchedDay {
     /// The day, counted since 1970-01-01 UTC.
     pub day: i32,
-    /// The offset of the last name of a block that has rows of it.
+    /// The offset of the last commit of a block with rows of the day.
     pub last_commit_offset: u64,
 }
 
 impl SealOf {
-    /// The conditions of what it holds: on the rows of the seal before, and on those of blocks.
+    /// The conditions on the rows of the previous seal and on the rows of blocks.
     fn conditions(&self, instant: &str) -> (String, String) {
         let (sealed, from) = match self.base {
             Some(base) => (format!("day = {} AND seal = {}", self.day, base.seal), base.cut),
@@ -99,7 +99,7 @@ impl SealOf {
                  WHERE {instant} >= {start_us} AND {instant} < {end_us}"
             )
         };
-        // A name that was projected twice stands there twice.
+        // A commit that was projected twice has two rows.
         format!(
             "SELECT {BLOCK_COLUMNS} FROM sealed_blocks WHERE {sealed} UNION ALL \
              SELECT DISTINCT {BLOCK_COLUMNS} FROM manifest WHERE commit_offset >= {from} AND commit_offset < {cut} \
@@ -115,7 +115,7 @@ impl SealOf {
     }
 }
 
-/// SELECT of work summed by settlement interval (`width_us` 0) or by longer stretches.
+/// SELECT of work summed by settlement interval (`width_us` 0) or by `width_us`.
 fn sums(seal: &SealOf, width_us: i64, from: &str) -> String {
     let start = match width_us {
         0 => "interval_start_us".to_owned(),
@@ -135,7 +135,7 @@ fn sums(seal: &SealOf, width_us: i64, from: &str) -> String {
 const HOUR_US: i64 = 3_600_000_000;
 
 impl Store {
-    /// A client for the long steps of sealing, whose results have no bound of rows.
+    /// A client for long sealing queries, without a limit of rows.
     fn sealing(&self) -> Client {
         self.client()
             .clone()
@@ -156,7 +156,7 @@ impl Store {
         query.fetch_one().await.map_err(query_failed("count the blocks above the seals"))
     }
 
-    /// The days that blocks committed at offsets in `[from, to)` have rows of, in order.
+    /// The days with rows of the blocks committed at offsets in `[from, to)`, in order.
     ///
     /// # Errors
     /// [`StoreError::Query`].
@@ -185,8 +185,7 @@ impl Store {
     /// Writes the rows of a seal, table by table.
     ///
     /// # Errors
-    /// [`StoreError::Query`]; some rows may have been written. They are never committed: try again
-    /// under another tag.
+    /// [`StoreError::Query`]; some rows may have been written. They are never committed: retry with another tag.
     pub async fn write_seal(&self, seal: &SealOf) -> Result<(), StoreError> {
         let SealOf { day, seal: tag, cut, .. } = *seal;
         let own = format!("SELECT {WORK_COLUMNS} FROM sealed_work_5m WHERE day = {day} AND seal = {tag}");

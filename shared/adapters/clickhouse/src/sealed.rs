@@ -1,12 +1,11 @@
-//! The rows that count at a cut, with as much of them as possible from sealed days.
+//! The rows that count at a cut, read from sealed days as far as possible.
 //!
-//! A seal of all days says that everything committed before its cut F lies in the seals of its days. So
-//! a reader at a cut R takes, of the latest such seal that is committed below R, the days' seals as of F,
-//! and beside them the rows of blocks committed in [F, R). Where there is no such seal F is 0: then all
-//! rows come from blocks. Either way the rows add up to the same.
+//! A seal of all days with cut F states that everything committed before F lies in the seals of its days. A reader at
+//! a cut R takes the latest such seal committed below R. It reads the seals of days as of F, and the rows of blocks
+//! committed in [F, R). Without such a seal F is 0, and all rows come from blocks. Both ways add up to the same.
 //!
-//! The SQL here uses the parameters `cut:UInt64`, the reader's cut R, and `sealed_cut:UInt64`, F;
-//! whoever sends it asks for F with [`sealed_cut_query`] and sets both. What corrections void at R is left out;
+//! The SQL uses the parameters `cut:UInt64`, the reader's cut R, and `sealed_cut:UInt64`, which is F. The caller gets
+//! F with [`sealed_cut_query`] and sets both. Events voided at R are left out;
 //! [`crate::corrections::CorrectionsAt::bind`] sets the parameters for that.
 
 use wb_events::commits::ALL_DAYS;
@@ -15,14 +14,14 @@ use wb_units::time::DAY_US;
 
 use crate::conditions::{committed_among, committed_between, not_voided, voided_shares};
 
-/// The difficulty of the largest share of a row of `work_5m`, where all of its shares had the same.
+/// The difficulty of the largest share of a row of `work_5m`, if all of its shares had the same.
 const LARGEST_Q32: &str = "intDiv(credited_q32_squared, greatest(toUInt256(credited_q32), toUInt256(1)))";
 
-/// What `work_5m` and its sealed form have in common, in the order of [`work_source`].
+/// The columns of both `work_5m` and its sealed form, in the order of [`work_source`].
 pub(crate) const WORK_COLUMNS: &str = "machine_id, interval_start_us, site_id, chain, nbits, subsidy_sat, \
      verdict, reason, shares, credited_q32, credited_q32_squared, blocks, largest_q32";
 
-/// What `energy_readings` and its sealed form have in common.
+/// The columns of both `energy_readings` and its sealed form.
 pub(crate) const READING_COLUMNS: &str = "machine_id, meter_id, witness, event_time_us, event_id, \
      register_wh, site_id, topic, partition, block";
 
@@ -31,12 +30,11 @@ pub(crate) fn day_sql(instant: &str) -> String {
     format!("toInt32(intDiv({instant} - positiveModulo({instant}, {DAY_US}), {DAY_US}))")
 }
 
-/// The query for the cut that is read up to from seals, 0 where there is none. It uses the parameter
-/// `cut:UInt64`; what it gives is the parameter `sealed_cut:UInt64` of [`work_rows`] and [`reading_rows`].
+/// The query for F, 0 if there is no seal. It uses the parameter `cut:UInt64`; its result is the parameter
+/// `sealed_cut:UInt64` of [`work_rows`] and [`reading_rows`].
 ///
-/// It is asked for before each query, so that both halves of one go by the same seals whatever is
-/// sealed and collected meanwhile. Collection leaves the rows for longer than a query may take, and
-/// no longer: the answer is not kept for another query.
+/// Run it before each query, so that all parts of the query use the same seals, and do not keep its result: replaced
+/// seals are kept only for a little longer than a query may take.
 #[must_use]
 pub fn sealed_cut_query() -> String {
     format!(
@@ -45,8 +43,8 @@ pub fn sealed_cut_query() -> String {
     )
 }
 
-/// Keeps the rows of attempts committed above the seals. Their block's number is asked for by itself first:
-/// in a part that holds old and new blocks, one narrow column then tells nearly all rows that are old.
+/// Keeps the rows of attempts committed above the seals. The block number is tested first: this one narrow column
+/// excludes nearly all old rows of a part that holds old and new blocks.
 fn above_seals() -> String {
     let (from, to) = ("{sealed_cut:UInt64}", "{cut:UInt64}");
     format!(
@@ -55,7 +53,7 @@ fn above_seals() -> String {
     )
 }
 
-/// Keeps the rows of the seals that are read, of days that may touch `[from, to)`.
+/// Keeps the rows of the seals in use, of days that may touch `[from, to)`.
 fn of_seals(from: &str, to: &str) -> String {
     let days = format!("day >= {} AND day <= {}", day_sql(from), day_sql(to));
     format!(
@@ -68,7 +66,7 @@ fn of_seals(from: &str, to: &str) -> String {
 
 /// Rows of work from seals and from blocks, each with its own condition.
 pub(crate) fn work_source(of_seals: &str, of_blocks: &str) -> String {
-    // The columns stand by name: the two tables have them in different orders.
+    // Columns are listed, because the two tables have different orders.
     let without_largest = WORK_COLUMNS.trim_end_matches(", largest_q32");
     format!(
         "SELECT {WORK_COLUMNS} FROM sealed_work_5m WHERE {of_seals} \
@@ -84,14 +82,14 @@ pub(crate) fn reading_source(of_seals: &str, of_blocks: &str) -> String {
     )
 }
 
-/// The rows of work that count at the cut, of settlement intervals that start in `[from, to)`: the
-/// columns of `work_5m` but those of the block, and `largest_q32`, the greatest difficulty of a share
-/// as the blocks' rows tell it.
+/// The rows of work that count at the cut, of settlement intervals that start in `[from, to)`: the columns of
+/// `work_5m` without those of the block, and `largest_q32`, the largest difficulty of a share as far as the rows show
+/// it.
 ///
-/// One machine and interval may have any number of rows; only sums and maxima over them have a
-/// meaning. A share that is voided is a row beside those that counted it, with what it counted for taken away:
-/// -1 as integers of two's complement write it, so sums have to be of the columns' own widths or signed. `from` and `to` are SQL for instants in microseconds, such as a parameter; `condition`
-/// is SQL over the columns of a row. None of the three may hold what a caller gave.
+/// A machine and interval may have several rows; use only sums and maxima over them. A voided share is a further row
+/// that subtracts it: -1 in two's complement, so a sum must have the column's own width or be signed. `from` and `to`
+/// are SQL for instants in microseconds, such as a parameter; `condition` is SQL over the columns of a row. None of
+/// the three may contain a caller's text.
 #[must_use]
 pub fn work_rows(from: &str, to: &str, condition: &str) -> String {
     let within = format!("interval_start_us >= {from} AND interval_start_us < {to} AND ({condition})");
@@ -102,7 +100,7 @@ pub fn work_rows(from: &str, to: &str, condition: &str) -> String {
     format!("{counted} UNION ALL {}", voided_work(from, to, condition))
 }
 
-/// What voided shares counted for, taken away.
+/// Rows that subtract voided shares.
 pub(crate) fn voided_work(from: &str, to: &str, condition: &str) -> String {
     let q32 = "credited_q32";
     let voided = format!(
@@ -110,7 +108,7 @@ pub(crate) fn voided_work(from: &str, to: &str, condition: &str) -> String {
          AND event_time_us >= {from} AND event_time_us < {to} + {SETTLEMENT_INTERVAL_US}",
         voided_shares()
     );
-    // Inside, the columns have the commits that the condition goes by.
+    // The condition applies inside, where rows have the columns of their commit.
     let shares = format!(
         "SELECT machine_id, event_time_us - positiveModulo(event_time_us, {SETTLEMENT_INTERVAL_US}) \
              AS interval_start_us, \
@@ -127,9 +125,8 @@ pub(crate) fn voided_work(from: &str, to: &str, condition: &str) -> String {
     )
 }
 
-/// The register readings that count at the cut, of event times in `[from, to)`: machine, meter,
-/// witness, event time and id, register, site, the block that holds the reading, and whether it comes from the
-/// seal of its day (`is_sealed`).
+/// The register readings that count at the cut, with event times in `[from, to)`: machine, meter, witness, event time
+/// and id, register, site, the reading's block, and whether it comes from the seal of its day (`is_sealed`).
 ///
 /// `from`, `to` and `condition` are as for [`work_rows`].
 #[must_use]

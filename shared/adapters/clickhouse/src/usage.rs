@@ -1,9 +1,8 @@
-//! Counted rows as bills ask for them: of the parties and machines that each question names, as of a cut, for months at
-//! a time.
+//! Reads rows for bills: of the parties and machines that each call states, at a cut, over months.
 //!
-//! Only rows of attempts count that are committed before the cut, or of the seals that hold them. Sums are of integers:
-//! their order does not matter. A seal says with a root of which blocks it is, so only those above the seals are asked
-//! for one by one.
+//! Only rows of attempts committed before the cut count, or of the seals that hold them. Sums are of integers, so
+//! their order does not matter. A seal states the root over its blocks, so only blocks above the seals are listed one
+//! by one.
 
 mod commits;
 mod parties;
@@ -31,10 +30,10 @@ use crate::read::{Cut, Read, ReadingsOf};
 use crate::whole_days::SealsAt;
 use commits::Standing;
 
-/// Machines of one query: their ids, up to 128 bytes each, go along as a parameter.
+/// Machines per query: the query contains their ids of up to 128 bytes each.
 const MACHINES_PER_QUERY: usize = 1_000;
 
-/// Reads for bills. Cheap to clone; all clones know which seals stand.
+/// Reads for bills. Cheap to clone; clones share the cache of seals.
 #[derive(Clone)]
 pub struct Usage {
     client: Client,
@@ -42,10 +41,10 @@ pub struct Usage {
 }
 
 impl Store {
-    /// Reads for bills, of the parties that each question names.
+    /// Creates a reader for bills.
     ///
-    /// The bounds of an interactive query do not fit a month of a large customer: results are not cut and may take ten
-    /// minutes. Whoever bills asks for bounded portions.
+    /// A month of a large customer exceeds the limits of an interactive query: results are not limited and may take
+    /// ten minutes. The biller reads bounded portions.
     #[must_use]
     pub fn usage(&self) -> Usage {
         let client = self
@@ -53,7 +52,7 @@ impl Store {
             .clone()
             .with_setting("max_result_rows", "0")
             .with_setting("max_execution_time", "600")
-            // Compiling costs more than the few rows of most of its questions, and comes and goes.
+            // Compiling costs more than the few rows of most of these queries.
             .with_setting("compile_expressions", "0")
             .with_setting("compile_aggregate_expressions", "0")
             .with_setting("compile_sort_description", "0");
@@ -61,7 +60,7 @@ impl Store {
     }
 }
 
-/// What stands for blocks among seals.
+/// Converts seals to the form of inputs.
 fn sealed_days(seals: &SealsAt) -> SealedDays {
     let days = seals.days.iter().map(|seal| EvidenceDay {
         day: seal.day,
@@ -73,7 +72,7 @@ fn sealed_days(seals: &SealsAt) -> SealedDays {
     SealedDays { cut: seals.cut, days: days.map(|day| (day.day, day)).collect() }
 }
 
-/// Machines by the stretch they were held: nearly always one stretch for all of them.
+/// Groups machines by the time they were held, which is nearly always the same for all.
 fn by_interval(holdings: &[Holding]) -> BTreeMap<Interval, Vec<&str>> {
     let mut intervals: BTreeMap<Interval, Vec<&str>> = BTreeMap::new();
     for holding in holdings {
@@ -83,12 +82,12 @@ fn by_interval(holdings: &[Holding]) -> BTreeMap<Interval, Vec<&str>> {
 }
 
 impl Usage {
-    /// The machines that are read are the ones that a question names, whoever's they are.
+    /// A reader that sees all customers, because each call states its machines.
     fn read(&self, cut: Cut) -> Read {
         Read::new(self.client.clone(), TenantScope::Operator, cut)
     }
 
-    /// One past the highest offset in `commits`, below `below`, that the tables know; 0 for none.
+    /// One past the highest projected offset in `commits` below `below`; 0 if there is none.
     ///
     /// # Errors
     /// [`StoreError::Query`].
@@ -96,7 +95,7 @@ impl Usage {
         self.read_committed_cut(below).await
     }
 
-    /// [`Self::committed_cut`] where the tables have everything below that offset, with the heads of the chains there.
+    /// [`Self::committed_cut`], and the heads of the chains there if everything below `settled` is projected.
     ///
     /// # Errors
     /// [`StoreError::Query`].
@@ -104,7 +103,7 @@ impl Usage {
         self.read_committed_heads(settled).await
     }
 
-    /// What the rows of blocks are about that are committed in `[from, to)`, offsets in `commits`.
+    /// The entities of rows of blocks committed in `[from, to)`, offsets in `commits`.
     ///
     /// # Errors
     /// [`StoreError::Query`].
@@ -115,7 +114,7 @@ impl Usage {
                  WHERE commit_offset >= {{from:UInt64}} AND commit_offset < {{to:UInt64}}) AND {condition}"
             )
         };
-        // The block's number by itself is narrow and has an index: it leaves out nearly all old rows.
+        // The block number alone is narrow and indexed; it excludes nearly all old rows.
         let new = committed(
             "block IN (SELECT block FROM manifest WHERE commit_offset >= {from:UInt64} AND commit_offset < {to:UInt64})",
         );
@@ -140,7 +139,7 @@ impl Usage {
         Ok(Touched { machine_ids: ids.into_iter().collect(), facts: facts > 0 })
     }
 
-    /// All facts of a kind, in any order; those about some entities where they are given.
+    /// All facts of a kind, in any order; with `entities`, only those about them.
     ///
     /// # Errors
     /// [`StoreError::Query`].
@@ -154,14 +153,14 @@ impl Usage {
         Ok(rows.into_iter().map(RecordedFact::row).collect())
     }
 
-    /// All facts of some kinds, and the corrections, with the commits of the blocks that hold them.
+    /// All facts of some kinds, and the corrections, with the commits of their blocks.
     ///
     /// # Errors
     /// [`StoreError::Query`], or as [`CorrectionsAt::read`].
     pub async fn recorded(&self, kinds: &[&str], cut: Cut) -> Result<Recorded, StoreError> {
         let kinds: Vec<&str> = kinds.iter().copied().chain([VOID, METER_RATIO]).collect();
         let mut rows = RecordedFact::read_attempts(&self.client, &kinds).await?;
-        // Which of them count is told by the commits of their blocks, and those are asked for in any case.
+        // The commits of their blocks are read anyway; they show which facts count.
         rows.retain(|row| row.topic == REFERENCE);
         let ids: BTreeSet<BlockId> = rows.iter().map(RecordedFact::block).collect();
         let commits = self.read_commits(&ids, 0, cut.0).await?;
@@ -180,7 +179,7 @@ impl Usage {
         Ok(recorded)
     }
 
-    /// The corrections that hold. What is voided is in none of the rows that the others give.
+    /// The corrections in force. The other reads leave out voided events.
     ///
     /// # Errors
     /// As [`CorrectionsAt::read`].
@@ -188,7 +187,8 @@ impl Usage {
         Ok(CorrectionsAt::read(&self.client, cut.0).await?.into())
     }
 
-    /// Accepted work of several parties, of their machines while they held them. `corrections` are those of the cut.
+    /// Accepted work of several parties, of their machines while assigned to them. `corrections` are those of the
+    /// cut.
     ///
     /// # Errors
     /// [`StoreError::Query`], or as [`CorrectionsAt::read`].
@@ -238,7 +238,7 @@ impl Usage {
         Ok(rows)
     }
 
-    /// All rows of the allocations of some nodes that touch a window, also those rows that do not.
+    /// All rows of the allocations of some nodes that touch a window, including rows that do not touch it.
     ///
     /// # Errors
     /// [`StoreError::Query`], or as [`CorrectionsAt::read`].
@@ -256,8 +256,8 @@ impl Usage {
         Ok(rows)
     }
 
-    /// Readings of the meters of some machines: those inside the window and, for each machine, meter and witness, the
-    /// last before it and the first at or after its end, however far away.
+    /// Readings of the meters of some machines: those in the window and, for each machine, meter and witness, the
+    /// last one before it and the first one at or after its end, however far away.
     ///
     /// # Errors
     /// [`StoreError::Query`], [`StoreError::Row`], or as [`CorrectionsAt::read`].
@@ -276,7 +276,8 @@ impl Usage {
         Ok(rows)
     }
 
-    /// Those of some blocks that are committed at or above `from`, an offset in `commits`, and before the cut.
+    /// The commits of those of some blocks that are committed at or above `from`, an offset in `commits`, and before
+    /// the cut.
     ///
     /// # Errors
     /// [`StoreError::Query`].
@@ -290,7 +291,7 @@ impl Usage {
         Ok(committed.into_values().map(commits::BlockCommit::evidence).collect())
     }
 
-    /// The sealed days that stand for their blocks at a cut.
+    /// The sealed days at a cut, which stand for their blocks.
     ///
     /// # Errors
     /// [`StoreError::Query`].

@@ -1,8 +1,8 @@
-//! The work of a stretch of time as bills ask for it: whole sealed days by the day, the rest of the stretch by the
-//! settlement interval, and what no seal holds yet from blocks.
+//! The work of a stretch of time for bills: whole sealed days from daily sums, the rest of the stretch from
+//! settlement intervals, and unsealed work from blocks.
 //!
-//! It comes to the same as [`crate::sealed::work_rows`]; a month of whole days is read from thirty rows of a machine
-//! and not from 8,640. The SQL uses the parameter `cut:UInt64`, and those that the condition names.
+//! The result is the same as that of [`crate::sealed::work_rows`], but a month of whole days takes thirty rows of a
+//! machine, not 8,640. The SQL uses the parameter `cut:UInt64` and those of the condition.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -23,19 +23,19 @@ const GROUPED: &str = "machine_id, chain, nbits, subsidy_sat";
 /// The columns of [`StretchSeals::work_sums`].
 const SUMMED: &str = "machine_id, chain, nbits, subsidy_sat, sum(work.shares) AS shares, sum(work.credited_q32) AS credited_q32";
 
-/// The seals that a reader at a cut goes by.
+/// The seals that a reader at a cut uses.
 ///
-/// They are asked for before the queries that go by them, and not kept for long: all parts of one go by the same, and
-/// collection leaves the rows of earlier seals for twenty minutes, of which a query may take ten.
+/// Read them before the queries that use them, so that all parts use the same, and do not keep them for long: rows of
+/// replaced seals stay for twenty minutes, of which a query may take ten.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SealsAt {
-    /// Everything committed below this lies in the seals of its days; 0 where nothing is sealed.
+    /// Everything committed below this offset lies in the seals of its days; 0 if nothing is sealed.
     pub cut: u64,
     /// The seal of each day, as of that cut, in order.
     pub days: Vec<DaySeal>,
-    /// One past the offset in `commits` of the latest record of a seal, also of one that nobody goes by yet.
+    /// One past the offset in `commits` of the latest seal, in use or not.
     pub end: u64,
-    /// Whether the rows of these seals may be read: at an old cut they may have been collected.
+    /// Whether the rows of these seals may be read: at an old cut they may have been removed.
     is_readable: bool,
 }
 
@@ -45,15 +45,15 @@ pub struct DaySeal {
     pub day: i32,
     /// The tag of its rows.
     pub seal: u64,
-    /// Names below this are contained.
+    /// The seal holds everything committed below this offset.
     pub cut: u64,
     /// The offset of its record in `commits`.
     pub commit_offset: u64,
     /// The hash of its record.
     pub seal_hash: [u8; 32],
-    /// How many blocks it is of.
+    /// How many blocks it covers.
     pub blocks: u64,
-    /// The root over them.
+    /// The root over these blocks.
     pub blocks_root: [u8; 32],
     readable: bool,
     /// The offset of the latest record of all.
@@ -63,12 +63,12 @@ pub struct DaySeal {
 }
 
 impl SealsAt {
-    /// Asks for the seals that a reader at `cut`, an offset in `commits`, goes by.
+    /// Reads the seals that a reader at `cut`, an offset in `commits`, uses.
     ///
     /// # Errors
     /// [`StoreError::Query`].
     pub async fn read(client: &Client, cut: u64) -> Result<Self, StoreError> {
-        // In one pass over the records. The latest one is there also where no seal of all days covers it.
+        // One pass over the records. The latest is included even if no seal of all days covers it.
         let sql = format!(
             "SELECT day, seal, seals.cut AS cut, commit_offset, seal_hash, blocks, blocks_root, \
                CAST(commit_offset >= (SELECT max(commit_offset) FROM seal_floor) AS Bool) AS readable, \
@@ -90,20 +90,20 @@ impl SealsAt {
         Ok(Self { cut: all.cut, days, end, is_readable: all.readable })
     }
 
-    /// From which offset in `commits` on rows come from blocks.
+    /// The offset in `commits` from which on rows come from blocks.
     #[must_use]
     pub fn blocks_from(&self) -> u64 {
         if self.is_readable { self.cut } else { 0 }
     }
 }
 
-/// Where blocks of shares are that the seals do not hold: the first such block of each partition that has any. Blocks
-/// are committed in the order of their numbers, so all from it on are.
+/// The first block of shares of each partition that the seals do not hold. Blocks are committed in order, so all
+/// later ones are not held either.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AboveSeals(pub BTreeMap<u32, u64>);
 
 impl AboveSeals {
-    /// Asks for the blocks committed in `[from, cut)`, offsets in `commits`.
+    /// Reads them for the blocks committed in `[from, cut)`, offsets in `commits`.
     ///
     /// # Errors
     /// [`StoreError::Query`].
@@ -131,7 +131,7 @@ pub struct StretchSeals {
 fn within(stretches: &[Interval]) -> String {
     let mut sql = String::from("(0");
     for Interval { start_us, end_us } in stretches {
-        // Writing into text does not fail.
+        // Writing into a string does not fail.
         let _ = write!(sql, " OR (interval_start_us >= {start_us} AND interval_start_us < {end_us})");
     }
     sql.push(')');
@@ -139,7 +139,7 @@ fn within(stretches: &[Interval]) -> String {
 }
 
 impl StretchSeals {
-    /// Of some seals, those of the days that a stretch touches.
+    /// Keeps the seals of the days that a stretch touches.
     #[must_use]
     pub fn new(seals: &SealsAt, interval: Interval) -> Self {
         let touched = day_of(interval.start_us)..=day_of(interval.end_us.saturating_sub(1));
@@ -147,7 +147,7 @@ impl StretchSeals {
         Self { interval, is_readable: seals.is_readable, days }
     }
 
-    /// The days that lie in the stretch whole: the first, and the one after the last.
+    /// The days that lie wholly in the stretch: the first, and the one after the last.
     fn whole(&self) -> (i32, i32) {
         let first = day_of(self.interval.start_us.saturating_add(DAY_US).saturating_sub(1));
         (first, day_of(self.interval.end_us).max(first))
@@ -165,7 +165,7 @@ impl StretchSeals {
         parts.map(|(start_us, end_us)| Interval { start_us, end_us }).collect()
     }
 
-    /// SQL for the rows of the seals of some days; `None` where there are none to be read.
+    /// SQL for the rows of the seals of some days; `None` if there are none.
     fn of_seals<'a>(&'a self, keep: impl Fn(&&'a DaySeal) -> bool) -> Option<String> {
         let tags: Vec<String> =
             self.days.iter().filter(keep).map(|day| format!("({}, {})", day.day, day.seal)).collect();
@@ -177,12 +177,12 @@ impl StretchSeals {
         (first..end).contains(&day.day)
     }
 
-    /// SQL for sums of work, of sealed days and of voided shares: machine, chain, target, subsidy, shares and
-    /// credited difficulty; one group may come more than once. Together with the rows that [`Self::above`] keeps they
-    /// add up to the work that counts. `None` where there are none. `condition` is SQL over the columns of `work_5m`
-    /// but those of the block, the time and the sums.
+    /// SQL for sums of work from sealed days and voided shares: machine, chain, target, subsidy, shares and credited
+    /// difficulty. A group may come more than once. Together with the rows that [`Self::above`] keeps they add up to
+    /// the work that counts. `None` if there are none. `condition` is SQL over the columns of `work_5m` without those
+    /// of the block, the time and the sums.
     ///
-    /// With `voids`, what voided shares counted for is taken away, as [`crate::sealed::work_rows`] says it.
+    /// With `voids`, voided shares are subtracted, as in [`crate::sealed::work_rows`].
     #[must_use]
     pub fn work_sums(&self, condition: &str, voids: bool) -> Option<String> {
         let summed = |from: &str, kept: &str| {
@@ -204,8 +204,8 @@ impl StretchSeals {
         (!parts.is_empty()).then(|| parts.join(" UNION ALL "))
     }
 
-    /// SQL that keeps the rows of `work_5m` of the stretch that the seals do not hold; `None` where there are none.
-    /// They are of all attempts at those blocks: whoever asks looks their commits up, and counts those that are committed.
+    /// SQL that keeps the rows of `work_5m` of the stretch that the seals do not hold; `None` if there are none. They
+    /// are of all attempts; the caller looks up the commits and counts the committed ones.
     #[must_use]
     pub fn above(&self, above: &AboveSeals) -> Option<String> {
         let of = |(partition, first): (&u32, &u64)| format!("(partition = {partition} AND block >= {first})");

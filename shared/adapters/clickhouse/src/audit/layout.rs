@@ -1,13 +1,13 @@
-//! Where a row in RowBinary ends: its columns' types say so, the bytes alone do not.
+//! Splits RowBinary into rows, by the types of the columns.
 
-/// How a value is written.
+/// The encoding of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Form {
-    /// So many bytes.
+    /// A fixed number of bytes.
     Fixed(usize),
     /// A length, then as many bytes.
     Text,
-    /// A byte that says whether it is NULL, then the value.
+    /// A byte that marks NULL, then the value.
     Nullable(Box<Form>),
 }
 
@@ -41,7 +41,7 @@ fn form(name: &str) -> Option<Form> {
 }
 
 impl Form {
-    /// Bytes of the value at the start; `None` where not all of it is there.
+    /// The length of the value at the start; `None` if it is incomplete.
     fn bytes(&self, from: &[u8]) -> Option<usize> {
         match self {
             Self::Fixed(length) => (from.len() >= *length).then_some(*length),
@@ -66,19 +66,19 @@ impl Form {
 }
 
 impl Layout {
-    /// The layout of columns of these types; the error names the one that is not known.
+    /// The layout of columns of these types; the error states the unknown type.
     pub(super) fn of(types: &[String]) -> Result<Self, String> {
         let known = |name: &String| form(name).ok_or_else(|| format!("a column has the unknown type {name}"));
         types.iter().map(known).collect::<Result<_, _>>().map(Self)
     }
 
-    /// The layout with two `UInt64` before it.
+    /// The same layout after two `UInt64`.
     pub(super) fn after_two_numbers(&self) -> Self {
         let two = [Form::Fixed(8), Form::Fixed(8)];
         Self(two.into_iter().chain(self.0.iter().cloned()).collect())
     }
 
-    /// Bytes of the row at the start; `None` where not all of it is there.
+    /// The length of the row at the start; `None` if it is incomplete.
     pub(super) fn row_bytes(&self, from: &[u8]) -> Option<usize> {
         let mut end = 0;
         for form in &self.0 {
@@ -88,7 +88,7 @@ impl Layout {
     }
 }
 
-/// A row's two leading numbers and what follows them.
+/// A row's two leading numbers and the rest of it.
 pub(super) fn split_two_numbers(row: &[u8]) -> Option<(u64, u64, &[u8])> {
     let (first, rest) = row.split_first_chunk::<8>()?;
     let (second, rest) = rest.split_first_chunk::<8>()?;

@@ -1,12 +1,10 @@
 //! Energy over time, from the differences of cumulative registers.
 //!
-//! A difference between two readings that follow each other is spread linearly over the time
-//! between them, by the cumulative-floor method: what lies before an instant is
-//! floor(difference * elapsed / whole), and an interval gets what lies before its end less what
-//! lies before its start. The parts of a difference therefore always add up to it exactly. Where a
-//! register fell it was reset: the difference is not known and nothing is counted for it. This is
-//! the rule of `wb_metering::energy`, here in SQL so that a whole site can be drawn; the engine
-//! test compares the two.
+//! The difference between two consecutive readings is spread linearly over the time between them, by the
+//! cumulative-floor method: the part before an instant is floor(difference * elapsed / whole), and an interval gets
+//! the part before its end minus the part before its start. So the parts always add up to the difference. If a
+//! register fell, it was reset: the difference is unknown and counts nothing. This is the rule of
+//! `wb_metering::energy`, written in SQL so that a whole site can be drawn; the engine test compares the two.
 
 use clickhouse::query::Query;
 use serde::Deserialize;
@@ -17,16 +15,15 @@ use super::{Bucket, Read, Selection, SeriesRange, bind_selection, parts};
 use crate::error::StoreError;
 use crate::sealed::reading_rows;
 
-/// How far outside the range readings are looked for, to close a gap over its ends: 92 days, so
-/// that a register that stood unread for a quarter is still taken by its difference.
+/// How far outside the range to look for readings that bound a gap at its ends: 92 days, so a register that was not
+/// read for a quarter still counts.
 pub const ENERGY_GAP_MAX_US: i64 = 92 * 86_400 * 1_000_000;
 
 /// Energy of one bucket by one kind of witness.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnergyPoint {
     pub bucket: Bucket,
-    /// What measured it: `meter`, `pdu` or `firmware`, the best that was there for each machine
-    /// and settlement interval.
+    /// The witness: `meter`, `pdu` or `firmware`, the best one of each machine and settlement interval.
     pub witness: String,
     /// Energy in thousandths of a watt-hour.
     pub energy_mwh: i128,
@@ -67,7 +64,7 @@ impl Read {
     }
 }
 
-/// The meters whose transformer's ratio was wrong, as the parameters of a query.
+/// Parameters of a query for the meters whose ratio is corrected.
 #[derive(Default)]
 struct Ratios {
     meters: Vec<String>,
@@ -102,8 +99,8 @@ impl Ratios {
     }
 }
 
-/// Pairs of readings cut where a correction of their meter's ratio begins or ends: `s0` and `s1` beside the pair's
-/// columns, and what the register is multiplied by in between, `right_num` over `used_num`.
+/// Pairs of readings, cut where a correction of their meter's ratio begins or ends. Adds the ends of each part, `s0`
+/// and `s1`, and the factor of the register in it, `right_num` over `used_num`.
 fn corrected(pairs: &str) -> String {
     let ratios = "arrayZip({ratio_meters:Array(String)}, {ratio_starts:Array(Int64)}, {ratio_ends:Array(Int64)}, \
          {ratio_right:Array(UInt64)}, {ratio_used:Array(UInt64)})";
@@ -141,7 +138,7 @@ fn slots(has_ratios: bool) -> String {
          FROM ({rows}) AS e
          GROUP BY machine_id, meter_id, witness, event_time_us"
     );
-    // Pairs of readings that follow each other.
+    // Pairs of consecutive readings.
     let pairs = format!(
         "SELECT site_id, machine_id, meter_id, witness, event_time_us AS t1, register_wh AS r1,
            lagInFrame(event_time_us, 1, event_time_us) OVER in_order AS t0,
@@ -169,7 +166,8 @@ fn slots(has_ratios: bool) -> String {
            ))) * {SETTLEMENT_INTERVAL_US} AS at_us
          FROM ({parts}) WHERE s0 < {{to:Int64}} AND s1 > {{from:Int64}}"
     );
-    // What was counted up to an instant: with a wrong ratio from the register's own zero, as it would stand.
+    // The energy up to an instant. With a wrong ratio it is counted from the register's zero, as the register would
+    // stand.
     let until = |at: &str| {
         let counted = format!("intDiv(wh * 1000 * toInt128({at} - t0), toInt128(t1 - t0))");
         if !has_ratios {

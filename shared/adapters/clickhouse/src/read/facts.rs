@@ -1,4 +1,4 @@
-//! Sites, machines and customers, as the reference facts have them.
+//! Sites, machines and customers, from the reference facts.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -13,11 +13,11 @@ use crate::tenant::only_own;
 pub struct Site {
     /// Its identifier.
     pub site_id: String,
-    /// Its name, where a fact gives one.
+    /// Its name, if known.
     pub name: Option<String>,
-    /// Its IANA time zone, where a fact gives one.
+    /// Its IANA time zone, if known.
     pub time_zone: Option<String>,
-    /// Machines that stand there, as far as the scope may know.
+    /// How many machines stand there, within the scope.
     pub machines: u64,
 }
 
@@ -25,18 +25,18 @@ pub struct Site {
 pub struct Machine {
     /// Its identifier.
     pub machine_id: String,
-    /// The site where it stands. For a customer: where it stood when last assigned to it.
+    /// The site where it stands. For a customer: the site at the time of its last assignment.
     pub site_id: Option<String>,
     pub model: Option<String>,
     /// Its rated power in milliwatts.
     pub rated_power_mw: Option<u64>,
-    /// Whose it is, by its last assignment within the scope.
+    /// Its customer, by its last assignment within the scope.
     pub customer_id: Option<String>,
-    /// Under which contract.
+    /// The customer's contract.
     pub contract_id: Option<String>,
-    /// Since when, UTC microseconds.
+    /// Start of the assignment, UTC microseconds.
     pub assigned_from_us: Option<i64>,
-    /// Until when, UTC microseconds; `None` where no end is known.
+    /// End of the assignment, UTC microseconds; `None` if no end is known.
     pub assigned_to_us: Option<i64>,
 }
 
@@ -44,7 +44,7 @@ pub struct Machine {
 pub struct Customer {
     /// Its identifier.
     pub customer_id: String,
-    /// Its name, where a fact gives one.
+    /// Its name, if known.
     pub name: Option<String>,
 }
 
@@ -72,14 +72,14 @@ struct CustomerRow {
 }
 
 impl Read {
-    /// The sites where the scope has machines; all of them for an operator. In order of id.
+    /// The sites where the scope has machines; for an operator all sites. In order of id.
     ///
     /// # Errors
     /// [`StoreError::Query`] or [`StoreError::Row`].
     pub async fn sites(&self, page: &PageRequest) -> Result<Page<Site>, StoreError> {
         let site_facts = parts::versions("site");
         let standing = standing(&self.scope);
-        // How many machines have their last known place at each site where they ever were.
+        // How many machines were last known at each site where any machine ever stood.
         let places = format!(
             "SELECT site_id, uniqExactIf(machine_id, site_id = last_site) AS machines FROM (
                SELECT machine_id, site_id, argMax(site_id, since_us) OVER (PARTITION BY machine_id) AS last_site
@@ -115,7 +115,7 @@ impl Read {
         Ok(page.page(sites?, |site| site.site_id.clone()))
     }
 
-    /// The machines that are or were the scope's, in order of id; of one site where it is given.
+    /// The machines that are or were the scope's, in order of id; with `site_id`, only those there.
     ///
     /// # Errors
     /// [`StoreError::Query`] or [`StoreError::Row`].
@@ -139,8 +139,8 @@ impl Read {
                    FROM ({assignments}) GROUP BY machine_id
                  ) AS a ON a.machine_id = m.entity"
             ),
-            // What the machine was before or after its time with the customer is not the
-            // customer's to know, so only versions that held in that time are looked at.
+            // A customer must not see the machine before or after its assignment, so only versions within it are
+            // read.
             TenantScope::Customer(_) => format!(
                 "SELECT a.machine_id AS machine_id,
                    argMaxIf(m.body, m.start_us, m.start_us < a.end_us AND m.end_us > a.start_us) AS body,
@@ -165,7 +165,7 @@ impl Read {
         Ok(page.page(machines?, |machine| machine.machine_id.clone()))
     }
 
-    /// The customers the scope may know: itself, or all for an operator. In order of id.
+    /// The customers in the scope: the customer itself, or for an operator all. In order of id.
     ///
     /// # Errors
     /// [`StoreError::Query`] or [`StoreError::Row`].
@@ -189,8 +189,7 @@ impl Read {
     }
 }
 
-/// Which machine stood where and since when, as far as the scope may know: `machine_id`,
-/// `site_id`, `since_us`.
+/// Which machine stands at which site since when, within the scope: `machine_id`, `site_id`, `since_us`.
 fn standing(scope: &TenantScope) -> String {
     let versions = parts::versions("machine");
     match scope {
@@ -226,7 +225,7 @@ fn machine(row: MachineRow) -> Result<Machine, StoreError> {
     })
 }
 
-/// Reads a fact's body; the empty text stands for "no such fact".
+/// Parses a fact's body; an empty text means that there is no fact.
 fn parse_body(body: &str) -> Result<Value, StoreError> {
     if body.is_empty() {
         return Ok(Value::Null);
@@ -239,7 +238,7 @@ fn text(body: &Value, field: &str) -> Option<String> {
     body.get(field).and_then(Value::as_str).map(str::to_owned)
 }
 
-/// A whole number, written as a number or as decimal text.
+/// A whole number, given as a number or as decimal text.
 fn whole(body: &Value, field: &str) -> Option<u64> {
     let value = body.get(field)?;
     value.as_u64().or_else(|| value.as_str().and_then(|text| text.parse().ok()))

@@ -1,5 +1,5 @@
-//! Samples of GPUs: what those of a few nodes said of themselves, their use by settlement interval, and where their
-//! last fault changed. Both are brought down in ClickHouse, as a node's GPUs may speak every second.
+//! Samples of GPUs: the use of GPUs by settlement interval, and the samples where the last fault changed. Both are
+//! aggregated in ClickHouse, because a node may send samples of its GPUs every second.
 
 use std::collections::BTreeMap;
 
@@ -39,9 +39,9 @@ struct XidRow {
 }
 
 impl Read {
-    /// The mean use of each GPU or slice in each settlement interval in which it said any. A whole GPU says how
-    /// long any kernel ran, a slice how long its engine was active; what one moment said may stand in several
-    /// samples, and what two say of one moment counts once.
+    /// The mean use of each GPU or slice in each settlement interval that has samples of it. For a whole GPU, use is
+    /// the time during which any kernel ran; for a slice, the time during which its engine was active. Samples of one
+    /// moment count once.
     pub(super) async fn add_gpu_uses(
         &self,
         records: &mut BTreeMap<String, Record>,
@@ -82,7 +82,7 @@ impl Read {
         Ok(())
     }
 
-    /// The samples in which the last fault of a GPU or slice is another than in the one before.
+    /// The samples in which the last fault of a GPU or slice differs from the sample before.
     pub(super) async fn add_gpu_xids(
         &self,
         records: &mut BTreeMap<String, Record>,
@@ -90,7 +90,7 @@ impl Read {
         stands: &Times,
         rules: &Rules,
     ) -> Result<(), StoreError> {
-        // A customer is told from samples of its own time; of a site also those just outside speak.
+        // A customer sees only samples of its own time; a site's report also uses those just outside.
         let (margin_us, own) = match self.scope.customer() {
             Some(_) => (0, true),
             None => (rules.speaks_us, false),

@@ -6,11 +6,11 @@ use serde::Deserialize;
 use super::{Bucket, Read, Selection, SeriesRange, bind_selection, parts};
 use crate::error::StoreError;
 
-/// Accepted work of one bucket and chain.
+/// Accepted work of a bucket and chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HashratePoint {
     pub bucket: Bucket,
-    /// The chain; work of two chains is never added.
+    /// The chain; work of different chains is never added up.
     pub chain: String,
     /// Accepted shares.
     pub shares: u64,
@@ -20,13 +20,13 @@ pub struct HashratePoint {
     pub credited_q32: U256,
     /// The sum of the squares of the shares' difficulties, in units of 2^-64.
     pub credited_q32_squared: U256,
-    /// The largest difficulty of a share, in units of 2^-32: that of the five minutes and machine
-    /// with the largest one, where all of its shares had the same.
+    /// The largest difficulty of a share, in units of 2^-32. It is exact if all shares of that machine and five
+    /// minutes had the same difficulty.
     pub largest_q32: U256,
     /// The work as a mean rate over the bucket, in hashes per second, rounded down.
     pub hashrate_hs: U256,
-    /// One standard deviation of that rate from chance alone, in hashes per second, rounded down:
-    /// the rate times sqrt(sum d^2) / sum d.
+    /// One standard deviation of that rate from chance, in hashes per second, rounded down: the rate times sqrt(sum
+    /// d^2) / sum d.
     pub hashrate_sigma_hs: U256,
 }
 
@@ -42,7 +42,7 @@ struct Row {
 }
 
 impl Read {
-    /// Accepted work by bucket and chain, in order; buckets without work have no point.
+    /// Accepted work by bucket and chain, in order; buckets without work are left out.
     ///
     /// # Errors
     /// [`StoreError::Query`] or [`StoreError::Row`].
@@ -84,7 +84,7 @@ fn point(range: SeriesRange, row: Row) -> Result<HashratePoint, StoreError> {
     })
 }
 
-/// Reads a wide integer that ClickHouse wrote as text.
+/// Parses a wide integer that ClickHouse wrote as text.
 pub(super) fn wide(table: &'static str, text: &str) -> Result<U256, StoreError> {
     U256::from_str_radix(text, 10)
         .map_err(|_| StoreError::Row { table, problem: format!("{text:?} is not an unsigned integer") })
@@ -92,8 +92,8 @@ pub(super) fn wide(table: &'static str, text: &str) -> Result<U256, StoreError> 
 
 /// Credited work over a bucket as hashes per second, rounded down.
 ///
-/// A share of difficulty 1 stands for 2^48 / 65535 hashes, so work in units of 2^-32 stands for
-/// q32 * 65536 / 65535 hashes. A bucket of no length gives zero.
+/// A share of difficulty 1 is worth 2^48 / 65535 hashes, so work in units of 2^-32 is worth q32 * 65536 / 65535
+/// hashes. An empty bucket gives zero.
 #[must_use]
 pub fn hashes_per_second(credited_q32: U256, bucket: Bucket) -> U256 {
     let length_us = u64::try_from(bucket.end_us.saturating_sub(bucket.start_us)).unwrap_or(0);

@@ -1,4 +1,4 @@
-//! Issued invoices with where they stand, from the projection of the ledger.
+//! Issued invoices with their current state, from the projection of the ledger.
 
 use std::collections::BTreeSet;
 
@@ -10,19 +10,18 @@ use crate::error::StoreError;
 use crate::tenant::only_own;
 
 impl Read {
-    /// The scope's invoices below an offset of the ledger, in the order of their issue; of one period where it is
-    /// given. They come without the inputs that their lines list.
+    /// The scope's invoices below an offset of the ledger, in order of issue; with `period`, only those of that
+    /// period. They lack the inputs that their lines list.
     ///
     /// # Errors
-    /// [`StoreError::Query`], [`StoreError::Row`], or [`StoreError::Range`] for a cursor that no
-    /// page ended with.
+    /// [`StoreError::Query`], [`StoreError::Row`], or [`StoreError::Range`] for an invalid cursor.
     pub async fn invoices(
         &self,
         page: &PageRequest,
         period: Option<&str>,
         ledger_end: u64,
     ) -> Result<Page<InvoiceHistory>, StoreError> {
-        // Offsets start at 0, so the cursor names the first offset that is wanted.
+        // Offsets start at 0, so the cursor is the first offset of the page.
         let from: u64 = match page.after() {
             "" => 0,
             cursor => cursor
@@ -42,7 +41,7 @@ impl Read {
         Ok(Page { rows, end_cursor: page.end_cursor, has_next: page.has_next })
     }
 
-    /// One invoice; `None` where the scope has none of that id below an offset of the ledger.
+    /// One invoice; `None` if the scope has no such invoice below an offset of the ledger.
     ///
     /// # Errors
     /// [`StoreError::Query`] or [`StoreError::Row`].
@@ -57,7 +56,7 @@ impl Read {
         Ok(self.with_standing(rows, ledger_end).await?.pop())
     }
 
-    /// Two projectors may have written one record: it is one row per offset.
+    /// Two projectors may have written the same record, so rows are grouped by offset.
     fn issued(&self, condition: &str) -> String {
         format!(
             "SELECT {COLUMNS} FROM (
@@ -69,7 +68,7 @@ impl Read {
         )
     }
 
-    /// Folds into issued invoices what came later.
+    /// Applies later records to issued invoices.
     async fn with_standing(
         &self,
         issued: Vec<Row>,
@@ -85,14 +84,14 @@ impl Read {
         InvoiceHistory::fold(invoices, later).map_err(|error| broken(error.to_string()))
     }
 
-    /// What changes where some invoices stand: what is about them, and their customers' payments.
+    /// The records that change the state of some invoices: those about them, and their customers' payments.
     async fn later(&self, invoices: &[Invoice], ledger_end: u64) -> Result<Vec<Event>, StoreError> {
         if invoices.is_empty() {
             return Ok(Vec::new());
         }
         let customers: BTreeSet<&str> = invoices.iter().map(|invoice| invoice.customer_id.as_str()).collect();
         let ids: Vec<&str> = invoices.iter().map(|invoice| invoice.invoice_id.as_str()).collect();
-        // In the order of the table's key: what is about no one invoice has the empty id.
+        // In the order of the table's key: records about no single invoice have the empty id.
         let sql = format!(
             "SELECT {COLUMNS} FROM ledger
              WHERE kind IN {{kinds:Array(String)}} AND {} AND customer_id IN {{customers:Array(String)}}

@@ -1,4 +1,4 @@
-//! Winning records as the ledger holds them.
+//! Reads winning records of the ledger.
 
 use serde::Deserialize;
 use wb_ledger::{Event, Hash};
@@ -7,24 +7,24 @@ use super::Read;
 use crate::error::StoreError;
 use crate::tenant::only_own;
 
-/// What is read of a record, in the order of [`Row`].
+/// The columns of a record, in the order of [`Row`].
 pub(super) const COLUMNS: &str = "ledger_offset, record_hash, kind, body";
 
 /// The period of an invoice, as SQL.
 pub(super) const PERIOD: &str = "JSONExtractString(body, 'period', 'text')";
 
-/// The instants that a record may be dated by, as SQL.
+/// The instants by which a record may be dated, as SQL.
 const INSTANTS: &str =
     "[JSONExtractInt(body, 'dates', 'issued_us'), JSONExtractInt(body, 'period', 'end_us'),
       JSONExtractInt(body, 'issued_us'), JSONExtractInt(body, 'at_us'), JSONExtractInt(body, 'received_us')]";
 
-/// The most bytes of records that are read at once; one record alone may be larger.
+/// The most bytes of records that are read at once; a single record may be larger.
 const BATCH_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 /// The most records that are read at once.
 const BATCH_RECORDS_MAX: usize = 256;
 
-/// Where a record lies, and how long it is.
+/// The offset and length of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clickhouse::Row, Deserialize)]
 pub struct RecordPlace {
     pub ledger_offset: u64,
@@ -38,7 +38,7 @@ pub struct LedgerEntry {
     pub ledger_offset: u64,
     /// The SHA-256 of the record.
     pub record_hash: Hash,
-    /// What was decided.
+    /// The recorded event.
     pub event: Event,
 }
 
@@ -50,14 +50,13 @@ pub(super) struct Row {
     body: String,
 }
 
-/// A record that no writer of this product makes.
+/// An error for a record that this product never writes.
 pub(super) fn broken(problem: String) -> StoreError {
     StoreError::Row { table: "ledger", problem }
 }
 
 impl Read {
-    /// The offset after the last winning record that is projected, whoever it is of: what an export up to
-    /// now holds.
+    /// The offset after the last projected record of any customer: the end of an export up to the present.
     ///
     /// # Errors
     /// [`StoreError::Query`].
@@ -67,8 +66,8 @@ impl Read {
         Ok(rows.first().copied().unwrap_or(0))
     }
 
-    /// The offset after the last record that the scope may read: what a customer is shown holds its own records
-    /// below it. A customer's own part of the table is read for it, and not the whole ledger.
+    /// The offset after the last record that the scope may read. For a customer only its own part of the table is
+    /// read, not the whole ledger.
     ///
     /// # Errors
     /// [`StoreError::Query`].
@@ -81,8 +80,7 @@ impl Read {
         Ok(rows.first().copied().unwrap_or(0))
     }
 
-    /// Where the scope's records of some kinds about the invoices of a period lie below an offset, in the order of
-    /// the ledger.
+    /// The places of the scope's records of some kinds about invoices of a period, below an offset, in order.
     ///
     /// # Errors
     /// [`StoreError::Query`].
@@ -103,8 +101,8 @@ impl Read {
         self.places(kinds, &of_period, period, customer, ledger_end).await
     }
 
-    /// Where the scope's records of some kinds that may be dated in a month lie below an offset, in the order of the
-    /// ledger. A record has more than one instant: which of them dates it is for the reader to say.
+    /// The places of the scope's records of some kinds that may be dated in a month, below an offset, in order. A
+    /// record has several instants; the reader decides which one dates it.
     ///
     /// # Errors
     /// [`StoreError::Query`].
@@ -142,11 +140,11 @@ impl Read {
         self.fetch("find the records of a period", query).await
     }
 
-    /// Takes the first of some places, as many as may be held at once, and reads the scope's records there. Two
-    /// projectors may have written one record: it is one here.
+    /// Takes as many of the first places as fit in one batch, and reads the scope's records there. A record that two
+    /// projectors wrote comes once.
     ///
     /// # Errors
-    /// [`StoreError::Query`], and [`StoreError::Row`] where one of them is gone or is none of the ledger's.
+    /// [`StoreError::Query`], and [`StoreError::Row`] if a record is missing or is not one of the ledger.
     pub async fn entries_at(
         &self,
         kinds: &[&str],
@@ -160,7 +158,7 @@ impl Read {
         let count = places.iter().take(BATCH_RECORDS_MAX).take_while(fits).count().max(1).min(places.len());
         let batch: Vec<RecordPlace> = places.drain(..count).collect();
         let (Some(first), Some(last)) = (batch.first(), batch.last()) else { return Ok(Vec::new()) };
-        // Numbers of our own, no text of a caller's.
+        // Numbers of our own, not a caller's text.
         let offsets: Vec<String> = batch.iter().map(|place| place.ledger_offset.to_string()).collect();
         let sql = format!(
             "SELECT {COLUMNS} FROM ledger
@@ -174,7 +172,7 @@ impl Read {
         let rows: Vec<Row> = self.fetch("read records of a period", query.param("kinds", kinds)).await?;
         if rows.len() != batch.len() {
             return Err(broken(format!(
-                "{} of {} records from offset {} on are gone",
+                "{} of {} records from offset {} on are missing",
                 batch.len().saturating_sub(rows.len()),
                 batch.len(),
                 first.ledger_offset
@@ -183,7 +181,7 @@ impl Read {
         rows.into_iter().filter_map(|row| self.entry(row).transpose()).collect()
     }
 
-    /// The event of a row. The second wall: the column decided which rows are read, the document decides again.
+    /// The event of a row. The customer is checked again in the document, after the column selected the row.
     pub(super) fn entry(&self, row: Row) -> Result<Option<LedgerEntry>, StoreError> {
         let event = Event::read_text(&row.kind, &row.body)
             .map_err(|error| broken(format!("offset {}: {error}", row.ledger_offset)))?;
@@ -192,7 +190,7 @@ impl Read {
         Ok(self.is_own(entry.event.customer_id()).then_some(entry))
     }
 
-    /// Whether the scope may see what is a customer's.
+    /// Whether the scope includes a customer.
     pub(super) fn is_own(&self, customer_id: &str) -> bool {
         self.scope.customer().is_none_or(|own| own.as_str() == customer_id)
     }

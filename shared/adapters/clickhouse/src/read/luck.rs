@@ -1,4 +1,4 @@
-//! What the luck of a period is made of: work and blocks by the network's target.
+//! Work and blocks by network target, from which luck is computed.
 
 use ruint::aliases::U256;
 use serde::Deserialize;
@@ -7,7 +7,7 @@ use super::hashrate::wide;
 use super::{Read, Selection, SeriesRange, bind_selection, parts};
 use crate::error::StoreError;
 
-/// Accepted work on one chain under one target of its network.
+/// Accepted work on one chain under one network target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkUnderTarget {
     pub chain: String,
@@ -31,8 +31,7 @@ impl Read {
     /// Accepted work of a range by chain and network target, in that order.
     ///
     /// # Errors
-    /// [`StoreError::Range`] for a range of more than 31 days; [`StoreError::Query`] or
-    /// [`StoreError::Row`].
+    /// [`StoreError::Range`] for more than 31 days; [`StoreError::Query`] or [`StoreError::Row`].
     pub async fn work_under_targets(
         &self,
         range: SeriesRange,

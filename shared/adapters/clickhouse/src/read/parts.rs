@@ -1,5 +1,4 @@
-//! The parts that every query is put together from: what is committed, which version of a fact holds
-//! when, and which rows of work a scope may see.
+//! The parts of queries: committed rows, the versions of facts, and the rows of work in a scope.
 
 use wb_auth::TenantScope;
 
@@ -11,17 +10,16 @@ use crate::tenant::only_own;
 /// The name of the query parameter that holds a [`Selection`]'s value.
 pub(super) const SELECTED_PARAMETER: &str = "selected";
 
-/// The end of what has no end: the largest instant.
+/// The end of an interval that has no end.
 pub(super) const FOREVER_US: i64 = i64::MAX;
 
 /// The versions of a kind of fact: `entity`, `body` and the interval `[start_us, end_us)` in
 /// which it holds.
 ///
-/// A version takes effect at the first boundary at or after its start and holds until the next
-/// version of the same entity takes effect, or its own end. Of two with one start the one that was
-/// recorded later holds: the rule of [`wb_units::timeline::Timeline`], which a test holds this
-/// against, over histories at random. All facts of an entity lie in one partition, so (block, idx) is the order
-/// of recording.
+/// A version takes effect at the first boundary at or after its start. It holds until its own end, or until the next
+/// version of the same entity takes effect. Of two with the same start the later recorded one holds. This is the rule
+/// of [`wb_units::timeline::Timeline`]; a test compares the two on random histories. All facts of an entity lie in
+/// one partition, so (block, idx) is the order of recording.
 pub(super) fn versions(kind: &'static str) -> String {
     let committed = committed_among("facts", &format!("kind = '{kind}'"));
     let from = boundary("valid_from_us");
@@ -40,11 +38,11 @@ pub(super) fn versions(kind: &'static str) -> String {
     )
 }
 
-/// Which machine was whose and when, as far as the scope may know: `machine_id`, `customer_id`,
-/// `contract_id`, `start_us`, `end_us`. Intervals of one machine never overlap.
+/// The assignments of machines to customers within the scope: `machine_id`, `customer_id`, `contract_id`, `start_us`,
+/// `end_us`. Intervals of one machine never overlap.
 pub(super) fn assignments(scope: &TenantScope) -> String {
-    // The condition stands outside the window: whose machine it was next must bound the interval
-    // also where the next customer is another one.
+    // Applied outside the window function, because the next assignment bounds the interval even if it is another
+    // customer's.
     format!(
         "SELECT entity AS machine_id, JSONExtractString(body, 'customer_id') AS customer_id,
            JSONExtractString(body, 'contract_id') AS contract_id, start_us, end_us
@@ -54,8 +52,8 @@ pub(super) fn assignments(scope: &TenantScope) -> String {
     )
 }
 
-/// Joins rows of machines and intervals (`rows`, with `site_id`, `machine_id` and `at_us`, the
-/// start of a settlement interval) with what the scope and the selection allow.
+/// Joins rows of machines and settlement intervals (`rows`, with `site_id`, `machine_id` and the start `at_us`) with
+/// the scope and the selection.
 ///
 /// Assignments change on boundaries only, so a settlement interval belongs to one customer.
 pub(super) fn allowed(rows: &str, scope: &TenantScope, selection: &Selection) -> String {
@@ -79,7 +77,7 @@ pub(super) fn allowed(rows: &str, scope: &TenantScope, selection: &Selection) ->
     )
 }
 
-/// Rows of work in `[from, to)` that the scope and the selection allow.
+/// Rows of work in `[from, to)` within scope and selection.
 pub(super) fn work(scope: &TenantScope, selection: &Selection) -> String {
     let rows = format!(
         "SELECT site_id, machine_id, interval_start_us AS at_us, chain, nbits, subsidy_sat, verdict, reason, shares,
@@ -90,11 +88,10 @@ pub(super) fn work(scope: &TenantScope, selection: &Selection) -> String {
     allowed(&rows, scope, selection)
 }
 
-/// Bins of equal width that positions below the target are counted in.
+/// Bins of equal width in which positions below the target are counted.
 pub(super) const POSITION_BINS: usize = 1_024;
 
-/// Accepted shares in `[from, to)` that the scope and the selection allow, each with the bin of
-/// its hash below its target.
+/// Accepted shares in `[from, to)` within scope and selection, each with the bin of its hash below its target.
 ///
 /// The target of difficulty q32 / 2^32 is 0xffff x 2^240 / q32, so the bin is
 /// floor(hash x q32 x 1024 / (0xffff x 2^240)), in integers. An accepted hash is at most its
@@ -113,8 +110,8 @@ pub(super) fn positions(scope: &TenantScope, selection: &Selection) -> String {
     allowed(&rows, scope, selection)
 }
 
-/// The versions of machines that hold within `[from, to)` and within what the scope and the
-/// selection allow: `machine_id`, `body`, `start_us`, `end_us`, cut to both.
+/// The versions of machines, cut to `[from, to)` and to the scope and selection: `machine_id`, `body`, `start_us`,
+/// `end_us`.
 pub(super) fn machine_windows(scope: &TenantScope, selection: &Selection) -> String {
     let versions = versions("machine");
     let all = match scope {

@@ -1,4 +1,4 @@
-//! Time ranges, buckets and pages, with their bounds.
+//! Time ranges, buckets and pages, with their limits.
 
 use wb_units::time::Micros;
 use wb_units::{Interval, SETTLEMENT_INTERVAL_US};
@@ -31,11 +31,11 @@ pub struct Bucket {
 }
 
 impl SeriesRange {
-    /// Takes a range whose ends lie on the settlement grid.
+    /// Creates a range with ends on the settlement grid.
     ///
     /// # Errors
-    /// [`StoreError::Range`] where an end is off the grid, the range is empty, the bucket is no
-    /// multiple of the settlement interval, or there would be more than [`MAX_BUCKETS`].
+    /// [`StoreError::Range`] if an end is off the grid, the range is empty, the bucket is not a multiple of the
+    /// settlement interval, or there are more than [`MAX_BUCKETS`].
     pub fn new(from_us: Micros, to_us: Micros, bucket_us: i64) -> Result<Self, StoreError> {
         let refuse = |problem: String| Err(StoreError::Range { problem });
         if from_us % SETTLEMENT_INTERVAL_US != 0 || to_us % SETTLEMENT_INTERVAL_US != 0 {
@@ -64,7 +64,7 @@ impl SeriesRange {
         Self::new(from_us, to_us, to_us.saturating_sub(from_us))
     }
 
-    /// Refuses a range that is too long for a statistic.
+    /// Refuses a range longer than 31 days.
     pub(crate) fn at_most_31_days(self) -> Result<(), StoreError> {
         if self.to_us.saturating_sub(self.from_us) > STATISTICS_MAX_US {
             return Err(StoreError::Range { problem: "the range is longer than 31 days: shorten it".into() });
@@ -90,7 +90,7 @@ impl SeriesRange {
         self.bucket_us
     }
 
-    /// The whole of it.
+    /// The range as an interval.
     pub(crate) fn interval(self) -> Interval {
         Interval { start_us: self.from_us, end_us: self.to_us }
     }
@@ -107,7 +107,7 @@ impl SeriesRange {
     }
 }
 
-/// A page to be read: how many rows, and after which one.
+/// A request for a page: how many rows, after which cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageRequest {
     first: u32,
@@ -115,10 +115,10 @@ pub struct PageRequest {
 }
 
 impl PageRequest {
-    /// Takes 1 to [`PAGE_MAX_ROWS`] rows after a cursor; the empty cursor is the start.
+    /// Creates a request for 1 to [`PAGE_MAX_ROWS`] rows after a cursor; the empty cursor is the start.
     ///
     /// # Errors
-    /// [`StoreError::Range`] for another number of rows, or a cursor no page ever ended with.
+    /// [`StoreError::Range`] for another number of rows or an invalid cursor.
     pub fn new(first: u32, after: Option<String>) -> Result<Self, StoreError> {
         if first == 0 || first > PAGE_MAX_ROWS {
             return Err(StoreError::Range { problem: format!("first must be 1 to {PAGE_MAX_ROWS}") });
@@ -131,7 +131,7 @@ impl PageRequest {
         Ok(Self { first, after })
     }
 
-    /// The same page, cut to a number of rows.
+    /// The same page with at most this many rows.
     pub(crate) fn at_most(&self, rows: u32) -> Self {
         Self { first: self.first.min(rows), after: self.after.clone() }
     }
@@ -148,12 +148,12 @@ impl PageRequest {
         &self.after
     }
 
-    /// Rows to ask for: one more than the page holds, to know whether another follows.
+    /// Rows to query: one more than the page holds, which shows whether another page follows.
     pub(crate) fn limit(&self) -> u32 {
         self.first.saturating_add(1)
     }
 
-    /// Makes the page of the rows that were found, given each row's cursor.
+    /// Makes the page from the rows found and each row's cursor.
     pub(crate) fn page<T>(&self, mut rows: Vec<T>, cursor: impl Fn(&T) -> String) -> Page<T> {
         let first = usize::try_from(self.first).unwrap_or(usize::MAX);
         let has_next = rows.len() > first;
@@ -167,7 +167,7 @@ impl PageRequest {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
     pub rows: Vec<T>,
-    /// What to give as `after` for the page that follows.
+    /// The `after` of the next page.
     pub end_cursor: Option<String>,
     /// Whether another page follows.
     pub has_next: bool,

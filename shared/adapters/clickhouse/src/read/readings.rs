@@ -11,21 +11,22 @@ use crate::conditions::committed_among;
 use crate::error::StoreError;
 use crate::sealed::reading_rows;
 
-/// Further from 1970 than any reading, and near enough to count in days of it.
+/// Later than any reading, and within the range of days.
 const UNLIMITED_US: Micros = 9_000_000_000_000_000_000;
 
-/// Where a reading belongs.
+/// Identifies a register.
 const METER: &str = "machine_id, meter_id, witness";
 
-/// Which readings are asked for.
+/// Which readings to read.
 pub(crate) struct ReadingsOf<'a> {
     /// Of meters of these machines.
     pub(crate) machines: &'a [String],
     /// Of these meters only.
     pub(crate) meters: Option<&'a [String]>,
-    /// Inside this time; and of each machine, meter and witness the last before it and the first at or after its end.
+    /// Readings inside this time, and for each machine, meter and witness the last one before it and the first one at
+    /// or after its end.
     pub(crate) window: Interval,
-    /// How far away those two may lie; any way where it is not given.
+    /// How far outside the time these two may lie; unlimited if not given.
     pub(crate) reach_us: Option<Micros>,
 }
 
@@ -45,7 +46,7 @@ struct Columns {
 
 impl Columns {
     fn row(self) -> Result<ReadingRow, StoreError> {
-        // Ingest takes no other.
+        // Ingest accepts no other witness.
         let witness = Witness::of_name(&self.witness).ok_or_else(|| StoreError::Row {
             table: "energy_readings",
             problem: format!("no reading is of the witness {:?}", self.witness),
@@ -115,8 +116,8 @@ impl Read {
         found.into_iter().map(Columns::row).collect()
     }
 
-    /// When readings of a time were appended, of those that were not read in that very moment. Seals do not hold it,
-    /// so the blocks are asked.
+    /// The append times of the readings of a window that were not appended in the moment they were read. Seals lack
+    /// them, so the blocks are read.
     pub(super) async fn readings_appended(
         &self,
         machines: &[String],

@@ -1,4 +1,4 @@
-//! What moving averages are made of: the work of every five minutes up to an instant.
+//! The work of each five minutes up to an instant, for moving averages.
 
 use ruint::aliases::U256;
 use serde::Deserialize;
@@ -9,12 +9,12 @@ use super::hashrate::wide;
 use super::{Read, STATISTICS_MAX_US, Selection, SeriesRange, bind_selection, parts};
 use crate::error::StoreError;
 
-/// Accepted work on one chain in the settlement intervals before an instant.
+/// Accepted work on one chain in each settlement interval before an instant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecentWork {
     pub chain: String,
-    /// Credited difficulty in units of 2^-32 of each settlement interval, from the first one with
-    /// work up to the instant; zero in those without.
+    /// Credited difficulty in units of 2^-32 per settlement interval, from the first one with work up to the instant;
+    /// zero where there is none.
     pub credited_q32: Vec<U256>,
 }
 
@@ -30,8 +30,8 @@ impl Read {
     /// chain and time. A chain without any has no row.
     ///
     /// # Errors
-    /// [`StoreError::Range`] for an instant that is off the settlement grid or not after 1970 began;
-    /// [`StoreError::Query`] or [`StoreError::Row`].
+    /// [`StoreError::Range`] for an instant off the settlement grid or before 1970; [`StoreError::Query`] or
+    /// [`StoreError::Row`].
     pub async fn recent_work(
         &self,
         at_us: Micros,
@@ -52,7 +52,7 @@ impl Read {
     }
 }
 
-/// Puts rows that are in order of chain and time side by side, with zeros in the gaps.
+/// Groups rows by chain, in order of time, with zeros in the gaps.
 fn series(rows: Vec<Row>, at_us: Micros) -> Result<Vec<RecentWork>, StoreError> {
     let mut chains: Vec<RecentWork> = Vec::new();
     let mut first_us = at_us;
@@ -71,7 +71,7 @@ fn series(rows: Vec<Row>, at_us: Micros) -> Result<Vec<RecentWork>, StoreError> 
     Ok(chains)
 }
 
-/// Adds the silence after the last chain's last work.
+/// Appends zeros up to the instant.
 fn finish(chains: &mut [RecentWork], first_us: Micros, at_us: Micros) {
     if let Some(last) = chains.last_mut() {
         last.credited_q32.resize(intervals(first_us, at_us), U256::ZERO);

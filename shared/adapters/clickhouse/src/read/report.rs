@@ -1,10 +1,9 @@
-//! The report of a site or of all sites, put together machine by machine.
+//! Reports of a site or of all sites, built machine by machine.
 //!
-//! What is additive is summed in ClickHouse: work, and claims beside the work of the same settlement
-//! intervals. What depends on order in time, samples and registers and allocations, is read for a few
-//! machines at a time and folded by `wb_metering::report`, so that memory is bounded by a site's
-//! facts and not by its samples. The machines and times that are read at all come from one query
-//! that keeps to the scope; every other query is limited to them.
+//! Work, and firmware's claims beside it, are summed in ClickHouse. Samples, registers and allocations depend on
+//! order in time, so they are read for a few machines at once and folded by `wb_metering::report`. Memory is thus
+//! bounded by a site's facts, not by its samples. One query, which applies the scope, selects machines and times; all
+//! others are limited to them.
 
 mod claims;
 mod facts;
@@ -23,26 +22,26 @@ use wb_units::{Interval, Micros, SETTLEMENT_INTERVAL_US};
 use super::{Read, Selection, SeriesRange};
 use crate::error::StoreError;
 
-/// Samples that are held at once: so many machines are read together as can have no more.
+/// The most samples in memory. It limits how many machines are read together.
 const SAMPLES_AT_ONCE: i64 = 400_000;
 
-/// Machines that are read together at most: their ids go along as a parameter.
+/// The most machines that are read together: the query contains their ids.
 const MACHINES_AT_ONCE: usize = 200;
 
-/// What a report is asked for.
+/// A request for a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportRequest {
     /// The period, both ends on the settlement grid.
     pub period: Interval,
-    /// One site, or all that the scope allows.
+    /// One site; without it, all in the scope.
     pub site_id: Option<String>,
-    /// What the figures go by.
+    /// The rules of the figures.
     pub rules: Rules,
-    /// The most machines that it may be about; more is refused.
+    /// The most machines; more are an error.
     pub machines_max: usize,
 }
 
-/// A report with the sites it is of.
+/// A report and its sites.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportRead {
     /// The figures.
@@ -51,21 +50,21 @@ pub struct ReportRead {
     pub site_ids: Vec<String>,
 }
 
-/// A calendar period's report, asked for.
+/// A request for the report of a calendar period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PeriodRequest<'a> {
     pub period: ReportPeriod,
-    /// The time zone of its days; the site's own unless given, UTC where there is none.
+    /// The time zone of its days. Without it, the site's time zone, or UTC.
     pub zone: Option<&'a str>,
-    /// One site, or all that the scope allows.
+    /// One site; without it, all in the scope.
     pub site_id: Option<&'a str>,
-    /// Now: a period that goes on is reported until the settlement boundary before it.
+    /// The present. An unfinished period is reported up to the settlement boundary before it.
     pub now_us: Micros,
-    /// The most settlement intervals, of all machines together, that it may be about.
+    /// The most settlement intervals of all machines together.
     pub slots_max: u64,
 }
 
-/// A calendar period's report beside the one of the period before.
+/// The report of a calendar period, with its changes since the period before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeriodReport {
     /// The report.
@@ -74,27 +73,27 @@ pub struct PeriodReport {
     pub site_ids: Vec<String>,
     /// The time zone of its days.
     pub zone: String,
-    /// What of the period it is about.
+    /// The reported part of the period.
     pub interval: Interval,
-    /// Whether the period goes on.
+    /// Whether the period is unfinished.
     pub goes_on: bool,
 }
 
-/// The time zone of periods where no site gives one.
+/// The time zone if no site has one.
 const ZONE: &str = "UTC";
 
-/// Sites that a refusal names.
-const SITES_NAMED: usize = 10;
+/// The most sites that an error lists.
+const SITES_LISTED: usize = 10;
 
 fn unknown_site(site_id: &str, known: &[String]) -> StoreError {
-    let names: Vec<&str> = known.iter().take(SITES_NAMED).map(String::as_str).collect();
-    let more = if known.len() > SITES_NAMED { ", ..." } else { "" };
+    let names: Vec<&str> = known.iter().take(SITES_LISTED).map(String::as_str).collect();
+    let more = if known.len() > SITES_LISTED { ", ..." } else { "" };
     let problem =
         format!("there is no site {site_id:?} in this period; there are {}{more}", names.join(", "));
     StoreError::Range { problem }
 }
 
-/// The samples that a machine may have in so many settlement intervals: a node's GPUs speak one by one.
+/// The most samples that a machine has in some settlement intervals; the GPUs of a node send separate samples.
 fn samples_of(stands: &[Stand], slots: i64) -> i64 {
     let gpus = stands.iter().filter_map(|stand| stand.gpus).max().unwrap_or(0);
     slots.saturating_mul(i64::from(gpus.max(1)))
@@ -104,17 +103,17 @@ fn samples_of(stands: &[Stand], slots: i64) -> i64 {
 type Standing = BTreeMap<String, Vec<Stand>>;
 
 impl Read {
-    /// The report of a period: of one site or of all that the scope allows. A customer is told of
-    /// its machines while they were its own, and nothing of the sites'.
+    /// The report of a period, of one site or of the whole scope. For a customer it covers its machines while they
+    /// were assigned to it, and nothing of the site itself.
     ///
     /// # Errors
-    /// [`StoreError::Range`] for a period that is empty or off the settlement grid, or too many
-    /// machines; [`StoreError::Query`] or [`StoreError::Row`].
+    /// [`StoreError::Range`] if the period is empty or off the settlement grid or there are too many machines;
+    /// [`StoreError::Query`] or [`StoreError::Row`].
     pub async fn report(&self, request: &ReportRequest) -> Result<ReportRead, StoreError> {
         let range = SeriesRange::whole(request.period.start_us, request.period.end_us)?;
         let known = self.report_sites(range).await?;
         let site_ids: Vec<String> = match &request.site_id {
-            // What a customer's scope does not allow is as what does not exist: nothing is told of it.
+            // Outside a customer's scope, a site looks as if it did not exist.
             Some(site_id) if known.contains(site_id) || self.scope.customer().is_some() => {
                 known.into_iter().filter(|known| known == site_id).collect()
             }
@@ -141,8 +140,8 @@ impl Read {
         Ok(ReportRead { report, site_ids })
     }
 
-    /// A calendar period's report with its changes on the period before. A period that has not begun
-    /// is reported as a whole: of it nothing is known but what stands there.
+    /// The report of a calendar period with its changes since the period before. A period that has not begun is
+    /// reported whole; only the standing of machines is known of it.
     ///
     /// # Errors
     /// As [`Read::report`], and [`StoreError::Range`] for an unknown time zone.
@@ -171,7 +170,7 @@ impl Read {
         let before = match request.period.before().map(|before| before.interval(&zone)) {
             Some(Ok(interval)) => match self.report(&of(interval)).await {
                 Ok(read) => Some((read.report, interval)),
-                // A site that was not there yet has no period before.
+                // A new site has no period before.
                 Err(error) if error.is_request() => None,
                 Err(error) => return Err(error),
             },
@@ -197,7 +196,7 @@ impl Read {
         let at_site = Selection::Site(site_id.to_owned());
         let facts = self.report_facts(range, site_id, &at_site).await?;
         let mut standing: Standing = self.report_stands(range, &at_site).await?;
-        // What stands at a site's meter is no machine.
+        // A site's meter is not a machine.
         let meters: BTreeSet<&String> = facts.meter_machines.iter().collect();
         standing.retain(|machine_id, _| !meters.contains(machine_id));
         *left = left.checked_sub(standing.len()).ok_or_else(|| StoreError::Range {
@@ -238,7 +237,7 @@ impl Read {
         Ok(report)
     }
 
-    /// What was corrected of the meters of a site, and that events are voided, for people.
+    /// Notes on corrections of a site's meters and on voided events.
     async fn correction_notes(
         &self,
         period: Interval,
@@ -259,7 +258,9 @@ impl Read {
             .collect();
         let voids = said.iter().filter(|one| one.ratio.is_none()).count();
         if voids > 0 {
-            notes.push(format!("{voids} corrections void events, here or elsewhere: they count no more"));
+            notes.push(format!(
+                "{voids} corrections void events, here or elsewhere; voided events do not count"
+            ));
         }
         Ok(notes)
     }

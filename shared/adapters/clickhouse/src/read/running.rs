@@ -1,4 +1,4 @@
-//! Running bills: what open months come to so far.
+//! Running bills: the bills of open months so far.
 
 use serde::{Deserialize, Serialize};
 use wb_ledger::Invoice;
@@ -7,40 +7,40 @@ use super::{Page, PageRequest, Read};
 use crate::error::StoreError;
 use crate::tenant::only_own;
 
-/// What a contract would be billed for a month so far.
+/// The bill of a contract for a month so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunningBill {
-    /// The cut it was computed at.
+    /// The cut of the bill.
     pub cut: u64,
-    /// Up to where the month was computed, UTC microseconds.
+    /// The end of the billed time, UTC microseconds.
     pub until_us: i64,
-    /// How much of what should have come is known, in parts per million.
+    /// The completeness in parts per million.
     pub completeness_ppm: u32,
-    /// The bill in the form of an invoice without a number, without the inputs that its lines list.
+    /// The bill as an invoice without a number and without the inputs of its lines.
     pub document: Invoice,
 }
 
-/// A running bill as the table holds it.
+/// A running bill as a row of the table.
 #[derive(Debug, Clone, PartialEq, Eq, clickhouse::Row, Serialize, Deserialize)]
 pub struct RunningBillRow {
     pub contract_id: String,
-    /// Whose it is.
+    /// The customer.
     pub customer_id: String,
     /// The month.
     pub period: String,
-    /// Up to where events counted.
+    /// The cut of the bill.
     pub cut: u64,
-    /// Up to where the month was computed, UTC microseconds.
+    /// The end of the billed time, UTC microseconds.
     pub until_us: i64,
-    /// How much of what should have come has come, in parts per million.
+    /// The completeness in parts per million.
     pub completeness_ppm: u32,
-    /// The bill in the form of an invoice without a number, canonical JSON.
+    /// The bill as an invoice without a number, canonical JSON.
     pub body: String,
 }
 
 impl Read {
-    /// The scope's running bills in order of contract and month, the latest of each; of one customer or
-    /// contract where they are given. They have cuts of their own: each is as of the cut it names.
+    /// The scope's latest running bills in order of contract and month; with a customer or contract, only theirs.
+    /// Each has its own cut.
     ///
     /// # Errors
     /// [`StoreError::Query`] or [`StoreError::Row`].
@@ -66,7 +66,7 @@ impl Read {
         Ok(Page { rows, end_cursor: found.end_cursor, has_next: found.has_next })
     }
 
-    /// The same as they were written.
+    /// The scope's latest running bills, as they were written.
     ///
     /// # Errors
     /// [`StoreError::Query`].
@@ -76,7 +76,7 @@ impl Read {
         customer_id: Option<&str>,
         contract_id: Option<&str>,
     ) -> Result<Page<RunningBillRow>, StoreError> {
-        // The contract and month of the last row; a contract alone stands before all of its months.
+        // The contract and month of the last row; a contract without a month sorts before all of its months.
         let (after_contract, after_period) = page.after().rsplit_once('/').unwrap_or((page.after(), ""));
         // Rows of one contract and month may not be merged yet.
         let sql = format!(

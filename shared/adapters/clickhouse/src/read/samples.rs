@@ -28,7 +28,8 @@ struct Columns {
 
 impl Columns {
     fn row(self) -> Result<SampleRow, StoreError> {
-        // Ingest reads the state itself. To take another one for silence would make an outage of it.
+        // Ingest reads the state. An unknown state is an error, because counting it as silence would make an outage
+        // of it.
         let found = Found::of_state(&self.state).ok_or_else(|| StoreError::Row {
             table: "miner_samples",
             problem: format!("no sample is in the state {:?}", self.state),
@@ -50,7 +51,7 @@ impl Columns {
 }
 
 impl Read {
-    /// The samples of some machines that count, inside a time, in any order.
+    /// The samples of some machines that count, within a time, in any order.
     pub(crate) async fn samples(
         &self,
         machines: &[String],
@@ -59,7 +60,7 @@ impl Read {
         self.samples_within(machines, window, None).await
     }
 
-    /// The same, only those within some times where they are given.
+    /// The same, optionally only within some times of the machines.
     pub(super) async fn samples_within(
         &self,
         machines: &[String],

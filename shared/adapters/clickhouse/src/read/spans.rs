@@ -53,8 +53,8 @@ impl Columns {
     }
 }
 
-/// All rows of the allocations of some nodes of which a row is touched. Those that are not touched say too what became
-/// of an allocation: one that ended before a time may have been seen to go on in it.
+/// All rows of the allocations of some nodes that have a touched row. Untouched rows matter too: an allocation whose
+/// end lies before a time may have an earlier row that shows it running in that time.
 fn rows_of_touched(touched: &str) -> String {
     let own = "node_id IN {nodes:Array(String)}";
     let of_nodes = format!("{own} AND {} AND {}", committed_among("gpu_spans", own), not_voided("event_id"));
@@ -68,7 +68,7 @@ fn rows_of_touched(touched: &str) -> String {
 }
 
 impl Read {
-    /// All rows that count of the allocations of some nodes that touch a time, also those rows that do not.
+    /// All rows that count of the allocations of some nodes that touch a time, including rows that do not touch it.
     pub(crate) async fn spans(
         &self,
         nodes: &[String],
@@ -81,7 +81,7 @@ impl Read {
         self.fetch_spans(query, nodes).await
     }
 
-    /// The same of the allocations that touch times of the nodes.
+    /// The same for allocations that touch times of the nodes.
     pub(super) async fn spans_within(
         &self,
         nodes: &[String],

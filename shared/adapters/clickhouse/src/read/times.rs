@@ -1,4 +1,4 @@
-//! Times of machines that a query is limited to: when they stood at a site, or were somebody's.
+//! Times of machines that limit a query: when they stood at a site or were assigned.
 
 use clickhouse::query::Query;
 use wb_units::Interval;
@@ -9,7 +9,7 @@ pub(super) const TIMES: &str = "SELECT tupleElement(time, 1) AS of_machine, tupl
      FROM (SELECT arrayJoin(arrayZip({time_machines:Array(String)}, {time_starts:Array(Int64)}, \
        {time_ends:Array(Int64)})) AS time)";
 
-/// Machines with times of them, as the parameters of [`TIMES`].
+/// Machines with their times, as the parameters of [`TIMES`].
 #[derive(Debug, Default)]
 pub(super) struct Times {
     machines: Vec<String>,

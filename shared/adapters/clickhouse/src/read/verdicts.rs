@@ -1,4 +1,4 @@
-//! How many shares were accepted, and why the others were not.
+//! How many shares were accepted, and why others were not.
 
 use serde::Deserialize;
 
@@ -10,9 +10,9 @@ use crate::error::StoreError;
 pub struct VerdictCount {
     /// `accepted`, `duplicate` or `rejected`.
     pub verdict: String,
-    /// Why; empty where the share was accepted.
+    /// The reason; empty for accepted shares.
     pub reason: String,
-    /// The chain; empty where the share was bound to no job.
+    /// The chain; empty if the share matched no job.
     pub chain: String,
     pub shares: u64,
     /// Credited difficulty in units of 2^-32, as decimal text.

@@ -1,4 +1,4 @@
-//! Accepted work, summed.
+//! Sums of accepted work.
 
 use serde::Deserialize;
 use wb_units::Interval;
@@ -11,10 +11,10 @@ use crate::sealed::work_rows;
 /// The chain whose work earns.
 const EARNING_CHAIN: &str = "main";
 
-/// Keeps the accepted work of the machines that are asked for.
+/// Keeps the accepted work of the given machines.
 pub(crate) const ACCEPTED: &str = "machine_id IN {machines:Array(String)} AND verdict = 'accepted'";
 
-/// A sum of accepted work. What it is summed over is empty or zero.
+/// A sum of accepted work. Columns that are summed over are empty or zero.
 #[derive(Debug, Clone, clickhouse::Row, Deserialize)]
 pub(crate) struct WorkRow {
     pub(crate) machine_id: String,
@@ -45,7 +45,7 @@ impl Read {
         self.fetch_counted("sum work by interval", query.with_setting("max_result_rows", "0")).await
     }
 
-    /// Work that earns, of some machines within times of them, by machine and worth.
+    /// Earning work of some machines within their times, by machine and worth.
     pub(super) async fn earning_work(
         &self,
         machines: &[String],
@@ -64,8 +64,8 @@ impl Read {
         self.fetch_counted("sum a report's work", query.with_setting("max_result_rows", "0")).await
     }
 
-    /// Work that earns at a site by settlement interval and worth, as far as the scope may see it; by machine of some
-    /// machines where those are given.
+    /// Earning work at a site by settlement interval and worth, within the scope; with `machines`, that of these
+    /// machines, by machine.
     pub(super) async fn earning_work_by_interval(
         &self,
         range: SeriesRange,

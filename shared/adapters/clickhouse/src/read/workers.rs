@@ -1,5 +1,5 @@
-//! What the statistics of machines are made of: sums of accepted work, where the hashes lie below
-//! their targets, the nameplate, and the difficulty that was last assigned.
+//! The inputs of machine statistics: sums of accepted work, where hashes lie below their targets, nameplates, and the
+//! last assigned difficulty.
 
 use std::collections::BTreeMap;
 
@@ -12,11 +12,11 @@ use super::hashrate::wide;
 use super::{Page, PageRequest, Read, Selection, SeriesRange, bind_selection, parts};
 use crate::error::StoreError;
 
-/// Shares of one machine and chain whose positions are counted at most. Those with the smallest
-/// ids are taken: the low bits of their hashes, which say nothing of where a hash lies.
+/// The most shares of one machine and chain whose positions are counted. Those with the smallest ids are taken; ids
+/// are the low bits of hashes, which do not depend on where a hash lies.
 pub const POSITION_MAX_SHARES: u32 = 50_000;
 
-/// Machines of one page at most, whatever was asked for: each one may have 1,024 bins to read.
+/// The most machines of one page, because each may have 1,024 bins to read.
 pub const WORKERS_PAGE_MAX_ROWS: u32 = 100;
 
 /// Accepted work of one machine on one chain.
@@ -29,30 +29,30 @@ pub struct ChainWork {
     pub credited_q32: U256,
     /// The sum of the squares of their difficulties, in units of 2^-64.
     pub credited_q32_squared: U256,
-    /// The largest difficulty among them, in units of 2^-32, as far as sums of five minutes tell.
+    /// The largest difficulty among them, in units of 2^-32, as far as five-minute sums show it.
     pub largest_q32: U256,
-    /// Where their hashes lie below their targets: bins of 1/1024 with the shares in them, for
-    /// [`POSITION_MAX_SHARES`] of them at most.
+    /// Where their hashes lie below their targets: bins of 1/1024 with their shares, for at most
+    /// [`POSITION_MAX_SHARES`] of them.
     pub positions: Vec<(u16, u64)>,
 }
 
-/// What is known of one machine in a range of time.
+/// What is known of one machine in a time range.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Worker {
     pub machine_id: String,
-    /// How long it was in the scope within the range, in microseconds, by its own facts.
+    /// How long it was in the scope within the range, in microseconds.
     pub duration_us: u64,
-    /// How much of that had a rated hashrate, in microseconds.
+    /// How long of that it had a rated hashrate, in microseconds.
     pub rated_us: u64,
     /// The rated hashrate summed over that time, in hashes per second times microseconds.
     pub rated_hs_us: U256,
-    /// What its latest session in the range was assigned.
+    /// The assignment of its latest session in the range.
     pub assigned: Option<Assigned>,
-    /// Its work by chain, in order; empty where no share was accepted.
+    /// Its work by chain, in order; empty if no share was accepted.
     pub work: Vec<ChainWork>,
 }
 
-/// What a session was assigned.
+/// The assignment of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assigned {
     /// The chain it works on.
@@ -100,12 +100,11 @@ struct PositionRow {
 }
 
 impl Read {
-    /// The machines that were in the scope or worked for it in a range, in order of id, with what
-    /// their statistics are made of.
+    /// The machines that were in the scope or worked for it in a range, in order of id, with the inputs of their
+    /// statistics.
     ///
     /// # Errors
-    /// [`StoreError::Range`] for a range of more than 31 days; [`StoreError::Query`] or
-    /// [`StoreError::Row`].
+    /// [`StoreError::Range`] for more than 31 days; [`StoreError::Query`] or [`StoreError::Row`].
     pub async fn workers(
         &self,
         page: &PageRequest,
@@ -132,7 +131,7 @@ impl Read {
         let mut workers: BTreeMap<String, Worker> =
             ids.rows.into_iter().map(|row| (row.machine_id.clone(), nothing_known(row.machine_id))).collect();
 
-        // All that follows is of the machines of this page.
+        // All further queries are limited to the machines of this page.
         let bind = |query: Query| bind(query).param("last", &last);
         let these = "machine_id > {after:String} AND machine_id <= {last:String}";
         let sql = format!("SELECT machine_id, body, from_us, to_us FROM ({windows}) WHERE {these}");

@@ -1,4 +1,4 @@
-//! What the rows of a seal must be, added up here, and what they are.
+//! The content of a seal: as it must be, summed here, and as it is stored.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::{BLOCK_COLUMNS, HOUR_US, READING_COLUMNS, SealOf, TABLES, WORK_COLUMN
 use crate::client::Store;
 use crate::error::{StoreError, query_failed};
 
-/// The rows of a seal: how many, and the SHA-256 over them, without their tag; and the blocks they are of.
+/// The content of a seal: the number and SHA-256 of its rows, without their tag, and its blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SealContent {
     /// Rows of all tables.
@@ -22,11 +22,11 @@ pub struct SealContent {
     pub hash: [u8; 32],
     /// How many blocks.
     pub blocks: u64,
-    /// The root over them, sorted.
+    /// The root over the blocks, sorted.
     pub blocks_root: [u8; 32],
 }
 
-/// Rows of one table, hashed as they come.
+/// Hashes the rows of one table one by one.
 #[derive(Default)]
 struct TableHash {
     rows: u64,
@@ -40,7 +40,7 @@ impl TableHash {
     }
 }
 
-/// SHA-256 over each table's name, rows and hash of its rows, in the order of [`TABLES`].
+/// SHA-256 over the name, row count and row hash of each table, in the order of [`TABLES`].
 fn content(tables: [TableHash; TABLES.len()], leaves: Vec<[u8; 32]>) -> SealContent {
     let (mut all, mut rows) = (Sha256::new(), 0_u64);
     for (name, table) in TABLES.iter().zip(tables) {
@@ -54,7 +54,7 @@ fn content(tables: [TableHash; TABLES.len()], leaves: Vec<[u8; 32]>) -> SealCont
     SealContent { rows, hash: all.finalize().into(), blocks, blocks_root: merkle::root(leaves) }
 }
 
-/// A row of work as it is read to be added up.
+/// A row of work to be summed.
 #[derive(clickhouse::Row, Deserialize)]
 struct WorkRow {
     machine_id: String,
@@ -72,7 +72,7 @@ struct WorkRow {
     largest: [u8; 32],
 }
 
-/// What is added up, apart from the machine; its order is that of the tables.
+/// The key of a sum without the machine, in the order of the tables.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     start_us: i64,
@@ -84,7 +84,7 @@ struct Key {
     reason: String,
 }
 
-/// Sums that wrap where those of ClickHouse do.
+/// Sums that wrap as those of ClickHouse do.
 #[derive(Default, Clone, Copy)]
 struct Sums {
     shares: u64,
@@ -114,7 +114,7 @@ fn encode(machine_id: &str, key: &Key, sums: &Sums) -> Row {
     row
 }
 
-/// Adds up the work of a day machine by machine, so that one machine's day is all that is held.
+/// Sums the work of a day machine by machine, so that only one machine's day is in memory.
 #[derive(Default)]
 struct Adder {
     machine_id: String,
@@ -165,9 +165,9 @@ pub struct DayBlock {
     pub topic: String,
     pub partition: u32,
     pub block: u64,
-    /// The hash of what was folded from it.
+    /// The content hash of the block.
     pub content_hash: [u8; 32],
-    /// The root over its events.
+    /// The root over the block's events.
     pub merkle_root: [u8; 32],
 }
 
@@ -181,8 +181,7 @@ impl DayBlock {
 }
 
 impl Store {
-    /// What the rows of a seal must be: the rows of its base and of the blocks above it, read again
-    /// and added up here.
+    /// The content that a seal must have: the rows of its base and of the later blocks, read again and summed here.
     ///
     /// # Errors
     /// [`StoreError::Query`].
@@ -205,7 +204,7 @@ impl Store {
         Ok(content([by_interval, by_hour, by_day, readings, blocks], leaves))
     }
 
-    /// The blocks that a seal of a day with a cut is of, read from the tables again; sorted.
+    /// The blocks of a day below a cut, read from the tables; sorted.
     ///
     /// # Errors
     /// [`StoreError::Query`].
@@ -215,7 +214,7 @@ impl Store {
         self.sealing().query(&sql).fetch_all().await.map_err(query_failed("read the blocks of a day"))
     }
 
-    /// Hashes rows of blocks in their order; gives their leaves too.
+    /// Hashes rows of blocks in order; returns also their leaves.
     async fn hash_blocks(&self, from: &str) -> Result<(TableHash, Vec<[u8; 32]>), StoreError> {
         let failed = || query_failed("read the blocks of a day to be sealed");
         let sql = format!("SELECT {BLOCK_COLUMNS} FROM {from} ORDER BY {BLOCK_COLUMNS}");
@@ -230,7 +229,7 @@ impl Store {
         Ok((hash, leaves))
     }
 
-    /// What the rows under a tag are.
+    /// The stored content under a tag.
     ///
     /// # Errors
     /// [`StoreError::Query`].

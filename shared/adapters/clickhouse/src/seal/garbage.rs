@@ -1,5 +1,4 @@
-//! Rows of seals that no reader needs any more: of attempts that lost, and of seals that a later one
-//! of the same day has replaced.
+//! Removes rows of seals that no reader needs: losing attempts, and seals that a later seal of the same day replaced.
 
 use wb_events::commits::ALL_DAYS;
 
@@ -7,10 +6,10 @@ use crate::client::Store;
 use crate::error::{StoreError, query_failed};
 use crate::seal::TABLES;
 
-/// Attempts that one collection removes at most; the next one goes on.
+/// The most attempts that one collection removes.
 const ATTEMPTS_MAX: u64 = 1_024;
 
-/// The seals that are read by the seal of all days at an offset (`?`).
+/// The seals that readers of the seal of all days at an offset (`?`) use.
 fn kept(columns: &str) -> String {
     format!(
         "SELECT {columns} FROM seals WHERE day != {ALL_DAYS} AND commit_offset < ? AND cut <= (\
@@ -19,8 +18,8 @@ fn kept(columns: &str) -> String {
 }
 
 impl Store {
-    /// Says that readers go by the latest seal of all days, or by later ones, and by none before.
-    /// Gives its offset, 0 where there is none.
+    /// Raises the floor to the latest seal of all days: readers use that one or a later one. Returns its offset; 0 if
+    /// there is none.
     ///
     /// # Errors
     /// [`StoreError::Query`].
@@ -34,16 +33,16 @@ impl Store {
         self.client().query(sql).fetch_one().await.map_err(query_failed("find the floor of the seals"))
     }
 
-    /// Removes the rows that nobody reads who goes by the seal of all days at `floor` or by a later
-    /// one; gives how many attempts they were of.
+    /// Removes the rows that readers of the seal of all days at `floor` or of a later one do not need; returns how
+    /// many attempts they belonged to.
     ///
-    /// The floor must have been raised for longer than a query may take: a query that began before
-    /// may still read by an earlier seal.
+    /// Call it only when the floor was raised longer ago than a query may take, because an earlier query may still
+    /// read an earlier seal.
     ///
     /// # Errors
-    /// [`StoreError::Query`]; what was not removed is found again.
+    /// [`StoreError::Query`]; the next collection finds what is left.
     pub async fn collect_seals(&self, floor: u64) -> Result<usize, StoreError> {
-        // Of a day, an attempt with a cut that is not above the one of the seal in use can never win.
+        // An attempt whose cut is not above that of the day's seal in use can never win.
         let sql = format!(
             "SELECT DISTINCT day, seal FROM seal_attempts INNER JOIN ({}) AS kept USING (day) \
              WHERE seal_attempts.cut <= kept_cut AND seal != kept_seal ORDER BY day, seal LIMIT {ATTEMPTS_MAX}",
@@ -58,7 +57,7 @@ impl Store {
         let list: Vec<String> = gone.iter().map(|(day, seal)| format!("({day}, {seal})")).collect();
         let list = list.join(", ");
         for table in TABLES.iter().chain(&["seal_attempts"]) {
-            // Asked again in the same statement: what is read is not removed.
+            // The same statement checks again, so that rows in use are never removed.
             let sql = format!(
                 "DELETE FROM {table} WHERE (day, seal) IN ({list}) AND (day, seal) NOT IN ({})",
                 kept("day, argMax(seal, cut)")

@@ -1,4 +1,5 @@
-//! Which blocks of a sealed day hold rows of some machines: a seal names all blocks of its day, whosever they are.
+//! Finds the blocks of a sealed day with rows of some machines. A seal covers all blocks of its day, of all
+//! customers.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +11,7 @@ use crate::client::Store;
 use crate::conditions::committed_between;
 use crate::error::{StoreError, query_failed};
 
-/// Machines of one query: their ids go along as a parameter.
+/// Machines per query: the query contains their ids.
 const MACHINES_PER_QUERY: usize = 1_000;
 
 /// A topic, a partition and a block.
@@ -24,8 +25,8 @@ struct PlaceRow {
 }
 
 impl Store {
-    /// The blocks committed below an offset with accepted work of some machines, of settlement intervals that start in
-    /// a stretch.
+    /// The blocks committed below an offset with accepted work of some machines in settlement intervals that start
+    /// within a time.
     ///
     /// # Errors
     /// [`StoreError::Query`].
@@ -40,7 +41,7 @@ impl Store {
         self.blocks_with(rows, machine_ids, within, below).await
     }
 
-    /// The blocks committed below an offset with readings of some machines' meters, of instants in a stretch.
+    /// The blocks committed below an offset with readings of some machines' meters within a time.
     ///
     /// # Errors
     /// [`StoreError::Query`].

@@ -1,4 +1,4 @@
-//! The projection of the seals that won into `seals`.
+//! Projects winning seals into the table `seals`.
 
 use wb_events::commits::WonSeal;
 use wb_fold::rowbinary::Row;
@@ -23,10 +23,10 @@ fn row(won: &WonSeal) -> Result<Row, StoreError> {
 }
 
 impl Store {
-    /// Appends won seals, in offset order. A repeat is harmless.
+    /// Appends winning seals in offset order. Repeats are harmless.
     ///
     /// # Errors
-    /// [`StoreError::Query`], [`StoreError::Row`] for a seal whose hashes are no hashes.
+    /// [`StoreError::Query`], [`StoreError::Row`] if a hash has the wrong length.
     pub async fn project_seals(&self, seals: &[WonSeal]) -> Result<(), StoreError> {
         let mut body = Vec::new();
         for won in seals {

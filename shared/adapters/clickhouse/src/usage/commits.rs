@@ -1,4 +1,4 @@
-//! The commits of blocks, the heads of their chains, and the seals that a query goes by.
+//! The commits of blocks, the heads of chains, and the seals that a query uses.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{MutexGuard, PoisonError};
@@ -14,14 +14,14 @@ use crate::error::{StoreError, query_failed};
 use crate::heads::{Head, committed_to, read_heads, read_heads_above};
 use crate::whole_days::{AboveSeals, SealsAt};
 
-/// How long a question goes by seals that were read for another one. Rows of a seal that is replaced stay for
-/// twenty minutes, of which a query may take ten.
+/// How long seals that were read may be used again. Rows of a replaced seal stay for twenty minutes, of which a query
+/// may take ten.
 const STANDING_FOR: Duration = Duration::from_secs(10);
 
-/// Blocks that are asked for one by one: their numbers go along as a parameter.
+/// The most blocks that are listed one by one: the query contains their numbers.
 const BLOCKS_LISTED_MAX: usize = 4_096;
 
-/// What stands at a cut.
+/// The seals and heads at a cut.
 #[derive(Debug, Clone)]
 pub(super) struct Standing {
     cut: u64,
@@ -86,7 +86,7 @@ impl Usage {
         &self,
         settled: u64,
     ) -> Result<(u64, Vec<ChainHead>), StoreError> {
-        // Below a settled offset nothing is added between the two questions.
+        // Below a settled offset nothing is added between the two queries.
         let read_at = Instant::now();
         let seals = SealsAt::read(&self.client, settled).await?;
         let (heads, above) = read_heads_above(&self.client, seals.blocks_from(), settled).await?;
@@ -108,7 +108,7 @@ impl Usage {
         Ok(standing)
     }
 
-    /// The seals that a query at a cut goes by.
+    /// The seals that a query at a cut uses.
     pub(super) async fn seals(&self, cut: u64) -> Result<SealsAt, StoreError> {
         match self.still_standing(cut) {
             Some(standing) => Ok(standing.seals),
@@ -121,7 +121,7 @@ impl Usage {
         held.as_ref().filter(|held| held.cut == cut && held.read_at.elapsed() < STANDING_FOR).cloned()
     }
 
-    /// What is held is whole after every statement, also where a thread died between two.
+    /// Every statement leaves the cache consistent, so a poisoned lock is harmless.
     fn held(&self) -> MutexGuard<'_, Option<Standing>> {
         self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -141,7 +141,7 @@ impl Usage {
         if by_partition.is_empty() {
             return Ok(committed);
         }
-        // Blocks are asked for one by one, unless they are too many for that: then what lies between them comes along.
+        // Blocks are listed one by one. If they are too many, their whole range is read.
         let is_listed = ids.len() <= BLOCKS_LISTED_MAX;
         let of_partition = |index: usize| {
             let blocks = if is_listed {
@@ -153,7 +153,7 @@ impl Usage {
                 "(topic = {{topic{index}:String}} AND partition = {{partition{index}:UInt32}} AND {blocks})"
             )
         };
-        // What holds for all commits would only be looked up.
+        // A condition that holds for all commits would only cost time.
         let from_on = if from > 0 { "AND commit_offset >= {from:UInt64} " } else { "" };
         let sql = format!(
             "SELECT topic, partition, block, attempt, content_hash, merkle_root FROM manifest \
@@ -177,7 +177,7 @@ impl Usage {
         let mut rows = query.fetch::<BlockCommit>().map_err(failed())?;
         while let Some(commit) = rows.next().await.map_err(failed())? {
             let id = commit.id();
-            // A commit that was projected twice stands there twice.
+            // A commit that was projected twice has two rows.
             if ids.contains(&id) {
                 committed.insert(id, commit);
             }

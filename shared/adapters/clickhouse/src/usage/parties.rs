@@ -1,4 +1,4 @@
-//! The work of many parties in one query each for sums and blocks.
+//! The work of many parties, with one query for sums and one for blocks.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,11 +34,11 @@ impl AboveColumns {
     }
 }
 
-/// A party, and what decides the worth of its work: chain, target and subsidy.
+/// A party, and what the worth of its work depends on: chain, target and subsidy.
 type Worth = (usize, String, u32, u64);
 
-/// Credited difficulty and shares by their worth. They wrap as the tables' columns do: what is voided is a number of
-/// two's complement.
+/// Credited difficulty and shares by worth. They wrap as the table's columns do, because voided shares are subtracted
+/// in two's complement.
 type Sums = BTreeMap<Worth, (u128, u64)>;
 
 fn add(sums: &mut Sums, worth: Worth, credited_q32: u128, shares: u64) {
@@ -46,7 +46,7 @@ fn add(sums: &mut Sums, worth: Worth, credited_q32: u128, shares: u64) {
     *sum = (sum.0.wrapping_add(credited_q32), sum.1.wrapping_add(shares));
 }
 
-/// Which party a row's machine belongs to. By machine the blocks would be many times as many.
+/// The party of a row's machine. Grouping by machine would return many times as many rows.
 const PARTY: &str = "transform(machine_id, {machines:Array(String)}, {parties:Array(UInt32)}, toUInt32(0))";
 
 impl Usage {
@@ -60,7 +60,7 @@ impl Usage {
         let voids = corrections.resolved.voided().len() > 0;
         let works = vec![WorkRead::default(); parties.len()];
         let mut each = EachWork { works, ..EachWork::default() };
-        // In a stretch a machine belongs to one party; whoever claims it too is asked about alone.
+        // Within a stretch a machine belongs to one party; another party that claims it is read alone.
         let mut stretches: BTreeMap<Interval, BTreeMap<&str, usize>> = BTreeMap::new();
         let mut claimed = Vec::new();
         let mut sealed = None;
@@ -89,7 +89,7 @@ impl Usage {
         Ok(each)
     }
 
-    /// Adds the work of some machines, each of one party, in a stretch; gives the seals it went by.
+    /// Adds the work of some machines, each of one party, in a stretch; returns the seals that were used.
     async fn add_parties(
         &self,
         interval: Interval,
@@ -122,16 +122,16 @@ impl Usage {
             let query = query.param("parties", &parties);
             read.fetch::<AboveColumns>("sum the work above the seals", query).await
         };
-        // Both are asked at once, so that they go by the same seals.
+        // Both use the seals that were read before.
         let (sums, above) = tokio::try_join!(sums, above)?;
-        // Rows of attempts that no commit names do not count.
+        // Rows of attempts that are not committed do not count.
         let ids: BTreeSet<BlockId> = above.iter().map(AboveColumns::id).collect();
         let from = seals_at.blocks_from();
         let committed = self.read_commits(&ids, from, cut.0).await?;
         let counts =
             |row: &AboveColumns| committed.get(&row.id()).is_some_and(|commit| commit.attempt == row.attempt);
         let party_by_machine: BTreeMap<&str, usize> = machines.iter().copied().collect();
-        // Nothing is answered about a machine that was not asked for.
+        // A machine that was not asked for belongs to no party.
         let party_of = |machine_id: &str| party_by_machine.get(machine_id).copied().unwrap_or(usize::MAX);
         let mut by_worth = Sums::new();
         for row in sums {
@@ -151,7 +151,7 @@ impl Usage {
                 work.groups.push(WorkGroup { chain, nbits, subsidy_sat, credited_q32, shares });
             }
         }
-        // What is committed above the sealed days is known where blocks were asked for from there on.
+        // Blocks above the sealed days are known if blocks were read from there on.
         if from == seals_at.cut {
             each.commits.extend(committed.into_iter().map(|(id, commit)| (id, commit.evidence())));
         }

@@ -15,7 +15,7 @@ async fn insert(store: &Store, table: &str, columns: &str, values: &str) {
     store.client().query_raw(&sql).execute().await.unwrap_or_else(|error| panic!("{sql}: {error}"));
 }
 
-async fn name(store: &Store, offset: u64, topic: &str, block: u64, attempt: u64) {
+async fn commit(store: &Store, offset: u64, topic: &str, block: u64, attempt: u64) {
     let columns = "commit_offset, topic, partition, block, attempt, events, accepted, rejected";
     insert(store, "manifest", columns, &format!("{offset}, '{topic}', 0, {block}, {attempt}, 3, 2, 1")).await;
 }
@@ -50,7 +50,7 @@ async fn committed_rows_are_read_with_whose_they_were_when_they_were_committed()
 }
 
 async fn whose_it_was(store: &Store) {
-    // Named in this order: a from 00:00; a block of work; b from 00:07, so from 00:10; the same work again
+    // Committed in this order: a from 00:00; a block of work; b from 00:07, so from 00:10; the same work again
     // in another block; c from 00:02, so for 00:05 alone; nobody from 00:20; and the same work once more.
     assignment(store, 0, (0, None), "a").await;
     assignment(store, 1, (7, Some(19)), "b").await;
@@ -64,10 +64,10 @@ async fn whose_it_was(store: &Store) {
         (9, "shares", 2),
     ] {
         // An attempt is drawn for one block; the facts were written above, each in a block of its own.
-        name(store, offset, topic, block, if topic == "shares" { 10 + block } else { 1 }).await;
+        commit(store, offset, topic, block, if topic == "shares" { 10 + block } else { 1 }).await;
     }
-    // A name that two projectors wrote, and an attempt that lost.
-    name(store, 7, "shares", 1, 11).await;
+    // A commit that two projectors wrote, and a losing attempt.
+    commit(store, 7, "shares", 1, 11).await;
     for block in 0..3 {
         for (idx, minute) in (0..).zip([0, 5, 10, 20]) {
             work(store, block, 10 + block, idx, minute, "accepted").await;
@@ -107,7 +107,7 @@ async fn whose_it_was(store: &Store) {
 }
 
 async fn the_quarantine_is_read_whole(store: &Store) {
-    name(store, 20, "energy", 0, 5).await;
+    commit(store, 20, "energy", 0, 5).await;
     let columns = "attempt, topic, partition, block, idx, log_offset, frame_index, append_time_us, source, code, \
                    reason, original";
     for (attempt, idx, index) in [(5, 0, 3), (5, 1, 4), (6, 0, 3)] {
@@ -142,7 +142,7 @@ async fn the_quarantine_is_read_whole(store: &Store) {
         let values = format!("1, 'reference', 0, {block}, 0, 'redrive', '{id}', {}, '{{}}'", DAY_US + at);
         insert(store, "facts", columns, &values).await;
     }
-    name(store, 21, "reference", 9, 1).await;
+    commit(store, 21, "reference", 9, 1).await;
     let cut = store.cut().await.unwrap();
     let (row, _) = store.quarantined_one(cut, &id).await.unwrap().unwrap();
     assert_eq!((row.redrives, row.last_redrive), (1, Some((DAY_US + 1, "{}".to_owned()))));

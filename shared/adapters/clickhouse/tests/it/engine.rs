@@ -58,7 +58,7 @@ async fn insert(store: &Store, table: &str, columns: &str, values: &str) {
 }
 
 /// Names block `block`, attempt 1, at an offset.
-async fn name(store: &Store, offset: u64, block: u64) {
+async fn commit(store: &Store, offset: u64, block: u64) {
     let columns = "commit_offset, topic, partition, block, attempt";
     insert(store, "manifest", columns, &format!("{offset}, 'reference', 0, {block}, 1")).await;
 }
@@ -108,7 +108,7 @@ async fn columns_that_differ_are_named(address: SocketAddr) {
 
 async fn assignments_hold_from_boundary_to_boundary(address: SocketAddr) {
     let store = ready(address, "assignments").await;
-    name(&store, 0, 1).await;
+    commit(&store, 0, 1).await;
     let second = 1_000_000;
     let to = |customer: &str| format!(r#"{{"machine_id":"m","customer_id":"{customer}","contract_id":"c"}}"#);
     // a from 00:00; b from 00:07, so from 00:10; c for no time at all, as d starts in the same
@@ -154,10 +154,10 @@ async fn assignments_hold_from_boundary_to_boundary(address: SocketAddr) {
 
 async fn only_what_is_committed_before_the_cut_counts(address: SocketAddr) {
     let store = ready(address, "cuts").await;
-    name(&store, 3, 1).await;
-    name(&store, 8, 2).await;
+    commit(&store, 3, 1).await;
+    commit(&store, 8, 2).await;
     // Two projectors wrote the same record: a repeat is harmless.
-    name(&store, 8, 2).await;
+    commit(&store, 8, 2).await;
     for (block, attempt, q32) in [(1, 1, 1), (1, 2, 10), (2, 1, 100), (3, 1, 1_000)] {
         work(&store, block, attempt, "m", 0, q32).await;
     }
@@ -251,13 +251,13 @@ async fn blocks_come_back_as_they_were_written_and_losers_go(address: SocketAddr
         .await;
     assert!(store.collect_garbage().await.unwrap() >= 2);
     assert_eq!(store.collect_garbage().await.unwrap(), 0);
-    assert_eq!(rows(&store, "facts").await, [1, 4, 7, 8], "the attempts of the block without a name stay");
+    assert_eq!(rows(&store, "facts").await, [1, 4, 7, 8], "the attempts of the uncommitted block stay");
     assert_eq!(store.verify_block(&committed, 4).await.unwrap(), None);
 }
 
 async fn shares_are_counted_where_their_hashes_lie(address: SocketAddr) {
     let store = ready(address, "positions").await;
-    name(&store, 0, 1).await;
+    commit(&store, 0, 1).await;
     fact(
         &store,
         0,
@@ -317,7 +317,7 @@ async fn shares_are_counted_where_their_hashes_lie(address: SocketAddr) {
 
 async fn energy_is_spread_without_loss(address: SocketAddr) {
     let store = ready(address, "energy").await;
-    name(&store, 0, 1).await;
+    commit(&store, 0, 1).await;
     let reading = |machine: &'static str,
                    meter: &'static str,
                    witness: &'static str,
@@ -410,7 +410,7 @@ async fn energy_follows_the_rule_of_metering(store: &Store) {
 
 async fn pages_hold_everything_once(address: SocketAddr) {
     let store = ready(address, "pages").await;
-    name(&store, 0, 1).await;
+    commit(&store, 0, 1).await;
     for index in 0..7_u32 {
         let body = format!(r#"{{"site_id":"s{}","model":"M","rated_power_mw":"9"}}"#, index % 2);
         fact(&store, index, "machine", &format!("m{index}"), (0, None), &body).await;
@@ -434,8 +434,8 @@ async fn pages_hold_everything_once(address: SocketAddr) {
 
 async fn recent_work_and_luck_are_read_as_of_the_cut(address: SocketAddr) {
     let store = ready(address, "recent").await;
-    name(&store, 0, 1).await;
-    name(&store, 1, 2).await;
+    commit(&store, 0, 1).await;
+    commit(&store, 1, 2).await;
     let day = 1_440;
     // Two machines side by side, silence, and what is too old, too young or not committed before the cut.
     for (block, attempt, machine, minute, q32) in [

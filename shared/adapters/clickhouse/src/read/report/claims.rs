@@ -1,4 +1,4 @@
-//! What firmware claims of a few machines: its hashrate beside the work that was proven meanwhile, and its last answer.
+//! Firmware's claims of a few machines: the claimed hashrate beside the proven work, and the last answer.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ struct AnswerRow {
 }
 
 impl Read {
-    /// What firmware claimed in the settlement intervals with a sample, beside the work of the same.
+    /// The claimed hashrate in the settlement intervals that have a sample, beside the work of the same intervals.
     pub(super) async fn add_claims(
         &self,
         records: &mut BTreeMap<String, Record>,
@@ -49,7 +49,7 @@ impl Read {
             "{OF_MACHINES} AND event_time_us >= {{from:Int64}} - {{margin:Int64}} AND event_time_us < {{to:Int64}}"
         );
         let committed = committed_among("miner_samples", &around);
-        // A sample that repeats the uptime of the one before comes from a cache: it claims nothing anew.
+        // A sample that repeats the uptime of the one before comes from a cache and is not a new claim.
         let samples = format!(
             "SELECT machine_id, event_time_us - positiveModulo(event_time_us, {SETTLEMENT_INTERVAL_US}) AS at_us, \
                assumeNotNull(rate) AS rate_hs \
@@ -103,7 +103,7 @@ impl Read {
         let found: Vec<AnswerRow> = self.fetch("read a report's last answers", ask(&sql, stands)).await?;
         for row in found {
             let Some(record) = records.get_mut(&row.machine_id) else { continue };
-            // An answer that a later version cannot read any more says nothing here.
+            // An answer that this version cannot parse is ignored.
             let reading = wb_metering::miner::normalise(&row.answers).ok();
             record.own_claim = reading.and_then(|reading| own_claim(&reading, rules.firmware_class_ppm));
         }

@@ -1,5 +1,4 @@
-//! The facts that a report rests on: which machines stood where and whose they were, and what is
-//! known of a site.
+//! The facts of a report: where machines stood and whose they were, and the facts of a site.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,11 +17,11 @@ use super::Standing;
 use crate::error::StoreError;
 use crate::read::{Read, Selection, SeriesRange, bind_selection, parts};
 
-/// What is known of a site, and the machines that stand for its meters.
+/// What is known of a site, and the machines of its meters.
 pub(super) struct KnownSite {
     pub(super) site: SiteFacts,
     pub(super) meter_machines: Vec<String>,
-    /// What is expected of its sources.
+    /// The policies for its sources.
     pub(super) policies: Policies,
 }
 
@@ -68,14 +67,13 @@ impl FactRow {
     }
 }
 
-/// The kinds of facts that a site's report looks at, each with how its site is told.
+/// Selects facts that state their site in the body.
 const OF_SITE: &str = "JSONExtractString(body, 'site_id') = {entity:String}";
 const IS_SITE: &str = "entity = {entity:String}";
 const TOUCHES: &str = "start_us < {to:Int64} AND end_us > {from:Int64}";
 
 impl Read {
-    /// The sites where machines of the scope stood in the range, in order; for an operator all that
-    /// there were.
+    /// The sites where machines of the scope stood in the range, in order; for an operator all sites.
     pub(super) async fn report_sites(&self, range: SeriesRange) -> Result<Vec<String>, StoreError> {
         let windows = parts::machine_windows(&self.scope, &Selection::All);
         let standing =
@@ -93,7 +91,7 @@ impl Read {
         Ok(rows.into_iter().map(|row| row.site_id).collect())
     }
 
-    /// The time zone of a site, where it is known; to operators only, as it is the site's.
+    /// The time zone of a site, if known; only operators may read it.
     ///
     /// # Errors
     /// [`StoreError::Query`] or [`StoreError::Row`].
@@ -111,7 +109,7 @@ impl Read {
         rows.first().map(|row| row.read::<facts::Site>().map(|site| site.time_zone)).transpose()
     }
 
-    /// The machines that stood at a site within the range, as far as the scope may know.
+    /// The machines that stood at a site in the range, within the scope.
     pub(super) async fn report_stands(
         &self,
         range: SeriesRange,
@@ -142,7 +140,7 @@ impl Read {
         Ok(standing)
     }
 
-    /// When the machines of a site were somebody's.
+    /// When the machines of a site were assigned.
     pub(super) async fn report_assigned(
         &self,
         range: SeriesRange,
@@ -165,7 +163,7 @@ impl Read {
         Ok(held)
     }
 
-    /// Versions of a kind of fact that hold within the range, in order of time and entity.
+    /// Versions of a kind of fact that hold in the range, in order of time and entity.
     async fn facts_of(
         &self,
         kind: &'static str,
@@ -180,8 +178,8 @@ impl Read {
         self.fetch("read a report's facts", range.bind(self.query(&sql)).param("entity", entity)).await
     }
 
-    /// What is known of a site. A customer's report has the windows in which machines were told to
-    /// stop, and nothing of what the site paid or earned.
+    /// What is known of a site. For a customer it has the curtailments of its machines, but not what the site paid or
+    /// earned.
     pub(super) async fn report_facts(
         &self,
         range: SeriesRange,

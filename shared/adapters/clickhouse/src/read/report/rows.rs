@@ -1,4 +1,4 @@
-//! What is recorded of a few machines at a time.
+//! The records of a few machines at a time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,11 +15,11 @@ use crate::read::times::Times;
 use crate::read::work::WorkRow;
 use crate::read::{Read, Selection, SeriesRange};
 
-/// What a machine hashes if it says so at all; rates of another algorithm are never added to these.
+/// Algorithm names that mean SHA-256d; rates of other algorithms are never added to these.
 const SHA256D: [&str; 3] = ["sha256d", "unknown", ""];
 
 impl Read {
-    /// Fills in what is recorded of machines, given with their stands.
+    /// Reads the records of machines, given with their stands.
     pub(super) async fn fill_records(
         &self,
         range: SeriesRange,
@@ -71,7 +71,7 @@ impl Read {
         self.add_gpu_xids(records, &ask, &stands, rules).await
     }
 
-    /// When readings were appended, where a policy makes something of it.
+    /// When readings were appended, if a policy depends on it.
     async fn add_lateness(
         &self,
         range: SeriesRange,
@@ -95,7 +95,7 @@ impl Read {
         stands: &Times,
         rules: &Rules,
     ) -> Result<(), StoreError> {
-        // A customer is told from samples of its own time; of a site also those just outside speak.
+        // A customer sees only samples of its own time; a site's report also uses those just outside.
         let (margin_us, times) = match self.scope.customer() {
             Some(_) => (0, Some(stands)),
             None => (rules.speaks_us, None),
@@ -113,7 +113,7 @@ impl Read {
         Ok(())
     }
 
-    /// The registers of machines: the readings of the range, and the nearest before and after it.
+    /// The registers of machines: readings in the range, and the nearest ones before and after it.
     async fn registers(
         &self,
         range: SeriesRange,
@@ -152,7 +152,7 @@ impl Read {
         let mut found: Vec<Register> =
             self.registers(range, machines, Some(meters)).await?.into_values().flatten().collect();
         for meter_id in meters {
-            // A meter that said nothing is missing, not left out.
+            // A meter without readings is reported as missing.
             if found.iter().all(|register| register.meter_id != *meter_id) {
                 found.push(Register {
                     meter_id: meter_id.clone(),
@@ -166,7 +166,7 @@ impl Read {
         Ok(found)
     }
 
-    /// The accepted work at a site by settlement interval, as far as the scope may see it.
+    /// The accepted work at a site by settlement interval, within the scope.
     pub(super) async fn report_site_work(
         &self,
         range: SeriesRange,
@@ -176,7 +176,7 @@ impl Read {
         rows.iter().map(|row| Ok((row.at_us, work(row)?))).collect()
     }
 
-    /// The same of some machines.
+    /// The accepted work of some machines by settlement interval.
     pub(super) async fn report_machine_work(
         &self,
         range: SeriesRange,
@@ -195,7 +195,7 @@ impl Read {
 }
 
 fn work(row: &WorkRow) -> Result<Work, StoreError> {
-    // A share is accepted under a target only, so no writer makes such a row.
+    // A share is accepted under a target only, so this product never writes such a row.
     let target = wb_proof::Target::from_nbits(row.nbits).map_err(|error| StoreError::Row {
         table: "work_5m",
         problem: format!("accepted work under no target: {error}"),

@@ -35,7 +35,7 @@ pub(crate) async fn follow_what_is_removed(store: &Store) {
 
 pub(crate) async fn are_found_without_reading_all_commits(store: &Store) {
     let client = store.client();
-    assert_eq!(read_heads(client, 100).await.unwrap(), [], "there is no name yet");
+    assert_eq!(read_heads(client, 100).await.unwrap(), [], "there is no commit yet");
     assert_eq!(committed_to(client, u64::MAX).await.unwrap(), 0);
     fill(store).await;
     let plain = client.clone().with_setting("optimize_use_projections", "0");

@@ -9,7 +9,7 @@ use wb_testkit::Random;
 use wb_units::SETTLEMENT_INTERVAL_US as STEP_US;
 use wb_units::timeline::Timeline;
 
-use super::{DAY_US, MINUTE_US, customer, insert, name, ready, total};
+use super::{DAY_US, MINUTE_US, commit, customer, insert, ready, total};
 
 const MACHINES: u64 = 8;
 const CUSTOMERS: [&str; 3] = ["a", "b", "c"];
@@ -25,7 +25,7 @@ pub(super) async fn hold_as_the_rule_says(address: SocketAddr) {
     let seed = RandomState::new().hash_one("timelines");
     let mut random = Random::of(seed, "assignments");
     let store = ready(address, "timelines").await;
-    name(&store, 0, 1).await;
+    commit(&store, 0, 1).await;
     let (mut facts, mut work) = (Vec::new(), Vec::new());
     let mut expected = Vec::new();
     for machine in 0..MACHINES {

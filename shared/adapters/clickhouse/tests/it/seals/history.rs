@@ -95,7 +95,7 @@ impl History {
             last_frame_hash: vec![3; 32],
             ..Commit::default()
         });
-        let Some(Won::Commit(won)) = self.append(&record) else { panic!("the name of {topic} has lost") };
+        let Some(Won::Commit(won)) = self.append(&record) else { panic!("the commit of {topic} lost") };
         for store in [&self.sealed, &self.plain] {
             store.project_commits(std::slice::from_ref(&won)).await.unwrap();
             // A second projector says the same again.
@@ -103,7 +103,7 @@ impl History {
         }
     }
 
-    /// Writes and names blocks of both topics with rows of some days, and attempts that have no commit.
+    /// Writes and commits blocks of both topics with rows of some days, and attempts that are not committed.
     pub(crate) async fn blocks(&mut self, count: u64, days: Range<i64>) {
         for _ in 0..count {
             for topic in ["shares", "energy"] {
