@@ -20,14 +20,14 @@ mod book;
 #[cfg(test)]
 mod reference;
 
-/// Weighbridge: counts hashes, kilowatt-hours and GPU-hours once, proves them, and bills them.
+/// Meter, prove and bill bitcoin hashrate, energy and GPU hours.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Arguments {
-    /// The configuration file; without one, defaults and the environment.
+    /// The configuration file. Without it, defaults and environment variables apply.
     #[arg(long, global = true, env = "WEIGHBRIDGE_CONFIG")]
     config: Option<PathBuf>,
-    /// Logs as JSON lines instead of text.
+    /// Write logs as JSON lines.
     #[arg(long, global = true)]
     log_json: bool,
     #[command(subcommand)]
@@ -39,103 +39,116 @@ enum Command {
     /// Start everything on this machine: Kafka, ClickHouse and all services.
     #[command(after_help = needs_of::<up::UpArguments>())]
     Up(up::UpArguments),
-    /// Run one service alone, on backends that run already.
+    /// Run one service, on backends that are already running.
     #[command(after_help = needs_of::<serve::ServeArguments>())]
     Serve(serve::ServeArguments),
-    /// Start everything and run the demonstration through it.
+    /// Start everything on this machine and run the demonstration.
     #[cfg(feature = "demo")]
     #[command(after_help = needs_of::<demo::DemoArguments>())]
     Demo(demo::DemoArguments),
-    /// Issue a token for the API, signed with this installation's development keys.
+    /// Issue an API token, signed with the development keys of this installation.
     #[command(after_help = needs_of::<token::TokenArguments>())]
     Token(token::TokenArguments),
-    /// Draw an API key for a source, and print its line for the configuration.
+    /// Create an API key for a source and print its configuration entry.
     #[command(after_help = needs_of::<source_key::SourceKeyArguments>())]
     SourceKey(source_key::SourceKeyArguments),
     /// Close a month and issue its invoices.
     #[command(after_help = needs_of::<close::CloseArguments>())]
     Close(close::CloseArguments),
-    /// Bill what came late for a closed month: credit and debit notes of its invoices.
+    /// Bill late events of a closed month, with credit and debit notes to its invoices.
     #[command(after_help = needs_of::<adjust::AdjustArguments>())]
     Adjust(adjust::AdjustArguments),
-    /// Record what is overdue at an instant, and charge late fees.
+    /// Record overdue invoices and charge late fees.
     #[command(after_help = needs_of::<overdue::OverdueArguments>())]
     Overdue(overdue::OverdueArguments),
-    /// Look at what open months come to so far.
+    /// Show running bills of open months.
     #[command(subcommand, after_help = needs_of::<bill::BillCommand>())]
     Bill(bill::BillCommand),
-    /// Look at invoices, and take them through their review.
+    /// Show invoices and review drafts.
     #[command(subcommand, after_help = needs_of::<invoice::LedgerInvoiceCommand>())]
     Invoice(invoice::InvoiceCommand),
-    /// Record payments, what they settle, and what becomes of them.
+    /// Record payments, and allocate, reverse or refund them.
     #[command(subcommand, after_help = needs_of::<payment::PaymentCommand>())]
     Payment(payment::PaymentCommand),
-    /// Credit and debit notes.
+    /// Show and issue credit and debit notes.
     #[command(subcommand, after_help = needs_of::<note::NoteCommand>())]
     Note(note::NoteCommand),
-    /// Disputes of a line, from the customer's words to their end.
+    /// Record, answer and resolve disputes of invoice lines.
     #[command(subcommand, after_help = needs_of::<dispute::DisputeCommand>())]
     Dispute(dispute::DisputeCommand),
-    /// Take over what a customer owed before this ledger began.
+    /// Record what a customer owed before this ledger began.
     #[command(after_help = needs_of::<opening::OpeningArguments>())]
     Opening(opening::OpeningArguments),
-    /// A customer's statement of account: what was booked, what is open, and how old it is.
+    /// Print a customer's statement of account: bookings, open items and their age.
     #[command(after_help = needs_of::<statement::StatementArguments>())]
     Statement(statement::StatementArguments),
-    /// Write what was billed as files for finance, each with its control totals.
+    /// Export billing data to files for finance, with control totals.
     #[command(after_help = needs_of::<export::ExportArguments>())]
     Export(export::ExportArguments),
-    /// Who is told of what the ledger decides, and how far they are.
+    /// Show and control webhook deliveries.
     #[command(subcommand, after_help = needs_of::<webhooks::WebhooksCommand>())]
     Webhooks(webhooks::WebhooksCommand),
-    /// Check everything that was committed against the manifest, the tables, the archive and the log, and repair it.
+    /// Check everything that was committed against the manifest, the tables, the archive and the log.
+    ///
+    /// With --repair, also repair what can be repaired.
     #[command(after_help = needs_of::<scrub::ScrubArguments>())]
     Scrub(scrub::ScrubArguments),
-    /// Seal days now, as the aggregator does by itself now and then: an invoice that is issued after it names the seals
-    /// of its days, and few blocks beside them.
+    /// Seal days now.
+    ///
+    /// The aggregator seals days at intervals by itself. An invoice issued right after a seal lists the seals of its
+    /// days and few single blocks.
     #[command(after_help = needs_of::<seal::SealArguments>())]
     Seal(seal::SealArguments),
-    /// By which rules the log is folded. An upgrade that changes them is switched on in the log, so that it replays
-    /// as it ran.
+    /// Show or switch the rules by which the log is folded.
+    ///
+    /// A record in the log switches the rules, so a replay folds every block as it was folded first.
     #[command(after_help = needs_of::<rules::RulesArguments>())]
     Rules(rules::RulesArguments),
-    /// The alarm that stands while the conservation law is broken.
+    /// Show or clear the alarm.
+    ///
+    /// An alarm is raised when figures contradict each other. While it is set, nothing is committed or billed.
     #[command(subcommand, after_help = needs_of::<alarm::AlarmCommand>())]
     Alarm(alarm::AlarmCommand),
-    /// Build everything again from the log, from offset 0, in a second database, and compare the two.
+    /// Rebuild everything from the log in a second database, and compare the two.
     #[command(after_help = needs_of::<replay::ReplayArguments>())]
     Replay(replay::ReplayArguments),
-    /// Look at what was refused after it reached the log, and send it through the fold again.
+    /// Show quarantined events and re-drive them.
+    ///
+    /// The quarantine holds events that were refused after they reached the log.
     #[command(subcommand, after_help = needs_of::<quarantine::QuarantineCommand>())]
     Quarantine(quarantine::QuarantineCommand),
-    /// A site's or the fleet's figures of a period: output, energy, uptime, cost, and its witnesses compared.
+    /// Report the figures of a site or of the fleet for a period.
+    ///
+    /// A report shows output, energy, uptime and cost, and compares the witnesses.
     #[command(subcommand, after_help = needs_of::<report::ReportCommand>())]
     Report(report::ReportCommand),
-    /// Correct what was recorded: void an event, or put a meter's transformer ratio right.
+    /// Correct recorded events: void an event, or correct a meter's transformer ratio.
     #[command(after_help = needs_of::<correct::CorrectArguments>())]
     Correct(correct::CorrectArguments),
-    /// Prove shares.
+    /// Verify shares.
     #[command(subcommand, after_help = needs_of::<share::ShareCommand>())]
     Share(share::ShareCommand),
-    /// Check contract documents, compare them, and try them out on past months.
+    /// Check and compare contract documents, or try one out on a past month.
     #[command(subcommand)]
     Contract(contract::ContractCommand),
     /// Record dated prices: spot power, hashprice, fixings.
     #[command(subcommand, after_help = needs_of::<prices::PricesCommand>())]
     Prices(prices::PricesCommand),
-    /// Record opening balances: prepaid grants, deposits, past invoices.
+    /// Record opening balances: prepaid grants, deposits and past invoices.
     #[command(subcommand, after_help = needs_of::<balances::BalancesCommand>())]
     Balances(balances::BalancesCommand),
-    /// Send what pools, nodes, miners, schedulers and exporters say to ingest.
+    /// Read a foreign system and send events for it to ingest.
+    ///
+    /// Connectors exist for pools, nodes, miners, schedulers and GPU exporters.
     #[command(after_help = needs_of::<connect::ConnectArguments>())]
     Connect(connect::ConnectArguments),
-    /// What an error code means, why it comes about, and what to do.
+    /// Explain an error code: what it means, why it occurs, and what to do.
     #[command(after_help = needs_of::<explain::ExplainArguments>())]
     Explain(explain::ExplainArguments),
 }
 
 impl Arguments {
-    /// The command line of this process; help and mistakes are told by ending it.
+    /// Parses the command line. For help and for errors the process ends here.
     pub(crate) fn of_process() -> Self {
         let matches = command().get_matches();
         Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
@@ -147,15 +160,15 @@ impl Arguments {
 
     pub(crate) fn default_log_filter(&self) -> &'static str {
         match self.command {
-            // librdkafka reports every lost connection as an error of its own, also at each shutdown;
-            // what matters of it comes back as an error of the call that needed the connection.
+            // librdkafka logs every lost connection as an error, also at each shutdown. The call that needed the
+            // connection returns an error anyway.
             Command::Up(_) | Command::Serve(_) | Command::Connect(_) => "info,rdkafka=off,librdkafka=off",
             _ => "warn,rdkafka=off,librdkafka=off",
         }
     }
 }
 
-/// The whole command line. A command of a group tells what it needs as its group does, unless it says so itself.
+/// The whole command line. A subcommand without its own `Needs` text gets that of its group.
 pub(crate) fn command() -> clap::Command {
     tell_needs(Arguments::command(), None)
 }

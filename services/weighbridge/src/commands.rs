@@ -1,4 +1,4 @@
-//! The commands, one file each. What a command needs is part of its type: it is given that, and nothing else.
+//! The commands, one file each. The type of a command states what it needs.
 
 pub(crate) mod adjust;
 pub(crate) mod alarm;
@@ -50,14 +50,14 @@ pub(crate) use needs::{
 
 /// A command with its arguments.
 pub(crate) trait Run: Sized {
-    /// What it must be given.
+    /// What it needs to run.
     type Needs: Needs;
 
-    /// Runs it. The exit code is not 0 where it found something that should not be.
+    /// Runs the command. A nonzero exit code means that it found a fault.
     async fn run(self, given: Self::Needs) -> Result<ExitCode>;
 }
 
-/// Provides what a command needs, and runs it.
+/// Provides what a command needs and runs it.
 pub(crate) async fn run<C: Run>(command: C, installation: Installation) -> Result<ExitCode> {
     command.run(C::Needs::provide(installation)?).await
 }

@@ -1,4 +1,4 @@
-//! What a person sees of a command: results, words beside them, and the signal that ends it.
+//! The output of commands: results on standard output, messages on standard error.
 
 mod end;
 
@@ -8,18 +8,18 @@ use anyhow::{Context as _, Result};
 
 pub(crate) use end::end_signal;
 
-/// Says something to a person: standard error, so that standard output is for results.
+/// Writes a message to standard error; standard output is for results.
 pub(crate) fn tell(text: &str) {
-    // Where nobody listens there is nobody to tell.
+    // A closed standard error is ignored.
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// Prints a line of a result.
+/// Writes a line of the result.
 pub(crate) fn print(text: &str) -> Result<()> {
     writeln!(std::io::stdout(), "{text}").context("standard output is closed")
 }
 
-/// Says why a command failed, with the chain of its causes, and where to read on.
+/// Prints why a command failed, with the chain of causes and the codes to look up.
 pub(crate) fn tell_failure(error: &anyhow::Error) {
     let said = format!("weighbridge: {error:#}");
     tell(&said);

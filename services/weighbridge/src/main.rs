@@ -1,4 +1,4 @@
-//! The one binary of Weighbridge.
+//! The Weighbridge program.
 
 mod cli;
 mod commands;

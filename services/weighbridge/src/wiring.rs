@@ -1,4 +1,4 @@
-//! Which service stands on what: the parts that are joined here know nothing of each other.
+//! Connects services to adapters, which do not know each other.
 
 pub(crate) mod adapters;
 pub(crate) mod backends;

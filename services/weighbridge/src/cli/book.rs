@@ -1,4 +1,4 @@
-//! The commands that the book tells people to type are understood.
+//! Checks that the command line accepts the commands in the book.
 
 use std::path::{Path, PathBuf};
 
@@ -39,7 +39,7 @@ fn pages(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The commands of ours in a page's shell blocks, each on one line.
+/// The weighbridge commands in a page's shell blocks, each on one line.
 fn commands(page: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut in_shell = false;
@@ -54,7 +54,7 @@ fn commands(page: &str) -> Vec<String> {
     found
 }
 
-/// The words of a line as a shell takes them: quoted ones whole, up to a comment or a pipe.
+/// Splits a line into words as a shell does, up to a comment or a pipe.
 fn words(line: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut quoted = false;

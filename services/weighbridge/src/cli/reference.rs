@@ -1,6 +1,6 @@
-//! The command reference of the book follows from the command line.
+//! Generates the book's command reference from the command line.
 //!
-//! With WEIGHBRIDGE_DOCS_WRITE set, the page is written instead of compared.
+//! If WEIGHBRIDGE_DOCS_WRITE is set, writes the page; otherwise compares it.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -28,7 +28,7 @@ fn the_page_of_commands_is_what_the_command_line_says() {
     let differs = written.lines().zip(page.lines()).position(|(written, said)| written != said);
     assert!(
         written == page,
-        "docs/src/commands.md is of another command line (from line {}): run `make book`",
+        "docs/src/commands.md differs from the command line (from line {}): run `make book`",
         differs.unwrap_or(written.lines().count().min(page.lines().count())) + 1
     );
 }
@@ -46,7 +46,7 @@ fn page() -> String {
     page
 }
 
-/// The commands that a person is told of, in the order in which help lists them.
+/// The commands that help lists, in the same order.
 fn visible(command: &Command) -> impl Iterator<Item = &Command> {
     command.get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help")
 }
@@ -75,7 +75,7 @@ fn section(page: &mut String, command: &Command, parent: &str, level: usize) {
     }
 }
 
-/// The arguments that every command has, and those of its own.
+/// The global arguments, and the command's own.
 fn arguments(command: &Command) -> (Vec<&Arg>, Vec<&Arg>) {
     let told = command.get_arguments().filter(|argument| {
         let asks_for_help =

@@ -14,7 +14,7 @@ pub(crate) struct AdjustArguments {
     /// The closed month, such as 2026-10.
     #[arg(long)]
     period: String,
-    /// Only this customer.
+    /// Adjust only this customer's invoices.
     #[arg(long)]
     customer: Option<String>,
     #[command(flatten)]
@@ -30,10 +30,10 @@ impl Run for AdjustArguments {
     }
 }
 
-/// Bills what came late for a closed month.
+/// Bills late events of a closed month.
 async fn adjust(stack: &RunningStack, arguments: AdjustArguments) -> Result<()> {
     let biller = stack.connect().await?.biller(WHO).await?;
-    tell("waiting until everything recorded is committed, then rating the closed month again");
+    tell("waiting until all recorded events are committed, then rating the closed month again");
     let signature = arguments.signed.signature();
     let adjusted = biller.adjust(&arguments.period, arguments.customer.as_deref(), &signature).await?;
     for document in &adjusted {

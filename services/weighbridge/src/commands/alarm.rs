@@ -12,14 +12,14 @@ use crate::console::{print, tell};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AlarmCommand {
-    /// Say whether an alarm stands, and which: exit code 1 where one does.
+    /// Show the alarm. The exit code is 1 if an alarm is set.
     Show,
-    /// Clear it, once its cause is found and repaired: committing and billing go on.
+    /// Clear the alarm, after its cause is repaired. Committing and billing go on.
     Clear {
-        /// What was found and done. It is kept in the log.
+        /// What was found and done. The log keeps it.
         #[arg(long)]
         why: String,
-        /// Who says so.
+        /// Who clears the alarm.
         #[arg(long, default_value = "operator")]
         who: String,
     },
@@ -33,11 +33,11 @@ impl Run for AlarmCommand {
     }
 }
 
-/// Looks at the alarm, or clears it.
+/// Shows or clears the alarm.
 async fn look_or_clear(stack: &RunningStack, command: AlarmCommand) -> Result<ExitCode> {
     let commits = stack.connect().await?.commits().await?;
     let Some((offset, standing)) = commits.alarm() else {
-        tell("no alarm stands");
+        tell("no alarm is set");
         return Ok(ExitCode::SUCCESS);
     };
     match command {

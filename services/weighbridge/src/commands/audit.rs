@@ -1,4 +1,4 @@
-//! What audits of the running stack share.
+//! Shared code of commands that audit.
 
 use anyhow::Result;
 use wb_auditor::{Auditor, Said};
@@ -7,7 +7,7 @@ use wb_config::Config;
 use crate::console::print;
 use crate::wiring::services::{Connected, frame_archive};
 
-/// The auditor of this installation.
+/// Creates the auditor of this installation.
 pub(crate) fn auditor(config: &Config, connected: &Connected) -> Result<Auditor> {
     Ok(Auditor {
         log: connected.log.clone(),
@@ -18,7 +18,7 @@ pub(crate) fn auditor(config: &Config, connected: &Connected) -> Result<Auditor>
     })
 }
 
-/// Prints what an audit says. That standard output is closed is told once, at the end.
+/// Prints the reports of an audit. A closed standard output is reported once, at the end.
 pub(crate) struct Printer {
     json: bool,
     failed: Option<anyhow::Error>,

@@ -12,11 +12,12 @@ use crate::commands::{Run, RunningIngest};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum BalancesCommand {
-    /// Record opening balances of a file: prepaid grants, deposits held, invoices issued elsewhere. CSV or JSON with the
-    /// columns kind (prepaid_grant, deposit_held, past_invoice), id, at, until, contract_id, customer_id, component,
-    /// currency, amount, open_amount, priority, number, period.
+    /// Record the opening balances in a file.
+    ///
+    /// The file is CSV or JSON. Its columns are kind (prepaid_grant, deposit_held, past_invoice), id, at, until,
+    /// contract_id, customer_id, component, currency, amount, open_amount, priority, number and period.
     Import {
-        /// A .csv or .json file.
+        /// A file that ends in .csv or .json.
         file: PathBuf,
         #[command(flatten)]
         to: SendTo,

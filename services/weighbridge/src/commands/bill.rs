@@ -15,13 +15,14 @@ use crate::console::{print, tell};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum BillCommand {
-    /// List what open months come to so far, as the running services computed them last: contract, customer,
-    /// month, up to when, cut, completeness, total.
+    /// List the running bills of open months as last computed.
+    ///
+    /// A line shows contract, customer, month, end of the billed time, cut, completeness and total.
     Running {
-        /// Only this customer.
+        /// Show only this customer's bills.
         #[arg(long)]
         customer: Option<String>,
-        /// Every bill as its canonical JSON instead.
+        /// Print each bill as canonical JSON.
         #[arg(long)]
         json: bool,
     },
@@ -39,7 +40,7 @@ impl Run for BillCommand {
 /// Shows running bills.
 async fn bill(stack: &RunningStack, command: BillCommand) -> Result<()> {
     let BillCommand::Running { customer, json } = command;
-    // Each bill names its own cut.
+    // Each running bill has its own cut.
     let read = stack.connect().await?.store.read(TenantScope::Operator, Cut(0));
     let mut bills = Vec::new();
     let mut after = None;

@@ -1,4 +1,4 @@
-//! What the commands of the books share: who signs, and how amounts and records are written.
+//! Shared code of commands on the ledger: who signs, and the form of amounts and records.
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
@@ -9,16 +9,16 @@ use wb_units::{Currency, Money};
 use crate::console::print;
 use crate::wiring::services::LiveBiller;
 
-/// Who does what a command does, where nobody is named.
+/// The author of a command if none is given.
 pub(crate) const WHO: &str = "weighbridge-cli";
 
-/// Who does something, and why; both go into the ledger.
+/// Who acts and why; both are recorded in the ledger.
 #[derive(Debug, Args)]
 pub(crate) struct Signed {
-    /// Who does it, for the record.
+    /// Your name, for the record.
     #[arg(long, env = "USER")]
     pub(crate) who: String,
-    /// Why, for the record.
+    /// The reason, for the record.
     #[arg(long)]
     pub(crate) why: String,
 }
@@ -29,7 +29,7 @@ impl Signed {
     }
 }
 
-/// Amounts in all currencies, such as `12.50 USD, 0.00010000 BTC`; `0` where there are none.
+/// Amounts in all currencies, such as `12.50 USD, 0.00010000 BTC`; `0` if there are none.
 pub(crate) fn amounts(totals: &[Total]) -> String {
     if totals.is_empty() {
         return "0".to_owned();
@@ -38,7 +38,7 @@ pub(crate) fn amounts(totals: &[Total]) -> String {
     each.collect::<Vec<_>>().join(", ")
 }
 
-/// Does a command and says what came of it.
+/// Executes a command on the ledger and prints the result.
 pub(crate) async fn record(biller: &LiveBiller, command: &Command, signed: &Signed) -> Result<()> {
     told(&biller.act(command, &signed.signature()).await?)
 }
@@ -46,12 +46,12 @@ pub(crate) async fn record(biller: &LiveBiller, command: &Command, signed: &Sign
 pub(crate) fn told(done: &Done) -> Result<()> {
     match done {
         Done::Existed(id) => print(&format!("existed {id}")),
-        Done::Recorded(events) if events.is_empty() => bail!("nothing was left to be done"),
+        Done::Recorded(events) if events.is_empty() => bail!("there is nothing to do"),
         Done::Recorded(events) => events.iter().try_for_each(|event| print(&recorded_line(event))),
     }
 }
 
-/// The kind of an event, what it is of, and its sums.
+/// The kind of an event, its subject and its sums.
 pub(crate) fn recorded_line(event: &Event) -> String {
     let (id, totals) = match event {
         Event::InvoiceIssued(invoice) => (invoice.number.as_str(), invoice.totals.as_slice()),
@@ -72,13 +72,13 @@ pub(crate) fn recorded_line(event: &Event) -> String {
     line
 }
 
-/// An amount of a currency.
+/// An amount and its currency.
 #[derive(Debug, Args)]
 pub(crate) struct AmountArguments {
-    /// How much, such as 1250.00.
+    /// The amount, such as 1250.00.
     #[arg(long, allow_hyphen_values = true)]
     pub(crate) amount: String,
-    /// Of which currency, such as USD.
+    /// The currency, such as USD.
     #[arg(long)]
     pub(crate) currency: String,
 }
@@ -92,7 +92,7 @@ impl AmountArguments {
 pub(crate) fn amount(text: &str, currency: &str) -> Result<Amount> {
     let currency = Currency::from_code(currency).context("--currency")?;
     let money = Money::parse(text, currency)
-        .with_context(|| format!("{text:?} is no amount of {}", currency.code()))?;
+        .with_context(|| format!("{text:?} is not an amount of {}", currency.code()))?;
     Ok(Amount::new(money.minor, currency.code()))
 }
 

@@ -15,19 +15,19 @@ pub(crate) struct CloseArguments {
     /// The month, such as 2026-10.
     #[arg(long)]
     period: String,
-    /// Only this customer.
+    /// Close only this customer's contracts.
     #[arg(long)]
     customer: Option<String>,
-    /// Say what would be issued, and record nothing.
+    /// Show what would be issued, without recording anything.
     #[arg(long)]
     dry_run: bool,
-    /// Close periods that lack usage, too: you answer for it, by name and with a reason.
+    /// Also close periods that lack usage. Your name and reason are recorded.
     #[arg(long, requires = "reason")]
     allow_incomplete: bool,
     /// Why incomplete periods may be closed.
     #[arg(long)]
     reason: Option<String>,
-    /// Who closes, for the record.
+    /// Your name, for the record.
     #[arg(long, env = "USER", default_value = WHO)]
     who: String,
 }
@@ -51,7 +51,7 @@ async fn close(stack: &RunningStack, arguments: CloseArguments) -> Result<()> {
         dry_run: arguments.dry_run,
         incomplete: incomplete.map(|why| Signature { who: arguments.who, why }),
     };
-    tell("waiting until everything recorded is committed, then rating");
+    tell("waiting until all recorded events are committed, then rating");
     let issued = biller.close_with(&request, &mut tell_progress).await?;
     for invoice in &issued {
         print(&issued_line(invoice))?;

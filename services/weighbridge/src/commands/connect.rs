@@ -1,4 +1,4 @@
-//! `weighbridge connect`: what others record becomes events.
+//! `weighbridge connect`: reads foreign systems and sends events for them.
 
 mod gpu;
 mod miners;
@@ -15,18 +15,18 @@ use wb_connect::{Ingest, Stop, bitcoind, ckpool};
 use crate::commands::{Run, RunningIngest};
 use crate::console::{end_signal, print, tell};
 
-/// The longest file that says which worker is which machine.
+/// The largest file that maps workers to machines.
 const MACHINES_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 #[derive(Debug, Args)]
 pub(crate) struct ConnectArguments {
-    /// Where ingest listens.
+    /// The address of ingest.
     #[arg(long, global = true, default_value = "http://127.0.0.1:8801")]
     ingest: String,
-    /// The API key of a source: facts need its role `operator`, shares its role `pool`.
+    /// The API key of a source. Facts need its role `operator`, shares its role `pool`.
     #[arg(long, global = true, env = "WEIGHBRIDGE_SOURCE_KEY", hide_env_values = true, default_value = "")]
     source_key: String,
-    /// Send what there is, then end.
+    /// Send what is there, then exit.
     #[arg(long, global = true)]
     once: bool,
     #[command(subcommand)]
@@ -35,52 +35,56 @@ pub(crate) struct ConnectArguments {
 
 #[derive(Debug, Subcommand)]
 enum From {
-    /// Follow the share log of a ckpool.
+    /// Send the shares in the log of a ckpool.
     Ckpool {
-        /// Its log folder.
+        /// The log folder of ckpool.
         dir: PathBuf,
-        /// Its name: the scope of its jobs.
+        /// The pool's name. It is the scope of the pool's jobs.
         #[arg(long, default_value = "ckpool")]
         pool: String,
-        /// Where the position is kept; `.weighbridge/connect/POOL.json` if not given.
+        /// The file that keeps the position. By default .weighbridge/connect/POOL.json.
         #[arg(long)]
         position: Option<PathBuf>,
-        /// The chain it mines.
+        /// The chain that the pool mines.
         #[arg(long, default_value = "main")]
         chain: String,
-        /// Version bits it lets miners roll, eight hex digits.
+        /// The version bits that miners may roll, as eight hex digits.
         #[arg(long, default_value = "1fffe000")]
         version_mask: String,
-        /// Bytes of the miner's part of the extranonce: its `nonce2length`.
+        /// Bytes of the miner's part of the extranonce; ckpool's `nonce2length`.
         #[arg(long, default_value_t = 8)]
         nonce2_bytes: usize,
-        /// A JSON object that gives the machine of each worker name. Others are machines of their own name.
+        /// A JSON file with an object that maps worker names to machines. Other workers are machines of the same
+        /// name.
         #[arg(long)]
         machines: Option<PathBuf>,
-        /// Seconds between two looks.
+        /// Seconds between two reads.
         #[arg(long, default_value_t = 1)]
         poll_s: u64,
-        /// Seconds for which shares wait for their workbase and for facts that are missing.
+        /// How many seconds shares wait for a missing workbase or fact.
         #[arg(long, default_value_t = 600)]
         patience_s: u64,
     },
-    /// Follow the chain of a Bitcoin Core node.
+    /// Send the blocks of a Bitcoin Core node.
     Bitcoind {
-        /// Its RPC, such as http://user:password@127.0.0.1:8332.
+        /// The RPC address, such as http://user:password@127.0.0.1:8332.
         #[arg(long, env = "WEIGHBRIDGE_BITCOIND_URL", hide_env_values = true)]
         url: String,
-        /// The chain's name in facts, if not the node's.
+        /// The chain's name in facts. By default the node's own.
         #[arg(long)]
         chain: Option<String>,
-        /// Seconds between two looks.
+        /// Seconds between two polls.
         #[arg(long, default_value_t = 5)]
         poll_s: u64,
     },
-    /// Poll miners by their own interfaces, or check which recordings of their answers can be read.
+    /// Poll miners over their own interfaces, or check recordings of their answers.
     Miners(miners::MinersArguments),
-    /// Send the GPU time of Slurm's accounting rows: sacct -P with JobIDRaw,Account,State,Start,End,ElapsedRaw,AllocTRES,NodeList,JobName.
+    /// Send the GPU time in Slurm's accounting rows.
+    ///
+    /// Make the rows with sacct -P and the fields
+    /// JobIDRaw,Account,State,Start,End,ElapsedRaw,AllocTRES,NodeList,JobName.
     Slurm(gpu::SlurmArguments),
-    /// Scrape dcgm-exporters for the energy of GPUs.
+    /// Scrape dcgm-exporters for samples and the energy of GPUs.
     Dcgm(gpu::DcgmArguments),
 }
 
@@ -92,7 +96,7 @@ impl Run for ConnectArguments {
     }
 }
 
-/// Runs it until SIGTERM or SIGINT.
+/// Runs a connector until SIGTERM or SIGINT.
 async fn connect(arguments: ConnectArguments) -> Result<ExitCode> {
     if let From::Miners(miners) = &arguments.from
         && let Some(folder) = &miners.check
@@ -134,14 +138,14 @@ async fn connect(arguments: ConnectArguments) -> Result<ExitCode> {
             tell(&format!("following the share log in {}", options.dir.display()));
             let done = ckpool::run(&options, &ingest, &stop).await?;
             print(&format!(
-                "{} shares and {} facts taken, {} refused, {} lines not readable",
+                "{} shares and {} facts accepted, {} refused, {} lines not readable",
                 done.shares, done.facts, done.refused, done.unreadable
             ))?;
         }
         From::Bitcoind { url, chain, poll_s } => {
             let poll = Duration::from_secs(poll_s.max(1));
             let done = bitcoind::run(&bitcoind::Options { url, chain, poll, once }, &ingest, &stop).await?;
-            print(&format!("{} facts taken, {} refused", done.facts, done.refused))?;
+            print(&format!("{} facts accepted, {} refused", done.facts, done.refused))?;
         }
         From::Miners(miners) => miners::run(miners, once, &ingest, &stop).await?,
         From::Slurm(slurm) => gpu::slurm(slurm, &ingest, &stop).await?,
@@ -150,15 +154,15 @@ async fn connect(arguments: ConnectArguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A file that a person writes, whole.
+/// Reads a file of bounded size.
 fn read_text(path: &Path) -> Result<String> {
     let size = std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?.len();
-    anyhow::ensure!(size <= MACHINES_BYTES_MAX, "{} has {size} bytes, too many to read", path.display());
+    anyhow::ensure!(size <= MACHINES_BYTES_MAX, "{} has {size} bytes, too many", path.display());
     std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 fn read_machines(path: PathBuf) -> Result<HashMap<String, String>> {
     let text = read_text(&path)?;
     serde_json::from_str(&text)
-        .with_context(|| format!("{} is no object of worker names and machines", path.display()))
+        .with_context(|| format!("{} is not an object of worker names and machines", path.display()))
 }

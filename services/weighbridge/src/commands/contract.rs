@@ -1,4 +1,4 @@
-//! `weighbridge contract`: documents checked, compared and tried out on past months.
+//! `weighbridge contract`: checks documents, compares them, and tries them out on past months.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,54 +14,56 @@ use wb_units::time::rfc3339;
 use crate::commands::{Nothing, Run, RunningStack, StackForNames, needs_of};
 use crate::console::{print, tell};
 
-/// The longest contract document that is read.
+/// The largest contract document.
 const DOCUMENT_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
-/// Who looks, in the logs of the services.
+/// The name of this command in the logs of the services.
 const WHO: &str = "weighbridge-cli";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ContractCommand {
-    /// Check documents: every error with file, line and column.
+    /// Check contract documents and print every error with file, line and column.
     #[command(after_help = needs_of::<CheckArguments>())]
     Check(CheckArguments),
-    /// What two documents say differently, by component and field; exit code 1 where they differ.
+    /// Compare two documents by component and field. The exit code is 1 if they differ.
     #[command(after_help = needs_of::<DiffArguments>())]
     Diff(DiffArguments),
-    /// What a document would have billed over a past month, beside what was billed. Nothing is recorded.
+    /// Compute what a document would have billed for a past month, beside what was billed.
+    ///
+    /// Records nothing.
     #[command(after_help = needs_of::<BacktestArguments>())]
     Backtest(BacktestArguments),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
-    /// TOML or JSON documents.
+    /// Contract documents in TOML or JSON.
     #[arg(required = true)]
     files: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct DiffArguments {
-    /// A file, or ID@VERSION of a recorded contract; ID@latest is the last one.
+    /// A file, or a recorded contract as ID@VERSION or ID@latest.
     left: String,
-    /// The other.
+    /// The document to compare with, in the same form.
     right: String,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct BacktestArguments {
-    /// A TOML or JSON document.
+    /// A contract document in TOML or JSON.
     file: PathBuf,
     /// The month, such as 2026-10.
     #[arg(long)]
     period: String,
-    /// On the usage of all contracts of this customer.
+    /// Use the usage of all contracts of this customer.
     #[arg(long, conflicts_with = "contract")]
     customer: Option<String>,
-    /// On the usage of this contract; that of the document if not given.
+    /// Use the usage of this contract. By default that of the document.
     #[arg(long)]
     contract: Option<String>,
-    /// As one JSON object a contract.
+    /// Print one JSON object per contract.
     #[arg(long)]
     json: bool,
 }
@@ -74,7 +76,7 @@ impl Run for CheckArguments {
     }
 }
 
-/// Checks documents without anything else.
+/// Checks documents; needs nothing else.
 fn check(files: &[PathBuf]) -> Result<ExitCode> {
     let mut wrong = 0;
     for path in files {
@@ -101,7 +103,7 @@ fn check(files: &[PathBuf]) -> Result<ExitCode> {
 
 fn read(path: &Path) -> Result<(String, Format)> {
     let size = std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?.len();
-    anyhow::ensure!(size <= DOCUMENT_BYTES_MAX, "{} has {size} bytes, too many to read", path.display());
+    anyhow::ensure!(size <= DOCUMENT_BYTES_MAX, "{} has {size} bytes, too many", path.display());
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let format = match path.extension().and_then(|extension| extension.to_str()) {
         Some("json") => Format::Json,
@@ -111,7 +113,7 @@ fn read(path: &Path) -> Result<(String, Format)> {
     Ok((text, format))
 }
 
-/// Whether both documents are files, so that nothing but them is needed.
+/// Whether both documents are files, so that no stack is needed.
 fn are_files(left: &str, right: &str) -> bool {
     Path::new(left).exists() && Path::new(right).exists()
 }
@@ -124,7 +126,7 @@ impl Run for DiffArguments {
     }
 }
 
-/// Compares two documents; the stack is asked for only where one of them is recorded.
+/// Compares two documents; connects to the stack only if one of them is recorded there.
 async fn diff(stack: StackForNames, left: &str, right: &str) -> Result<ExitCode> {
     let (left, right) = if are_files(left, right) {
         (read(Path::new(left))?, read(Path::new(right))?)
@@ -160,7 +162,7 @@ async fn document(stack: &RunningStack, name: &str) -> Result<(String, Format)> 
     }
     let (contract_id, version) = name
         .rsplit_once('@')
-        .with_context(|| format!("{name} is no file, and no recorded version such as CONTRACT@2"))?;
+        .with_context(|| format!("{name} is neither a file nor a recorded version such as CONTRACT@2"))?;
     let recorded = stack.connect().await?.biller(WHO).await?.documents_of(contract_id).await?;
     let number = |body: &str| Contract::parse(body).ok().map(|contract| contract.version.to_string());
     let found = recorded
@@ -192,7 +194,7 @@ impl Run for BacktestArguments {
     }
 }
 
-/// Tries a document out on a past month.
+/// Tries out a document on a past month.
 async fn backtest(stack: &RunningStack, arguments: &BacktestArguments) -> Result<()> {
     let (text, format) = read(&arguments.file)?;
     if let Err(errors) = Contract::check(&text, format) {

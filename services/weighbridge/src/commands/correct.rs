@@ -1,4 +1,4 @@
-//! `weighbridge correct`: facts that void an event, or say that a meter counted with a wrong transformer ratio.
+//! `weighbridge correct`: sends facts that void an event or correct a meter's transformer ratio.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -15,12 +15,12 @@ use crate::commands::report::{instant_us, now_us};
 use crate::commands::{Run, RunningIngest};
 use crate::console::{print, tell};
 
-/// How long ingest may take to make a correction durable.
+/// How long to wait until ingest has made a correction durable.
 const SEND_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Args)]
 pub(crate) struct CorrectArguments {
-    /// Where ingest listens.
+    /// The address of ingest.
     #[arg(long, global = true, default_value = "http://127.0.0.1:8801")]
     ingest: String,
     /// The API key of a source with the role `operator`.
@@ -32,22 +32,25 @@ pub(crate) struct CorrectArguments {
 
 #[derive(Debug, Subcommand)]
 enum Correction {
-    /// Void an event: a share, a sample, a reading, a span, or a correction made before. It counts no more from
-    /// now on; what was closed stays, and differs by an adjustment.
+    /// Void an event, so that it no longer counts.
+    ///
+    /// The event can be a share, a sample, a reading, a span or an earlier correction. Closed months stay as they
+    /// are; use `weighbridge adjust` to bill the difference.
     Void {
-        /// Its id, 32 hex digits: of a share that of its proof, of a correction as this command printed it.
+        /// The event's id, 32 hex digits: the id of a share's proof, or the id of a correction as printed by this
+        /// command.
         #[arg(long, required_unless_present = "source")]
         event_id: Option<String>,
-        /// Or its source, with its key and sequence.
+        /// The event's source, together with --key and --sequence.
         #[arg(long, requires = "key", requires = "sequence", conflicts_with = "event_id")]
         source: Option<String>,
-        /// The source's epoch.
+        /// The epoch of the source.
         #[arg(long, default_value_t = 0)]
         source_epoch: u64,
-        /// Its key.
+        /// The key of the event.
         #[arg(long)]
         key: Option<String>,
-        /// Its sequence.
+        /// The sequence of the event.
         #[arg(long)]
         sequence: Option<u64>,
         #[command(flatten)]
@@ -55,19 +58,19 @@ enum Correction {
     },
     /// Correct the transformer ratio of a meter for a span of time.
     Ratio {
-        /// The meter.
+        /// The meter's id.
         #[arg(long)]
         meter: String,
-        /// From when the wrong ratio was in force, such as 2026-10-03T14:07:00Z.
+        /// The start of the wrong ratio, such as 2026-10-03T14:07:00Z.
         #[arg(long)]
         from: String,
-        /// Until when.
+        /// The end of the wrong ratio.
         #[arg(long)]
         to: String,
         /// The ratio that was used, such as 200:5.
         #[arg(long)]
         used: String,
-        /// The ratio that is right, such as 400:5.
+        /// The right ratio, such as 400:5.
         #[arg(long)]
         right: String,
         #[command(flatten)]
@@ -77,28 +80,28 @@ enum Correction {
 
 #[derive(Debug, Args)]
 struct By {
-    /// Who makes it, for the record.
+    /// Your name, for the record.
     #[arg(long, env = "USER")]
     who: String,
-    /// Why, for the record.
+    /// The reason, for the record.
     #[arg(long)]
     why: String,
 }
 
-/// A transformer ratio as people write it.
+/// Parses a transformer ratio.
 fn ratio(text: &str) -> Result<(u32, u32)> {
     let parts = text
         .split_once([':', '/'])
         .and_then(|(num, den)| Some((num.trim().parse::<u32>().ok()?, den.trim().parse::<u32>().ok()?)));
     parts
         .filter(|(num, den)| *num > 0 && *den > 0)
-        .with_context(|| format!("{text:?} is no ratio: write two whole numbers above 0, such as 200:5"))
+        .with_context(|| format!("{text:?} is not a ratio: write two whole numbers above 0, such as 200:5"))
 }
 
-/// A fact as it is sent: its kind, its entity, from when until when it holds, and its body.
+/// A fact to send: kind, entity, start and end, and body.
 type Sent = (&'static str, String, (i64, Option<i64>), Value);
 
-/// The fact that a correction is.
+/// Converts a correction to a fact.
 fn fact_of(correction: &Correction) -> Result<Sent> {
     Ok(match correction {
         Correction::Void { event_id, source, source_epoch, key, sequence, by } => {
@@ -110,7 +113,7 @@ fn fact_of(correction: &Correction) -> Result<Sent> {
                         "source": source, "source_epoch": source_epoch, "key": key, "sequence": sequence,
                     }}),
                 ),
-                _ => bail!("name the event: --event-id, or --source, --key and --sequence"),
+                _ => bail!("state the event: --event-id, or --source, --key and --sequence"),
             };
             body["who"] = by.who.clone().into();
             body["why"] = by.why.clone().into();
@@ -138,14 +141,14 @@ impl Run for CorrectArguments {
     }
 }
 
-/// Sends a correction and prints its own id, by which it can be voided again.
+/// Sends a correction and prints its id, by which it can itself be voided.
 async fn correct(arguments: CorrectArguments) -> Result<()> {
     ensure!(
         !arguments.source_key.is_empty(),
         "no API key: set WEIGHBRIDGE_SOURCE_KEY to the key of a source with the role operator"
     );
     let (kind, entity, (from_us, to_us), body) = fact_of(&arguments.what)?;
-    // Drawn anew each time, so that nothing must be remembered to count on.
+    // A new random epoch, so that no sequence must be remembered.
     let epoch = getrandom::u64().context("the operating system gave no random number")? >> 1;
     let key = format!("{kind}/{entity}");
     let mut fact = json!({"fact": kind, "entity": entity, "valid_from_us": from_us, "body": body});
@@ -165,7 +168,7 @@ async fn correct(arguments: CorrectArguments) -> Result<()> {
     if let Some(refused) = refused.unwrap_or_default().first() {
         bail!("{} {}: {}", refused.code, refused.field, refused.reason);
     }
-    tell("recorded; what is computed from now on goes by it");
+    tell("recorded; computations from now on use it");
     print(&format!("{key} epoch {epoch} sequence 0"))
 }
 

@@ -1,4 +1,4 @@
-//! `weighbridge demo`: everything on this machine, and the demonstration through it.
+//! `weighbridge demo`: starts everything on this machine and runs the demonstration.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -20,18 +20,18 @@ use crate::wiring::stack::Stack;
 
 #[derive(Debug, Args)]
 pub(crate) struct DemoArguments {
-    /// The folder of the real test data.
+    /// The folder with the test data.
     #[arg(long, default_value = "tests/data")]
     data: PathBuf,
     /// The seed of the simulated fleet.
     #[arg(long, default_value_t = wb_demo::SEED)]
     seed: u64,
-    /// End once the result is printed (also DEMO_EXIT=1).
+    /// Exit once the result is printed (also DEMO_EXIT=1).
     #[arg(long)]
     exit: bool,
 }
 
-/// The stack of this machine, as the demonstration uses it.
+/// The stack of this machine, for the demonstration.
 struct Here<'a> {
     connected: &'a Connected,
     biller: LiveBiller,
@@ -84,7 +84,7 @@ impl Run for DemoArguments {
     }
 }
 
-/// Runs the demonstration. The exit code is 1 where a total is not the expected one.
+/// Runs the demonstration. The exit code is 1 if a total is not as expected.
 async fn demo(config: Config, child_arguments: &[OsString], arguments: DemoArguments) -> Result<ExitCode> {
     let end = end_signal(false)?;
     tokio::pin!(end);
@@ -117,7 +117,7 @@ async fn demo(config: Config, child_arguments: &[OsString], arguments: DemoArgum
     let code = match ended {
         Ok(Some(summary)) => {
             if !exits {
-                tell("the stack runs on; Ctrl-C ends");
+                tell("the stack keeps running; Ctrl-C ends");
                 tokio::select! {
                     () = &mut end => {}
                     ended = stack.running.any_ended() => ended?,

@@ -14,7 +14,7 @@ use crate::console::print;
 pub(crate) enum DisputeCommand {
     /// List all disputes.
     List,
-    /// Record that the customer disputes a line.
+    /// Open a dispute of an invoice line.
     Open {
         /// The invoice's id.
         invoice: String,
@@ -23,13 +23,13 @@ pub(crate) enum DisputeCommand {
         line: String,
         #[command(flatten)]
         amount: AmountArguments,
-        /// The customer's words.
+        /// The customer's reason.
         #[arg(long)]
         text: String,
         #[command(flatten)]
         signed: Signed,
     },
-    /// Record an answer.
+    /// Record an answer to the customer.
     Answer {
         /// The dispute's id.
         id: String,
@@ -39,17 +39,17 @@ pub(crate) enum DisputeCommand {
         #[command(flatten)]
         signed: Signed,
     },
-    /// End a dispute.
+    /// Resolve a dispute.
     Resolve {
         /// The dispute's id.
         id: String,
-        /// Whether the customer is right.
+        /// The decision.
         #[arg(long, value_enum)]
         outcome: Outcome,
-        /// What is credited of the line; all that is disputed unless said.
+        /// The amount to credit. By default the whole disputed amount.
         #[arg(long)]
         credit: Option<String>,
-        /// What the customer is told.
+        /// The explanation to the customer.
         #[arg(long)]
         text: String,
         #[command(flatten)]
@@ -72,7 +72,7 @@ impl Run for DisputeCommand {
     }
 }
 
-/// Records disputes and how they end.
+/// Executes the command.
 async fn dispute(stack: &RunningStack, command: DisputeCommand) -> Result<()> {
     let biller = stack.connect().await?.biller(WHO).await?;
     let at_us = biller.now_us();

@@ -20,34 +20,35 @@ use crate::commands::audit::auditor;
 use crate::commands::{Nothing, Run, RunningStack};
 use crate::console::{print, tell};
 
-/// Who asks the biller.
+/// The name of this command at the biller.
 const WHO: &str = "weighbridge-cli";
 
 #[derive(Debug, Args)]
 pub(crate) struct BundleArguments {
     /// The invoice's id.
     id: String,
-    /// The file to write; without it, the invoice's id with the ending `.evidence`.
+    /// The file to write. By default the invoice's id with the ending .evidence.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// How many events to draw, or `all` for every event that is about the invoice.
+    /// How many events to sample, or `all` for every event of the invoice.
     #[arg(long, value_name = "N", default_value_t = Events(Sampling::Drawn(SAMPLES_DEFAULT)))]
     events: Events,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArguments {
-    /// The bundle.
+    /// The bundle's file.
     file: PathBuf,
-    /// The invoice as it was received, as `weighbridge invoice show` prints it: the bundle must be of this very one.
+    /// The invoice that was received, as printed by `weighbridge invoice show`. The bundle must be of exactly this
+    /// invoice.
     #[arg(long, value_name = "FILE")]
     invoice: Option<PathBuf>,
-    /// Say the result as JSON.
+    /// Print the result as JSON.
     #[arg(long)]
     json: bool,
 }
 
-/// How many events a bundle takes.
+/// How many events a bundle holds.
 #[derive(Debug, Clone, Copy)]
 struct Events(Sampling);
 
@@ -83,7 +84,7 @@ impl Run for BundleArguments {
     }
 }
 
-/// Makes the bundle of an invoice from the running stack, verifies it, and writes it.
+/// Builds the bundle of an invoice from the running stack, verifies it, and writes it.
 async fn bundle(stack: &RunningStack, arguments: &BundleArguments) -> Result<()> {
     let connected = stack.connect().await?;
     let biller = connected.biller(WHO).await?;
@@ -108,7 +109,7 @@ async fn bundle(stack: &RunningStack, arguments: &BundleArguments) -> Result<()>
     }
     let bundle = builder.finish()?;
     let bytes = bundle.to_bytes()?;
-    // What is handed out is what was verified: the bytes, read again.
+    // Verifies the very bytes that are written.
     let report = wb_evidence::verify(&bytes, None);
     ensure!(report.valid, "the bundle does not prove the invoice, and was not written:\n{report}");
     let path = arguments.out.clone().unwrap_or_else(|| PathBuf::from(format!("{}.evidence", arguments.id)));
@@ -150,7 +151,7 @@ fn material(evidence: InvoiceEvidence, evidence_digest: wb_ledger::Hash, samplin
     }
 }
 
-/// Reads a file of at most so many bytes.
+/// Reads a file of bounded size.
 fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>> {
     let cannot = || format!("cannot read {}", path.display());
     let size = std::fs::metadata(path).with_context(cannot)?.len();
@@ -162,13 +163,13 @@ fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>> {
 impl Run for VerifyArguments {
     type Needs = Nothing;
 
-    /// Verifies a bundle, with nothing but the file. The exit code is 1 where it proves nothing.
+    /// Verifies a bundle with nothing but its file. The exit code is 1 if it is not valid.
     async fn run(self, _: Nothing) -> Result<ExitCode> {
         let packed = read(&self.file, PACKED_BYTES_MAX)?;
         let held = match &self.invoice {
             Some(path) => {
                 let bytes = read(path, wb_ledger::RECORD_BYTES_MAX)?;
-                Some(String::from_utf8(bytes).with_context(|| format!("{} is no text", path.display()))?)
+                Some(String::from_utf8(bytes).with_context(|| format!("{} is not text", path.display()))?)
             }
             None => None,
         };

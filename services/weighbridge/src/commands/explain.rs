@@ -1,4 +1,4 @@
-//! `weighbridge explain`: what an error code means, why it comes about, and what to do.
+//! `weighbridge explain`: explains error codes.
 
 use std::process::ExitCode;
 
@@ -9,15 +9,15 @@ use wb_error_pages::Page;
 use crate::commands::{Nothing, Run};
 use crate::console::{print, tell};
 
-/// Codes that are offered in place of one that does not exist.
+/// How many similar codes are suggested for an unknown one.
 const NEAREST: usize = 3;
 
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArguments {
-    /// Codes as errors print them, such as WB-4102; 4102 will do.
+    /// Error codes, such as WB-4102 or 4102.
     #[arg(required_unless_present = "list")]
     codes: Vec<String>,
-    /// Print all codes, each with its title.
+    /// List all codes with their titles.
     #[arg(long, conflicts_with = "codes")]
     list: bool,
 }
@@ -60,5 +60,5 @@ fn unknown(code: &str) -> String {
     if nearest.is_empty() {
         return format!("weighbridge: there is no code {code:?}; `weighbridge explain --list` prints all");
     }
-    format!("weighbridge: there is no code {code:?}; most like it are{}", nearest.concat())
+    format!("weighbridge: there is no code {code:?}; the most similar codes are{}", nearest.concat())
 }

@@ -1,4 +1,4 @@
-//! `weighbridge export`: what was billed, as files for finance, with their control totals.
+//! `weighbridge export`: exports billing data to files with control totals.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -19,40 +19,41 @@ use crate::wiring::adapters::LedgerTopic;
 pub(crate) struct ExportArguments {
     #[arg(value_enum)]
     table: Table,
-    /// The month, such as 2026-10: of the invoices' period, and for the journal of the entries' dates in UTC.
+    /// The month, such as 2026-10. For invoices it is their period, for the journal the UTC dates of entries.
     #[arg(long)]
     period: String,
-    /// Only this customer.
+    /// Export only this customer's data.
     #[arg(long)]
     customer: Option<String>,
     #[arg(long, value_enum, default_value_t = Format::Csv)]
     format: Format,
-    /// The accounting system that the journal is imported into.
+    /// The accounting system that will import the journal.
     #[arg(long, value_enum)]
     profile: Option<Profile>,
-    /// One of the journal's accounts under the name or number that it has in the accounting system, such as
-    /// accounts_receivable=1100; revenue=4000 is all revenue without a name of its own. Can be repeated.
+    /// The name or number of a journal account in the accounting system, such as accounts_receivable=1100.
+    ///
+    /// revenue=4000 covers all revenue accounts that are not given. Can be repeated.
     #[arg(long = "account", value_name = "OURS=THEIRS")]
     accounts: Vec<String>,
-    /// A folder, or the file itself.
+    /// The folder or file to write.
     #[arg(long, default_value = ".")]
     out: PathBuf,
-    /// As the ledger was below this offset, instead of now: the `ledger_end` of the control totals.
+    /// Export the ledger as it was below this offset. It is the `ledger_end` of the control totals.
     #[arg(long)]
     ledger_end: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Table {
-    /// A row for each invoice and each of its currencies.
+    /// One row per invoice and currency.
     Invoices,
-    /// A row for each line of an invoice.
+    /// One row per invoice line.
     Lines,
-    /// A row for each input that a line lists.
+    /// One row per input of a line.
     Usage,
-    /// A row for each account that a record of the ledger posts to.
+    /// One row per account that a ledger record posts to.
     Journal,
-    /// Cost and usage by FOCUS 1.2.
+    /// Cost and usage in the FOCUS 1.2 format.
     Focus,
 }
 
@@ -106,7 +107,7 @@ impl Run for ExportArguments {
     }
 }
 
-/// Writes an export of the running stack.
+/// Writes an export from the running stack.
 async fn export(stack: &RunningStack, arguments: ExportArguments) -> Result<()> {
     let request = request_of(&arguments)?;
     let target = Target::of(&arguments.out, &request);
@@ -116,10 +117,10 @@ async fn export(stack: &RunningStack, arguments: ExportArguments) -> Result<()> 
     let mut file =
         Replacement::begin(&target.file, Access::Usual).with_context(|| cannot_write(&target.file))?;
     let mut control = write(request, records, arguments.ledger_end, &mut file)?;
-    // A file under another name is told under that name.
+    // The control totals contain the file's actual name.
     control.file.name = target.name();
     file.put_in_place().with_context(|| cannot_write(&target.file))?;
-    // The totals come last: where they stand, the file is whole.
+    // Written last: if the totals exist, the file is complete.
     wb_files::replace(&target.control, control.to_text()?.as_bytes(), Access::Usual)
         .with_context(|| cannot_write(&target.control))?;
     for left in &control.left_out {
@@ -129,7 +130,7 @@ async fn export(stack: &RunningStack, arguments: ExportArguments) -> Result<()> 
     print(&format!("{}  {}", control.file.sha256, target.file.display()))
 }
 
-/// Writes the rows of the ledger's winners, and checks on the way that they follow from each other.
+/// Writes the rows of the ledger's winning records, and checks the chain of records.
 fn write(
     request: Request,
     records: Vec<(u64, Vec<u8>)>,
@@ -141,7 +142,7 @@ fn write(
     for (offset, bytes) in records {
         if let Applied::Won { hash, record } = chain.apply(offset, &bytes) {
             let event = Event::read(&record.kind, &record.body)
-                .with_context(|| format!("the ledger cannot be read on from offset {offset}"))?;
+                .with_context(|| format!("the ledger cannot be read from offset {offset} on"))?;
             state
                 .apply(&event)
                 .with_context(|| format!("the ledger cannot be trusted from offset {offset} on"))?;
@@ -170,7 +171,7 @@ fn push(
     file.write_all(&exporter.take()).context("cannot write the export")
 }
 
-/// Where an export is written.
+/// The files of an export.
 struct Target {
     file: PathBuf,
     control: PathBuf,

@@ -1,4 +1,4 @@
-//! What the commands that send a file of facts share.
+//! Shared code of commands that send a file of facts.
 
 use std::path::Path;
 
@@ -9,18 +9,18 @@ use wb_connect::{Ingest, Stop};
 
 use crate::console::{end_signal, print};
 
-/// The longest file that is read: some 4 million prices.
+/// The largest file: about 4 million prices.
 const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 #[derive(Debug, Args)]
 pub(crate) struct SendTo {
-    /// Where ingest listens.
+    /// The address of ingest.
     #[arg(long, default_value = "http://127.0.0.1:8801")]
     ingest: String,
     /// The API key of a source with the role `operator`.
     #[arg(long, env = "WEIGHBRIDGE_SOURCE_KEY", hide_env_values = true, default_value = "")]
     source_key: String,
-    /// Only check the file.
+    /// Check the file and send nothing.
     #[arg(long)]
     check: bool,
 }
@@ -39,7 +39,7 @@ pub(crate) fn read(path: &Path) -> Result<(String, FileFormat)> {
 
 pub(crate) async fn send(facts: &Facts, to: SendTo, what: &str) -> Result<()> {
     if to.check {
-        return print(&format!("{} {what} can be taken; nothing was sent", facts.len()));
+        return print(&format!("{} {what} are valid; nothing was sent", facts.len()));
     }
     anyhow::ensure!(
         !to.source_key.is_empty(),

@@ -25,40 +25,42 @@ pub(crate) struct StepArguments {
 pub(crate) enum InvoiceCommand {
     #[command(flatten)]
     OfLedger(LedgerInvoiceCommand),
-    /// Write all that an invoice follows from into one file, which anybody can verify.
+    /// Write the evidence bundle of an invoice to a file that anybody can verify.
     Bundle(evidence::BundleArguments),
-    /// Verify such a file, with nothing else: no stack, no configuration, no network.
+    /// Verify an evidence bundle with nothing but its file.
+    ///
+    /// Needs no stack, no configuration and no network.
     #[command(after_help = needs_of::<evidence::VerifyArguments>())]
     Verify(evidence::VerifyArguments),
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum LedgerInvoiceCommand {
-    /// List all invoices and drafts: number, id, customer, state, open amounts.
+    /// List invoices and drafts with number, id, customer, state and open amounts.
     List,
-    /// Show an invoice as its canonical JSON, with both digests, and what happened to it.
+    /// Show an invoice as canonical JSON, with both digests and its history.
     Show {
-        /// Its id.
+        /// The invoice's id.
         id: String,
-        /// Compute it again at its cut and compare both digests.
+        /// Compute the invoice again at its cut and compare both digests.
         #[arg(long)]
         recompute: bool,
     },
-    /// Write an invoice as PDF, the same bytes each time.
+    /// Write an invoice as PDF. The same invoice always gives the same bytes.
     Pdf(DocumentArguments),
-    /// Write an invoice as one HTML file that loads nothing.
+    /// Write an invoice as one HTML file without external resources.
     Html(DocumentArguments),
-    /// Give a draft to those who approve.
+    /// Submit a draft for approval.
     Submit(StepArguments),
     /// Approve a draft that somebody else submitted.
     Approve(StepArguments),
-    /// Send a draft back; the next close drafts it again.
+    /// Reject a draft. The next close drafts it again.
     Reject(StepArguments),
-    /// Give an approved draft its number.
+    /// Issue an approved draft: give it its number.
     Issue(StepArguments),
-    /// Void an invoice by a credit note of the whole.
+    /// Void an invoice with a credit note of its whole amount.
     Void(StepArguments),
-    /// Give up what is open of an invoice.
+    /// Write off the open amount of an invoice.
     WriteOff(StepArguments),
 }
 
@@ -71,7 +73,7 @@ impl Run for LedgerInvoiceCommand {
     }
 }
 
-/// Shows invoices of the running stack, and takes them through their review.
+/// Executes the command.
 async fn invoice(stack: &RunningStack, command: LedgerInvoiceCommand) -> Result<()> {
     let biller = stack.connect().await?.biller(WHO).await?;
     let step = |arguments: &StepArguments| Step {
@@ -120,7 +122,8 @@ async fn list(biller: &LiveBiller) -> Result<()> {
     }
     for document in biller.invoices().await? {
         let invoice = &document.invoice;
-        let item = state.item(&invoice.invoice_id).context("the ledger has the invoice and not its item")?;
+        let item =
+            state.item(&invoice.invoice_id).context("the ledger has the invoice but not its open item")?;
         print(&format!(
             "{} {} {} {} open {}",
             invoice.number,
@@ -167,7 +170,7 @@ async fn show(biller: &LiveBiller, id: &str, recompute: bool) -> Result<()> {
             "bill digest again {}, evidence digest again {}",
             again.bill_digest, again.evidence_digest
         ));
-        ensure!(again.bill_matches && again.evidence_matches, "computed again, the invoice is another one");
+        ensure!(again.bill_matches && again.evidence_matches, "computed again, the invoice differs");
         tell("computed again at its cut: both digests are the same");
     }
     Ok(())

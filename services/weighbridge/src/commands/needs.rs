@@ -1,4 +1,4 @@
-//! What a command needs before it can run.
+//! What a command needs in order to run.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -9,10 +9,10 @@ use wb_config::{Config, ProcessEnvironment};
 use super::Run;
 use crate::wiring::services::{Connected, connect};
 
-/// What the command line says of the installation.
+/// The installation, as given on the command line.
 #[derive(Debug)]
 pub(crate) struct Installation {
-    /// The configuration file; without one, defaults and the environment.
+    /// The configuration file. Without it, defaults and environment variables apply.
     pub(crate) config_file: Option<PathBuf>,
 }
 
@@ -22,16 +22,16 @@ impl Installation {
     }
 }
 
-/// Something that a command can need.
+/// A requirement of a command.
 pub(crate) trait Needs: Sized {
-    /// How the command's help tells it.
+    /// The requirement as a sentence of the help.
     const TOLD: &'static str;
 
     /// Provides it.
     fn provide(installation: Installation) -> Result<Self>;
 }
 
-/// What a command needs, as its help tells it.
+/// The requirement of a command as a sentence of its help.
 pub(crate) const fn needs_of<C: Run>() -> &'static str {
     C::Needs::TOLD
 }
@@ -40,33 +40,33 @@ pub(crate) const fn needs_of<C: Run>() -> &'static str {
 pub(crate) struct Nothing;
 
 impl Needs for Nothing {
-    const TOLD: &'static str = "Needs nothing but its arguments: no configuration, no running stack.";
+    const TOLD: &'static str = "Needs only its arguments: no configuration, no running stack.";
 
     fn provide(_: Installation) -> Result<Self> {
         Ok(Self)
     }
 }
 
-/// Ingest, at the address that the arguments give.
+/// Ingest at the address in the arguments.
 pub(crate) struct RunningIngest;
 
 impl Needs for RunningIngest {
-    const TOLD: &'static str = "Needs a running ingest at the address of --ingest, and no configuration.";
+    const TOLD: &'static str = "Needs a running ingest at the address --ingest, but no configuration.";
 
     fn provide(_: Installation) -> Result<Self> {
         Ok(Self)
     }
 }
 
-/// The configuration of the installation, and nothing that runs.
+/// The configuration of the installation; nothing needs to run.
 pub(crate) struct Configuration {
     pub(crate) config: Config,
-    /// What a child that runs another service of this installation is given.
+    /// Arguments for a child process of the same installation.
     pub(crate) child_arguments: Vec<OsString>,
 }
 
 impl Needs for Configuration {
-    const TOLD: &'static str = "Needs the configuration, and no running stack.";
+    const TOLD: &'static str = "Needs the configuration, but no running stack.";
 
     fn provide(installation: Installation) -> Result<Self> {
         let config = installation.configuration()?;
@@ -78,7 +78,7 @@ impl Needs for Configuration {
     }
 }
 
-/// The stack that runs by the configuration.
+/// The running stack of the configuration.
 pub(crate) struct RunningStack {
     pub(crate) config: Config,
 }
@@ -98,11 +98,11 @@ impl Needs for RunningStack {
     }
 }
 
-/// A running stack where an argument names something that only the stack knows.
+/// A running stack, if an argument refers to a record in it.
 pub(crate) struct StackForNames(Installation);
 
 impl StackForNames {
-    /// The stack.
+    /// The running stack.
     pub(crate) fn stack(self) -> Result<RunningStack> {
         RunningStack::provide(self.0)
     }
@@ -110,7 +110,7 @@ impl StackForNames {
 
 impl Needs for StackForNames {
     const TOLD: &'static str =
-        "Needs a running stack (weighbridge up) for a contract of the ledger, and nothing for files.";
+        "Needs a running stack (weighbridge up) for recorded contracts, but none for files.";
 
     fn provide(installation: Installation) -> Result<Self> {
         Ok(Self(installation))

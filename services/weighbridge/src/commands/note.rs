@@ -14,19 +14,19 @@ use crate::console::print;
 pub(crate) enum NoteCommand {
     /// List all credit and debit notes.
     List,
-    /// Show a note as its canonical JSON.
+    /// Show a note as canonical JSON.
     Show {
-        /// Its number or id.
+        /// The note's number or id.
         id: String,
     },
-    /// Credit or charge lines of an invoice by decision.
+    /// Credit or charge lines of an invoice.
     Issue {
         /// The invoice's id.
         invoice: String,
-        /// Your own reference: the same reference given again does nothing.
+        /// Your reference. Repeating a command with the same reference has no effect.
         #[arg(long)]
         reference: String,
-        /// Lines with their amounts, as line=amount, negative to credit.
+        /// A line with its amount, as line=amount; a negative amount is credited. Can be repeated.
         #[arg(long = "line", required = true, allow_hyphen_values = true)]
         lines: Vec<String>,
         /// The currency of the amounts.
@@ -46,7 +46,7 @@ impl Run for NoteCommand {
     }
 }
 
-/// Shows and issues notes.
+/// Executes the command.
 async fn note(stack: &RunningStack, command: NoteCommand) -> Result<()> {
     let biller = stack.connect().await?.biller(WHO).await?;
     match command {

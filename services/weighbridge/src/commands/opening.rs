@@ -11,10 +11,10 @@ use crate::commands::{Run, RunningStack};
 
 #[derive(Debug, Args)]
 pub(crate) struct OpeningArguments {
-    /// The number of the earlier invoice, or a reference of the balance: used once.
+    /// The number of the earlier invoice, or a reference of the balance. Each can be used once.
     #[arg(long)]
     reference: String,
-    /// Whose books.
+    /// The issuer in whose books it is recorded.
     #[arg(long)]
     legal_entity: String,
     /// The customer.
@@ -22,10 +22,10 @@ pub(crate) struct OpeningArguments {
     customer: String,
     #[command(flatten)]
     amount: AmountArguments,
-    /// A balance without its invoices; negative where the customer has something to its credit.
+    /// Record a balance without invoices. A negative amount is the customer's credit.
     #[arg(long)]
     balance: bool,
-    /// When it was issued, or the instant of the balance.
+    /// When the invoice was issued, or the instant of the balance.
     #[arg(long)]
     issued: jiff::Timestamp,
     /// When it is due.
@@ -44,7 +44,7 @@ impl Run for OpeningArguments {
     }
 }
 
-/// Takes over what was owed before.
+/// Records what was owed before.
 async fn opening(stack: &RunningStack, arguments: OpeningArguments) -> Result<()> {
     let biller = stack.connect().await?.biller(WHO).await?;
     let opening = OpeningRecorded {

@@ -11,7 +11,7 @@ use crate::console::print;
 
 #[derive(Debug, Args)]
 pub(crate) struct OverdueArguments {
-    /// The instant of the run, such as 2026-11-30T00:00:00Z; now unless said.
+    /// The instant, such as 2026-11-30T00:00:00Z. By default now.
     #[arg(long)]
     at: Option<jiff::Timestamp>,
     #[command(flatten)]
@@ -27,7 +27,7 @@ impl Run for OverdueArguments {
     }
 }
 
-/// Records what is overdue, and charges the late fees that the invoices' terms state.
+/// Records overdue invoices and charges late fees by the terms of the invoices.
 async fn overdue(stack: &RunningStack, arguments: OverdueArguments) -> Result<()> {
     let biller = stack.connect().await?.biller(WHO).await?;
     let signature = arguments.signed.signature();

@@ -11,53 +11,56 @@ use crate::commands::{Run, RunningStack};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PaymentCommand {
-    /// Record a payment. The same reference recorded again does nothing.
+    /// Record a payment.
+    ///
+    /// Repeating a command with the same reference has no effect.
     Record {
-        /// The bank's reference, or a transaction's id: used once.
+        /// The bank's reference or the transaction id. Each can be used once.
         #[arg(long)]
         reference: String,
-        /// Who received it.
+        /// The issuer that received the payment.
         #[arg(long)]
         legal_entity: String,
-        /// Who paid.
+        /// The customer that paid.
         #[arg(long)]
         customer: String,
         #[command(flatten)]
         amount: AmountArguments,
-        /// When it arrived; now unless said.
+        /// When the payment arrived. By default now.
         #[arg(long)]
         received: Option<jiff::Timestamp>,
-        /// What it settles, as invoice=amount, in this order; the oldest due first unless said.
+        /// An invoice that the payment settles, as invoice=amount. Can be repeated; settled in this order. By default
+        /// the invoice due first.
         #[arg(long = "settle")]
         settle: Vec<String>,
-        /// Settle nothing yet.
+        /// Settle no invoice yet.
         #[arg(long, conflicts_with = "settle")]
         keep: bool,
         #[command(flatten)]
         signed: Signed,
     },
-    /// Let what a payment has left settle invoices.
+    /// Settle invoices with the rest of a payment.
     Allocate {
         /// The payment's id.
         id: String,
-        /// What it settles, as invoice=amount; the oldest due first unless said.
+        /// An invoice to settle, as invoice=amount. Can be repeated. By default the invoice due first.
         #[arg(long = "settle")]
         settle: Vec<String>,
         #[command(flatten)]
         signed: Signed,
     },
-    /// Record that a payment bounced: everything it settled is open again.
+    /// Reverse a bounced payment. All invoices that it settled are open again.
     Reverse {
         /// The payment's id.
         id: String,
         #[command(flatten)]
         signed: Signed,
     },
-    /// Record that something of a payment went back.
+    /// Record a refund of a payment or of a part of it.
     Refund {
         /// The payment's id.
         id: String,
-        /// The reference of the transfer back: used once.
+        /// The reference of the refund. Each can be used once.
         #[arg(long)]
         reference: String,
         #[command(flatten)]
@@ -67,7 +70,7 @@ pub(crate) enum PaymentCommand {
     },
 }
 
-/// What `invoice=amount` texts say; the oldest first where there are none.
+/// Parses `invoice=amount` texts; without any, invoices due first are settled first.
 fn settle(texts: &[String], currency: &str) -> Result<Settle> {
     if texts.is_empty() {
         return Ok(Settle::OldestFirst);
@@ -88,7 +91,7 @@ impl Run for PaymentCommand {
     }
 }
 
-/// Records payments and what becomes of them.
+/// Executes the command.
 async fn payment(stack: &RunningStack, command: PaymentCommand) -> Result<()> {
     let biller = stack.connect().await?.biller(WHO).await?;
     let now_us = biller.now_us();
@@ -127,7 +130,7 @@ async fn payment(stack: &RunningStack, command: PaymentCommand) -> Result<()> {
             let amount = amount.amount()?;
             let state = biller.state().await?;
             if state.payment(&id).is_some_and(|payment| payment.amount.currency != amount.currency) {
-                bail!("a refund has the currency of its payment");
+                bail!("a refund must have the currency of its payment");
             }
             let amount_minor = amount.amount_minor.0;
             record(

@@ -12,11 +12,13 @@ use crate::commands::{Run, RunningIngest};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PricesCommand {
-    /// Record the dated prices of a file. CSV with the columns at, value and, where not given here, series, unit and
-    /// source, and until where a price ends by itself; or a JSON array of objects with these names. A file with one
-    /// bad row records nothing; sent again, it changes nothing.
+    /// Record the dated prices in a file.
+    ///
+    /// A CSV file has the columns at and value, and optionally until, where a price ends by itself. Series, unit and
+    /// source are columns, too, unless they are options of the command. A JSON file is an array of objects with these
+    /// fields. A file with a bad row records nothing; sending a file again changes nothing.
     Import {
-        /// A .csv or .json file.
+        /// A file that ends in .csv or .json.
         file: PathBuf,
         /// The series, such as ercot-west.
         #[arg(long)]
@@ -24,7 +26,7 @@ pub(crate) enum PricesCommand {
         /// The unit of the values, such as USD/MWh.
         #[arg(long)]
         unit: Option<String>,
-        /// Who published them.
+        /// The publisher of the prices.
         #[arg(long)]
         source: Option<String>,
         #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `weighbridge quarantine`: what was refused after it reached the log.
+//! `weighbridge quarantine`: events that were refused after they reached the log.
 
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -19,53 +19,54 @@ use crate::wiring::services::Connected;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum QuarantineCommand {
-    /// List what was refused, the latest first.
+    /// List quarantined events, latest first.
     List {
-        /// Only this code, such as WB-4006.
+        /// List only this code, such as WB-4006.
         #[arg(long)]
         code: Option<String>,
-        /// Only of this source.
+        /// List only events of this source.
         #[arg(long)]
         source: Option<String>,
-        /// At most so many.
+        /// The most rows to list.
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=i64::from(QUARANTINE_LIST_MAX)))]
         limit: u32,
-        /// One JSON object a line.
+        /// Print one JSON object per line.
         #[arg(long)]
         json: bool,
     },
-    /// Show all that is known of one thing, with its bytes, as JSON.
+    /// Show a quarantined event with its bytes as JSON.
     Show {
-        /// Its id: topic/partition/offset/index.
+        /// The event's id: topic/partition/offset/index.
         id: String,
     },
-    /// Send what was refused through the fold again; it keeps its identity and counts at most once.
+    /// Re-drive quarantined events: send them through the fold again.
+    ///
+    /// An event keeps its identity, so it counts at most once.
     Redrive(RedriveArguments),
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct RedriveArguments {
-    /// The ids: topic/partition/offset/index.
+    /// The ids of events: topic/partition/offset/index.
     #[arg(required_unless_present = "code")]
     ids: Vec<String>,
-    /// All of this code that were never re-driven, the latest 10,000 at most.
+    /// Re-drive all events of this code that were never re-driven, at most the latest 10,000.
     #[arg(long, conflicts_with = "ids")]
     code: Option<String>,
-    /// Why, for the record.
+    /// The reason, for the record.
     #[arg(long)]
     why: String,
-    /// Who does it, for the record.
+    /// Your name, for the record.
     #[arg(long, env = "USER")]
     who: String,
-    /// Signs frames anew whose signature was wrong: what they claim was never checked and counts on
-    /// your word.
+    /// Sign frames again that have a wrong signature. Their content was never verified; you vouch for it.
     #[arg(long)]
     resign: bool,
 }
 
 fn now_us() -> Result<i64> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock stands before 1970")?;
-    i64::try_from(now.as_micros()).context("the clock stands far ahead")
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
+    i64::try_from(now.as_micros()).context("the clock is far in the future")
 }
 
 impl Run for QuarantineCommand {
@@ -77,7 +78,7 @@ impl Run for QuarantineCommand {
     }
 }
 
-/// Runs a command on the running stack.
+/// Executes the command.
 async fn quarantine(stack: &RunningStack, command: QuarantineCommand) -> Result<()> {
     let connected = stack.connect().await?;
     match command {
@@ -94,7 +95,7 @@ async fn quarantine(stack: &RunningStack, command: QuarantineCommand) -> Result<
             let (row, original) = wb_redrive::find(&connected.store, cut, &id).await?;
             let mut shown = as_json(&row);
             shown["original_hex"] = hex(&original).into();
-            // What is no event decodes to none, or to one without a body.
+            // Bytes that are not an event decode to an error, or to an event without a body.
             let event = Event::decode(original.as_slice()).ok().filter(|event| event.body.is_some());
             shown["event"] = event.map_or(Value::Null, |event| output::to_json(&event));
             print(&serde_json::to_string_pretty(&shown)?)
@@ -128,7 +129,7 @@ fn as_line(row: &Quarantined) -> String {
     if fact.is_null() {
         return line;
     }
-    // Whoever wrote these words may have written anything.
+    // The words come from outside, so control characters are escaped.
     let plain = |name: &str| fact[name].as_str().unwrap_or_default().escape_debug().to_string();
     format!("{line}  [re-driven {} times, last by {}: {}]", row.redrives, plain("who"), plain("why"))
 }
@@ -165,10 +166,10 @@ async fn redrive(connected: Connected, arguments: RedriveArguments) -> Result<()
                     print(&format!("{id} -> {}/{}/{}", place.topic, place.partition, place.offset))?;
                 }
                 if !done.left.is_empty() {
-                    tell(&format!("{id}: no events this program knows at {:?} of its frame", done.left));
+                    tell(&format!("{id}: the frame has no known events at {:?}", done.left));
                 }
             }
-            // One that cannot be re-driven keeps none of the others back.
+            // An event that cannot be re-driven does not stop the others.
             Err(error @ (RedriveError::Cannot { .. } | RedriveError::Unknown { .. })) => {
                 tell(&format!("weighbridge: {}", wb_units::with_causes(&error)));
                 left += 1;

@@ -17,13 +17,13 @@ use crate::wiring::usage::BillTables;
 
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArguments {
-    /// The database to build: one that does not exist yet, or is empty.
+    /// The database to build. It must not exist yet, or be empty.
     #[arg(long, value_name = "DATABASE")]
     into: String,
-    /// Read from the archive wherever it has a block, not only where the log has it no more.
+    /// Read blocks from the archive if it has them, not only if the log lacks them.
     #[arg(long)]
     from_archive: bool,
-    /// Say everything as JSON, one object a line.
+    /// Print one JSON object per line.
     #[arg(long)]
     json: bool,
 }
@@ -36,7 +36,7 @@ impl Run for ReplayArguments {
     }
 }
 
-/// Builds a second database from the log; the exit code is 1 where it differs from the first.
+/// Builds a second database from the log. The exit code is 1 if it differs from the first.
 async fn replay(stack: &RunningStack, arguments: &ReplayArguments) -> Result<ExitCode> {
     let connected = stack.connect().await?;
     let ClickHouseAccess { url, user, password, .. } = clickhouse_access(&stack.config, &connected.keys)?;
@@ -48,7 +48,7 @@ async fn replay(stack: &RunningStack, arguments: &ReplayArguments) -> Result<Exi
     Projector::new(BillTables(target.clone()))
         .project(&LedgerTopic(connected.log.clone()))
         .await
-        .context("the ledger cannot be built again")?;
+        .context("the ledger cannot be rebuilt")?;
     let (rebuilt, live) = (target.ledger_digest().await?, connected.store.ledger_digest().await?);
     if rebuilt != live {
         report.differences += 1;

@@ -1,4 +1,4 @@
-//! `weighbridge report`: a site's or the fleet's figures of a period.
+//! `weighbridge report`: figures of a site or of the fleet for a period.
 
 mod amount;
 mod csv;
@@ -23,20 +23,20 @@ use crate::console::print;
 use crate::wiring::backends::{clickhouse_access, log_settings};
 use crate::wiring::keys::Keys;
 
-/// Seconds that one query of a report may take.
+/// The longest time of a report's query in seconds.
 const QUERY_TIME_S: u32 = 600;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ReportCommand {
-    /// One site's report.
+    /// Report one site.
     Site {
-        /// The site.
+        /// The site's id.
         #[arg(long)]
         site: String,
         #[command(flatten)]
         options: ReportOptions,
     },
-    /// The report of all sites together.
+    /// Report all sites together.
     Fleet {
         #[command(flatten)]
         options: ReportOptions,
@@ -45,20 +45,19 @@ pub(crate) enum ReportCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct ReportOptions {
-    /// A day 2026-10-31, a month 2026-10, a quarter 2026-Q3 or a year 2026.
+    /// The period: a day 2026-10-31, a month 2026-10, a quarter 2026-Q3 or a year 2026.
     #[arg(long)]
     period: String,
-    /// The time zone of the period's days; the site's own unless given, UTC for the fleet.
+    /// The time zone of the period's days. By default the site's, and UTC for the fleet.
     #[arg(long)]
     zone: Option<String>,
-    /// Only this customer's machines while they were its own, as it may see them.
+    /// Report only this customer's machines, as the customer may see them.
     #[arg(long)]
     customer: Option<String>,
-    /// As of an offset in `commits` instead of now: what was known then.
+    /// Report what was committed before this offset of `commits`.
     #[arg(long)]
     cut: Option<u64>,
-    /// As of an instant instead of now, such as 2026-08-03T00:00:00Z: by what had been counted by then, facts and
-    /// events alike.
+    /// Report what was committed before this instant, such as 2026-08-03T00:00:00Z.
     #[arg(long, conflicts_with = "cut")]
     as_of: Option<String>,
     #[arg(long, value_enum, default_value_t = Format::Table)]
@@ -67,24 +66,24 @@ pub(crate) struct ReportOptions {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// For people.
+    /// A table for reading.
     Table,
-    /// One line a figure, in whole units.
+    /// One figure per line, in whole units.
     Csv,
-    /// One object, whole numbers as text.
+    /// One object, with whole numbers as text.
     Json,
 }
 
-/// What a report is of.
+/// The subject of a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) site_id: Option<String>,
     pub(crate) customer_id: Option<String>,
     pub(crate) period: String,
     pub(crate) zone: String,
-    /// The part of the period of which something can be known.
+    /// The reported part of the period.
     pub(crate) interval: Interval,
-    /// Whether the period goes on.
+    /// Whether the period is unfinished.
     pub(crate) goes_on: bool,
     pub(crate) cut: u64,
     pub(crate) site_ids: Vec<String>,
@@ -99,7 +98,7 @@ impl Run for ReportCommand {
     }
 }
 
-/// Prints a report of the running stack.
+/// Prints a report from the running stack.
 async fn report(stack: &RunningStack, command: &ReportCommand) -> Result<()> {
     let (site, options) = match command {
         ReportCommand::Site { site, options } => (Some(site.as_str()), options),
@@ -129,16 +128,16 @@ pub(crate) fn now_us() -> Result<Micros> {
     Ok(Micros::try_from(since.as_micros())?)
 }
 
-/// The cut of an instant: what was committed before it. Asked of the log itself, whose broker stamped each commit.
+/// The cut of an instant: everything committed before it. Read from the log, because the broker dates each commit.
 async fn cut_at(stack: &RunningStack, at_us: Micros) -> Result<Cut> {
     let log = Log::connect(log_settings(&stack.config)).context("the Kafka client was not accepted")?;
     Ok(Cut(log.first_offset_at(topics::COMMITS, 0, at_us).await?))
 }
 
-/// An instant as people write it, in UTC microseconds.
+/// Parses an instant to UTC microseconds.
 pub(crate) fn instant_us(text: &str) -> Result<Micros> {
     let instant: jiff::Timestamp =
-        text.parse().with_context(|| format!("{text:?} is no instant: write 2026-08-03T00:00:00Z"))?;
+        text.parse().with_context(|| format!("{text:?} is not an instant: write 2026-08-03T00:00:00Z"))?;
     Ok(instant.as_microsecond())
 }
 
@@ -170,7 +169,7 @@ pub(crate) fn render(format: Format, head: &Head, sheet: &Sheet) -> String {
     }
 }
 
-/// Reads a report and the one of the period before.
+/// Reads the report of a period with that of the period before.
 pub(crate) async fn sheet_of(
     read: &Read,
     site: Option<&str>,

@@ -1,4 +1,4 @@
-//! `weighbridge rules`: which rules the log is folded by, and switching them.
+//! `weighbridge rules`: shows and switches the rules by which the log is folded.
 
 use std::process::ExitCode;
 
@@ -15,7 +15,7 @@ use crate::console::{print, tell};
 /// The arguments of `weighbridge rules`.
 #[derive(Debug, Args)]
 pub(crate) struct RulesArguments {
-    /// Switch all partitions to the rules of this version, once every aggregator knows them.
+    /// Switch all partitions to this version of the rules. First upgrade every aggregator to a version that knows it.
     #[arg(long)]
     switch: Option<u32>,
 }
@@ -29,7 +29,7 @@ impl Run for RulesArguments {
     }
 }
 
-/// Says by which rules each partition's last block was folded; with a version, switches all partitions to it.
+/// Shows the rules of each partition's last block; with a version, switches all partitions to it.
 async fn rules(stack: &RunningStack, switch: Option<u32>) -> Result<()> {
     let connected = stack.connect().await?;
     let commits = connected.commits().await?;
@@ -41,7 +41,7 @@ async fn rules(stack: &RunningStack, switch: Option<u32>) -> Result<()> {
     }
     tell(&format!("the newest version that this program knows is {FOLD_VERSION}"));
     let Some(version) = switch else { return Ok(()) };
-    ensure!(knows(version), "version {version} is not known to this program: nothing was switched");
+    ensure!(knows(version), "this program does not know version {version}: nothing was switched");
     let record = encode_fold_switch("weighbridge-cli", version, &connected.keys.frame_key()?);
     for topic in EVENT_TOPICS {
         for partition in 0..connected.partitions.get(topic).copied().unwrap_or(0) {

@@ -12,13 +12,13 @@ use crate::console::{print, tell};
 
 #[derive(Debug, Args)]
 pub(crate) struct ScrubArguments {
-    /// Repair what is found.
+    /// Repair the faults that are found.
     #[arg(long)]
     repair: bool,
-    /// Read every record that the log still holds, too, and compare it with the commits.
+    /// Also read every record that the log still holds, and compare it with the commits.
     #[arg(long)]
     log: bool,
-    /// Say everything as JSON, one object a line.
+    /// Print one JSON object per line.
     #[arg(long)]
     json: bool,
 }
@@ -31,7 +31,7 @@ impl Run for ScrubArguments {
     }
 }
 
-/// Checks, and repairs where that is wanted; the exit code is 1 where something is left.
+/// Checks, and repairs if asked. The exit code is 1 if faults are left.
 async fn scrub(stack: &RunningStack, arguments: &ScrubArguments) -> Result<ExitCode> {
     let connected = stack.connect().await?;
     let options = ScrubOptions { repair: arguments.repair, log: arguments.log };

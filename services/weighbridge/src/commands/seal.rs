@@ -1,4 +1,4 @@
-//! `weighbridge seal`: sealing days now, as the aggregator does by itself now and then.
+//! `weighbridge seal`: seals days now.
 
 use std::process::ExitCode;
 
@@ -11,7 +11,7 @@ use crate::commands::{Run, RunningStack};
 use crate::console::print;
 use crate::wiring::services::Connected;
 
-/// Seals everything that is committed, once all that was acknowledged is.
+/// Waits until everything acknowledged is committed, then seals it.
 pub(crate) async fn pass(connected: &Connected) -> Result<Pass> {
     connected.cuts().await?.settled_cut().await?;
     let sealer = Sealer::new(connected.log.clone(), connected.store.clone(), connected.commits().await?);
@@ -31,8 +31,8 @@ impl Run for SealArguments {
             Pass::Sealed { cut, days } => {
                 format!("{days} days are sealed, of everything committed before offset {cut}")
             }
-            Pass::Nothing => "everything was sealed already".to_owned(),
-            Pass::Overtaken => "another process is sealing, and ahead; it goes on".to_owned(),
+            Pass::Nothing => "everything is already sealed".to_owned(),
+            Pass::Overtaken => "another process has sealed with a higher cut".to_owned(),
         })?;
         Ok(ExitCode::SUCCESS)
     }

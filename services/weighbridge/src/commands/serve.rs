@@ -1,4 +1,4 @@
-//! `weighbridge serve`: one service alone.
+//! `weighbridge serve`: runs one service.
 
 use std::process::ExitCode;
 
@@ -17,7 +17,7 @@ use crate::wiring::sources::configured_sources;
 #[derive(Debug, Args)]
 pub(crate) struct ServeArguments {
     service: Service,
-    /// End when standard input ends, that is with the parent process.
+    /// Exit when standard input ends, as it does when the parent process ends.
     #[arg(long)]
     exit_with_stdin: bool,
 }
@@ -37,7 +37,7 @@ impl Run for ServeArguments {
     }
 }
 
-/// Runs a service with the backends that others run.
+/// Runs a service on backends that are already running.
 async fn serve(config: &Config, service: Service, exit_with_stdin: bool) -> Result<()> {
     let end = end_signal(exit_with_stdin)?;
     serve_figures(config)?;

@@ -1,4 +1,4 @@
-//! `weighbridge share check`: proves sessions of a file again, without any stack.
+//! `weighbridge share check`: verifies the sessions of a file, without a stack.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,14 +11,14 @@ use wb_proof::session_file;
 use crate::commands::{Nothing, Run};
 use crate::console::{print, tell};
 
-/// Files larger than this are not read.
+/// The largest file.
 const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ShareCommand {
-    /// Judge each session of a JSON file and compare with what it expects.
+    /// Judge each session of a JSON file and compare the verdicts with those that the file expects.
     Check {
-        /// A file in the form of tests/data/bitcoin/stratum_v1_jobs.json.
+        /// A file in the format of tests/data/bitcoin/stratum_v1_jobs.json.
         file: PathBuf,
     },
 }
@@ -45,7 +45,7 @@ impl Run for ShareCommand {
     }
 }
 
-/// Checks a file; the exit code is 1 where a verdict is not the expected one.
+/// Checks a file. The exit code is 1 if a verdict is not as expected.
 fn check(file: &Path) -> Result<ExitCode> {
     let size = std::fs::metadata(file).with_context(|| format!("cannot read {}", file.display()))?.len();
     anyhow::ensure!(

@@ -12,7 +12,7 @@ use crate::console::print;
 pub(crate) struct SourceKeyArguments {
     /// The source's id.
     id: String,
-    /// What it may send.
+    /// A role of the source: what it may send. Can be repeated.
     #[arg(long = "role", required = true)]
     roles: Vec<String>,
 }

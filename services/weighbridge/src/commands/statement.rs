@@ -12,10 +12,10 @@ use crate::console::{print, tell};
 
 #[derive(Debug, Args)]
 pub(crate) struct StatementArguments {
-    /// The customer.
+    /// The customer's id.
     #[arg(long)]
     customer: String,
-    /// As of when, such as 2026-11-30T00:00:00Z; now unless said.
+    /// The instant of the statement, such as 2026-11-30T00:00:00Z. By default now.
     #[arg(long)]
     at: Option<jiff::Timestamp>,
 }

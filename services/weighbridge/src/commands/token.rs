@@ -15,13 +15,13 @@ use crate::wiring::keys::Keys;
 pub(crate) struct TokenArguments {
     #[arg(long, value_enum)]
     role: TokenRole,
-    /// The customer, for the role `customer`.
+    /// The customer's id, for the role `customer`.
     #[arg(long, required_if_eq("role", "customer"))]
     customer: Option<String>,
-    /// Who will hold it.
+    /// The holder of the token.
     #[arg(long, default_value = "developer")]
     subject: String,
-    /// How long it holds, in minutes.
+    /// How long the token is valid, in minutes.
     #[arg(long, default_value_t = 60)]
     minutes: u64,
 }

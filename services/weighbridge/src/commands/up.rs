@@ -1,4 +1,4 @@
-//! `weighbridge up`: everything on this machine.
+//! `weighbridge up`: starts everything on this machine.
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -13,18 +13,18 @@ use crate::wiring::webhooks::{endpoints, states};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum WebhooksCommand {
-    /// How far each endpoint is, and what failed.
+    /// List endpoints with their progress and last failure.
     List,
-    /// Enable an endpoint, and try at once.
+    /// Enable an endpoint and retry at once.
     Retry {
-        /// Its id.
+        /// The endpoint's id.
         id: String,
     },
-    /// Send an endpoint everything from a ledger offset on again, with the same ids.
+    /// Send an endpoint everything again from a ledger offset on, with the same ids.
     Replay {
-        /// Its id.
+        /// The endpoint's id.
         id: String,
-        /// The offset.
+        /// The ledger offset.
         #[arg(long)]
         from: u64,
     },
@@ -39,7 +39,7 @@ impl Run for WebhooksCommand {
     }
 }
 
-/// Shows and orders deliveries. Orders are left in the data folder for whoever delivers from it.
+/// Shows deliveries or orders new ones. An order is a file in the data folder, which the dispatcher reads.
 fn webhooks(config: &Config, command: &WebhooksCommand) -> Result<()> {
     let (states, endpoints) = (states(config)?, endpoints(config)?);
     let known = |id: &str| {
@@ -59,8 +59,8 @@ fn webhooks(config: &Config, command: &WebhooksCommand) -> Result<()> {
                     Some(delivery) => {
                         let state = match delivery.disabled {
                             None if delivery.failures == 0 => "in order".to_owned(),
-                            None => format!("failed {} times, tried again", delivery.failures),
-                            Some(Disabled::Gone) => "disabled: it is gone".to_owned(),
+                            None => format!("failed {} times, will be retried", delivery.failures),
+                            Some(Disabled::Gone) => "disabled: the endpoint is gone".to_owned(),
                             Some(Disabled::Failed) => "disabled: it failed too often".to_owned(),
                         };
                         let last = delivery
@@ -79,7 +79,7 @@ fn webhooks(config: &Config, command: &WebhooksCommand) -> Result<()> {
         WebhooksCommand::Retry { id } => {
             known(id)?;
             states.order(id, Order::Retry)?;
-            tell(&format!("{id} is tried again as soon as billing runs"));
+            tell(&format!("{id} is retried as soon as billing runs"));
         }
         WebhooksCommand::Replay { id, from } => {
             known(id)?;

@@ -1,4 +1,4 @@
-//! The biller's ports, on Kafka and ClickHouse.
+//! The biller's ports on Kafka and ClickHouse.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use wb_events::topics;
 use wb_kafka::topics::Partitions;
 use wb_kafka::{CommitsView, Log};
 
-/// How long a close waits for everything acknowledged before it to be committed and projected.
+/// How long a close waits until everything acknowledged before it is committed and projected.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(120);
-/// How often the projection is asked for while waiting.
+/// The pause between two checks of the projection.
 const PROJECTION_PAUSE: Duration = Duration::from_millis(50);
 
 /// The `ledger` topic.
@@ -37,7 +37,7 @@ impl LedgerLog for LedgerTopic {
     }
 }
 
-/// The cut that contains everything acknowledged so far.
+/// Determines the cut that contains everything acknowledged so far.
 #[derive(Clone)]
 pub(crate) struct CommittedCuts {
     pub(crate) commits: CommitsView,
@@ -45,7 +45,7 @@ pub(crate) struct CommittedCuts {
     pub(crate) store: Store,
 }
 
-/// What must agree does not; nothing is billed.
+/// Figures contradict each other; nothing is billed.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct NotConserved(String);
@@ -55,7 +55,7 @@ impl CommittedCuts {
         self.commits.check_no_alarm().map_err(|error| PortError::new("begin to bill", error))
     }
 
-    /// Looks for the first breach that a bill of these days could stand on.
+    /// Finds the first breach in the blocks and days behind a bill.
     async fn first_breach(
         &self,
         days: std::ops::RangeInclusive<i32>,
@@ -96,7 +96,7 @@ impl CommittedCuts {
     }
 }
 
-/// The wait was longer than [`SETTLE_TIMEOUT`].
+/// Waiting took longer than [`SETTLE_TIMEOUT`].
 #[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
 #[code("WB-5621")]
@@ -108,7 +108,7 @@ struct NotSettled;
 
 impl CutSource for CommittedCuts {
     async fn settled_cut(&self) -> Result<u64, PortError> {
-        // While an alarm stands nothing is committed, so nothing would settle either.
+        // While an alarm is set nothing is committed, so waiting would be in vain.
         let caught_up = self.commits.catch_up().await;
         caught_up.map_err(|error| PortError::new("read the commits", error))?;
         self.check_no_alarm()?;

@@ -1,5 +1,4 @@
-//! Kafka and the ClickHouse engine: the user's own where the configuration names them,
-//! otherwise started here and kept running.
+//! Kafka and the ClickHouse engine. Those that are not configured are started here and kept running.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -15,7 +14,7 @@ use wb_stack::{Kafka, KafkaConfig, Process, ProcessConfig};
 
 use super::keys::Keys;
 
-/// How long a backend that died is left before it is started again.
+/// The pause before a backend that died is started again.
 const RESTART_PAUSE: Duration = Duration::from_millis(500);
 /// How long the engine may take to open its data.
 const ENGINE_START: Duration = Duration::from_secs(120);
@@ -43,7 +42,7 @@ pub(crate) fn log_settings(config: &Config) -> LogSettings {
     }
 }
 
-/// How to reach ClickHouse: the user's server, or the engine of this machine.
+/// How to reach ClickHouse: the configured server, or the engine of this machine.
 pub(crate) fn clickhouse_access(config: &Config, keys: &Keys) -> Result<ClickHouseAccess> {
     let settings = &config.clickhouse;
     let database = settings.database.clone();
@@ -63,18 +62,18 @@ pub(crate) fn clickhouse_access(config: &Config, keys: &Keys) -> Result<ClickHou
     })
 }
 
-/// The backends that this process keeps running.
+/// The backends that this process started.
 pub(crate) struct Backends {
     stop: watch::Sender<bool>,
     keepers: Vec<JoinHandle<()>>,
 }
 
 impl Backends {
-    /// Starts what the configuration does not name.
+    /// Starts the backends that are not configured.
     pub(crate) async fn start(config: &Config, arguments: &[OsString]) -> Result<Self> {
         let (stop, stopped) = watch::channel(false);
         let mut keepers = Vec::new();
-        // Both take seconds to start and need nothing of each other.
+        // In parallel, because each takes seconds and neither needs the other.
         let kafka = async {
             if config.kafka.brokers.is_some() {
                 return Ok(None);
@@ -105,12 +104,12 @@ impl Backends {
         Ok(Self { stop, keepers })
     }
 
-    /// Stops them, the last started first is not needed: neither knows the other.
+    /// Stops the backends in any order; neither needs the other.
     pub(crate) async fn stop(self) {
         self.stop.send_replace(true);
         for keeper in self.keepers {
             if let Err(error) = keeper.await {
-                tracing::error!(%error, "a backend's keeper ended badly");
+                tracing::error!(%error, "the task of a backend failed");
             }
         }
     }
@@ -157,7 +156,7 @@ async fn start_engine(process: ProcessConfig, port: u16) -> Result<Process, wb_s
     .await
 }
 
-/// Waits for the end; a sender that is gone ends it too.
+/// Waits for the stop. A dropped sender counts as a stop.
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
@@ -167,7 +166,7 @@ async fn keep_kafka(mut kafka: Kafka, config: KafkaConfig, mut stop: watch::Rece
         tokio::select! {
             () = stopped(&mut stop) => {
                 if let Err(error) = kafka.stop().await {
-                    tracing::warn!(error = wb_units::with_causes(&error), "Kafka did not stop as it should");
+                    tracing::warn!(error = wb_units::with_causes(&error), "Kafka did not stop properly");
                 }
                 return;
             }
@@ -192,7 +191,7 @@ async fn keep_engine(mut engine: Process, config: ProcessConfig, port: u16, mut 
         tokio::select! {
             () = stopped(&mut stop) => {
                 if let Err(error) = engine.stop().await {
-                    tracing::warn!(error = wb_units::with_causes(&error), "the engine did not stop as it should");
+                    tracing::warn!(error = wb_units::with_causes(&error), "the engine did not stop properly");
                 }
                 return;
             }
@@ -217,7 +216,7 @@ async fn keep_engine(mut engine: Process, config: ProcessConfig, port: u16, mut 
     }
 }
 
-/// Runs the engine in this process until it is told to end.
+/// Runs the engine in this process until it is stopped.
 pub(crate) async fn serve_engine(
     config: &Config,
     keys: &Keys,

@@ -1,5 +1,5 @@
-//! Secrets of an installation: made once, kept in `keys/` of the data folder, readable by its
-//! owner alone.
+//! Secrets of an installation. They are created once and kept in `keys/` of the data folder, readable by its owner
+//! alone.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -28,8 +28,7 @@ impl Keys {
         Ok(Self { dir })
     }
 
-    /// The key that ingest and aggregators share. Services on several machines need the same
-    /// file `keys/frame.key`.
+    /// The key that ingest and aggregators share. Services on different machines need the same file `keys/frame.key`.
     pub(crate) fn frame_key(&self) -> Result<FrameKey> {
         self.secret("frame.key").map(FrameKey::new)
     }
@@ -39,7 +38,7 @@ impl Keys {
         self.secret("clickhouse.key").map(|bytes| hex(&bytes))
     }
 
-    /// Who signs the tokens of this installation.
+    /// The issuer of this installation's tokens.
     pub(crate) fn issuer(&self) -> Result<Issuer> {
         Issuer::create_or_load(&self.dir.join("tokens")).context("cannot make or read the token keys")
     }
@@ -59,14 +58,16 @@ impl Keys {
     fn make(&self, path: &Path) -> Result<[u8; 32]> {
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).context("the operating system gave no random bytes")?;
-        // Two processes that start at once agree on one key.
+        // Two processes that start at once end up with the same key.
         let is_ours = wb_files::create(path, &secret, Access::Secret)
             .with_context(|| format!("cannot write {}", path.display()))?;
         if is_ours {
             return Ok(secret);
         }
         let bytes = fs::read(path)?;
-        <[u8; 32]>::try_from(bytes.as_slice()).ok().context("the key of another process is not whole")
+        <[u8; 32]>::try_from(bytes.as_slice())
+            .ok()
+            .context("the key that another process wrote is incomplete")
     }
 }
 

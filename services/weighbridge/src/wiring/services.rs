@@ -1,4 +1,4 @@
-//! Wiring: which service needs what, and running them together or alone.
+//! Starts services, together or alone, with what each needs.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -26,11 +26,11 @@ use super::keys::Keys;
 use super::usage::{BillTables, CountedUsage};
 use super::webhooks;
 
-/// How long the backends may take to answer when services start.
+/// How long services wait for the backends at the start.
 const BACKENDS_TIMEOUT: Duration = Duration::from_secs(60);
-/// The pause between two tries to reach them.
+/// The pause between two attempts to connect.
 const BACKENDS_PAUSE: Duration = Duration::from_millis(250);
-/// How long services may take to end once they are told to.
+/// How long services may take to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The services that can run alone.
@@ -44,17 +44,17 @@ pub(crate) enum Service {
     Clickhouse,
 }
 
-/// Connections to the backends, checked.
+/// Checked connections to the backends.
 pub(crate) struct Connected {
     pub(crate) log: Log,
     pub(crate) partitions: Partitions,
     pub(crate) store: Store,
     pub(crate) keys: Keys,
-    /// The operator's terms, where a contract says nothing.
+    /// The operator's terms, for contracts that state none.
     pub(crate) terms: BillingTerms,
 }
 
-/// The biller on the real ports.
+/// The biller on its real ports.
 pub(crate) type LiveBiller = Biller<LedgerTopic, CountedUsage, CommittedCuts, SystemClock>;
 
 fn topic_plan(config: &Config) -> TopicPlan {
@@ -69,13 +69,13 @@ fn topic_plan(config: &Config) -> TopicPlan {
     }
 }
 
-/// The frame archive, where there is one.
+/// The frame archive, if one is configured.
 pub(crate) fn frame_archive(config: &Config) -> Option<Arc<dyn FrameArchive>> {
     let dir = config.archive.dir.as_ref()?;
     Some(Arc::new(FolderArchive::new(dir)))
 }
 
-/// Tries until it works or the time is up; then the last failure is told.
+/// Retries until success or the time limit; then returns the last error.
 async fn within_time<T, E, F>(what: &'static str, mut attempt: impl FnMut() -> F) -> Result<T>
 where
     E: std::error::Error + Send + Sync + 'static,
@@ -91,7 +91,7 @@ where
     }
 }
 
-/// Connects to both backends, creates the topics and brings the schema up to date.
+/// Connects to both backends, creates the topics and migrates the schema.
 pub(crate) async fn connect(config: &Config) -> Result<Connected> {
     let keys = Keys::open(&config.data_dir)?;
     let log = Log::connect(log_settings(config)).context("the Kafka client was not accepted")?;
@@ -107,7 +107,7 @@ pub(crate) async fn connect(config: &Config) -> Result<Connected> {
     Ok(Connected { log, partitions, store, keys, terms: billing_terms(config) })
 }
 
-/// The operator's terms, where a contract says nothing.
+/// The operator's terms, for contracts that state none.
 fn billing_terms(config: &Config) -> BillingTerms {
     let billing = &config.billing;
     BillingTerms {
@@ -125,14 +125,14 @@ impl Connected {
         Ok(log_id)
     }
 
-    /// A view of the commits that nobody follows.
+    /// A view of the commits without a follower.
     pub(crate) async fn commits(&self) -> Result<CommitsView> {
         CommitsView::start(self.log.clone(), &self.partitions, Self::log_id()?, None)
             .await
             .context("the commits cannot be read")
     }
 
-    /// Where the events count up to.
+    /// The source of cuts.
     pub(crate) async fn cuts(&self) -> Result<CommittedCuts> {
         Ok(CommittedCuts {
             commits: self.commits().await?,
@@ -149,8 +149,8 @@ impl Connected {
     }
 }
 
-/// The id of this installation's aggregator, drawn once and kept in its data folder: an aggregator
-/// that is killed and started again gets its partitions back at once.
+/// The id of this installation's aggregator. It is drawn once and kept in the data folder, so a restarted aggregator
+/// gets its partitions back at once.
 fn aggregator_id(data_dir: &Path) -> Result<String> {
     let path = data_dir.join("aggregator.id");
     if let Ok(id) = std::fs::read_to_string(&path)
@@ -172,14 +172,13 @@ pub(crate) struct Running {
     tasks: JoinSet<Result<()>>,
 }
 
-/// Waits for the end; a sender that is gone ends it too.
+/// Waits for the stop. A dropped sender counts as a stop.
 async fn stopped(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
 impl Running {
-    /// Starts services in this process. Listeners are bound before anything runs, so that a port
-    /// that is taken is told at once.
+    /// Starts services in this process. Listeners are bound first, so a port in use is an error at once.
     pub(crate) async fn start(
         config: &Config,
         connected: &Connected,
@@ -194,7 +193,7 @@ impl Running {
                 .with_context(|| format!("cannot listen on {address}: change {field} in the configuration"))
         };
         if wanted.contains(&Service::Aggregator) {
-            // With everything in one process there is nobody to share the partitions with.
+            // An aggregator in the same process as all other services owns all partitions.
             let member = if wanted == [Service::Aggregator] {
                 Some(wb_aggregator::GroupMember {
                     id: aggregator_id(&config.data_dir)?,
@@ -243,7 +242,7 @@ impl Running {
         }
         if wanted.contains(&Service::Billing) {
             let ledger = LedgerTopic(connected.log.clone());
-            // Who is told what the ledger decides is told by whoever bills.
+            // The biller's process also sends webhooks.
             if let Some(dispatcher) = webhooks::dispatcher(config, ledger.clone())? {
                 let stopping = stopping.clone();
                 tasks.spawn(async move {
@@ -262,27 +261,27 @@ impl Running {
         Ok(Self { stop, tasks })
     }
 
-    /// Waits until a service ends, which none does by itself.
+    /// Waits until a service ends, which happens only on failure.
     pub(crate) async fn any_ended(&mut self) -> Result<()> {
         match self.tasks.join_next().await {
             Some(Ok(ended)) => ended,
-            Some(Err(error)) => Err(error).context("a service ended badly"),
+            Some(Err(error)) => Err(error).context("a service failed"),
             None => std::future::pending().await,
         }
     }
 
-    /// Ends all services, and waits for what they have under way.
+    /// Stops all services and waits for their work in progress.
     pub(crate) async fn stop(mut self) {
         self.stop.send_replace(true);
         let all = async {
             while let Some(ended) = self.tasks.join_next().await {
                 if let Ok(Err(error)) = ended {
-                    tracing::error!(error = format!("{error:#}"), "a service ended badly");
+                    tracing::error!(error = format!("{error:#}"), "a service failed");
                 }
             }
         };
         if tokio::time::timeout(STOP_TIMEOUT, all).await.is_err() {
-            tracing::warn!("services did not end in time and are left");
+            tracing::warn!("services did not stop in time and are abandoned");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Who may send.
+//! The sources that may send events.
 
 use anyhow::{Context as _, Result};
 use wb_auth::SourceKeys;

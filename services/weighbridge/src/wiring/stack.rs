@@ -1,4 +1,4 @@
-//! Everything on one machine: backends, connections, services.
+//! The stack of one machine: backends, connections, services.
 
 use std::ffi::OsString;
 
@@ -9,10 +9,10 @@ use wb_config::Config;
 use super::backends::Backends;
 use super::services::{Running, Service, connect};
 
-/// The services of one machine; the engine is a process of its own.
+/// The services of one machine; the engine runs in its own process.
 const ALL: [Service; 4] = [Service::Ingest, Service::Aggregator, Service::Billing, Service::Api];
 
-/// Everything on this machine.
+/// The stack of this machine.
 pub(crate) struct Stack {
     backends: Backends,
     #[cfg(feature = "demo")]

@@ -1,4 +1,4 @@
-//! The biller's usage store, and the tables that it writes for readers, on ClickHouse.
+//! The biller's usage store and the tables for readers, on ClickHouse.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ fn failed(error: StoreError) -> PortError {
     PortError::new("read what was counted", error)
 }
 
-/// What the tables count.
+/// Reads counted usage from the tables.
 #[derive(Clone)]
 pub(crate) struct CountedUsage(pub(crate) Usage);
 

@@ -10,7 +10,7 @@ use wb_webhooks::{
 
 use super::adapters::LedgerTopic;
 
-/// The dispatcher on Kafka and on this machine's clock and chance.
+/// The dispatcher on Kafka and this machine's clock and random numbers.
 pub(crate) type LiveDispatcher = Dispatcher<LedgerTopic, SystemClock, SystemJitter>;
 
 impl LedgerSource for LedgerTopic {
@@ -19,7 +19,7 @@ impl LedgerSource for LedgerTopic {
     }
 }
 
-/// Where deliveries keep how far they are.
+/// The folder with the state of deliveries.
 pub(crate) fn states(config: &Config) -> Result<StateDir, WebhookError> {
     StateDir::open(&config.data_dir.join("webhooks"))
 }
@@ -37,7 +37,7 @@ pub(crate) fn endpoints(config: &Config) -> Result<Vec<Endpoint>, WebhookError> 
     config.webhooks.endpoints.iter().map(endpoint).collect()
 }
 
-/// The dispatcher, where there are endpoints.
+/// The dispatcher, if endpoints are configured.
 pub(crate) fn dispatcher(config: &Config, ledger: LedgerTopic) -> Result<Option<LiveDispatcher>> {
     let endpoints = endpoints(config).context("webhooks.endpoints")?;
     if endpoints.is_empty() {

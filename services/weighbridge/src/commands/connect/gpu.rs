@@ -1,4 +1,4 @@
-//! `weighbridge connect slurm` and `dcgm`: who held GPUs, and what the GPUs took.
+//! `weighbridge connect slurm` and `dcgm`: GPU allocations, and the energy of GPUs.
 
 use std::collections::HashMap;
 use std::io::Read as _;
@@ -13,36 +13,36 @@ use wb_connect::{Ingest, Stop, dcgm, slurm};
 use super::read_machines;
 use crate::console::{print, tell};
 
-/// The most of an output that is taken into memory; the reading of it refuses less.
+/// The most bytes of output that are read; parsing has a lower limit.
 const OUTPUT_BYTES_MAX: u64 = 128 * 1024 * 1024;
 
 #[derive(Debug, Args)]
 pub(super) struct SlurmArguments {
-    /// A file with the output, or - for standard input.
+    /// A file with the output of sacct, or - for standard input.
     file: PathBuf,
     /// The cluster's name.
     #[arg(long, default_value = "slurm")]
     cluster: String,
-    /// The time zone of its times: UTC where sacct was run with TZ=UTC.
+    /// The time zone of the times in the output: UTC if sacct ran with TZ=UTC.
     #[arg(long, default_value = "UTC")]
     zone: String,
-    /// A JSON object that gives the machine of each node name. Others are machines of their own name.
+    /// A JSON file with an object that maps node names to machines. Other nodes are machines of the same name.
     #[arg(long)]
     nodes: Option<PathBuf>,
-    /// Where it is kept what was acknowledged; `.weighbridge/connect/slurm-CLUSTER.json` if not given.
+    /// The file that keeps what was acknowledged. By default .weighbridge/connect/slurm-CLUSTER.json.
     #[arg(long)]
     position: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct DcgmArguments {
-    /// The exporters, such as http://gpu-node-7:9400/metrics.
+    /// The addresses of exporters, such as http://gpu-node-7:9400/metrics.
     #[arg(required = true)]
     urls: Vec<String>,
-    /// A JSON object that gives the machine of each host name. Others are machines of their own name.
+    /// A JSON file with an object that maps host names to machines. Other hosts are machines of the same name.
     #[arg(long)]
     nodes: Option<PathBuf>,
-    /// Seconds from one round to the next.
+    /// Seconds between the starts of two rounds.
     #[arg(long, default_value_t = 30)]
     poll_s: u64,
 }
@@ -60,7 +60,7 @@ pub(super) async fn slurm(arguments: SlurmArguments, ingest: &Ingest, stop: &Sto
             Box::new(opened.with_context(|| format!("cannot read {}", arguments.file.display()))?)
         }
     };
-    input.by_ref().take(OUTPUT_BYTES_MAX).read_to_string(&mut output).context("the rows are no text")?;
+    input.by_ref().take(OUTPUT_BYTES_MAX).read_to_string(&mut output).context("the rows are not text")?;
     let default = || PathBuf::from(format!(".weighbridge/connect/slurm-{}.json", arguments.cluster));
     let options = slurm::Options {
         position: arguments.position.clone().unwrap_or_else(default),
@@ -78,7 +78,7 @@ pub(super) async fn slurm(arguments: SlurmArguments, ingest: &Ingest, stop: &Sto
     told("quarantined", &done.quarantined);
     told("refused", &done.refused);
     print(&format!(
-        "{} spans taken, {} known before, {} rows without GPU time, {} quarantined, {} refused",
+        "{} spans accepted, {} known before, {} rows without GPU time, {} quarantined, {} refused",
         done.taken,
         done.known,
         done.nothing,
@@ -93,7 +93,7 @@ pub(super) async fn dcgm(arguments: DcgmArguments, once: bool, ingest: &Ingest, 
     tell(&format!("scraping {} exporters", options.urls.len()));
     let done = dcgm::run(&options, ingest, stop).await?;
     print(&format!(
-        "{} rounds: {} readings taken, {} refused, {} scrapes failed, {} new faults, {} fields without a value",
+        "{} rounds: {} readings accepted, {} refused, {} scrapes failed, {} new faults, {} fields without a value",
         done.rounds, done.taken, done.refused, done.failed, done.faults, done.blanks
     ))
 }

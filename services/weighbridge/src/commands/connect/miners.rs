@@ -1,4 +1,4 @@
-//! `weighbridge connect miners`: machines polled by their own interfaces.
+//! `weighbridge connect miners`: polls machines over their own interfaces.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,33 +14,34 @@ use crate::console::{print, tell};
 
 #[derive(Debug, Args)]
 pub(super) struct MinersArguments {
-    /// Check the recordings of answers in this folder instead: a line for each file; exit code 1 where one is not read.
+    /// Check the recorded answers in this folder instead of polling. Prints a line per file; the exit code is 1 if
+    /// one cannot be read.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["list", "range", "machines"])]
     pub(super) check: Option<PathBuf>,
-    /// A file with a line for each machine: ADDRESS or ADDRESS:PORT, and its id behind it.
+    /// A file with one machine per line: ADDRESS or ADDRESS:PORT, then its id.
     #[arg(long)]
     list: Vec<PathBuf>,
     /// A range of addresses, such as 10.4.0.0/22.
     #[arg(long)]
     range: Vec<String>,
-    /// A JSON object that gives the machine at each IP or MAC address.
+    /// A JSON file with an object that maps IP or MAC addresses to machines.
     #[arg(long)]
     machines: Option<PathBuf>,
-    /// User and password of web interfaces that ask for one, as user:password.
+    /// User and password for web interfaces, as user:password.
     #[arg(long, env = "WEIGHBRIDGE_MINER_LOGIN", hide_env_values = true)]
     login: Option<String>,
-    /// Seconds from one round to the next.
+    /// Seconds between the starts of two rounds.
     #[arg(long, default_value_t = 60)]
     poll_s: u64,
-    /// Milliseconds for the answer to one command.
+    /// Milliseconds to wait for the answer to a command.
     #[arg(long, default_value_t = 5_000)]
     timeout_ms: u64,
-    /// Addresses that are asked at once.
+    /// How many addresses are polled at once.
     #[arg(long, default_value_t = 256)]
     concurrency: usize,
 }
 
-/// Prints what became of each recording.
+/// Prints the result of each recording.
 pub(super) fn check(folder: &Path) -> Result<ExitCode> {
     let checked = miners::check::folder(folder)?;
     print(checked.table().trim_end())?;
@@ -48,7 +49,7 @@ pub(super) fn check(folder: &Path) -> Result<ExitCode> {
     Ok(if checked.refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Polls until it is told to stop.
+/// Polls until it is stopped.
 pub(super) async fn run(arguments: MinersArguments, once: bool, ingest: &Ingest, stop: &Stop) -> Result<()> {
     let mut targets = Vec::new();
     for list in &arguments.list {
@@ -78,7 +79,8 @@ pub(super) async fn run(arguments: MinersArguments, once: bool, ingest: &Ingest,
     tell(&format!("polling {} addresses", options.targets.len()));
     let done = miners::run(&options, ingest, stop).await?;
     print(&format!(
-        "{} rounds: {} answers, {} unreachable, {} not understood, {} of nobody named; {} samples taken, {} refused, {} dropped",
+        "{} rounds: {} answers, {} unreachable, {} not understood, {} of unknown machines; \
+         {} samples accepted, {} refused, {} dropped",
         done.rounds,
         done.answered,
         done.unreachable,

@@ -1,4 +1,4 @@
-//! An issued invoice as a document.
+//! Writes an issued invoice as a document.
 
 use std::io::Write as _;
 

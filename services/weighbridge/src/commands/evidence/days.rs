@@ -1,4 +1,4 @@
-//! The sealed days behind an invoice, with their seals from the log and their blocks from the tables.
+//! Reads the sealed days of an invoice: their seals from the log, their blocks from the tables.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use wb_rating::Contract;
 use wb_units::Interval;
 use wb_units::time::{DAY_US, day_start};
 
-/// The days that a bill's evidence names.
+/// The days in a bill's evidence.
 pub(super) async fn sealed_days(auditor: &Auditor, store: &Store, bill: &Bill) -> Result<Vec<SealedDay>> {
     let days = &bill.billed.days;
     let offsets: BTreeSet<u64> = days.iter().map(|day| day.commit_offset).collect();
@@ -24,8 +24,9 @@ pub(super) async fn sealed_days(auditor: &Auditor, store: &Store, bill: &Bill) -
         let record = records.get(&day.commit_offset).cloned();
         let record =
             record.with_context(|| format!("commits has no record at offset {}", day.commit_offset))?;
-        let seal = sealed(&record)
-            .with_context(|| format!("the record of commits at offset {} is no seal", day.commit_offset))?;
+        let seal = sealed(&record).with_context(|| {
+            format!("the record of commits at offset {} is not a seal", day.commit_offset)
+        })?;
         let blocks = store.blocks_of_day(day.day, seal.cut).await?;
         let places = own_places(store, bill, day, seal.cut).await?;
         let is_own = |block: &DayBlock| places.contains(&(block.topic.clone(), block.partition, block.block));
@@ -49,7 +50,7 @@ fn evidence_block(block: DayBlock) -> EvidenceBlock {
     }
 }
 
-/// The blocks of a day that hold what the bill counts of its machines.
+/// The blocks of a day with rows that the bill counts.
 async fn own_places(
     store: &Store,
     bill: &Bill,
@@ -77,7 +78,7 @@ async fn own_places(
         }
     }
     if needs_energy {
-        // Readings before and after the time it was held count for a machine, too.
+        // A machine's readings just outside its assignment count too.
         let machine_ids: BTreeSet<&str> =
             bill.holdings.iter().map(|holding| holding.machine_id.as_str()).collect();
         let machine_ids: Vec<&str> = machine_ids.into_iter().collect();

@@ -1,15 +1,15 @@
-//! Whole numbers of a report as people read them.
+//! Formats a report's whole numbers for reading.
 
 use wb_metering::report::{Term, Unit};
 use wb_units::{Currency, decimal};
 
-/// What is said where nothing is known.
+/// Shown for an unknown value.
 pub(super) const NOT_KNOWN: &str = "not known";
 
-/// Satoshi in a bitcoin, as decimal places.
+/// Decimal places of bitcoin.
 const BTC_PLACES: u32 = 8;
 
-/// A term's value as people read it.
+/// Formats the value of a term.
 pub(super) fn value(term: &Term, value: Option<i128>, currency: Option<Currency>) -> String {
     let Some(value) = value else { return NOT_KNOWN.to_owned() };
     let (code, scale) = currency.map_or(("minor units", 0), |currency| (currency.code(), currency.scale()));
@@ -18,7 +18,7 @@ pub(super) fn value(term: &Term, value: Option<i128>, currency: Option<Currency>
         Unit::Count => value.to_string(),
         Unit::Sat => format!("{} BTC", decimal::format(value, BTC_PLACES)),
         Unit::Hs => rate(value),
-        // A ratio that is never told in per cent.
+        // The only ratio that is not shown in per cent.
         Unit::Ppm if term.name == "pue" => decimal::format(value, 6),
         Unit::Ppm => percent(value),
         Unit::MjPerTh => format!("{} J/TH", decimal::format(value, 3)),
@@ -31,12 +31,12 @@ pub(super) fn value(term: &Term, value: Option<i128>, currency: Option<Currency>
     }
 }
 
-/// Parts per million as per cent.
+/// Formats parts per million as per cent.
 pub(super) fn percent(ppm: i128) -> String {
     format!("{} %", decimal::format(ppm, 4))
 }
 
-/// A difference: in per cent, or in times where it is more than tenfold.
+/// Formats a difference: in per cent, or as a factor if it is more than tenfold.
 pub(super) fn difference(ppm: i64) -> String {
     const TENFOLD_PPM: i64 = 10_000_000;
     if ppm < TENFOLD_PPM {
@@ -45,7 +45,7 @@ pub(super) fn difference(ppm: i64) -> String {
     format!("{} times as much", ppm / 1_000_000 + 1)
 }
 
-/// A hashrate in the largest unit that leaves digits before the point, to three places, rounded down.
+/// Formats a hashrate in the largest unit that leaves digits before the point, to three places, rounded down.
 fn rate(hashrate_hs: i128) -> String {
     const UNITS: [(&str, i128); 6] = [
         ("EH/s", 1_000_000_000_000_000_000),

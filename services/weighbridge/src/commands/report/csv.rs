@@ -1,4 +1,4 @@
-//! A report as CSV: one line a figure, whole numbers in the units that the line names.
+//! A report as CSV: one figure per line, in whole numbers of the stated unit.
 
 use std::fmt::Display;
 
@@ -7,7 +7,7 @@ use wb_metering::report::sheet::Sheet;
 use super::Head;
 use super::amount::NOT_KNOWN;
 
-/// The columns. A line fills those of its section and leaves the others empty.
+/// The columns. A line fills the columns of its section; the others are empty.
 const COLUMNS: [&str; 16] = [
     "section",
     "name",
@@ -27,7 +27,7 @@ const COLUMNS: [&str; 16] = [
     "beyond",
 ];
 
-/// Writes a report, with a line of its period in front.
+/// Writes a report; the first line holds its period.
 pub(super) fn write(head: &Head, sheet: &Sheet) -> String {
     let mut text = COLUMNS.join(",");
     text.push('\n');
@@ -110,8 +110,8 @@ fn known(value: Option<impl Display>) -> String {
     value.map_or_else(|| NOT_KNOWN.to_owned(), |value| value.to_string())
 }
 
-/// A cell, in quotes where it must be (RFC 4180). Text that a spreadsheet would take for a formula
-/// gets an apostrophe in front: ids and notes come from outside.
+/// A cell, quoted if needed (RFC 4180). Text that a spreadsheet would take for a formula gets a leading apostrophe,
+/// because ids and notes come from outside.
 fn quoted(text: &str) -> String {
     let formula = text.starts_with(['=', '+', '@', '\t', '\r'])
         || (text.starts_with('-') && text.parse::<i128>().is_err());

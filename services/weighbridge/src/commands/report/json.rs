@@ -1,4 +1,4 @@
-//! A report as JSON: whole numbers as decimal text, what is not known as null.
+//! A report as JSON: whole numbers as decimal text, unknown values as null.
 
 use std::fmt::Display;
 

@@ -1,4 +1,4 @@
-//! A report for people.
+//! A report as a table for reading.
 
 use std::fmt::Write as _;
 
@@ -10,11 +10,11 @@ use wb_units::{Currency, Micros, decimal};
 use super::Head;
 use super::amount::{NOT_KNOWN, difference, percent, value};
 
-/// Comparisons of single machines that are shown: hashrates, and energy that is beyond what is expected. All
-/// are in the other formats.
+/// The most comparisons of single machines that are shown: hashrates, and energy outside its tolerance. The other
+/// formats have all.
 const COMPARISONS_SHOWN: usize = 40;
 
-/// Faults of GPUs that are shown; those that a report names are in the other formats.
+/// The most GPU faults that are shown. The other formats have all faults of the report.
 const FAULTS_SHOWN: usize = 40;
 
 /// Writes a report.
@@ -109,7 +109,7 @@ fn timestamp(at_us: Micros) -> String {
         .map_or_else(|_| format!("{at_us} us"), |at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
-/// The change on the period before, where both are known.
+/// The change since the period before, if both values are known.
 fn beside(change: &TermChange, currency: Option<Currency>) -> String {
     let Some(before) = change.before else { return String::new() };
     let was = value(&change.term, Some(before), currency);
