@@ -1,19 +1,18 @@
-//! What the API offers and what a request may cost.
+//! The options of the API and the limits of a request.
 
 use serde::Deserialize;
 
-/// What the API offers.
+/// The options of the API.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ApiConfig {
     /// Whether `GET /graphql` shows the GraphiQL page. It loads its scripts from a public host.
     pub graphiql: bool,
-    /// The bounds of a request.
+    /// The limits of a request.
     pub limits: Limits,
 }
 
-/// The bounds of a request. Those of the query's text come first, because the parser itself can
-/// be made to work hard.
+/// The limits of a request. Those of the query's text come first, because parsing itself can be expensive.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
@@ -21,29 +20,29 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Bytes of the query's text.
     pub query_bytes: usize,
-    /// Tokens of the query's text.
+    /// Tokens in the query's text.
     pub query_tokens: usize,
-    /// Open brackets of any kind inside each other, in the query's text.
+    /// Nesting of brackets of any kind in the query's text.
     pub query_nesting: usize,
-    /// Fields inside each other.
+    /// Nesting of fields.
     pub depth: usize,
-    /// Cells of the answer: fields times rows, as far as the arguments tell.
+    /// Cells of the answer: fields times rows, as far as the arguments show.
     pub complexity: usize,
-    /// Aliases, fragments counted as often as they are spread: each can be a query of its own.
+    /// Aliases, with fragments counted each time they are spread: each alias can be a query of its own.
     pub aliases: usize,
-    /// Selections after all fragments are spread out.
+    /// Selections, with all fragments spread.
     pub selections: usize,
-    /// Lists of the introspection inside each other: types, fields, arguments.
+    /// Nesting of introspection lists: types, fields, arguments.
     pub introspection_lists: usize,
     /// Directives of one field.
     pub directives: usize,
     /// Milliseconds from the request's head to the answer.
     pub time_ms: u64,
-    /// Requests at work at once; one more is asked to come back.
+    /// Requests in progress at once; more are refused.
     pub concurrent_requests: usize,
-    /// Exports at work at once; one more is asked to come back.
+    /// Exports in progress at once; more are refused.
     pub concurrent_exports: usize,
-    /// Milliseconds from an export's head to its last byte, however slowly it is read.
+    /// Milliseconds from an export's head to its last byte, even if the reader is slow.
     pub export_time_ms: u64,
 }
 

@@ -1,4 +1,4 @@
-//! Every way in which a request is refused or fails.
+//! The errors of the API.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -6,10 +6,10 @@ use wb_auth::AuthError;
 use wb_clickhouse::StoreError;
 use wb_export::ExportError;
 
-/// Seconds after which a refused caller may come back.
+/// Seconds after which a refused caller may retry.
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
 
-/// Why a request got no answer.
+/// Why a request failed.
 #[wb_coded::coded(message)]
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
@@ -17,40 +17,40 @@ pub enum ApiError {
     #[code(source)]
     #[error(transparent)]
     Auth(#[from] AuthError),
-    /// A body beyond the limit.
+    /// The body exceeds the limit.
     #[code("WB-3301")]
-    #[error("the request's body is longer than {limit} bytes, or it broke off")]
+    #[error("the request's body is longer than {limit} bytes, or it ended early")]
     Body { limit: usize },
-    /// A body that is no GraphQL request.
+    /// The body is not a GraphQL request.
     #[code("WB-3302")]
     #[error(
-        "the body is no GraphQL request: send JSON with Content-Type application/json, \
+        "the body is not a GraphQL request: send JSON with Content-Type application/json, \
          such as {{\"query\": \"{{ me {{ subject }} }}\"}}; one request at a time"
     )]
     Form,
-    /// A query that is refused before it is parsed, by its text.
+    /// The query is refused before parsing, because of its text.
     #[code("WB-3303")]
     #[error("the query is refused: {what} is {actual}, at most {limit} is allowed")]
     QueryText {
-        /// What is too large.
+        /// The limited quantity.
         what: &'static str,
-        /// How large it is, as far as it was counted.
+        /// Its size, as far as it was counted.
         actual: usize,
         limit: usize,
     },
-    /// A query that is refused after it is parsed, by its shape.
+    /// The query is refused after parsing, because of its shape.
     #[code("WB-3304")]
     #[error("the query is refused: more than {limit} {what}")]
     QueryShape {
-        /// What is too many.
+        /// The limited quantity.
         what: &'static str,
         limit: usize,
     },
-    /// Arguments that cannot be used.
+    /// The arguments are not valid.
     #[code("WB-3307")]
-    #[error("the arguments cannot be used: {problem}")]
+    #[error("the arguments are not valid: {problem}")]
     Arguments {
-        /// What is wrong and what would be right.
+        /// What is wrong, and what is allowed.
         problem: String,
     },
     /// The request took too long.
@@ -59,13 +59,13 @@ pub enum ApiError {
     Time { limit_ms: u64 },
     /// Too many requests at once.
     #[code("WB-3309")]
-    #[error("all places are taken: come back in a second")]
+    #[error("too many requests at once: retry in a second")]
     Busy,
     /// The store failed.
     #[code(source)]
-    #[error("the store cannot answer at the moment; the cause is in the log")]
+    #[error("the store cannot answer now; see the server's log for the cause")]
     Store(#[source] StoreError),
-    /// An export that cannot be made.
+    /// An export failed.
     #[code(source)]
     #[error(transparent)]
     Export(#[from] ExportError),
@@ -93,14 +93,14 @@ impl ApiError {
     }
 }
 
-/// What async-graphql finds wrong with a query by itself.
+/// The faults that async-graphql finds in a query by itself.
 #[wb_coded::coded]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum QueryFault {
-    /// It is nested too deep or asks for too much.
+    /// It is nested too deeply or asks for too much.
     #[code("WB-3305")]
     TooCostly,
-    /// It does not fit the schema.
+    /// It does not match the schema.
     #[code("WB-3306")]
     NoFit,
 }
@@ -134,9 +134,8 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// The form in which an error stands in a GraphQL answer: message, and code under `extensions`.
-/// A function and not `From`, because async-graphql takes every displayable error, without its
-/// code.
+/// Converts an error to its form in a GraphQL answer: the message, with the code under `extensions`. This is a
+/// function, not `From`, because async-graphql already converts every displayable error, without its code.
 pub(crate) fn graphql(failure: ApiError) -> async_graphql::Error {
     use async_graphql::ErrorExtensions;
     let code = failure.code();

@@ -1,10 +1,9 @@
-//! `GET /v1/exports/NAME?period=2026-10&format=csv`: what was billed in a month, as a file.
+//! `GET /v1/exports/NAME?period=2026-10&format=csv`: the billing data of a month as a file.
 //!
-//! The bytes are those of `weighbridge export` over the same ledger: both go through `wb_export`. A customer's
-//! token gets the customer's own rows, as the command gives them with `--customer`; the journal is the operator's
-//! books, and for the operator's tokens only. The control totals stand
-//! at `/v1/exports/NAME.control.json`, with the same parameters; the header `weighbridge-ledger-end` of a file
-//! is the `ledger_end` to ask them at, so that both are of one ledger.
+//! The bytes are those of `weighbridge export` on the same ledger, because both use `wb_export`. A customer's token
+//! gets the customer's own rows, as with `--customer`; only an operator's token gets the journal. The control totals
+//! are at `/v1/exports/NAME.control.json` with the same parameters. Pass the file's header `weighbridge-ledger-end`
+//! as their `ledger_end`, so that both are of the same ledger.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,16 +27,16 @@ use wb_export::{Control, Entry, ExportError, Exporter, Format, Request, Table};
 use crate::config::Limits;
 use crate::error::ApiError;
 
-/// What follows the name of a table where its control totals are wanted.
+/// The suffix of a table's name that requests its control totals.
 const CONTROL: &str = ".control.json";
 
-/// Pieces of a file that wait for a slow reader.
+/// The most pieces of a file that wait for a slow reader.
 const PIECES_WAITING_MAX: usize = 2;
 
-/// Bytes that are collected before a piece is sent.
+/// Bytes per piece.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// The offset up to which a file holds the ledger.
+/// The header with the offset up to which a file holds the ledger.
 const LEDGER_END: &str = "weighbridge-ledger-end";
 
 struct Exports {
@@ -75,7 +74,7 @@ impl Parameters {
                 "ledger_end" if read.ledger_end.is_none() => {
                     let Ok(end) = value.parse() else {
                         return refuse(format!(
-                            "ledger_end: {:?} is no offset; write the whole number that the header {LEDGER_END} gave",
+                            "ledger_end: {:?} is not an offset; write the whole number of the header {LEDGER_END}",
                             Self::short(&value)
                         ));
                     };
@@ -140,11 +139,11 @@ async fn answer(
     Ok(file_response(export, place, deadline))
 }
 
-/// What is asked for, kept to what the scope may see.
+/// Makes an export request, limited to the scope.
 fn request_of(table: &str, parameters: &Parameters, scope: &TenantScope) -> Result<Request, ExportError> {
     let table: Table = table.parse()?;
     if table == Table::Journal && scope.customer().is_some() {
-        let problem = "the journal is the operator's books: this token is a customer's; for it there are invoices, \
+        let problem = "the journal is only for the operator; a customer's token can export invoices, \
                        lines, usage and focus";
         return Err(ExportError::Request { problem: problem.to_owned() });
     }
@@ -159,7 +158,7 @@ fn request_of(table: &str, parameters: &Parameters, scope: &TenantScope) -> Resu
         (Some(own), None) => Some(own.as_str()),
         (Some(own), Some(asked)) if own.as_str() == asked => Some(asked),
         (Some(_), Some(_)) => {
-            let problem = "this token is a customer's: leave the parameter customer out";
+            let problem = "this is a customer's token: leave out the parameter customer";
             return Err(ExportError::Request { problem: problem.to_owned() });
         }
     };
@@ -173,7 +172,7 @@ fn request_of(table: &str, parameters: &Parameters, scope: &TenantScope) -> Resu
     Ok(request)
 }
 
-/// An export that has found its records.
+/// An export and the places of its records.
 struct Export {
     read: Read,
     exporter: Exporter,
@@ -188,12 +187,12 @@ impl Export {
         request: Request,
         ledger_end: Option<u64>,
     ) -> Result<Self, ApiError> {
-        // The ledger has its own end; the cut is of what is counted.
+        // The ledger is read by its own offsets; the cut is irrelevant.
         let read = store.read(scope, Cut(0));
         let held = read.ledger_end().await?;
         let ledger_end = ledger_end.unwrap_or(held);
         if ledger_end > held {
-            let problem = format!("ledger_end is {ledger_end}, and the ledger is known below {held} only");
+            let problem = format!("ledger_end is {ledger_end}, but the ledger is known only below {held}");
             return Err(ExportError::Request { problem }.into());
         }
         let (kinds, period, customer) = (request.table().kinds(), request.period(), request.customer());
@@ -204,7 +203,7 @@ impl Export {
         Ok(Self { read, exporter: Exporter::new(request)?, places, ledger_end })
     }
 
-    /// Reads the next records and writes their rows; false where there are no more.
+    /// Reads the next records and writes their rows; false at the end.
     async fn step(&mut self) -> Result<bool, ApiError> {
         if self.places.is_empty() {
             return Ok(false);
@@ -224,7 +223,7 @@ impl Export {
         Ok(self.exporter.finish(self.ledger_end)?.control)
     }
 
-    /// Sends the file; who reads it slowly is waited for, who is gone ends it.
+    /// Sends the file. Waits for a slow reader; ends when the reader is gone.
     async fn send(mut self, pieces: &mpsc::Sender<Piece>) -> Result<(), ApiError> {
         let mut piece = Vec::new();
         while self.step().await? {
@@ -241,8 +240,7 @@ impl Export {
 
 type Piece = Bytes;
 
-/// The file, streamed. What fails on the way breaks the connection off, so that no reader takes a part for the
-/// whole.
+/// The file as a stream. On an error the connection is aborted, so that no reader takes a part for the whole.
 fn file_response(export: Export, place: OwnedSemaphorePermit, deadline: Instant) -> Response {
     let request = export.exporter.request();
     let media_type = HeaderValue::from_static(request.format().media_type());
@@ -254,8 +252,8 @@ fn file_response(export: Export, place: OwnedSemaphorePermit, deadline: Instant)
     tokio::spawn(async move {
         match tokio::time::timeout_at(deadline, export.send(&sender)).await {
             Ok(Ok(())) => sent_whole.store(true, Ordering::Release),
-            Ok(Err(error)) => tracing::error!(code = error.code(), %error, "an export broke off"),
-            Err(_) => tracing::warn!("an export was read too slowly and broke off"),
+            Ok(Err(error)) => tracing::error!(code = error.code(), %error, "an export failed"),
+            Err(_) => tracing::warn!("an export was aborted: its reader is too slow"),
         }
         drop(place);
     });
@@ -267,7 +265,7 @@ fn file_response(export: Export, place: OwnedSemaphorePermit, deadline: Instant)
             let piece = match receiver.recv().await {
                 Some(piece) => Ok(piece),
                 None if is_whole.load(Ordering::Acquire) => return None,
-                None => Err(std::io::Error::other("the export broke off")),
+                None => Err(std::io::Error::other("the export was aborted")),
             };
             let ended = piece.is_err();
             Some((piece, (receiver, is_whole, ended)))
@@ -277,7 +275,7 @@ fn file_response(export: Export, place: OwnedSemaphorePermit, deadline: Instant)
     headers.insert(header::CONTENT_TYPE, media_type);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(LEDGER_END, ledger_end);
-    // A name of letters, digits, `-`, `_` and `.` is a header's value.
+    // A name of letters, digits, `-`, `_` and `.` is a valid header value.
     if let Ok(disposition) = HeaderValue::from_str(&disposition) {
         headers.insert(header::CONTENT_DISPOSITION, disposition);
     }

@@ -1,4 +1,4 @@
-//! The HTTP side: who may ask, how much, and for how long.
+//! The HTTP interface: authentication, limits and timeouts.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::config::{ApiConfig, Limits};
 use crate::error::{ApiError, QueryFault};
 use crate::exports;
 use crate::limits::check_text;
-use crate::schema::{ApiSchema, Reading, schema};
+use crate::schema::{ApiSchema, RequestReader, schema};
 
 /// What all requests share.
 struct Api {
@@ -31,8 +31,7 @@ struct Api {
     places: Semaphore,
 }
 
-/// The routes: `POST /graphql`, `GET /graphql` where GraphiQL is on, `GET /v1/exports/NAME`, and
-/// `GET /health`.
+/// The routes: `POST /graphql`, `GET /graphql` if GraphiQL is on, `GET /v1/exports/NAME`, and `GET /health`.
 pub fn router(config: &ApiConfig, store: Store, verifier: Verifier) -> Router {
     let limits = config.limits.clone();
     let places = Semaphore::new(limits.concurrent_requests);
@@ -45,7 +44,7 @@ pub fn router(config: &ApiConfig, store: Store, verifier: Verifier) -> Router {
     Router::new().route("/graphql", graphql).route("/health", get(health)).with_state(api).merge(exports)
 }
 
-/// Serves on a listener that is bound already, until `shutdown` completes; requests at work are finished.
+/// Serves on a bound listener until `shutdown` completes; requests in progress are finished.
 ///
 /// # Errors
 /// [`ApiError::Serve`].
@@ -65,7 +64,7 @@ async fn answer(State(api): State<Arc<Api>>, headers: HeaderMap, body: Body) -> 
     let principal = api.verifier.authenticate(authorization)?;
     let _place = api.places.try_acquire().map_err(|_| ApiError::Busy)?;
     let limit_ms = api.limits.time_ms;
-    // The body's arrival is on the clock too: a slow sender holds a place.
+    // Receiving the body counts towards the time limit, too, because a slow sender holds a permit.
     let work = respond(&api, principal, &headers, body);
     let answered = tokio::time::timeout(Duration::from_millis(limit_ms), work).await;
     answered.map_err(|_| ApiError::Time { limit_ms })?
@@ -89,14 +88,14 @@ async fn respond(
         return Err(ApiError::Form);
     }
     check_text(&request.query, &api.limits)?;
-    let reading = Reading::new(principal, api.store.clone());
-    let mut response = api.schema.execute(request.data(reading)).await;
+    let reader = RequestReader::new(principal, api.store.clone());
+    let mut response = api.schema.execute(request.data(reader)).await;
     response.errors.iter_mut().for_each(give_code);
     let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     Ok((no_store, axum::Json(response)).into_response())
 }
 
-/// Every error carries a code, also those that async-graphql finds by itself.
+/// Adds a code to every error, also to those that async-graphql finds by itself.
 fn give_code(error: &mut ServerError) {
     let extensions = error.extensions.get_or_insert_with(ErrorExtensionValues::default);
     if extensions.get("code").is_none() {

@@ -1,8 +1,7 @@
-//! What was counted, over GraphQL, and what was billed, as files.
+//! The API: usage over GraphQL, and billing data as files.
 //!
-//! A reader shows a token; its scope goes by value into the one query builder (`wb_clickhouse`),
-//! so that a customer's token cannot reach another customer's rows. All fields of one request are
-//! read as of one cut.
+//! A request carries a token. The token's scope is passed to the query builder (`wb_clickhouse`), so that a
+//! customer's token cannot read another customer's rows. All fields of a request are read at one cut.
 
 mod config;
 mod error;

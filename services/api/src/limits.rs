@@ -1,4 +1,4 @@
-//! What is refused before the schema looks at a query.
+//! Checks that refuse a query before the schema processes it.
 
 mod shape;
 mod text;

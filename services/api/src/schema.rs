@@ -17,7 +17,7 @@ use async_graphql::{EmptyMutation, EmptySubscription, Schema};
 use crate::config::Limits;
 use crate::limits::ShapeLimits;
 
-pub(crate) use context::Reading;
+pub(crate) use context::RequestReader;
 pub(crate) use query::Query;
 
 /// The schema's type. Nothing is written through it.

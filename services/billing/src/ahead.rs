@@ -1,8 +1,8 @@
-//! The usage store with what the next contracts will ask for read ahead, for all of them at once: a close of
-//! four hundred contracts asks a few dozen questions and not thousands.
+//! A usage store that reads ahead for the next contracts, all at once: a close of four hundred contracts takes a few
+//! dozen queries, not thousands.
 //!
-//! Everything below a cut stays as it is, so what was read at a cut is right for as long as it is kept. It is
-//! kept for the contracts at hand, so that memory is bounded by them.
+//! Nothing below a cut ever changes, so what was read at a cut stays valid. Only the contracts at hand are held,
+//! which bounds memory.
 
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,19 +18,19 @@ use crate::ports::{
     SampleRow, SealedDays, Touched, UsageStore, WorkRead,
 };
 use crate::reference::{PeriodTerms, Reference};
-use crate::usage::Reading;
+use crate::usage::UsageReader;
 
-/// Contracts that are read ahead at once: what is held is mostly the commits of their work's blocks.
+/// The most contracts that are read ahead at once. Most of the memory holds the commits of their blocks.
 const CONTRACTS_AT_ONCE: usize = 500;
-/// Machines under them: their ids go along as a parameter.
+/// The most machines of these contracts: a query contains their ids.
 const MACHINES_AT_ONCE: usize = 1_000;
-/// Machines among them whose register readings are held.
+/// The most of these machines whose register readings are held.
 const METERED_AT_ONCE: usize = 64;
 
-/// Reads of one window, by machine.
+/// Readings of a window, by machine.
 type Registers = BTreeMap<(Interval, String), Vec<ReadingRow>>;
 
-/// A usage store that remembers what was read ahead.
+/// A usage store with a cache of what was read ahead.
 pub(crate) struct Ahead<S> {
     store: S,
     held: Mutex<Held>,
@@ -38,25 +38,25 @@ pub(crate) struct Ahead<S> {
 
 #[derive(Default)]
 struct Held {
-    /// The cut of all that follows; 0 while nothing is held.
+    /// The cut of everything held; 0 while nothing is held.
     cut: u64,
-    /// Whether the tables are known to have reached it.
+    /// Whether the tables are known to be projected up to it.
     reached: bool,
-    /// The cut that the tables were last found to have reached, with the heads of the chains.
+    /// The last cut up to which the tables were found to be projected, with the heads of the chains.
     found: Option<(u64, Option<Vec<ChainHead>>)>,
-    /// What was corrected at the cut whose facts were read last, and the commits of the facts' blocks.
+    /// The corrections at the cut of the facts that were read last, and the commits of the facts' blocks.
     recorded: Option<(u64, CorrectionsRead, BTreeMap<BlockId, EvidenceBlock>)>,
     work: BTreeMap<Vec<Holding>, WorkRead>,
     registers: Registers,
     commits: BTreeMap<BlockId, EvidenceBlock>,
-    /// Blocks that were asked for where they are committed above the sealed days; those that are, are in `commits`.
+    /// Blocks that were looked up above the sealed days; those that are committed there are in `commits`.
     asked_above: BTreeSet<BlockId>,
     sealed: Option<SealedDays>,
     heads: Option<Vec<ChainHead>>,
     corrections: Option<CorrectionsRead>,
 }
 
-/// What a few contracts will ask for.
+/// What a few contracts will read.
 #[derive(Default)]
 struct Asked {
     contracts: usize,
@@ -68,18 +68,21 @@ struct Asked {
 }
 
 impl Asked {
-    /// Adds a contract, unless it is one too many.
+    /// Adds a contract, unless it exceeds a limit.
     fn add<S: UsageStore>(
         &mut self,
         store: &S,
         reference: &Reference,
         (terms, cut): (&PeriodTerms, u64),
     ) -> bool {
-        let readings: Vec<_> =
-            terms.terms.iter().filter_map(|part| Reading::new(store, reference, part, cut).ok()).collect();
-        let machines: usize = readings.iter().map(|reading| reading.holdings.len()).sum();
-        let is_metered = |reading: &&Reading<'_, S>| reading.needs.energy || reading.needs.curtailed;
-        let metered: usize = readings.iter().filter(is_metered).map(|reading| reading.holdings.len()).sum();
+        let readers: Vec<_> = terms
+            .terms
+            .iter()
+            .filter_map(|part| UsageReader::new(store, reference, part, cut).ok())
+            .collect();
+        let machines: usize = readers.iter().map(|reader| reader.holdings.len()).sum();
+        let is_metered = |reader: &&UsageReader<'_, S>| reader.needs.energy || reader.needs.curtailed;
+        let metered: usize = readers.iter().filter(is_metered).map(|reader| reader.holdings.len()).sum();
         let fits = self.contracts < CONTRACTS_AT_ONCE
             && self.machines + machines <= MACHINES_AT_ONCE
             && self.metered + metered <= METERED_AT_ONCE;
@@ -89,18 +92,18 @@ impl Asked {
         self.contracts += 1;
         self.machines += machines;
         self.metered += metered;
-        // One that is too large by itself is read as it is billed, a few machines at a time.
+        // A contract that is too large is read while it is billed, a few machines at a time.
         if !fits {
             return true;
         }
-        for reading in readings {
-            if is_metered(&&reading) {
-                let ids = reading.holdings.iter().map(|holding| holding.machine_id.clone());
-                self.registers.entry(reading.part.interval).or_default().extend(ids);
+        for reader in readers {
+            if is_metered(&&reader) {
+                let ids = reader.holdings.iter().map(|holding| holding.machine_id.clone());
+                self.registers.entry(reader.part.interval).or_default().extend(ids);
             }
-            self.blocks.extend(reading.blocks);
-            if reading.needs.work && !reading.holdings.is_empty() {
-                self.parties.push(reading.holdings);
+            self.blocks.extend(reader.blocks);
+            if reader.needs.work && !reader.holdings.is_empty() {
+                self.parties.push(reader.holdings);
             }
         }
         true
@@ -112,8 +115,8 @@ impl<S: UsageStore> Ahead<S> {
         Self { store, held: Mutex::default() }
     }
 
-    /// Reads ahead for as many of the contracts by their terms, in their order, as may be held at once, and forgets the
-    /// ones before. Returns for how many; at least one of them, if there is any.
+    /// Reads ahead for the first contracts, as many as fit, by their terms, and forgets the earlier ones. Returns how
+    /// many it read for; at least one, if there is any.
     pub(crate) async fn read_ahead(
         &self,
         reference: &Reference,
@@ -121,7 +124,7 @@ impl<S: UsageStore> Ahead<S> {
         cut: u64,
     ) -> Result<usize, PortError> {
         let mut asked = Asked::default();
-        // What is wrong with a contract that has no terms is told when it is billed.
+        // The error of a contract without terms is returned when it is billed.
         let fitting = contracts
             .take_while(|terms| {
                 let terms = terms.as_ref().map(Borrow::borrow);
@@ -181,7 +184,7 @@ impl<S: UsageStore> Ahead<S> {
         fresh.asked_above = above;
         fresh.sealed = Some(sealed);
         let mut held = self.held();
-        // What was found to be the end of the tables' names is a cut that they have reached.
+        // A cut that was found as the end of the tables is projected.
         fresh.reached = held.found.as_ref().is_some_and(|(found, _)| *found == cut);
         fresh.found = held.found.take();
         fresh.recorded = held.recorded.take();
@@ -194,7 +197,7 @@ impl<S: UsageStore> Ahead<S> {
         Ok(fitting)
     }
 
-    /// The cut of a settled offset: one past the highest one below it that the tables know.
+    /// The cut for a settled offset: one past the highest projected offset below it.
     pub(crate) async fn settled(&self, settled: u64) -> Result<u64, PortError> {
         let (found, heads) = self.store.committed_heads(settled).await?;
         self.held().found = Some((found, heads));
@@ -206,7 +209,7 @@ impl<S: UsageStore> Ahead<S> {
         *self.held() = Held::default();
     }
 
-    /// What is held is whole after every statement, also where a thread died between two.
+    /// Every statement leaves the cache consistent, so a poisoned lock is harmless.
     fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -219,7 +222,7 @@ impl<S: UsageStore> Ahead<S> {
 
 impl<S: UsageStore> UsageStore for Ahead<S> {
     async fn committed_cut(&self, below: u64) -> Result<u64, PortError> {
-        // Kept for one close and no longer: tables may be lost and built again.
+        // Kept for one close only, because tables may be lost and rebuilt.
         if self.at(below, |held| held.reached.then_some(())).is_some() {
             return Ok(below);
         }
@@ -332,7 +335,7 @@ impl<S: UsageStore> UsageStore for Ahead<S> {
         if let Some(committed) = above {
             return Ok(committed);
         }
-        // What is held of other blocks may be committed anywhere.
+        // The commits of other blocks may lie anywhere.
         if from > 0 {
             return self.store.blocks(ids, from, cut).await;
         }

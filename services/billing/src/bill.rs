@@ -9,31 +9,31 @@ use wb_rating::{Contract, RatedStretch};
 use crate::error::BillerError;
 use crate::ports::{BlockId, Holding, UsageStore};
 use crate::reference::{PeriodTerms, Reference};
-use crate::usage::{Balances, Counted, Reading};
+use crate::usage::{Balances, Counted, UsageReader};
 
-/// A bill, with what it was made from.
+/// A bill and its inputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bill {
-    /// What an invoice is made of.
+    /// The content of an invoice.
     pub billed: Billed,
-    /// What each version of the contract was rated from, in order of time: the lines follow from these
-    /// alone, see [`wb_rating::rate_stretches`].
+    /// The inputs of each version of the contract, in order of time. The lines follow from these alone; see
+    /// [`wb_rating::rate_stretches`].
     pub stretches: Vec<RatedStretch>,
-    /// The machines under the contract, each with the times.
+    /// The machines under the contract, with their times.
     pub holdings: Vec<Holding>,
-    /// The sites where those machines stood, as far as facts say it.
+    /// The sites where those machines stood, as far as facts show it.
     pub site_ids: BTreeSet<String>,
-    /// How much of what should have come has come.
+    /// The completeness of the inputs.
     pub completeness: Completeness,
 }
 
-/// How complete the samples and readings behind a bill are. All zero where the contract bills nothing that
-/// is sampled or metered.
+/// The completeness of the samples and readings behind a bill. All zero if the contract bills nothing sampled or
+/// metered.
 pub type Completeness = Coverage;
 
-/// Computes the bill: usage of every version's part of the period, rated by that version. `balances` is
-/// what the invoices before it in the ledger left of grants and deposits; `defaults` holds where the last of the
-/// period's versions says nothing.
+/// Computes the bill: rates the usage in each version's part of the period by that version. `balances` is what
+/// earlier invoices in the ledger left of grants and deposits; `defaults` are the terms that the last version of the
+/// period does not state.
 pub(crate) async fn bill<S: UsageStore>(
     store: &S,
     reference: &Reference,
@@ -53,13 +53,13 @@ pub(crate) async fn bill<S: UsageStore>(
     let mut completeness = Completeness::default();
     let mut parties = None;
     for part in terms {
-        let mut reading = Reading::new(store, reference, &part, cut)?;
+        let mut reader = UsageReader::new(store, reference, &part, cut)?;
         let Counted { usage, prices, grants, deposits, coverage } =
-            reading.count(period.interval, &balances).await?;
-        blocks.append(&mut reading.blocks);
-        above.append(&mut reading.above);
-        days.append(&mut reading.days);
-        for holding in reading.holdings {
+            reader.count(period.interval, &balances).await?;
+        blocks.append(&mut reader.blocks);
+        above.append(&mut reader.above);
+        days.append(&mut reader.days);
+        for holding in reader.holdings {
             let facts = reference.facts.machine(&holding.machine_id, holding.interval);
             site_ids.extend(facts.map(|(_, fact)| fact.body.site_id.clone()));
             holdings.push(holding);
@@ -117,7 +117,7 @@ pub(crate) async fn bill<S: UsageStore>(
     Ok(Bill { billed, stretches, holdings, site_ids, completeness })
 }
 
-/// The contract's terms, and the operator's where it says nothing.
+/// The contract's terms, completed by the operator's.
 fn terms_of(contract: &Contract, defaults: &BillingTerms) -> BillingTerms {
     BillingTerms {
         approvals: contract.approvals.unwrap_or(defaults.approvals),

@@ -35,8 +35,7 @@ pub use running::{RunningBills, RunningPace, RunningPass};
 
 /// Closes periods and issues invoices.
 ///
-/// The documents of all issued invoices are kept in memory, about 10 KB each: a hundred thousand of
-/// them are a gigabyte.
+/// It keeps the documents of all issued invoices in memory, about 10 KB each: a hundred thousand take a gigabyte.
 pub struct Biller<L, S, C, K> {
     log: L,
     store: Ahead<S>,
@@ -47,7 +46,7 @@ pub struct Biller<L, S, C, K> {
     journal: Mutex<Journal>,
 }
 
-/// Who does something, and why; both go into the record.
+/// Who acts and why; both are recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signature {
     pub who: String,
@@ -57,25 +56,25 @@ pub struct Signature {
 /// An invoice computed again at its cut.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recomputed {
-    /// The digest of what would be charged.
+    /// The bill digest now.
     pub bill_digest: Hash,
-    /// The digest of what it would be computed from.
+    /// The evidence digest now.
     pub evidence_digest: Hash,
-    /// Whether the first is that of the invoice.
+    /// Whether the bill digest equals that of the invoice.
     pub bill_matches: bool,
-    /// Whether the second is that of the invoice.
+    /// Whether the evidence digest equals that of the invoice.
     pub evidence_matches: bool,
 }
 
-/// A draft, whose terms say whether and how it is issued.
+/// A draft and its terms, which decide how it is issued.
 struct Drafted {
     draft: Draft,
-    /// How much of what should have come has come.
+    /// The completeness of the inputs.
     completeness: Completeness,
 }
 
 impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
-    /// A biller that signs its records with `who`.
+    /// Creates a biller that signs its records as `who`.
     pub fn new(log: L, store: S, cuts: C, clock: K, who: impl Into<String>) -> Self {
         Self {
             log,
@@ -88,14 +87,14 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         }
     }
 
-    /// The same biller with other terms where a contract says nothing.
+    /// The same biller with other default terms.
     #[must_use]
     pub fn with_defaults(mut self, defaults: BillingTerms) -> Self {
         self.defaults = defaults;
         self
     }
 
-    /// The terms where a contract says nothing, or where there is none.
+    /// The terms that apply if a contract does not state them.
     pub fn defaults(&self) -> &BillingTerms {
         &self.defaults
     }
@@ -114,7 +113,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         })
     }
 
-    /// The draft, with the terms that hold for it.
+    /// Computes a draft and its terms.
     async fn drafted(
         &self,
         journal: &Journal,
@@ -133,7 +132,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         }))
     }
 
-    /// The bill of a contract for a period at a cut, with what it is made from.
+    /// The bill of a contract for a period at a cut, with its inputs.
     pub(crate) async fn bill(
         &self,
         journal: &Journal,
@@ -152,7 +151,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         Ok(Some(bill(&self.store, reference, period_terms, balances, &self.defaults, cut).await?))
     }
 
-    /// A bill over tables that lag behind the cut would be too small, silently.
+    /// Tables that are not projected up to the cut would give too small a bill without an error.
     async fn check_reached(&self, cut: u64) -> Result<(), BillerError> {
         let held = self.store.committed_cut(cut).await?;
         if held == cut { Ok(()) } else { Err(BillerError::Behind { cut, held }) }
@@ -161,7 +160,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
     /// An issued invoice by its id.
     ///
     /// # Errors
-    /// [`BillerError::NoSuchInvoice`], or what stopped the reading of the ledger.
+    /// [`BillerError::NoSuchInvoice`], or an error of reading the ledger.
     pub async fn invoice(&self, invoice_id: &str) -> Result<Arc<IssuedDocument>, BillerError> {
         let mut journal = self.journal.lock().await;
         journal.refresh(&self.log).await?;
@@ -171,7 +170,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
             .ok_or_else(|| BillerError::NoSuchInvoice { invoice_id: invoice_id.chars().take(64).collect() })
     }
 
-    /// The parties of an invoice, named as they were recorded by its cut.
+    /// The parties of an invoice, with their names as recorded before its cut.
     ///
     /// # Errors
     /// As `parties`.
@@ -182,7 +181,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
     /// All issued invoices, in the order of the ledger.
     ///
     /// # Errors
-    /// What stopped the reading of the ledger.
+    /// An error of reading the ledger.
     pub async fn invoices(&self) -> Result<Vec<Arc<IssuedDocument>>, BillerError> {
         let mut journal = self.journal.lock().await;
         journal.refresh(&self.log).await?;
@@ -191,11 +190,11 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         Ok(all)
     }
 
-    /// Computes an invoice again from facts and usage at its recorded cut, and compares both digests.
+    /// Computes an invoice again from facts and usage at its cut, and compares both digests.
     ///
     /// # Errors
-    /// [`BillerError`] where the invoice does not exist or cannot be computed. A difference of digests
-    /// is a result, not an error.
+    /// [`BillerError`] if the invoice does not exist or cannot be computed. Different digests are a result, not an
+    /// error.
     pub async fn recompute(&self, invoice_id: &str) -> Result<Recomputed, BillerError> {
         let document = self.invoice(invoice_id).await?;
         let invoice = &document.invoice;
@@ -213,8 +212,8 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
     }
 }
 
-/// What the invoices of a contract and their notes left of grants and deposits before the invoice of a
-/// period: those that were issued before it was computed, or all where it is not issued.
+/// What the invoices and notes of a contract left of grants and deposits before the invoice of a period: those issued
+/// before it was computed, or all if it is not issued.
 pub(crate) fn balances_before(
     journal: &Journal,
     contract_id: &str,
@@ -223,12 +222,12 @@ pub(crate) fn balances_before(
     balances_of(journal, contract_id, period, Drawn::Before)
 }
 
-/// Whose draws on grants a bill finds taken.
+/// Which other documents' draws on grants a bill takes into account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Drawn {
-    /// Those of the documents that were there when it was computed.
+    /// Those of the documents that existed when it was computed.
     Before,
-    /// Also those of later ones, and of drafts in review: what they take is gone, whatever an earlier bill comes to now.
+    /// Also those of later documents and of drafts in review: what they drew is no longer available.
     ByOthers,
 }
 
@@ -265,7 +264,7 @@ pub(crate) fn balances_of(
     Ok(balances)
 }
 
-/// The UTC days that a month has part of in any time zone.
+/// The UTC days that overlap a month in any time zone.
 fn utc_days(period: &str) -> Result<std::ops::RangeInclusive<i32>, BillerError> {
     let month = Period::month(period, "UTC")?;
     Ok(day_of(month.interval.start_us).saturating_sub(1)..=day_of(month.interval.end_us))

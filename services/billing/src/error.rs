@@ -1,25 +1,25 @@
-//! What can stop the biller; each with a stable code.
+//! Errors of the biller, each with a stable code.
 
 use wb_ledger::{EventError, Inconsistent, InvoiceError, RecordError, Refusal};
 use wb_rating::{ContractError, PeriodError, PriceError, RatingError, StretchError};
 
 use crate::issued::Issued;
 
-/// Something outside did not do its part: the log, the tables or the cut.
+/// A port failed: the log, the tables or the cut.
 #[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
 #[code("WB-5401")]
-#[error("{operation} failed; nothing was lost, try again when it works")]
+#[error("{operation} failed; nothing was lost, try again later")]
 pub struct PortError {
-    /// What was being done, such as `reading the ledger from offset 12`.
+    /// The operation, such as `reading the ledger from offset 12`.
     pub operation: String,
-    /// Why it failed.
+    /// The cause.
     #[source]
     pub source: Box<dyn std::error::Error + Send + Sync>,
 }
 
 impl PortError {
-    /// Names the operation that a foreign error stopped.
+    /// Adds the operation to a foreign error.
     pub fn new(
         operation: impl Into<String>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -28,7 +28,7 @@ impl PortError {
     }
 }
 
-/// Why one contract could not be billed while others were.
+/// A contract that could not be billed.
 #[derive(Debug)]
 pub struct ContractFailure {
     pub contract_id: String,
@@ -42,7 +42,7 @@ pub struct ContractFailure {
 pub enum BillerError {
     /// Log, tables or cut.
     #[code(source)]
-    #[error("the biller could not go on")]
+    #[error("a port of the biller failed")]
     Port(#[from] PortError),
     /// No such period.
     #[code(source)]
@@ -63,11 +63,11 @@ pub enum BillerError {
         /// The clock, UTC microseconds.
         now_us: i64,
     },
-    /// A contract fact that is no contract.
+    /// The recorded document is not a valid contract.
     #[code(source)]
-    #[error("the contract cannot be billed by")]
+    #[error("the contract document is not valid")]
     Contract(#[from] ContractError),
-    /// A contract that changes what may not change within a period.
+    /// A contract changes a field that must not change within a period.
     #[code("WB-5403")]
     #[error(
         "contract {contract_id} changes {field} within period {period}; a change of {field} takes effect at \
@@ -79,19 +79,19 @@ pub enum BillerError {
         /// The month.
         period: String,
     },
-    /// A fact that does not have its form.
+    /// A fact of the wrong form.
     #[code("WB-5404")]
     #[error("the {kind} fact of {entity} cannot be read: {detail}; send a corrected fact")]
     Fact {
         kind: &'static str,
         entity: String,
-        /// Why.
+        /// The reason.
         detail: String,
     },
-    /// An assignment and its contract name two customers.
+    /// An assignment and its contract have different customers.
     #[code("WB-5405")]
     #[error(
-        "machine {machine_id} is assigned to contract {contract_id} as {assigned} uses it, but the contract is \
+        "machine {machine_id} is assigned to contract {contract_id} for customer {assigned}, but the contract is \
          {customer}'s; correct the assignment"
     )]
     OtherCustomer {
@@ -110,7 +110,7 @@ pub enum BillerError {
     #[code(source)]
     #[error("prices cannot be used")]
     Price(#[from] PriceError),
-    /// A machine of which nothing is recorded, under a contract that needs its rated power or its place.
+    /// A contract needs the rated power or the site of a machine that has no fact.
     #[code("WB-5431")]
     #[error(
         "contract {contract_id} needs {what} of machine {machine_id} at {at}, but no machine fact covers that \
@@ -119,63 +119,63 @@ pub enum BillerError {
     NoMachine {
         contract_id: String,
         machine_id: String,
-        /// What of it is needed.
+        /// What is needed.
         what: &'static str,
-        /// The first instant that is not covered.
+        /// The first instant without a fact.
         at: String,
     },
-    /// A payment of a pool that is for several contracts.
+    /// A pool's payment that concerns several contracts.
     #[code("WB-5432")]
     #[error(
-        "what {pool} paid for site {site_id} at {at} is not said to be for one contract, and the site's machines are \
-         under {contracts}; send the fact again with the contract_id it is for, one fact for each contract"
+        "the payment of {pool} for site {site_id} at {at} states no contract, and the site's machines are \
+         under {contracts}; send the fact again with a contract_id, one fact for each contract"
     )]
     SharedReceipt {
         pool: String,
         site_id: String,
-        /// When.
+        /// The instant.
         at: String,
         contracts: String,
     },
-    /// An invoice that does not list all it drew from prepaid grants.
+    /// An invoice does not list all of its draws on grants.
     #[code("WB-5433")]
     #[error(
-        "invoice {invoice_id} drew from more prepaid grants than it lists, so what is left of them is not known; \
-         put the grants of contract {contract_id} together in fewer"
+        "invoice {invoice_id} drew from more prepaid grants than it lists, so their remaining amounts are unknown; \
+         merge the grants of contract {contract_id}"
     )]
     DrawsUnknown { invoice_id: String, contract_id: String },
-    /// A document to try out that is no document of the contract asked for, or of none.
+    /// A document to try out is of another contract, or of an unknown one.
     #[code("WB-5434")]
     #[error("the document is of contract {found}, and {detail}")]
     NotThisContract {
         /// The contract of the document.
         found: String,
-        /// What would be right.
+        /// What is expected.
         detail: String,
     },
-    /// A bill that is no document.
+    /// The bill does not make a valid invoice.
     #[code(source)]
-    #[error("the bill is no invoice")]
+    #[error("the bill is not a valid invoice")]
     Invoice(#[from] InvoiceError),
-    /// The tables hold less than the ledger's cut.
+    /// The tables are not projected up to the ledger's cut.
     #[code("WB-5406")]
     #[error(
-        "the tables hold names up to offset {held} of the cut {cut}; wait until the projection of names has \
+        "the tables hold commits up to offset {held} of the cut {cut}; wait until the projection of commits has \
          caught up, or rebuild it"
     )]
     Behind {
-        /// The cut that is needed.
+        /// The required cut.
         cut: u64,
-        /// One past the last name they hold below it.
+        /// One past the last projected commit below it.
         held: u64,
     },
-    /// Rows of a block that no name names.
+    /// Rows of a block that is not committed.
     #[code("WB-5407")]
     #[error(
-        "block {block} of {topic}/{partition} stands behind a bill but is not committed before cut {cut}; scrub the tables"
+        "block {block} of {topic}/{partition} is counted in a bill but not committed before cut {cut}; scrub the tables"
     )]
     Uncommitted { topic: String, partition: u32, block: u64, cut: u64 },
-    /// The ledger refused.
+    /// The ledger refused a command.
     #[code(source)]
     #[error("the ledger refuses")]
     Refused(#[from] Refusal),
@@ -183,36 +183,36 @@ pub enum BillerError {
     #[code(source)]
     #[error("the ledger record cannot be written")]
     Record(#[from] RecordError),
-    /// A winning record that this program does not understand.
+    /// A winning record of an unknown form.
     #[code(source)]
     #[error("the ledger cannot be read on from offset {offset}")]
     Event {
         /// The record's offset.
         offset: u64,
-        /// Why.
+        /// The cause.
         #[source]
         source: EventError,
     },
-    /// A ledger that contradicts itself.
+    /// The ledger contradicts itself.
     #[code(source)]
     #[error("the ledger cannot be trusted from offset {offset} on")]
     Inconsistent {
         /// The record's offset.
         offset: u64,
-        /// Why.
+        /// The cause.
         #[source]
         source: Inconsistent,
     },
-    /// Others wrote first, again and again.
+    /// Other writers won every attempt.
     #[code("WB-5408")]
     #[error(
-        "{attempts} records in a row lost against other writers; see who else writes to the ledger, then try again"
+        "{attempts} records in a row lost to other writers; find the other writer to the ledger, then try again"
     )]
     Crowded {
-        /// How often it was tried.
+        /// The number of attempts.
         attempts: u32,
     },
-    /// A record was acknowledged, and reading does not find it.
+    /// An acknowledged record is missing.
     #[code("WB-5409")]
     #[error("the ledger acknowledged offset {offset} but ends before it; the log lost its tail")]
     LostTail {
@@ -225,10 +225,10 @@ pub enum BillerError {
         "there is no invoice {invoice_id}; ids are those that a close returns, such as inv_0123456789abcdef0123"
     )]
     NoSuchInvoice {
-        /// What was asked for.
+        /// The requested id.
         invoice_id: String,
     },
-    /// What was billed can no longer be found.
+    /// An invoice cannot be computed again.
     #[code("WB-5411")]
     #[error(
         "contract {contract_id} has no terms in period {period} at cut {cut}, though it was billed; rebuild the tables"
@@ -239,28 +239,28 @@ pub enum BillerError {
         period: String,
         cut: u64,
     },
-    /// Usage is missing, and nobody answers for it.
+    /// Usage is missing, and no signature allows it.
     #[code("WB-5413")]
     #[error(
-        "period {period} of contract {contract_id} is complete to {completeness_ppm} parts per million, and \
-         {threshold_ppm} are asked for; wait for what is missing, or close it by name with a reason"
+        "period {period} of contract {contract_id} is complete to {completeness_ppm} parts per million, but \
+         {threshold_ppm} are required; wait for the missing data, or close it with your name and a reason"
     )]
     Incomplete {
         contract_id: String,
         /// The month.
         period: String,
-        /// What is there.
+        /// The completeness.
         completeness_ppm: u32,
-        /// What is asked for.
+        /// The required completeness.
         threshold_ppm: u32,
     },
-    /// Some contracts could not be billed. The others were; a second close goes on with the rest.
+    /// Some contracts could not be billed, the others were. A second close continues with the failed ones.
     #[code("WB-5412")]
     #[error("{} of {} contracts could not be billed: {}", failures.len(), failures.len() + issued.len(), list(failures))]
     Some {
-        /// The ones that failed.
+        /// The failed contracts.
         failures: Vec<ContractFailure>,
-        /// The invoices of the others.
+        /// The invoices of the other contracts.
         issued: Vec<Issued>,
     },
 }
@@ -277,7 +277,7 @@ impl From<StretchError> for BillerError {
 }
 
 impl BillerError {
-    /// Whether the log, the tables or the ledger itself are to blame: the next contract would meet the same.
+    /// Whether the log, the tables or the ledger failed, so that the next contract would fail too.
     pub(crate) fn stops_everything(&self) -> bool {
         matches!(
             self,
@@ -290,7 +290,7 @@ impl BillerError {
     }
 }
 
-/// Each failed contract with the whole chain of its reasons.
+/// Each failed contract with its chain of causes.
 fn list(failures: &[ContractFailure]) -> String {
     let describe = |failure: &ContractFailure| {
         format!("{}: {}", failure.contract_id, wb_units::with_causes(&failure.error))

@@ -1,15 +1,15 @@
-//! What a close leaves.
+//! The results of a close.
 
 use wb_ledger::{Hash, Total};
 
-/// What a close made of a contract's period.
+/// The result of a close for a contract's period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IssuedAs {
     /// An invoice with its number.
     Invoice,
-    /// A draft that lies in review.
+    /// A draft in review.
     Draft,
-    /// Nothing yet: a dry run.
+    /// Nothing, in a dry run.
     WouldBe,
 }
 
@@ -18,17 +18,17 @@ pub enum IssuedAs {
 pub struct Issued {
     pub invoice_id: String,
     pub number: String,
-    /// Whose it is.
+    /// The customer.
     pub customer_id: String,
     pub contract_id: String,
-    /// The digest of what is charged.
+    /// The bill digest.
     pub bill_digest: Hash,
-    /// The digest of what it was computed from.
+    /// The evidence digest.
     pub evidence_digest: Hash,
-    /// Whether this close made it; otherwise it existed.
+    /// Whether this close made it.
     pub new: bool,
-    /// What it is.
+    /// Its form.
     pub issued_as: IssuedAs,
-    /// The sums, one per currency.
+    /// The totals, one per currency.
     pub totals: Vec<Total>,
 }

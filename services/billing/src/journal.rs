@@ -1,4 +1,4 @@
-//! The ledger as this process has read it.
+//! The state of the ledger, as far as this process has read it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,22 +9,22 @@ use wb_ledger::{Applied, Chain, Command, Event, Invoice, LedgerRecord, Note, Sta
 use crate::error::BillerError;
 use crate::ports::LedgerLog;
 
-/// How often a record may lose against other writers before the biller gives up: each loss means that
-/// another writer got on, so only a runaway writer reaches this.
+/// After how many lost appends the biller gives up. Each loss means that another writer won, so only a runaway writer
+/// reaches this.
 const ATTEMPTS_MAX: u32 = 1_000;
 
-/// An issued invoice with where it lies in the log.
+/// An issued invoice and its place in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssuedDocument {
     /// The offset of its record in the ledger.
     pub ledger_offset: u64,
-    /// The offset before which the ledger held what it was computed on: that of its draft, where it had one.
+    /// The offset up to which the ledger was read to compute it: that of its draft, if it had one.
     pub computed_offset: u64,
     /// The document.
     pub invoice: Invoice,
 }
 
-/// A credit or debit note with where it lies in the log.
+/// A credit or debit note and its place in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoteDocument {
     /// The offset of its record in the ledger.
@@ -33,14 +33,14 @@ pub struct NoteDocument {
     pub note: Note,
 }
 
-/// A record of the ledger as its readers see it: what happened to an invoice, by whom, why and when.
+/// A record of the ledger for readers: what happened, by whom, why and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryEntry {
     /// The offset of the record.
     pub ledger_offset: u64,
     /// The kind of event.
     pub kind: &'static str,
-    /// Who decided it.
+    /// Who decided.
     pub who: String,
     pub why: String,
     /// When it was written, UTC microseconds.
@@ -55,7 +55,7 @@ pub(crate) struct Journal {
     invoices: BTreeMap<String, Arc<IssuedDocument>>,
     notes: BTreeMap<String, Arc<NoteDocument>>,
     histories: BTreeMap<String, Vec<HistoryEntry>>,
-    /// By invoice, the offset of its last draft.
+    /// The offset of each invoice's last draft.
     drafted: BTreeMap<String, u64>,
 }
 
@@ -89,9 +89,9 @@ impl Journal {
         self.histories.get(invoice_id).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Reads the log to its end. Returns the offsets of the records that won on the way.
+    /// Reads the log to its end. Returns the offsets of the records that won.
     ///
-    /// A record that stops the fold is met again by the next call: nothing is applied by halves.
+    /// A record that stops the fold is read again by the next call; no record is applied in part.
     pub(crate) async fn refresh<L: LedgerLog>(&mut self, log: &L) -> Result<BTreeSet<u64>, BillerError> {
         let mut won = BTreeSet::new();
         for (offset, bytes) in log.read_all_from(self.chain.next_offset()).await? {
@@ -144,8 +144,8 @@ impl Journal {
         Ok(())
     }
 
-    /// Decides a command on the newest state and appends what was decided, until it has won or is
-    /// refused. Returns the events that won; none where nothing was left to be done.
+    /// Decides a command on the newest state and appends the result until it wins or is refused. Returns the events
+    /// that won; empty if there was nothing to do.
     pub(crate) async fn execute<L: LedgerLog>(
         &mut self,
         log: &L,
@@ -167,7 +167,7 @@ impl Journal {
                 if self.chain.next_offset() <= offset {
                     return Err(BillerError::LostTail { offset });
                 }
-                // By its offset: another writer may have appended the very same bytes, and one of them won.
+                // Compared by offset: another writer may have appended the same bytes, and one of the two won.
                 if !won.contains(&offset) {
                     lost += 1;
                     continue 'again;

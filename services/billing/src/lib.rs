@@ -1,19 +1,19 @@
-//! The biller: sealed usage and contracts in, invoices in the ledger out.
+//! The biller: turns counted usage and contracts into invoices in the ledger.
 //!
 //! ```text
 //! settle the cut -> facts, work and readings committed before it -> rate -> draft
 //!     -> PeriodClosed (the cut) -> InvoiceIssued (the number) -> read back: did it win?
 //! ```
 //!
-//! - [`ports`]: what the biller needs from outside, as traits it owns.
-//! - [`Biller`]: closes periods, issues invoices, adjusts and computes them again, and records all that happens to
-//!   them: reviews, notes, payments, disputes.
-//! - [`Projector`]: winning ledger records into the table that readers ask.
-//! - [`run`]: the service, which projects the ledger and keeps the running bills up.
+//! - [`ports`]: the traits that connect the biller to the outside.
+//! - [`Biller`]: closes periods, issues, adjusts and recomputes invoices, and records reviews, notes, payments and
+//! disputes.
+//! - [`Projector`]: copies winning ledger records into the table for readers.
+//! - [`run`]: the service, which projects the ledger and updates the running bills.
 //!
-//! Killed anywhere, started again or run twice at once, the biller issues each invoice once: the cut is
-//! in the ledger before anything is computed from it for good, an invoice's id follows from contract
-//! and period, and of two records that claim one predecessor the log's order picks the winner.
+//! The biller issues each invoice once, even if it is killed, restarted or run twice at once: the cut is recorded in
+//! the ledger before the invoice is computed, the id of an invoice follows from contract and period, and of two
+//! records with the same predecessor the log's order decides.
 
 mod ahead;
 mod bill;

@@ -1,4 +1,4 @@
-//! The parties of an invoice, as its documents name them.
+//! The parties of an invoice, for its documents.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -8,7 +8,7 @@ use crate::error::BillerError;
 use crate::ports::UsageStore;
 use crate::timeline::timelines;
 
-/// A customer as it is recorded.
+/// A customer as recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 pub struct CustomerName {
     pub name: String,
@@ -18,12 +18,12 @@ pub struct CustomerName {
     /// Its tax identifier.
     #[serde(default)]
     pub tax_id: Option<String>,
-    /// The tag of its documents' language.
+    /// The language tag of its documents.
     #[serde(default)]
     pub language: Option<String>,
 }
 
-/// An issuer as it is recorded.
+/// An issuer as recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 pub struct IssuerName {
     pub name: String,
@@ -33,7 +33,7 @@ pub struct IssuerName {
     /// Its tax identifier.
     #[serde(default)]
     pub tax_id: Option<String>,
-    /// How to pay, line by line.
+    /// Payment instructions, line by line.
     #[serde(default)]
     pub payment: Vec<String>,
 }
@@ -41,17 +41,17 @@ pub struct IssuerName {
 /// Both parties of an invoice.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Named {
-    /// Who issues it.
+    /// The issuer.
     pub issuer: IssuerName,
-    /// Whom it is for.
+    /// The customer.
     pub customer: CustomerName,
 }
 
-/// The parties' names in effect at the end of an invoice's period, as they were recorded by its cut:
-/// whoever asks later is told the same. A party of whom nothing was recorded has its id for a name.
+/// The parties' names in effect at the end of an invoice's period, as recorded before its cut, so that the result
+/// never changes. A party without a recorded name has its id.
 ///
 /// # Errors
-/// [`BillerError::Port`], and [`BillerError::Fact`] for a fact that is not of its form.
+/// [`BillerError::Port`], and [`BillerError::Fact`] for a fact of the wrong form.
 pub(crate) async fn parties<S: UsageStore>(store: &S, invoice: &Invoice) -> Result<Named, BillerError> {
     let mut named = Named {
         issuer: recorded(store, "legal_entity", &invoice.legal_entity, invoice).await?.unwrap_or_default(),

@@ -1,4 +1,4 @@
-//! What the biller needs from outside. It owns these traits; adapters implement them.
+//! The traits that connect the biller to the outside. Adapters implement them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -14,27 +14,27 @@ use wb_units::{Interval, Micros};
 use crate::error::PortError;
 use crate::running_bill::RunningBill;
 
-/// The topic `ledger`: one partition, never expires.
+/// The topic `ledger`, which has one partition and never expires.
 pub trait LedgerLog: Send + Sync {
     /// Appends a record and returns its offset once it is durable.
     fn append(&self, bytes: Vec<u8>) -> impl Future<Output = Result<u64, PortError>> + Send;
 
-    /// All records from `offset` on, in offset order, up to an end that lies after every record
-    /// acknowledged to anyone before the call.
+    /// All records from `offset` on, in offset order. The end lies after every record that was acknowledged to any
+    /// process before the call.
     fn read_all_from(
         &self,
         offset: u64,
     ) -> impl Future<Output = Result<Vec<(u64, Vec<u8>)>, PortError>> + Send;
 }
 
-/// Decides up to where the events count.
+/// Determines the cut up to which events count.
 pub trait CutSource: Send + Sync {
-    /// Waits until everything that was acknowledged before the call is committed and its commits are
-    /// projected into the tables, and returns an offset in `commits` that is after all those commits.
+    /// Waits until everything acknowledged before the call is committed and projected into the tables. Returns an
+    /// offset in `commits` after all those commits.
     fn settled_cut(&self) -> impl Future<Output = Result<u64, PortError>> + Send;
 
-    /// Checks that what was counted below a cut is found again, unchanged, wherever a bill of these
-    /// UTC days, counted since 1970-01-01, reads it; an error names the block or day and what differs.
+    /// Checks that the figures that a bill of these UTC days (days since 1970-01-01) reads below a cut are equal
+    /// wherever they are stored. The error states the block or day and the difference.
     fn check_conserved(
         &self,
         days: std::ops::RangeInclusive<i32>,
@@ -42,9 +42,9 @@ pub trait CutSource: Send + Sync {
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
-/// The wall clock: when a period is over, and the time in a record. No digest depends on it.
+/// The wall clock. It decides when a period is over and dates records. No digest depends on it.
 pub trait Clock: Send + Sync {
-    /// Now, UTC microseconds.
+    /// The present, UTC microseconds.
     fn now_us(&self) -> Micros;
 }
 
@@ -59,13 +59,13 @@ impl Clock for SystemClock {
     }
 }
 
-/// What was counted and recorded, as of a cut: only rows of blocks committed before it.
+/// Counted and recorded data at a cut: only rows of blocks committed before it.
 pub trait UsageStore: Send + Sync {
-    /// One past the highest offset in `commits`, below `below`, that the tables know; 0 for none.
+    /// One past the highest projected offset in `commits` below `below`; 0 if there is none.
     fn committed_cut(&self, below: u64) -> impl Future<Output = Result<u64, PortError>> + Send;
 
-    /// [`Self::committed_cut`] where the tables have everything below that offset, with the heads of the chains at the
-    /// cut that it gives, where that is one question.
+    /// [`Self::committed_cut`], with the heads of the chains at that cut if everything below `settled` is projected
+    /// and one query gives both.
     fn committed_heads(
         &self,
         settled: u64,
@@ -73,8 +73,7 @@ pub trait UsageStore: Send + Sync {
         async move { Ok((self.committed_cut(settled).await?, None)) }
     }
 
-    /// What the rows of blocks committed in `[from, to)` are about; `None` where that is not known, which is
-    /// taken for everything.
+    /// The entities of rows of blocks committed in `[from, to)`; `None` if unknown, which means all.
     fn touched(
         &self,
         _from: u64,
@@ -83,7 +82,7 @@ pub trait UsageStore: Send + Sync {
         std::future::ready(Ok(None))
     }
 
-    /// All facts of a kind, in any order; those about some entities where they are given.
+    /// All facts of a kind, in any order; with `entities`, only those about them.
     fn facts(
         &self,
         kind: &str,
@@ -106,10 +105,11 @@ pub trait UsageStore: Send + Sync {
         }
     }
 
-    /// The corrections that hold. What is voided is in none of the rows that the others give.
+    /// The corrections in force. The other reads leave out voided events.
     fn corrections(&self, cut: u64) -> impl Future<Output = Result<CorrectionsRead, PortError>> + Send;
 
-    /// Accepted work of several parties, of their machines while they held them. `corrections` are those of the cut.
+    /// Accepted work of several parties, of their machines while assigned to them. `corrections` are those of the
+    /// cut.
     fn work_of_each(
         &self,
         parties: &[Vec<Holding>],
@@ -132,7 +132,7 @@ pub trait UsageStore: Send + Sync {
         cut: u64,
     ) -> impl Future<Output = Result<Vec<SampleRow>, PortError>> + Send;
 
-    /// All rows of the allocations of some nodes that touch a window, also those rows that do not.
+    /// All rows of the allocations of some nodes that touch a window, including rows that do not touch it.
     fn allocations(
         &self,
         node_ids: &[String],
@@ -140,8 +140,8 @@ pub trait UsageStore: Send + Sync {
         cut: u64,
     ) -> impl Future<Output = Result<Vec<AllocationRow>, PortError>> + Send;
 
-    /// Readings of the meters of some machines: those inside the window and, for each machine, meter
-    /// and witness, the last before it and the first at or after its end, however far away.
+    /// Readings of the meters of some machines: those in the window and, for each machine, meter and witness, the
+    /// last one before it and the first one at or after its end, however far away.
     fn readings(
         &self,
         machine_ids: &[String],
@@ -149,8 +149,8 @@ pub trait UsageStore: Send + Sync {
         cut: u64,
     ) -> impl Future<Output = Result<Vec<ReadingRow>, PortError>> + Send;
 
-    /// Those of some blocks that are committed at or above `from`, an offset in `commits`, and before the cut. A store
-    /// without sealed days may leave `from` out of account.
+    /// The commits of those of some blocks that are committed at or above `from`, an offset in `commits`, and before
+    /// the cut. A store without sealed days may ignore `from`.
     fn blocks(
         &self,
         ids: &BTreeSet<BlockId>,
@@ -158,8 +158,7 @@ pub trait UsageStore: Send + Sync {
         cut: u64,
     ) -> impl Future<Output = Result<Vec<EvidenceBlock>, PortError>> + Send;
 
-    /// The sealed days that stand for their blocks at a cut. That follows from the log alone: it does not
-    /// change with what is read from where.
+    /// The sealed days at a cut, which stand for their blocks. They follow from the log alone, not from what is read.
     fn sealed_days(&self, _cut: u64) -> impl Future<Output = Result<SealedDays, PortError>> + Send {
         std::future::ready(Ok(SealedDays::default()))
     }
@@ -168,14 +167,15 @@ pub trait UsageStore: Send + Sync {
     fn chain_heads(&self, cut: u64) -> impl Future<Output = Result<Vec<ChainHead>, PortError>> + Send;
 }
 
-/// The table of winning ledger records that readers ask.
+/// The table of winning ledger records for readers.
 pub trait LedgerTable: Send + Sync {
-    /// Appends those of some winning records, given in offset order, that lie after the last one that the table holds;
-    /// gives how many.
+    /// Appends those of the given winning records, in offset order, that lie after the last one in the table; returns
+    /// how many.
     fn append_missing(&self, records: &[WonRecord]) -> impl Future<Output = Result<u64, PortError>> + Send;
 }
 
-/// The table of running bills. Several may write: of one contract and month the bill of the highest cut holds.
+/// The table of running bills. Several processes may write; of one contract and month the bill with the highest cut
+/// holds.
 pub trait RunningTable: Send + Sync {
     /// Writes bills, all or none of them.
     fn write(&self, bills: &[RunningBill]) -> impl Future<Output = Result<(), PortError>> + Send;

@@ -1,32 +1,30 @@
-//! Winning ledger records into the table that readers ask.
+//! Projects winning ledger records into the table for readers.
 
 use wb_ledger::{Applied, Chain, Event, Hash, LedgerRecord, WonRecord, canonical};
 
 use crate::error::BillerError;
 use crate::ports::{LedgerLog, LedgerTable};
 
-/// Keeps a table of the ledger in step with the log.
+/// Keeps the table of the ledger up to date with the log.
 pub struct Projector<T> {
     table: T,
     chain: Chain,
 }
 
 impl<T: LedgerTable> Projector<T> {
-    /// Writes into a table. Two may at once.
+    /// Creates a projector for a table. Two may run at once.
     #[must_use]
     pub fn new(table: T) -> Self {
         Self { table, chain: Chain::default() }
     }
 
-    /// Reads the log on and inserts the winners that the table lacks, in offset order. Returns how
-    /// many were inserted.
+    /// Reads the log on and appends the winning records that the table lacks, in offset order. Returns how many.
     ///
-    /// Killed in between, the table holds a beginning of the winners: the next run starts after its
-    /// highest offset. A run that failed reads the same records again.
+    /// After a kill the table holds the first part of the records, and the next run starts after its highest offset.
+    /// After a failure the same records are read again.
     ///
     /// # Errors
-    /// [`BillerError::Port`] where log or table fail; [`BillerError::Event`] for a winning record of an
-    /// unknown kind.
+    /// [`BillerError::Port`] if log or table fail; [`BillerError::Event`] for a winning record of an unknown kind.
     pub async fn project<L: LedgerLog>(&mut self, log: &L) -> Result<u64, BillerError> {
         let mut chain = self.chain.clone();
         let mut winners = Vec::new();

@@ -1,4 +1,4 @@
-//! The facts a bill rests on: contracts in their versions and who held which machine when.
+//! The facts behind a bill: versions of contracts, and assignments of machines.
 
 mod facts;
 
@@ -21,14 +21,14 @@ pub(crate) use facts::{Dated, Facts};
 pub(crate) struct Reference {
     contracts: BTreeMap<String, Vec<Version>>,
     assignments: BTreeMap<String, Vec<Assignment>>,
-    /// Everything else that a bill may rest on.
+    /// All other facts that a bill may need.
     pub(crate) facts: Facts,
 }
 
 /// A recorded version of a contract.
 struct Version {
     span: Span,
-    /// Its document, read at the first use: most versions of most contracts are in no bill at hand.
+    /// Its document, parsed at first use, because most bills need few of them.
     contract: OnceLock<Arc<Contract>>,
 }
 
@@ -50,7 +50,7 @@ struct AssignmentBody {
 #[derive(Clone)]
 pub(crate) struct Terms {
     pub(crate) contract: Arc<Contract>,
-    /// The document, as it was recorded.
+    /// The recorded document.
     pub(crate) body: String,
     pub(crate) digest: Hash,
     pub(crate) interval: Interval,
@@ -65,7 +65,7 @@ pub(crate) struct PeriodTerms {
 }
 
 impl Reference {
-    /// Reads all contracts and assignments, and what else a bill may rest on.
+    /// Reads all contracts and assignments, and the other facts that a bill may need.
     pub(crate) async fn load<S: UsageStore>(store: &S, cut: u64) -> Result<Self, BillerError> {
         let mut kinds = vec!["contract", "assignment"];
         kinds.extend(facts::KINDS);
@@ -100,7 +100,7 @@ impl Reference {
         self.contracts.keys()
     }
 
-    /// The customer a contract names, whatever else it says; the latest version decides.
+    /// The customer of a contract's latest version, even if the rest of it cannot be read.
     pub(crate) fn customer_of(&self, contract_id: &str) -> Option<String> {
         #[derive(Deserialize)]
         struct Named {
@@ -110,8 +110,7 @@ impl Reference {
         serde_json::from_str::<Named>(&latest.span.body).ok().map(|named| named.customer_id)
     }
 
-    /// The month `text` in the contract's zone with the versions in effect in it; `None` where the
-    /// contract has none in that month.
+    /// The month `text` in the contract's zone with the versions in effect in it; `None` if there are none.
     ///
     /// The zone is that of the latest version in effect. Versions of equal text are one.
     pub(crate) fn terms_of(&self, contract_id: &str, text: &str) -> Result<Option<PeriodTerms>, BillerError> {
@@ -149,7 +148,7 @@ impl Reference {
         }))
     }
 
-    /// The same facts with one document in the place of all versions of a contract.
+    /// The terms with one document in place of all versions of a contract.
     pub(crate) fn terms_of_document(
         &self,
         body: &str,
@@ -158,20 +157,20 @@ impl Reference {
         let contract = Contract::parse(body)?;
         let versions = self.contracts.get(&contract.contract_id).map(Vec::as_slice).unwrap_or_default();
         let period = Period::month(text, &contract.time_zone)?;
-        // The block of what was recorded stands for the document: there is none that holds it.
+        // No block holds the document, so that of the latest version is used.
         let Some(latest) = versions.last() else { return Ok(None) };
         let span = Span { body: body.to_owned(), ..latest.span.clone() };
         let terms = vec![terms(Arc::new(contract), &span, period.interval)?];
         Ok(Some(PeriodTerms { period, terms }))
     }
 
-    /// The documents of a contract: from when each holds, and its text.
+    /// The documents of a contract: start and text of each.
     pub(crate) fn documents_of(&self, contract_id: &str) -> Vec<(i64, String)> {
         let versions = self.contracts.get(contract_id).into_iter().flatten();
         versions.map(|version| (version.span.interval.start_us, version.span.body.clone())).collect()
     }
 
-    /// All assignments of a time: contract, machine and the part of the time.
+    /// All assignments that overlap a time: contract, machine and the overlap.
     pub(crate) fn all_holdings(&self, within: Interval) -> impl Iterator<Item = (&str, &str, Interval)> {
         self.assignments.iter().flat_map(move |(contract_id, assignments)| {
             assignments.iter().filter_map(move |assignment| {
@@ -181,7 +180,7 @@ impl Reference {
         })
     }
 
-    /// The machines held under a contract within an interval, sorted, with the blocks that say so.
+    /// The machines under a contract within an interval, sorted, with the blocks of their facts.
     pub(crate) fn holdings(
         &self,
         contract: &Contract,
@@ -220,7 +219,7 @@ impl Version {
         }
     }
 
-    /// Its document, which must be of the contract that it was recorded for.
+    /// The document, which must be of the contract it was recorded for.
     fn contract_of(&self, contract_id: &str) -> Result<Arc<Contract>, BillerError> {
         let contract = self.document()?;
         if contract.contract_id == contract_id {
@@ -240,8 +239,8 @@ fn terms(contract: Arc<Contract>, span: &Span, interval: Interval) -> Result<Ter
     Ok(Terms { contract, body: span.body.clone(), digest, interval, block: span.block.clone() })
 }
 
-/// The documents that say from when they hold agree with each other, and with the facts that hold them:
-/// no two hold at once. Those that touch the period are looked at, and the one before it.
+/// Checks that documents that state their own start agree with their facts, and that no two start at once. Only
+/// versions that touch the period, and the one before it, are checked.
 fn check_versions(contract_id: &str, versions: &[Version], period: Interval) -> Result<(), BillerError> {
     let ended = |version: &Version| version.span.interval.end_us <= period.start_us;
     let first = versions.partition_point(ended).saturating_sub(1);
@@ -251,7 +250,7 @@ fn check_versions(contract_id: &str, versions: &[Version], period: Interval) -> 
         if begins_us >= period.end_us {
             break;
         }
-        // One that cannot be read is refused where it is billed by.
+        // An invalid document is refused when it is billed.
         let Ok(contract) = version.document() else { continue };
         let Some(from_us) = contract.effective_from_us else { continue };
         if boundary_at_or_after(from_us) != begins_us {
@@ -272,12 +271,12 @@ fn check_versions(contract_id: &str, versions: &[Version], period: Interval) -> 
     }
     match Versions::new(dated.into_iter().cloned().collect()) {
         Err(error @ ContractError::Overlap { .. }) => Err(error.into()),
-        // Numbers of versions are for people; which one holds follows from its fact.
+        // Version numbers are for people; the fact decides which version holds.
         _ => Ok(()),
     }
 }
 
-/// An invoice has one customer, one issuer and one calendar.
+/// Checks that customer, issuer and time zone stay the same, because an invoice has one of each.
 fn check_unchanged(contract: &Contract, later: &PeriodTerms) -> Result<(), BillerError> {
     for terms in &later.terms {
         let other = &terms.contract;

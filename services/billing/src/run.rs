@@ -1,4 +1,4 @@
-//! The service: the ledger projected into the table that readers ask, and the running bills kept up with what is committed.
+//! The billing service: projects the ledger into the table for readers and updates the running bills.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use crate::biller::{Biller, RunningBills, RunningPace};
 use crate::ports::{Clock, CutSource, LedgerLog, LedgerTable, RunningTable, UsageStore};
 use crate::projector::Projector;
 
-/// How often new ledger records are looked for.
+/// How often to look for new ledger records.
 const PROJECT_EVERY: Duration = Duration::from_millis(250);
-/// How often running bills are looked after.
+/// How often to update running bills.
 const RUNNING_EVERY: Duration = Duration::from_secs(5);
 
-/// Runs the service until `stopping` turns true. What fails is told in the log and tried again.
+/// Runs the service until `stopping` is true. Failures are logged and retried.
 pub async fn run<L, S, C, K, T>(
     biller: Biller<L, S, C, K>,
     ledger: L,
@@ -32,12 +32,12 @@ pub async fn run<L, S, C, K, T>(
     tasks.spawn(run_bills(biller, tables, stopping));
     while let Some(ended) = tasks.join_next().await {
         if let Err(error) = ended {
-            tracing::error!(%error, "a task of billing ended badly");
+            tracing::error!(%error, "a task of billing failed");
         }
     }
 }
 
-/// Keeps the running bills of all contracts up with what is committed.
+/// Updates the running bills of all contracts as blocks are committed.
 async fn run_bills<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock, T: RunningTable>(
     biller: Biller<L, S, C, K>,
     table: T,
@@ -53,11 +53,8 @@ async fn run_bills<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock, T: Runni
         }
         let left = pass.as_ref().map_or(0, |pass| pass.left);
         if let Err(error) = pass {
-            tracing::warn!(
-                error = wb_units::with_causes(&error),
-                "running bills are not brought up to date yet"
-            );
-            // What was computed and not written is computed again.
+            tracing::warn!(error = wb_units::with_causes(&error), "running bills are not updated yet");
+            // Bills that were not written are computed again.
             bills = RunningBills::default();
         }
         let pause = if left > 0 { PROJECT_EVERY } else { RUNNING_EVERY };
@@ -84,7 +81,7 @@ async fn project_ledger<L: LedgerLog, T: LedgerTable>(
     }
 }
 
-/// Waits for the end; a sender that is gone ends it too.
+/// Waits for the stop. A dropped sender counts as a stop.
 async fn stopped(stopping: &mut watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stop| *stop).await;
 }

@@ -1,18 +1,18 @@
-//! What the table of running bills holds.
+//! Rows of the table of running bills.
 
 use wb_ledger::Invoice;
 use wb_metering::billable::Coverage;
 use wb_units::Micros;
 
-/// What a contract would be billed for a month so far.
+/// The bill of a contract for a month so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunningBill {
-    /// Up to where events counted.
+    /// The cut of the bill.
     pub cut: u64,
-    /// Up to where the month was computed: a settlement boundary, or its end.
+    /// The end of the billed time: a settlement boundary or the end of the month.
     pub until_us: Micros,
-    /// The bill in the form of an invoice without a number.
+    /// The bill as an invoice without a number.
     pub document: Invoice,
-    /// How much of what should have come has come.
+    /// The completeness of the inputs.
     pub completeness: Coverage,
 }

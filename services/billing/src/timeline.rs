@@ -1,4 +1,4 @@
-//! The facts that a bill rests on, each with the time it holds.
+//! The facts behind a bill, each with the time for which it holds.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use wb_units::timeline::Timeline;
 
 use crate::ports::{BlockId, FactRow};
 
-/// A fact with the time it holds.
+/// A fact and the time for which it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Span {
-    /// When, on the settlement grid. Open ends reach to the end of `i64`.
+    /// The time, on the settlement grid. An open end is the end of `i64`.
     pub interval: Interval,
     /// The fact's body.
     pub body: String,
@@ -18,7 +18,7 @@ pub struct Span {
     pub block: BlockId,
 }
 
-/// The spans of every entity about which facts were recorded, in order of time, by the rule of [`Timeline`].
+/// The spans of the facts of every entity, in order of time, by the rule of [`Timeline`].
 #[must_use]
 pub fn timelines(mut facts: Vec<FactRow>) -> BTreeMap<String, Vec<Span>> {
     facts.sort_by_key(|fact| (fact.block.partition, fact.block.block, fact.idx));

@@ -1,4 +1,4 @@
-//! The usage of one version of a contract in its part of a period: exactly what its components ask for.
+//! Reads the usage of one version of a contract in its part of a period: exactly what its components need.
 
 mod balances;
 mod gpu;
@@ -21,7 +21,7 @@ use crate::error::BillerError;
 use crate::ports::{BlockId, Holding, SealedDays, UsageStore};
 use crate::reference::{Reference, Terms};
 
-/// What a stretch is rated from.
+/// The inputs of rating a stretch.
 pub(crate) struct Counted {
     pub(crate) usage: Usage,
     pub(crate) prices: Vec<PriceFact>,
@@ -30,8 +30,8 @@ pub(crate) struct Counted {
     pub(crate) coverage: Coverage,
 }
 
-/// What is read for a stretch, and from which blocks.
-pub(crate) struct Reading<'a, S> {
+/// Reads the usage of a stretch, and collects the blocks that it came from.
+pub(crate) struct UsageReader<'a, S> {
     pub(crate) store: &'a S,
     pub(crate) reference: &'a Reference,
     pub(crate) part: &'a Terms,
@@ -40,18 +40,18 @@ pub(crate) struct Reading<'a, S> {
     /// The machines under the contract in the stretch.
     pub(crate) holdings: Vec<Holding>,
     pub(crate) blocks: BTreeSet<BlockId>,
-    /// Blocks that count as those where they are committed above the sealed days.
+    /// Blocks that count only if they are committed above the sealed days.
     pub(crate) above: BTreeSet<BlockId>,
     /// Sealed days that stand for their blocks.
     pub(crate) days: BTreeSet<i32>,
-    /// What is sealed, by the cut.
+    /// The sealed days at the cut.
     pub(crate) sealed: SealedDays,
-    /// What was corrected, by the cut.
+    /// The corrections at the cut.
     pub(crate) corrections: Corrections,
 }
 
-impl<'a, S: UsageStore> Reading<'a, S> {
-    /// Begins with the assignments.
+impl<'a, S: UsageStore> UsageReader<'a, S> {
+    /// Creates a reader; looks up the assignments.
     pub(crate) fn new(
         store: &'a S,
         reference: &'a Reference,
@@ -80,7 +80,7 @@ impl<'a, S: UsageStore> Reading<'a, S> {
         })
     }
 
-    /// Reads all that the contract asks for. `balances` is what earlier invoices left.
+    /// Reads all that the contract needs. `balances` is what earlier invoices left.
     pub(crate) async fn count(
         &mut self,
         period: Interval,
@@ -100,7 +100,7 @@ impl<'a, S: UsageStore> Reading<'a, S> {
             }
         }
         if !corrections.resolved.is_empty() {
-            // What they take away left no row that could be listed: they are evidence of that.
+            // Voided events leave no rows, so the blocks of the corrections are listed as evidence.
             self.blocks.extend(corrections.blocks);
         }
         self.corrections = corrections.resolved;
@@ -127,7 +127,7 @@ impl<'a, S: UsageStore> Reading<'a, S> {
         Ok(Counted { usage, prices, grants, deposits, coverage })
     }
 
-    /// Counts of the contract whose instant lies in the stretch.
+    /// The counts of the contract with an instant in the stretch.
     fn counts(&mut self) -> Result<Vec<CountGroup>, BillerError> {
         let mut counts = Vec::new();
         for fact in &self.reference.facts.counts {
@@ -142,7 +142,10 @@ impl<'a, S: UsageStore> Reading<'a, S> {
             let value_micro = value_micro.ok_or_else(|| BillerError::Fact {
                 kind: "count",
                 entity: fact.entity.clone(),
-                detail: format!("{:?} is no count of zero or more with at most six places", fact.body.value),
+                detail: format!(
+                    "{:?} is not a count of zero or more with at most six places",
+                    fact.body.value
+                ),
             })?;
             self.blocks.insert(fact.block.clone());
             counts.push(CountGroup { meter: fact.body.meter.clone(), value_micro });

@@ -1,7 +1,7 @@
-//! A query's shape, walked with every fragment spread out and every step paid from a budget.
+//! Checks a query's shape: walks it with every fragment spread, and counts every step against limits.
 //!
-//! async-graphql limits depth and complexity, but counts no aliases, and its own walk follows
-//! fragments that double at each level. This extension stands before its validation.
+//! async-graphql limits depth and complexity, but not aliases, and its own walk follows fragments that double at each
+//! level. This extension runs before its validation.
 
 use std::sync::Arc;
 
@@ -12,15 +12,15 @@ use async_graphql::{ErrorExtensionValues, ServerError, ServerResult, Variables};
 use crate::config::Limits;
 use crate::error::ApiError;
 
-/// Selections inside each other, fragments spread out. Depth proper has a limit of its own; this
-/// one bounds the walk where fragments run in a circle.
+/// The deepest selection with fragments spread. Depth has its own limit; this one ends the walk of circular
+/// fragments.
 const WALK_DEPTH_MAX: usize = 64;
 
-/// Fields of the introspection that give lists.
+/// Introspection fields that return lists.
 const INTROSPECTION_LISTS: [&str; 8] =
     ["types", "fields", "inputFields", "interfaces", "possibleTypes", "enumValues", "args", "directives"];
 
-/// Makes the extension.
+/// The factory of the extension.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ShapeLimits {
     aliases: usize,
@@ -81,7 +81,7 @@ struct Walk<'a> {
     selections: usize,
 }
 
-/// Where the walk stands.
+/// The state of the walk.
 #[derive(Clone, Copy)]
 struct Place {
     depth: usize,
@@ -123,7 +123,7 @@ impl Walk<'_> {
                     self.set(&fragment.node.selection_set.node, inside)?;
                 }
                 Selection::FragmentSpread(spread) => {
-                    // An unknown fragment is the validation's to name.
+                    // Validation reports an unknown fragment.
                     let document = self.document;
                     if let Some(fragment) = document.fragments.get(&spread.node.fragment_name.node) {
                         self.set(&fragment.node.selection_set.node, inside)?;

@@ -1,13 +1,13 @@
-//! A query's text, measured in one pass without building anything: the parser's work grows faster
-//! than what it reads, so it must not see a long or deeply nested text at all.
+//! Measures a query's text in one pass without allocating. Parsing costs more than linear time, so long or deeply
+//! nested texts must not reach the parser.
 
 use crate::config::Limits;
 use crate::error::ApiError;
 
-/// Refuses a query's text by its bytes, tokens or nesting.
+/// Refuses a text that exceeds a limit of bytes, tokens or nesting.
 ///
 /// # Errors
-/// [`ApiError::QueryText`] naming the first limit that is passed.
+/// [`ApiError::QueryText`] for the first limit that is exceeded.
 pub(crate) fn check(query: &str, limits: &Limits) -> Result<(), ApiError> {
     let refuse = |what, actual, limit| Err(ApiError::QueryText { what, actual, limit });
     if query.len() > limits.query_bytes {
@@ -42,8 +42,8 @@ enum Token {
     Other,
 }
 
-/// Takes one lexical token of GraphQL (October 2021, 2.1) off the text. What is no token counts
-/// as one byte's: the parser will say what is wrong with it.
+/// Removes one lexical token of GraphQL (October 2021, 2.1) from the text. A byte that starts no token counts as one;
+/// the parser reports it.
 fn next(text: &[u8]) -> Option<(Token, &[u8])> {
     let (kind, length) = match *text.first()? {
         b' ' | b'\t' | b'\r' | b'\n' | b',' => (Token::Ignored, 1),
@@ -59,7 +59,7 @@ fn next(text: &[u8]) -> Option<(Token, &[u8])> {
     Some((kind, text.get(length..).unwrap_or_default()))
 }
 
-/// Names and numbers; a number's point and signs may count as tokens of their own.
+/// A name or a number. A number's point and signs may count as tokens of their own.
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
@@ -68,7 +68,7 @@ fn run(text: &[u8], inside: impl Fn(u8) -> bool) -> usize {
     text.iter().position(|byte| !inside(*byte)).unwrap_or(text.len())
 }
 
-/// The length of a string with its quotes; an unclosed one ends with its line.
+/// The length of a string with its quotes; an unclosed string ends at the end of the line.
 fn string(text: &[u8]) -> usize {
     let mut at = 1;
     while let Some(byte) = text.get(at) {
@@ -101,7 +101,7 @@ fn block_string(text: &[u8]) -> usize {
 mod tests {
     use super::*;
 
-    /// The tokens of a text, found by asking with ever larger limits.
+    /// Counts the tokens of a text by raising the limit until it is accepted.
     fn tokens(query: &str) -> usize {
         (0..1_000)
             .find(|limit| check(query, &Limits { query_tokens: *limit, ..Limits::default() }).is_ok())

@@ -1,5 +1,4 @@
-//! Moving averages of the hashrate. Two requests at one cut are answered alike, to the last digit:
-//! they are worked out in integers.
+//! Moving averages of the hashrate. They are computed in integers, so two requests at one cut get the same digits.
 
 use async_graphql::SimpleObject;
 use wb_clickhouse::read::RecentWork;
@@ -7,8 +6,7 @@ use wb_statistics::ewma::Window;
 use wb_statistics::ewma::fixed::FixedAverages;
 use wb_units::SETTLEMENT_INTERVAL_US;
 
-/// The cost of all averages: the five minutes of 31 days that they are made of, and what is shown
-/// of a few chains.
+/// The cost of all averages: the five-minute sums of 31 days, and the fields of a few chains.
 pub(super) fn averages_cost(child: usize) -> usize {
     const INTERVALS: usize = 31 * 288;
     const CHAINS: usize = 4;
@@ -57,7 +55,7 @@ mod tests {
     use super::*;
     use ruint::aliases::U256;
 
-    /// What each window shows of a rate of 65536 x 10^12 / 65535 hashes per second.
+    /// What each window shows for a rate of 65536 x 10^12 / 65535 hashes per second.
     fn shown(intervals: impl IntoIterator<Item = bool>) -> Vec<f64> {
         // 300 x 10^12 units of 2^-32 of difficulty in five minutes.
         let work = |worked| if worked { U256::from(300_000_000_000_000_u64) } else { U256::ZERO };

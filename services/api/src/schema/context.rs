@@ -1,4 +1,4 @@
-//! What a request's fields share: who asks, and the cut at which all of them read.
+//! State that the fields of a request share: the principal, and the cut at which all of them read.
 
 use tokio::sync::OnceCell;
 use wb_auth::Principal;
@@ -6,15 +6,15 @@ use wb_clickhouse::{Read, Store};
 
 use crate::error::{ApiError, graphql};
 
-/// One request's reader.
-pub(crate) struct Reading {
+/// Reads for one request.
+pub(crate) struct RequestReader {
     principal: Principal,
     store: Store,
     read: OnceCell<Read>,
     ledger_end: OnceCell<u64>,
 }
 
-impl Reading {
+impl RequestReader {
     pub(crate) fn new(principal: Principal, store: Store) -> Self {
         Self { principal, store, read: OnceCell::new(), ledger_end: OnceCell::new() }
     }
@@ -23,7 +23,7 @@ impl Reading {
         &self.principal
     }
 
-    /// The reader of this request. The cut is chosen at the first use, once for all fields.
+    /// The reader at the request's cut. The cut is chosen at the first use, once for all fields.
     pub(super) async fn read(&self) -> async_graphql::Result<&Read> {
         let choose = async {
             let cut = self.store.cut().await?;
@@ -32,8 +32,7 @@ impl Reading {
         self.read.get_or_try_init(|| choose).await.map_err(graphql)
     }
 
-    /// Up to where this request reads the ledger, which has its own end. It is found at the first use, once for all
-    /// fields.
+    /// The offset up to which this request reads the ledger. It is found at the first use, once for all fields.
     pub(super) async fn ledger_end(&self) -> async_graphql::Result<u64> {
         let read = self.read().await?;
         let end = async { read.own_ledger_end().await.map_err(ApiError::from) };

@@ -7,7 +7,7 @@ use wb_proof::{Target, credit_q32_of_target};
 use wb_statistics::Level;
 use wb_statistics::luck::{WorkAtDifficulty, expected_blocks, luck};
 
-/// Chains that one answer may give, for its cost.
+/// The most chains of one answer, for its cost.
 pub(super) const CHAINS: usize = 8;
 
 /// Blocks found on one chain against blocks expected of the accepted work.
@@ -34,10 +34,10 @@ pub(crate) struct ChainLuck {
     pub(crate) two_sided_p_value: Option<f64>,
 }
 
-/// Puts the work of each chain together; it comes in order of chain.
+/// Combines the work of each chain; the work comes in order of chain.
 ///
 /// # Errors
-/// [`StoreError::Row`] for accepted work under no target.
+/// [`StoreError::Row`] for accepted work without a valid target.
 pub(super) fn by_chain(work: Vec<WorkUnderTarget>) -> Result<Vec<ChainLuck>, StoreError> {
     work.chunk_by(|left, right| left.chain == right.chain).map(of_chain).collect()
 }
@@ -63,7 +63,7 @@ fn of_chain(work: &[WorkUnderTarget]) -> Result<ChainLuck, StoreError> {
 }
 
 fn at_difficulty(work: &WorkUnderTarget) -> Result<WorkAtDifficulty, StoreError> {
-    // A share is accepted under a target only, so no writer makes such a row.
+    // A share is accepted under a target only, so this product never writes such a row.
     let target = Target::from_nbits(work.nbits).map_err(|error| StoreError::Row {
         table: "work_5m",
         problem: format!("accepted work on {:?} under no target: {error}", work.chain),

@@ -8,16 +8,16 @@ use super::statistics::WorkerStatistics;
 use super::types::{Customer, Machine, Site};
 use crate::error::{ApiError, graphql};
 
-/// Rows of a page where the query names no number.
+/// Rows per page if the query does not state a number.
 const PAGE_ROWS: i32 = 100;
 
-/// Takes the arguments `first` and `after`.
+/// Reads the arguments `first` and `after`.
 pub(super) fn page_request(first: Option<i32>, after: Option<String>) -> async_graphql::Result<PageRequest> {
     let first = u32::try_from(first.unwrap_or(PAGE_ROWS)).unwrap_or(0);
     PageRequest::new(first, after).map_err(|refusal| graphql(ApiError::from(refusal)))
 }
 
-/// The cost of a page: its rows times what is asked of each.
+/// The cost of a page: its rows times the cost of a row.
 pub(super) fn page_cost(first: Option<i32>, child: usize) -> usize {
     let rows = usize::try_from(first.unwrap_or(PAGE_ROWS)).unwrap_or(0);
     let limit = usize::try_from(PAGE_MAX_ROWS).unwrap_or(usize::MAX);

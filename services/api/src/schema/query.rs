@@ -5,7 +5,7 @@ use wb_clickhouse::read::{PAGE_MAX_ROWS, PageRequest, PeriodRequest};
 use wb_metering::report::period::ReportPeriod;
 
 use super::averages::{HashrateAverages, averages_cost};
-use super::context::Reading;
+use super::context::RequestReader;
 use super::invoices::{InvoiceView, RunningBillView};
 use super::luck::{self, ChainLuck};
 use super::pages::{
@@ -18,7 +18,7 @@ use super::time::Time;
 use super::types::{Customer, EnergyPoint, HashratePoint, VerdictCount, Viewer};
 use crate::error::{ApiError, graphql};
 
-/// Groups of verdict, reason and chain that one count may give, for its cost.
+/// The most groups of verdict, reason and chain in one answer, for its cost.
 const VERDICT_GROUPS: usize = 40;
 
 /// What was weighed. All fields of one request are read as of one cut, and show what your token
@@ -31,18 +31,18 @@ pub(crate) struct Query;
 impl Query {
     /// The cut of this request: the offset in `commits` before which a block must be committed to count.
     async fn cut(&self, context: &Context<'_>) -> async_graphql::Result<String> {
-        Ok(reading(context)?.read().await?.cut().0.to_string())
+        Ok(reader(context)?.read().await?.cut().0.to_string())
     }
 
     /// Who asks.
     async fn me(&self, context: &Context<'_>) -> async_graphql::Result<Viewer> {
-        let reading = reading(context)?;
-        let principal = reading.principal();
+        let reader = reader(context)?;
+        let principal = reader.principal();
         let customer = match principal.scope.customer() {
             None => None,
             Some(id) => {
                 let one = PageRequest::new(1, None).map_err(failed)?;
-                let known = reading.read().await?.customers(&one).await.map_err(failed)?;
+                let known = reader.read().await?.customers(&one).await.map_err(failed)?;
                 let own = known.rows.into_iter().find(|customer| customer.customer_id == id.as_str());
                 Some(own.map_or_else(|| Customer { id: id.to_string(), name: None }, Customer::from))
             }
@@ -59,7 +59,7 @@ impl Query {
         #[graphql(desc = "The endCursor of the page before.")] after: Option<String>,
     ) -> async_graphql::Result<SitePage> {
         let page = page_request(first, after)?;
-        Ok(reading(context)?.read().await?.sites(&page).await.map_err(failed)?.into())
+        Ok(reader(context)?.read().await?.sites(&page).await.map_err(failed)?.into())
     }
 
     /// The machines that are or were yours, in order of id; all of them for an operator.
@@ -72,7 +72,7 @@ impl Query {
         #[graphql(desc = "Only machines of this site.")] site_id: Option<String>,
     ) -> async_graphql::Result<MachinePage> {
         let page = page_request(first, after)?;
-        let read = reading(context)?.read().await?;
+        let read = reader(context)?.read().await?;
         Ok(read.machines(&page, site_id.as_deref()).await.map_err(failed)?.into())
     }
 
@@ -85,7 +85,7 @@ impl Query {
         #[graphql(desc = "The endCursor of the page before.")] after: Option<String>,
     ) -> async_graphql::Result<CustomerPage> {
         let page = page_request(first, after)?;
-        Ok(reading(context)?.read().await?.customers(&page).await.map_err(failed)?.into())
+        Ok(reader(context)?.read().await?.customers(&page).await.map_err(failed)?.into())
     }
 
     /// Accepted work and hashrate over time; buckets without work have no point.
@@ -106,7 +106,7 @@ impl Query {
     ) -> async_graphql::Result<Vec<HashratePoint>> {
         let range = buckets(from, to, bucket_minutes)?;
         let selection = selection(site_id, machine_id, customer_id)?;
-        let points = reading(context)?.read().await?.hashrate(range, &selection).await.map_err(failed)?;
+        let points = reader(context)?.read().await?.hashrate(range, &selection).await.map_err(failed)?;
         Ok(points.into_iter().map(HashratePoint::from).collect())
     }
 
@@ -128,7 +128,7 @@ impl Query {
     ) -> async_graphql::Result<Vec<EnergyPoint>> {
         let range = buckets(from, to, bucket_minutes)?;
         let selection = selection(site_id, machine_id, customer_id)?;
-        let points = reading(context)?.read().await?.energy(range, &selection).await.map_err(failed)?;
+        let points = reader(context)?.read().await?.energy(range, &selection).await.map_err(failed)?;
         Ok(points.into_iter().map(EnergyPoint::from).collect())
     }
 
@@ -144,7 +144,7 @@ impl Query {
     ) -> async_graphql::Result<Vec<VerdictCount>> {
         let range = whole(from, to)?;
         let selection = selection(site_id, machine_id, None)?;
-        let counts = reading(context)?.read().await?.verdicts(range, &selection).await.map_err(failed)?;
+        let counts = reader(context)?.read().await?.verdicts(range, &selection).await.map_err(failed)?;
         Ok(counts.into_iter().map(VerdictCount::from).collect())
     }
 
@@ -167,7 +167,7 @@ impl Query {
     ) -> async_graphql::Result<WorkerStatisticsPage> {
         let (page, range) = (page_request(first, after)?, whole(from, to)?);
         let selection = selection(site_id, machine_id, None)?;
-        let read = reading(context)?.read().await?;
+        let read = reader(context)?.read().await?;
         Ok(read.workers(&page, range, &selection).await.map_err(failed)?.into())
     }
 
@@ -183,7 +183,7 @@ impl Query {
         #[graphql(desc = "Only this machine.")] machine_id: Option<String>,
     ) -> async_graphql::Result<Vec<HashrateAverages>> {
         let selection = selection(site_id, machine_id, None)?;
-        let work = reading(context)?.read().await?.recent_work(at.0, &selection).await.map_err(failed)?;
+        let work = reader(context)?.read().await?.recent_work(at.0, &selection).await.map_err(failed)?;
         Ok(work.into_iter().map(HashrateAverages::from).collect())
     }
 
@@ -199,7 +199,7 @@ impl Query {
     ) -> async_graphql::Result<Vec<ChainLuck>> {
         let range = whole(from, to)?;
         let selection = selection(site_id, None, None)?;
-        let read = reading(context)?.read().await?;
+        let read = reader(context)?.read().await?;
         let work = read.work_under_targets(range, &selection).await.map_err(failed)?;
         luck::by_chain(work).map_err(failed)
     }
@@ -229,7 +229,7 @@ impl Query {
             now_us: jiff::Timestamp::now().as_microsecond(),
             slots_max: report::SLOTS_MAX,
         };
-        let read = reading(context)?.read().await?;
+        let read = reader(context)?.read().await?;
         Ok(read.period_report(&request).await.map_err(failed)?.into())
     }
 
@@ -243,8 +243,8 @@ impl Query {
         #[graphql(desc = "The endCursor of the page before.")] after: Option<String>,
     ) -> async_graphql::Result<InvoicePage> {
         let page = page_request(first, after)?;
-        let reading = reading(context)?;
-        let (read, ledger_end) = (reading.read().await?, reading.ledger_end().await?);
+        let reader = reader(context)?;
+        let (read, ledger_end) = (reader.read().await?, reader.ledger_end().await?);
         Ok(read.invoices(&page, period.as_deref(), ledger_end).await.map_err(failed)?.into())
     }
 
@@ -254,8 +254,8 @@ impl Query {
         context: &Context<'_>,
         #[graphql(desc = "The invoice's id.")] id: String,
     ) -> async_graphql::Result<Option<InvoiceView>> {
-        let reading = reading(context)?;
-        let (read, ledger_end) = (reading.read().await?, reading.ledger_end().await?);
+        let reader = reader(context)?;
+        let (read, ledger_end) = (reader.read().await?, reader.ledger_end().await?);
         Ok(read.invoice(&id, ledger_end).await.map_err(failed)?.map(InvoiceView::from))
     }
 
@@ -269,7 +269,7 @@ impl Query {
         #[graphql(desc = "The endCursor of the page before.")] after: Option<String>,
     ) -> async_graphql::Result<RunningBillPage> {
         let page = page_request(first, after)?;
-        let read = reading(context)?.read().await?;
+        let read = reader(context)?.read().await?;
         Ok(read.running_bills(&page, customer_id.as_deref(), None).await.map_err(failed)?.into())
     }
 
@@ -281,14 +281,14 @@ impl Query {
     ) -> async_graphql::Result<Option<RunningBillView>> {
         // A contract has two open months at most, and rows of those it had before.
         let page = PageRequest::new(PAGE_MAX_ROWS, None).map_err(failed)?;
-        let read = reading(context)?.read().await?;
+        let read = reader(context)?.read().await?;
         let found = read.running_bills(&page, None, Some(&contract_id)).await.map_err(failed)?;
         Ok(found.rows.into_iter().next_back().map(RunningBillView::from))
     }
 }
 
-fn reading<'a>(context: &Context<'a>) -> async_graphql::Result<&'a Reading> {
-    context.data::<Reading>()
+fn reader<'a>(context: &Context<'a>) -> async_graphql::Result<&'a RequestReader> {
+    context.data::<RequestReader>()
 }
 
 fn failed(failure: wb_clickhouse::StoreError) -> async_graphql::Error {

@@ -10,11 +10,11 @@ use wb_metering::report::truth::Comparison;
 
 use super::time::Time;
 
-/// The most settlement intervals, of all machines together, that one answer is about: 224 machines
-/// over a month, 6944 over a day. The command `weighbridge report` has no such limit.
+/// The most settlement intervals of all machines in one report: 224 machines over a month, 6944 over a day. The
+/// command `weighbridge report` has no such limit.
 pub(super) const SLOTS_MAX: u64 = 2_000_000;
 
-/// The cost of a report: what is read for it, and its lines.
+/// The cost of a report: its reads and its lines.
 pub(super) fn report_cost(child: usize) -> usize {
     const READ: usize = 10_000;
     const LINES: usize = 64;

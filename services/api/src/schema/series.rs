@@ -11,7 +11,7 @@ const MINUTE_US: i64 = 60_000_000;
 /// The shortest bucket: one settlement interval.
 const BUCKET_MINUTES: i32 = 5;
 
-/// Takes a range cut into buckets.
+/// Reads a range with buckets.
 pub(super) fn buckets(
     from: Time,
     to: Time,
@@ -21,21 +21,21 @@ pub(super) fn buckets(
     SeriesRange::new(from.0, to.0, bucket_us).map_err(|refusal| graphql(ApiError::from(refusal)))
 }
 
-/// Takes a range as a whole.
+/// Reads a range as a whole.
 pub(super) fn whole(from: Time, to: Time) -> async_graphql::Result<SeriesRange> {
     SeriesRange::whole(from.0, to.0).map_err(|refusal| graphql(ApiError::from(refusal)))
 }
 
-/// The cost of a series: its buckets times what is asked of each.
+/// The cost of a series: its buckets times the cost of each.
 pub(super) fn series_cost(from: Time, to: Time, bucket_minutes: Option<i32>, child: usize) -> usize {
     let bucket_us = i64::from(bucket_minutes.unwrap_or(BUCKET_MINUTES)).saturating_mul(MINUTE_US).max(1);
     let buckets = to.0.saturating_sub(from.0).max(0) / bucket_us + 1;
-    // A range beyond the limit is refused by the resolver, with a better message than the cost's.
+    // The resolver refuses a longer range with a better message than that of the cost.
     let buckets = usize::try_from(buckets.min(MAX_BUCKETS)).unwrap_or(usize::MAX);
     buckets.saturating_mul(child).saturating_add(1)
 }
 
-/// Takes at most one of the arguments that narrow a series.
+/// Reads at most one of the arguments that narrow a series.
 pub(super) fn selection(
     site_id: Option<String>,
     machine_id: Option<String>,

@@ -1,5 +1,5 @@
-//! What chance alone can explain: intervals, nameplates and invented shares. Nothing of it is
-//! billed, so it is in floats where a whole number says no more.
+//! Statistics: what chance can explain, comparison with nameplates, and signs of invented shares. None of it is
+//! billed, so floats are used where whole numbers are not needed.
 
 use async_graphql::SimpleObject;
 use ruint::aliases::U256;

@@ -1,4 +1,4 @@
-//! What people do with invoices: review, issue, pay, dispute, void; and what runs do over all of them.
+//! Commands on invoices: review, issue, pay, dispute, void; and runs over all invoices.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use crate::error::BillerError;
 use crate::journal::{HistoryEntry, Journal, NoteDocument};
 use crate::ports::{Clock, CutSource, LedgerLog, UsageStore};
 
-/// What came of a command.
+/// The result of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Done {
-    /// These events were recorded, read back and won.
+    /// These events were recorded and won.
     Recorded(Vec<Event>),
-    /// It had been done before, under this id.
+    /// It was done before, under this id.
     Existed(String),
 }
 
@@ -32,16 +32,16 @@ impl Done {
 }
 
 impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
-    /// Now, by the biller's clock.
+    /// The present, by the biller's clock.
     pub fn now_us(&self) -> Micros {
         self.clock.now_us()
     }
 
-    /// Does a command: decides it on the newest state, appends, reads back, until it has won. What was
-    /// done before is not done again, so that a command whose answer was lost may be repeated.
+    /// Executes a command: decides on the newest state, appends and reads back until its events win. A command that
+    /// was done before has no effect, so it may be repeated if its answer was lost.
     ///
     /// # Errors
-    /// [`BillerError::Refused`], or what stopped the reading or writing of the ledger.
+    /// [`BillerError::Refused`], or an error of reading or writing the ledger.
     pub async fn act(&self, command: &Command, by: &Signature) -> Result<Done, BillerError> {
         let mut journal = self.journal.lock().await;
         self.act_in(&mut journal, command, by).await
@@ -60,8 +60,8 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         }
     }
 
-    /// Gives an approved draft its number, due by the terms that it was drafted with. Where that cannot be done, the failure is recorded and the
-    /// step can be tried again.
+    /// Issues an approved draft: gives it a number and a due date by its own terms. On failure the failure is
+    /// recorded, and the step can be repeated.
     ///
     /// # Errors
     /// As [`Self::act`].
@@ -83,7 +83,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         }
     }
 
-    /// Records why issuing failed, and passes it on.
+    /// Records why issuing failed, and returns the error.
     async fn failed_to_issue(
         &self,
         journal: &mut Journal,
@@ -98,15 +98,15 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
             detail: error.to_string(),
             at_us: self.clock.now_us(),
         };
-        // A draft that is not approved has no failed issue; the first error tells what is wrong.
+        // A draft that is not approved cannot have a failed issue; the first error is the useful one.
         match self.act_in(journal, &Command::IssueFailed(failed), by).await {
             Ok(_) | Err(BillerError::Refused(_)) => Err(error),
             Err(worse) => Err(worse),
         }
     }
 
-    /// Records what is overdue at an instant. The same instant over the same ledger gives the same
-    /// records; a repeat finds nothing new. Returns the invoices that became overdue.
+    /// Records overdue invoices at an instant. The same instant and ledger give the same records, so a repeat records
+    /// nothing. Returns the invoices that became overdue.
     ///
     /// # Errors
     /// As [`Self::act`].
@@ -122,7 +122,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
                 Ok(done) if !done.events().is_empty() => {
                     overdue.extend(journal.state().item(&invoice_id).cloned());
                 }
-                // Another run was first, or a payment came in between.
+                // Another run recorded it first, or a payment arrived meanwhile.
                 Ok(_) | Err(BillerError::Refused(Refusal::NotDue { .. } | Refusal::WrongState { .. })) => {}
                 Err(error) => return Err(error),
             }
@@ -130,8 +130,8 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         Ok(overdue)
     }
 
-    /// Charges interest up to an instant on everything that is overdue then, at the rate that the terms of each
-    /// state. Returns the debit notes.
+    /// Charges interest up to an instant on everything overdue, at the rate of each invoice's terms. Returns the
+    /// debit notes.
     ///
     /// # Errors
     /// As [`Self::act`].
@@ -145,7 +145,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
             let command = Command::ChargeLateFee { invoice_id, at_us };
             match self.act_in(&mut journal, &command, by).await {
                 Ok(done) => notes.extend_from_slice(done.events()),
-                // Charged up to then already, or void.
+                // Already charged up to then, or void.
                 Err(BillerError::Refused(Refusal::NotDue { .. } | Refusal::WrongState { .. })) => {}
                 Err(error) => return Err(error),
             }
@@ -156,24 +156,24 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
     /// The statements of a customer at an instant, one per currency.
     ///
     /// # Errors
-    /// What stopped the reading of the ledger.
+    /// An error of reading the ledger.
     pub async fn statements(&self, customer_id: &str, at_us: Micros) -> Result<Vec<Statement>, BillerError> {
         self.read(|journal| journal.state().statements(customer_id, at_us)).await
     }
 
-    /// What is owed or was, by ids.
+    /// All open items and settled ones, by id.
     ///
     /// # Errors
-    /// What stopped the reading of the ledger.
+    /// An error of reading the ledger.
     pub async fn items(&self) -> Result<BTreeMap<String, Item>, BillerError> {
         self.read(|journal| journal.state().items().map(|item| (item.id.clone(), item.clone())).collect())
             .await
     }
 
-    /// The whole state of the ledger as it stands.
+    /// The state of the ledger at its end.
     ///
     /// # Errors
-    /// What stopped the reading of the ledger.
+    /// An error of reading the ledger.
     pub async fn state(&self) -> Result<State, BillerError> {
         self.read(|journal| journal.state().clone()).await
     }
@@ -181,7 +181,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
     /// A credit or debit note by its number or id.
     ///
     /// # Errors
-    /// [`Refusal::NoSuch`], or what stopped the reading of the ledger.
+    /// [`Refusal::NoSuch`], or an error of reading the ledger.
     pub async fn note(&self, name: &str) -> Result<Arc<NoteDocument>, BillerError> {
         let found = self.read(|journal| journal.note(name).cloned()).await?;
         found.ok_or_else(|| Refusal::NoSuch { what: "note", id: name.chars().take(64).collect() }.into())
@@ -190,17 +190,17 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
     /// All credit and debit notes, in the order of the ledger.
     ///
     /// # Errors
-    /// What stopped the reading of the ledger.
+    /// An error of reading the ledger.
     pub async fn notes(&self) -> Result<Vec<Arc<NoteDocument>>, BillerError> {
         let mut notes: Vec<_> = self.read(|journal| journal.notes().cloned().collect()).await?;
         notes.sort_by_key(|document| document.ledger_offset);
         Ok(notes)
     }
 
-    /// What happened to an invoice, by whom, why and when.
+    /// The history of an invoice: what happened, by whom, why and when.
     ///
     /// # Errors
-    /// What stopped the reading of the ledger.
+    /// An error of reading the ledger.
     pub async fn history(&self, invoice_id: &str) -> Result<Vec<HistoryEntry>, BillerError> {
         self.read(|journal| journal.history(invoice_id).to_vec()).await
     }

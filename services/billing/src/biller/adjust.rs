@@ -1,4 +1,4 @@
-//! Late data, corrections and late assignments: a closed period computed again, beside what was billed.
+//! Adjustments: a closed period is computed again with late data and corrections, and compared with what was billed.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::journal::Journal;
 use crate::ports::{Clock, CutSource, LedgerLog, UsageStore};
 use crate::reference::Reference;
 
-/// More than the documents of one adjustment: an invoice, or one note each way.
+/// More than an adjustment issues: an invoice, or one note each way.
 const DOCUMENTS_MAX: usize = 4;
 
 /// A document that an adjustment issued.
@@ -24,20 +24,20 @@ pub struct Adjusted {
     /// The invoice it belongs to, or is.
     pub invoice_id: String,
     pub customer_id: String,
-    /// The sums, negative where credited.
+    /// The totals, negative if credited.
     pub totals: Vec<Total>,
 }
 
 impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
-    /// Computes every closed contract of a month again at the newest cut, in the terms of that month, and
-    /// compares it line by line with what was billed. Differences become a credit or a debit note of the
-    /// invoice; where nothing had been used at the close, its invoice or the draft that its terms ask for. A second run at the same cut
-    /// finds no difference. Void invoices and drafts in review are left alone.
+    /// Computes every closed contract of a month again at the newest cut, by the terms of that month, and compares it
+    /// line by line with what was billed. Differences become a credit or a debit note to the invoice. If nothing was
+    /// used at the close, they become its invoice, or a draft if the terms require one. A second run at the same cut
+    /// finds no difference. Void invoices and drafts in review are skipped.
     ///
     /// Returns what was issued, sorted by contract.
     ///
     /// # Errors
-    /// [`BillerError::Some`] where contracts failed while others were adjusted; anything else stopped it.
+    /// [`BillerError::Some`] if some contracts failed; any other error stopped the run.
     pub async fn adjust(
         &self,
         period: &str,
@@ -82,7 +82,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         (cut, contract_id, period): (u64, &str, &str),
         by: &Signature,
     ) -> Result<Vec<Adjusted>, BillerError> {
-        // A close that was killed after it recorded its cut: its invoice comes first, at that cut.
+        // A killed close may have recorded its cut only: its invoice is issued first, at that cut.
         self.finish_close(journal, at_cuts, contract_id, period, false).await?;
         let closed_cut = journal.state().closed(contract_id, period).map_or(cut, |close| close.cut);
         if cut <= closed_cut {
@@ -96,7 +96,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
             let signed = (by.who.as_str(), by.why.as_str(), self.clock.now_us());
             let events = match journal.execute(&self.log, &command, signed).await {
                 Ok(events) => events,
-                // Void or given up: nothing more is billed on it. An older cut: a newer adjustment won.
+                // Void or written off: nothing more is billed on it. Older cut: a newer adjustment won.
                 Err(BillerError::Refused(Refusal::WrongState { .. } | Refusal::OlderCut { .. })) => break,
                 Err(error) => return Err(error),
             };

@@ -1,5 +1,5 @@
-//! What a document would have billed over a past month, beside what was billed; and a bill with all that
-//! it was made from. Nothing is written to the ledger.
+//! Backtests: what a document would have billed for a past month, beside what was billed; and a bill with all of its
+//! inputs. Nothing is written to the ledger.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,15 +16,15 @@ use crate::reference::Reference;
 /// A document tried out on a contract's usage of a past month.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backtest {
-    /// The contract whose usage it was.
+    /// The contract whose usage was taken.
     pub contract_id: String,
     /// The month.
     pub period: String,
-    /// Up to where events counted: the month's closed cut, or now where it is not closed.
+    /// The cut: that of the month's close, or the newest one if it is not closed.
     pub cut: u64,
     /// What the document would have billed.
     pub bill: Bill,
-    /// What was billed, if anything was.
+    /// The invoice, if there is one.
     pub billed: Option<Arc<IssuedDocument>>,
 }
 
@@ -37,14 +37,14 @@ pub struct ComponentAmounts {
     pub currency: String,
     /// Decimal places of the currency.
     pub places: u32,
-    /// What was billed; `None` where the invoice has no such component.
+    /// The billed amount; `None` if the invoice has no such component.
     pub billed_minor: Option<i128>,
-    /// What would have been; `None` where the document has no such component.
+    /// The amount of the document; `None` if it has no such component.
     pub would_be_minor: Option<i128>,
 }
 
 impl Backtest {
-    /// What was billed beside what would have been, by component and currency.
+    /// Compares both by component and currency.
     #[must_use]
     pub fn by_component(&self) -> Vec<ComponentAmounts> {
         let mut amounts: BTreeMap<(String, String), ComponentAmounts> = BTreeMap::new();
@@ -74,12 +74,11 @@ impl Backtest {
 }
 
 impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
-    /// What a document would have billed over a month, beside what was billed. `document` is JSON; of
-    /// which contract's usage is said by `contract_id`, else by the document. The document is taken to
-    /// hold in the whole month.
+    /// Computes what a document would have billed for a month. `document` is JSON. The usage is that of
+    /// `contract_id`, or of the document's own contract. The document is taken to hold for the whole month.
     ///
     /// # Errors
-    /// [`BillerError::NotThisContract`] for a contract of which nothing is recorded, and what stops a bill.
+    /// [`BillerError::NotThisContract`] for an unknown contract, and any error of billing.
     pub async fn backtest(
         &self,
         document: &str,
@@ -99,7 +98,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         let owner = reference.customer_of(&contract_id).ok_or_else(|| BillerError::NotThisContract {
             found: contract.contract_id.clone(),
             detail: format!(
-                "nothing is recorded of contract {contract_id} at cut {cut}; name one with usage"
+                "nothing is recorded of contract {contract_id} at cut {cut}; give one with usage"
             ),
         })?;
         let document = as_document_of(document, &contract_id, &owner)?;
@@ -122,7 +121,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
     /// The contracts of a customer.
     ///
     /// # Errors
-    /// What stops the reading of facts.
+    /// An error of reading facts.
     pub async fn contracts_of(&self, customer_id: &str) -> Result<Vec<String>, BillerError> {
         let cut = self.store.settled(self.cuts.settled_cut().await?).await?;
         let reference = Reference::load(&self.store, cut).await?;
@@ -131,19 +130,17 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         Ok(own.cloned().collect())
     }
 
-    /// The documents of a contract as they are recorded now, in order of time: from when each holds, and
-    /// its text, JSON.
+    /// The recorded documents of a contract, in order of time: the start of each, and its text, JSON.
     ///
     /// # Errors
-    /// What stops the reading of facts.
+    /// An error of reading facts.
     pub async fn documents_of(&self, contract_id: &str) -> Result<Vec<(i64, String)>, BillerError> {
         let cut = self.store.settled(self.cuts.settled_cut().await?).await?;
         let reference = Reference::load(&self.store, cut).await?;
         Ok(reference.documents_of(contract_id))
     }
 
-    /// The bill of an issued invoice again, at its cut, with all that it was made from: what proves it to
-    /// others.
+    /// Computes the bill of an issued invoice again at its cut, with all of its inputs, as evidence.
     ///
     /// # Errors
     /// As [`Biller::recompute`].
@@ -162,12 +159,12 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
     }
 }
 
-/// The document with the ids of the contract whose usage it is tried on.
+/// Replaces the ids in a document by those of the contract whose usage is taken.
 fn as_document_of(document: &str, contract_id: &str, customer_id: &str) -> Result<String, BillerError> {
     let refuse = |detail: String| BillerError::NotThisContract { found: contract_id.to_owned(), detail };
     let mut value: serde_json::Value =
         serde_json::from_str(document).map_err(|error| refuse(error.to_string()))?;
-    let Some(table) = value.as_object_mut() else { return Err(refuse("it is no JSON object".to_owned())) };
+    let Some(table) = value.as_object_mut() else { return Err(refuse("it is not a JSON object".to_owned())) };
     table.insert("contract_id".to_owned(), contract_id.into());
     table.insert("customer_id".to_owned(), customer_id.into());
     Ok(value.to_string())

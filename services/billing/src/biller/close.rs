@@ -11,25 +11,25 @@ use crate::journal::Journal;
 use crate::ports::{Clock, CutSource, LedgerLog, UsageStore};
 use crate::reference::Reference;
 
-/// A close as it is asked for.
+/// The request for a close.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CloseRequest {
     /// The month, such as `2026-10`.
     pub period: String,
     /// Only this customer.
     pub customer: Option<String>,
-    /// Compute what would be issued and append nothing.
+    /// Compute what would be issued, and append nothing.
     pub dry_run: bool,
-    /// Who answers for periods that are not complete, and why.
+    /// The signature that allows incomplete periods, if given.
     pub incomplete: Option<Signature>,
 }
 
-/// How far a close has come.
+/// The progress of a close.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
-    /// Everything recorded is committed and counted.
+    /// Everything recorded is committed and projected.
     Settled {
-        /// The cut that new closes take.
+        /// The cut of new closes.
         cut: u64,
         /// How many contracts there are to close.
         contracts: usize,
@@ -38,24 +38,23 @@ pub enum Progress {
     Contract {
         /// How many are done.
         done: usize,
-        /// Of how many.
+        /// How many there are.
         of: usize,
-        /// Which.
+        /// The contract.
         contract_id: String,
-        /// What became of it: `issued`, `drafted`, `existed`, `empty`, `failed` or `would be issued`.
+        /// Its outcome: `issued`, `drafted`, `existed`, `empty`, `failed` or `would be issued`.
         outcome: &'static str,
     },
 }
 
 impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
-    /// Closes a month for every contract in effect in it, or for those of one customer, and issues
-    /// what is not issued yet. A contract without any usage or charge is closed without an invoice.
+    /// Closes a month for every contract in effect in it, or for those of one customer, and issues the missing
+    /// invoices. A contract without usage and charges is closed without an invoice.
     ///
-    /// Returns all invoices of the month, also those that existed; sorted by contract.
+    /// Returns all invoices of the month, including earlier ones, sorted by contract.
     ///
     /// # Errors
-    /// [`BillerError::Some`] where contracts failed while others were billed; anything else stopped
-    /// the close. A repeat goes on where this one ended.
+    /// [`BillerError::Some`] if some contracts failed; any other error stopped the close. A repeat continues it.
     pub async fn close(&self, period: &str, customer: Option<&str>) -> Result<Vec<Issued>, BillerError> {
         let request = CloseRequest {
             period: period.to_owned(),
@@ -65,11 +64,11 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         self.close_with(&request, &mut |_| {}).await
     }
 
-    /// [`Self::close`] with all its choices, telling how far it is.
+    /// [`Self::close`] with all options; reports its progress.
     ///
     /// # Errors
-    /// As [`Self::close`]; [`BillerError::Incomplete`] for each contract whose period lacks usage and that
-    /// nobody answers for.
+    /// As [`Self::close`]; [`BillerError::Incomplete`] for each contract whose period lacks usage, unless a signature
+    /// allows it.
     pub async fn close_with(
         &self,
         request: &CloseRequest,
@@ -113,7 +112,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
                     issued.extend(invoice);
                     outcome
                 }
-                // The log, the tables or the ledger itself: the next contract would meet the same.
+                // An error of the log, the tables or the ledger: the next contract would fail, too.
                 Err(error) if error.stops_everything() => {
                     self.store.forget();
                     return Err(error);
@@ -142,7 +141,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
     ) -> Result<Option<Issued>, BillerError> {
         let period = request.period.as_str();
         if journal.state().closed(contract_id, period).is_none() {
-            // Computed before the close, so that a mistake in the facts can still be corrected.
+            // Computed before the close, so that an error in the facts can still be corrected.
             let Some(drafted) =
                 self.drafted(journal, at_cuts, (contract_id, period), cut, Drawn::Before).await?
             else {
@@ -163,15 +162,15 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
             if request.dry_run {
                 return Ok(would_be(&drafted.draft));
             }
-            // Before the close, so that nothing is half done.
+            // Checked before the close, so that nothing is left half done.
             journal.state().check_drawing(&drafted.draft).map_err(BillerError::Refused)?;
             match self.execute(journal, &Command::ClosePeriod(close), period).await {
                 Ok(_) => match self.issue_or_lay_down(journal, drafted, period).await {
-                    // What it drew on changed meanwhile: it is computed again, as what was closed is.
+                    // The grants changed meanwhile: it is computed again, as a closed period.
                     Err(BillerError::Refused(Refusal::StaleBalances { .. })) => {}
                     done => return done,
                 },
-                // Another biller closed it meanwhile: its cut stands.
+                // Another biller closed it meanwhile; that cut holds.
                 Err(BillerError::Refused(Refusal::AlreadyClosed { .. })) => {}
                 Err(error) => return Err(error),
             }
@@ -179,7 +178,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         self.finish_close(journal, at_cuts, contract_id, period, request.dry_run).await
     }
 
-    /// What a closed period has, made where a close ended before it.
+    /// Makes the invoice of a closed period if a close ended before it did.
     pub(super) async fn finish_close(
         &self,
         journal: &mut Journal,
@@ -199,7 +198,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         let of_contract = |document: &wb_ledger::Invoice| {
             document.contract_id == contract_id && document.period.text == period
         };
-        // A rejected draft is computed again, where corrections count: at the newest cut.
+        // A rejected draft is computed again at the newest cut, so that corrections count.
         let cut = match journal.state().reviews().find(|review| of_contract(&review.draft)) {
             Some(review) if review.stage == wb_ledger::Stage::Rejected => {
                 let newest = at_cuts.keys().next_back().copied().unwrap_or(cut);
@@ -272,7 +271,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
     }
 }
 
-/// Lets a period pass that is complete enough, or that somebody answers for.
+/// Accepts a period that is complete enough, or that a signature allows.
 fn completeness_gate(drafted: &Drafted, request: &CloseRequest) -> Result<Option<Override>, BillerError> {
     let completeness_ppm = drafted.completeness.known_ppm();
     let threshold_ppm = drafted.draft.document().terms.completeness_ppm;

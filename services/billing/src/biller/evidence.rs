@@ -1,4 +1,4 @@
-//! What an issued invoice follows from, for a bundle that proves it.
+//! The evidence of an issued invoice, for a bundle.
 
 use std::collections::BTreeSet;
 
@@ -9,27 +9,27 @@ use crate::bill::Bill;
 use crate::error::{BillerError, PortError};
 use crate::ports::{Clock, CutSource, LedgerLog, UsageStore};
 
-/// An invoice's record and what it was made from.
+/// The record and the inputs of an invoice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvoiceEvidence {
     /// The bytes of the ledger's record that issued it: canonical JSON.
     pub record: String,
-    /// What it is made from, computed again at its cut. The texts of the contract are canonical.
+    /// The bill computed again at its cut. The texts of the contract are canonical.
     pub bill: Bill,
     /// The ids of all events that corrections void at its cut.
     pub voided: BTreeSet<[u8; 16]>,
 }
 
-/// The ledger gave another record than the one that was asked for.
+/// The ledger returned another record than the requested one.
 #[derive(Debug, thiserror::Error)]
-#[error("the ledger's record at offset {0} is not there, or is no text")]
+#[error("the ledger's record at offset {0} is missing or not text")]
 struct NoRecord(u64);
 
 impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
-    /// The record of an invoice, and what it was made from.
+    /// The record of an invoice and its inputs.
     ///
     /// # Errors
-    /// As [`Biller::bill_of`], and what stopped the reading of the record.
+    /// As [`Biller::bill_of`], and an error of reading the record.
     pub async fn evidence(&self, invoice_id: &str) -> Result<InvoiceEvidence, BillerError> {
         let mut bill = self.bill_of(invoice_id).await?;
         for stretch in &mut bill.stretches {
@@ -50,7 +50,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
     }
 }
 
-/// The canonical spelling of a document, of which its digest is.
+/// The canonical form of a document, which its digest covers.
 fn spelled(json: &str) -> Result<String, String> {
     let value = serde_json::from_str(json).map_err(|error| error.to_string())?;
     canonical::write(&value).map_err(|error| error.to_string())

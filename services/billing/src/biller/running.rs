@@ -1,12 +1,11 @@
-//! Running bills: what open months come to so far, by the function that computes invoices.
+//! Running bills: the bills of open months so far, computed by the same function as invoices.
 //!
-//! A bill of an open month at a cut is the invoice's own computation with every version of the contract cut
-//! off at the last settlement boundary before now; once the month is over nothing is cut off, and the bill is
-//! the one that the close issues. It is computed again where something new can change it: rows about a machine
-//! of the contract in blocks committed since (about any machine, where a contract bills a site's losses), a new
-//! fact of any kind, an invoice or note that changes what is left of grants and deposits, or else after a
-//! bounded time. Contracts for which none of that holds are not read, and facts are read again only where some
-//! are new.
+//! The running bill of a month at a cut is the computation of its invoice, with every version of the contract cut off
+//! at the last settlement boundary. After the month nothing is cut off, and the bill equals the one that the close
+//! issues. A bill is computed again if something new can change it: rows of the contract's machines in blocks
+//! committed since (of any machine, if the contract bills a site's losses), a new fact of any kind, an invoice or
+//! note that changes what is left of grants and deposits, or the passing of a bounded time. Other contracts are not
+//! read, and facts are read again only if some are new.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,12 +24,12 @@ use crate::reference::{PeriodTerms, Reference};
 use crate::running_bill::RunningBill;
 use crate::usage::Balances;
 
-/// How much a pass may do.
+/// Limits of a pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RunningPace {
-    /// Bills of one pass; those left come first in the next.
+    /// The most bills of one pass; the rest come first in the next.
     pub bills_max: usize,
-    /// Up to how long time alone changes no bill.
+    /// How long a bill may stay unchanged without new data.
     pub idle_us: Micros,
 }
 
@@ -40,15 +39,14 @@ impl Default for RunningPace {
     }
 }
 
-/// What running bills were computed from, so that only what changed is computed again. Lost with its process,
-/// it only costs the computing.
+/// The state behind running bills, so that only changed ones are computed. If it is lost, all are computed again.
 #[derive(Default)]
 pub struct RunningBills {
     reference: Option<(u64, Reference)>,
     known: BTreeMap<(String, String), Known>,
 }
 
-/// What a bill was computed from, and what has touched it since.
+/// The inputs of a bill, and whether new data has touched it since.
 struct Known {
     until_us: Micros,
     balances: Balances,
@@ -57,35 +55,35 @@ struct Known {
     touched: bool,
 }
 
-/// What a pass found to do.
+/// The result of a pass.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RunningPass {
     /// The cut of the pass.
     pub cut: u64,
     /// The bills that were computed.
     pub bills: Vec<RunningBill>,
-    /// How many are due and left for the next pass.
+    /// How many due bills are left for the next pass.
     pub left: usize,
-    /// Contracts that cannot be billed, with the error's code.
+    /// Contracts that cannot be billed, with the error code.
     pub failed: Vec<(String, &'static str)>,
 }
 
-/// A bill that is to be computed.
+/// A bill to compute.
 struct Due {
     contract_id: String,
     terms: PeriodTerms,
     until_us: Micros,
     balances: Balances,
-    /// Up to where it was computed last.
+    /// The end of the time when it was last computed.
     computed_us: Micros,
 }
 
 impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
-    /// Computes the running bills that are due at the newest cut of the tables, for the open months of all
-    /// contracts: the month of now, and the one before it until it is closed.
+    /// Computes the due running bills at the newest cut of the tables, for the open months of all contracts: the
+    /// present month, and the one before until it is closed.
     ///
     /// # Errors
-    /// What stops the reading of ledger, facts or usage. What was computed in the pass is computed again then.
+    /// An error of reading ledger, facts or usage. The bills of the pass are computed again then.
     pub async fn run_bills(
         &self,
         bills: &mut RunningBills,
@@ -136,15 +134,15 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
                     pass.failed.push((item.contract_id.clone(), error.code()));
                 }
             }
-            // One that failed is tried again once something is new, and not at every pass before others.
+            // After a failure it waits for new data, so that it does not delay others in every pass.
             known.insert(key, known_of(reference, item));
         }
         self.store.forget();
         Ok(pass)
     }
 
-    /// The bill of a contract's month at a cut and up to an instant, from scratch; `None` where the contract
-    /// has no terms in it before the instant.
+    /// Computes the bill of a contract's month at a cut up to an instant; `None` if the contract has no terms in it
+    /// before the instant.
     ///
     /// # Errors
     /// As [`Biller::recompute`].
@@ -174,7 +172,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         Ok(RunningBill { cut, until_us: due.until_us, document, completeness: bill.completeness })
     }
 
-    /// Brings what is known up to a cut: marks what new rows touch, and reads the facts where some are new.
+    /// Advances the state to a cut: marks bills that new rows touch, and reads the facts if some are new.
     async fn note_touched(&self, bills: &mut RunningBills, cut: u64) -> Result<(), BillerError> {
         if let Some((at, _)) = bills.reference
             && at == cut
@@ -205,7 +203,8 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
     }
 }
 
-/// The months of a contract that have begun and are not closed, the one of now and the one before, cut off now.
+/// The months of a contract that have begun and are not closed: the present one and the one before, cut off at the
+/// present.
 fn open_months(
     journal: &Journal,
     reference: &Reference,
@@ -213,7 +212,7 @@ fn open_months(
     now_us: Micros,
 ) -> Result<Vec<PeriodTerms>, BillerError> {
     let mut months = Vec::new();
-    // The month in the contract's zone may have begun before or after that of UTC.
+    // In the contract's zone the month may have begun before or after that of UTC.
     for text in months_around(now_us) {
         if journal.state().closed(contract_id, &text).is_none()
             && let Some(terms) = reference.terms_of(contract_id, &text)?
@@ -225,7 +224,7 @@ fn open_months(
     Ok(months)
 }
 
-/// The months of UTC before, of and after an instant, those that have a name.
+/// The UTC months before, of and after an instant, as far as they can be written.
 fn months_around(now_us: Micros) -> Vec<String> {
     let text = rfc3339(now_us);
     let number = |range: std::ops::Range<usize>| text.get(range).and_then(|part| part.parse::<u32>().ok());

@@ -1,4 +1,4 @@
-//! The facts beside contracts and assignments that a bill may rest on.
+//! The other facts that a bill may need, besides contracts and assignments.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::error::BillerError;
 use crate::ports::{BlockId, FactRow};
 use crate::timeline::timelines;
 
-/// A fact with the time for which it holds on the settlement grid.
+/// A fact and the time for which it holds, on the settlement grid.
 pub(crate) struct Dated<T> {
     pub(crate) entity: String,
     pub(crate) interval: Interval,
@@ -18,7 +18,7 @@ pub(crate) struct Dated<T> {
     pub(crate) block: BlockId,
 }
 
-/// A fact about an instant, or that begins at one, as it was recorded: off the grid too.
+/// A fact with an instant or a start as recorded, which may be off the grid.
 pub(crate) struct Recorded<T> {
     pub(crate) entity: String,
     pub(crate) at_us: Micros,
@@ -27,7 +27,7 @@ pub(crate) struct Recorded<T> {
     pub(crate) block: BlockId,
 }
 
-/// Everything of these kinds, at a cut.
+/// All facts of these kinds at a cut.
 pub(crate) struct Facts {
     /// By machine, in order of time.
     pub(crate) machines: BTreeMap<String, Vec<Dated<facts::Machine>>>,
@@ -57,7 +57,7 @@ pub(crate) const KINDS: [&str; 10] = [
 ];
 
 impl Facts {
-    /// Reads them out of the rows of each of [`KINDS`].
+    /// Parses them from the rows of each of [`KINDS`].
     pub(crate) fn read(rows_of: &mut impl FnMut(&str) -> Vec<FactRow>) -> Result<Self, BillerError> {
         let mut machines: BTreeMap<String, Vec<Dated<facts::Machine>>> = BTreeMap::new();
         for machine in dated("machine", rows_of)? {
@@ -77,7 +77,7 @@ impl Facts {
         })
     }
 
-    /// What is recorded of a machine within a time, in order, with the part of the time each holds for.
+    /// The facts of a machine within a time, in order, each with its part of the time.
     pub(crate) fn machine(
         &self,
         machine_id: &str,
@@ -88,12 +88,12 @@ impl Facts {
     }
 }
 
-/// Which facts stand for one thing, so that the one recorded last holds.
+/// Which facts replace each other, so that the one recorded last holds.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Same {
-    /// Those of one entity.
+    /// Facts of one entity.
     Entity,
-    /// Those of one entity and instant.
+    /// Facts of one entity and instant.
     Instant,
 }
 

@@ -1,5 +1,5 @@
-//! What is left of prepaid grants and held of deposits before a bill: what was recorded, and what the
-//! invoices before it in the ledger took or charged. Nothing else, so that it is found again.
+//! What is left of prepaid grants and deposits before a bill. It follows only from recorded facts and from what
+//! earlier invoices in the ledger drew or charged, so it can be computed again.
 
 use std::collections::BTreeMap;
 
@@ -7,11 +7,11 @@ use wb_ledger::{Invoice, InvoiceLine, Note};
 use wb_rating::{DepositHeld, Line, PrepaidGrant};
 use wb_units::{Currency, Money};
 
-use super::Reading;
+use super::UsageReader;
 use crate::error::BillerError;
 use crate::ports::UsageStore;
 
-/// What the invoices of a contract before a bill took from grants and charged as deposits.
+/// What the earlier invoices of a contract drew from grants and charged as deposits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Balances {
     /// By grant, in minor units.
@@ -21,10 +21,10 @@ pub(crate) struct Balances {
 }
 
 impl Balances {
-    /// Adds what an invoice of the contract and its notes took and charged.
+    /// Adds what an invoice of the contract and its notes drew and charged.
     ///
-    /// A note says by how much a line changed, and not which grants bear it: those that the line drew on
-    /// last give back first, and the last one bears what is drawn beyond them.
+    /// A note states by how much a line changed, but not for which grants. Credits go back first to the grants that
+    /// the line drew on last; the last grant bears any further draws.
     pub(crate) fn add_invoice<'a>(
         &mut self,
         invoice: &Invoice,
@@ -51,8 +51,7 @@ impl Balances {
         Ok(())
     }
 
-    /// Takes over what others drew from grants. Their deposits are not: what a later bill charged is no part of what
-    /// was held before.
+    /// Adds the draws of other documents, but not their deposits: what a later bill charged was not held before.
     pub(crate) fn take_draws_of(&mut self, others: Self) {
         self.drawn = others.drawn;
     }
@@ -116,8 +115,8 @@ fn minor(kind: &'static str, entity: &str, currency: &str, amount: &str) -> Resu
     u128::try_from(money.minor).map_err(|_| refuse(format!("the amount {amount:?} is negative")))
 }
 
-impl<S: UsageStore> Reading<'_, S> {
-    /// Grants of the contract, with what earlier invoices left.
+impl<S: UsageStore> UsageReader<'_, S> {
+    /// The contract's grants with what earlier invoices left of them.
     pub(super) fn grants(&mut self, balances: &Balances) -> Result<Vec<PrepaidGrant>, BillerError> {
         let mut grants: Vec<PrepaidGrant> = Vec::new();
         if !self.needs.grants {
@@ -145,7 +144,7 @@ impl<S: UsageStore> Reading<'_, S> {
         Ok(grants)
     }
 
-    /// Deposits that were recorded to be held, and those that earlier invoices charged.
+    /// The deposits that were recorded as held or charged by earlier invoices.
     pub(super) fn deposits(&mut self, balances: &Balances) -> Result<Vec<DepositHeld>, BillerError> {
         let mut held: BTreeMap<String, u128> = BTreeMap::new();
         let asked = &self.needs.deposits;
@@ -165,7 +164,7 @@ impl<S: UsageStore> Reading<'_, S> {
                     kind: "deposit_held",
                     entity: fact.entity.clone(),
                     detail: format!(
-                        "it is in {:?}, and the component {} is in {expected:?}",
+                        "it is in {:?}, but the component {} is in {expected:?}",
                         fact.body.currency, fact.body.component
                     ),
                 });

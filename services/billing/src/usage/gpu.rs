@@ -9,12 +9,12 @@ use wb_rating::{GpuAvailability, GpuSpan};
 use wb_units::time::rfc3339;
 use wb_units::{Interval, Micros};
 
-use super::Reading;
+use super::UsageReader;
 use super::machines::MACHINES_AT_ONCE;
 use crate::error::BillerError;
 use crate::ports::UsageStore;
 
-impl<S: UsageStore> Reading<'_, S> {
+impl<S: UsageStore> UsageReader<'_, S> {
     fn node_ids(&self) -> Vec<String> {
         let ids: BTreeSet<&String> = self.holdings.iter().map(|holding| &holding.machine_id).collect();
         ids.into_iter().cloned().collect()
@@ -34,8 +34,8 @@ impl<S: UsageStore> Reading<'_, S> {
         Ok(())
     }
 
-    /// Every allocation that touches the stretch, from its beginning: of each node what lies in the time
-    /// in which the node was under the contract, also before the stretch.
+    /// Every allocation that touches the stretch, from its beginning: on each node the part of it while the node was
+    /// under the contract, even before the stretch.
     pub(super) async fn gpu_spans(&mut self) -> Result<Vec<GpuSpan>, BillerError> {
         let so_far = Interval { start_us: Micros::MIN, end_us: self.part.interval.end_us };
         let mut held: BTreeMap<String, Vec<Interval>> = BTreeMap::new();
@@ -58,7 +58,7 @@ impl<S: UsageStore> Reading<'_, S> {
         Ok(spans)
     }
 
-    /// GPU time of the nodes under the contract, and what of it outages left.
+    /// GPU time of the nodes under the contract, and how much of it was free of outages.
     pub(super) fn gpu_availability(&mut self) -> Result<Vec<GpuAvailability>, BillerError> {
         let mut by_node: BTreeMap<&str, (u128, u128)> = BTreeMap::new();
         for holding in &self.holdings {
@@ -100,7 +100,7 @@ impl<S: UsageStore> Reading<'_, S> {
     }
 }
 
-/// GPU-microseconds that were lost to outages; of outages at one time no more than there are GPUs.
+/// GPU-microseconds lost to outages; simultaneous outages count at most all GPUs.
 fn lost_us(outages: &[(Interval, u32)], gpus: u32) -> u128 {
     let mut edges: Vec<Micros> =
         outages.iter().flat_map(|(interval, _)| [interval.start_us, interval.end_us]).collect();
@@ -115,15 +115,15 @@ fn lost_us(outages: &[(Interval, u32)], gpus: u32) -> u128 {
     lost.sum()
 }
 
-/// The part of an allocation in a time, as the rating reads it. The device names its node, so that an
-/// allocation of several nodes is counted node by node.
+/// The part of an allocation in a time, for rating. The device includes its node, so an allocation on several nodes
+/// counts node by node.
 fn span(allocation: &Allocation, held: Interval) -> Option<GpuSpan> {
     let whole = Interval { start_us: allocation.start_us, end_us: allocation.end_us.unwrap_or(Micros::MAX) };
     let part = whole.intersect(&held)?;
     let (profile, gpus) = match &allocation.share {
         Share::Whole { gpus } => (String::new(), *gpus),
         Share::Mig { profile, .. } => (format!("{}g.{}gb", profile.compute_slices, profile.memory_gb), 1),
-        // No row that is read says a part of a GPU's time; a fraction is no whole GPU.
+        // Rows have no part of a GPU's time, and a fraction is not a whole GPU.
         Share::Fraction { .. } => return None,
     };
     let device = match allocation.device.as_str() {

@@ -1,8 +1,8 @@
 //! Energy, time and curtailment of the machines under a contract.
 //!
-//! Machines are read a few at a time, so that memory is bounded by them and not by the fleet. Samples are
-//! read only where the contract needs to know what a machine did, or where registers leave time open that
-//! the machine's own power may speak for.
+//! Machines are read a few at a time, so that memory does not depend on the size of the fleet. Samples are read only
+//! if the contract needs to know what a machine did, or if registers leave gaps that the machine's own power can
+//! fill.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,13 +15,13 @@ use wb_rating::{CurtailedSlice, EnergyGroup, EnergySlice, FleetGroup, UptimeGrou
 use wb_units::time::rfc3339;
 use wb_units::{Interval, Micros};
 
-use super::Reading;
+use super::UsageReader;
 use crate::error::BillerError;
 use crate::ports::{Backing, UsageStore};
 use crate::reference::Dated;
 
-/// Machines whose rows are held in memory at once: a month of five-minute readings and samples of 64
-/// machines is some 1,200,000 rows.
+/// How many machines are in memory at once: a month of five-minute readings and samples of 64 machines is about
+/// 1,200,000 rows.
 pub(super) const MACHINES_AT_ONCE: usize = 64;
 
 /// Nanojoules in a thousandth of a watt-hour.
@@ -36,8 +36,8 @@ struct Sums {
     coverage: Coverage,
 }
 
-impl<S: UsageStore> Reading<'_, S> {
-    /// By which rules machines are counted under the contract.
+impl<S: UsageStore> UsageReader<'_, S> {
+    /// The rules for counting machines under the contract.
     pub(super) fn rules(&self) -> Rules {
         let counting = &self.part.contract.counting;
         let statuses = [Status::Curtailed, Status::Maintenance, Status::Unknown];
@@ -45,7 +45,7 @@ impl<S: UsageStore> Reading<'_, S> {
         Rules { order: order_of(&counting.witnesses), carve_outs: left_out.collect(), ..Rules::default() }
     }
 
-    /// Whether it matters what machines did with their time.
+    /// Whether the use of machines' time matters.
     fn needs_time(&self) -> bool {
         self.needs.operation || self.needs.uptime || self.needs.curtailed
     }
@@ -148,7 +148,7 @@ impl<S: UsageStore> Reading<'_, S> {
         Ok(())
     }
 
-    /// The machines whose samples matter.
+    /// The machines whose samples are needed.
     fn who_needs_samples(
         &self,
         chunk: &[(String, Vec<Interval>)],
@@ -179,7 +179,7 @@ impl<S: UsageStore> Reading<'_, S> {
         if ids.is_empty() {
             return Ok(());
         }
-        // Samples just outside speak for time inside.
+        // Samples just outside the time count for time inside.
         let window = Interval {
             start_us: self.part.interval.start_us.saturating_sub(rules.speaks_us),
             end_us: self.part.interval.end_us.saturating_add(rules.speaks_us),
@@ -217,7 +217,7 @@ impl<S: UsageStore> Reading<'_, S> {
         if !(self.needs_time() || self.needs.fleet) {
             return Ok(());
         }
-        // Uptime does not ask what the machine is; all else does, and it was checked.
+        // Uptime does not depend on the machine's properties; the other quantities do, and those were checked.
         let unknown = Stand { interval: held, rated_power_mw: 0, rated_hashrate_hs: None, gpus: None };
         let mut stands: Vec<Stand> = record
             .stands
@@ -272,7 +272,7 @@ impl<S: UsageStore> Reading<'_, S> {
         }
     }
 
-    /// Refuses a machine of whose time some is covered by no fact.
+    /// Returns an error if a part of the machine's time has no fact.
     pub(super) fn check_covered(&self, record: &Record, held: Interval) -> Result<(), BillerError> {
         let mut at_us = held.start_us;
         for stand in &record.stands {
@@ -291,7 +291,7 @@ impl<S: UsageStore> Reading<'_, S> {
         })
     }
 
-    /// The windows of a machine: those of its own, and of the site where it stood while it stood there.
+    /// The windows of a machine: its own, and those of its site while it stood there.
     pub(super) fn windows_of(&mut self, record: &Record, held: Interval) -> Windows {
         let facts = &self.reference.facts;
         let sites: Vec<(Interval, &str)> = facts

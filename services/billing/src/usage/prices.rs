@@ -1,5 +1,5 @@
-//! The dated prices that a stretch may need: of the series that the contract names, those that hold in
-//! the stretch, at the period's end and at the instants that the contract names.
+//! The dated prices that a stretch may need: of the contract's series, those that hold in the stretch, at the
+//! period's end and at the instants in the contract.
 
 use std::collections::BTreeMap;
 
@@ -8,14 +8,14 @@ use wb_rating::PriceFact;
 use wb_units::time::boundary_at_or_after;
 use wb_units::{Interval, Micros};
 
-use super::Reading;
+use super::UsageReader;
 use crate::error::BillerError;
 use crate::ports::{FactRow, UsageStore};
 
-/// Who is named where a price does not say who published it.
+/// The source of a price that states none.
 const UNNAMED_SOURCE: &str = "not named";
 
-impl<S: UsageStore> Reading<'_, S> {
+impl<S: UsageStore> UsageReader<'_, S> {
     pub(super) async fn prices(&mut self, period: Interval) -> Result<Vec<PriceFact>, BillerError> {
         let series: Vec<String> = self.needs.series.iter().cloned().collect();
         if series.is_empty() {
@@ -31,7 +31,7 @@ impl<S: UsageStore> Reading<'_, S> {
         let mut prices = Vec::new();
         for (series, mut rows) in by_series {
             rows.sort_by_key(|row| (row.valid_from_us, row.block.partition, row.block.block, row.idx));
-            // Of one instant the one recorded last holds.
+            // Of several prices of one instant, the one recorded last holds.
             rows.dedup_by(|later, earlier| {
                 let is_same = later.valid_from_us == earlier.valid_from_us;
                 if is_same {

@@ -1,4 +1,4 @@
-//! What pools paid, or credited, for the work of the machines under a contract.
+//! What pools paid or credited for the work of the contract's machines.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use wb_rating::Receipt;
 use wb_units::time::rfc3339;
 use wb_units::{Interval, Micros};
 
-use super::Reading;
+use super::UsageReader;
 use crate::error::BillerError;
 use crate::ports::{BlockId, UsageStore};
 
@@ -22,9 +22,9 @@ struct Paid<'a> {
     block: &'a BlockId,
 }
 
-impl<S: UsageStore> Reading<'_, S> {
-    /// The payments of the stretch that are said to be for this contract, and those for a site all of
-    /// whose assigned machines were under it.
+impl<S: UsageStore> UsageReader<'_, S> {
+    /// The payments of the stretch that state this contract, and those for a site whose assigned machines were all
+    /// under it.
     pub(super) fn receipts(&mut self) -> Result<Vec<Receipt>, BillerError> {
         let facts = &self.reference.facts;
         let paid: Vec<Paid<'_>> = if self.part.contract.counting.earnings_are_receipts {
@@ -80,7 +80,7 @@ impl<S: UsageStore> Reading<'_, S> {
             let amount_sat = paid.amount_sat.parse().map_err(|_| BillerError::Fact {
                 kind: paid.kind,
                 entity: paid.entity.to_owned(),
-                detail: format!("{:?} is no number of satoshi", paid.amount_sat),
+                detail: format!("{:?} is not a number of satoshi", paid.amount_sat),
             })?;
             receipts.push(Receipt { at_us: paid.at_us, amount_sat });
             self.blocks.insert(paid.block.clone());
@@ -88,7 +88,7 @@ impl<S: UsageStore> Reading<'_, S> {
         Ok(receipts)
     }
 
-    /// The contracts that machines at a site were under in the stretch.
+    /// The contracts of the machines at a site in the stretch.
     fn contracts_at(&self, site_id: &str) -> BTreeSet<&str> {
         let stands = |machine_id: &str, held: Interval| {
             let mut facts = self.reference.facts.machine(machine_id, held);

@@ -1,7 +1,7 @@
-//! Sites' meters beside the sum of all machines that stood there, whoever's they were.
+//! Compares sites' meters with the sum of all machines there, of any customer.
 //!
-//! Only settlement intervals count in which every meter of the site spoke of the whole interval and a
-//! machine's witness spoke too: what is known of one side alone says nothing about the other.
+//! Only settlement intervals count in which every site meter covers the whole interval and a machine's witness covers
+//! it, too: one side alone shows nothing about the other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,13 +13,13 @@ use wb_rating::SiteEnergy;
 use wb_units::time::rfc3339;
 use wb_units::{Interval, Micros, SETTLEMENT_INTERVAL_US};
 
-use super::Reading;
+use super::UsageReader;
 use super::machines::MACHINES_AT_ONCE;
 use crate::error::BillerError;
 use crate::ports::UsageStore;
 
-impl<S: UsageStore> Reading<'_, S> {
-    /// The sites where machines of the contract stood.
+impl<S: UsageStore> UsageReader<'_, S> {
+    /// The sites where the contract's machines stood.
     pub(super) async fn sites(&mut self) -> Result<Vec<SiteEnergy>, BillerError> {
         let mut site_ids: BTreeSet<String> = BTreeSet::new();
         for holding in &self.holdings {
@@ -56,10 +56,10 @@ impl<S: UsageStore> Reading<'_, S> {
         Ok(sites)
     }
 
-    /// What the site's meters say, for the intervals of which all of them speak.
+    /// What the site's meters measured, in the intervals that all of them cover.
     async fn of_site_meters(&mut self, site_id: &str) -> Result<BTreeMap<Micros, u128>, BillerError> {
         let stretch = self.part.interval;
-        // Meter, and what stands at its place.
+        // Meter, and the entity at its place.
         let mut of_site: BTreeSet<(String, String)> = BTreeSet::new();
         for fact in &self.reference.facts.meters {
             if fact.body.site_id == site_id && fact.interval.intersect(&stretch).is_some() {
@@ -94,14 +94,14 @@ impl<S: UsageStore> Reading<'_, S> {
         Ok(whole.map(|(slot_us, (energy_mwh, _))| (slot_us, energy_mwh)).collect())
     }
 
-    /// What the machines that stood at the site used, by their best witnesses.
+    /// What the machines at the site used, by their best witnesses.
     async fn of_site_machines(&mut self, site_id: &str) -> Result<BTreeMap<Micros, u128>, BillerError> {
         let stretch = self.part.interval;
         let at_meters: BTreeSet<&str> =
             self.reference.facts.meters.iter().map(|fact| fact.body.machine_id.as_str()).collect();
         let mut standing: BTreeMap<String, Vec<Interval>> = BTreeMap::new();
         for (machine_id, facts) in &self.reference.facts.machines {
-            // What stands at a site's meter is no machine.
+            // A site's meter is not a machine.
             if at_meters.contains(machine_id.as_str()) {
                 continue;
             }
@@ -132,7 +132,7 @@ impl<S: UsageStore> Reading<'_, S> {
         Ok(sums)
     }
 
-    /// The contract's witnesses without what is no measurement: a site's losses are measured.
+    /// The contract's witnesses without the nameplate, because losses must be measured.
     fn site_order(&self) -> Vec<Witness> {
         let order = self.rules().order;
         order.into_iter().filter(|witness| *witness != Witness::Nameplate).collect()

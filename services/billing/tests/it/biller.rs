@@ -217,7 +217,7 @@ async fn recomputing_over_other_events_shows_the_difference() {
     store.change(|world| world.work.retain(|(_, machine, ..)| machine != "gen-3"));
     let again = biller.recompute(&issued[0].invoice_id).await.unwrap();
     assert!(!again.bill_matches && !again.evidence_matches);
-    // Tables that know fewer names than the cut are not asked at all.
+    // Tables that are not projected up to the cut are not read.
     store.change(|world| world.held -= 1);
     assert_eq!(biller.recompute(&issued[0].invoice_id).await.unwrap_err().code(), "WB-5406");
     assert_eq!(biller.recompute("inv_none").await.unwrap_err().code(), "WB-5410");
@@ -352,7 +352,7 @@ async fn an_invoices_parties_are_named_as_they_were_known_at_its_cut() {
     assert_eq!(invoice.invoice.legal_entity, "genesis-hosting");
     let before = biller.parties(&invoice.invoice).await.unwrap();
     assert_eq!((before.issuer.name.as_str(), before.issuer.payment.len()), ("Genesis Hosting LLC", 1));
-    // Of whom nothing is recorded, the id is the name.
+    // A party without a recorded name has its id as name.
     assert_eq!(before.customer.name, invoice.invoice.customer_id);
     // A name that is recorded after the cut is not that of an invoice from before.
     store.change(|world| {

@@ -57,14 +57,14 @@ async fn migrate(client: &Client) {
     }
 }
 
-/// Names an attempt of a block at an offset.
-async fn name(client: &Client, commit_offset: u64, topic: &str, block: u64, attempt: u64) {
+/// Commits an attempt of a block at an offset.
+async fn commit(client: &Client, commit_offset: u64, topic: &str, block: u64, attempt: u64) {
     let hash = |what: &str| format!("unhex('{}')", Hash::of(format!("{what}{topic}{block}").as_bytes()));
-    let (content, root, zero, name) = (hash("content"), hash("root"), hash("zero"), hash("name"));
+    let (content, root, zero, commit) = (hash("content"), hash("root"), hash("zero"), hash("commit"));
     run(client, &format!(
         "INSERT INTO manifest (commit_offset, topic, partition, block, attempt, content_hash, merkle_root, \
          last_frame_hash, predecessor, commit_hash) VALUES \
-         ({commit_offset}, '{topic}', 0, {block}, {attempt}, {content}, {root}, {zero}, {zero}, {name})"
+         ({commit_offset}, '{topic}', 0, {block}, {attempt}, {content}, {root}, {zero}, {zero}, {commit})"
     )).await;
 }
 
@@ -109,7 +109,7 @@ async fn fill(client: &Client) {
         ))
         .await;
     }
-    name(client, 0, "reference", 0, 1).await;
+    commit(client, 0, "reference", 0, 1).await;
     // Attempt 1 of block 0 died; attempt 2 is committed, and two projectors both said so.
     let rows = [
         ("gen-1", JANUARY_US, "accepted", 7 << 32),
@@ -122,11 +122,11 @@ async fn fill(client: &Client) {
     ];
     work(client, 0, 1, &rows).await;
     work(client, 0, 2, &rows).await;
-    name(client, 3, "shares", 0, 2).await;
-    name(client, 3, "shares", 0, 2).await;
+    commit(client, 3, "shares", 0, 2).await;
+    commit(client, 3, "shares", 0, 2).await;
     // Block 1 is committed late, block 2 never.
     work(client, 1, 1, &[("gen-1", JANUARY_US, "accepted", 1 << 32)]).await;
-    name(client, 9, "shares", 1, 1).await;
+    commit(client, 9, "shares", 1, 1).await;
     work(client, 2, 1, &[("gen-1", JANUARY_US, "accepted", 1000 << 32)]).await;
     // Readings long before and after the month, two at one instant before it.
     for (at_us, id, register_wh) in [
@@ -140,7 +140,7 @@ async fn fill(client: &Client) {
         reading(client, 0, "gen-1", at_us, id, register_wh).await;
     }
     reading(client, 1, "gen-1", JANUARY_US + 2 * STEP_US, 7, 77_777).await;
-    name(client, 5, "energy", 0, 1).await;
+    commit(client, 5, "energy", 0, 1).await;
     // Offsets 1, 2 and 4 are free: neither samples nor allocations nor prices change the heads that are asked for below.
     for (block, at_us, state) in
         [(0, JANUARY_US, "hashing"), (0, JANUARY_US + STEP_US, "curtailed"), (1, JANUARY_US, "idle")]
@@ -151,7 +151,7 @@ async fn fill(client: &Client) {
              ('telemetry', 0, {block}, 1, 'a', 1, 'gen-1', 7, {at_us}, {at_us}, 'gen-1', '{state}', 3000000)"
         )).await;
     }
-    name(client, 4, "telemetry", 0, 1).await;
+    commit(client, 4, "telemetry", 0, 1).await;
     let (open, closed) = ("NULL".to_owned(), (JANUARY_US + 5 * STEP_US).to_string());
     for (allocation, start_us, end_us) in [
         ("job-1", JANUARY_US - 50 * STEP_US, &open),
@@ -163,7 +163,7 @@ async fn fill(client: &Client) {
              start_us, end_us) VALUES ('gpu', 0, 0, 1, {JANUARY_US}, 'gen-1', '{allocation}', 'COMPLETED', 8, {start_us}, {end_us})"
         )).await;
     }
-    name(client, 2, "gpu", 0, 1).await;
+    commit(client, 2, "gpu", 0, 1).await;
 }
 
 struct FixedCut(u64);
@@ -318,8 +318,8 @@ async fn check_reads(store: &CountedUsage, is_sealed: bool) {
         }
         let ids: BTreeSet<BlockId> = recorded.commits.keys().cloned().collect();
         assert_eq!(ids, if cut > 0 { BTreeSet::from([block("reference", 0)]) } else { BTreeSet::new() });
-        let names: Vec<_> = recorded.commits.into_values().collect();
-        assert_eq!(names, store.blocks(&ids, 0, cut).await.unwrap());
+        let commits: Vec<_> = recorded.commits.into_values().collect();
+        assert_eq!(commits, store.blocks(&ids, 0, cut).await.unwrap());
     }
     assert_eq!(store.facts("contract", Some(&["lab-1".to_owned()]), 1).await.unwrap().len(), 1);
     assert!(store.facts("contract", Some(&["lab-2".to_owned()]), 1).await.unwrap().is_empty());
@@ -336,7 +336,7 @@ async fn check_reads(store: &CountedUsage, is_sealed: bool) {
     let mut found: Vec<_> =
         store.samples(&ids, month, 5).await.unwrap().into_iter().map(|row| row.sample.found).collect();
     found.sort_unstable();
-    assert_eq!(found, [Found::Hashing, Found::Asleep], "and nothing of the block that no name names");
+    assert_eq!(found, [Found::Hashing, Found::Asleep], "and nothing of the uncommitted block");
     let first = Interval::new(JANUARY_US, JANUARY_US + 1).unwrap();
     assert_eq!(store.samples(&ids, first, 5).await.unwrap().len(), 1);
 
@@ -350,7 +350,7 @@ async fn check_reads(store: &CountedUsage, is_sealed: bool) {
         store.blocks(&BTreeSet::from([block("shares", 0), block("shares", 1)]), 0, 9).await.unwrap();
     assert_eq!(committed.len(), 1);
     assert_eq!(committed[0].merkle_root, Hash::of(b"rootshares0"));
-    // More than go along as a list: the same names, and none of what lies between.
+    // More blocks than are listed one by one: the same commits, and none of those between.
     let many: BTreeSet<BlockId> =
         (0..5_000).map(|number| block(if number % 2 == 0 { "shares" } else { "energy" }, number)).collect();
     let found = store.blocks(&many, 0, 10).await.unwrap();
@@ -380,7 +380,7 @@ async fn check_close_and_projection(client: &Client, tables: &Store) {
     let issued = biller.close("2009-01", None).await.unwrap();
     let document = biller.invoice(&issued[0].invoice_id).await.unwrap();
     let invoice = &document.invoice;
-    // The cut is one past the last name or seal below the settled offset.
+    // The cut is one past the last commit or seal below the settled offset.
     let evidence = &invoice.evidence;
     assert_eq!(
         (evidence.cut, evidence.blocks_count),

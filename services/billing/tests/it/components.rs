@@ -383,7 +383,7 @@ async fn what_cannot_be_billed_is_said_with_its_code_and_nothing_is_issued() {
             vec!["USD/MWh", "USD/kWh"],
         ),
     ];
-    // A price that ended: the next instant without one is named.
+    // A price that ended: the error states the next instant without one.
     let mut ended = day(indexed("late", "USD/MWh"));
     let price = json!({"series": "late", "unit": "USD/MWh", "value": "5"});
     ended.fact_until("price", "late", DAY_31_US, Some(DAY_31_US + HOUR_US), price);

@@ -100,7 +100,7 @@ pub(crate) struct World {
     pub(crate) readings: Vec<(Place, ReadingRow)>,
     pub(crate) samples: Vec<(Place, SampleRow)>,
     pub(crate) allocations: Vec<(Place, AllocationRow)>,
-    /// One past the last name that the tables hold.
+    /// One past the last commit in the tables.
     pub(crate) held: u64,
     /// How often a machine's work or readings were asked for, and any facts.
     pub(crate) machine_reads: BTreeMap<String, u64>,
@@ -499,7 +499,7 @@ impl UsageStore for MemoryStore {
     }
 }
 
-/// Everything is settled at once; the offset asked for lies beyond the last name, as after a pin.
+/// Everything is settled at once; the requested offset lies beyond the last commit, as after a pin.
 #[derive(Clone)]
 pub(crate) struct MemoryCuts(pub(crate) MemoryStore);
 

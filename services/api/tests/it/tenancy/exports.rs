@@ -81,7 +81,7 @@ async fn totals(both: &Api, only_a: &Api, table: &str, format: &str) {
     assert_eq!(sum["USD"]["minor"], "23", "{rest}");
 }
 
-/// The operator's books are nobody else's.
+/// Only the operator may export the journal.
 async fn journal(both: &Api) {
     let month = "2026-10";
     let rest = format!("journal?period={month}");
@@ -109,7 +109,7 @@ async fn journal(both: &Api) {
             let refused = both.export(reader, &rest).await;
             assert_eq!(refused.status(), StatusCode::BAD_REQUEST, "{rest}");
             let told = refused.text().await.unwrap();
-            assert!(told.contains("operator's books") && !told.contains("GEN-"), "{told}");
+            assert!(told.contains("only for the operator") && !told.contains("GEN-"), "{told}");
         }
     }
 }
