@@ -1,4 +1,4 @@
-//! The demonstration as a client: it sends over HTTP and asks over GraphQL, as anyone would.
+//! The demonstration's client: it sends events over HTTP and queries over GraphQL.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 
 /// Events in one request.
 const BATCH: usize = 500;
-/// How long a request is tried again while the stack is away.
+/// How long a request is retried while the stack is away.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// The pause between two tries.
+/// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Tries until it works or patience ends: a backend may die and come back at any moment, and all that
-/// the demonstration asks for may be asked again.
+/// Retries until success or the time limit, because a backend may restart at any moment. Every request of the
+/// demonstration may be repeated.
 pub(crate) async fn patiently<T, F>(what: &'static str, mut attempt: impl FnMut() -> F) -> Result<T>
 where
     F: Future<Output = Result<T>>,
@@ -26,13 +26,15 @@ where
         match attempt().await {
             Ok(done) => return Ok(done),
             Err(error) if tokio::time::Instant::now() > deadline => return Err(error).context(what),
-            Err(error) => tracing::warn!(error = format!("{error:#}"), what, "it is tried again"),
+            Err(error) => {
+                tracing::warn!(error = format!("{error:#}"), what, "the attempt failed and is repeated")
+            }
         }
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-/// What became of the events that were sent.
+/// The answers to the events that were sent.
 #[derive(Debug, Default)]
 pub(crate) struct Sent {
     pub(crate) events: usize,
@@ -40,7 +42,7 @@ pub(crate) struct Sent {
     pub(crate) first_refused: Option<Value>,
 }
 
-/// Which shares to count: a site, or all.
+/// Which shares to count: those of a site, or all.
 pub(crate) struct Window {
     site: Option<&'static str>,
     from: &'static str,
@@ -50,7 +52,7 @@ pub(crate) struct Window {
 
 const FROM: &str = "2009-01-01T00:00:00Z";
 const TO: &str = "2027-01-01T00:00:00Z";
-/// Thirty days: all years lie in some two hundred buckets.
+/// Thirty days, so that all years fit into about two hundred buckets.
 const BUCKET_MINUTES: u32 = 43_200;
 
 impl Window {
@@ -67,7 +69,7 @@ impl Window {
     }
 }
 
-/// What the API says of shares in a window.
+/// The API's figures for shares in a window.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Totals {
     pub(crate) verdicts: Vec<VerdictCount>,
@@ -85,7 +87,7 @@ pub(crate) struct VerdictCount {
 }
 
 impl Totals {
-    /// Shares of a verdict, and of a reason where one is given.
+    /// The shares of a verdict; with a reason, only those.
     pub(crate) fn shares(&self, verdict: &str, reason: Option<&str>) -> u64 {
         self.verdicts
             .iter()
@@ -103,14 +105,14 @@ impl Totals {
             .sum()
     }
 
-    /// Everything but the repeats: what a second sending must not change.
+    /// The totals without duplicates, which a second sending must not change.
     pub(crate) fn without_duplicates(&self) -> Self {
         let kept = self.verdicts.iter().filter(|count| count.verdict != "duplicate").cloned();
         Self { verdicts: kept.collect(), blocks: self.blocks }
     }
 }
 
-/// An invoice as the API shows it.
+/// An invoice as the API returns it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct InvoiceView {
@@ -153,7 +155,7 @@ impl StackClient {
         })
     }
 
-    /// Sends events as zstd-compressed NDJSON; what is not acknowledged is sent again.
+    /// Sends events as zstd-compressed NDJSON, and again until they are acknowledged.
     pub(crate) async fn send(&self, key: &str, events: &[Value]) -> Result<Sent> {
         let mut sent = Sent::default();
         for batch in events.chunks(BATCH) {
@@ -246,7 +248,7 @@ impl StackClient {
         Ok(Totals { verdicts, blocks })
     }
 
-    /// All invoices, once the ledger's projection shows those that were issued.
+    /// All invoices, once the projection of the ledger shows the issued ones.
     pub(crate) async fn invoices(&self, issued: &BTreeSet<String>) -> Result<Vec<InvoiceView>> {
         let query = "{ invoices(first: 1000) { nodes {
             id number customerId period billDigest evidenceDigest

@@ -1,4 +1,4 @@
-//! API keys of the demonstration's sources, drawn anew at each run.
+//! API keys of the demonstration's sources, new in each run.
 
 use anyhow::{Context as _, Result};
 use wb_auth::{Role, SourceEntry};
@@ -10,10 +10,10 @@ pub struct DemoKeys {
 }
 
 impl DemoKeys {
-    /// Draws a key for each source.
+    /// Creates a key for each source.
     ///
     /// # Errors
-    /// Where the operating system gives no random bytes.
+    /// If the operating system gives no random bytes.
     pub fn draw() -> Result<Self> {
         let mut entries = Vec::new();
         let mut keys = Vec::new();
@@ -38,7 +38,7 @@ impl DemoKeys {
         Ok(Self { entries, keys })
     }
 
-    /// What ingest must know of the sources.
+    /// The sources as ingest needs them.
     #[must_use]
     pub fn entries(&self) -> &[SourceEntry] {
         &self.entries

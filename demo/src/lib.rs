@@ -1,7 +1,7 @@
 //! The demonstration: real proof of work through the whole stack, twice, and the bills for it.
 //!
-//! It is a client: it sends over HTTP and asks over GraphQL, as anyone would. What only the operator of a stack can do -
-//! sealing days, closing months - it asks of its [`Host`], so it knows no service.
+//! It is a client that sends over HTTP and queries over GraphQL. What only an operator can do, such as sealing days
+//! and closing months, goes through its [`Host`], so the crate depends on no service.
 
 mod client;
 mod keys;
@@ -23,65 +23,65 @@ pub use keys::DemoKeys;
 pub use sites::SiteReport;
 pub use summary::Summary;
 
-/// The seed of the simulated fleet unless another is given.
+/// The default seed of the simulated fleet.
 pub const SEED: u64 = 20_261_001;
-/// The months that the demonstration's usage lies in.
+/// The months of the demonstration's usage.
 const PERIODS: [&str; 2] = ["2009-01", "2026-10"];
-/// How long the demonstration's tokens hold.
+/// How long the demonstration's tokens are valid.
 const TOKENS_HOLD: Duration = Duration::from_secs(8 * 3_600);
 
-/// The stack that the demonstration runs through, and the console that it tells its result on.
+/// The stack and the console of the demonstration.
 pub trait Host {
-    /// Says something to a person.
+    /// Prints a message.
     fn tell(&self, text: &str);
 
     /// Prints a part of the result.
     ///
     /// # Errors
-    /// Where standard output is closed.
+    /// If standard output is closed.
     fn print(&self, text: &str) -> Result<()>;
 
-    /// Waits until everything that was acknowledged is committed.
+    /// Waits until everything acknowledged is committed.
     fn settle(&self) -> impl Future<Output = Result<()>>;
 
     /// Seals the days of everything that is committed.
     fn seal(&self) -> impl Future<Output = Result<()>>;
 
-    /// Closes a month and issues its invoices; gives the ids of all that it has.
+    /// Closes a month and issues its invoices; returns the ids of all of them.
     fn close(&self, period: &str) -> impl Future<Output = Result<Vec<String>>>;
 
-    /// Computes an invoice again, and says whether both digests are the same.
+    /// Computes an invoice again; returns whether both digests are the same.
     fn recompute(&self, invoice_id: &str) -> impl Future<Output = Result<bool>>;
 
     /// A site's report of a period, in UTC.
     fn report(&self, site_id: &str, period: &str) -> impl Future<Output = Result<SiteReport>>;
 }
 
-/// Where the stack is reached, and who signs the demonstration's tokens.
+/// The addresses of the stack, its data folder, and the issuer of tokens.
 pub struct Place {
-    /// Where ingest listens.
+    /// The address of ingest.
     pub ingest: SocketAddr,
-    /// Where the API listens.
+    /// The address of the API.
     pub api: SocketAddr,
-    /// Where the summary and the customers' tokens are written.
+    /// The folder for the summary and the customers' tokens.
     pub data_dir: PathBuf,
-    /// Who signs tokens of this installation.
+    /// The issuer of this installation's tokens.
     pub issuer: Issuer,
 }
 
-/// Reads the real blocks and mines the simulated fleet's shares.
+/// Reads the real blocks and mines the shares of the simulated fleet.
 ///
 /// # Errors
-/// Where the folder lacks what it should hold.
+/// If a file is missing from the folder.
 pub async fn input(data: &Path, seed: u64) -> Result<DemoInput> {
     let data = data.to_owned();
     Ok(tokio::task::spawn_blocking(move || wb_testkit::demo_input(&data, seed)).await??)
 }
 
-/// Sends everything twice, bills it, and shows what came of it.
+/// Sends everything twice, bills it, and shows the result.
 ///
 /// # Errors
-/// Where the stack is away for longer than it should be, or refuses something.
+/// If the stack is away for too long or refuses something.
 pub async fn run<H: Host>(
     host: &H,
     place: &Place,
@@ -105,7 +105,7 @@ pub async fn run<H: Host>(
     patiently("sealing days", || host.seal()).await?;
     let mut issued = BTreeSet::new();
     for period in PERIODS {
-        // A repeat goes on where the one before ended, and returns what exists already.
+        // A repeat continues the close before it and returns the existing invoices, too.
         issued.extend(patiently("closing a month", || host.close(period)).await?);
     }
     let invoices = client.invoices(&issued).await?;
@@ -135,7 +135,7 @@ pub async fn run<H: Host>(
     Ok(summary)
 }
 
-/// Writes the summary and a token for each customer, and prints what a person reads.
+/// Writes the summary and a token for each customer, and prints the result.
 fn show<H: Host>(host: &H, place: &Place, summary: &Summary) -> Result<()> {
     let written = |path: &Path, bytes: &[u8]| {
         std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))

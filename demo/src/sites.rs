@@ -13,9 +13,9 @@ pub(crate) const REPORTS: [(&str, &str); 3] =
 pub struct SiteReport {
     site_id: String,
     period: String,
-    /// As `weighbridge report --format csv` gives it.
+    /// The report as `weighbridge report --format csv` writes it.
     csv: String,
-    /// The machines whose firmware claims more or less than chance and its class explain.
+    /// The machines whose firmware claims more or less than chance and its tolerance explain.
     flagged: Vec<String>,
     completeness_ppm: Option<String>,
     #[serde(skip)]
@@ -23,7 +23,7 @@ pub struct SiteReport {
 }
 
 impl SiteReport {
-    /// A report with its figures, written as CSV and as a table for people.
+    /// A report with its figures, as CSV and as a table.
     #[must_use]
     pub fn new(site_id: &str, period: &str, sheet: &Sheet, csv: String, text: String) -> Self {
         Self {
@@ -36,12 +36,12 @@ impl SiteReport {
         }
     }
 
-    /// As people read it.
+    /// The report as a table.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
-    /// Whether of a site exactly these machines are flagged, and a completeness is told.
+    /// Whether exactly these machines of a site are flagged and the report has a completeness.
     pub(crate) fn flags(&self, site_id: &str, machines: &[&str]) -> bool {
         self.site_id == site_id && self.flagged == machines && self.completeness_ppm.is_some()
     }

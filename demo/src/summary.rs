@@ -1,4 +1,4 @@
-//! What the demonstration shows, for people and for tests.
+//! The result of the demonstration, as text and as JSON.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -10,14 +10,14 @@ use wb_units::decimal;
 use crate::client::{InvoiceView, Totals};
 use crate::sites::SiteReport;
 
-/// Satoshi in a bitcoin, as decimal places.
+/// Decimal places of bitcoin.
 const BTC_PLACES: u32 = 8;
-/// What 400 blocks of 2009 paid: 400 x 50 BTC.
+/// The reward of 400 blocks of 2009: 400 x 50 BTC.
 const GENESIS_EARNINGS_SAT: i128 = 400 * 50 * 100_000_000;
 /// Difficulty 400 in units of 2^-32.
 const GENESIS_WORK_Q32: u128 = 400 << 32;
 
-/// The totals that must come out.
+/// The expected totals.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Expected {
     accepted_shares: u64,
@@ -74,7 +74,7 @@ impl Summary {
         refused
     }
 
-    /// The checks by name.
+    /// The checks and whether they hold.
     pub(crate) fn checks(&self) -> Vec<(&'static str, bool)> {
         vec![
             (
@@ -101,9 +101,9 @@ impl Summary {
                 "a second sending changed nothing",
                 self.first.without_duplicates() == self.second.without_duplicates(),
             ),
-            ("all invoices computed again are the same", self.recomputed),
+            ("all invoices are the same when computed again", self.recomputed),
             (
-                "of no-1 the one machine that claims more than it proves is flagged",
+                "the one machine of no-1 that claims more than it proves is flagged",
                 self.reports.iter().any(|report| report.flags("no-1", &["no1-m03"])),
             ),
         ]
@@ -115,7 +115,7 @@ impl Summary {
         self.checks().iter().all(|(_, holds)| *holds)
     }
 
-    /// All customers that have an invoice.
+    /// All customers with an invoice.
     pub(crate) fn customers(&self) -> BTreeSet<String> {
         self.invoices.iter().map(|invoice| invoice.customer_id.clone()).collect()
     }
