@@ -1,10 +1,9 @@
-//! A Bitcoin Core node's chain becomes tips and network difficulties.
+//! Sends the chain of a Bitcoin Core node as tips and network difficulties.
 //!
-//! The node is asked every few seconds for its best block. Each new one becomes a `tip`, valid from the moment it was seen,
-//! with all blocks between it and the last one seen, so that work on any of them can be called old. The target of the
-//! running 2016 blocks becomes a `network_difficulty`, and so does that of the next block where the node tells it ahead.
-//! Jobs are the pool's own and are not asked for here: a node's template has no coinbase, and what was given to miners is
-//! known only to who gave it.
+//! The node is polled for its best block. Each new block becomes a `tip`, valid from the moment it was seen, as do
+//! all blocks between it and the last one seen, so that work on any of them is recognised as stale. The target of the
+//! current 2016 blocks becomes a `network_difficulty`, and so does that of the next block if the node knows it. Jobs
+//! come from the pool: a node's template has no coinbase.
 
 mod chain;
 mod rpc;
@@ -18,32 +17,32 @@ use rpc::{Node, RpcError};
 /// The longest pause after failures.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 
-/// Which node to ask, and how.
+/// The node, and how to poll it.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Its RPC, such as `http://user:password@127.0.0.1:8332`.
     pub url: String,
-    /// The name of its chain in facts; without one, what the node calls it (`test` is `testnet3`).
+    /// The chain's name in facts. By default the node's name for it (`test` becomes `testnet3`).
     pub chain: Option<String>,
-    /// The pause between two looks.
+    /// The pause between two polls.
     pub poll: Duration,
-    /// Look once, then end.
+    /// Poll once, then end.
     pub once: bool,
 }
 
-/// What was done.
+/// The result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Facts that ingest took.
+    /// Accepted facts.
     pub facts: u64,
-    /// Facts it refused.
+    /// Refused facts.
     pub refused: u64,
 }
 
-/// Follows a node until it is told to stop, or looks once where `once` is set.
+/// Polls a node until it is stopped, or once with `once`.
 ///
 /// # Errors
-/// [`ConnectError`] where node or ingest refuse this connector. A node that is away or starting is asked again.
+/// [`ConnectError`] if node or ingest refuse this connector. A node that is away or starting is polled again.
 pub async fn run(options: &Options, ingest: &Ingest, stop: &Stop) -> Result<Summary, ConnectError> {
     let node = Node::new(&options.url)?;
     let mut chain = Chain::new(options.chain.clone(), now_us());
@@ -67,7 +66,7 @@ pub async fn run(options: &Options, ingest: &Ingest, stop: &Stop) -> Result<Summ
             }
             Err(RpcError::Credentials { status }) => return Err(ConnectError::NodeRefuses { status }),
             Err(error) => {
-                tracing::warn!(%error, "the node does not tell its chain");
+                tracing::warn!(%error, "the node cannot be polled");
                 pause = pause.saturating_mul(2).min(PAUSE_MAX);
             }
         }

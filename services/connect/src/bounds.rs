@@ -1,8 +1,8 @@
-//! How much a connector takes at once.
+//! Limits of connectors.
 
-/// Exporters that one connector scrapes.
+/// The most exporters of one connector.
 pub const URLS_MAX: usize = 10_000;
-/// Recordings that are read at once.
+/// The most recordings that are checked at once.
 pub const FILES_MAX: usize = 20_000;
-/// Addresses that one collector polls: what it gets round in a minute at 5 s for those that are silent.
+/// The most addresses of one connector: it polls them within a minute even if all time out after 5 s.
 pub const TARGETS_MAX: usize = 65_536;

@@ -1,12 +1,12 @@
-//! A ckpool share log becomes sessions, jobs and shares.
+//! Sends the share log of a ckpool as sessions, jobs and shares.
 //!
-//! ckpool writes one file of shares per workbase (`log_shares`), in a folder per block height. Each share line becomes a
-//! Stratum V1 share; who submitted it, and at which difficulty, becomes a session; each workbase becomes a job. Workbases
-//! are lines with `coinbase1`, in files named `*.workinfo` or among the shares, in the form ckpool sends its database.
+//! ckpool writes one file of shares per workbase (`log_shares`), in a folder per block height. Each share line
+//! becomes a Stratum V1 share, its submitter and difficulty become a session, and each workbase becomes a job.
+//! Workbases are lines with `coinbase1`, in files named `*.workinfo` or among the shares, in the form in which ckpool
+//! sends them to its database.
 //!
-//! Nothing is lost and nothing counts twice: a file's position moves on only when ingest said that everything before it is
-//! durable, an event's identity comes from its file and place, and a file is known by its first line, whatever it is
-//! renamed to.
+//! Nothing is lost or counted twice: a file's position advances only when everything before it is durable, an event's
+//! identity comes from its file and place, and a file is identified by its first line, so it may be renamed.
 
 mod files;
 mod lines;
@@ -29,59 +29,59 @@ use lines::Line;
 use position::Positions;
 use translate::Translator;
 
-/// Lines that are sent at once.
+/// Lines per request.
 const LINES_AT_ONCE: usize = 500;
-/// The longest pause before events that name something unknown are sent again; it is five looks.
+/// The longest pause before events that refer to something unknown are sent again: five polls.
 const UNKNOWN_PAUSE: Duration = Duration::from_secs(5);
-/// How much of a line that cannot be read is kept.
+/// How many characters of an unreadable line are kept.
 const KEPT_CHARS_MAX: usize = 4_096;
-/// A line that cannot be read; it is put aside.
+/// An unreadable line; it is put aside.
 #[wb_coded::coded]
 #[code("WB-5709")]
 struct Unreadable;
 
-/// What to read, and how to read it.
+/// What to read, and how.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The pool's log folder.
     pub dir: PathBuf,
-    /// Where the position is kept. What is refused lies beside it, as `.refused.ndjson`.
+    /// The file that keeps the position. Refused events are kept beside it, as `.refused.ndjson`.
     pub position: PathBuf,
     /// The pool's name: the scope of its jobs.
     pub pool: String,
     /// The chain it mines.
     pub chain: String,
-    /// Version bits it lets its miners roll.
+    /// The version bits that miners may roll.
     pub version_mask: u32,
     /// Bytes of the miner's part of the extranonce (`nonce2length`).
     pub extranonce2_bytes: usize,
-    /// Machines by worker name; a worker that is not here is a machine of its own name.
+    /// Machines by worker name; other workers are machines of the same name.
     pub machines: HashMap<String, String>,
-    /// The pause between two looks.
+    /// The pause between two polls.
     pub poll: Duration,
-    /// How long a share waits for its workbase, its machine or its session before it is sent or put aside without.
+    /// How long a share waits for a missing workbase, machine or session.
     pub patience: Duration,
-    /// Read what there is, then end.
+    /// Read what is there, then end.
     pub once: bool,
 }
 
-/// What was done.
+/// The result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Shares that ingest took.
+    /// Accepted shares.
     pub shares: u64,
-    /// Facts that ingest took.
+    /// Accepted facts.
     pub facts: u64,
-    /// Events it refused, put aside.
+    /// Refused events, put aside.
     pub refused: u64,
-    /// Lines that could not be read, put aside.
+    /// Unreadable lines, put aside.
     pub unreadable: u64,
 }
 
-/// Reads the log and sends it until it is told to stop, or to its end where `once` is set.
+/// Sends the log until it is stopped, or up to its end with `once`.
 ///
 /// # Errors
-/// [`ConnectError`]. A later start goes on where this one was acknowledged.
+/// [`ConnectError`]. The next start continues after the last acknowledged event.
 pub async fn run(options: &Options, ingest: &Ingest, stop: &Stop) -> Result<Summary, ConnectError> {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
     if options.pool.is_empty() || options.pool.len() > 40 || !options.pool.chars().all(plain) {
@@ -113,16 +113,16 @@ struct Tail<'a> {
     stop: &'a Stop,
     positions: Positions,
     translator: Translator,
-    /// Files that were read to their end, as they were then.
+    /// Files that were read to their end, with their state at that time.
     looked_at: BTreeMap<PathBuf, (LogFile, u64)>,
-    /// Files whose earlier workbases are known again after a start.
+    /// Files whose earlier workbases are loaded again after a start.
     preloaded: BTreeSet<u64>,
     /// Files that wait for a workbase, and since when.
     waiting: HashMap<u64, Instant>,
     summary: Summary,
 }
 
-/// A part of a file, ready to be sent.
+/// A part of a file that is ready to be sent.
 #[derive(Default)]
 struct Part {
     facts: Vec<Value>,
@@ -130,16 +130,16 @@ struct Part {
     put_aside: Vec<Value>,
     /// Where the next part begins.
     end: u64,
-    /// The next line waits for its workbase.
+    /// Whether the next line waits for its workbase.
     waits: bool,
 }
 
 impl Tail<'_> {
-    /// Looks once at every file.
+    /// Polls every file once.
     async fn look(&mut self) -> Result<(), ConnectError> {
         let mut alive = BTreeSet::new();
         let found = files::list(&self.options.dir)?;
-        // After a start, what any file said before has to be known before any is read on.
+        // After a start, the workbases of all files are loaded before any file is read on.
         for file in &found {
             if !self.looked_at.contains_key(&file.path) {
                 self.preload(file)?;
@@ -167,7 +167,7 @@ impl Tail<'_> {
         Ok(())
     }
 
-    /// Sends what is new in a file; whether that was all of it.
+    /// Sends what is new in a file; returns whether that was all of it.
     async fn read_on(&mut self, file: &LogFile, opened: &mut OpenFile) -> Result<bool, ConnectError> {
         let fingerprint = opened.fingerprint;
         let mut from = self.positions.offset(fingerprint);
@@ -186,7 +186,7 @@ impl Tail<'_> {
         }
     }
 
-    /// Learns the workbases of what was sent before the last start.
+    /// Loads the workbases of the part that was sent before the last start.
     fn preload(&mut self, file: &LogFile) -> Result<(), ConnectError> {
         let Some(mut opened) = files::open(&file.path)? else { return Ok(()) };
         if !self.preloaded.insert(opened.fingerprint) {
@@ -248,8 +248,8 @@ impl Tail<'_> {
         Ok(part)
     }
 
-    /// Whether a file may still wait for a workbase. Where there is nothing to wait for any more, its shares are sent as
-    /// they are: they then count as of an unknown job.
+    /// Whether a file may still wait for a workbase. After the limit its shares are sent as they are, and count as
+    /// shares of an unknown job.
     fn still_waits(&mut self, fingerprint: u64) -> bool {
         if self.options.once {
             return false;
@@ -258,7 +258,7 @@ impl Tail<'_> {
         since.elapsed() < self.options.patience
     }
 
-    /// Sends a part; false when it was told to stop before all of it was durable.
+    /// Sends a part; false if it was stopped before all of it was durable.
     async fn send(&mut self, part: &Part, file: &LogFile) -> Result<bool, ConnectError> {
         let mut put_aside = part.put_aside.clone();
         let events: Vec<Value> = part.facts.iter().chain(&part.shares).cloned().collect();
@@ -274,7 +274,7 @@ impl Tail<'_> {
             }
             tracing::warn!(
                 file = %file.path.display(), code = unknown.code, reason = unknown.reason,
-                "shares wait until what they name is recorded"
+                "shares wait for the facts that they refer to"
             );
             self.stop.sleep(self.options.poll.saturating_mul(5).min(UNKNOWN_PAUSE)).await;
             if self.stop.is_told() {
@@ -305,7 +305,7 @@ impl Tail<'_> {
         self.summary.unreadable += number(part.put_aside.len());
     }
 
-    /// Keeps what was refused, whole: once its cause is gone, the events can be sent again as they stand there.
+    /// Writes refused events to a file, complete, so that they can be sent again once the cause is removed.
     fn put_aside(&self, entries: &[Value]) -> Result<(), ConnectError> {
         let path = refused_path(&self.options.position);
         if let Some(folder) = path.parent() {
@@ -320,12 +320,12 @@ impl Tail<'_> {
         file.write_all(text.as_bytes())
             .and_then(|()| file.sync_all())
             .map_err(ConnectError::file("write", &path))?;
-        tracing::warn!(entries = entries.len(), file = %path.display(), "put aside what was refused");
+        tracing::warn!(entries = entries.len(), file = %path.display(), "refused events were put aside");
         Ok(())
     }
 }
 
-/// Where refused events and unreadable lines lie.
+/// The file of refused events and unreadable lines.
 #[must_use]
 pub fn refused_path(position: &Path) -> PathBuf {
     position.with_extension("refused.ndjson")

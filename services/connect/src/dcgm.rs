@@ -1,9 +1,8 @@
-//! What dcgm-exporters say becomes register readings and samples of GPUs.
+//! Sends what dcgm-exporters report as register readings and samples of GPUs.
 //!
-//! Every exporter is scraped, at most so many at once. The energy counter of a whole GPU is a register: its difference is
-//! what it took, and a driver that is loaded again a reset. It is a firmware's witness; a slice has none. What else a GPU or
-//! slice says of itself is a sample: its use, memory, power and last fault (XID). A new fault is told to whoever reads
-//! the log, too.
+//! Exporters are scraped in parallel, up to a limit. The energy counter of a whole GPU is a register: differences are
+//! the energy, and a reload of the driver is a reset. Its witness is firmware; slices have no counter. Other values
+//! of a GPU or slice are a sample: use, memory, power and last fault (XID). A new fault is also logged.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -16,11 +15,11 @@ use wb_metering::prometheus::{self, EXPOSITION_MAX_BYTES};
 pub use crate::bounds::URLS_MAX;
 use crate::{ConnectError, Ingest, Refused, Stop, id_of, now_us};
 
-/// Exporters that are scraped at once.
+/// The most exporters that are scraped at once.
 const AT_ONCE: usize = 64;
-/// How long one scrape may take.
+/// The longest time of a scrape.
 const SCRAPE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Readings that are sent at once.
+/// Readings per request.
 const READINGS_AT_ONCE: usize = 1_000;
 /// Millijoules of a watt-hour.
 const MJ_PER_WH: u64 = 3_600_000;
@@ -32,39 +31,39 @@ const INSTANCE_BYTES_MAX: usize = 32;
 /// The last fault of each device: a GPU's UUID, and a slice's profile and instance.
 type Faults = BTreeMap<(String, Option<(String, String)>), u64>;
 
-/// Whom to scrape, and how.
+/// The exporters, and how to scrape them.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The exporters, such as `http://gpu-node-7:9400/metrics`.
+    /// The exporters' addresses, such as `http://gpu-node-7:9400/metrics`.
     pub urls: Vec<String>,
-    /// Machines by host name; a host that is not here is a machine of its own name.
+    /// Machines by host name; other hosts are machines of the same name.
     pub nodes: HashMap<String, String>,
-    /// From one round to the next.
+    /// The time between the starts of two rounds.
     pub poll: Duration,
-    /// One round, then end.
+    /// Run one round, then end.
     pub once: bool,
 }
 
-/// What was done, in all rounds.
+/// The result of all rounds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Summary {
     pub rounds: u64,
     /// Scrapes that failed.
     pub failed: u64,
-    /// Readings that ingest took.
+    /// Accepted readings.
     pub taken: u64,
-    /// Readings it refused.
+    /// Refused readings.
     pub refused: u64,
-    /// Faults that were new.
+    /// New faults.
     pub faults: u64,
-    /// Fields that held no value but DCGM's blank for one.
+    /// Fields without a value, marked by DCGM's blank value.
     pub blanks: u64,
 }
 
-/// Scrapes until it is told to stop, or once.
+/// Scrapes until it is stopped, or once.
 ///
 /// # Errors
-/// [`ConnectError`] where a URL is none or ingest refuses this connector.
+/// [`ConnectError`] for a bad URL or if ingest refuses this connector.
 pub async fn run(options: &Options, ingest: &Ingest, stop: &Stop) -> Result<Summary, ConnectError> {
     if options.urls.is_empty() || options.urls.len() > URLS_MAX {
         return Err(ConnectError::Urls { urls: options.urls.len() });
@@ -140,13 +139,13 @@ async fn scrape(http: &reqwest::Client, url: reqwest::Url) -> Result<Vec<DeviceR
     Ok(dcgm::read(&samples))
 }
 
-/// Whether the device's last fault is another than at the scrape before.
+/// Whether the device's last fault differs from that of the scrape before.
 fn is_new_fault(faults: &mut Faults, device: &DeviceReading) -> bool {
     let Some(xid) = device.last_xid else { return false };
     faults.insert((device.uuid.clone(), device.mig.clone()), xid).unwrap_or(0) != xid && xid != 0
 }
 
-/// Where and when a scrape was made.
+/// The machine and time of a scrape.
 struct Place<'a> {
     options: &'a Options,
     epoch: i64,
@@ -167,7 +166,7 @@ impl Place<'_> {
         named.unwrap_or_else(|| id_of(&device.host, ID_BYTES_MAX))
     }
 
-    /// The energy counter of a whole GPU, rounded down to whole watt-hours: of a cumulative register nothing is lost by
+    /// The energy counter of a whole GPU, rounded down to whole watt-hours. A cumulative register loses nothing by
     /// that.
     fn reading(&self, device: &DeviceReading) -> Option<Value> {
         let energy_mj = device.energy_mj?;
@@ -179,13 +178,13 @@ impl Place<'_> {
         Some(self.event("energy_reading", &meter_id, &body))
     }
 
-    /// What a GPU or slice says of itself, as far as it says anything.
+    /// The values of a GPU or slice, as far as there are any.
     fn sample(&self, device: &DeviceReading) -> Option<Value> {
         if !device.says_anything() {
             return None;
         }
         let uuid = id_of(&device.uuid, ID_BYTES_MAX);
-        // What stands behind a `+` is an attribute: the slice is of the same size.
+        // The part after `+` is an attribute and does not change the slice's size.
         let (profile, instance) = device.mig.as_ref().map_or(("", String::new()), |(profile, instance)| {
             (profile.split('+').next().unwrap_or_default(), id_of(instance, INSTANCE_BYTES_MAX))
         });

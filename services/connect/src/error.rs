@@ -1,25 +1,25 @@
-//! Why a connector ends.
+//! The errors that end a connector.
 
 use std::path::PathBuf;
 
-/// Why a connector cannot go on. What it had acknowledged is kept; started again, it goes on from there.
+/// Why a connector ended. Its acknowledged position is kept; a restart continues there.
 #[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// A URL that is none.
+    /// A bad URL.
     #[code("WB-5701")]
-    #[error("{what} {url:?} is no URL of the form http://host:port")]
+    #[error("{what} {url:?} is not a URL of the form http://host:port")]
     Url {
-        /// Whose URL.
+        /// What the URL is for.
         what: &'static str,
-        /// What was given, without a password.
+        /// The URL without its password.
         url: String,
     },
-    /// No HTTP client could be made.
+    /// The HTTP client could not be created.
     #[code("WB-5702")]
-    #[error("the HTTP client cannot be made")]
+    #[error("the HTTP client cannot be created")]
     Client(#[source] reqwest::Error),
-    /// Ingest refuses this source or this form of request; trying again would not help.
+    /// Ingest refuses this source or this form of request; a retry would not help.
     #[code("WB-5703")]
     #[error("ingest refuses the requests of this connector: {status} {answer}")]
     Refused {
@@ -28,13 +28,13 @@ pub enum ConnectError {
         /// The beginning of its answer.
         answer: String,
     },
-    /// Ingest answered with something else than its answer.
+    /// Ingest's answer has the wrong form.
     #[code("WB-5704")]
     #[error("ingest's answer to {events} events is not understood: {detail}")]
     Answer {
         /// How many events were sent.
         events: usize,
-        /// What is wrong with it.
+        /// What is wrong.
         detail: String,
     },
     /// A file or folder cannot be read or written.
@@ -43,22 +43,23 @@ pub enum ConnectError {
     File {
         /// What was tried.
         operation: &'static str,
-        /// On which file.
+        /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// The position file is of another form.
+    /// The position file has another format.
     #[code("WB-5706")]
     #[error(
-        "{} is no position file: put it aside to begin from the start, which repeats events harmlessly ({detail})",
+        "{} is not a position file: move it away to start from the beginning, which repeats events harmlessly \
+         ({detail})",
         path.display()
     )]
     Position {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong.
         detail: String,
     },
     /// The node refuses this client.
@@ -68,16 +69,16 @@ pub enum ConnectError {
         /// The HTTP status.
         status: u16,
     },
-    /// A name that cannot be part of an id.
+    /// A name that is not valid in an id.
     #[code("WB-5708")]
-    #[error("{what} {text:?} is no id: take 1 to 40 characters of A-Z a-z 0-9 . _ -")]
+    #[error("{what} {text:?} is not valid: use 1 to 40 characters of A-Z a-z 0-9 . _ -")]
     Name {
-        /// What it is the name of.
+        /// What it names.
         what: &'static str,
-        /// What was given.
+        /// The given name.
         text: String,
     },
-    /// A line of a list of miners that names none.
+    /// A line of a list of miners that is not valid.
     #[code("WB-5710")]
     #[error(
         "line {line} of the list, {text:?}: {detail}; write ADDRESS, ADDRESS:PORT or either with a machine's id"
@@ -87,67 +88,67 @@ pub enum ConnectError {
         line: usize,
         /// The line.
         text: String,
-        /// What is wrong with it.
+        /// What is wrong.
         detail: String,
     },
-    /// A range that is none.
+    /// A range that is not valid.
     #[code("WB-5711")]
-    #[error("{text:?} is no range of addresses: write one such as 10.4.0.0/22")]
+    #[error("{text:?} is not a range of addresses: write one such as 10.4.0.0/22")]
     Range {
-        /// What was given.
+        /// The given range.
         text: String,
     },
-    /// More addresses than a collector polls.
+    /// Too many addresses for one connector.
     #[code("WB-5712")]
     #[error(
-        "{targets} addresses are too many for one collector, {max} are polled: run one for each part of the site",
+        "{targets} addresses are too many for one connector, the limit is {max}: run one for each part of the site",
         max = crate::bounds::TARGETS_MAX
     )]
     TooManyTargets {
-        /// How many there would be.
+        /// How many there are.
         targets: usize,
     },
-    /// Nothing to poll.
+    /// There is nothing to poll.
     #[code("WB-5713")]
-    #[error("there is no address to poll: give a --list or a --range")]
+    #[error("there is no address to poll: give --list or --range")]
     NoTargets,
-    /// The file of machines by address is of another form.
+    /// The file of machines by address has another format.
     #[code("WB-5714")]
-    #[error("the machines are no JSON object from IP or MAC address to machine id: {detail}")]
+    #[error("the file of machines is not a JSON object from IP or MAC address to machine id: {detail}")]
     Machines {
-        /// What is wrong with it.
+        /// What is wrong.
         detail: String,
     },
-    /// A folder without recordings, or with too many.
+    /// The folder has no recordings, or too many.
     #[code("WB-5715")]
     #[error(
-        "{} holds {files} .json files: 1 to {max} recordings of miners' answers are checked at once",
+        "{} holds {files} .json files: 1 to {max} recordings can be checked at once",
         folder.display(),
         max = crate::bounds::FILES_MAX
     )]
     NoRecordings {
         folder: PathBuf,
-        /// How many it holds.
+        /// How many there are.
         files: usize,
     },
-    /// No exporter to scrape, or too many.
+    /// No exporter, or too many.
     #[code("WB-5716")]
-    #[error("{urls} exporters are given: 1 to {max} are scraped by one connector", max = crate::bounds::URLS_MAX)]
+    #[error("{urls} exporters are given: 1 to {max} can be scraped by one connector", max = crate::bounds::URLS_MAX)]
     Urls {
-        /// How many are given.
+        /// How many there are.
         urls: usize,
     },
-    /// Accounting rows that cannot be read as a whole.
+    /// The accounting rows cannot be parsed.
     #[code(source)]
     #[error("the accounting rows cannot be read")]
     Sacct(#[source] wb_metering::gpu::sacct::SacctError),
-    /// A file with rows that cannot be taken.
+    /// A file with bad rows.
     #[code("WB-5717")]
-    #[error("{} rows cannot be taken, and nothing is sent before all can: {}", count, rows.join("; "))]
+    #[error("{} rows are not valid, so nothing was sent: {}", count, rows.join("; "))]
     Rows {
         /// How many.
         count: usize,
-        /// The first of them, in words.
+        /// The first of them, with their reasons.
         rows: Vec<String>,
     },
 }
@@ -167,12 +168,12 @@ impl ConnectError {
     }
 }
 
-/// A row that cannot be taken.
+/// A bad row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadRow {
-    /// Its line in the file, from 1; of JSON its place in the array, from 1.
+    /// Its line in the file, or its place in a JSON array, from 1.
     pub line: usize,
-    /// What is wrong, and what would be right.
+    /// What is wrong, and what is allowed.
     pub reason: String,
 }
 

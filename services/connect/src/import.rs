@@ -1,8 +1,8 @@
-//! Files of prices and balances become facts.
+//! Sends files of prices and balances as facts.
 //!
-//! A file is CSV with a line of column names, or a JSON array of objects with the same names. It is read and
-//! checked whole before anything is sent: a file with one bad row sends nothing, and the error names every
-//! bad row by its line. The identity of a fact is what it says, so that a file may be sent again.
+//! A file is CSV with a header line, or a JSON array of objects with the same names. All of it is checked before
+//! anything is sent: a file with a bad row sends nothing, and the error lists the bad rows by line. A fact's identity
+//! comes from its content, so a file may be sent again.
 
 mod table;
 
@@ -18,67 +18,67 @@ pub use crate::error::BadRow;
 use crate::{ConnectError, Ingest, Refused, Stop, now_us, short_hash};
 use table::{Row, rows};
 
-/// Facts in one request.
+/// Facts per request.
 const FACTS_AT_ONCE: usize = 1_000;
 
-/// Bad rows that an error names; the others are counted.
-const TROUBLES_NAMED: usize = 50;
+/// How many bad rows an error lists; the rest are counted.
+const TROUBLES_LISTED: usize = 50;
 
-/// What a file is written in.
+/// The format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileFormat {
-    /// Comma-separated values, the first line with the names of the columns.
+    /// Comma-separated values with a header line.
     Csv,
     /// An array of objects.
     Json,
 }
 
-/// What a file of prices does not say itself.
+/// Defaults for columns that a file of prices lacks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PriceDefaults {
-    /// The series, where the file has no column for it.
+    /// The series.
     pub series: Option<String>,
     pub unit: Option<String>,
-    /// Who published them.
+    /// The publisher.
     pub source: Option<String>,
 }
 
-/// Facts of a file that is whole.
+/// The facts of a valid file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Facts {
-    /// The events, each with the line it is of.
+    /// The events, each with its line.
     events: Vec<(usize, Value)>,
 }
 
 impl Facts {
-    /// How many.
+    /// How many facts.
     #[must_use]
     pub fn len(&self) -> usize {
         self.events.len()
     }
 
-    /// Whether the file has none.
+    /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.events.is_empty()
     }
 }
 
-/// Reads dated prices. Columns: `at` (an instant with its offset, RFC 3339) and `value`; `until`, `series`,
-/// `unit` and `source` where the defaults do not say them.
+/// Reads dated prices. Columns: `at` (an instant with its offset, RFC 3339), `value` and optionally `until`; and
+/// `series`, `unit` and `source` unless the defaults give them.
 ///
 /// # Errors
-/// [`ConnectError::Rows`] with every bad row.
+/// [`ConnectError::Rows`] with the bad rows.
 pub fn prices(text: &str, format: FileFormat, defaults: &PriceDefaults) -> Result<Facts, ConnectError> {
     let known = ["at", "until", "value", "series", "unit", "source"];
     read(text, format, &known, |row| {
         let or_default = |name: &str, default: &Option<String>| match (row.text(name), default) {
             (Some(said), Some(default)) if said != default => {
-                Err(format!("the column {name} says {said:?}, and the command {default:?}"))
+                Err(format!("the column {name} has {said:?}, but the command {default:?}"))
             }
             (Some(said), _) => Ok(said.to_owned()),
             (None, Some(default)) => Ok(default.clone()),
-            (None, None) => Err(format!("no {name}: write a column {name}, or give it with the command")),
+            (None, None) => Err(format!("no {name}: add a column {name}, or give it to the command")),
         };
         let series = or_default("series", &defaults.series)?;
         let body = json!({
@@ -91,12 +91,12 @@ pub fn prices(text: &str, format: FileFormat, defaults: &PriceDefaults) -> Resul
     })
 }
 
-/// Reads opening balances. The column `kind` says what a row is: `prepaid_grant`, `deposit_held` or
-/// `past_invoice`; `id` names it, `at` is the instant from which it holds (of an invoice its issue), `until`
-/// the one at which a grant lapses. All others are the fields of that kind of fact.
+/// Reads opening balances. The column `kind` is `prepaid_grant`, `deposit_held` or `past_invoice`; `id` identifies
+/// the row; `at` is its start (for an invoice, its issue); `until` is when a grant lapses. All other columns are
+/// fields of that kind of fact.
 ///
 /// # Errors
-/// [`ConnectError::Rows`] with every bad row.
+/// [`ConnectError::Rows`] with the bad rows.
 pub fn balances(text: &str, format: FileFormat) -> Result<Facts, ConnectError> {
     let known = [
         "kind",
@@ -123,7 +123,7 @@ pub fn balances(text: &str, format: FileFormat) -> Result<Facts, ConnectError> {
             ),
             other => {
                 return Err(format!(
-                    "the kind {other:?} is not known: write prepaid_grant, deposit_held or past_invoice"
+                    "the kind {other:?} is unknown: write prepaid_grant, deposit_held or past_invoice"
                 ));
             }
         };
@@ -133,7 +133,7 @@ pub fn balances(text: &str, format: FileFormat) -> Result<Facts, ConnectError> {
         }
         if let Some(priority) = row.text("priority").filter(|_| kind == "prepaid_grant") {
             let number: u32 =
-                priority.parse().map_err(|_| format!("the priority {priority:?} is no whole number"))?;
+                priority.parse().map_err(|_| format!("the priority {priority:?} is not a whole number"))?;
             body.insert("priority".to_owned(), number.into());
         }
         let entity = row.needed("id")?.to_owned();
@@ -141,10 +141,10 @@ pub fn balances(text: &str, format: FileFormat) -> Result<Facts, ConnectError> {
     })
 }
 
-/// Sends them, and waits until all are durable.
+/// Sends facts and waits until all are durable.
 ///
 /// # Errors
-/// [`ConnectError::Rows`] for rows that ingest refuses though they were checked, and what stops a request.
+/// [`ConnectError::Rows`] for rows that ingest refuses, and errors of the request.
 pub async fn send(facts: &Facts, ingest: &Ingest, stop: &Stop) -> Result<usize, ConnectError> {
     let mut sent = 0;
     for chunk in facts.events.chunks(FACTS_AT_ONCE) {
@@ -155,14 +155,14 @@ pub async fn send(facts: &Facts, ingest: &Ingest, stop: &Stop) -> Result<usize, 
             reason: format!("{} {}: {}", refused.code, refused.field, refused.reason),
         };
         if !refused.is_empty() {
-            return Err(ConnectError::rows(refused.iter().map(bad).collect(), TROUBLES_NAMED));
+            return Err(ConnectError::rows(refused.iter().map(bad).collect(), TROUBLES_LISTED));
         }
         sent += events.len();
     }
     Ok(sent)
 }
 
-/// A fact of a row.
+/// The fact of a row.
 struct Fact {
     kind: &'static str,
     entity: String,
@@ -179,7 +179,7 @@ fn read(
 ) -> Result<Facts, ConnectError> {
     let mut bad = Vec::new();
     let mut events = Vec::new();
-    // Of one entity and instant there is one row: nothing would say which of two holds.
+    // An entity may have one row per instant, because nothing would decide between two.
     let mut seen: BTreeMap<(String, Micros), usize> = BTreeMap::new();
     let (rows, broken) = rows(text, format, known);
     bad.extend(broken);
@@ -199,10 +199,10 @@ fn read(
         return Ok(Facts { events });
     }
     bad.sort_by_key(|row| row.line);
-    Err(ConnectError::rows(bad, TROUBLES_NAMED))
+    Err(ConnectError::rows(bad, TROUBLES_LISTED))
 }
 
-/// What ingest would check, before anything is sent.
+/// Checks what ingest would check, before anything is sent.
 fn check(fact: &Fact) -> Result<(), String> {
     FactBody::parse(fact.kind, &fact.entity, &fact.body.to_string()).map_err(|error| error.to_string())?;
     if fact.entity.is_empty() {
@@ -215,7 +215,7 @@ fn check(fact: &Fact) -> Result<(), String> {
 }
 
 fn event(fact: &Fact) -> Value {
-    // What holds from a later day on is said now: an event does not come from the future.
+    // A fact that begins later is dated now, because events from the future are refused.
     let event_time_us = fact.at_us.max(EARLIEST_EVENT_US).min(now_us());
     let mut body = json!({
         "fact": fact.kind,
@@ -276,7 +276,7 @@ mod tests {
     fn prices_of_csv_and_json_are_the_same_facts() {
         let csv = "at,value,note\n2026-10-01T00:00:00Z,41.37,\n\"2026-10-01T01:00:00-05:00\",\"-3.5\",\n";
         let error = prices(csv, FileFormat::Csv, &defaults()).unwrap_err();
-        assert!(said(&error).contains("note"), "a column that nobody reads is told: {error}");
+        assert!(said(&error).contains("note"), "an unknown column is an error: {error}");
         let csv = csv.replace(",note", "").replace(",\n", "\n");
         let from_csv = prices(&csv, FileFormat::Csv, &defaults()).unwrap();
         let json = r#"[{"at":"2026-10-01T00:00:00Z","value":"41.37"},
@@ -300,7 +300,7 @@ mod tests {
             assert!(text.contains(word), "{text} lacks {word}");
         }
         for (csv, word) in [
-            ("", "no line of column names"),
+            ("", "no header line"),
             ("at,value,at\n", "twice"),
             ("at,value\n\"2026", "quote"),
             ("value\n1\n", "line 2: the column at"),

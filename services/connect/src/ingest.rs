@@ -1,4 +1,4 @@
-//! The ingest API as its client sees it: send, and try again until it says that all is durable.
+//! A client of the ingest API, which retries until everything is durable.
 
 use std::time::Duration;
 
@@ -8,24 +8,24 @@ use serde_json::Value;
 
 use crate::{ConnectError, Stop};
 
-/// How long one request may take.
+/// The timeout of a request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// The first pause after a failure; it doubles up to [`PAUSE_MAX`].
 const PAUSE: Duration = Duration::from_millis(250);
-/// The longest pause between two tries.
+/// The longest pause between two attempts.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
-/// How much of an answer that refuses is kept for the message.
+/// How many characters of a refusal are kept for the message.
 const ANSWER_CHARS_MAX: usize = 400;
 
-/// An event that ingest did not take.
+/// A refused event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// Its place in what was sent.
+    /// Its index in the request.
     pub index: usize,
     /// The stable code.
     pub code: String,
     pub field: String,
-    /// What is wrong, and what would be right.
+    /// What is wrong, and what is allowed.
     pub reason: String,
 }
 
@@ -53,7 +53,7 @@ struct EventAnswer {
     reason: String,
 }
 
-/// Where events are sent.
+/// The client.
 #[derive(Debug, Clone)]
 pub struct Ingest {
     http: reqwest::Client,
@@ -62,7 +62,7 @@ pub struct Ingest {
 }
 
 impl Ingest {
-    /// The ingest at a base URL, with the API key of a source.
+    /// Creates a client for an ingest at a base URL, with the API key of a source.
     ///
     /// # Errors
     /// [`ConnectError::Url`] and [`ConnectError::Client`].
@@ -75,17 +75,17 @@ impl Ingest {
         Ok(Self { http, url: url.to_string(), key })
     }
 
-    /// Sends events until they are durable; gives those that were refused one by one. `None` when it was told to stop
-    /// before that: then some may be durable and some not.
+    /// Sends events until they are durable; returns those that were refused. `None` if it was stopped before; then
+    /// some may be durable.
     ///
     /// # Errors
-    /// [`ConnectError::Refused`] where the whole request is refused for good.
+    /// [`ConnectError::Refused`] if the whole request is refused for good.
     pub async fn post(&self, events: &[Value], stop: &Stop) -> Result<Option<Vec<Refused>>, ConnectError> {
         let lines = events.iter().map(|event| format!("{event}\n")).collect();
         self.post_lines(lines, events.len(), stop).await
     }
 
-    /// [`Self::post`] of events that are written already, one a line.
+    /// [`Self::post`] for events that are already encoded, one per line.
     ///
     /// # Errors
     /// As [`Self::post`].
@@ -110,7 +110,7 @@ impl Ingest {
                 Ok(answer) if answer.status().is_success() || answer.status() == 422 => {
                     match answer.json::<Answer>().await {
                         Ok(answer) => return understood(answer, events).map(Some),
-                        // The connection may have broken in the middle of it.
+                        // The connection may have broken before the end.
                         Err(error) => tracing::warn!(%error, "ingest's answer did not arrive whole"),
                     }
                 }
@@ -139,7 +139,7 @@ fn worth_another_try(status: u16) -> bool {
 fn understood(answer: Answer, events: usize) -> Result<Vec<Refused>, ConnectError> {
     let wrong = |detail: String| ConnectError::Answer { events, detail };
     if answer.events.len() != events {
-        return Err(wrong(format!("it speaks of {} events", answer.events.len())));
+        return Err(wrong(format!("it is about {} events", answer.events.len())));
     }
     let mut refused = Vec::new();
     for event in answer.events {

@@ -1,4 +1,4 @@
-//! The small files in which connectors keep how far they are.
+//! The small files in which connectors keep their positions.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -19,7 +19,7 @@ struct Stored<T> {
     content: T,
 }
 
-/// Reads a file; one that is not there yet holds nothing.
+/// Reads a file; a missing one is empty.
 pub(crate) fn load<T: DeserializeOwned + Default>(path: &Path) -> Result<T, ConnectError> {
     let wrong = |detail: String| ConnectError::Position { path: path.to_owned(), detail };
     let text = match fs::read_to_string(path) {
@@ -34,7 +34,7 @@ pub(crate) fn load<T: DeserializeOwned + Default>(path: &Path) -> Result<T, Conn
     Ok(stored.content)
 }
 
-/// Replaces a file, for good: it is whole whenever one looks.
+/// Replaces a file atomically and durably.
 pub(crate) fn save<T: Serialize>(path: &Path, content: &T) -> Result<(), ConnectError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         wb_files::make_folder(folder).map_err(ConnectError::file("make the folder", folder))?;

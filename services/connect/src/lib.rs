@@ -1,14 +1,14 @@
-//! Connectors: what others record becomes events.
+//! Connectors: read foreign systems and send events for them.
 //!
-//! - [`ckpool`]: a ckpool share log becomes sessions, jobs and shares.
-//! - [`bitcoind`]: a Bitcoin Core node's chain becomes tips and network difficulties.
-//! - [`miners`]: machines' own answers, polled, become samples.
-//! - [`slurm`]: accounting rows become GPU spans.
-//! - [`dcgm`]: GPUs' energy counters become register readings.
-//! - [`import`]: files of prices and opening balances become facts.
+//! - [`ckpool`]: a ckpool share log, as sessions, jobs and shares.
+//! - [`bitcoind`]: the chain of a Bitcoin Core node, as tips and network difficulties.
+//! - [`miners`]: the answers of polled machines, as samples.
+//! - [`slurm`]: accounting rows, as GPU spans.
+//! - [`dcgm`]: energy counters of GPUs, as register readings.
+//! - [`import`]: files of prices and opening balances, as facts.
 //!
-//! A connector is a client of the ingest API like any other: it holds an API key, sends JSON, and moves on only when it
-//! was told that what it sent is durable. Whatever it sends twice counts once.
+//! A connector is a client of the ingest API: it has an API key, sends JSON, and advances only when everything sent
+//! is durable. What it sends twice counts once.
 
 pub mod bitcoind;
 mod bounds;
@@ -32,13 +32,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use sha2::{Digest, Sha256};
 use wb_units::Micros;
 
-/// This machine's clock, UTC microseconds.
+/// The present by this machine's clock, UTC microseconds.
 pub(crate) fn now_us() -> Micros {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Micros::try_from(since.as_micros()).unwrap_or(Micros::MAX)
 }
 
-/// The first eight bytes of the SHA-256 of some texts, each closed by a zero byte, as a number.
+/// The first eight bytes of the SHA-256 of some texts, each ended by a zero byte, as a number.
 pub(crate) fn short_hash(texts: &[&[u8]]) -> u64 {
     let mut hasher = Sha256::new();
     for text in texts {
@@ -52,8 +52,7 @@ pub(crate) fn short_hash(texts: &[&[u8]]) -> u64 {
     u64::from_be_bytes(first)
 }
 
-/// Makes an id of a text: other characters than an id may have become `-`, and what is too long is cut and told apart by
-/// its hash.
+/// Makes an id from a text: characters that are not allowed become `-`, and a long text is cut and gets its hash.
 pub(crate) fn id_of(text: &str, bytes_max: usize) -> String {
     let allowed = |letter: char| letter.is_ascii_alphanumeric() || "._:/-".contains(letter);
     let plain: String = text.chars().map(|letter| if allowed(letter) { letter } else { '-' }).collect();

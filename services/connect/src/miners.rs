@@ -1,11 +1,11 @@
-//! Machines' own answers, polled, become samples.
+//! Polls machines and sends their answers as samples.
 //!
-//! Every address of a list or range is asked by the interfaces that firmware has, at most so many at once. What a machine
-//! says decides what it is, and is sent as it was said. A machine that is known and does not answer is reported as
-//! unreachable, unless nobody answers: then it is the collector that is cut off, and nothing is known of them.
+//! Every address of a list or range is polled over the interfaces that firmware offers, in parallel up to a limit.
+//! The answers show what the machine is, and are sent unchanged. A known machine that does not answer is reported as
+//! unreachable, unless no machine answers: then the connector is cut off, and nothing is known.
 //!
-//! A sample's identity is the collector's start, the machine and the number of the round: sending it again cannot change
-//! it, and a sample that was dropped leaves a gap in the sequence.
+//! A sample's identity is the connector's start, the machine and the number of the round. Sending it again has no
+//! effect, and a dropped sample leaves a gap in the sequence.
 
 mod backlog;
 pub mod check;
@@ -29,52 +29,52 @@ use crate::{ConnectError, Ingest, Stop, now_us};
 use backlog::Backlog;
 use poll::{Answered, Found, Poller, Way};
 
-/// Addresses that are asked at once, at most.
+/// The most addresses that are polled at once.
 pub const CONCURRENCY_MAX: usize = 4_096;
 
-/// Whom to poll, and how.
+/// What to poll, and how.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The addresses.
     pub targets: Vec<Target>,
     /// Machines by address.
     pub machines: Machines,
-    /// For web interfaces that want one.
+    /// The login for web interfaces.
     pub login: Option<Login>,
-    /// From one round to the next.
+    /// The time between the starts of two rounds.
     pub poll: Duration,
-    /// For the answer to one command.
+    /// The timeout of a command.
     pub within: Duration,
-    /// Addresses that are asked at once.
+    /// How many addresses are polled at once.
     pub concurrency: usize,
-    /// One round, then end.
+    /// Run one round, then end.
     pub once: bool,
 }
 
-/// What was done, in all rounds.
+/// The result of all rounds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Summary {
     pub rounds: u64,
-    /// Machines that answered.
+    /// Answers of machines.
     pub answered: u64,
-    /// Machines that should have and did not.
+    /// Known machines that did not answer.
     pub unreachable: u64,
-    /// Addresses where something answers that cannot be read.
+    /// Addresses whose answers cannot be parsed.
     pub unread: u64,
-    /// Machines that nobody has named.
+    /// Answers of machines without an id.
     pub unnamed: u64,
-    /// Samples that ingest took.
+    /// Accepted samples.
     pub taken: u64,
-    /// Samples that ingest refused.
+    /// Refused samples.
     pub refused: u64,
-    /// Samples for which there was no room.
+    /// Samples that were dropped because the backlog was full.
     pub dropped: u64,
 }
 
-/// Polls until it is told to stop, or once.
+/// Polls until it is stopped, or once.
 ///
 /// # Errors
-/// [`ConnectError`] where ingest refuses this collector.
+/// [`ConnectError`] if ingest refuses this connector.
 pub async fn run(options: &Options, ingest: &Ingest, stop: &Stop) -> Result<Summary, ConnectError> {
     let poller =
         Poller { web: web::Web::new(options.login.clone(), options.within)?, within: options.within };
@@ -103,25 +103,25 @@ pub async fn run(options: &Options, ingest: &Ingest, stop: &Stop) -> Result<Summ
     Ok(summary)
 }
 
-/// What a round has found so far.
+/// The state of a round.
 #[derive(Default)]
 struct Round {
-    /// Whether anybody answered.
+    /// Whether any machine answered.
     any: bool,
-    /// Machines that answered, or at whose address somebody did who cannot be read.
+    /// Machines that answered, or whose address gave an answer that cannot be parsed.
     heard: BTreeSet<String>,
-    /// Addresses where nobody answered: why, and when.
+    /// Addresses without an answer: why, and when.
     silent: BTreeMap<usize, (String, i64)>,
 }
 
 struct Collector<'a> {
     options: &'a Options,
     epoch: i64,
-    /// By index of the target: how it answered the last time.
+    /// By index of the target, the interface that answered last.
     ways: HashMap<usize, Way>,
-    /// Machines that must answer: named by list or address, or seen before.
+    /// Machines that must answer, because a list or address states them or they answered before.
     known: BTreeMap<String, usize>,
-    /// What was last said of an address, so that it is said once.
+    /// The last message about each address, so that it is logged once.
     told: BTreeMap<usize, String>,
     summary: Summary,
 }
@@ -137,7 +137,7 @@ impl Collector<'_> {
         let mut found = futures_util::stream::iter(polls).buffer_unordered(at_once);
         let mut round = Round::default();
         loop {
-            // Each answer goes on its way as it comes: a round is not held in memory.
+            // Each answer is sent on as it arrives, so that a round is not held in memory.
             tokio::select! {
                 () = stop.told() => return,
                 next = found.next() => match next {
@@ -165,14 +165,14 @@ impl Collector<'_> {
                     let sequence = self.summary.rounds;
                     backlog.push(&sample(&machine_id, self.epoch, sequence, at_us, &machine.answers));
                 } else {
-                    self.tell(index, format!("machine {machine_id} answers at another address too"));
+                    self.tell(index, format!("machine {machine_id} also answers at another address"));
                 }
             }
             Found::Unread(why) => {
                 round.any = true;
                 self.summary.unread += 1;
                 round.heard.extend(expected);
-                self.tell(index, format!("something answers that cannot be read: {why}"));
+                self.tell(index, format!("the answer cannot be parsed: {why}"));
             }
             Found::Silent(why) => {
                 if let Some(machine_id) = expected {
@@ -183,7 +183,7 @@ impl Collector<'_> {
         }
     }
 
-    /// Reports the machines that should have answered and did not.
+    /// Reports the known machines that did not answer.
     fn report_missing(&mut self, round: &Round, backlog: &mut Backlog) {
         if !round.any && !self.known.is_empty() {
             tracing::warn!(
@@ -199,7 +199,7 @@ impl Collector<'_> {
             .map(|(machine_id, index)| (machine_id.clone(), *index))
             .collect();
         for (machine_id, index) in missing {
-            // Where it was is somebody else now, or somebody who is not understood: it may be either.
+            // Another machine, or one that cannot be parsed, answers at the last address, so the state is unknown.
             let Some((why, at_us)) = round.silent.get(&index) else { continue };
             self.summary.unreachable += 1;
             self.tell(index, format!("machine {machine_id} is unreachable: {why}"));
@@ -209,7 +209,7 @@ impl Collector<'_> {
         }
         let never = self.options.machines.by_interface().filter(|id| !self.known.contains_key(*id)).count();
         if never > 0 {
-            tracing::warn!(machines = never, "machines named by MAC address were not found at any address");
+            tracing::warn!(machines = never, "machines listed by MAC address were not found at any address");
         }
     }
 
@@ -220,16 +220,16 @@ impl Collector<'_> {
         }
         let macs: Vec<String> = machine.macs.iter().map(shown).collect();
         let text = format!(
-            "a {} answers that no machine is named for (MAC {}): name it by either address",
+            "an unknown {} answers (MAC {}): list its machine by IP or MAC address",
             machine.reading.family.as_str(),
-            if macs.is_empty() { "not said".to_owned() } else { macs.join(", ") }
+            if macs.is_empty() { "unknown".to_owned() } else { macs.join(", ") }
         );
         self.summary.unnamed += 1;
         self.tell(index, text);
         None
     }
 
-    /// Says something of an address, unless it was the last thing said of it.
+    /// Logs a message about an address, unless it was the last one.
     fn tell(&mut self, index: usize, text: String) {
         if self.told.get(&index) != Some(&text) {
             tracing::warn!(address = %self.options.targets[index].ip, "{text}");
@@ -247,7 +247,7 @@ fn cut(text: &str, bytes_max: usize) -> &str {
     text.get(..end).filter(|text| !text.is_empty()).unwrap_or("no answer")
 }
 
-/// A sample, with the answers as they came: as a value they would lose digits.
+/// A sample with the answers unchanged, because a parsed value would lose digits.
 fn sample(machine_id: &str, epoch: i64, sequence: u64, at_us: i64, answers: &str) -> String {
     let id = Value::from(machine_id);
     format!(

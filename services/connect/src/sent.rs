@@ -1,4 +1,4 @@
-//! What was acknowledged of a source that is read whole each time, kept across runs.
+//! Hashes of acknowledged items, kept across runs, for a source that is read completely each time.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -9,11 +9,11 @@ use crate::{ConnectError, kept};
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Stored {
-    /// Hashes of what was sent, sixteen hex digits each.
+    /// Hashes of sent items, sixteen hex digits each.
     sent: BTreeSet<String>,
 }
 
-/// Hashes of what was acknowledged, and the file they are kept in.
+/// Hashes of acknowledged items, and the file that keeps them.
 #[derive(Debug)]
 pub(crate) struct Sent {
     path: PathBuf,
@@ -26,14 +26,14 @@ fn name_of(hash: u64) -> String {
 }
 
 impl Sent {
-    /// Reads the file; one that is not there yet says that nothing was sent.
+    /// Reads the file; a missing file means that nothing was sent.
     pub(crate) fn open(path: &Path) -> Result<Self, ConnectError> {
         let before = kept::load::<Stored>(path)?.sent;
         Ok(Self { path: path.to_owned(), before, now: BTreeSet::new() })
     }
 
-    /// Whether it was acknowledged before. What is asked for here stays remembered; the rest is forgotten with the next
-    /// [`Self::save`], for it is not in the source any more.
+    /// Whether an item was acknowledged before. Items that are asked for are kept by the next [`Self::save`]; the
+    /// others are no longer in the source and are dropped.
     pub(crate) fn has(&mut self, hash: u64) -> bool {
         let name = name_of(hash);
         let known = self.before.contains(&name);

@@ -1,8 +1,8 @@
-//! Slurm's accounting rows become GPU spans.
+//! Sends Slurm's accounting rows as GPU spans.
 //!
-//! An output of `sacct -P` is read whole. A run of a job is one span; while it goes on it is told open, and closed by a
-//! later output. The identity of a span is what it says, so whatever is sent again is the same event, and what says
-//! something else is another one: it is told beside the first, never over it.
+//! An output of `sacct -P` is read completely. A run of a job is one span; it is sent open while the job runs, and
+//! closed by a later output. A span's identity comes from its content: the same content is the same event, and other
+//! content is a further event, which does not replace the first.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use wb_metering::gpu::sacct::{self, RowOutcome};
 use crate::sent::Sent;
 use crate::{ConnectError, Ingest, Stop, id_of, short_hash};
 
-/// Spans that are sent at once.
+/// Spans per request.
 const SPANS_AT_ONCE: usize = 1_000;
 /// The longest id of a node, account or cluster.
 const ID_BYTES_MAX: usize = 64;
@@ -23,45 +23,45 @@ const ID_BYTES_MAX: usize = 64;
 /// How to read rows.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The cluster's name: two clusters may give a job the same id.
+    /// The cluster's name, because two clusters may use the same job id.
     pub cluster: String,
-    /// The IANA time zone its times are in.
+    /// The IANA time zone of its times.
     pub zone: String,
-    /// Machines by node name; a node that is not here is a machine of its own name.
+    /// Machines by node name; other nodes are machines of the same name.
     pub nodes: HashMap<String, String>,
-    /// Where it is kept what was acknowledged.
+    /// The file that keeps what was acknowledged.
     pub position: PathBuf,
 }
 
-/// A row that is not sent, or an event that was not taken.
+/// A row that is not sent, or a refused event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
-    /// The line in the output, from 1; 0 where it is about several.
+    /// The line in the output, from 1; 0 if several lines are concerned.
     pub line: usize,
     pub job_id: String,
-    /// What is wrong, and what would be right.
+    /// What is wrong, and what is allowed.
     pub reason: String,
 }
 
-/// What was done.
+/// The result.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Spans that ingest took.
+    /// Accepted spans.
     pub taken: u64,
-    /// Spans that were acknowledged by an earlier run.
+    /// Spans that an earlier run sent.
     pub known: u64,
-    /// Rows that hold no GPU time: steps, jobs that never started or held no GPU.
+    /// Rows without GPU time: steps, and jobs that never started or held no GPU.
     pub nothing: u64,
     /// Rows that contradict themselves or each other.
     pub quarantined: Vec<Trouble>,
-    /// Spans that ingest refused; they are sent again the next time.
+    /// Refused spans; the next run sends them again.
     pub refused: Vec<Trouble>,
 }
 
 /// Sends the spans of an output.
 ///
 /// # Errors
-/// [`ConnectError`] where the output cannot be read as a whole or ingest refuses this connector.
+/// [`ConnectError`] if the output cannot be parsed or ingest refuses this connector.
 pub async fn run(
     options: &Options,
     output: &str,
@@ -83,7 +83,7 @@ pub async fn run(
     summary.quarantined.extend(merged.contradictions.into_iter().map(|span| Trouble {
         line: 0,
         reason: format!(
-            "another row of this run says {} GPUs of {:?} until {}: the one that saw it longer stands",
+            "another row of this run has {} GPUs of {:?} until {}: the row with the later end is used",
             span.gpus,
             span.account,
             span.end_us.map_or_else(|| "now".to_owned(), |end_us| end_us.to_string())
@@ -122,11 +122,11 @@ pub async fn run(
     Ok(summary)
 }
 
-/// A span's event, and the hash of what it says.
+/// A span's event, and the hash of its content.
 fn event(options: &Options, span: &Span) -> (u64, Value) {
     let node_id =
         options.nodes.get(&span.node_id).cloned().unwrap_or_else(|| id_of(&span.node_id, ID_BYTES_MAX));
-    // A row without an account stays one: ingest refuses it, rather than that somebody pays for it.
+    // Without an account the span stays as it is, so that ingest refuses it and no customer pays for it.
     let account = if span.account.is_empty() { String::new() } else { id_of(&span.account, ID_BYTES_MAX) };
     let body = json!({
         "node_id": node_id,

@@ -1,49 +1,49 @@
-//! When to end.
+//! The signal to stop.
 
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-/// Told when the connector is to end; it then finishes what it has under way and leaves the rest for the next time.
+/// Signals a connector to stop. It then finishes what is in progress and leaves the rest for the next run.
 #[derive(Debug, Clone)]
 pub struct Stop(watch::Receiver<bool>);
 
 impl Stop {
-    /// Ends when the value becomes true.
+    /// Stops when the value becomes true.
     #[must_use]
     pub fn new(told: watch::Receiver<bool>) -> Self {
         Self(told)
     }
 
-    /// Ends when a future does, such as one that waits for a signal.
+    /// Stops when a future completes, such as one that waits for a signal.
     #[must_use]
     pub fn after(end: impl Future<Output = ()> + Send + 'static) -> Self {
         let (told, stop) = watch::channel(false);
         tokio::spawn(async move {
             end.await;
             told.send_replace(true);
-            // Kept until all is over: a dropped sender says nothing.
+            // Keeps the sender, because a dropped sender signals nothing.
             told.closed().await;
         });
         Self(stop)
     }
 
-    /// Whether it is time to end.
+    /// Whether to stop.
     #[must_use]
     pub fn is_told(&self) -> bool {
         *self.0.borrow()
     }
 
-    /// Waits until it is time to end.
+    /// Waits for the signal.
     pub async fn told(&self) {
         let mut told = self.0.clone();
         if told.wait_for(|stop| *stop).await.is_err() {
-            // Whoever could tell is gone: nobody will.
+            // The sender is gone, so no signal will come.
             std::future::pending::<()>().await;
         }
     }
 
-    /// Waits so long, or until it is time to end.
+    /// Waits for a time or until the signal.
     pub async fn sleep(&self, time: Duration) {
         tokio::select! {
             () = self.told() => {}

@@ -1,4 +1,4 @@
-//! What is new on a chain, and the facts of it.
+//! Finds what is new on a chain, and makes facts of it.
 
 use std::collections::VecDeque;
 
@@ -11,12 +11,12 @@ use super::rpc::{Node, RpcError};
 
 /// Blocks between two changes of the target.
 const EPOCH_BLOCKS: u32 = 2_016;
-/// How many blocks that were not seen are looked up one by one: a day's. Before that there is no live work.
+/// The most missed blocks that are read one by one: those of a day. No live work is older.
 const CATCH_UP_MAX: usize = 144;
-/// How many blocks are remembered to find where a reorganisation branched off.
+/// How many blocks are remembered in order to find where a reorganisation branched off.
 const REMEMBERED_MAX: usize = 288;
 
-/// A block, as `getblockheader` tells it; other fields are ignored.
+/// A block, as `getblockheader` returns it; other fields are ignored.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct Block {
     pub(crate) hash: String,
@@ -40,30 +40,30 @@ struct MiningInfo {
     next: Option<Next>,
 }
 
-/// What the next block must have (`getmininginfo`, from Bitcoin Core 29 on).
+/// The requirements of the next block (`getmininginfo`, from Bitcoin Core 29 on).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct Next {
     height: u32,
     bits: String,
 }
 
-/// What one look found.
+/// The result of a poll.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Seen {
     /// The chain's name in facts.
     chain: String,
-    /// Blocks that were not seen before, oldest first.
+    /// New blocks, oldest first.
     blocks: Vec<Block>,
     next: Option<Next>,
 }
 
-/// What was seen of a chain.
+/// What is known of a chain.
 pub(crate) struct Chain {
     name: Option<String>,
-    /// Tells the facts of one run from those of another: each holds from when it was seen.
+    /// Distinguishes the facts of different runs: each fact holds from when it was seen.
     epoch: Micros,
     known: VecDeque<String>,
-    /// Height from which a target was told, and the target.
+    /// Heights and targets that were already sent.
     told: VecDeque<(u32, String)>,
 }
 
@@ -72,13 +72,13 @@ impl Chain {
         Self { name, epoch, known: VecDeque::new(), told: VecDeque::new() }
     }
 
-    /// Asks a node for what is new.
+    /// Polls a node for new blocks.
     pub(crate) async fn look(&self, node: &Node) -> Result<Seen, RpcError> {
         let info: ChainInfo = node.call("getblockchaininfo", json!([])).await?;
         let chain = self.name.clone().unwrap_or_else(|| name_of(&info.chain).to_owned());
         let mut seen = Seen { chain, blocks: Vec::new(), next: None };
         if info.initialblockdownload {
-            // Its best block is an old one; told as the tip, it would make all live work wrong.
+            // The best block of a node that is still syncing is old; as a tip it would make all live work stale.
             tracing::info!("the node is still downloading the chain");
             return Ok(seen);
         }
@@ -89,20 +89,20 @@ impl Chain {
             }
             let block: Block = node.call("getblockheader", json!([hash, true])).await?;
             check(&block)?;
-            // At the start only the best block matters: nothing was known before it.
+            // At the start only the best block matters.
             wanted = block.previousblockhash.clone().filter(|_| !self.known.is_empty());
             seen.blocks.push(block);
         }
         seen.blocks.reverse();
         if !seen.blocks.is_empty() {
-            // Older nodes do not tell it; then the job's own target is believed until the first block is there.
+            // Older nodes lack it; then the job's own target is used until the first block is there.
             let mining: Result<MiningInfo, RpcError> = node.call("getmininginfo", json!([])).await;
             seen.next = mining.ok().and_then(|mining| mining.next).filter(|next| is_bits(&next.bits));
         }
         Ok(seen)
     }
 
-    /// The facts of what is new, valid from now on; of several blocks each from a microsecond later.
+    /// The facts for new blocks, valid from now on, each block a microsecond after the one before.
     pub(crate) fn facts(&self, seen: &Seen, now_us: Micros) -> Vec<Value> {
         let chain = &seen.chain;
         let mut facts = Vec::new();
@@ -129,8 +129,8 @@ impl Chain {
         })
     }
 
-    /// Heights and targets that were not told yet. Where a chain has one target for 2016 blocks, it is told once, from
-    /// their first; where late blocks may be easier, each block's own is told.
+    /// Heights and targets that were not sent yet. A chain with one target per 2016 blocks gets one fact for them,
+    /// from the first block on; a chain that makes late blocks easier gets one per block.
     fn targets(&self, seen: &Seen) -> Vec<(u32, String)> {
         let first_of_target = |height: u32| {
             let easy_blocks = seen.chain.starts_with("testnet") || seen.chain == "regtest";
@@ -147,7 +147,7 @@ impl Chain {
         targets
     }
 
-    /// Remembers what was told.
+    /// Remembers what was sent.
     pub(crate) fn remember(&mut self, seen: Seen) {
         self.told.extend(self.targets(&seen));
         self.known.extend(seen.blocks.into_iter().map(|block| block.hash));
@@ -175,7 +175,7 @@ fn check(block: &Block) -> Result<(), RpcError> {
         return Err(wrong("hash is not 64 hex digits"));
     }
     if !is_bits(&block.bits) {
-        return Err(wrong("bits is no target of eight hex digits"));
+        return Err(wrong("bits is not a target of eight hex digits"));
     }
     Ok(())
 }

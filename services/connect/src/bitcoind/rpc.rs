@@ -11,13 +11,13 @@ use crate::ConnectError;
 
 /// How long one call may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
-/// The longest answer that is read: none of the calls made here has more than a few kilobytes.
+/// The longest accepted answer: no call made here returns more than a few kilobytes.
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
 
-/// Why a call gave nothing.
+/// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RpcError {
-    #[error("the node cannot be asked: {0}")]
+    #[error("the node cannot be reached: {0}")]
     Http(#[from] reqwest::Error),
     #[error("the node refuses the credentials: {status}")]
     Credentials { status: u16 },
@@ -49,9 +49,9 @@ struct Failure {
 }
 
 impl Node {
-    /// The node at a URL that may hold user and password.
+    /// A node at a URL that may contain user and password.
     pub(crate) fn new(text: &str) -> Result<Self, ConnectError> {
-        // What is told of a bad URL must not hold its password.
+        // Errors about a bad URL must not show its password.
         let told = text.rsplit('@').next().unwrap_or_default().to_owned();
         let bad = || ConnectError::Url { what: "the node's URL", url: told.clone() };
         let mut url = Url::parse(text).map_err(|_| bad())?;
@@ -85,7 +85,7 @@ impl Node {
             bytes.extend_from_slice(&chunk);
         }
         let form = |detail: String| RpcError::Form { method, detail };
-        // Failures come with status 500 and an answer that says more.
+        // Failures come with status 500 and a body with details.
         let answer: Answer =
             serde_json::from_slice(&bytes).map_err(|error| form(format!("status {status}, {error}")))?;
         match answer {

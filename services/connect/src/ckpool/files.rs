@@ -1,4 +1,4 @@
-//! The files of a share log: which there are, who they are, and their whole lines from a place on.
+//! The files of a share log: finding them, identifying them, and reading their whole lines.
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
@@ -8,19 +8,19 @@ use std::time::SystemTime;
 use super::lines::{LINE_BYTES_MAX, folder_height};
 use crate::{ConnectError, short_hash};
 
-/// How deep folders are looked into: one per block, and one more.
+/// How deep folders are searched: one level per block, and one more.
 const DEPTH_MAX: usize = 3;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LogFile {
     pub(crate) path: PathBuf,
-    /// Size and time of the last change, to see whether there is something new.
+    /// Size and time of the last change, which show whether it is new.
     pub(crate) stamp: (u64, Option<SystemTime>),
-    /// What its folder says of the height.
+    /// The height in its folder's name.
     pub(crate) height: Option<u32>,
 }
 
-/// All files of the log: workbases before shares, then by folder, of which there is one per height, then by age.
+/// All files of the log: workbases before shares, then by folder, which is by height, then by age.
 pub(crate) fn list(dir: &Path) -> Result<Vec<LogFile>, ConnectError> {
     let mut found = Vec::new();
     walk(dir, 0, &mut found)?;
@@ -39,7 +39,7 @@ fn walk(dir: &Path, depth: usize, found: &mut Vec<LogFile>) -> Result<(), Connec
     for entry in fs::read_dir(dir).map_err(ConnectError::file("read the folder", dir))? {
         let entry = entry.map_err(ConnectError::file("read the folder", dir))?;
         let path = entry.path();
-        // A file that goes away while it is looked at is not there.
+        // A file that disappears meanwhile is skipped.
         let Ok(metadata) = fs::metadata(&path) else { continue };
         if metadata.is_dir() {
             if depth < DEPTH_MAX {
@@ -54,8 +54,8 @@ fn walk(dir: &Path, depth: usize, found: &mut Vec<LogFile>) -> Result<(), Connec
     Ok(())
 }
 
-/// A file's name without what a rotation appends: `1.sharelog` of `1.sharelog` and `1.sharelog.2`; none for other files
-/// and for compressed ones, which were read before they were compressed.
+/// A file's name without the suffix of a rotation: `1.sharelog` for `1.sharelog` and `1.sharelog.2`. None for other
+/// files, and for compressed ones, which were read before.
 fn stem(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str()?;
     if [".gz", ".zst", ".xz", ".bz2", ".tmp"].iter().any(|packed| name.ends_with(packed)) {
@@ -68,23 +68,23 @@ fn stem(path: &Path) -> Option<String> {
     })
 }
 
-/// Lines read from a place on.
+/// Lines read from an offset on.
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
-    /// Each whole line with the place where it begins; `None` for one that is too long to be read.
+    /// Each whole line with its offset; `None` for a line that is too long.
     pub(crate) lines: Vec<(u64, Option<String>)>,
     /// Where the next line begins.
     pub(crate) end: u64,
 }
 
-/// A file that is open, and who it is.
+/// An open file with its identity.
 pub(crate) struct OpenFile {
     reader: BufReader<File>,
-    /// Of its name and first line: the same after a rename, another after it was emptied and written anew.
+    /// The hash of name and first line. It survives a rename, and changes if the file is truncated and rewritten.
     pub(crate) fingerprint: u64,
 }
 
-/// Opens a file; none where it holds no whole line yet, or is gone.
+/// Opens a file; none if it has no whole line yet, or is gone.
 pub(crate) fn open(path: &Path) -> Result<Option<OpenFile>, ConnectError> {
     let file = match File::open(path) {
         Ok(file) => file,
@@ -100,7 +100,7 @@ pub(crate) fn open(path: &Path) -> Result<Option<OpenFile>, ConnectError> {
 }
 
 impl OpenFile {
-    /// Reads at most so many whole lines. A last line without its end is left for later.
+    /// Reads at most this many whole lines. An unfinished last line is left for later.
     pub(crate) fn read(&mut self, from: u64, lines_max: usize, path: &Path) -> Result<Lines, ConnectError> {
         let failed = |operation| ConnectError::file(operation, path);
         self.reader.seek(SeekFrom::Start(from)).map_err(failed("seek in"))?;
@@ -128,7 +128,7 @@ impl OpenFile {
         Ok(read)
     }
 
-    /// Goes past the end of a line without keeping it.
+    /// Skips to the end of a line.
     fn skip_line(&mut self) -> std::io::Result<(u64, bool)> {
         let mut skipped = 0_u64;
         loop {

@@ -1,4 +1,4 @@
-//! The lines of a share log: a share, or a workbase.
+//! Parses the lines of a share log: shares and workbases.
 //!
 //! Fields as ckpool's stratifier writes them (`parse_submit` and `generate_workinfo`); others are ignored. A workbase's
 //! prevhash, coinbase1, coinbase2, merklehash, version, bits and ntime are what its `mining.notify` carried.
@@ -11,7 +11,7 @@ use wb_units::Micros;
 /// The longest line that is read. A workbase lists all transactions of its block: some 4,000 hashes.
 pub(crate) const LINE_BYTES_MAX: usize = 1024 * 1024;
 
-/// The highest block that a name or a field may speak of.
+/// The highest block height that is accepted.
 const HEIGHT_MAX: u32 = 100_000_000;
 
 #[derive(Deserialize)]
@@ -36,7 +36,7 @@ struct RawLine<'a> {
     height: Option<u32>,
 }
 
-/// A share as the pool logged it, whatever it thought of it: the verdict is found again.
+/// A share as the pool logged it. The pool's own verdict is ignored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ShareLine {
     pub(crate) workinfo_id: i64,
@@ -45,15 +45,15 @@ pub(crate) struct ShareLine {
     pub(crate) extranonce2: String,
     pub(crate) ntime: String,
     pub(crate) nonce: String,
-    /// The difficulty assigned, as it stands in the log.
+    /// The assigned difficulty, as in the log.
     pub(crate) difficulty: String,
-    /// As the pool found it, read as people do; empty where it did not look.
+    /// The hash in display order; empty if the pool did not compute it.
     pub(crate) hash: String,
     pub(crate) worker: String,
     pub(crate) created_us: Micros,
 }
 
-/// A workbase: what a job was made of.
+/// A workbase: the data of a job.
 #[derive(Debug, Clone)]
 pub(crate) struct Workbase {
     pub(crate) workinfo_id: i64,
@@ -69,12 +69,12 @@ pub(crate) struct Workbase {
     pub(crate) job: stratum_v1::Job,
 }
 
-/// What a line says.
+/// The content of a line.
 #[derive(Debug, Clone)]
 pub(crate) enum Line {
     Share(ShareLine),
     Workbase(Box<Workbase>),
-    /// Something else that ckpool writes: a workbase's end, a login.
+    /// Another message of ckpool, such as the end of a workbase or a login.
     Other,
 }
 
@@ -83,12 +83,12 @@ pub(crate) fn job_id(workinfo_id: i64) -> String {
     format!("{workinfo_id:016x}")
 }
 
-/// Reads a line. `height_hint` is what the folder's name says.
+/// Parses a line. `height_hint` is the height in the folder's name.
 ///
 /// # Errors
 /// What is wrong with it.
 pub(crate) fn parse(line: &str, height_hint: Option<u32>) -> Result<Line, String> {
-    // Messages to ckpool's database have their name in front of the object.
+    // Messages to ckpool's database have their name before the object.
     let start = line.find('{').ok_or_else(|| "it holds no JSON object".to_owned())?;
     let raw: RawLine<'_> = serde_json::from_str(line[start..].trim_end())
         .map_err(|error| format!("it is not readable: {error}"))?;
@@ -174,8 +174,8 @@ fn workbase(raw: RawLine<'_>, height_hint: Option<u32>) -> Result<Workbase, Stri
     })
 }
 
-/// The height with which a coinbase begins (BIP34). Version, input count and the null outpoint take 41 bytes, then come
-/// the script's length and a push of 1 to 4 bytes, little endian.
+/// The height at the start of a coinbase (BIP34). Version, input count and null outpoint take 41 bytes; then come the
+/// script's length and a little-endian push of 1 to 4 bytes.
 fn bip34_height(coinb1: &[u8]) -> Option<u32> {
     let push = coinb1.get(42..)?;
     let (length, number) = push.split_first()?;
@@ -184,7 +184,7 @@ fn bip34_height(coinb1: &[u8]) -> Option<u32> {
     (height <= HEIGHT_MAX).then_some(height)
 }
 
-/// The height that a folder's name says: eight hex digits.
+/// The height in a folder's name of eight hex digits.
 pub(crate) fn folder_height(name: &str) -> Option<u32> {
     let digits = name.len() == 8 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
     let height = u32::from_str_radix(name, 16).ok().filter(|_| digits)?;

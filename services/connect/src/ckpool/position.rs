@@ -1,4 +1,4 @@
-//! How far each file was read and acknowledged, kept across restarts.
+//! The acknowledged position in each file, kept across restarts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -7,22 +7,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ConnectError, kept};
 
-/// What a file was when it was last read.
+/// A file and its position.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Entry {
-    /// Where it lay, for people.
+    /// Its path, for information.
     path: String,
-    /// The first byte that was not acknowledged.
+    /// The first byte that is not acknowledged.
     offset: u64,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Stored {
-    /// By the fingerprint of a file's name and first line, sixteen hex digits: it stays the same when the file is renamed.
+    /// By fingerprint of name and first line, sixteen hex digits; a rename does not change it.
     files: BTreeMap<String, Entry>,
 }
 
-/// The positions, and the file they are kept in.
+/// The positions, and the file that keeps them.
 #[derive(Debug)]
 pub(crate) struct Positions {
     path: PathBuf,
@@ -34,7 +34,7 @@ fn name_of(fingerprint: u64) -> String {
 }
 
 impl Positions {
-    /// Reads the file; one that is not there yet says that nothing was read.
+    /// Reads the file; a missing file means that nothing was read.
     pub(crate) fn open(path: &Path) -> Result<Self, ConnectError> {
         Ok(Self { path: path.to_owned(), stored: kept::load(path)? })
     }
@@ -48,7 +48,7 @@ impl Positions {
         self.stored.files.insert(name_of(fingerprint), entry);
     }
 
-    /// Forgets files that are no longer there.
+    /// Removes files that no longer exist.
     pub(crate) fn keep_only(&mut self, fingerprints: &BTreeSet<u64>) {
         let names: BTreeSet<String> = fingerprints.iter().map(|fingerprint| name_of(*fingerprint)).collect();
         self.stored.files.retain(|name, _| names.contains(name));

@@ -1,4 +1,4 @@
-//! From lines to events.
+//! Converts lines to events.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,14 +11,14 @@ use super::lines::{ShareLine, Workbase, job_id};
 use super::versions;
 use crate::{id_of, short_hash};
 
-/// Workbases that are remembered to find rolled bits again: ckpool makes one or two a minute.
+/// How many workbases are remembered for finding rolled bits: ckpool makes one or two a minute.
 const WORKBASES_MAX: usize = 4_096;
-/// Sessions that are remembered as sent; beyond it they are sent again, which is harmless.
+/// How many sent sessions are remembered. Others are sent again, which is harmless.
 const SESSIONS_MAX: usize = 200_000;
-/// How long before its first share a session is said to hold: files are read one after the other, not in order of time.
+/// How long before its first share a session begins, because files are not read in order of time.
 const LEAD_US: Micros = 3_600_000_000;
 
-/// Turns lines into events, and remembers what later lines need.
+/// Converts lines to events, and remembers what later lines need.
 pub(crate) struct Translator {
     scope: String,
     chain: String,
@@ -26,7 +26,7 @@ pub(crate) struct Translator {
     extranonce2_bytes: usize,
     machines: HashMap<String, String>,
     workbases: BTreeMap<i64, Workbase>,
-    /// From when each session that was sent holds.
+    /// The start of each session that was sent.
     sessions: HashMap<String, Micros>,
 }
 
@@ -75,7 +75,7 @@ impl Translator {
         fact
     }
 
-    /// A share, with its session where that was not sent yet or has to hold from earlier on.
+    /// A share, with its session if that was not sent yet or must begin earlier.
     pub(crate) fn share(
         &mut self,
         share: &ShareLine,
@@ -86,8 +86,8 @@ impl Translator {
             Some(machine_id) => machine_id.clone(),
             None => id_of(&share.worker, 128),
         };
-        // The difficulty is part of the session's name: ckpool judges a late share by the difficulty of its job, so that
-        // shares of two difficulties of one client come mixed, and each belongs to the difficulty it was assigned.
+        // The session's id includes the difficulty: ckpool judges a late share by the difficulty of its job, so one
+        // client may send shares of two difficulties in turn.
         let who = short_hash(&[share.worker.as_bytes(), machine_id.as_bytes()]);
         let session_id = id_of(
             &format!(
@@ -123,7 +123,7 @@ impl Translator {
         if self.sessions.get(session_id).is_some_and(|from_us| *from_us <= share.created_us) {
             return None;
         }
-        // On the hour, so that another start mostly says the same again.
+        // Rounded to the hour, so that a restart mostly sends the same fact again.
         let from_us = (share.created_us - LEAD_US).div_euclid(LEAD_US) * LEAD_US;
         if self.sessions.len() >= SESSIONS_MAX {
             self.sessions.clear();
@@ -143,7 +143,7 @@ impl Translator {
         Some(fact("session", session_id, from_us, &body))
     }
 
-    /// The rolled bits, where the workbase is known and some combination has the logged hash.
+    /// The rolled bits, if the workbase is known and some combination gives the logged hash.
     fn version_bits(&self, share: &ShareLine) -> Option<u32> {
         let workbase = self.workbases.get(&share.workinfo_id)?;
         let mask = format!("{:08x}", self.version_mask);
@@ -165,7 +165,7 @@ impl Translator {
         versions::find(&session, &workbase.job, &submit, &share.hash)
     }
 
-    /// A session that was refused is sent again with its next share.
+    /// Forgets a refused session, so that it is sent again with its next share.
     pub(crate) fn forget_refused(&mut self, event: &Value) {
         if let Some(entity) = event.pointer("/body/entity").and_then(Value::as_str) {
             self.sessions.remove(entity);
@@ -173,7 +173,7 @@ impl Translator {
     }
 }
 
-/// A fact that is the same event whenever it is said again, and another one when it says something else.
+/// A fact with an identity from its content: the same content is the same event.
 fn fact(kind: &str, entity: &str, from_us: Micros, body: &Value) -> Value {
     let said = short_hash(&[kind.as_bytes(), &from_us.to_be_bytes(), body.to_string().as_bytes()]);
     json!({

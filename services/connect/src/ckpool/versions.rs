@@ -1,18 +1,18 @@
-//! Rolled version bits, found again.
+//! Finds rolled version bits.
 //!
-//! A share log says the hash of a share but not the version bits its miner rolled. They are the only part of the header
-//! that is missing, so they are found by trying: all combinations of the pool's mask, until one gives the logged hash.
+//! A share log has the hash of a share but not the version bits that the miner rolled. No other part of the header is
+//! missing, so all combinations under the pool's mask are tried until one gives the logged hash.
 
 use wb_proof::stratum_v1::{Job, Session, Submit, rebuild};
 use wb_proof::{Header, display_hash, sha256d_headers};
 
-/// Bits of a mask that are tried: 2^16 headers, some milliseconds. A wider mask is not searched.
+/// The most bits of a mask that are searched: 2^16 headers take some milliseconds. A wider mask is not searched.
 const SEARCHED_BITS_MAX: u32 = 16;
 
 /// Headers hashed at once.
 const BATCH: usize = 512;
 
-/// The version bits with which a submit has a hash: `Some(0)` and up under the mask, `None` where no combination has it.
+/// The version bits that give the hash: a number under the mask, or `None` if no combination does.
 pub(crate) fn find(session: &Session, job: &Job, submit: &Submit, hash: &str) -> Option<u32> {
     let mask = session.version_mask.unwrap_or(0);
     let header = rebuild(session, job, &Submit { version_bits: None, ..submit.clone() }).ok()?;
@@ -40,9 +40,9 @@ pub(crate) fn find(session: &Session, job: &Job, submit: &Submit, hash: &str) ->
     }
 }
 
-/// All numbers that have only bits of a mask: 0 first, the mask last.
+/// All numbers with only bits of a mask: 0 first, the mask last.
 fn combinations(mask: u32) -> impl Iterator<Item = u32> {
-    // Subtracting the mask carries through the bits outside it, so that the next number under the mask comes out.
+    // Subtracting the mask carries through the bits outside it, which gives the next number under the mask.
     std::iter::successors(Some(0_u32), move |last| (*last != mask).then(|| last.wrapping_sub(mask) & mask))
 }
 

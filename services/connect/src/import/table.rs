@@ -1,4 +1,4 @@
-//! Rows of named texts, from CSV (RFC 4180) or a JSON array of objects.
+//! Reads rows with named columns, from CSV (RFC 4180) or a JSON array of objects.
 
 use std::collections::BTreeMap;
 
@@ -6,21 +6,21 @@ use serde_json::Value;
 
 use super::{BadRow, FileFormat};
 
-/// A row: its line and its columns that are not empty.
+/// A row: its line, and its columns that are not empty.
 pub(super) struct Row {
     pub(super) line: usize,
     columns: BTreeMap<String, String>,
 }
 
 impl Row {
-    /// A column's text; `None` where it is empty or not there.
+    /// A column's text; `None` if it is empty or missing.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.columns.get(name).map(String::as_str)
     }
 }
 
-/// The rows of a file, and what of it are none. Columns that are not known are refused: a misspelt name
-/// would be left out silently.
+/// The rows of a file, and the bad rows. Unknown columns are refused, because a misspelt name would otherwise be
+/// ignored.
 pub(super) fn rows(text: &str, format: FileFormat, known: &[&str]) -> (Vec<Row>, Vec<BadRow>) {
     match format {
         FileFormat::Csv => of_csv(text, known),
@@ -32,7 +32,7 @@ fn of_json(text: &str, known: &[&str]) -> (Vec<Row>, Vec<BadRow>) {
     let objects: Vec<BTreeMap<String, Value>> = match serde_json::from_str(text) {
         Ok(objects) => objects,
         Err(error) => {
-            let reason = format!("this is no array of objects: {error}");
+            let reason = format!("this is not an array of objects: {error}");
             return (Vec::new(), vec![BadRow { line: error.line().max(1), reason }]);
         }
     };
@@ -43,12 +43,12 @@ fn of_json(text: &str, known: &[&str]) -> (Vec<Row>, Vec<BadRow>) {
         for (name, value) in object {
             match value {
                 _ if !known.contains(&name.as_str()) => {
-                    wrong = Some(format!("{name:?} is not known; known are {}", known.join(", ")));
+                    wrong = Some(format!("{name:?} is unknown; known are {}", known.join(", ")));
                 }
                 Value::String(text) if !text.is_empty() => drop(columns.insert(name, text)),
                 Value::String(_) | Value::Null => {}
                 Value::Number(number) if number.is_i64() => drop(columns.insert(name, number.to_string())),
-                // A number with a point would lose digits on its way through other programs.
+                // Other programs might have rounded a JSON number.
                 other => wrong = Some(format!("{name} is {other}: write a string")),
             }
         }
@@ -70,14 +70,14 @@ fn of_csv(text: &str, known: &[&str]) -> (Vec<Row>, Vec<BadRow>) {
     };
     let names: Vec<String> = names.iter().map(|name| name.trim().to_owned()).collect();
     if names.iter().all(String::is_empty) {
-        let reason = format!("there is no line of column names; known are {}", known.join(", "));
+        let reason = format!("there is no header line; known columns are {}", known.join(", "));
         return (Vec::new(), vec![BadRow { line: 1, reason }]);
     }
     for (place, name) in names.iter().enumerate() {
         let reason = if !known.contains(&name.as_str()) {
-            format!("the column {name:?} is not known; known are {}", known.join(", "))
+            format!("the column {name:?} is unknown; known are {}", known.join(", "))
         } else if names.get(..place).is_some_and(|earlier| earlier.contains(name)) {
-            format!("the column {name:?} is there twice")
+            format!("the column {name:?} appears twice")
         } else {
             continue;
         };
@@ -97,7 +97,7 @@ fn of_csv(text: &str, known: &[&str]) -> (Vec<Row>, Vec<BadRow>) {
             }
             Ok((line, fields)) => {
                 let reason =
-                    format!("it has {} fields, and the first line {} names", fields.len(), names.len());
+                    format!("it has {} fields, but the header line has {}", fields.len(), names.len());
                 bad.push(BadRow { line, reason });
             }
             Err(broken) => bad.push(broken),
@@ -106,7 +106,7 @@ fn of_csv(text: &str, known: &[&str]) -> (Vec<Row>, Vec<BadRow>) {
     (rows, bad)
 }
 
-/// Records of CSV, each with the line it begins at.
+/// The records of a CSV file, each with its first line.
 struct Records<'a> {
     text: &'a str,
     line: usize,
@@ -151,7 +151,7 @@ impl Iterator for Records<'_> {
         }
         self.text = "";
         if quoted {
-            let reason = "a quote is opened and never closed".to_owned();
+            let reason = "a quote is not closed".to_owned();
             return Some(Err(BadRow { line: began, reason }));
         }
         Some(Ok((began, fields)))

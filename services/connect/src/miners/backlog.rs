@@ -1,15 +1,15 @@
-//! Samples on their way to ingest. Polling goes on while ingest is away, as long as there is room for what waits.
+//! Samples on their way to ingest. Polling goes on while ingest is away, until the backlog is full.
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::{ConnectError, Ingest, Refused, Stop};
 
-/// Bytes of one request: half of what ingest takes, so that one more sample never is too much.
+/// Bytes per request: half of the limit of ingest, so that one more sample always fits.
 const BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Samples of one request.
+/// Samples per request.
 const BATCH_SAMPLES_MAX: usize = 500;
-/// Requests that wait; 256 MiB at most, some hours of a thousand machines.
+/// The most waiting requests: at most 256 MiB, or some hours of a thousand machines.
 const BATCHES_MAX: usize = 64;
 
 #[derive(Debug, Default)]
@@ -18,14 +18,14 @@ struct Batch {
     events: usize,
 }
 
-/// What became of samples.
+/// The answers to samples.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Sent {
     pub(crate) taken: u64,
     pub(crate) refused: u64,
 }
 
-/// The way to ingest.
+/// The queue to ingest.
 pub(crate) struct Backlog {
     open: Batch,
     queue: mpsc::Sender<Batch>,
@@ -50,30 +50,31 @@ impl Backlog {
         self.open.events += 1;
     }
 
-    /// Hands over what was added. Where there is no room it is dropped, and said: its sequences are missing then.
+    /// Queues what was added. If the queue is full, the samples are dropped and logged; their sequences are then
+    /// missing.
     pub(crate) fn flush(&mut self) {
         let batch = std::mem::take(&mut self.open);
         let events = batch.events;
         if events > 0 && self.queue.try_send(batch).is_err() {
             tracing::error!(
                 samples = events,
-                "ingest takes nothing and there is no room left: samples are dropped"
+                "ingest accepts nothing and the backlog is full: samples are dropped"
             );
             self.dropped = self.dropped.saturating_add(u64::try_from(events).unwrap_or(u64::MAX));
         }
     }
 
-    /// Samples for which there was no room.
+    /// How many samples were dropped.
     pub(crate) fn dropped(&self) -> u64 {
         self.dropped
     }
 
-    /// Whether ingest refuses this collector, so that polling is of no use.
+    /// Whether ingest refuses this connector, so that polling is useless.
     pub(crate) fn has_ended(&self) -> bool {
         self.sender.is_finished()
     }
 
-    /// Waits until all is sent or the collector is told to stop.
+    /// Waits until all is sent or the connector is stopped.
     pub(crate) async fn end(mut self) -> Result<Sent, ConnectError> {
         self.flush();
         drop(self.queue);

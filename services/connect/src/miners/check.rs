@@ -1,4 +1,4 @@
-//! Which recordings of a folder can be read, and as what: `weighbridge connect miners --check`.
+//! Checks which recordings in a folder can be parsed: `weighbridge connect miners --check`.
 
 use std::fs;
 use std::io::Read as _;
@@ -10,13 +10,13 @@ use wb_metering::miner::check::{CheckRow, Outcome, check, table};
 use crate::ConnectError;
 pub use crate::bounds::FILES_MAX;
 
-/// What a folder of recordings holds.
+/// The result of the check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checked {
-    /// A row for every file, and one for every folder of a machine's answers.
+    /// A row per file, and one per folder of a machine's answers.
     pub rows: Vec<CheckRow>,
     pub files: usize,
-    /// Files that were not read.
+    /// How many files cannot be parsed.
     pub refused: usize,
 }
 
@@ -31,8 +31,8 @@ impl Checked {
 /// Reads all `.json` files under a folder.
 ///
 /// # Errors
-/// [`ConnectError::File`] where a folder cannot be read, [`ConnectError::NoRecordings`] where there is none, or more than
-/// [`FILES_MAX`]. A file that cannot be read is a row that says why.
+/// [`ConnectError::File`] if a folder cannot be read, [`ConnectError::NoRecordings`] if there is no file, or more
+/// than [`FILES_MAX`]. A file that cannot be read is a row with the reason.
 pub fn folder(root: &Path) -> Result<Checked, ConnectError> {
     let mut paths = Vec::new();
     let mut folders = vec![root.to_path_buf()];
@@ -66,7 +66,7 @@ pub fn folder(root: &Path) -> Result<Checked, ConnectError> {
     Ok(Checked { rows, files: paths.len(), refused })
 }
 
-/// A file's text, no more of it than shows that it is too large.
+/// A file's text, cut off just above the limit.
 fn text_of(path: &PathBuf) -> std::io::Result<String> {
     let most = u64::try_from(ANSWERS_MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
     let mut text = String::new();

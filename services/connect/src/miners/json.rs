@@ -1,16 +1,16 @@
-//! What machines call JSON, made JSON.
+//! Repairs the JSON of machines.
 //!
-//! Old firmware forgets commas between the elements of an array, leaves one behind the last, prints `nan` where a sensor
-//! has no value, ends an answer with a NUL byte, and puts control characters into texts. All of that can be put right
-//! without guessing; anything else is refused.
+//! Old firmware omits commas between array elements, leaves one after the last element, writes `nan` for a sensor
+//! without a value, ends an answer with a NUL byte, and puts control characters into strings. All of this can be
+//! repaired without guessing; anything else is refused.
 
 use serde::de::IgnoredAny;
 
-/// The deepest nesting that is put right; recorded machines need nine.
+/// The deepest nesting that is repaired; recorded machines need nine.
 const DEPTH_MAX: usize = 64;
 
-/// One JSON object or array from the beginning of an answer; `None` where there is none. What follows it is left out:
-/// some firmware answers twice.
+/// The first JSON object or array in an answer; `None` if there is none. Anything after it is ignored, because some
+/// firmware answers twice.
 pub(crate) fn repaired(bytes: &[u8]) -> Option<String> {
     let until_nul = bytes.split(|byte| *byte == 0).find(|part| !part.is_empty())?;
     let text = String::from_utf8_lossy(until_nul);
@@ -36,12 +36,12 @@ struct Repair {
     depth: usize,
     in_string: bool,
     escaped: bool,
-    /// The last letter written outside of strings that is not space.
+    /// The last character written outside of strings, without space.
     last: char,
 }
 
 impl Repair {
-    /// Takes what begins with `letter`; gives how many bytes that was.
+    /// Handles what begins with `letter`; returns how many bytes that was.
     fn take(&mut self, letter: char, rest: &str) -> Option<usize> {
         let size = letter.len_utf8();
         if self.in_string {
@@ -76,7 +76,7 @@ impl Repair {
                     .map_or(rest.len(), |(at, _)| at);
                 return self.word(rest.get(..end)?);
             }
-            // A number's exponent is part of it.
+            // A number's exponent is part of the number.
             _ if letter == '-' || letter.is_ascii_digit() => {
                 let part = |letter: char| letter.is_ascii_digit() || "+-.eE".contains(letter);
                 let end = rest.find(|letter| !part(letter)).unwrap_or(rest.len());
@@ -110,7 +110,7 @@ fn follows_digit(rest: &str) -> bool {
     rest.chars().nth(1).is_some_and(|letter| letter.is_ascii_digit())
 }
 
-/// Knows when an answer that arrives in pieces is over, for firmware that keeps the connection open behind it.
+/// Detects the end of an answer that arrives in pieces, for firmware that keeps the connection open.
 #[derive(Debug, Default)]
 pub(crate) struct Ending {
     depth: usize,
@@ -120,7 +120,7 @@ pub(crate) struct Ending {
 }
 
 impl Ending {
-    /// Takes the next piece; whether the answer is over.
+    /// Adds the next piece; returns whether the answer is complete.
     pub(crate) fn reached(&mut self, piece: &[u8]) -> bool {
         for byte in piece {
             match (self.in_string, byte) {

@@ -1,4 +1,4 @@
-//! One poll of one address: which interface answers there, and the commands that its firmware answers.
+//! Polls one address: finds the interface that answers, and sends the commands of its firmware.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,15 +11,15 @@ use super::rpc::{self, Fault};
 use super::targets::{Mac, Target, mac};
 use super::web::Web;
 
-/// How deep a network interface's address is looked for in an answer.
+/// How deep an answer is searched for MAC addresses.
 const MAC_DEPTH_MAX: usize = 8;
 
-/// The ports that interfaces usually have.
+/// The usual ports of interfaces.
 const CGMINER_PORT: u16 = 4028;
 const WHATSMINER_PORT: u16 = 4433;
 const WEB_PORT: u16 = 80;
 
-/// The interface by which a machine answered; it is asked first the next time.
+/// The interface that answered; it is tried first in the next round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Way {
     /// cgminer's, over TCP.
@@ -36,7 +36,7 @@ pub(crate) enum Way {
     Braiins,
 }
 
-/// All of them, the commonest first.
+/// All interfaces, the most common first.
 const WAYS: [Way; 6] = [Way::Cgminer, Way::Whatsminer, Way::Epic, Way::Bitaxe, Way::Braiins, Way::Cgi];
 
 impl Way {
@@ -53,14 +53,14 @@ impl Way {
     }
 }
 
-/// What a poll found.
+/// The result of a poll.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// Answers that a normaliser reads.
+    /// Answers that can be normalised.
     Answered(Box<Answered>),
-    /// Nobody answered, and why as far as it is seen.
+    /// No answer, with the reason if known.
     Silent(String),
-    /// Somebody answered, and it cannot be read.
+    /// An answer that cannot be parsed.
     Unread(String),
 }
 
@@ -69,22 +69,22 @@ pub(crate) enum Found {
 pub(crate) struct Answered {
     /// A JSON object from command to answer.
     pub(crate) answers: String,
-    /// The network interfaces it names.
+    /// The MAC addresses in the answers.
     pub(crate) macs: Vec<Mac>,
-    /// What they say.
+    /// The normalised answers.
     pub(crate) reading: Reading,
-    /// How they were got.
+    /// The interface that answered.
     pub(crate) way: Way,
 }
 
 /// How to poll.
 pub(crate) struct Poller {
     pub(crate) web: Web,
-    /// For one command.
+    /// The timeout of a command.
     pub(crate) within: Duration,
 }
 
-/// Answers in the making.
+/// The answers collected so far.
 #[derive(Default)]
 struct Answers {
     written: String,
@@ -92,7 +92,7 @@ struct Answers {
 }
 
 impl Answers {
-    /// Adds an answer; one that only says that there is no such command, or for which there is no room, is left out.
+    /// Adds an answer, unless it only says that the command is unknown or the limit is reached.
     fn add(&mut self, command: &str, answer: &str) {
         let Ok(parsed) = serde_json::from_str::<Value>(answer) else { return };
         let refused = ["/STATUS/0/STATUS", "/STATUS"]
@@ -116,9 +116,9 @@ impl Answers {
 
     fn settled(self, way: Way) -> Result<Found, Fault> {
         let answers = self.object();
-        // What is sent must be JSON, whatever was put right on the way.
+        // After all repairs the result must be JSON.
         if serde_json::from_str::<&RawValue>(&answers).is_err() {
-            return Ok(Found::Unread("the answers together are no JSON".to_owned()));
+            return Ok(Found::Unread("the combined answers are not JSON".to_owned()));
         }
         Ok(match normalise(&answers) {
             Ok(reading) => Found::Answered(Box::new(Answered { answers, macs: self.macs, reading, way })),
@@ -128,7 +128,7 @@ impl Answers {
 }
 
 impl Poller {
-    /// Polls an address, by the way that was good the last time first.
+    /// Polls an address, starting with the interface that answered last.
     pub(crate) async fn poll(&self, target: &Target, known: Option<Way>) -> Found {
         if let Some(way) = known {
             let found = self.by(way, target).await;
@@ -149,7 +149,8 @@ impl Poller {
                 }
                 continue;
             }
-            // Where the port is cgminer's, a web server has shown itself by now; one that lets a page wait lets all wait.
+            // On cgminer's port a web server would have answered by now; one that does not answer one page answers
+            // none.
             if (way == Way::Epic && !speaks_http) || (way.is_web() && web_is_mute) {
                 continue;
             }
@@ -167,7 +168,7 @@ impl Poller {
                         silence.push(text);
                     }
                 }
-                // What the first interface said is the best explanation, and a login that is wanted a better one.
+                // The first interface's error is the best explanation, unless a login is required.
                 Err(Fault::Login) => unread = Some(Fault::Login.to_string()),
                 Err(Fault::Status(404)) if unread.is_some() => {}
                 Err(fault) => unread = unread.or_else(|| Some(format!("port {port}: {fault}"))),
@@ -238,16 +239,16 @@ impl Poller {
             .collect();
         self.commands(address, &mut answers, &asked).await;
         if family == Some(Family::BraiinsOs) {
-            // Only its version is told here; where its web interface is closed to us, that is what is known.
+            // This interface gives only the version; without access to the web interface nothing more is known.
             let web = SocketAddr::new(target.ip, target.port.unwrap_or(WEB_PORT));
             if let Err(fault) = self.braiins(web, &mut answers).await {
-                tracing::debug!(%address, %fault, "Braiins OS tells its version and no more");
+                tracing::debug!(%address, %fault, "Braiins OS gives only its version");
             }
         }
         answers.settled(Way::Cgminer)
     }
 
-    /// Asks further commands; one without an answer is left out, since others may have told enough.
+    /// Sends further commands. A command without an answer is skipped, because the others may suffice.
     async fn commands(&self, address: SocketAddr, answers: &mut Answers, commands: &[&str]) {
         for command in commands {
             match rpc::cgminer(address, command, self.within).await {
@@ -291,7 +292,8 @@ impl Poller {
         answers.settled(way)
     }
 
-    /// Braiins OS's REST interface where a login is known for it, else the GraphQL one of the versions before 25.07.
+    /// Braiins OS's REST interface if there is a login for it, otherwise the GraphQL interface of versions before
+    /// 25.07.
     async fn braiins(&self, address: SocketAddr, answers: &mut Answers) -> Result<(), Fault> {
         const DETAILS: &str = "/api/v1/miner/details";
         match self.web.braiins_token(address).await {
@@ -315,14 +317,14 @@ impl Poller {
                         told = true;
                     }
                 }
-                // Where neither tells, this says why: a login is wanted, or nobody is there.
+                // If neither answers, the error of this request gives the reason.
                 if told { Ok(()) } else { self.web.get(address, DETAILS).await.map(|_| ()) }
             }
         }
     }
 }
 
-/// What is asked of Braiins OS by GraphQL: just what is read.
+/// The GraphQL queries to Braiins OS: only the fields that are needed.
 const GRAPHQL: [(&str, &str); 3] = [
     (
         "gql_system",
@@ -336,7 +338,7 @@ const GRAPHQL: [(&str, &str); 3] = [
     ("gql_boards", "{ bosminer { info { workSolver { childSolvers { name realHashrate { mhs5S } } } } } }"),
 ];
 
-/// Collects the network interfaces that an answer names.
+/// Collects the MAC addresses in an answer.
 fn find_macs(value: &Value, depth: usize, found: &mut Vec<Mac>) {
     if depth > MAC_DEPTH_MAX {
         return;

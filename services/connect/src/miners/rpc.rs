@@ -1,4 +1,4 @@
-//! The machines' own protocols over TCP: one JSON command a connection.
+//! The machines' protocols over TCP, with one JSON command per connection.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,48 +10,48 @@ use wb_metering::miner::ANSWERS_MAX_BYTES;
 
 use super::json::{Ending, repaired};
 
-/// Why a command got no answer that can be read.
+/// Why a command got no usable answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Fault {
-    /// Nobody takes the connection.
+    /// The connection failed.
     #[error("cannot connect: {0}")]
     Connect(String),
-    /// The time is over, and nothing or only a part has come.
-    #[error("no whole answer within {} ms, {bytes} bytes of it", within.as_millis())]
+    /// The timeout passed before a whole answer came.
+    #[error("no complete answer within {} ms, only {bytes} bytes", within.as_millis())]
     Slow {
-        /// The time that was given.
+        /// The timeout.
         within: Duration,
-        /// What had come.
+        /// How many bytes came.
         bytes: usize,
     },
-    /// The connection ended without a byte.
+    /// The connection was closed without an answer.
     #[error("the connection was closed without an answer{0}")]
     Closed(String),
-    /// More than is read.
+    /// The answer is too long.
     #[error("the answer has more than {ANSWERS_MAX_BYTES} bytes")]
     TooLarge,
-    /// It is no JSON, nor near it.
-    #[error("the answer is no JSON: {0:?}")]
+    /// The answer is not JSON and cannot be repaired.
+    #[error("the answer is not JSON: {0:?}")]
     NotJson(String),
     /// A web server answered.
     #[error("a web server answers there")]
     SpeaksHttp,
-    /// A web server refuses.
+    /// A web server returned an error status.
     #[error("HTTP status {0}")]
     Status(u16),
-    /// A web server wants a login that was not given, or does not take the one that was.
-    #[error("it asks for a login: give it as WEIGHBRIDGE_MINER_LOGIN, user:password")]
+    /// A web server requires a login, or refused the given one.
+    #[error("it requires a login: set WEIGHBRIDGE_MINER_LOGIN to user:password")]
     Login,
 }
 
 impl Fault {
-    /// Whether nothing at all came from the machine.
+    /// Whether the machine sent nothing at all.
     pub(crate) fn is_silence(&self) -> bool {
         matches!(self, Self::Connect(_) | Self::Slow { bytes: 0, .. } | Self::Closed(_))
     }
 }
 
-/// Sends a command to cgminer's interface, which most firmware has on port 4028, and reads its answer.
+/// Sends a command to cgminer's interface, which most firmware offers on port 4028.
 pub(crate) async fn cgminer(address: SocketAddr, command: &str, within: Duration) -> Result<String, Fault> {
     let request = format!("{}\n", json!({"command": command}));
     let mut taken = Vec::new();
@@ -64,7 +64,7 @@ pub(crate) async fn cgminer(address: SocketAddr, command: &str, within: Duration
             let size = match stream.read(&mut piece).await {
                 Ok(0) => break,
                 Ok(size) => size,
-                // Firmware that resets the connection behind its answer has answered.
+                // Some firmware resets the connection after its answer.
                 Err(error) if taken.is_empty() => return Err(Fault::Closed(format!(": {error}"))),
                 Err(_) => break,
             };
@@ -90,8 +90,8 @@ pub(crate) async fn cgminer(address: SocketAddr, command: &str, within: Duration
     repaired(&taken).ok_or_else(|| Fault::NotJson(beginning(&taken)))
 }
 
-/// Sends a command to the Whatsminers' third interface: every message is preceded by its length, four bytes, least
-/// significant first.
+/// Sends a command to the third interface of Whatsminers. Every message begins with its length in four bytes,
+/// little-endian.
 pub(crate) async fn whatsminer(
     address: SocketAddr,
     command: &str,
@@ -128,7 +128,7 @@ pub(crate) async fn whatsminer(
     repaired(&answer).ok_or_else(|| Fault::NotJson(beginning(&answer)))
 }
 
-/// Whether somebody takes connections there.
+/// Whether the address accepts connections.
 pub(crate) async fn is_open(address: SocketAddr, within: Duration) -> Result<(), Fault> {
     tokio::time::timeout(within, connect(address)).await.map_err(|_| Fault::Slow { within, bytes: 0 })??;
     Ok(())

@@ -1,4 +1,4 @@
-//! Which addresses are polled, and which machine is at each.
+//! The addresses to poll, and the machine at each.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -10,17 +10,17 @@ pub use crate::bounds::TARGETS_MAX;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Target {
     pub ip: IpAddr,
-    /// The one port all its interfaces are asked on, if not their usual ones.
+    /// The only port to use, instead of the usual ones.
     pub port: Option<u16>,
-    /// The machine that the list says is there.
+    /// The machine in the list.
     pub machine_id: Option<String>,
 }
 
-/// Six bytes of a network interface.
+/// A MAC address.
 pub(crate) type Mac = [u8; 6];
 
-/// `02:00:00:02:04:09`, also with `-` or without anything between; `None` for other texts and for the addresses that
-/// firmware writes where it has none.
+/// Parses `02:00:00:02:04:09`, also with `-` or without separators; `None` for other texts and for the placeholders
+/// that firmware writes.
 pub(crate) fn mac(text: &str) -> Option<Mac> {
     let digits: String = text.chars().filter(|letter| !matches!(letter, ':' | '-')).collect();
     if digits.len() != 12 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
@@ -33,11 +33,11 @@ pub(crate) fn mac(text: &str) -> Option<Mac> {
     (mac != [0; 6] && mac != [0xff; 6]).then_some(mac)
 }
 
-/// Reads a list: a line for each machine, `ADDRESS`, `ADDRESS:PORT` or either with a machine's id behind it. What follows
-/// a `#` is left out.
+/// Reads a list with one machine per line: `ADDRESS` or `ADDRESS:PORT`, optionally followed by a machine's id. A `#`
+/// starts a comment.
 ///
 /// # Errors
-/// [`ConnectError::List`] naming the line.
+/// [`ConnectError::List`] with the line.
 pub fn read_list(text: &str) -> Result<Vec<Target>, ConnectError> {
     let mut targets = Vec::new();
     for (index, line) in text.lines().enumerate() {
@@ -53,7 +53,7 @@ pub fn read_list(text: &str) -> Result<Vec<Target>, ConnectError> {
             Ok(ip) => (ip, None),
             Err(_) => {
                 let address: std::net::SocketAddr =
-                    address.parse().map_err(|_| wrong("the first word is no IP address"))?;
+                    address.parse().map_err(|_| wrong("the first word is not an IP address"))?;
                 (address.ip(), Some(address.port()))
             }
         };
@@ -67,10 +67,11 @@ pub fn read_list(text: &str) -> Result<Vec<Target>, ConnectError> {
     Ok(targets)
 }
 
-/// The hosts of a range such as `10.4.0.0/22`; network and broadcast address are left out, save in ranges of one or two.
+/// The hosts of a range such as `10.4.0.0/22`. Network and broadcast address are left out, except in ranges of one or
+/// two.
 ///
 /// # Errors
-/// [`ConnectError::Range`] where it is none, [`ConnectError::TooManyTargets`] where it holds too many.
+/// [`ConnectError::Range`] if it is not valid, [`ConnectError::TooManyTargets`] if it is too large.
 pub fn read_range(text: &str) -> Result<Vec<Target>, ConnectError> {
     let wrong = || ConnectError::Range { text: text.chars().take(80).collect() };
     let (base, bits) = text.split_once('/').ok_or_else(wrong)?;
@@ -91,17 +92,17 @@ fn bound(targets: usize) -> Result<(), ConnectError> {
     if targets > TARGETS_MAX { Err(ConnectError::TooManyTargets { targets }) } else { Ok(()) }
 }
 
-/// All targets of lists and ranges: one for each address and port, with the machine of the first that names one.
+/// Combines targets of lists and ranges: one per address and port, with the first machine given for it.
 ///
 /// # Errors
-/// [`ConnectError::TooManyTargets`], and [`ConnectError::NoTargets`] where there is none.
+/// [`ConnectError::TooManyTargets`], and [`ConnectError::NoTargets`] if there are none.
 pub fn together(all: Vec<Target>) -> Result<Vec<Target>, ConnectError> {
     let mut known: BTreeMap<(IpAddr, Option<u16>), Target> = BTreeMap::new();
     for target in all {
         let entry = known.entry((target.ip, target.port)).or_insert_with(|| target.clone());
         entry.machine_id = entry.machine_id.take().or(target.machine_id);
     }
-    // A range around a machine that is listed with a port of its own does not ask it twice.
+    // A machine that is listed with its own port is not polled again through a range.
     let with_port: BTreeSet<IpAddr> =
         known.keys().filter(|(_, port)| port.is_some()).map(|(ip, _)| *ip).collect();
     known.retain(|(ip, port), target| {
@@ -125,7 +126,7 @@ impl Machines {
     /// Reads a JSON object from IP or MAC address to machine id.
     ///
     /// # Errors
-    /// [`ConnectError::Machines`] where it is none, or a name in it is no address.
+    /// [`ConnectError::Machines`] if it is not valid, or a key is not an address.
     pub fn parse(text: &str) -> Result<Self, ConnectError> {
         let entries: BTreeMap<String, String> = serde_json::from_str(text)
             .map_err(|error| ConnectError::Machines { detail: error.to_string() })?;
@@ -143,19 +144,19 @@ impl Machines {
         Ok(machines)
     }
 
-    /// The machine of an answer: by its network interface, which goes with it when it is moved, then by the list, then
-    /// by its address.
+    /// The machine of an answer: by MAC address, which stays when a machine is moved, then by the list, then by IP
+    /// address.
     pub(crate) fn of<'a>(&'a self, target: &'a Target, macs: &[Mac]) -> Option<&'a str> {
         let by_mac = macs.iter().find_map(|mac| self.by_mac.get(mac));
         by_mac.map(String::as_str).or_else(|| self.expected_at(target))
     }
 
-    /// The machine that must be at an address, whatever answers there.
+    /// The machine that should be at an address, independent of the answer.
     pub(crate) fn expected_at<'a>(&'a self, target: &'a Target) -> Option<&'a str> {
         target.machine_id.as_deref().or_else(|| self.by_ip.get(&target.ip).map(String::as_str))
     }
 
-    /// Machines known by their network interface.
+    /// The machines listed by MAC address.
     pub(crate) fn by_interface(&self) -> impl Iterator<Item = &str> {
         self.by_mac.values().map(String::as_str)
     }

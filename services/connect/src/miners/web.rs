@@ -1,4 +1,4 @@
-//! The machines' web interfaces: bounded GETs, with a digest or a token where one is asked for.
+//! The machines' web interfaces: bounded GETs, with digest or token authentication if required.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::json::repaired;
 use super::rpc::{Fault, beginning};
 use crate::ConnectError;
 
-/// A user and a password, the same for all machines of a collector.
+/// A user and a password, for all machines of a connector.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Login {
     user: String,
@@ -28,7 +28,7 @@ impl std::fmt::Debug for Login {
 }
 
 impl Login {
-    /// From `user:password`; `None` where there is no colon.
+    /// Parses `user:password`; `None` without a colon.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (user, password) = text.split_once(':')?;
@@ -46,7 +46,7 @@ pub(crate) struct Web {
 
 impl Web {
     pub(crate) fn new(login: Option<Login>, within: Duration) -> Result<Self, ConnectError> {
-        // A machine does not send its collector elsewhere.
+        // Redirects are not followed, so that a machine cannot send the connector elsewhere.
         let http = reqwest::Client::builder()
             .timeout(within)
             .redirect(reqwest::redirect::Policy::none())
@@ -56,7 +56,7 @@ impl Web {
         Ok(Self { http, login, within })
     }
 
-    /// An answer of JSON. A digest is given where one is asked for and a login is known.
+    /// Gets an answer in JSON. Uses digest authentication if required and a login is known.
     pub(crate) async fn get(&self, address: SocketAddr, path: &str) -> Result<String, Fault> {
         let request = || self.http.get(format!("http://{address}{path}"));
         let first = sent(request(), self.within).await?;
@@ -69,13 +69,13 @@ impl Web {
         read(sent(request().header(AUTHORIZATION, digest), self.within).await?).await
     }
 
-    /// An answer to a GraphQL query.
+    /// Sends a GraphQL query.
     pub(crate) async fn query(&self, address: SocketAddr, query: &str) -> Result<String, Fault> {
         let body = json!({"query": query});
         read(sent(self.http.post(format!("http://{address}/graphql")).json(&body), self.within).await?).await
     }
 
-    /// A token of Braiins OS's REST interface.
+    /// Gets a token of Braiins OS's REST interface.
     pub(crate) async fn braiins_token(&self, address: SocketAddr) -> Result<String, Fault> {
         let login = self.login.as_ref().ok_or(Fault::Login)?;
         let body = json!({"username": login.user, "password": login.password});
@@ -117,7 +117,7 @@ async fn read(mut answer: Response) -> Result<String, Fault> {
         status => return Err(Fault::Status(status)),
     }
     let mut taken = Vec::new();
-    // A web server that began to answer is no silence.
+    // A web server that began to answer is not silent.
     let broken = |error: reqwest::Error| Fault::NotJson(format!("it breaks off: {}", with_causes(&error)));
     while let Some(piece) = answer.chunk().await.map_err(broken)? {
         if taken.len() + piece.len() > ANSWERS_MAX_BYTES {
@@ -128,8 +128,8 @@ async fn read(mut answer: Response) -> Result<String, Fault> {
     repaired(&taken).ok_or_else(|| Fault::NotJson(beginning(&taken)))
 }
 
-/// The answer to a digest challenge (RFC 7616, MD5, as such machines ask it); `None` where it asks for something else.
-/// The client's nonce is of no use here, since the server's is new for every request; it is there because the form wants it.
+/// The answer to a digest challenge (RFC 7616 with MD5, as such machines use it); `None` for other challenges. The
+/// format requires a client nonce, but the server's nonce is new for each request anyway.
 fn digest(login: &Login, challenge: &str, path: &str) -> Option<String> {
     let parameters = challenge.trim().strip_prefix("Digest ")?;
     let (realm, nonce) = (parameter(parameters, "realm")?, parameter(parameters, "nonce")?);

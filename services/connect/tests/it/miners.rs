@@ -161,7 +161,7 @@ async fn bad_manners_are_borne_and_what_cannot_be_read_is_no_sample() {
     // All at once, and each command within its time: the mute one is asked by every way, one after the other.
     assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
     let mut found = samples(&taken.lock().unwrap());
-    for (machine, why) in [("Gone", "cannot connect"), ("Mute", "no whole answer")] {
+    for (machine, why) in [("Gone", "cannot connect"), ("Mute", "no complete answer")] {
         let said = found.remove(machine).unwrap_or_else(|| panic!("{machine} is not reported: {found:?}"));
         assert!(said.starts_with("unreachable: ") && said.contains(why), "{machine}: {said}");
     }
