@@ -1,4 +1,4 @@
-//! The loop: reads the ledger, and serves every endpoint at its own pace.
+//! The dispatcher's loop: reads the ledger and serves every endpoint at its own pace.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -17,15 +17,15 @@ use crate::ports::{Clock, Jitter, LedgerSource};
 use crate::post::{Answer, Post};
 use crate::state::{Delivery, Disabled, StateDir};
 
-/// Messages that are sent to one endpoint before the ledger and the orders are looked at again.
+/// The most messages to an endpoint before the ledger and the orders are read again.
 const ROUND_MESSAGES_MAX: usize = 100;
 
-/// How long things are waited for.
+/// The pauses of the dispatcher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
-    /// The pause between two looks at the ledger and the orders.
+    /// The pause between two reads of the ledger and the orders.
     pub look_every: Duration,
-    /// The pause after a first failure; each further one doubles it.
+    /// The pause after the first failure; each further one doubles it.
     pub retry_first: Duration,
     /// The longest pause, before the jitter of up to a quarter of it.
     pub retry_most: Duration,
@@ -42,7 +42,7 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// The pause after some failures in a row.
+    /// The pause after a number of failures in a row.
     fn pause_us(&self, failures: u32, ppm: u32) -> i64 {
         let doubled = self
             .retry_first
@@ -53,7 +53,7 @@ impl Pace {
     }
 }
 
-/// Serves endpoints from a ledger.
+/// Delivers messages from a ledger to endpoints.
 pub struct Dispatcher<L, C, J> {
     ledger: L,
     clock: Arc<C>,
@@ -71,11 +71,11 @@ where
     C: Clock + 'static,
     J: Jitter + 'static,
 {
-    /// Takes the folder of states.
+    /// Creates a dispatcher and locks the folder of states.
     ///
     /// # Errors
-    /// [`WebhookError::Taken`] where another process delivers from it, [`WebhookError::Endpoint`] where two
-    /// endpoints have one id.
+    /// [`WebhookError::Taken`] if another process has locked it, [`WebhookError::Endpoint`] if two endpoints have the
+    /// same id.
     pub fn new(
         endpoints: Vec<Endpoint>,
         states: StateDir,
@@ -95,8 +95,7 @@ where
         Ok(Self { ledger, clock, jitter, endpoints, states, post, pace, _lock: lock })
     }
 
-    /// Delivers until it is told to end. What fails is told in the log and tried again; an endpoint that hangs
-    /// holds no other one back.
+    /// Delivers until it is stopped. Failures are logged and retried; a hanging endpoint does not delay others.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let mut outbox = Outbox::default();
         let mut rounds: JoinSet<(usize, Result<(), WebhookError>)> = JoinSet::new();
@@ -105,11 +104,7 @@ where
             match outbox.refresh(&self.ledger).await {
                 Ok(()) => self.begin_rounds(&outbox, &mut rounds, &mut at_work),
                 Err(error) => {
-                    warn!(
-                        code = error.code(),
-                        error = with_causes(&error),
-                        "webhooks cannot read the ledger on"
-                    )
+                    warn!(code = error.code(), error = with_causes(&error), "webhooks cannot read the ledger")
                 }
             }
             let pause = tokio::time::sleep(self.pace.look_every);
@@ -174,19 +169,19 @@ where
                 at_work[index] = false;
                 if let Err(error) = result {
                     let endpoint = &self.endpoints[index].id;
-                    warn!(%endpoint, code = error.code(), error = with_causes(&error), "a delivery could not be noted");
+                    warn!(%endpoint, code = error.code(), error = with_causes(&error), "a delivery is not recorded");
                 }
             }
-            // Nobody knows whose it was: all are free again, and a second round of one sends the same ids.
+            // The endpoint is unknown, so all are freed. A second round of one sends the same ids, which is harmless.
             Err(error) => {
-                warn!(%error, "a round of deliveries ended badly");
+                warn!(%error, "a round of deliveries failed");
                 at_work.fill(false);
             }
         }
     }
 
-    /// The endpoint's state, with what was ordered. An endpoint that is seen for the first time begins with
-    /// what comes next; a replay brings it what was before.
+    /// The endpoint's state after its order is applied. A new endpoint begins with the next record; a replay sends
+    /// earlier ones.
     fn load(&self, endpoint: &Endpoint, end: u64) -> Result<Delivery, WebhookError> {
         let mut delivery = match self.states.delivery(&endpoint.id)? {
             Some(delivery) => delivery,
@@ -207,7 +202,7 @@ where
     }
 }
 
-/// Some messages for one endpoint, one after the other, up to the first failure.
+/// Sends messages to one endpoint, one after the other, up to the first failure.
 struct Round<C, J> {
     endpoint: Arc<Endpoint>,
     states: StateDir,
@@ -230,7 +225,7 @@ impl<C: Clock, J: Jitter> Round<C, J> {
         Ok(())
     }
 
-    /// Whether the next message may be sent.
+    /// Records an answer; returns whether the next message may be sent.
     fn note(&self, delivery: &mut Delivery, message: &Message, answer: Answer) -> bool {
         let (endpoint, id) = (&self.endpoint.id, &message.id);
         match answer {
@@ -256,7 +251,7 @@ impl<C: Clock, J: Jitter> Round<C, J> {
                     let asked_us =
                         retry_after_s.map_or(0, |seconds| i64::try_from(seconds).unwrap_or(0) * 1_000_000);
                     delivery.retry_at_us = self.clock.now_us().saturating_add(pause_us.max(asked_us));
-                    info!(%endpoint, %id, failures = delivery.failures, why, "a webhook was not taken");
+                    info!(%endpoint, %id, failures = delivery.failures, why, "a webhook was not delivered");
                 }
                 delivery.last_failure = Some(why);
                 false

@@ -1,4 +1,4 @@
-//! Who is told what.
+//! Endpoints and the messages they receive.
 
 use std::net::IpAddr;
 
@@ -10,19 +10,19 @@ use crate::secret::Secret;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndpointConfig {
-    /// Its name: 1 to 64 of `a-z`, `0-9`, `-` and `_`. Its state is kept under it.
+    /// Its id: 1 to 64 of `a-z`, `0-9`, `-` and `_`. Its state is kept under it.
     pub id: String,
-    /// Where messages are sent: https, or http on this machine.
+    /// The address for messages: https, or http on this machine.
     pub url: String,
-    /// What they are signed with.
+    /// The signing secret.
     pub secret: String,
-    /// The types that it is told, such as `invoice.issued`, or `invoice.*` for all of invoices; none for all.
+    /// The message types it receives, such as `invoice.issued`, or `invoice.*` for all of invoices; empty for all.
     pub events: Vec<String>,
-    /// The only customer that it is told of, if it is a customer's.
+    /// If given, it receives only messages about this customer.
     pub customer: Option<String>,
 }
 
-/// An endpoint that can be used.
+/// A checked endpoint.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
     pub(crate) id: String,
@@ -60,13 +60,13 @@ impl Endpoint {
         Ok(Self { id, url, secret, events, customer })
     }
 
-    /// Its name.
+    /// Its id.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Where it is, without a query, which may hold a key.
+    /// Its address without the query, which may hold a key.
     #[must_use]
     pub fn shown_url(&self) -> String {
         let mut url = self.url.clone();
@@ -76,7 +76,7 @@ impl Endpoint {
         url.to_string()
     }
 
-    /// Whether it is told a message.
+    /// Whether it receives a message.
     #[must_use]
     pub fn wants(&self, message: &Message) -> bool {
         let by_customer = self.customer.as_deref().is_none_or(|customer| customer == message.customer_id);

@@ -1,5 +1,5 @@
-//! Thin messages: what happened to what, and where to read it. Amounts of lines, prices and evidence stay in
-//! the API, behind its tokens.
+//! Thin messages: what happened to what, and where to read it. Line amounts, prices and evidence are only in the API,
+//! behind its tokens.
 
 use serde_json::{Map, Value, json};
 use wb_ledger::{Applied, Chain, Event, Hash, LedgerRecord, canonical};
@@ -8,7 +8,7 @@ use wb_units::time::rfc3339;
 use crate::error::WebhookError;
 use crate::ports::LedgerSource;
 
-/// What events are about; the rest of a kind's name is what happened.
+/// The subjects of events; the rest of a kind's name is what happened.
 const SUBJECTS: [&str; 11] = [
     "credit_note",
     "debit_note",
@@ -23,7 +23,7 @@ const SUBJECTS: [&str; 11] = [
     "opening",
 ];
 
-/// What a body's own fields give a message, where it has them.
+/// The fields of an event's body that a message contains.
 const FIELDS: [&str; 12] = [
     "invoice_id",
     "number",
@@ -41,13 +41,13 @@ const FIELDS: [&str; 12] = [
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Where its record lies.
+    /// The offset of its record.
     pub ledger_offset: u64,
-    /// `msg_`, the record's offset, and the first 24 hex digits of its hash: the same for ever.
+    /// `msg_`, the record's offset, and the first 24 hex digits of its hash. It never changes.
     pub id: String,
     /// What happened, such as `invoice.issued`.
     pub event_type: String,
-    /// Whom it concerns.
+    /// The customer concerned.
     pub customer_id: String,
     /// Canonical JSON: the bytes that are signed and sent.
     pub body: Vec<u8>,
@@ -67,8 +67,7 @@ impl Message {
     /// The message of a winning record.
     ///
     /// # Errors
-    /// [`WebhookError::Event`] for a kind that is not known, [`WebhookError::Message`] where it has no canonical
-    /// form.
+    /// [`WebhookError::Event`] for an unknown kind, [`WebhookError::Message`] if it has no canonical form.
     pub fn new(ledger_offset: u64, hash: Hash, record: &LedgerRecord) -> Result<Self, WebhookError> {
         let event = Event::read(&record.kind, &record.body)
             .map_err(|source| WebhookError::Event { offset: ledger_offset, source })?;
@@ -103,7 +102,7 @@ impl Message {
     }
 }
 
-/// The ledger's winners as messages, as far as they were read.
+/// The messages of the ledger's winning records, as far as it was read.
 #[derive(Debug, Default)]
 pub struct Outbox {
     chain: Chain,
@@ -111,7 +110,7 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// Reads the ledger on. What cannot be read is met again by the next call.
+    /// Reads the ledger on. After an error the next call reads the same record again.
     ///
     /// # Errors
     /// [`WebhookError::Ledger`], or as [`Message::new`].
@@ -119,7 +118,7 @@ impl Outbox {
         let records = ledger.read_from(self.chain.next_offset()).await.map_err(WebhookError::Ledger)?;
         for (offset, bytes) in records {
             let mut chain = self.chain.clone();
-            // What lost and what is no record is never told.
+            // Losing and invalid records are never sent.
             if let Applied::Won { hash, record } = chain.apply(offset, &bytes) {
                 self.messages.push(Message::new(offset, hash, &record)?);
             }

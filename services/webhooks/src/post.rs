@@ -1,4 +1,4 @@
-//! One message to one endpoint.
+//! Sends one message to one endpoint.
 
 use std::time::Duration;
 
@@ -10,30 +10,30 @@ use crate::endpoint::Endpoint;
 use crate::error::WebhookError;
 use crate::message::Message;
 
-/// How long an endpoint may take, from the connection to the end of its answer's head.
+/// The time limit from the connection to the head of the answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// How long a connection may take.
+/// The time limit of a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Characters of a failure that are kept.
 const FAILURE_CHARS_MAX: usize = 300;
 
-/// The most seconds that an endpoint may ask to be left alone.
+/// The longest `Retry-After` that is respected, in seconds.
 const RETRY_AFTER_S_MAX: u64 = 3_600;
 
-/// What became of a message.
+/// The outcome of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// The endpoint has it.
+    /// The endpoint accepted it.
     Taken,
-    /// The endpoint wants nothing any more.
+    /// The endpoint is gone.
     Gone,
-    /// It has not, or nobody knows whether it has.
+    /// It was not accepted, or this is unknown.
     Failed {
         /// What happened.
         why: String,
-        /// Seconds for which it asks to be left alone.
+        /// The answer's `Retry-After`, in seconds.
         retry_after_s: Option<u64>,
     },
 }
@@ -45,7 +45,7 @@ pub struct Post {
 }
 
 impl Post {
-    /// A client that follows no redirects: a message goes where the configuration says, or nowhere.
+    /// Creates a client that follows no redirects, so a message goes only where the configuration says.
     ///
     /// # Errors
     /// [`WebhookError::Client`].
@@ -53,7 +53,7 @@ impl Post {
         Self::with_timeout(ANSWER_TIMEOUT)
     }
 
-    /// The same with another bound of an answer's time.
+    /// The same with another time limit.
     ///
     /// # Errors
     /// [`WebhookError::Client`].
@@ -69,7 +69,7 @@ impl Post {
         Ok(Self { client })
     }
 
-    /// Sends a message once. The answer's body is not read: it is the receiver's own and of any length.
+    /// Sends a message once. The answer's body is not read, because it may have any length.
     pub async fn send(&self, endpoint: &Endpoint, message: &Message, now_us: i64) -> Answer {
         let timestamp_s = now_us.div_euclid(1_000_000);
         let signature = endpoint.secret.sign(&message.id, timestamp_s, &message.body);
@@ -102,7 +102,7 @@ impl Post {
     }
 }
 
-/// An error and its reasons, without the address, whose query may hold a key.
+/// An error and its causes without the address, whose query may hold a key.
 fn words_of(error: &reqwest::Error) -> String {
     let outermost =
         if error.is_timeout() { "it did not answer in time".to_owned() } else { error.to_string() };

@@ -7,21 +7,21 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// What secrets begin with.
+/// The prefix of secrets.
 const PREFIX: &str = "whsec_";
 
-/// The bytes that a key has.
+/// The allowed length of a key in bytes.
 const KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
-/// A signing secret. It is shown nowhere.
+/// A signing secret. It is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Vec<u8>);
 
 impl Secret {
-    /// Reads `whsec_` and base64 of 24 to 64 bytes.
+    /// Parses `whsec_` and base64 of 24 to 64 bytes.
     ///
     /// # Errors
-    /// What is wrong and what would be right.
+    /// What is wrong, and what is allowed.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let base64 = text.strip_prefix(PREFIX).ok_or("it must begin with whsec_")?;
         let key = STANDARD.decode(base64).map_err(|_| "what follows whsec_ must be base64")?;
@@ -35,7 +35,7 @@ impl Secret {
     /// The value of the header `webhook-signature`.
     #[must_use]
     pub fn sign(&self, id: &str, timestamp_s: i64, body: &[u8]) -> String {
-        // A key of any length is one of HMAC.
+        // HMAC accepts keys of any length.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return String::new() };
         mac.update(format!("{id}.{timestamp_s}.").as_bytes());
         mac.update(body);
@@ -53,7 +53,7 @@ impl fmt::Debug for Secret {
 mod tests {
     use super::*;
 
-    /// The vector of the reference implementations of Standard Webhooks.
+    /// The test vector of the reference implementations of Standard Webhooks.
     #[test]
     fn the_published_vector_is_signed_as_published() {
         let secret = Secret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();

@@ -1,5 +1,5 @@
-//! The state of deliveries: a file for each endpoint, replaced whole, so that a kill leaves the one before or
-//! the one after.
+//! The state of deliveries: one file per endpoint. A file is replaced atomically, so a kill leaves either the old or
+//! the new state.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
@@ -10,21 +10,21 @@ use wb_files::Access;
 
 use crate::error::WebhookError;
 
-/// How far an endpoint is.
+/// The progress of an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Delivery {
-    /// Everything that it wants below this ledger offset was answered with 2xx, or was passed over by a replay.
+    /// Every message for it below this ledger offset was answered with 2xx, or skipped by a replay.
     pub position: u64,
     /// Messages that were answered with 2xx, repeats included.
     pub delivered: u64,
     /// Failures in a row of the message at the position.
     pub failures: u32,
-    /// When that is tried again, UTC microseconds.
+    /// When it is retried, UTC microseconds.
     pub retry_at_us: i64,
-    /// What was said of the last failure.
+    /// The description of the last failure.
     pub last_failure: Option<String>,
-    /// Why nothing is sent any more.
+    /// Why it is disabled, if it is.
     pub disabled: Option<Disabled>,
 }
 
@@ -38,13 +38,13 @@ pub enum Disabled {
     Failed,
 }
 
-/// What somebody orders for an endpoint.
+/// An order for an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "order", deny_unknown_fields)]
 pub enum Order {
-    /// Enable it, and try at once.
+    /// Enable it and retry at once.
     Retry,
-    /// Enable it, and send everything from a ledger offset on again.
+    /// Enable it and send everything from a ledger offset on again.
     Replay {
         /// The offset.
         from: u64,
@@ -71,7 +71,7 @@ pub struct StateDir {
 }
 
 impl StateDir {
-    /// Opens the folder, and makes it where it is missing.
+    /// Opens the folder; creates it if it is missing.
     ///
     /// # Errors
     /// [`WebhookError::State`].
@@ -80,10 +80,10 @@ impl StateDir {
         Ok(Self { dir: dir.to_owned() })
     }
 
-    /// Takes the folder for one dispatcher, until the file is dropped or the process ends.
+    /// Locks the folder for one dispatcher, until the file is dropped or the process ends.
     ///
     /// # Errors
-    /// [`WebhookError::Taken`] where another process has it.
+    /// [`WebhookError::Taken`] if another process has locked it.
     pub(crate) fn lock(&self) -> Result<File, WebhookError> {
         let path = self.dir.join("lock");
         let opened = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
@@ -95,7 +95,7 @@ impl StateDir {
         }
     }
 
-    /// How far an endpoint is; `None` for one that was never served.
+    /// The progress of an endpoint; `None` if it was never served.
     ///
     /// # Errors
     /// [`WebhookError::State`] or [`WebhookError::Form`].
@@ -107,8 +107,8 @@ impl StateDir {
         write(&self.state_path(endpoint), delivery)
     }
 
-    /// Leaves an order for whoever delivers, now or when it is started. A later order replaces an earlier one
-    /// that nobody obeyed yet.
+    /// Writes an order for the dispatcher, which may not be running. It replaces an earlier order that is not
+    /// executed yet.
     ///
     /// # Errors
     /// [`WebhookError::State`].
@@ -120,8 +120,8 @@ impl StateDir {
         read(&self.order_path(endpoint))
     }
 
-    /// Takes an order away once its effect is kept. Killed in between it is obeyed twice, which sends messages
-    /// again and loses none.
+    /// Removes an order once its effect is saved. After a kill in between it is executed again, which sends messages
+    /// twice and loses none.
     pub(crate) fn obeyed(&self, endpoint: &str) -> Result<(), WebhookError> {
         let path = self.order_path(endpoint);
         std::fs::remove_file(&path).map_err(failed("remove", &path))

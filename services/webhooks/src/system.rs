@@ -1,4 +1,4 @@
-//! The clock and the chance of the machine.
+//! The clock and random numbers of the machine.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,14 +15,14 @@ impl Clock for SystemClock {
     }
 }
 
-/// Chance from the operating system.
+/// Random numbers from the operating system.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemJitter;
 
 impl Jitter for SystemJitter {
     fn ppm(&self) -> u32 {
         let mut drawn = [0; 4];
-        // Without chance there is no jitter; the pauses stay.
+        // Without random numbers there is no jitter; the pauses stay.
         if getrandom::fill(&mut drawn).is_err() {
             return 0;
         }
