@@ -7,7 +7,7 @@
 //!
 //! - [`ports`]: the traits that connect the biller to the outside.
 //! - [`Biller`]: closes periods, issues, adjusts and recomputes invoices, and records reviews, notes, payments and
-//! disputes.
+//!   disputes.
 //! - [`Projector`]: copies winning ledger records into the table for readers.
 //! - [`run`]: the service, which projects the ledger and updates the running bills.
 //!

@@ -1,4 +1,4 @@
-//! What a sender is told, event by event.
+//! The answers of ingest, event by event.
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -8,23 +8,23 @@ use wb_events::input::InputError;
 
 use crate::limits;
 
-/// What became of one event.
+/// The answer to one event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum EventAnswer {
-    /// It is in the log. Whether it counts is decided by the aggregator.
+    /// It is in the log. The aggregator decides whether it counts.
     Accepted {
-        /// Its place in the request.
+        /// Its index in the request.
         index: usize,
     },
     /// It is not in the log.
     Refused {
-        /// Its place in the request.
+        /// Its index in the request.
         index: usize,
         /// The stable code.
         code: &'static str,
         field: String,
-        /// What is wrong, and what would be right.
+        /// What is wrong, and what is allowed.
         reason: String,
     },
 }
@@ -35,7 +35,7 @@ impl EventAnswer {
     }
 }
 
-/// Refused events that a sender of remote write is shown: it logs the beginning of the answer.
+/// How many refused events the answer to a remote write lists: the sender logs only the beginning.
 const SHOWN_MAX: usize = 20;
 
 #[derive(Serialize)]
@@ -45,8 +45,8 @@ struct Answer {
     events: Vec<EventAnswer>,
 }
 
-/// The answer to a request that was read: 200 where at least one event was taken or there was
-/// none to refuse, 422 where all were refused.
+/// The answer to a request that could be read: 200 if at least one event was accepted or there was none, 422 if all
+/// were refused.
 pub(crate) fn events(events: Vec<EventAnswer>) -> Response {
     let accepted = events.iter().filter(|event| matches!(event, EventAnswer::Accepted { .. })).count();
     let refused = events.len() - accepted;
@@ -54,7 +54,7 @@ pub(crate) fn events(events: Vec<EventAnswer>) -> Response {
     (status, Json(Answer { accepted, refused, events })).into_response()
 }
 
-/// The answer to a remote write of which not all was taken: what is refused would be refused again, so it is a 4xx.
+/// The answer to a remote write with refused events. It is a 4xx, because a retry would be refused again.
 pub(crate) fn write_refused(answers: Vec<EventAnswer>) -> Response {
     let total = answers.len();
     let mut refused: Vec<EventAnswer> =
@@ -65,7 +65,7 @@ pub(crate) fn write_refused(answers: Vec<EventAnswer>) -> Response {
     (StatusCode::UNPROCESSABLE_ENTITY, Json(answer)).into_response()
 }
 
-/// Why a whole request was refused. Nothing of it was taken, unless the code says otherwise.
+/// Why a whole request is refused. No event of it is accepted, unless the code says otherwise.
 #[wb_coded::coded(message)]
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refusal {
@@ -82,30 +82,30 @@ pub(crate) enum Refusal {
     )]
     DecompressedTooLarge,
     #[code("WB-2103")]
-    #[error("Content-Encoding {0:?} is not known: send identity, gzip or zstd")]
+    #[error("Content-Encoding {0:?} is unknown: send identity, gzip or zstd")]
     UnknownEncoding(String),
     #[code("WB-2104")]
     #[error("the body is not valid {encoding}: {detail}")]
     Undecompressable { encoding: &'static str, detail: String },
     #[code("WB-2105")]
     #[error(
-        "Content-Type {0:?} is not known: send application/json, application/x-ndjson or application/x-protobuf"
+        "Content-Type {0:?} is unknown: send application/json, application/x-ndjson or application/x-protobuf"
     )]
     UnknownType(String),
     #[code("WB-2106")]
     #[error("the body is empty: send at least one event")]
     Empty,
     #[code("WB-2107")]
-    #[error("the body is not what its Content-Type says: {0}")]
+    #[error("the body does not match its Content-Type: {0}")]
     Malformed(String),
     #[code("WB-2108")]
-    #[error("{0} events in one request, at most {max} are taken", max = limits::EVENTS_MAX)]
+    #[error("{0} events in one request, at most {max} are accepted", max = limits::EVENTS_MAX)]
     TooManyEvents(usize),
     #[code("WB-2109")]
     #[error("the body did not arrive within {} seconds", limits::BODY_TIMEOUT.as_secs())]
     TooSlow,
     #[code("WB-2110")]
-    #[error("too many requests are under way: come back in a moment")]
+    #[error("too many requests at once: retry in a moment")]
     Busy,
     #[code("WB-2111")]
     #[error(
@@ -128,7 +128,7 @@ pub(crate) enum Refusal {
     )]
     TooManySeries,
     #[code("WB-2116")]
-    #[error("series {0} has more than {max} bytes: no labels that long are taken", max = limits::SERIES_BYTES_MAX)]
+    #[error("series {0} has more than {max} bytes: its labels are too long", max = limits::SERIES_BYTES_MAX)]
     SeriesTooLarge(usize),
     #[code("WB-2117")]
     #[error(
@@ -161,7 +161,7 @@ impl Refusal {
         }
     }
 
-    /// The answer where a sender tries again only what is answered with 5xx.
+    /// The answer to a sender that retries only after a 5xx.
     pub(crate) fn for_remote_write(self) -> Response {
         let again = matches!(self, Self::Busy | Self::TooSlow);
         let mut response = self.into_response();

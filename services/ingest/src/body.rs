@@ -1,4 +1,4 @@
-//! Taking a request's body in, with a bound on what arrives and on what it decompresses to.
+//! Reads a request's body, with limits on its size before and after decompression.
 
 use std::io::Read;
 
@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use crate::answer::Refusal;
 use crate::limits;
 
-/// zstd frames may ask for a window of up to 2^27 bytes; more is refused by the decoder.
+/// The decoder refuses larger windows; zstd frames may ask for up to 2^27 bytes.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 
 /// Reads the body as it was sent.
@@ -30,7 +30,7 @@ pub(crate) async fn read(body: Body) -> Result<Bytes, Refusal> {
     Ok(Bytes::from(taken))
 }
 
-/// Undoes the Content-Encoding.
+/// Decompresses by the Content-Encoding.
 pub(crate) fn decompress(encoding: Option<&str>, body: Bytes) -> Result<Bytes, Refusal> {
     match encoding.map(str::trim) {
         None | Some("" | "identity") => Ok(body),
@@ -48,7 +48,7 @@ pub(crate) fn decompress(encoding: Option<&str>, body: Bytes) -> Result<Bytes, R
     }
 }
 
-/// Decompresses no further than one byte over the bound, whatever the stream claims.
+/// Decompresses at most one byte more than the limit.
 fn bounded(decoder: impl Read, encoding: &'static str) -> Result<Bytes, Refusal> {
     let limit = u64::try_from(limits::DECOMPRESSED_BYTES_MAX).unwrap_or(u64::MAX);
     let mut taken = Vec::new();

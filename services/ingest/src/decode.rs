@@ -1,4 +1,4 @@
-//! From a body to events, each read by itself: one bad event refuses only itself.
+//! Parses a body to events, each by itself, so that a bad event refuses only itself.
 
 use prost::Message as _;
 use serde_json::value::RawValue;
@@ -9,7 +9,7 @@ use wb_events::wire;
 use crate::answer::Refusal;
 use crate::limits;
 
-/// The forms a body may have.
+/// The formats of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
     Json,
@@ -30,7 +30,7 @@ impl Form {
     }
 }
 
-/// Reads all events of a body.
+/// Parses all events of a body.
 pub(crate) fn events(
     source: &str,
     form: Form,
@@ -74,7 +74,7 @@ fn bound(events: usize) -> Result<(), Refusal> {
 
 fn one(source: &str, text: &str) -> Result<Event, InputError> {
     if text.len() > limits::EVENT_BYTES_MAX {
-        let reason = format!("has {} bytes, at most {} are taken", text.len(), limits::EVENT_BYTES_MAX);
+        let reason = format!("has {} bytes, at most {} are accepted", text.len(), limits::EVENT_BYTES_MAX);
         return Err(InputError::new(InputFault::TooLarge, "event", reason));
     }
     input::parse_json(source, text)
@@ -86,7 +86,7 @@ fn protobuf(source: &str, body: &[u8]) -> Result<Vec<Result<Event, InputError>>,
     let own = |mut event: Event| {
         source.clone_into(&mut event.source);
         if event.encoded_len() > limits::EVENT_BYTES_MAX {
-            return Err(InputError::new(InputFault::TooLarge, "event", "larger than one event may be"));
+            return Err(InputError::new(InputFault::TooLarge, "event", "larger than an event may be"));
         }
         input::check(event)
     };

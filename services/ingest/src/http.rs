@@ -1,4 +1,4 @@
-//! The HTTP edge: `POST /v1/events`, `POST /v1/prometheus/write`, `GET /health`.
+//! The HTTP interface: `POST /v1/events`, `POST /v1/prometheus/write`, `GET /health`.
 
 mod devices;
 mod observed;
@@ -38,11 +38,11 @@ use crate::{body, limits};
 /// What ingest needs to run.
 pub struct IngestConfig {
     pub listener: TcpListener,
-    /// Who may send.
+    /// The sources that may send.
     pub sources: SourceKeys,
     /// The key that frames are signed with.
     pub frame_key: FrameKey,
-    /// Its name in the frames it writes.
+    /// The name of this ingest in its frames.
     pub name: String,
 }
 
@@ -65,11 +65,11 @@ struct IngestState {
     reference: ReferenceView,
     writer: FrameWriter,
     requests: Semaphore,
-    /// What pods hold, by source.
+    /// GPU allocations of pods, by source.
     pods: Mutex<HashMap<String, Arc<Mutex<pods::Pods>>>>,
 }
 
-/// Serves until the shutdown future is done; requests under way are answered first.
+/// Serves until the shutdown future completes; requests in progress are answered first.
 ///
 /// # Errors
 /// [`IngestError`].
@@ -108,7 +108,7 @@ async fn take_events(State(state): State<Arc<IngestState>>, request: Request) ->
     }
 }
 
-/// Counts a request for the figures.
+/// Counts a request in the metrics.
 fn note(began: Instant, taken: &Result<Vec<EventAnswer>, Refusal>) {
     metrics::histogram!("weighbridge_ingest_request_seconds").record(began.elapsed());
     let Ok(events) = taken else {
@@ -131,12 +131,12 @@ fn now_us() -> Micros {
     Micros::try_from(since.as_micros()).unwrap_or(Micros::MAX)
 }
 
-/// An event that is ready for the log, or why it is not taken.
+/// An event that is ready for the log, or why it is refused.
 type Ready = Result<Event, InputError>;
-/// Tells the offset of a parcel's frame once it is durable.
+/// Receives the offset of a parcel's frame once it is durable.
 type Told = oneshot::Receiver<Result<u64, String>>;
 
-/// A parcel with the places of its events in the request.
+/// A parcel, with the indexes of its events in the request.
 #[derive(Default)]
 struct Outgoing {
     parcel: Parcel,
@@ -155,8 +155,8 @@ impl IngestState {
         let now_us = now_us();
         let mut answers = Vec::with_capacity(events.len());
         let mut caught_up = false;
-        // Facts of a request hold for what follows them in it: each run of facts is durable and
-        // known here before the next event is resolved.
+        // Facts hold for later events of the same request: each run of facts is durable and applied here before the
+        // next event is resolved.
         let mut rest = events.into_iter().enumerate().peekable();
         while let Some(kind) = rest.peek().map(|(_, event)| RunKind::of(event)) {
             let mut run = Vec::new();
@@ -174,7 +174,7 @@ impl IngestState {
         let encoding = header(headers, &header::CONTENT_ENCODING).map(str::to_owned);
         let raw = body::read(request_body).await?;
         let id = source.id.clone();
-        // Decompressing and parsing tens of megabytes is work for a thread that may block.
+        // Decompresses and parses tens of megabytes, so it runs on a blocking thread.
         let parsed = tokio::task::spawn_blocking(move || {
             let raw = body::decompress(encoding.as_deref(), raw)?;
             decode::events(&id, form, &raw)
@@ -253,9 +253,8 @@ impl IngestState {
         }
     }
 
-    /// Resolves an event. What it names may have been recorded by another ingest a moment ago:
-    /// before it is called unknown, everything recorded by now has been read. Once a request is
-    /// enough, for all its events came before that.
+    /// Resolves an event. If it refers to something unknown, another ingest may have just recorded it, so all facts
+    /// recorded by now are read first. This is done once per request, because its events arrived before that.
     async fn resolve(
         &self,
         source: &Source,
@@ -266,7 +265,7 @@ impl IngestState {
         if let Err(error) = resolve::admit(source, &event, now_us) {
             return Ok(Err(error));
         }
-        // A second look overwrites what the first one found.
+        // A second attempt overwrites the result of the first.
         let look =
             |event: &mut Event| self.reference.with(|reference| resolve::resolve(reference, source, event));
         let mut found = look(&mut event);
@@ -300,22 +299,22 @@ impl IngestState {
     }
 }
 
-/// Whether a share was refused because its job is not known here.
+/// Whether a share was refused because its job is unknown here.
 fn names_unknown_job(event: &Event) -> bool {
     let Some(EventBody::Share(share)) = &event.body else { return false };
     let unknown = u32::from(wb_proof::Reason::UnknownJob.code());
     share.resolution.as_ref().is_some_and(|resolution| resolution.refusal == unknown)
 }
 
-/// Events of a request that are worked on together.
+/// Consecutive events of a request that are processed together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RunKind {
-    /// Facts that stand by themselves.
+    /// Facts that depend on no other fact.
     Facts,
-    /// Sessions: facts that are refused where their machine is unknown, so one that stands in the
-    /// same request must be known before.
+    /// Sessions: facts that are refused if their machine is unknown, so a machine in the same request must be applied
+    /// before.
     Sessions,
-    /// What is no fact, or nothing that can be read.
+    /// Everything that is not a fact or cannot be parsed.
     Events,
 }
 

@@ -1,5 +1,5 @@
-//! The front state: authenticates the source, checks the shape, rebuilds and hashes shares,
-//! writes frames to Kafka, and answers when they are durable.
+//! Ingest: authenticates the source, checks events, rebuilds and hashes shares, writes frames to Kafka, and answers
+//! once they are durable.
 
 pub mod answer;
 pub mod body;

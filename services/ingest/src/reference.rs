@@ -1,5 +1,5 @@
-//! The facts that resolve events: read from the `reference` topic in its order, so that every
-//! ingest that has read as far knows the same.
+//! The facts that resolve events. They are read from the `reference` topic in order, so every ingest that has read as
+//! far knows the same.
 
 mod network;
 mod tips;
@@ -27,20 +27,20 @@ use crate::reference::tips::Tips;
 /// A session at a time: later facts of the same id change its difficulty from then on.
 #[derive(Debug, Clone)]
 pub struct KnownSession {
-    /// The machine that works in it.
+    /// The machine of the session.
     pub machine_id: String,
     pub chain: String,
     /// `stratum_v1`, `stratum_v2_standard`, `stratum_v2_extended` or `replay`.
     pub protocol: String,
-    /// Whose job ids its shares name.
+    /// The scope of its shares' job ids.
     pub scope: String,
-    /// How long after a change of tip work on the tip before is not yet stale.
+    /// How long after a change of tip work on the former tip is not yet stale.
     pub stale_window_us: Micros,
-    /// What the proof needs.
+    /// The parameters of the proof.
     pub agreed: Agreed,
 }
 
-/// What a session agreed, by its protocol.
+/// The parameters of a session, by protocol.
 #[derive(Debug, Clone)]
 pub enum Agreed {
     /// Stratum V1, and replays.
@@ -60,7 +60,7 @@ impl Agreed {
     }
 }
 
-/// What a job gave out, by its protocol.
+/// The data of a job, by protocol.
 #[derive(Debug, Clone)]
 pub enum Given {
     /// `mining.notify` of Stratum V1.
@@ -70,7 +70,7 @@ pub enum Given {
 }
 
 impl Given {
-    /// Network target, compact.
+    /// The network target, compact.
     #[must_use]
     pub fn nbits(&self) -> u32 {
         match self {
@@ -79,7 +79,7 @@ impl Given {
         }
     }
 
-    /// The earliest time of a share's header, seconds since 1970.
+    /// The earliest time that a share's header may have, seconds since 1970.
     #[must_use]
     pub fn ntime(&self) -> u32 {
         match self {
@@ -91,9 +91,9 @@ impl Given {
 
 #[derive(Debug, Clone)]
 pub struct KnownJob {
-    /// Height of the block under work.
+    /// The height of the job's block.
     pub height: u32,
-    /// What the proof needs.
+    /// The data of the proof.
     pub given: Given,
 }
 
@@ -105,14 +105,14 @@ pub struct Reference {
     /// By scope, then by job id.
     jobs: HashMap<String, HashMap<String, Arc<KnownJob>>>,
     jobs_held: usize,
-    /// By machine, where it stood when.
+    /// The sites of each machine over time.
     machine_sites: HashMap<String, Timeline<String>>,
     tips: HashMap<String, Tips>,
     network_bits: HashMap<String, NetworkBits>,
 }
 
 impl Reference {
-    /// The session of an id as it was at a time.
+    /// The session of an id at a time.
     #[must_use]
     pub fn session(&self, session_id: &str, at_us: Micros) -> Option<Arc<KnownSession>> {
         self.sessions.get(session_id)?.last_said(at_us).map(Arc::clone)
@@ -123,43 +123,44 @@ impl Reference {
         self.jobs.get(scope)?.get(job_id).map(Arc::clone)
     }
 
-    /// The site where a machine stood at a time. What was recorded before its first fact holds belongs to its first site.
+    /// The site of a machine at a time; before its first fact it is the first site.
     ///
-    /// The time is the event's own: one that is sent again, or arrives after its machine has moved, lies where it happened.
+    /// The time is that of the event, so an event that arrives after its machine has moved still lies at the former
+    /// site.
     #[must_use]
     pub fn site_of(&self, machine_id: &str, at_us: Micros) -> Option<&str> {
         let sites = self.machine_sites.get(machine_id)?;
         sites.last_said(at_us).or_else(|| sites.first()).map(String::as_str)
     }
 
-    /// Whether work on a previous block was over at a time: it was the tip once, and for longer than the window another
-    /// block had been the tip then. Work on a block that was never a tip here is not judged.
+    /// Whether work on a previous block is stale at a time: the block was the tip, and another block had replaced it
+    /// for longer than the window. A block that was never a tip here is not judged.
     #[must_use]
     pub fn is_stale(&self, chain: &str, previous: &[u8; 32], at_us: Micros, window_us: Micros) -> bool {
         let replaced_us = self.tips.get(chain).and_then(|tips| tips.replaced_us(previous, at_us));
         replaced_us.is_some_and(|replaced_us| at_us > replaced_us.saturating_add(window_us))
     }
 
-    /// The network's target for a block of a height, compact, where the facts tell it.
+    /// The network's target at a height, compact, if facts give it.
     #[must_use]
     pub fn network_nbits(&self, chain: &str, height: u32) -> Option<u32> {
         self.network_bits.get(chain).and_then(|bits| bits.at(chain, height))
     }
 
-    /// Whether another job may be remembered.
+    /// Whether there is room for another job.
     #[must_use]
     pub fn has_room_for_jobs(&self) -> bool {
         self.jobs_held < limits::JOBS_MAX
     }
 
-    /// Takes in a fact of the log, in the log's order.
+    /// Applies a fact of the log. Facts must come in the log's order.
     pub fn apply(&mut self, event: &Event, fact: &Fact) {
-        // The same rule as the aggregator's: of one identity the first counts.
+        // The aggregator has the same rule: of one identity the first counts.
         if self.admitted.admit(event) != Admission::New {
             return;
         }
         let Ok(body) = FactBody::parse(&fact.kind, &fact.entity, &fact.body) else {
-            tracing::warn!(kind = fact.kind, entity = fact.entity, "a fact in the log is not of its form");
+            tracing::warn!(kind = fact.kind, entity = fact.entity, "a fact in the log has the wrong form");
             return;
         };
         match body {
@@ -230,7 +231,7 @@ impl Reference {
         }
     }
 
-    /// Of two jobs of one name the first counts.
+    /// Of two jobs with the same id the first counts.
     fn keep_job(&mut self, scope: String, job_id: String, height: u32, given: Given) {
         if let Entry::Vacant(free) = self.jobs.entry(scope).or_default().entry(job_id) {
             free.insert(Arc::new(KnownJob { height, given }));
@@ -239,7 +240,7 @@ impl Reference {
     }
 }
 
-/// What a block of a chain at a height pays to whoever finds it; nothing off the main chain.
+/// The block subsidy at a height; zero on other chains than the main chain.
 #[must_use]
 pub fn subsidy_of(chain: &str, height: u32) -> u64 {
     if chain == "main" { subsidy_sat(height) } else { 0 }
@@ -254,10 +255,10 @@ pub struct ReferenceView {
 }
 
 impl ReferenceView {
-    /// Reads all facts there are, then goes on reading until the view is dropped.
+    /// Reads all facts, then follows the topic until the view is dropped.
     ///
     /// # Errors
-    /// [`LogError`] where the topic cannot be read.
+    /// [`LogError`] if the topic cannot be read.
     pub async fn start(log: Log, key: FrameKey) -> Result<Self, LogError> {
         let (low, _) = log.watermarks(topics::REFERENCE, 0).await?;
         let reader = log.read_from(topics::REFERENCE, 0, low)?;
@@ -265,25 +266,25 @@ impl ReferenceView {
         let (read_to, next_offset) = watch::channel(low);
         tokio::spawn(follow(reader, key, Arc::clone(&reference), read_to));
         let view = Self { reference, next_offset, log };
-        // A topic of millions of facts takes a while at the start; that is not a request's wait.
+        // Reading millions of facts at the start takes longer than a request may wait.
         let end = view.log.end_offset(topics::REFERENCE, 0).await?;
         view.wait_until(end).await?;
         Ok(view)
     }
 
-    /// Waits until everything recorded by now is known here.
+    /// Waits until everything recorded by now is applied.
     ///
     /// # Errors
-    /// [`LogError`] where the topic's end cannot be asked for, or reading has stopped.
+    /// [`LogError`] if the topic's end cannot be read, or reading has stopped.
     pub async fn catch_up(&self) -> Result<(), LogError> {
         let end = self.log.end_offset(topics::REFERENCE, 0).await?;
         self.wait_until(end).await
     }
 
-    /// Waits until all facts below an offset are known here.
+    /// Waits until all facts below an offset are applied.
     ///
     /// # Errors
-    /// [`LogError::CommitsStopped`] where reading has stopped.
+    /// [`LogError::CommitsStopped`] if reading has stopped.
     pub async fn wait_until(&self, next_offset: u64) -> Result<(), LogError> {
         let mut seen = self.next_offset.clone();
         match seen.wait_for(|now| *now >= next_offset).await {
@@ -292,9 +293,9 @@ impl ReferenceView {
         }
     }
 
-    /// Looks something up.
+    /// Calls a function with the facts.
     pub fn with<T>(&self, look: impl FnOnce(&Reference) -> T) -> T {
-        // Facts are only inserted under the lock, so one that a panic left behind is still whole.
+        // Every statement leaves the facts consistent, so a poisoned lock is harmless.
         look(&self.reference.read().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 }
@@ -324,7 +325,7 @@ async fn follow(
                     read_to.send_replace(record.offset.saturating_add(1));
                 }
                 Err(error) => {
-                    tracing::error!(%error, "facts cannot be followed any more");
+                    tracing::error!(%error, "following the facts failed");
                     return;
                 }
             }

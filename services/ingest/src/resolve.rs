@@ -1,4 +1,4 @@
-//! Resolving an event against the facts: whose it is, and for a share which header it proves.
+//! Resolves an event against the facts: whose it is, and for a share the header that it proves.
 
 mod shares;
 
@@ -13,23 +13,23 @@ use wb_units::time::FUTURE_TOLERANCE_US;
 
 use crate::reference::Reference;
 
-/// The state of a machine that did not answer, beside those of `wb_metering::miner::State`; uptime
-/// calls the time after it by the same name.
+/// The state of a machine that did not answer, besides those of `wb_metering::miner::State`; uptime uses the same
+/// name.
 const OFFLINE: &str = "offline";
 
 /// Why an event was not resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unresolved {
-    /// It names something unknown: worth another look once all facts recorded by now are read.
+    /// It refers to something unknown; retried once all facts recorded by now are read.
     Unknown(InputError),
     /// It is wrong, whatever else is known.
     Wrong(InputError),
 }
 
-/// What a source must be allowed to send this event.
+/// The role that a source needs to send this event.
 fn needed_role(body: &Body) -> Role {
     match body {
-        // A bare header from a pool without the role `replay` is kept and counted as unbound work.
+        // A bare header from a pool without the role `replay` is accepted and counts as unbound work.
         Body::Share(_) => Role::Pool,
         Body::MinerSample(_) => Role::Telemetry,
         Body::EnergyReading(_) => Role::Meter,
@@ -48,7 +48,7 @@ pub fn admit(source: &Source, event: &Event, now_us: Micros) -> Result<(), Input
     let needed = needed_role(body);
     let is_enough = match body {
         Body::Share(_) => source.has(Role::Replay),
-        // An exporter's registers and samples are one scrape, of one sender.
+        // Registers and samples of an exporter come from one scrape and one sender.
         Body::GpuSample(_) => source.has(Role::Meter),
         _ => false,
     };
@@ -65,7 +65,7 @@ pub fn admit(source: &Source, event: &Event, now_us: Micros) -> Result<(), Input
     Ok(())
 }
 
-/// Completes an event with what the facts say.
+/// Completes an event from the facts.
 ///
 /// # Errors
 /// [`Unresolved`].
@@ -129,7 +129,7 @@ fn check_fact(reference: &Reference, fact: &wire::Fact) -> Result<(), Unresolved
             return Err(Unresolved::Wrong(InputError::field("body.fact", reason)));
         }
         "job" if !reference.has_room_for_jobs() => {
-            let reason = "as many jobs are remembered as there is room for";
+            let reason = "the limit of remembered jobs is reached";
             return Err(Unresolved::Wrong(InputError::new(InputFault::NoRoomForJobs, "body", reason)));
         }
         "session" => {

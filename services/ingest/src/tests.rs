@@ -1,4 +1,4 @@
-//! Every reason of a verdict, and every form of a share, through resolving and folding, on real blocks.
+//! Tests every reason of a verdict and every form of a share, through resolving and folding, on real blocks.
 
 use serde_json::{Value, json};
 use wb_auth::{Role, Source, SourceEntry, SourceKeys};
@@ -16,7 +16,7 @@ use crate::resolve::{self, Unresolved};
 /// Height of the block whose session most cases use, `block363703`.
 const HEIGHT: u32 = 363_703;
 
-/// A source of some roles.
+/// A source with some roles.
 fn source(roles: &[Role]) -> Source {
     let generated = wb_auth::GeneratedKey::random().unwrap();
     let names: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
@@ -26,14 +26,14 @@ fn source(roles: &[Role]) -> Source {
     keys.authenticate(Some(&format!("Bearer {}", generated.key))).unwrap().clone()
 }
 
-/// A recorded session, which solved a block.
+/// A recorded session that solved a block.
 fn case(name: &str) -> SessionCase {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/bitcoin/stratum_v1_jobs.json");
     let cases = session_file::parse(&std::fs::read_to_string(path).unwrap()).unwrap();
     cases.into_iter().find(|case| case.name == name).unwrap()
 }
 
-/// What is known, and what is sent: every part may be changed before it is judged.
+/// The facts and the share, which a test may change before they are judged.
 struct Trial {
     facts: Vec<(&'static str, String, i64, Value)>,
     share: Value,
@@ -105,8 +105,8 @@ impl Trial {
         reference
     }
 
-    /// Resolves and folds the share `times` times under different sequences; gives the verdict and reason of the last,
-    /// and whether it solved a block.
+    /// Resolves and folds the share `times` times with different sequences; returns verdict and reason of the last
+    /// one, and whether it solved a block.
     fn judge(&self, times: u64) -> Result<(String, String, u64), Unresolved> {
         let (reference, source) = (self.reference(), source(&self.roles));
         let key = FrameKey::new([7; 32]);
@@ -228,7 +228,7 @@ fn each_reason_is_found_in_each_form_it_can_hold_in() {
         ("bad_extranonce_size", &[Form::Extended], |trial| trial.share["extranonce"] = json!("00")),
         ("unbound_work", &[Form::Bare], |trial| trial.roles = vec![Role::Pool]),
         ("unbound_work", &[Form::Bare], |trial| {
-            // A source may replay, yet the session is one of a pool: its shares come with a job.
+            // The source may replay, but the session is a pool's, so its shares need a job.
             trial.body("session")["protocol"] = json!("stratum_v1");
         }),
         ("bad_version_bits", &[Form::V1], |trial| trial.share["version_bits"] = json!("00002000")),
@@ -276,7 +276,7 @@ fn each_reason_is_found_in_each_form_it_can_hold_in() {
     }
 }
 
-/// Another block becomes the tip so long before the share.
+/// Makes another block the tip this long before the share.
 fn next_tip(trial: &mut Trial, before_us: i64) {
     let from_us = trial.event_time_us - before_us;
     let body = json!({"chain": "main", "height": HEIGHT, "hash": "00".repeat(32)});
@@ -365,7 +365,7 @@ fn an_event_lies_where_its_machine_stood_at_its_time() {
     let (moved_us, start_us) = (trial.event_time_us, trial.event_time_us - 60_000_000);
     let elsewhere = json!({"site_id": "elsewhere", "model": "S19", "rated_power_mw": 3_250_000});
     trial.know("machine", "m", moved_us, elsewhere);
-    // A correction of where it stood at first comes last, and changes nothing of where it went.
+    // A correction of its first site comes last, and does not change its later site.
     let corrected = json!({"site_id": "corrected", "model": "S19", "rated_power_mw": 3_250_000});
     trial.know("machine", "m", start_us, corrected);
     let reference = trial.reference();

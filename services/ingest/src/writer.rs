@@ -1,6 +1,6 @@
-//! Frames: events of many requests travel together, and each sender is told when its own are
-//! acknowledged. What one request has for one partition is handed over in parcels, each whole in
-//! one frame, so that queueing and telling cost once a parcel and not once an event.
+//! Writes frames. Events of many requests share a frame, and each sender is answered when its own are acknowledged.
+//! The events of a request for one partition are queued in parcels, each within one frame, so that queueing costs
+//! once per parcel, not once per event.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ impl Parcel {
         self.events.push(event);
     }
 
-    /// Whether it fills a frame by itself: then it is handed over, and another one is begun.
+    /// Whether it fills a frame; then it is queued and another one is started.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.events.len() >= FRAME_EVENTS_MAX || self.bytes >= FRAME_BYTES_MAX
@@ -87,10 +87,10 @@ impl FrameWriter {
         self.partitions.get(topic).copied().unwrap_or(1)
     }
 
-    /// Hands a parcel over; the receiver tells the offset of its frame once it is durable.
+    /// Queues a parcel; the receiver gets the offset of its frame once it is durable.
     ///
     /// # Errors
-    /// [`LogError::QueueFull`] where there is no such partition or its queue has ended.
+    /// [`LogError::QueueFull`] if there is no such partition or its queue has ended.
     pub async fn hand_over(
         &self,
         topic: &str,
@@ -112,8 +112,7 @@ struct Target {
     writer: String,
 }
 
-/// Collects frames in order. Several may be under way at once; the idempotent producer keeps
-/// their order.
+/// Collects and sends frames in order. Several may be unacknowledged; the idempotent producer keeps their order.
 async fn collect(target: Target, mut waiting: mpsc::Receiver<Waiting>) {
     let target = Arc::new(target);
     let under_way = Arc::new(Semaphore::new(limits::FRAMES_UNDER_WAY_MAX));
@@ -143,7 +142,7 @@ async fn collect(target: Target, mut waiting: mpsc::Receiver<Waiting>) {
             }
         }
         let Ok(permit) = Arc::clone(&under_way).acquire_owned().await else { return };
-        // Handed over here, in order; only the wait for the acknowledgement is a task of its own.
+        // Sent here, in order; only the wait for the acknowledgement is a separate task.
         let sent = send(&target, frame.events);
         let target = Arc::clone(&target);
         tokio::spawn(async move {
@@ -174,7 +173,7 @@ fn tell(target: &Target, durable: Result<u64, LogError>, told: Vec<oneshot::Send
         error.to_string()
     });
     for sender in told {
-        // A sender that has gone will send again; its events are in the log or not, both are safe.
+        // If the requester has gone, it will send again; that is safe whether its events are in the log or not.
         let _ = sender.send(durable.clone());
     }
 }

@@ -1,8 +1,8 @@
-//! What GPUs say of themselves, from dcgm-exporter's series.
+//! Samples of GPUs from the series of dcgm-exporter.
 //!
-//! A scrape of a GPU stands in several series, and a sender may spread them over requests. What one request says of one
-//! GPU at one time is one sample; its key names which values it has, so that the rest of the scrape, in another request,
-//! is a sample of its own and no other content of the same one. A request that is sent again gives the same samples.
+//! A scrape of a GPU consists of several series, which a sender may spread over requests. The values of one GPU and
+//! time in one request are one sample. Its key lists the values it has, so the rest of the scrape in another request
+//! is a separate sample. A repeated request gives the same samples.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use super::Ready;
 use super::observed::{MILLISECOND_US, event};
 use super::write::Point;
 
-/// The metrics that are read.
+/// The metrics to read.
 pub(super) const METRICS: [&str; 6] = [
     "DCGM_FI_DEV_GPU_UTIL",
     "DCGM_FI_PROF_GR_ENGINE_ACTIVE",
@@ -32,7 +32,7 @@ pub(super) fn samples(source: &Source, points: Vec<Point>) -> Vec<Ready> {
         scrapes.entry(point.at_us).or_default().push(point.sample);
     }
     let of_scrape = |(at_us, mut said): (i64, Vec<Sample>)| {
-        // A series that stands there twice says one thing.
+        // A repeated series counts once.
         said.sort_unstable();
         said.dedup();
         let said: Vec<_> =
@@ -60,7 +60,7 @@ fn sample(source: &Source, at_us: i64, device: &DeviceReading) -> Option<Ready> 
     let body = Body::GpuSample(GpuSample {
         node_id: device.host.clone(),
         device: device.uuid.clone(),
-        // What stands behind a `+` is an attribute: the slice is of the same size.
+        // The part after `+` is an attribute and does not change the slice's size.
         profile: profile.split('+').next().unwrap_or_default().to_owned(),
         instance,
         utilisation_ppm: device.utilisation_ppm,
@@ -122,7 +122,7 @@ mod tests {
             (Some(970_000), Some(688_412), Some(79), None)
         );
         assert_eq!((first.sequence, second.sequence), (1_790_000_000_250, 1_790_000_030_250));
-        // The same request again is the same events; the parts of a scrape in two are two others.
+        // A repeated request gives the same events; a scrape in two requests gives two samples.
         assert_eq!(events(both.concat()), made);
         let parts = [events(points(AT_US, WHOLE)), events(points(AT_US, REST))].concat();
         let keys: Vec<&str> = parts.iter().chain([first]).map(|event| event.key.as_str()).collect();

@@ -1,4 +1,4 @@
-//! Events of what a site's Prometheus has observed.
+//! Makes events from the series of a site's Prometheus.
 
 use wb_auth::Source;
 use wb_events::wire::event::Body as EventBody;
@@ -6,10 +6,10 @@ use wb_events::{Event, input};
 
 use super::Ready;
 
-/// Microseconds of a millisecond, in which Prometheus tells times.
+/// Microseconds per millisecond, the unit of Prometheus's times.
 pub(super) const MILLISECOND_US: i64 = 1_000;
 
-/// The event of a source, checked.
+/// A checked event of a source.
 pub(super) fn event(
     source: &Source,
     key: String,
@@ -17,7 +17,7 @@ pub(super) fn event(
     event_time_us: i64,
     body: EventBody,
 ) -> Ready {
-    // A time before 1970 is refused by the check, as any before Bitcoin's first block.
+    // A time before 1970 is refused later, like any before Bitcoin's first block.
     let sequence = u64::try_from(sequence).unwrap_or(0);
     input::check(Event {
         source: source.id.clone(),

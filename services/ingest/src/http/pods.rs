@@ -1,14 +1,14 @@
-//! GPUs that pods hold, from scrapes of kube-state-metrics that arrive in parts.
+//! GPU allocations of pods, from scrapes of kube-state-metrics that arrive in parts.
 //!
-//! What says that a pod holds GPUs stands in several series of one scrape, and a sender may spread them over requests. All
-//! series of a scrape have its time, so a scrape is complete when a later one of the same exporter arrives. A holding that
-//! scrapes show, each near enough to the one before, is one allocation: it has the start of the first of them, and each
-//! says that it goes on. One that a scrape shows as no longer held, and one that nobody showed for long, was held until it
-//! was last seen: a last row closes it, and what comes after begins anew. So whoever rounds an allocation's length rounds
-//! once, and not at every scrape.
+//! It takes several series of a scrape to show that a pod holds GPUs, and a sender may spread them over requests. All
+//! series of a scrape have the same time, so a scrape is complete when a later one of the same exporter arrives. A
+//! pod that holds GPUs in consecutive scrapes has one allocation: it starts with the first of them, and each further
+//! one extends it. It ends at the last scrape that showed it, if a later scrape shows that the pod no longer holds
+//! the GPUs, or if there is no scrape for long. A last row then closes it, and anything later is a new allocation. So
+//! a bill rounds the length of an allocation once, not at every scrape.
 //!
-//! This is a memory of one ingest. It moves on only when what followed from it is durable, so a request that is sent again
-//! gives the same spans; an ingest that is started again loses the time between two scrapes, and counts none twice.
+//! This state is local to one ingest. It advances only when the resulting events are durable, so a repeated request
+//! gives the same spans. A restart loses the time between two scrapes, and counts none twice.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -20,22 +20,22 @@ use super::write::Point;
 use crate::answer::Refusal;
 use crate::limits;
 
-/// The metrics that say who holds GPUs.
+/// The metrics that show GPU allocations.
 pub(super) const METRICS: [&str; 3] = [
     "kube_pod_status_phase",
     "kube_pod_container_status_waiting_reason",
     "kube_pod_container_resource_requests",
 ];
 
-/// The longest time between two scrapes over which a pod is taken to have held its GPUs.
+/// The longest time between two scrapes of the same allocation.
 const GAP_MAX_US: i64 = 5 * 60 * 1_000_000;
-/// How long a holding that is not shown any more is remembered.
+/// How long an allocation is remembered after the last scrape that showed it.
 const FORGET_US: i64 = 60 * 60 * 1_000_000;
 
-/// An exporter: the labels that Prometheus puts on what it scraped from it.
+/// An exporter, identified by the labels that Prometheus adds to its series.
 type Exporter = (String, String, String);
 
-/// A time in which a pod held GPUs, as far as it was seen.
+/// A time during which scrapes show that a pod held GPUs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Held {
     pub(super) holding: Holding,
@@ -43,16 +43,16 @@ pub(super) struct Held {
     pub(super) start_us: Micros,
     /// The last scrape that showed it.
     pub(super) end_us: Micros,
-    /// The scrape that this follows from.
+    /// The scrape that this row comes from.
     pub(super) seen_us: Micros,
-    /// Whether the run is over.
+    /// Whether the run has ended.
     pub(super) is_over: bool,
 }
 
-/// A run: its first scrape, and the last one that showed it.
+/// A run: its first scrape, and the last scrape that showed it.
 type Run = (Micros, Micros);
 
-/// What follows from the complete scrapes, to be made durable before it is remembered.
+/// The result of complete scrapes. It must be durable before it is applied.
 #[derive(Debug, Default)]
 pub(super) struct Step {
     pub(super) held: Vec<Held>,
@@ -70,7 +70,7 @@ pub(super) struct Pods {
 }
 
 impl Pods {
-    /// Adds what a request holds. Of a scrape that is done, nothing is taken any more.
+    /// Adds the points of a request. Points of finished scrapes are ignored.
     pub(super) fn add(&mut self, points: Vec<Point>) -> Result<(), Refusal> {
         for Point { at_us, sample } in points {
             let label = |name: &str| sample.label(name).unwrap_or_default().to_owned();
@@ -89,7 +89,7 @@ impl Pods {
         Ok(())
     }
 
-    /// What follows from the scrapes that are complete, oldest first.
+    /// The result of the complete scrapes, oldest first.
     pub(super) fn ready(&self) -> Step {
         let mut newest: BTreeMap<&Exporter, Micros> = BTreeMap::new();
         for (exporter, at_us) in self.open.keys() {
@@ -129,7 +129,7 @@ impl Pods {
                 }
                 step.seen.insert(holding.clone(), Some((begun_us, at_us)));
             }
-            // What this exporter shows and does not call held any more.
+            // Pods that this exporter shows, but no longer as holders of GPUs.
             let shown: BTreeSet<&str> = samples.iter().filter_map(|sample| sample.label("uid")).collect();
             let ended: Vec<Holding> = self
                 .seen
@@ -149,12 +149,12 @@ impl Pods {
         step
     }
 
-    /// The run that a holding is in, after what a step has found so far.
+    /// The run of a holding, including the results of this step.
     fn run_of(&self, step: &Step, holding: &Holding) -> Option<Run> {
         step.seen.get(holding).copied().unwrap_or_else(|| self.seen.get(holding).copied())
     }
 
-    /// Remembers a step that is durable.
+    /// Applies a step that is durable.
     pub(super) fn commit(&mut self, step: Step) {
         for (holding, seen) in step.seen {
             match seen {
@@ -174,16 +174,16 @@ impl Pods {
     }
 }
 
-/// The row that closes a run, which a scrape at `seen_us` shows to be over. A run of one scrape held nothing that was seen.
+/// The row that closes a run that a scrape at `seen_us` shows as ended. A run of a single scrape has no length.
 fn over(holding: &Holding, (start_us, end_us): Run, seen_us: Micros) -> Option<Held> {
     (end_us > start_us).then(|| Held { holding: holding.clone(), start_us, end_us, seen_us, is_over: true })
 }
 
-/// What is kept of a sample that waits: nothing where it says nothing of GPUs, else the labels that are read.
+/// The part of a sample that is kept: nothing if it does not concern GPUs, otherwise the labels that are read.
 fn kept(mut sample: Sample) -> Option<Sample> {
     const LABELS: [&str; 8] = ["namespace", "pod", "uid", "container", "phase", "reason", "resource", "node"];
     let says = match sample.name.as_str() {
-        // Also where it is 0: then the pod is known not to run.
+        // Kept even if it is 0: then the pod is known not to run.
         "kube_pod_status_phase" => sample.label("phase") == Some("Running"),
         "kube_pod_container_resource_requests" => {
             sample.label("resource").is_some_and(|resource| resource.starts_with("nvidia_com_"))
@@ -221,7 +221,7 @@ mod tests {
         text
     }
 
-    /// Adds and commits; what was held, as pod, start and end in seconds, and whether it is over.
+    /// Adds and applies; returns pod, start and end in seconds, and whether the run has ended.
     fn take(pods: &mut Pods, points: Vec<Point>) -> Vec<(String, i64, i64, bool)> {
         pods.add(points).unwrap();
         let step = pods.ready();
@@ -241,11 +241,11 @@ mod tests {
         assert_eq!(take(&mut pods, scrape(0, &text)), []);
         assert_eq!(take(&mut pods, scrape(30, &text)), []);
         assert_eq!(take(&mut pods, scrape(60, &text)), [("a".to_owned(), 0, 30, false)]);
-        // A repeat of what is done changes nothing, nor does a second sending of what is not.
+        // Repeating a finished scrape changes nothing, nor does repeating an unfinished one.
         assert_eq!(take(&mut pods, scrape(30, &text)), []);
         assert_eq!(take(&mut pods, scrape(60, &text)), []);
         assert_eq!(take(&mut pods, scrape(90, &text)), [("a".to_owned(), 0, 60, false)]);
-        // Nobody looked for ten minutes: what was held until then is over, and another run begins.
+        // No scrape for ten minutes: the run ends at the last one, and another begins.
         assert_eq!(take(&mut pods, scrape(690, &text)), [("a".to_owned(), 0, 90, false)]);
         assert_eq!(take(&mut pods, scrape(720, &text)), [("a".to_owned(), 0, 90, true)]);
         assert_eq!(take(&mut pods, scrape(750, &text)), [("a".to_owned(), 690, 720, false)]);
@@ -260,7 +260,7 @@ mod tests {
                 assert_eq!(take(&mut pods, vec![point]), []);
             }
         }
-        // Now the image is there; the time before is not held.
+        // The image is there; the time before does not count.
         let runs = pod("a", "Running", None);
         let held: Vec<_> = [120, 150, 180].map(|at_s| take(&mut pods, scrape(at_s, &runs))).concat();
         assert_eq!(held, [("a".to_owned(), 120, 150, false)]);
@@ -275,7 +275,7 @@ mod tests {
             held.extend(take(&mut pods, scrape(at_s, text)));
         }
         assert_eq!(held, [("a".to_owned(), 60, 90, false)]);
-        // It ends: until it was last seen, and only once.
+        // The pod ends: the run is closed once, at the last scrape that showed it.
         let ends: Vec<_> = [150, 180, 210].map(|at_s| take(&mut pods, scrape(at_s, &ended))).concat();
         assert_eq!(ends, [("a".to_owned(), 60, 120, false), ("a".to_owned(), 60, 120, true)]);
         let mut pods = Pods::default();

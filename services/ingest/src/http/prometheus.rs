@@ -1,7 +1,8 @@
-//! `POST /v1/prometheus/write`: what a site's Prometheus ships already, as GPU spans, register readings and samples of GPUs.
+//! `POST /v1/prometheus/write`: the remote write of a site's Prometheus, as GPU spans, register readings and samples
+//! of GPUs.
 //!
-//! A sender of remote write gives up what is answered with 4xx and sends again what is answered with 5xx, so only what may
-//! be taken later is a 5xx here: also where elsewhere 429 or 408 is said, which such a sender does not try again.
+//! A remote write sender drops a request after a 4xx and retries it after a 5xx. So everything that may be accepted
+//! later gets a 5xx, even where other endpoints answer 429 or 408.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,7 +22,7 @@ use super::{IngestState, Ready, header, note, now_us};
 use crate::answer::{self, EventAnswer, Refusal};
 use crate::{body, limits};
 
-/// The one metric of dcgm-exporter that is an event of its own.
+/// The metric of dcgm-exporter that becomes a register reading.
 const ENERGY: &str = "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION";
 /// Millijoules of a watt-hour.
 const MJ_PER_WH: u64 = 3_600_000;
@@ -74,7 +75,7 @@ impl IngestState {
         if of_pods.is_empty() {
             return self.take_all(source, events).await;
         }
-        // One request of a source at a time: what follows from it is durable before the next one is looked at.
+        // One request of a source at a time: its result is durable before the next one is processed.
         let pods = self.pods_of(&source.id).await;
         let mut pods = pods.lock().await;
         pods.add(of_pods)?;
@@ -109,8 +110,7 @@ fn reading(source: &Source, point: &Point) -> Option<Ready> {
     Some(event(source, meter_id, point.at_us / SECOND_US, point.at_us, body))
 }
 
-/// A row of a pod's allocation: it began once, and goes on until a row closes it. `None` for a resource of which nobody
-/// knows how much of a GPU it is.
+/// A row of a pod's allocation, which goes on until a row closes it. `None` for a resource of unknown size.
 fn span(source: &Source, held: &Held) -> Option<Ready> {
     let holding = &held.holding;
     if holding.parts().is_none() {
@@ -136,7 +136,7 @@ fn span(source: &Source, held: &Held) -> Option<Ready> {
         site_id: String::new(),
     });
     let key = format!("kube/{}/{}", holding.pod_uid, holding.resource);
-    // The rows of a run are told by the scrape that each follows from.
+    // Rows of a run differ in the scrape that each comes from.
     Some(event(source, key, held.seen_us / MILLISECOND_US, held.end_us, body))
 }
 

@@ -1,6 +1,6 @@
-//! The body of a Prometheus remote write 1.0 request: a snappy block of Protobuf, read with bounds.
+//! Parses the body of a Prometheus remote write 1.0 request, a snappy block of Protobuf, with limits.
 //!
-//! Only the few series that mean something here are read; the rest of what a site ships is passed over.
+//! Only the needed series are kept; all others are skipped.
 
 use bytes::Bytes;
 use prost::Message;
@@ -10,16 +10,16 @@ use wb_metering::prometheus::Sample;
 use crate::answer::Refusal;
 use crate::limits;
 
-/// One point of a series.
+/// A point of a series.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Point {
-    /// The scrape it is of, UTC microseconds.
+    /// The time of the scrape, UTC microseconds.
     pub(super) at_us: i64,
-    /// What was scraped.
+    /// The scraped value with its labels.
     pub(super) sample: Sample,
 }
 
-/// The form of the request's body, as `prometheus/prompb` has it.
+/// The body's message, as in `prometheus/prompb`.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct TimeSeries {
     /// The name of the metric is the label `__name__`.
@@ -41,7 +41,7 @@ pub(crate) struct Label {
 /// A value and its time.
 #[derive(Clone, Copy, PartialEq, Message)]
 pub(crate) struct Value {
-    /// A double; Prometheus marks the end of a series by a NaN.
+    /// The value; Prometheus marks the end of a series by a NaN.
     #[prost(double, tag = "1")]
     pub(crate) value: f64,
     /// Milliseconds since 1970.
@@ -49,7 +49,7 @@ pub(crate) struct Value {
     pub(crate) timestamp: i64,
 }
 
-/// Undoes the snappy block, whose first bytes say how long it will be.
+/// Decompresses the snappy block, whose first bytes state its size.
 pub(super) fn decompress(body: &[u8]) -> Result<Vec<u8>, Refusal> {
     let undecodable =
         |error: snap::Error| Refusal::Undecompressable { encoding: "snappy", detail: error.to_string() };
@@ -59,8 +59,8 @@ pub(super) fn decompress(body: &[u8]) -> Result<Vec<u8>, Refusal> {
     snap::raw::Decoder::new().decompress_vec(body).map_err(undecodable)
 }
 
-/// Reads the points of the series that are wanted by name. Each series is decoded by itself, so that what is in memory is
-/// bounded by what is kept and not by what a request could unfold to.
+/// Reads the points of the series whose names are `wanted`. Series are decoded one by one, so that memory is bounded
+/// by what is kept.
 pub(super) fn read(body: Vec<u8>, wanted: impl Fn(&str) -> bool) -> Result<Vec<Point>, Refusal> {
     let malformed = |error: prost::DecodeError| Refusal::Malformed(error.to_string());
     let mut rest = Bytes::from(body);
@@ -68,7 +68,7 @@ pub(super) fn read(body: Vec<u8>, wanted: impl Fn(&str) -> bool) -> Result<Vec<P
     while !rest.is_empty() {
         let (tag, wire_type) = decode_key(&mut rest).map_err(malformed)?;
         if tag != 1 || wire_type != WireType::LengthDelimited {
-            // Metadata and whatever later versions add.
+            // Metadata, and fields of later versions.
             skip_field(wire_type, tag, &mut rest, DecodeContext::default()).map_err(malformed)?;
             continue;
         }
@@ -105,7 +105,7 @@ fn take(series: TimeSeries, wanted: &impl Fn(&str) -> bool, points: &mut Vec<Poi
         .collect();
     points.extend(series.samples.iter().map(|value| Point {
         at_us: value.timestamp.saturating_mul(1_000),
-        // A double as its shortest decimal text is the number that was scraped.
+        // The shortest decimal text of a double is the scraped number.
         sample: Sample { name: name.clone(), labels: labels.clone(), value: format!("{}", value.value) },
     }));
 }
@@ -153,7 +153,7 @@ mod tests {
             let body = request(&[series("a", 1.0)]);
             assert_eq!(code(read(body[..cut].to_vec(), all)), "WB-2107", "cut at {cut}");
         }
-        // Two bytes each, and forty-eight in memory if all were decoded at once.
+        // Two bytes each; all of them decoded at once would take forty-eight bytes each.
         assert_eq!(code(read([0x0a, 0x00].repeat(limits::SERIES_MAX + 1), all)), "WB-2115");
         let mut large = series("a", 1.0);
         large.labels[1].value = "x".repeat(limits::SERIES_BYTES_MAX);

@@ -1,4 +1,4 @@
-//! The network's target by height, as it was recorded.
+//! The network's target by height.
 
 use std::collections::BTreeMap;
 
@@ -7,15 +7,15 @@ use wb_units::Micros;
 /// Blocks between two changes of the target (Bitcoin Core, `DifficultyAdjustmentInterval`).
 const EPOCH_BLOCKS: u32 = 2_016;
 
-/// A chain's targets by the height from which each was recorded to hold.
+/// A chain's targets, by the height from which each holds.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct NetworkBits {
     by_height: BTreeMap<u32, (Micros, u32)>,
 }
 
 impl NetworkBits {
-    /// Records a target. Of two records of one height the one that is valid from later wins, of two of one time the later
-    /// in the log.
+    /// Adds a target. Of two records for one height the one with the later start wins; with equal starts, the later
+    /// one in the log.
     pub(crate) fn insert(&mut self, height: u32, from_us: Micros, nbits: u32) {
         let kept = self.by_height.entry(height).or_insert((from_us, nbits));
         if from_us >= kept.0 {
@@ -23,9 +23,9 @@ impl NetworkBits {
         }
     }
 
-    /// The target of a block of a height: the nearest record at or below it, if that lies in the same 2016 blocks, within
-    /// which the target is one. On testnets a block that comes late may have the easiest target (Bitcoin Core,
-    /// `fPowAllowMinDifficultyBlocks`), so there only a record of that very height tells.
+    /// The target at a height: that of the nearest record at or below it within the same 2016 blocks, which share one
+    /// target. On testnets a late block may have the easiest target (Bitcoin Core, `fPowAllowMinDifficultyBlocks`),
+    /// so there only a record of that very height counts.
     pub(crate) fn at(&self, chain: &str, height: u32) -> Option<u32> {
         let (from, (_, nbits)) = self.by_height.range(..=height).next_back()?;
         let one_target = *from == height || !has_easy_blocks(chain);

@@ -1,10 +1,10 @@
-//! The tips of a chain over time, as they were recorded.
+//! The tips of a chain over time.
 
 use std::collections::{BTreeMap, HashSet};
 
 use wb_units::Micros;
 
-/// A chain's tips by the time from which each was the tip.
+/// A chain's tips, by the time from which each was the tip.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tips {
     by_time: BTreeMap<Micros, [u8; 32]>,
@@ -17,11 +17,11 @@ impl Tips {
         self.by_time.insert(from_us, hash);
     }
 
-    /// When a block last ceased to be the tip, as it was known of a time: `None` while it is the tip, before it was one,
-    /// and for a block that never was.
+    /// When a block last ceased to be the tip, as of a time. `None` while it is the tip, before it was one, and for a
+    /// block that never was.
     ///
-    /// Several witnesses may record one tip one after the other: only a record of another block replaces it. A block
-    /// that became the tip again after a reorganisation is replaced at its last end.
+    /// Several witnesses may record the same tip in turn: only a record of another block replaces it. A block that
+    /// became the tip again after a reorganisation counts from its last end.
     pub(crate) fn replaced_us(&self, hash: &[u8; 32], at_us: Micros) -> Option<Micros> {
         if !self.ever.contains(hash) {
             return None;

@@ -1,4 +1,4 @@
-//! Shares: from a submit, in the form its session's protocol has, to the header it proves.
+//! Resolves shares: from a submit in its session's protocol to the header that it proves.
 
 use wb_auth::{Role, Source};
 use wb_events::input::{InputError, InputFault};
@@ -55,7 +55,7 @@ fn refused(mut resolution: Resolution, reason: Reason) -> Resolution {
     resolution
 }
 
-/// A bare header proves work, not whose: only a source that replays history may say so.
+/// Resolves a bare header. It proves work, but not whose, so only a source that replays history may send it.
 fn resolve_bare(
     reference: &Reference,
     source: &Source,
@@ -109,8 +109,8 @@ fn resolve_submit(
     }
 }
 
-/// A submit of another protocol than its session's cannot be read as what it says: it is told to its sender, who can
-/// still put it right, rather than counted as a lost share.
+/// Refuses a submit in another protocol than its session's. The sender can still correct it, so it is not counted as
+/// a lost share.
 fn check_form(session: &KnownSession, share: &Share) -> Result<(), InputError> {
     match (&session.agreed, share.version) {
         (Agreed::V1(_), None) | (Agreed::V2(_), Some(_)) => Ok(()),
@@ -131,7 +131,7 @@ fn check_form(session: &KnownSession, share: &Share) -> Result<(), InputError> {
     }
 }
 
-/// The header, or the reason for which there is none. A job of the other protocol was never given to this session.
+/// The header, or why there is none. A job of the other protocol was never sent to this session.
 fn rebuild(session: &KnownSession, job: &KnownJob, share: &Share) -> Result<Header, Reason> {
     match (&session.agreed, &job.given) {
         (Agreed::V1(session), Given::V1(job)) => {
