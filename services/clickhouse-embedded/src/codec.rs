@@ -1,5 +1,5 @@
-//! How bodies are packed: ClickHouse's block framing, the LZ4 frame of
-//! `Content-Encoding: lz4`, and headers that a streamed answer repeats.
+//! Encoding of bodies: ClickHouse's block framing, the LZ4 frame of `Content-Encoding: lz4`, and headers that
+//! streamed answers repeat.
 
 mod answer;
 mod block;

@@ -1,10 +1,10 @@
-//! What the caller decides about one engine.
+//! The configuration of an engine.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Name and password a client must present.
+/// The user name and password of clients.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
     /// User name, as in `X-ClickHouse-User`.
@@ -13,41 +13,41 @@ pub struct Credentials {
     pub password: String,
 }
 
-// Written by hand so that no log line can ever hold the password.
+// Written by hand, so that the password is never logged.
 impl std::fmt::Debug for Credentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Credentials").field("user", &self.user).field("password", &"(hidden)").finish()
     }
 }
 
-/// Configuration of one embedded ClickHouse.
+/// The configuration of an embedded engine.
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
-    /// Path of `libchdb.so`.
+    /// The path of `libchdb.so`.
     pub lib_path: PathBuf,
-    /// Directory of the data; created if absent. One process at a time.
+    /// The data directory; created if absent. Only one process may use it.
     pub data_dir: PathBuf,
-    /// Where to listen. Anything but loopback needs `credentials`.
+    /// The address to listen on. Anything but loopback needs `credentials`.
     pub listen: SocketAddr,
-    /// What clients must present; `None` admits every local client.
+    /// The credentials of clients; `None` admits every local client.
     pub credentials: Option<Credentials>,
-    /// The database a client gets if it names none (created as Atomic).
+    /// The database of clients that state none (created as Atomic).
     pub database: String,
-    /// Queries that run at once; the others wait.
+    /// How many queries run at once; others wait.
     pub max_concurrent_queries: usize,
-    /// How long a query waits for its turn before it is refused (code 202).
+    /// How long a query waits until it is refused (code 202).
     pub max_queue_wait: Duration,
-    /// `max_execution_time` unless the client sets its own, in seconds.
+    /// The default of `max_execution_time`, in seconds.
     pub max_execution_time_s: u64,
-    /// `max_memory_usage` unless the client sets its own, in bytes per query.
+    /// The default of `max_memory_usage`, in bytes per query.
     pub max_memory_usage_bytes: u64,
-    /// `max_result_bytes` of answers in formats that cannot be streamed, in bytes.
+    /// The `max_result_bytes` of answers in formats that cannot be streamed.
     pub max_materialised_bytes: u64,
-    /// Longest SQL text (inline data not counted), in bytes.
+    /// The longest SQL text without inline data, in bytes.
     pub max_query_bytes: usize,
-    /// Longest request body as it arrives, in bytes.
+    /// The longest request body before decompression, in bytes.
     pub max_body_bytes: u64,
-    /// Longest silence of a client in the middle of its body.
+    /// The longest pause of a client within its body.
     pub body_idle_timeout: Duration,
     /// How long running queries may take to end at shutdown before they are killed.
     pub shutdown_grace: Duration,

@@ -1,4 +1,4 @@
-//! The one engine of this process: opening, connections, killing, closing.
+//! The engine of this process: opening, connecting, killing queries, closing.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,25 +12,24 @@ use crate::sql::Guard;
 
 /// The library, loaded once and never unloaded.
 static API: OnceLock<Api> = OnceLock::new();
-/// The data directory this process has open: the engine has room for one.
+/// The data directory that this process has open; the engine supports only one.
 static OPEN_PATH: Mutex<Option<PathBuf>> = Mutex::new(None);
 
 /// The open engine.
 pub(crate) struct Engine {
     api: &'static Api,
     arguments: Vec<String>,
-    /// Kept open for as long as the engine serves: the first connection loads
-    /// every part of every table (2 s for a thousand parts), the later ones cost
-    /// a fraction of a millisecond. It also runs KILL QUERY.
+    /// Kept open while the engine serves: the first connection loads every part of every table (2 s for a thousand
+    /// parts), later ones take a fraction of a millisecond. It also runs KILL QUERY.
     keeper: Mutex<Option<Connection>>,
     guard: Guard,
     version: String,
     next_tag: AtomicU64,
-    // Last: the place is free again only when the connection above is closed.
+    // Last, so that the slot is freed only after the connection is closed.
     _place: Place,
 }
 
-/// Frees the process's one place when the engine is gone, however it went.
+/// Frees the slot of the process when the engine is dropped.
 struct Place;
 
 impl Drop for Place {
@@ -40,8 +39,7 @@ impl Drop for Place {
 }
 
 impl Engine {
-    /// Loads the library, opens the data directory and makes the database.
-    /// Blocks for as long as the tables take to load.
+    /// Loads the library, opens the data directory and creates the database. Blocks until the tables are loaded.
     pub(crate) fn open(config: &EngineConfig) -> Result<Self, EngineError> {
         let data_dir = prepared(&config.data_dir)?;
         let api = api(&config.lib_path)?;
@@ -92,24 +90,23 @@ impl Engine {
         })
     }
 
-    /// A name for one request's query. Query ids cannot be set through the
-    /// engine's C interface, so it travels at the start of `log_comment`.
+    /// A tag for the query of a request. The engine's C interface cannot set query ids, so the tag is at the start of
+    /// `log_comment`.
     pub(crate) fn new_tag(&self) -> String {
         format!("wb:{}:{} ", std::process::id(), self.next_tag.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Asks the engine to end every query whose tag starts with `tag`.
+    /// Kills every query whose tag starts with `tag`.
     pub(crate) fn kill(&self, tag: &str) {
         let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(connection) = keeper.as_mut() else { return };
         let sql = format!("KILL QUERY WHERE startsWith(Settings['log_comment'], {}) ASYNC", quoted_text(tag));
         if let Err(reason) = connection.query(sql.as_bytes(), "Null", &[]) {
-            tracing::warn!(%reason, "could not kill the query of a client that left");
+            tracing::warn!(%reason, "could not kill the query of a disconnected client");
         }
     }
 
-    /// Closes the kept connection; with the last one the engine stops and
-    /// everything it holds is on disk.
+    /// Closes the kept connection. When the last connection closes, the engine writes everything to disk and stops.
     pub(crate) fn close(&self) {
         let kept = self.keeper.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(kept);

@@ -1,12 +1,12 @@
-//! Failures of starting and running the engine itself.
+//! Errors of starting and running the engine.
 //!
-//! What goes wrong inside one request is answered to that client in
-//! ClickHouse's form and never ends the process (see `exception`).
+//! An error within a request is sent to its client in ClickHouse's form and does not end the process (see
+//! `exception`).
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Why the embedded ClickHouse could not start or had to stop.
+/// Why the engine could not start or had to stop.
 #[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
@@ -16,9 +16,9 @@ pub enum EngineError {
         "cannot load the ClickHouse engine from {path}: {reason}; give the path of a libchdb.so for this machine (26.7 or newer)"
     )]
     Load {
-        /// The path tried.
+        /// The path.
         path: PathBuf,
-        /// What the loader said.
+        /// The loader's error.
         reason: String,
     },
     /// The engine did not open the data directory.
@@ -32,37 +32,37 @@ pub enum EngineError {
     },
     /// The data directory could not be created or resolved.
     #[code("WB-7003")]
-    #[error("cannot use {path} as the data directory: name a writable directory")]
+    #[error("cannot use {path} as the data directory: choose a writable directory")]
     DataDir {
         /// The data directory.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: std::io::Error,
     },
-    /// A second engine in one process.
+    /// A second engine in the same process.
     #[code("WB-7004")]
     #[error(
         "this process already runs the ClickHouse engine on {open}, so it cannot open {wanted}; start another process"
     )]
     SecondPath {
-        /// The directory already open.
+        /// The open directory.
         open: PathBuf,
-        /// The directory asked for.
+        /// The requested directory.
         wanted: PathBuf,
     },
-    /// The engine refused a statement needed to start.
+    /// The engine refused a statement at the start.
     #[code("WB-7005")]
     #[error("the ClickHouse engine refused `{statement}` at start: {reason}")]
     Prepare {
         statement: String,
-        /// The engine's answer.
+        /// The engine's error.
         reason: String,
     },
-    /// The configuration cannot be used.
+    /// The configuration is not valid.
     #[code("WB-7006")]
     #[error("{what}")]
     Config {
-        /// Which value is wrong, why, and what would be right.
+        /// Which value is wrong, why, and what is allowed.
         what: String,
     },
     /// The address could not be bound.
@@ -70,14 +70,14 @@ pub enum EngineError {
     #[error("cannot listen on {listen}: choose a free address")]
     Listen {
         listen: SocketAddr,
-        /// Why not.
+        /// The cause.
         source: std::io::Error,
     },
     /// The HTTP server failed.
     #[code("WB-7008")]
     #[error("the HTTP interface of the ClickHouse engine failed")]
     Serve {
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
 }

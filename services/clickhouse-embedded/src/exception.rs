@@ -1,4 +1,4 @@
-//! Errors in ClickHouse's form: code, text, and the HTTP status they map to.
+//! Errors in ClickHouse's form: code, text, and the HTTP status of the code.
 
 use axum::http::StatusCode;
 
@@ -21,7 +21,7 @@ pub(crate) mod code {
     pub(crate) const AUTHENTICATION_FAILED: u32 = 516;
 }
 
-/// One failure as a ClickHouse client expects to read it.
+/// An error in the form that ClickHouse clients expect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ChException {
     code: u32,
@@ -29,13 +29,13 @@ pub(crate) struct ChException {
 }
 
 impl ChException {
-    /// A failure of our own: `name` is ClickHouse's name of `code`.
+    /// An error of this crate; `name` is ClickHouse's name of `code`.
     pub(crate) fn new(code: u32, name: &str, message: impl AsRef<str>) -> Self {
         let text = format!("Code: {code}. DB::Exception: {}. ({name})", message.as_ref());
         Self { code, text }
     }
 
-    /// A failure the engine reported; its text starts with `Code: N.`
+    /// An error of the engine; its text starts with `Code: N.`
     pub(crate) fn from_engine(message: &str) -> Self {
         match leading_code(message) {
             Some(code) => Self { code, text: message.to_owned() },
@@ -71,15 +71,15 @@ impl ChException {
         self.code
     }
 
-    /// The text as it goes to the client, one line feed at its end.
+    /// The text for the client, ended by a line feed.
     pub(crate) fn text_line(&self) -> String {
         let mut line = self.text.trim_end().to_owned();
         line.push('\n');
         line
     }
 
-    /// The HTTP status ClickHouse uses for this code (after its
-    /// `exceptionCodeToHTTPStatus`), 500 for what is not listed.
+    /// The HTTP status of this code, as in ClickHouse's `exceptionCodeToHTTPStatus`; 500 for codes that are not
+    /// listed.
     pub(crate) fn status(&self) -> StatusCode {
         match self.code {
             194 => StatusCode::UNAUTHORIZED,

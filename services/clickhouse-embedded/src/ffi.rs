@@ -1,8 +1,7 @@
-//! The engine's C interface (chdb.h of libchdb 26.7), and the only unsafe code here.
+//! The engine's C interface (chdb.h of libchdb 26.7). Only this module has unsafe code.
 //!
-//! `abi` loads the library and copies its function pointers; `connection` and
-//! `streams` wrap them so that the rest of the crate sees owned values only.
-//! The library is never unloaded: its threads outlive every handle.
+//! `abi` loads the library and resolves its functions; `connection` and `streams` wrap them in owned values. The
+//! library is never unloaded, because its threads outlive every handle.
 
 #![allow(unsafe_code)]
 

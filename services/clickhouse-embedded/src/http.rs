@@ -1,4 +1,4 @@
-//! ClickHouse's HTTP interface, one request at a time.
+//! ClickHouse's HTTP interface.
 
 mod auth;
 mod body;
@@ -25,22 +25,22 @@ use body::BodyReader;
 use request::Query;
 use response::{Answering, KillOnDrop};
 
-/// Pieces of an answer that may wait for a slow client.
+/// The most pieces of an answer that wait for a slow client.
 const PIECES_IN_FLIGHT: usize = 2;
-/// Chunks of a body that may wait for the engine.
+/// The most chunks of a body that wait for the engine.
 const FEED_IN_FLIGHT: usize = 4;
-/// After a failed insert so much of the body is still read, so that the client
-/// gets to read why instead of a broken connection.
+/// How much of the body is still read after a failed insert, so that the client receives the error, not a broken
+/// connection.
 const DRAIN_BYTES: u64 = 64 << 20;
 
-/// What every request needs.
+/// State that all requests share.
 pub(crate) struct Gate {
     pub(crate) config: EngineConfig,
     pub(crate) engine: Arc<Engine>,
     pub(crate) turns: Arc<Semaphore>,
 }
 
-/// Answers any request.
+/// Handles a request.
 pub(crate) async fn handle(State(gate): State<Arc<Gate>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let query = Query::parse(parts.uri.query().unwrap_or_default(), &parts.headers);
@@ -108,8 +108,7 @@ async fn answer(
     if statement.insert.is_some() {
         let fed = feed_all(statement.inline, &mut reader, feed_in).await;
         if fed.is_ok() {
-            // The data is complete: what was sent in full is committed even if
-            // the client does not wait for the answer.
+            // The data is complete, so it is committed even if the client does not wait for the answer.
             kill.disarm();
         } else {
             reader.drain(DRAIN_BYTES).await;
@@ -128,15 +127,15 @@ async fn answer(
     Ok(answering.into_response(&query.query_id, *method == Method::HEAD))
 }
 
-/// What one request wants to run.
+/// The statement of a request.
 struct Statement {
-    /// The text without output format, for anything but an insert with data.
+    /// The text without its output format, unless it is an insert with data.
     sql: Vec<u8>,
     named_format: Option<String>,
     insert: Option<InsertHead>,
-    /// Data that stood behind the insert's text.
+    /// Data after the insert's text.
     inline: Bytes,
-    /// Whether `inline` is all the data there is.
+    /// Whether `inline` is all of the data.
     inline_is_all: bool,
 }
 
@@ -155,7 +154,7 @@ impl Statement {
                 inline_is_all,
             });
         }
-        // ClickHouse puts the body behind the text of the URL.
+        // ClickHouse appends the body to the text in the URL.
         let mut text = query.text.clone().map(|t| t.into_bytes()).unwrap_or_default();
         let mut whole = true;
         let url_text = text.len();
@@ -203,8 +202,8 @@ impl Statement {
         let guard = gate.engine.guard();
         let text = self.insert.as_ref().map_or(&self.sql, |head| &head.sql);
         guard.check(text)?;
-        // VALUES may hold expressions: they are looked at as well, or switched
-        // off where the data is too long to look at (see `job`).
+        // VALUES may contain expressions. They are checked too, or disabled if the data is too long to check (see
+        // `job`).
         if self.values_are_read() {
             guard.check(&self.inline)?;
         }
@@ -229,8 +228,7 @@ impl Statement {
         self.is_values() && self.inline_is_all
     }
 
-    /// Reads and inserts end with their client; a change of schema, once
-    /// begun, runs to its end.
+    /// Reads and inserts end when their client disconnects; a change of schema runs to its end.
     fn may_be_killed(&self) -> bool {
         const ENDS_WITH_CLIENT: [&str; 10] =
             ["SELECT", "WITH", "FROM", "INSERT", "SHOW", "DESCRIBE", "DESC", "EXPLAIN", "EXISTS", "CHECK"];
@@ -281,7 +279,7 @@ fn job(
     }
 }
 
-/// Waits for a turn; refuses, as ClickHouse does, where too many wait too long.
+/// Waits for a free slot; refuses the query, as ClickHouse does, after too long a wait.
 async fn turn(gate: &Gate) -> Result<OwnedSemaphorePermit, ChException> {
     let wait = tokio::time::timeout(gate.config.max_queue_wait, Arc::clone(&gate.turns).acquire_owned());
     match wait.await {
@@ -306,8 +304,8 @@ fn spawn(job: Job, work: Work, turn: OwnedSemaphorePermit) {
     });
 }
 
-/// Hands the body to the engine. An error here means the body is not whole:
-/// `feed` is dropped without its end, and the insert is cancelled.
+/// Passes the body to the engine. On an error the body is incomplete; `feed` is then dropped without its end, which
+/// cancels the insert.
 async fn feed_all(
     inline: Bytes,
     reader: &mut BodyReader,
@@ -317,7 +315,7 @@ async fn feed_all(
         return Ok(());
     }
     while let Some(chunk) = reader.next().await? {
-        // The engine has stopped taking data: its own error tells why.
+        // The engine has stopped reading; its own error gives the reason.
         if feed.send(Feed::Data(chunk)).await.is_err() {
             return Ok(());
         }
@@ -326,7 +324,7 @@ async fn feed_all(
     Ok(())
 }
 
-/// Marks a job's client as gone.
+/// Marks a job's client as disconnected.
 pub(crate) fn mark_gone(state: &RunState) {
     state.cancelled.store(true, Ordering::Release);
 }

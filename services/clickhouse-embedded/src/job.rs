@@ -1,4 +1,4 @@
-//! One statement, run on a thread that may block.
+//! Runs one statement on a blocking thread.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,11 +12,10 @@ use crate::exception::{ChException, code};
 use crate::ffi::{Analysis, Answer, Connection, QueryClass};
 use crate::sql::{TokenKind, starts_a_select, tokens};
 
-/// Bytes of a materialised answer that are handed over at once.
+/// Bytes of a complete answer that are sent at once.
 const SLICE_BYTES: usize = 512 << 10;
 
-/// What the job tells the request it works for, in this order:
-/// `Head`, any number of `Data`, `Done`; or `Failed` at any point.
+/// What a job sends to its request, in this order: `Head`, any number of `Data`, `Done`; or `Failed` at any point.
 pub(crate) enum Piece {
     Head(Summary),
     Data(Bytes),
@@ -24,8 +23,8 @@ pub(crate) enum Piece {
     Failed(ChException),
 }
 
-/// What a request feeds an insert. A channel that closes without `End` is a
-/// body that ended too early: the insert is cancelled.
+/// What a request sends to an insert. A channel that closes without `End` means an incomplete body: the insert is
+/// cancelled.
 pub(crate) enum Feed {
     Data(Bytes),
     End,
@@ -42,16 +41,16 @@ pub(crate) struct Summary {
     pub(crate) result_bytes: u64,
 }
 
-/// How far a job is, shared with the request.
+/// The state of a job, shared with its request.
 #[derive(Default)]
 pub(crate) struct RunState {
-    /// The client has gone.
+    /// The client has disconnected.
     pub(crate) cancelled: AtomicBool,
-    /// The engine no longer works on it.
+    /// The engine has finished.
     pub(crate) finished: AtomicBool,
 }
 
-/// What is to be run.
+/// The statement to run.
 pub(crate) enum Work {
     /// Anything but an insert with data.
     Query { sql: Vec<u8>, format: String },
@@ -59,27 +58,27 @@ pub(crate) enum Work {
     Insert { sql: Vec<u8>, format: String, feed: mpsc::Receiver<Feed> },
 }
 
-/// One statement with everything it runs under.
+/// A statement with its settings.
 pub(crate) struct Job {
     pub(crate) engine: Arc<Engine>,
     pub(crate) tag: String,
     pub(crate) database: String,
-    /// Applied before the client's, so that the client's win.
+    /// Applied before the client's settings, so that those take precedence.
     pub(crate) defaults: Vec<(String, String)>,
     pub(crate) settings: Vec<(String, String)>,
     pub(crate) parameters: Vec<(String, String)>,
-    /// A GET may read only.
+    /// Whether only reads are allowed, as for a GET.
     pub(crate) only_reads: bool,
     pub(crate) max_materialised_bytes: u64,
     pub(crate) state: Arc<RunState>,
     pub(crate) out: mpsc::Sender<Piece>,
 }
 
-/// The request is gone; nobody waits for an answer.
+/// The request is gone, so no answer is needed.
 struct Gone;
 
 impl Job {
-    /// Runs to the end; every outcome goes out as a [`Piece`].
+    /// Runs the statement; every outcome is sent as a [`Piece`].
     pub(crate) fn run(self, work: Work) {
         let outcome = match work {
             Work::Query { sql, format } => self.query(&sql, &format),
@@ -90,12 +89,12 @@ impl Job {
             Ok(()) => Piece::Done,
             Err(exception) => Piece::Failed(exception),
         };
-        // A request that has gone needs no answer.
+        // A request that is gone needs no answer.
         let _ = self.out.blocking_send(last);
     }
 
-    /// A connection with the request's database and settings. The client's
-    /// come last: they win, and `readonly` among them would bar ours.
+    /// Opens a connection with the request's database and settings. The client's settings come last: they take
+    /// precedence, and `readonly` among them would block ours.
     fn prepared(&self, more: &[(String, String)]) -> Result<Connection, ChException> {
         let mut connection = self.engine.connect()?;
         let mut execute = |sql: String| {
@@ -134,17 +133,17 @@ impl Job {
         }
     }
 
-    /// Whether the answer has parts besides rows, which pieces would repeat.
+    /// Whether the answer has parts besides rows, which streaming would repeat.
     fn needs_whole(&self, sql: &[u8]) -> bool {
         const NAMES: [&str; 3] = ["TOTALS", "extremes", "output_format_json_array_of_rows"];
         tokens(sql).any(|t| NAMES.iter().any(|n| t.is_word(n)))
             || self.settings.iter().any(|(name, _)| NAMES.contains(&name.as_str()))
     }
 
-    /// Refuses what the engine's own parser finds in the text.
+    /// Refuses a statement by the result of the engine's parser.
     fn admit(&self, sql: &[u8], analysis: Analysis) -> Result<(), ChException> {
-        // A text that does not parse counts zero; the engine will say what is
-        // wrong with it, unless a separator could carry a second statement.
+        // A text that does not parse counts zero statements; the engine reports the error, unless a separator could
+        // hide a second statement.
         let separated = analysis.statement_count == 0 && has_separator(sql);
         if analysis.statement_count > 1 || separated {
             return Err(ChException::syntax(
@@ -199,7 +198,7 @@ impl Job {
 
     fn insert(&self, sql: &[u8], format: &str, mut feed: mpsc::Receiver<Feed>) -> Result<(), ChException> {
         let mut connection = self.prepared(&[])?;
-        // The head alone does not parse; with a format it does, and no data is looked at.
+        // The head alone does not parse; with a format it does, and no data is read.
         let whole = [sql, b" FORMAT ", format.as_bytes()].concat();
         self.admit(&whole, connection.classify(&whole))?;
         let mut stream =
@@ -215,7 +214,7 @@ impl Job {
                 // Dropping the stream cancels it.
                 None => {
                     return Err(ChException::aborted(
-                        "The request body ended before its end; nothing of it was committed",
+                        "The request body is incomplete; nothing of it was committed",
                     ));
                 }
             }
@@ -223,7 +222,7 @@ impl Job {
         let written = stream.finish().map_err(|m| ChException::from_engine(&m))?;
         let summary =
             Summary { written_rows: written.rows, written_bytes: written.bytes, ..Summary::default() };
-        // The rows are committed whether or not the client still listens.
+        // The rows are committed even if the client is gone.
         let _ = self.send(Piece::Head(summary));
         Ok(())
     }

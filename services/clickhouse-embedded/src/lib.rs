@@ -1,18 +1,15 @@
-//! The ClickHouse engine on one machine, behind ClickHouse's own HTTP interface.
+//! The ClickHouse engine on one machine, behind ClickHouse's HTTP interface.
 //!
-//! The engine is the real one (libchdb), loaded at run time from a path the
-//! caller names. This crate puts the HTTP protocol that ClickHouse's clients
-//! speak in front of it: queries, parameters, settings, streamed inserts,
-//! compression, errors in ClickHouse's form.
+//! The engine is the real one (libchdb), loaded at run time from a given path. This crate adds the HTTP protocol of
+//! ClickHouse's clients: queries, parameters, settings, streamed inserts, compression, and errors in ClickHouse's
+//! form.
 //!
-//! One process serves one data directory. A request gets a connection of its
-//! own and never shares it; [`EngineConfig::max_concurrent_queries`] bounds how
-//! many run at once.
+//! One process serves one data directory. Each request has its own connection;
+//! [`EngineConfig::max_concurrent_queries`] limits how many run at once.
 //!
-//! # What is deliberately absent
-//! Sessions, roles, users, quotas and row policies: the embedded engine has
-//! none. Whatever reaches the host's files or the network (table functions,
-//! table engines, `INTO OUTFILE`, the engine's `default` database) is refused.
+//! # What is not supported
+//! Sessions, roles, users, quotas and row policies: the embedded engine has none. Everything that reaches the host's
+//! files or the network (table functions, table engines, `INTO OUTFILE`, the engine's `default` database) is refused.
 
 mod codec;
 mod config;

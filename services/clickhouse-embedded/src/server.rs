@@ -1,4 +1,4 @@
-//! Start, serve, stop.
+//! Starts, runs and stops the server.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -15,10 +15,10 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::http::{Gate, check_config, handle};
 
-/// After the grace, killed queries have this long to end.
+/// How long killed queries may take to end.
 const AFTER_KILL: Duration = Duration::from_secs(5);
 
-/// An open engine that listens but does not answer yet.
+/// An open engine with a bound address, which does not serve yet.
 pub struct Bound {
     listener: TcpListener,
     local_addr: SocketAddr,
@@ -28,8 +28,7 @@ pub struct Bound {
 /// Opens the engine and binds the address.
 ///
 /// # Errors
-/// [`EngineError`] where the configuration, the library, the data directory or
-/// the address cannot be used.
+/// [`EngineError`] if the configuration, the library, the data directory or the address is not usable.
 pub async fn bind(config: EngineConfig) -> Result<Bound, EngineError> {
     check_config(&config).map_err(|what| EngineError::Config { what })?;
     if config.max_concurrent_queries == 0 {
@@ -45,7 +44,7 @@ pub async fn bind(config: EngineConfig) -> Result<Bound, EngineError> {
             ),
         });
     }
-    // First the address: it fails at once, the engine may load for seconds.
+    // The address comes first: it fails at once, while the engine may load for seconds.
     let listen = config.listen;
     let listener =
         TcpListener::bind(listen).await.map_err(|source| EngineError::Listen { listen, source })?;
@@ -70,17 +69,17 @@ pub async fn serve(
 }
 
 impl Bound {
-    /// The address clients connect to.
+    /// The address for clients.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
     }
 
-    /// Answers until `shutdown` is ready, lets running queries end within
-    /// [`EngineConfig::shutdown_grace`], kills the rest and closes the engine.
+    /// Serves until `shutdown` completes, waits for running queries up to [`EngineConfig::shutdown_grace`], kills the
+    /// rest and closes the engine.
     ///
     /// # Errors
-    /// [`EngineError::Serve`] where the listener fails.
+    /// [`EngineError::Serve`] if the listener fails.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), EngineError> {
         let Self { listener, gate, .. } = self;
         let router = Router::new().fallback(handle).with_state(Arc::clone(&gate));
@@ -96,7 +95,7 @@ impl Bound {
         });
         let grace = gate.config.shutdown_grace;
         let deadline = async move {
-            // An error means the server itself ended; then it wins the race.
+            // An error means that the server itself ended, which then ends the wait.
             let _ = stopped.await;
             tokio::time::sleep(grace).await;
         };
@@ -116,7 +115,7 @@ async fn close(gate: &Arc<Gate>) -> Result<(), EngineError> {
         let engine = Arc::clone(&gate.engine);
         blocking(move || engine.kill("wb:")).await?;
         if wait(AFTER_KILL).await.is_err() {
-            tracing::warn!("queries still run after they were killed; the engine closes under them");
+            tracing::warn!("queries still run after being killed; the engine is closed anyway");
         }
     }
     gate.turns.close();

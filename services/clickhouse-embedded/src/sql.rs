@@ -1,8 +1,7 @@
-//! As much of ClickHouse's SQL as the HTTP interface must know: where an
-//! INSERT's data begins, which output format was asked for, and what may not run.
+//! The parts of ClickHouse's SQL that the HTTP interface needs: where an INSERT's data begins, which output format is
+//! requested, and what is not allowed.
 //!
-//! Parsing proper is the engine's work; this is a lexer and three questions
-//! asked of its tokens.
+//! The engine does the parsing; this is a lexer, with three checks of its tokens.
 
 mod guard;
 mod lexer;

@@ -1,4 +1,4 @@
-//! The ClickHouse engine as a process of its own, behind HTTP.
+//! Runs the ClickHouse engine as a separate process, behind HTTP.
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -10,47 +10,47 @@ use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 use wb_clickhouse_embedded::{Credentials, EngineConfig, bind};
 
-/// Serves a data directory with the embedded ClickHouse engine.
+/// Serve a data directory with the embedded ClickHouse engine.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// Path of libchdb.so.
+    /// The path of libchdb.so.
     #[arg(long, env = "WEIGHBRIDGE_CHDB_LIB")]
     lib: PathBuf,
-    /// Data directory.
+    /// The data directory.
     #[arg(long)]
     data_dir: PathBuf,
-    /// Address to listen on; port 0 takes a free one.
+    /// The address to listen on; port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// Database for clients that name none.
+    /// The database of clients that state none.
     #[arg(long, default_value = "weighbridge")]
     database: String,
-    /// User clients must name.
+    /// The user of clients.
     #[arg(long, default_value = "default")]
     user: String,
-    /// Password clients must give; without one, only loopback is served.
+    /// The password of clients. Without one, only loopback is served.
     #[arg(long, env = "WEIGHBRIDGE_CLICKHOUSE_PASSWORD", hide_env_values = true)]
     password: Option<String>,
-    /// Queries that run at once.
+    /// How many queries run at once.
     #[arg(long, default_value_t = 8)]
     max_concurrent_queries: usize,
-    /// How long a query waits for its turn, in milliseconds.
+    /// How long a query waits until it can run, in milliseconds.
     #[arg(long, default_value_t = 10_000)]
     max_queue_wait_ms: u64,
-    /// Default max_execution_time, in seconds.
+    /// The default max_execution_time, in seconds.
     #[arg(long, default_value_t = 300)]
     max_execution_time_s: u64,
-    /// Default max_memory_usage of one query, in bytes.
+    /// The default max_memory_usage of a query, in bytes.
     #[arg(long, default_value_t = 4 << 30)]
     max_memory_usage_bytes: u64,
-    /// Largest request body, in bytes.
+    /// The largest request body, in bytes.
     #[arg(long, default_value_t = 4 << 30)]
     max_body_bytes: u64,
     /// How long running queries may take to end at shutdown, in milliseconds.
     #[arg(long, default_value_t = 10_000)]
     shutdown_grace_ms: u64,
-    /// End when standard input ends, that is with the parent process.
+    /// Exit when standard input ends, as it does when the parent process ends.
     #[arg(long)]
     exit_with_stdin: bool,
 }
@@ -64,7 +64,7 @@ async fn main() -> ExitCode {
     match run(Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Standard error may be closed; the exit code still tells.
+            // Standard error may be closed; the exit code is set anyway.
             let _ = writeln!(std::io::stderr(), "{error}");
             ExitCode::FAILURE
         }
@@ -87,7 +87,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let (ended, stdin_ended) = tokio::sync::oneshot::channel();
     if arguments.exit_with_stdin {
-        // A thread of its own: a blocking read must not hold the runtime at exit.
+        // A separate thread, because a blocking read would delay the exit of the runtime.
         std::thread::spawn(move || {
             let mut sink = [0; 256];
             while std::io::stdin().read(&mut sink).is_ok_and(|n| n > 0) {}

@@ -1,4 +1,4 @@
-//! Packing of answers: plain, ClickHouse's blocks, or one LZ4 frame.
+//! Encodes answers: plain, in ClickHouse's blocks, or as one LZ4 frame.
 
 use std::io::Write;
 
@@ -7,9 +7,9 @@ use lz4_flex::frame::{BlockMode, BlockSize, FrameEncoder, FrameInfo};
 
 use super::block::encode_blocks;
 
-/// Packs one answer piece by piece.
+/// Encodes an answer piece by piece.
 pub(crate) enum Encoder {
-    /// As it is.
+    /// Unchanged.
     Plain,
     /// `compress=1`.
     Blocks,
@@ -23,7 +23,7 @@ impl Encoder {
         Self::Frame(Box::new(FrameEncoder::with_frame_info(info, Vec::new())))
     }
 
-    /// Value of `Content-Encoding`, where there is one.
+    /// The value of `Content-Encoding`, if there is one.
     pub(crate) fn content_encoding(&self) -> Option<&'static str> {
         match self {
             Self::Frame(_) => Some("lz4"),
@@ -31,8 +31,8 @@ impl Encoder {
         }
     }
 
-    /// Packs `data` into blocks of its own: nothing is held back, so an error
-    /// at the end of a stream arrives apart from the rows before it.
+    /// Encodes `data` into separate blocks. Nothing is held back, so an error at the end of a stream does not mix
+    /// with the rows before it.
     pub(crate) fn pack(&mut self, data: Bytes) -> std::io::Result<Bytes> {
         match self {
             Self::Plain => Ok(data),
@@ -49,7 +49,7 @@ impl Encoder {
         }
     }
 
-    /// What closes the answer.
+    /// The end of the answer.
     pub(crate) fn finish(&mut self) -> std::io::Result<Bytes> {
         match self {
             Self::Plain | Self::Blocks => Ok(Bytes::new()),

@@ -12,12 +12,12 @@ const CHECKSUM_BYTES: usize = 16;
 const HEADER_BYTES: usize = 9;
 const METHOD_NONE: u8 = 0x02;
 const METHOD_LZ4: u8 = 0x82;
-/// Largest block accepted, packed or not: it is held in memory whole.
+/// The largest accepted block, compressed or not, because it is held in memory.
 const MAX_BLOCK_BYTES: usize = 64 << 20;
-/// Data bytes of the blocks written, ClickHouse's own buffer size.
+/// Data bytes per written block; ClickHouse's own buffer size.
 const WRITE_BLOCK_BYTES: usize = 1 << 20;
 
-/// Takes bytes as they arrive and gives data block by block.
+/// Collects bytes as they arrive and returns data block by block.
 #[derive(Default)]
 pub(crate) struct BlockDecoder {
     pending: BytesMut,
@@ -28,7 +28,7 @@ impl BlockDecoder {
         self.pending.extend_from_slice(bytes);
     }
 
-    /// The next whole block's data, once it is here.
+    /// The data of the next block, once it is complete.
     pub(crate) fn next_block(&mut self) -> Result<Option<Bytes>, ChException> {
         let Some(mut head) = self.pending.get(..CHECKSUM_BYTES + HEADER_BYTES) else {
             return Ok(None);
@@ -58,7 +58,7 @@ impl BlockDecoder {
                 code::CHECKSUM_DOESNT_MATCH,
                 "CHECKSUM_DOESNT_MATCH",
                 format!(
-                    "Checksum doesn't match: a compressed block states {stated:032x} but its bytes give {found:032x}; the data was changed on its way"
+                    "Checksum doesn't match: a compressed block states {stated:032x} but its bytes give {found:032x}; the data was changed in transit"
                 ),
             ));
         }
@@ -74,13 +74,13 @@ impl BlockDecoder {
                 code::UNKNOWN_COMPRESSION_METHOD,
                 "UNKNOWN_COMPRESSION_METHOD",
                 format!(
-                    "Unknown compression method 0x{other:02x} in a block; 0x82 (LZ4) and 0x02 (none) are served"
+                    "Unknown compression method 0x{other:02x} in a block; 0x82 (LZ4) and 0x02 (none) are supported"
                 ),
             )),
         }
     }
 
-    /// Whether the bytes so far end with a whole block.
+    /// Whether the bytes so far end at a block's end.
     pub(crate) fn is_at_block_end(&self) -> bool {
         self.pending.is_empty()
     }
@@ -94,7 +94,7 @@ fn cannot_decompress(plain: usize) -> ChException {
     )
 }
 
-/// Packs `data` into blocks, appended to `out`.
+/// Encodes `data` into blocks, appended to `out`.
 pub(super) fn encode_blocks(data: &[u8], out: &mut Vec<u8>) {
     for part in data.chunks(WRITE_BLOCK_BYTES) {
         let payload = lz4_flex::block::compress(part);
@@ -147,7 +147,7 @@ mod tests {
         fn a_changed_byte_is_noticed(data in proptest::collection::vec(any::<u8>(), 1..500), at in any::<prop::sample::Index>()) {
             let mut packed = Vec::new();
             encode_blocks(&data, &mut packed);
-            // The two sizes decide how much is waited for; everything else must fail at once.
+            // The two sizes decide how many bytes are awaited; everything else must fail at once.
             let index = at.index(packed.len());
             prop_assume!(!(17..25).contains(&index));
             packed[index] ^= 0x40;

@@ -1,15 +1,15 @@
-//! Headers that the engine repeats in every piece of a streamed answer.
+//! Removes the headers that the engine repeats in every piece of a streamed answer.
 
-/// What each piece begins with.
+/// The header of a piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shape {
-    /// Rows only.
+    /// No header.
     Rows,
-    /// So many lines, each ended by a line feed that no value contains.
+    /// A number of lines, each ended by a line feed that no value contains.
     Lines(u8),
-    /// A line of CSV: a quoted name may contain line feeds.
+    /// CSV lines, in which a quoted name may contain line feeds.
     CsvLines(u8),
-    /// A count, then so many strings per column (1 names, 2 names and types).
+    /// A count, then this many strings per column (1: names, 2: names and types).
     Binary(u8),
 }
 
@@ -30,13 +30,13 @@ fn shape(format: &str) -> Option<Shape> {
     })
 }
 
-/// Whether pieces of this format can be put together into one answer. Others
-/// (JSON, Parquet, Pretty, ...) have footers or counts: they are made whole.
+/// Whether pieces of this format can be joined to one answer. Other formats (JSON, Parquet, Pretty, ...) have footers
+/// or counts, so their answers are not streamed.
 pub(crate) fn is_streamable(format: &str) -> bool {
     shape(format).is_some()
 }
 
-/// Leaves the header on the first piece and takes it off the others.
+/// Keeps the header of the first piece and removes it from the others.
 pub(crate) struct HeaderTrim {
     shape: Shape,
     first: bool,
@@ -47,7 +47,7 @@ impl HeaderTrim {
         Self { shape: shape(format).unwrap_or(Shape::Rows), first: true }
     }
 
-    /// The part of `piece` that belongs into the answer.
+    /// The part of `piece` that belongs to the answer.
     pub(crate) fn trim<'p>(&mut self, piece: &'p [u8]) -> &'p [u8] {
         if std::mem::take(&mut self.first) {
             return piece;
@@ -58,7 +58,7 @@ impl HeaderTrim {
             Shape::CsvLines(count) => lines(piece, count, true),
             Shape::Binary(strings) => binary(piece, strings),
         };
-        // A piece that does not even hold its header holds no rows either.
+        // A piece shorter than its header has no rows.
         length.and_then(|l| piece.get(l..)).unwrap_or_default()
     }
 }

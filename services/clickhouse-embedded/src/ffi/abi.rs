@@ -70,8 +70,8 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    /// Loads the library and turns its signal handlers off (this process keeps
-    /// its own). Errors say what the dynamic loader said.
+    /// Loads the library and disables its signal handlers, so that this process keeps its own. Errors are those of
+    /// the dynamic loader.
     pub(crate) fn load(path: &Path) -> Result<Self, String> {
         // RTLD_LOCAL: the engine carries its own copies of common libraries
         // (jemalloc, OpenSSL, zstd), which must not be seen by ours.

@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 use super::abi::{Api, RawAnalysis, RawConnection, RawResult};
 use super::streams::{InsertStream, SelectStream};
 
-/// What a statement does, as the engine's own parser sees it.
+/// The kind of a statement, by the engine's own parser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum QueryClass {
     ReadOnly,
@@ -16,7 +16,7 @@ pub(crate) enum QueryClass {
     Unknown,
 }
 
-/// The engine's report about a text.
+/// The parser's result for a text.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Analysis {
     /// Executable statements; 0 if the text does not parse.
@@ -24,7 +24,7 @@ pub(crate) struct Analysis {
     pub(crate) class: QueryClass,
 }
 
-/// An open connection: a session of its own (database, settings).
+/// An open connection, with its own database and settings.
 pub(crate) struct Connection {
     pub(super) api: &'static Api,
     handle: NonNull<RawConnection>,
@@ -35,8 +35,8 @@ pub(crate) struct Connection {
 unsafe impl Send for Connection {}
 
 impl Connection {
-    /// Opens a connection, and the engine with it if it is the first.
-    /// `None` where the engine refuses; it tells why on standard error only.
+    /// Opens a connection; the first one opens the engine. `None` if the engine refuses, which writes the reason only
+    /// to standard error.
     pub(crate) fn open(api: &'static Api, arguments: &[String]) -> Option<Self> {
         let owned: Vec<CString> = std::iter::once("chdb")
             .chain(arguments.iter().map(String::as_str))
@@ -67,7 +67,7 @@ impl Connection {
         Answer::from_raw(self.api, raw)
     }
 
-    /// Starts a SELECT whose answer comes in pieces.
+    /// Starts a SELECT with a streamed answer.
     pub(crate) fn select(
         &mut self,
         sql: &[u8],
@@ -78,8 +78,7 @@ impl Connection {
         SelectStream::from_raw(self, raw)
     }
 
-    /// Starts an INSERT (`sql` has neither FORMAT nor VALUES nor data) whose
-    /// data is appended later in the input format `format`.
+    /// Starts an INSERT whose data is appended later in `format`. `sql` has neither FORMAT nor VALUES nor data.
     pub(crate) fn insert(
         &mut self,
         sql: &[u8],
@@ -146,7 +145,7 @@ impl Drop for Connection {
     }
 }
 
-/// A piece of an answer, or a whole one, owned by the engine's allocator.
+/// An answer or a piece of one, owned by the engine's allocator.
 pub(crate) struct Answer {
     api: &'static Api,
     raw: NonNull<std::ffi::c_void>,
@@ -168,7 +167,7 @@ impl Answer {
         }
     }
 
-    /// The bytes, in the format asked for.
+    /// The bytes in the requested format.
     pub(crate) fn bytes(&self) -> &[u8] {
         // SAFETY: buffer and length describe one allocation owned by `raw`.
         unsafe {

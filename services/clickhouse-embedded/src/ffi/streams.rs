@@ -1,4 +1,4 @@
-//! Answers that come in pieces, and inserts that go in pieces.
+//! Streamed answers and streamed inserts.
 
 use std::ptr::NonNull;
 
@@ -17,7 +17,7 @@ impl<'c> SelectStream<'c> {
         let raw = NonNull::new(raw).ok_or("the engine gave no stream at all")?;
         // SAFETY: `raw` is a live result.
         let error = text_of(unsafe { (connection.api.result_error)(raw.as_ptr()) });
-        // From here on drop frees `raw`; a stream that failed to start is not cancelled.
+        // From here on, drop frees `raw`. A stream that failed to start is not cancelled.
         let stream = Self { connection, raw, ended: error.is_some() };
         match error {
             Some(message) => Err(message),
@@ -60,15 +60,15 @@ impl Drop for SelectStream<'_> {
     }
 }
 
-/// What an insert wrote.
+/// The counts of an insert.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Written {
     pub(crate) rows: u64,
     pub(crate) bytes: u64,
 }
 
-/// A running INSERT. Dropping it without [`InsertStream::finish`] cancels it:
-/// a body that ended too early must never be committed as if it were whole.
+/// A running INSERT. Dropping it without [`InsertStream::finish`] cancels it, so that an incomplete body is never
+/// committed.
 pub(crate) struct InsertStream<'c> {
     connection: &'c mut Connection,
     raw: NonNull<std::ffi::c_void>,
@@ -87,8 +87,8 @@ impl<'c> InsertStream<'c> {
         }
     }
 
-    /// Hands over the next bytes; blocks while the engine is behind. `false`
-    /// means that the engine has already failed: [`InsertStream::finish`] says why.
+    /// Appends bytes; blocks while the engine is busy. `false` means that the engine has failed;
+    /// [`InsertStream::finish`] returns the error.
     pub(crate) fn append(&mut self, data: &[u8]) -> bool {
         // SAFETY: `data` is valid for its length; the engine copies it.
         unsafe {

@@ -1,4 +1,4 @@
-//! Who may ask.
+//! Authentication of clients.
 
 use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, ORIGIN};
@@ -9,12 +9,11 @@ use super::request::Query;
 use crate::config::{Credentials, EngineConfig};
 use crate::exception::{ChException, code};
 
-/// Checks the client's name and password, in any of the ways ClickHouse takes
-/// them: headers, Basic, Bearer (the password alone), or the URL.
+/// Checks the client's user and password, in any way that ClickHouse accepts: headers, Basic, Bearer (only the
+/// password), or URL.
 pub(super) fn check(config: &EngineConfig, headers: &HeaderMap, query: &Query) -> Result<(), ChException> {
     let Some(wanted) = &config.credentials else {
-        // Without a password, any web page open on this machine could send
-        // queries here; browsers say where they come from.
+        // Without a password, any web page open on this machine could send queries. Browsers set the Origin header.
         return if headers.contains_key(ORIGIN) {
             Err(ChException::denied("Requests from web pages are not allowed where no password is set"))
         } else {
@@ -64,7 +63,7 @@ fn basic(encoded: &str) -> Option<Given> {
     Some(Given { user: Some(user.to_owned()), password: password.to_owned() })
 }
 
-/// Compares without telling by its time where the difference is.
+/// Compares in constant time.
 fn same(given: &str, wanted: &str) -> bool {
     let (given, wanted) = (given.as_bytes(), wanted.as_bytes());
     let mut difference = u8::from(given.len() != wanted.len());
@@ -75,7 +74,7 @@ fn same(given: &str, wanted: &str) -> bool {
     difference == 0
 }
 
-/// Says what is wrong with a configuration's address and password.
+/// Checks a configuration's address and password; returns what is wrong.
 pub(crate) fn check_config(config: &EngineConfig) -> Result<(), String> {
     match &config.credentials {
         None if !config.listen.ip().is_loopback() => Err(format!(

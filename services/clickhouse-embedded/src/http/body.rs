@@ -1,4 +1,4 @@
-//! Request bodies: bounded, unpacked as they arrive.
+//! Reads request bodies with limits, and decompresses them as they arrive.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ impl BodyReader {
         })
     }
 
-    /// A body already read.
+    /// A body that was already read.
     pub(super) fn empty(config: &EngineConfig) -> Self {
         Self {
             body: Body::empty(),
@@ -65,13 +65,12 @@ impl BodyReader {
         self.body
     }
 
-    /// Whether more may come.
+    /// Whether more data may come.
     pub(super) fn has_more(&self) -> bool {
         !self.ended && !self.body.is_end_stream()
     }
 
-    /// The next bytes; `None` at the proper end. Everything else (a lost
-    /// client, a long silence, half a block) is an error.
+    /// The next bytes; `None` at the regular end. A lost client, a long pause or an incomplete block is an error.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, ChException> {
         loop {
             if let Some(data) = self.blocks.as_mut().map(BlockDecoder::next_block).transpose()?.flatten() {
@@ -133,7 +132,7 @@ impl BodyReader {
         Ok(None)
     }
 
-    /// Reads and forgets what is left, up to a bound.
+    /// Reads and discards the rest, up to a limit.
     pub(super) async fn drain(&mut self, max_bytes: u64) {
         self.max_bytes = self.read_bytes.saturating_add(max_bytes);
         self.idle = self.idle.min(Duration::from_secs(2));

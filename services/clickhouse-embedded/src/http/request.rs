@@ -1,4 +1,4 @@
-//! What a request's URL, headers and form say.
+//! Parses a request's URL, headers and form.
 
 use axum::body::Body;
 use axum::http::HeaderMap;
@@ -7,8 +7,7 @@ use axum::http::header::{ACCEPT_ENCODING, CONTENT_TYPE};
 use crate::codec::Encoder;
 use crate::exception::{ChException, code};
 
-/// Parameters of ClickHouse's HTTP interface that are no settings and mean
-/// nothing here.
+/// Parameters of ClickHouse's HTTP interface that are not settings and have no effect here.
 const IGNORED: &[&str] = &[
     "add_http_cors_header",
     "buffer_size",
@@ -19,10 +18,10 @@ const IGNORED: &[&str] = &[
     "stacktrace",
     "wait_end_of_query",
 ];
-/// Parameters a form may have.
+/// The most fields of a form.
 const MAX_FORM_FIELDS: usize = 1000;
 
-/// One request's parameters.
+/// The parameters of a request.
 #[derive(Debug, Default)]
 pub(super) struct Query {
     pub(super) text: Option<String>,
@@ -35,7 +34,7 @@ pub(super) struct Query {
     pub(super) decompress: bool,
     pub(super) parameters: Vec<(String, String)>,
     pub(super) settings: Vec<(String, String)>,
-    /// The first thing that cannot be served.
+    /// The first parameter that is not supported.
     pub(super) refused: Option<ChException>,
     seen: bool,
 }
@@ -58,7 +57,7 @@ impl Query {
         query
     }
 
-    /// Whether the URL had no parameters at all.
+    /// Whether the URL had no parameters.
     pub(super) fn is_empty(&self) -> bool {
         !self.seen
     }
@@ -77,7 +76,7 @@ impl Query {
             "client_protocol_version" if value == "0" => {}
             "client_protocol_version" | "session_id" | "role" => {
                 self.refuse(ChException::not_implemented(format!(
-                    "The parameter `{name}` is not served by the embedded engine: it has no sessions, roles or protocol revisions"
+                    "The parameter `{name}` is not supported by the embedded engine: it has no sessions, roles or protocol revisions"
                 )));
             }
             _ if name.starts_with("session_") || IGNORED.contains(&name) => {}
@@ -135,7 +134,7 @@ impl Query {
         Ok(())
     }
 
-    /// How the answer is to be packed.
+    /// The encoding of the answer.
     pub(super) fn encoder(&self, headers: &HeaderMap) -> Encoder {
         if self.compress {
             return Encoder::Blocks;

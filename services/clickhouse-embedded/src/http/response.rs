@@ -1,4 +1,4 @@
-//! Answers: headers, the streamed body, and errors in the middle of it.
+//! Answers: headers, the streamed body, and errors within it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,17 +18,17 @@ use crate::engine::Engine;
 use crate::exception::ChException;
 use crate::job::{Piece, RunState, Summary};
 
-/// Longest exception text within a body: it must fit one LZ4 block.
+/// The longest exception text within a body: it must fit into one LZ4 block.
 const MAX_EXCEPTION_BYTES: usize = 16 << 10;
-/// The time an exception has to leave before its connection is cut. A slow reader has what the socket's buffers hold
-/// before it, some megabytes.
+/// How long an exception may take to reach the client before the connection is closed. A slow reader first reads the
+/// socket's buffers, some megabytes.
 const EXCEPTION_HEAD_START: Duration = Duration::from_secs(5);
-/// A kill is repeated while the query has not been seen to end: the first one
-/// may come before the engine has registered the query.
+/// Until the query has ended, its kill is repeated at this interval: the first kill may come before the engine has
+/// registered the query.
 const KILL_EVERY: Duration = Duration::from_millis(100);
 const KILL_ROUNDS: u32 = 300;
 
-/// Ends a query whose client has gone.
+/// Kills a query when its client disconnects.
 pub(super) struct KillOnDrop {
     engine: Arc<Engine>,
     tag: String,
@@ -63,12 +63,12 @@ impl Drop for KillOnDrop {
                 let _ = tokio::task::spawn_blocking(move || engine.kill(&tag)).await;
                 tokio::time::sleep(KILL_EVERY).await;
             }
-            tracing::warn!("a query whose client left did not end when killed");
+            tracing::warn!("the query of a disconnected client did not end when killed");
         });
     }
 }
 
-/// An answer that has begun well.
+/// An answer that has started successfully.
 pub(super) struct Answering {
     pub(super) pieces: mpsc::Receiver<Piece>,
     pub(super) encoder: Encoder,
@@ -139,8 +139,8 @@ impl Answering {
     }
 }
 
-/// An exception in the middle of a body, as ClickHouse 25.11 and later send
-/// it: the tag of the header around the text and its length.
+/// An exception within a body, in the form of ClickHouse 25.11 and later: the header's tag around the text and its
+/// length.
 fn exception_block(exception: &ChException, tag: &str) -> Bytes {
     let line = exception.text_line();
     let mut end = line.len().min(MAX_EXCEPTION_BYTES);
@@ -152,7 +152,7 @@ fn exception_block(exception: &ChException, tag: &str) -> Bytes {
     format!("\r\n__exception__\r\n{tag}\r\n{text}{} {tag}\r\n__exception__\r\n", text.len()).into()
 }
 
-/// A failure before anything was sent.
+/// An error before anything was sent.
 pub(super) fn failure(exception: &ChException, query_id: &str) -> Response {
     let mut response = Response::new(Body::from(exception.text_line()));
     *response.status_mut() = exception.status();

@@ -1,17 +1,14 @@
-//! What may not run here, because it reaches the host's files, its network or
-//! the life of the process.
+//! Refuses statements that reach the host's files, the network, or the process itself.
 //!
-//! Names are refused unless known to be safe: at start the engine lists its
-//! table functions and engines, and all of them are denied but the few below.
-//! So a newer engine's new table function is refused until somebody has read
-//! what it does.
+//! Table functions and engines are refused unless known to be safe: at the start the engine lists them, and all but
+//! the ones below are denied. So a table function that a newer engine adds is refused until somebody has reviewed it.
 
 use std::collections::HashSet;
 
 use super::lexer::{Token, TokenKind, tokens};
 use crate::exception::ChException;
 
-/// Table functions that make their rows themselves.
+/// Table functions that generate their rows.
 const SAFE_FUNCTIONS: &[&str] = &[
     "format",
     "generate_series",
@@ -27,7 +24,7 @@ const SAFE_FUNCTIONS: &[&str] = &[
     "zeros_mt",
 ];
 
-/// Table and database engines that keep to the data directory.
+/// Table and database engines that use only the data directory.
 const SAFE_ENGINES: &[&str] = &[
     "aggregatingmergetree",
     "atomic",
@@ -49,7 +46,7 @@ const SAFE_ENGINES: &[&str] = &[
     "view",
 ];
 
-/// Refused even if the engine does not list them: scalar functions, aliases.
+/// Refused even if the engine does not list them: scalar functions and aliases.
 const ALWAYS_DENIED: &[&str] = &[
     "aiclassify",
     "aiembed",
@@ -90,7 +87,7 @@ const ALWAYS_DENIED: &[&str] = &[
     "urlcluster",
 ];
 
-/// Settings that bring in text the tokens here do not show, or change the parser.
+/// Settings that add text that the tokens do not show, or change the parser.
 const DENIED_SETTINGS: &[&str] = &[
     "additional_result_filter",
     "additional_table_filters",
@@ -103,17 +100,17 @@ const DENIED_SETTINGS: &[&str] = &[
     "rename_files_after_processing",
 ];
 
-/// `SYSTEM` verbs that neither end nor stop the process.
+/// `SYSTEM` verbs that do not end or stop the process.
 const SAFE_SYSTEM: &[&str] = &["FLUSH", "START", "STOP", "SYNC", "WAIT"];
 
-/// Decides before the engine sees a text.
+/// Checks a text before the engine gets it.
 pub(crate) struct Guard {
     denied_functions: HashSet<String>,
     denied_engines: HashSet<String>,
 }
 
 impl Guard {
-    /// `functions` and `engines` are the names the engine knows.
+    /// `functions` and `engines` are the engine's lists.
     pub(crate) fn new<'n>(
         functions: impl Iterator<Item = &'n str>,
         engines: impl Iterator<Item = &'n str>,
@@ -145,13 +142,13 @@ impl Guard {
     pub(crate) fn check_database(&self, name: &str) -> Result<(), ChException> {
         if name.eq_ignore_ascii_case("default") {
             return Err(ChException::denied(
-                "The database `default` of the embedded engine shows the host's files and is not served; name your own database",
+                "The database `default` of the embedded engine shows the host's files and is not served; use your own database",
             ));
         }
         Ok(())
     }
 
-    /// Refuses a parameter that would name the `default` database.
+    /// Refuses a parameter that could refer to the `default` database.
     pub(crate) fn check_parameter(&self, value: &str) -> Result<(), ChException> {
         let first = value.split('.').next().unwrap_or(value);
         let bare: String = first.chars().filter(|c| !matches!(c, '`' | '"' | '\\' | ' ')).collect();
@@ -175,8 +172,8 @@ impl Guard {
                 "A quoted identifier with a backslash is not allowed here: an escape can hide a name that is refused",
             ));
         }
-        // The engine takes typographic quotes, exotic blanks and `$anything$`
-        // for delimiters; nothing may hide behind what is read differently here.
+        // The engine accepts typographic quotes, exotic blanks and `$anything$` as delimiters. Nothing may hide
+        // behind text that this lexer reads differently.
         if let Some(odd) = all.iter().find(|t| is_odd_word(t)) {
             return Err(ChException::denied(format!(
                 "The word at byte {} is not allowed here: outside quotes, words are ASCII and do not begin with `$`; quote it in backticks",
@@ -228,8 +225,8 @@ impl Guard {
         Ok(())
     }
 
-    // `CREATE TABLE t AS Loop(..)` is no SQL, so an engine's name in call
-    // position matters only where it is no everyday function.
+    // `CREATE TABLE t AS Loop(..)` is not SQL, so an engine's name with arguments matters only if it is not an
+    // ordinary function.
     fn is_plain_function(&self, name: &str) -> bool {
         matches!(
             name,
@@ -246,7 +243,7 @@ impl Guard {
         if first.is_word("SYSTEM") && !second.is_some_and(|t| SAFE_SYSTEM.iter().any(|w| t.is_word(w))) {
             return refuse(
                 "This SYSTEM statement",
-                "SHUTDOWN, KILL and their like end or stop the process that serves everybody; FLUSH, START, STOP, SYNC and WAIT are served",
+                "SHUTDOWN, KILL and similar verbs end or stop the shared process; FLUSH, START, STOP, SYNC and WAIT are allowed",
             );
         }
         if ["BACKUP", "RESTORE", "SNAPSHOT", "COPY", "EXECUTE"].iter().any(|w| first.is_word(w)) {
@@ -260,7 +257,7 @@ impl Guard {
         }
         if first.is_word("KILL") && all.iter().any(|t| t.is_word("SYNC")) {
             return Err(ChException::not_implemented(
-                "KILL ... SYNC waits for ever in the embedded engine; use ASYNC, the default",
+                "KILL ... SYNC waits forever in the embedded engine; use ASYNC, the default",
             ));
         }
         Ok(())

@@ -11,11 +11,11 @@ pub(crate) enum TokenKind {
     Number,
     /// One byte of anything else.
     Punct(u8),
-    /// A quote or comment without its end; nothing follows it.
+    /// A quote or comment without an end; it is the last token.
     Broken,
 }
 
-/// One token and where it stands.
+/// A token and its position.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Token<'t> {
     pub(crate) kind: TokenKind,
@@ -36,8 +36,8 @@ impl Token<'_> {
         self.kind == TokenKind::Punct(byte)
     }
 
-    /// The identifier this token spells, in lower case, or `None`. Escapes in
-    /// quotes are not resolved: the guard refuses identifiers that have any.
+    /// The identifier of this token in lower case, or `None`. Escapes in quotes are not resolved, because the guard
+    /// refuses identifiers with any.
     pub(crate) fn identifier(&self) -> Option<String> {
         let inner = match self.kind {
             TokenKind::Word => self.bytes,
@@ -66,7 +66,7 @@ impl<'t> Tokens<'t> {
             let rest = &self.text[self.at..];
             match rest {
                 [b, ..] if b.is_ascii_whitespace() || *b == 0x0b || *b == 0 => self.at += 1,
-                // A no-break space, which ClickHouse takes for white space.
+                // A no-break space, which ClickHouse treats as white space.
                 [0xc2, 0xa0, ..] => self.at += 2,
                 [0xef, 0xbb, 0xbf, ..] if self.at == 0 => self.at += 3,
                 [b'-', b'-', ..] | [b'#', b' ' | b'!', ..] => {

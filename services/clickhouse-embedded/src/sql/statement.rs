@@ -1,21 +1,20 @@
-//! Where an INSERT's data begins and which format an answer shall have.
+//! Finds where an INSERT's data begins and which format an answer has.
 
 use super::lexer::{Token, TokenKind, tokens};
 
-/// An INSERT that takes its data from the client, cut in two.
+/// An INSERT with data from the client, split in two.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct InsertHead {
-    /// The statement without FORMAT, VALUES and data: what the engine's
-    /// streaming insert wants (it would insert anything more as rows).
+    /// The statement without FORMAT, VALUES and data. The engine's streaming insert would insert anything more as
+    /// rows.
     pub(crate) sql: Vec<u8>,
-    /// The input format, if the statement names one (`Values` for VALUES).
+    /// The input format, if the statement has one (`Values` for VALUES).
     pub(crate) format: Option<String>,
-    /// Offset in the text at which inline data begins.
+    /// The offset of inline data in the text.
     pub(crate) data_start: usize,
 }
 
-/// Cuts an INSERT in two. `None` if the text is no INSERT or takes its rows
-/// from a SELECT.
+/// Splits an INSERT. `None` if the text is not an INSERT or takes its rows from a SELECT.
 pub(crate) fn insert_head(text: &[u8]) -> Option<InsertHead> {
     let mut stream = tokens(text).peekable();
     if !stream.next()?.is_word("INSERT") {
@@ -44,7 +43,7 @@ pub(crate) fn insert_head(text: &[u8]) -> Option<InsertHead> {
                 });
             }
             TokenKind::Word if token.is_word("FORMAT") => {
-                // `INSERT INTO format ...` names a table: nothing was named before it.
+                // In `INSERT INTO format ...`, `format` is the table, because no table precedes it.
                 if head_end > 0
                     && let Some(name) = stream.next_if(|t| t.kind == TokenKind::Word)
                 {
@@ -61,8 +60,8 @@ pub(crate) fn insert_head(text: &[u8]) -> Option<InsertHead> {
     Some(InsertHead { sql: text[..end].to_vec(), format: None, data_start: text.len() })
 }
 
-/// Settings may follow the format (`FORMAT CSV SETTINGS a = 1`); they belong to
-/// the head. What follows is data, after blanks and at most one line end.
+/// Settings may follow the format (`FORMAT CSV SETTINGS a = 1`); they belong to the head. After blanks and at most
+/// one line end follows the data.
 fn with_format(text: &[u8], format: &Token<'_>, name: &Token<'_>) -> InsertHead {
     let mut sql = text[..format.start].trim_ascii_end().to_vec();
     let mut at = name.end;
@@ -89,7 +88,7 @@ fn with_format(text: &[u8], format: &Token<'_>, name: &Token<'_>) -> InsertHead 
     InsertHead { sql, format: Some(String::from_utf8_lossy(name.bytes).into_owned()), data_start: at }
 }
 
-/// End of `SETTINGS name = literal [, ...]` at the start of `text`.
+/// The end of `SETTINGS name = literal [, ...]` at the start of `text`.
 fn settings_end(text: &[u8]) -> Option<usize> {
     let mut stream = tokens(text).peekable();
     stream.next()?;
@@ -107,7 +106,7 @@ fn settings_end(text: &[u8]) -> Option<usize> {
             return None;
         }
         let mut end = value.end;
-        // A decimal fraction is two numbers and a point to the lexer.
+        // The lexer splits a decimal fraction into two numbers and a point.
         while stream
             .peek()
             .is_some_and(|t| t.start == end && (t.is_punct(b'.') || t.kind == TokenKind::Number))
@@ -123,9 +122,8 @@ fn settings_end(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// Takes `FORMAT name` off the end of a statement (also before SETTINGS), and
-/// the semicolons at its end. The engine would let it override the format
-/// argument, and whoever trims headers must know the format that is used.
+/// Removes `FORMAT name` from the end of a statement (also before SETTINGS), and trailing semicolons. The engine
+/// would let it override the format argument, and removing headers requires the actual format.
 pub(crate) fn output_format(text: &[u8]) -> (Vec<u8>, Option<String>) {
     let all: Vec<Token<'_>> = tokens(text).collect();
     let mut last = all.len();
@@ -155,7 +153,7 @@ pub(crate) fn output_format(text: &[u8]) -> (Vec<u8>, Option<String>) {
     (text[..end].to_vec(), None)
 }
 
-/// Whether the engine can stream this statement's answer: it takes SELECT only.
+/// Whether the engine can stream this statement's answer, which it can only for SELECT.
 pub(crate) fn starts_a_select(text: &[u8]) -> bool {
     tokens(text).find(|t| !t.is_punct(b'(')).is_some_and(|t| is_any(&t, &["SELECT", "WITH", "FROM"]))
 }
