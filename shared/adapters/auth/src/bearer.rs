@@ -2,13 +2,12 @@
 
 use crate::error::AuthError;
 
-/// Takes the credential out of an `Authorization` header's value.
+/// Returns the credential in an `Authorization` header's value.
 ///
-/// The scheme's name is compared without regard to case, as RFC 9110 asks.
+/// The scheme is compared without regard to case (RFC 9110).
 ///
 /// # Errors
-/// [`AuthError::Missing`] without a header, [`AuthError::Malformed`] for any other form than
-/// `Bearer <credential>`.
+/// [`AuthError::Missing`] without a header, [`AuthError::Malformed`] if it is not `Bearer <credential>`.
 pub fn bearer_token(authorization: Option<&str>) -> Result<&str, AuthError> {
     let value = authorization.ok_or(AuthError::Missing)?;
     let (scheme, credential) = value.split_once(' ').ok_or(AuthError::Malformed)?;

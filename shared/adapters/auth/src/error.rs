@@ -1,73 +1,71 @@
-//! Every way in which a caller or a key is refused.
+//! The errors of callers and keys.
 
 /// Why a caller was refused, or why a key could not be used.
 ///
-/// The text may be shown to the caller: it never repeats a key or a token.
+/// The text may be shown to the caller; it never contains a key or a token.
 #[wb_coded::coded(message)]
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
-    /// No `Authorization` header.
+    /// There is no `Authorization` header.
     #[code("WB-3001")]
     #[error("no credentials: send `Authorization: Bearer <key or token>`")]
     Missing,
-    /// An `Authorization` header of another form.
+    /// The `Authorization` header has another form.
     #[code("WB-3002")]
     #[error("the Authorization header cannot be read: write `Bearer`, one space and the key or token")]
     Malformed,
-    /// An API key that is not configured.
+    /// The API key is not configured.
     #[code("WB-3003")]
-    #[error("this API key is not known: a key starts with `wbk_` and its SHA-256 must be configured")]
+    #[error("this API key is unknown: a key starts with `wbk_` and its SHA-256 must be configured")]
     UnknownKey,
-    /// A source that lacks the role for what it sends.
+    /// The source lacks the role for what it sends.
     #[code("WB-3004")]
     #[error("source {source_id:?} may not do this: it needs the role `{needed}`")]
     RoleMissing {
         source_id: String,
-        /// The role that would allow it.
+        /// The required role.
         needed: &'static str,
     },
-    /// A configured source that cannot be used.
+    /// A configured source that is not valid.
     #[code("WB-3005")]
     #[error("source {source_id:?} is not usable: {problem}")]
     SourceEntry {
         source_id: String,
-        /// What is wrong with it and what would be right.
+        /// What is wrong, and what is allowed.
         problem: &'static str,
     },
-    /// A token that cannot be trusted: its form, algorithm, type, key or signature.
+    /// The token's form, algorithm, type, key or signature is not valid.
     #[code("WB-3010")]
     #[error("the token is not valid: {problem}")]
     Token {
-        /// What was wrong.
+        /// What is wrong.
         problem: &'static str,
     },
-    /// A token after its end.
+    /// The token has expired.
     #[code("WB-3011")]
     #[error("the token has expired: ask for a new one")]
     Expired,
-    /// A token before its start.
+    /// The token is not valid yet.
     #[code("WB-3012")]
     #[error("the token is not valid yet: check the clocks of the issuer and of this host")]
     NotYetValid,
-    /// A token of another issuer or for another audience.
+    /// The token has another issuer or audience.
     #[code("WB-3013")]
-    #[error(
-        "the token is meant for something else: its issuer must be `{issuer}` and its audience `{audience}`"
-    )]
+    #[error("the token is for another service: its issuer must be `{issuer}` and its audience `{audience}`")]
     OtherAudience {
-        /// The issuer that is accepted.
+        /// The accepted issuer.
         issuer: String,
-        /// The audience that is accepted.
+        /// The accepted audience.
         audience: String,
     },
-    /// Claims that say nothing usable about the caller.
+    /// The token's claims are not valid.
     #[code("WB-3014")]
-    #[error("the token's claims cannot be used: {problem}")]
+    #[error("the token's claims are not valid: {problem}")]
     Claims {
-        /// What was wrong and what would be right.
+        /// What is wrong, and what is allowed.
         problem: &'static str,
     },
-    /// A key file that could not be read or written.
+    /// A key file could not be read or written.
     #[code("WB-3015")]
     #[error("cannot {action} the key file {path}")]
     KeyFile {
@@ -75,31 +73,31 @@ pub enum AuthError {
         action: &'static str,
         /// The file.
         path: String,
-        /// Why not.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// A private key that others can read.
+    /// Other users can read a private key.
     #[code("WB-3016")]
     #[error("the key file {path} can be read by other users: set its mode to 0600")]
     KeyFileMode {
         /// The file.
         path: String,
     },
-    /// Something that is no Ed25519 key.
+    /// The key is not an Ed25519 key.
     #[code("WB-3017")]
     #[error("{what} is not an Ed25519 key in PEM form: {problem}")]
     KeyForm {
         /// Which key.
         what: String,
-        /// What was wrong.
+        /// What is wrong.
         problem: &'static str,
     },
-    /// A token could not be made.
+    /// A token could not be issued.
     #[code("WB-3018")]
     #[error("cannot issue a token: {problem}")]
     Issue {
-        /// What was wrong and what would be right.
+        /// What is wrong, and what is allowed.
         problem: String,
     },
 }

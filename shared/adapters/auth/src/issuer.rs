@@ -1,5 +1,5 @@
-//! Makes tokens, for one machine and for tests. An installation with an identity provider of its
-//! own gives the [`Verifier`](crate::Verifier) that provider's public key instead.
+//! Issues tokens, for one machine and for tests. An installation with its own identity provider gives that provider's
+//! public key to the [`Verifier`](crate::Verifier) instead.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -20,7 +20,7 @@ const PRIVATE_FILE: &str = "token-signing-key.pem";
 /// The public key's file name (SPKI in PEM form).
 const PUBLIC_FILE: &str = "token-public-key.pem";
 
-/// Holds a private key and makes tokens with it.
+/// Issues tokens with a private key.
 pub struct Issuer {
     key: EncodingKey,
     key_id: String,
@@ -28,12 +28,11 @@ pub struct Issuer {
 }
 
 impl Issuer {
-    /// Loads the key of a folder, or makes one. Of two processes that do so at once both end up
-    /// with the same key.
+    /// Loads the key in a folder, or creates one. Two processes that do so at once end up with the same key.
     ///
     /// # Errors
-    /// [`AuthError::KeyFile`], [`AuthError::KeyFileMode`] or [`AuthError::KeyForm`] where the
-    /// files cannot be used, [`AuthError::Issue`] where no key can be made.
+    /// [`AuthError::KeyFile`], [`AuthError::KeyFileMode`] or [`AuthError::KeyForm`] if the files are not usable,
+    /// [`AuthError::Issue`] if no key can be created.
     pub fn create_or_load(dir: &Path) -> Result<Self, AuthError> {
         std::fs::create_dir_all(dir).map_err(|source| AuthError::KeyFile {
             action: "create the folder of",
@@ -71,20 +70,20 @@ impl Issuer {
     /// A verifier for this issuer's tokens.
     ///
     /// # Errors
-    /// None in practice: the key was made or checked here.
+    /// None in practice, because the key was created or checked here.
     pub fn verifier(&self) -> Result<Verifier, AuthError> {
         Verifier::from_public_pem(&self.public_pem)
     }
 
-    /// Makes a token that starts now and lives for `ttl`, at most [`TOKEN_TTL_MAX_S`].
+    /// Issues a token that starts now and is valid for `ttl`, at most [`TOKEN_TTL_MAX_S`].
     ///
     /// # Errors
-    /// [`AuthError::Issue`] for a subject that is no identifier, a life of zero or beyond the
-    /// limit, or a clock before 1970.
+    /// [`AuthError::Issue`] for a subject that is not an identifier, a `ttl` of zero or above the limit, or a clock
+    /// before 1970.
     pub fn issue(&self, grant: &Grant, ttl: Duration) -> Result<String, AuthError> {
         let now_s = SystemTime::now()
             .duration_since(UNIX_EPOCH)
-            .map_err(|_| AuthError::Issue { problem: "the clock stands before 1970".to_owned() })?
+            .map_err(|_| AuthError::Issue { problem: "the clock is before 1970".to_owned() })?
             .as_secs();
         self.issue_at(grant, now_s, ttl.as_secs())
     }
@@ -95,7 +94,7 @@ impl Issuer {
             return Err(refuse("the subject must be 1 to 128 characters of [A-Za-z0-9._:/-]".to_owned()));
         }
         if ttl_s == 0 || ttl_s > TOKEN_TTL_MAX_S {
-            return Err(refuse(format!("a token lives 1 to {TOKEN_TTL_MAX_S} seconds, not {ttl_s}")));
+            return Err(refuse(format!("a token is valid for 1 to {TOKEN_TTL_MAX_S} seconds, not {ttl_s}")));
         }
         let (role, customer_id) = match &grant.access {
             Access::Operator => (ReaderRole::Operator, None),

@@ -11,7 +11,7 @@ use wb_files::Access;
 
 use crate::error::AuthError;
 
-/// The largest key file that is read.
+/// The largest key file.
 const KEY_FILE_MAX_BYTES: u64 = 16 * 1024;
 
 /// What precedes the 32 bytes of an Ed25519 public key in SubjectPublicKeyInfo (RFC 8410, 4).
@@ -34,7 +34,7 @@ pub(crate) fn spki_of(public_key: &[u8]) -> Vec<u8> {
     [SPKI_PREFIX.as_slice(), public_key].concat()
 }
 
-/// Takes the 32 bytes out of a public key's PEM, with its SPKI form.
+/// The 32 bytes of a public key in PEM, and its SPKI form.
 pub(crate) fn read_public_pem(pem: &str, what: &str) -> Result<(Vec<u8>, Vec<u8>), AuthError> {
     let der = from_pem(pem, "PUBLIC KEY", what)?;
     match der.strip_prefix(&SPKI_PREFIX) {
@@ -57,19 +57,19 @@ pub(crate) fn to_pem(der: &[u8], label: &str) -> String {
     pem
 }
 
-/// Reads the one PEM block of a text.
+/// Parses a text with one PEM block.
 pub(crate) fn from_pem(pem: &str, label: &str, what: &str) -> Result<Vec<u8>, AuthError> {
     let refuse = |problem| AuthError::KeyForm { what: what.to_owned(), problem };
     let body = pem
         .trim()
         .strip_prefix(&format!("-----BEGIN {label}-----"))
         .and_then(|rest| rest.strip_suffix(&format!("-----END {label}-----")))
-        .ok_or_else(|| refuse("the BEGIN and END lines do not match what is wanted here"))?;
+        .ok_or_else(|| refuse("its BEGIN and END lines are not those of such a key"))?;
     let compact: String = body.split_ascii_whitespace().collect();
     STANDARD.decode(compact).map_err(|_| refuse("its body is not base64"))
 }
 
-/// Reads a key file; a private one must be unreadable for others.
+/// Reads a key file; a private one must not be readable by others.
 pub(crate) fn read(path: &Path, secrecy: Secrecy) -> Result<String, AuthError> {
     let fail = |source| AuthError::KeyFile { action: "read", path: path.display().to_string(), source };
     let metadata = fs::metadata(path).map_err(fail)?;
@@ -83,8 +83,7 @@ pub(crate) fn read(path: &Path, secrecy: Secrecy) -> Result<String, AuthError> {
     fs::read_to_string(path).map_err(fail)
 }
 
-/// Creates a file whole or not at all; `false` where it exists already and was left alone. Of two processes that create one
-/// only the first succeeds.
+/// Creates a file atomically; `false` if it already exists. Of two processes only the first succeeds.
 pub(crate) fn create(path: &Path, content: &str, secrecy: Secrecy) -> Result<bool, AuthError> {
     let access = if secrecy == Secrecy::Private { Access::Secret } else { Access::Usual };
     let fail = |source| AuthError::KeyFile { action: "create", path: path.display().to_string(), source };

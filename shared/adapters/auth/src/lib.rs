@@ -1,10 +1,8 @@
-//! Who is calling: API keys for event sources, signed tokens for readers.
+//! Authentication of callers: API keys for event sources, signed tokens for readers.
 //!
-//! Two kinds of caller, two kinds of proof. An event source shows an API key
-//! (`Authorization: Bearer wbk_...`), of which only the SHA-256 is configured; see `source`.
-//! A reader shows a short-lived JWT signed with Ed25519, checked as RFC 8725 asks; see `token`.
-//! Either way the result is a typed value ([`Source`], [`Principal`]) that the code behind it
-//! must be given, and every refusal carries a stable code.
+//! An event source sends an API key (`Authorization: Bearer wbk_...`), of which only the SHA-256 is configured; see
+//! `source`. A reader sends a short-lived JWT signed with Ed25519, which is checked by RFC 8725; see `token`. Both
+//! give a typed value ([`Source`], [`Principal`]) that the code behind requires, and every refusal has a stable code.
 
 mod bearer;
 mod error;

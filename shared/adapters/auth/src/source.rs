@@ -1,7 +1,6 @@
 //! Event sources and their API keys.
 //!
-//! Only the SHA-256 of a key is kept. That is enough, without salt or stretching, because keys
-//! are 256 random bits and not words that somebody chose.
+//! Only the SHA-256 of a key is stored. No salt or stretching is needed, because a key is 256 random bits.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use serde::Deserialize;
@@ -11,16 +10,16 @@ use crate::bearer::bearer_token;
 use crate::error::AuthError;
 use crate::tenant::is_identifier;
 
-/// What every API key starts with, so that a leaked one can be recognised by a scanner.
+/// The prefix of API keys, by which scanners recognise a leaked one.
 pub const API_KEY_PREFIX: &str = "wbk_";
 
-/// The longest API key that is hashed; a longer one is refused before.
+/// The longest API key that is hashed; longer ones are refused.
 pub const API_KEY_MAX_BYTES: usize = 256;
 
 /// Random bytes in a generated key.
 const API_KEY_RANDOM_BYTES: usize = 32;
 
-/// What a source may send.
+/// The roles of a source: what it may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
@@ -61,11 +60,11 @@ pub struct SourceEntry {
     pub id: String,
     /// SHA-256 of the whole key, prefix included, as 64 lower-case hex digits.
     pub key_sha256_hex: String,
-    /// What it may send.
+    /// Its roles.
     pub roles: Vec<Role>,
 }
 
-/// A source that showed its key.
+/// An authenticated source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     /// The source's identifier.
@@ -83,7 +82,7 @@ impl Source {
     /// Requires a role.
     ///
     /// # Errors
-    /// [`AuthError::RoleMissing`] where the source lacks it.
+    /// [`AuthError::RoleMissing`] if the source lacks it.
     pub fn require(&self, role: Role) -> Result<(), AuthError> {
         if self.has(role) {
             Ok(())
@@ -100,9 +99,9 @@ pub struct SourceKeys {
 }
 
 impl SourceKeys {
-    /// Takes the configured sources.
+    /// Creates the list of configured sources.
     ///
-    /// Several entries may have one id (two keys while one is replaced), never one key.
+    /// Entries may share an id (two keys while one is replaced), but not a key.
     ///
     /// # Errors
     /// [`AuthError::SourceEntry`] for an id outside the alphabet, a hash that is not 64 lower-case
@@ -136,7 +135,7 @@ impl SourceKeys {
 
     /// Finds the source of an `Authorization` header.
     ///
-    /// All entries are compared, each in constant time, whichever matches.
+    /// All entries are compared, each in constant time.
     ///
     /// # Errors
     /// [`AuthError::Missing`], [`AuthError::Malformed`] or [`AuthError::UnknownKey`].
@@ -155,32 +154,32 @@ impl SourceKeys {
         found.ok_or(AuthError::UnknownKey)
     }
 
-    /// How many keys are known.
+    /// How many keys there are.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether no key is known, so that every source is refused.
+    /// Whether there is no key, so that every source is refused.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 }
 
-/// A new API key: the text for the source, the hash for the configuration.
+/// A new API key: the key for the source, and its hash for the configuration.
 pub struct GeneratedKey {
-    /// The key. Show it once, keep it nowhere.
+    /// The key. Show it once and do not store it.
     pub key: String,
-    /// What `key_sha256_hex` must say.
+    /// The value for `key_sha256_hex`.
     pub key_sha256_hex: String,
 }
 
 impl GeneratedKey {
-    /// Makes a key from 256 bits of the system's randomness.
+    /// Creates a key from 256 random bits.
     ///
     /// # Errors
-    /// [`AuthError::Issue`] where the system gives no randomness.
+    /// [`AuthError::Issue`] if the system gives no random bytes.
     pub fn random() -> Result<Self, AuthError> {
         let mut random = [0_u8; API_KEY_RANDOM_BYTES];
         aws_lc_rs::rand::fill(&mut random)

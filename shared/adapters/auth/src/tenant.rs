@@ -1,4 +1,4 @@
-//! Whose rows a caller may see.
+//! The rows that a caller may see.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ pub struct CustomerId(String);
 const ID_MAX_CHARS: usize = 128;
 
 impl CustomerId {
-    /// Takes an identifier, `None` where it is empty, too long or has other characters.
+    /// Checks an identifier; `None` if it is empty, too long or has other characters.
     #[must_use]
     pub fn new(id: impl Into<String>) -> Option<Self> {
         let id = id.into();
@@ -30,24 +30,23 @@ impl fmt::Display for CustomerId {
     }
 }
 
-/// Whether a text is an identifier in the sense of this product.
+/// Whether a text is a valid identifier.
 pub(crate) fn is_identifier(id: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:/-".contains(&byte);
     (1..=ID_MAX_CHARS).contains(&id.len()) && id.bytes().all(allowed)
 }
 
-/// Whose rows a reader may see. Every read takes one by value: there is no read without it, and
-/// it has no default.
+/// The rows that a reader may see. Every read takes a scope by value, and it has no default.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum TenantScope {
     /// All rows.
     Operator,
-    /// What was assigned to one customer, while it was assigned to it.
+    /// The data of one customer, while it was assigned to it.
     Customer(CustomerId),
 }
 
 impl TenantScope {
-    /// The customer this scope is limited to.
+    /// The customer of this scope, if it is limited to one.
     #[must_use]
     pub fn customer(&self) -> Option<&CustomerId> {
         match self {

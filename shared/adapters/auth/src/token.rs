@@ -1,8 +1,7 @@
-//! Tokens of readers: signed JWTs, checked as RFC 8725 (best current practice) and RFC 9068
-//! (access tokens) ask.
+//! Readers' tokens: signed JWTs, checked by RFC 8725 (best current practice) and RFC 9068 (access tokens).
 //!
-//! Fixed algorithm (EdDSA with Ed25519), explicit type `at+jwt`, key id, issuer, audience, start
-//! and end, all required and all checked; no header field is followed anywhere.
+//! Algorithm (EdDSA with Ed25519), type `at+jwt`, key id, issuer, audience, start and end are all required and
+//! checked. No header field is used to fetch anything.
 
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
@@ -13,10 +12,10 @@ use crate::error::AuthError;
 use crate::keyfile;
 use crate::tenant::{CustomerId, TenantScope, is_identifier};
 
-/// The issuer written into and required of tokens, unless configured otherwise.
+/// The default issuer of tokens.
 pub const ISSUER: &str = "weighbridge";
 
-/// The audience written into and required of tokens, unless configured otherwise.
+/// The default audience of tokens.
 pub const AUDIENCE: &str = "weighbridge-api";
 
 /// The `typ` of an access token (RFC 9068).
@@ -25,11 +24,11 @@ pub const TOKEN_TYPE: &str = "at+jwt";
 /// How far the clocks of issuer and verifier may differ, in seconds.
 pub const LEEWAY_S: u64 = 5;
 
-/// The longest token that is parsed, in bytes.
+/// The longest accepted token, in bytes.
 pub const TOKEN_MAX_BYTES: usize = 4096;
 
-/// The longest life of a token, in seconds: one day. A token cannot be withdrawn, so a verifier
-/// refuses one that was made to live longer.
+/// The longest validity of a token, in seconds: one day. A token cannot be revoked, so a verifier refuses longer
+/// ones.
 pub const TOKEN_TTL_MAX_S: u64 = 86_400;
 
 /// A role in a token.
@@ -40,7 +39,7 @@ pub(crate) enum ReaderRole {
     Customer,
 }
 
-/// The claims of a token as they stand in it.
+/// The claims of a token.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Claims {
     pub(crate) iss: String,
@@ -54,7 +53,7 @@ pub(crate) struct Claims {
     pub(crate) customer_id: Option<String>,
 }
 
-/// What a token is to allow.
+/// What a token allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Access {
     /// Everything.
@@ -63,27 +62,27 @@ pub enum Access {
     Customer(CustomerId),
 }
 
-/// For whom a token is made and what it allows.
+/// The content of a token to issue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
-    /// Who will hold the token: a person or a program.
+    /// The holder of the token: a person or a program.
     pub subject: String,
     /// What it allows.
     pub access: Access,
 }
 
-/// A reader whose token was checked.
+/// A reader with a verified token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
-    /// Who holds the token.
+    /// The holder of the token.
     pub subject: String,
-    /// Whose rows it may see.
+    /// The rows it may see.
     pub scope: TenantScope,
     /// When the token ends, in seconds since 1970.
     pub expires_at_s: u64,
 }
 
-/// Checks tokens against the public keys of the issuer.
+/// Verifies tokens with the public keys of the issuer.
 #[derive(Clone)]
 pub struct Verifier {
     keys: Vec<(String, DecodingKey)>,
@@ -93,7 +92,7 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// Takes one public key in PEM form, with the default issuer and audience.
+    /// Creates a verifier with one public key in PEM form and the default issuer and audience.
     ///
     /// # Errors
     /// [`AuthError::KeyForm`] for anything but an Ed25519 public key.
@@ -101,8 +100,8 @@ impl Verifier {
         Self::from_public_pems(&[pem], ISSUER, AUDIENCE)
     }
 
-    /// Takes several public keys (old and new while a key is replaced), the issuer and the
-    /// audience that tokens must name.
+    /// Creates a verifier with several public keys (old and new while a key is replaced), and the issuer and audience
+    /// that tokens must have.
     ///
     /// # Errors
     /// [`AuthError::KeyForm`] for anything but Ed25519 public keys, or none at all.
@@ -128,16 +127,15 @@ impl Verifier {
         Ok(Self { keys, validation, issuer: issuer.to_owned(), audience: audience.to_owned() })
     }
 
-    /// Checks the token of an `Authorization` header.
+    /// Verifies the token of an `Authorization` header.
     ///
     /// # Errors
-    /// [`AuthError::Missing`] or [`AuthError::Malformed`] for the header, and those of
-    /// [`Verifier::verify`].
+    /// [`AuthError::Missing`] or [`AuthError::Malformed`] for the header, and those of [`Verifier::verify`].
     pub fn authenticate(&self, authorization: Option<&str>) -> Result<Principal, AuthError> {
         self.verify(bearer_token(authorization)?)
     }
 
-    /// Checks a token and says who holds it.
+    /// Verifies a token and returns its holder.
     ///
     /// # Errors
     /// [`AuthError::Token`], [`AuthError::Expired`], [`AuthError::NotYetValid`],
@@ -148,7 +146,7 @@ impl Verifier {
             return Err(refuse("it is longer than any token of this issuer"));
         }
         let header = jsonwebtoken::decode_header(token)
-            .map_err(|_| refuse("its header cannot be read, or names an algorithm that does not exist"))?;
+            .map_err(|_| refuse("its header cannot be read, or its algorithm does not exist"))?;
         let key = self.key_for(&header)?;
         let claims = jsonwebtoken::decode::<Claims>(token, key, &self.validation)
             .map_err(|error| self.explain(error.kind()))?
@@ -165,11 +163,11 @@ impl Verifier {
             return Err(refuse("its type must be at+jwt"));
         }
         if header.crit.is_some() {
-            return Err(refuse("it names critical header fields, and none are understood here"));
+            return Err(refuse("it has critical header fields, and none are supported"));
         }
-        let kid = header.kid.as_deref().ok_or_else(|| refuse("it names no key (kid)"))?;
+        let kid = header.kid.as_deref().ok_or_else(|| refuse("it has no key id (kid)"))?;
         let known = self.keys.iter().find(|(id, _)| id == kid);
-        known.map(|(_, key)| key).ok_or_else(|| refuse("it names a key (kid) that is not known here"))
+        known.map(|(_, key)| key).ok_or_else(|| refuse("its key id (kid) is unknown"))
     }
 
     fn explain(&self, kind: &ErrorKind) -> AuthError {
@@ -201,14 +199,14 @@ fn principal_of(claims: Claims) -> Result<Principal, AuthError> {
     let scope = match (claims.role, claims.customer_id) {
         (ReaderRole::Operator, None) => TenantScope::Operator,
         (ReaderRole::Operator, Some(_)) => {
-            return Err(refuse("an operator's token must not name a customer: leave customer_id out"));
+            return Err(refuse("an operator's token must not have a customer_id"));
         }
         (ReaderRole::Customer, Some(id)) => {
             let id = CustomerId::new(id)
                 .ok_or_else(|| refuse("customer_id must be 1 to 128 characters of [A-Za-z0-9._:/-]"))?;
             TenantScope::Customer(id)
         }
-        (ReaderRole::Customer, None) => return Err(refuse("a customer's token must name its customer_id")),
+        (ReaderRole::Customer, None) => return Err(refuse("a customer's token must have a customer_id")),
     };
     Ok(Principal { subject: claims.sub, scope, expires_at_s: claims.exp })
 }

@@ -1,4 +1,4 @@
-//! Issuer and verifier together: what is issued is accepted, everything else is refused.
+//! Issuer and verifier together: issued tokens are accepted, all others are refused.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -127,7 +127,7 @@ fn no_other_key_or_algorithm_is_trusted() {
     let other = Issuer::create_or_load(theirs.path()).unwrap();
     let verifier = issuer.verifier().unwrap();
     let claimed = forge(&other, |header| header.kid = Some(issuer.key_id.clone()), &good_claims());
-    // The public key as the secret of an HMAC: the confusion RFC 8725 begins with.
+    // The public key as the secret of an HMAC: the first attack in RFC 8725.
     let mut hmac_header = Header::new(Algorithm::HS256);
     hmac_header.typ = Some(TOKEN_TYPE.to_owned());
     hmac_header.kid = Some(issuer.key_id.clone());
