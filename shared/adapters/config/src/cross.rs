@@ -1,4 +1,4 @@
-//! What must hold between settings.
+//! Checks settings that depend on each other.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -6,7 +6,7 @@ use crate::mistake::MistakeKind;
 use crate::reader::Reader;
 use crate::settings::Config;
 
-/// Checks the settings against each other; those with a mistake of their own are left out.
+/// Checks the settings against each other; those that are already reported are left out.
 pub(crate) fn check(config: &Config, reader: &mut Reader<'_>) {
     ports(config, reader);
     let own_broker = config.kafka.brokers.is_none() && !reader.is_spoilt("kafka.brokers");
@@ -24,7 +24,7 @@ pub(crate) fn check(config: &Config, reader: &mut Reader<'_>) {
     }
 }
 
-/// No two listeners of this machine may share a port. Those of a broker or server of the user's own are not opened here.
+/// Checks that no two listeners share a port. Listeners of the user's own broker or server are not opened here.
 fn ports(config: &Config, reader: &mut Reader<'_>) {
     let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let mut listeners = Vec::with_capacity(5);
@@ -47,7 +47,7 @@ fn ports(config: &Config, reader: &mut Reader<'_>) {
     }
 }
 
-/// Whether two listeners cannot both be opened. Port 0 takes a free one.
+/// Whether two listeners collide. Port 0 takes a free one.
 fn collide(one: SocketAddr, other: SocketAddr) -> bool {
     let same_host = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
     one.port() != 0 && one.port() == other.port() && same_host

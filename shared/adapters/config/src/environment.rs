@@ -1,4 +1,4 @@
-//! The environment variables that are read, and where they come from.
+//! The environment variables of the configuration.
 
 pub(crate) const DATA_DIR: &str = "WEIGHBRIDGE_DATA_DIR";
 pub(crate) const KAFKA_BROKERS: &str = "WEIGHBRIDGE_KAFKA_BROKERS";
@@ -16,7 +16,7 @@ pub(crate) const METRICS_LISTEN: &str = "WEIGHBRIDGE_METRICS_LISTEN";
 pub(crate) const AGGREGATOR_SESSION_TIMEOUT_MS: &str = "WEIGHBRIDGE_AGGREGATOR_SESSION_TIMEOUT_MS";
 pub(crate) const AGGREGATOR_STATE_DIR: &str = "WEIGHBRIDGE_AGGREGATOR_STATE_DIR";
 
-/// What every variable of the product starts with.
+/// The prefix of the product's variables.
 pub(crate) const PREFIX: &str = "WEIGHBRIDGE_";
 
 /// The variables that the configuration reads.
@@ -38,7 +38,7 @@ pub const VARIABLES: [&str; 15] = [
     METRICS_LISTEN,
 ];
 
-/// Variables with the product's prefix that others read: the command line, the log filter and the tests' inputs.
+/// Variables with the product's prefix that are read elsewhere: by the command line, the log filter and the tests.
 pub(crate) const READ_ELSEWHERE: [&str; 9] = [
     "WEIGHBRIDGE_BITCOIND_URL",
     "WEIGHBRIDGE_CONFIG",
@@ -51,12 +51,12 @@ pub(crate) const READ_ELSEWHERE: [&str; 9] = [
     "WEIGHBRIDGE_WRITE_GOLDEN",
 ];
 
-/// Where environment variables come from. A closure `Fn(&str) -> Option<String>` is one that cannot list its names.
+/// A source of environment variables. A closure `Fn(&str) -> Option<String>` is one that cannot list names.
 pub trait Environment {
     /// A variable's value.
     fn value(&self, name: &str) -> Option<String>;
 
-    /// The names of all variables that are set, as far as they can be listed.
+    /// The names of all variables that are set, if they can be listed.
     fn names(&self) -> Vec<String> {
         Vec::new()
     }
@@ -72,7 +72,7 @@ impl<F: Fn(&str) -> Option<String>> Environment for F {
 pub struct ProcessEnvironment;
 
 impl Environment for ProcessEnvironment {
-    /// A value that is not UTF-8 comes with U+FFFD in it, which every field refuses.
+    /// A value that is not UTF-8 contains U+FFFD, which every field refuses.
     fn value(&self, name: &str) -> Option<String> {
         std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
     }

@@ -1,4 +1,4 @@
-//! The forms that a text in the configuration may have. Each function gives the value or what would be right.
+//! The forms of texts in the configuration. Each function returns the value, or what is expected.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::mistake::MistakeKind;
 
-/// Why a text was refused: the kind of mistake and what would be right.
+/// Why a text was refused: the kind of mistake, and what is expected.
 pub(crate) struct Flaw {
     pub(crate) kind: MistakeKind,
     pub(crate) right: String,
@@ -84,7 +84,7 @@ pub(crate) fn server_url(text: &str) -> Result<String, Flaw> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
-/// Whether a text may be a URL with a password in it, so that it is not to be shown.
+/// Whether a text may be a URL with a password, so that it must not be shown.
 pub(crate) fn has_credentials(text: &str) -> bool {
     let authority = text.split_once("://").map_or(text, |(_, rest)| rest);
     authority.split(['/', '?', '#']).next().is_some_and(|authority| authority.contains('@'))

@@ -1,14 +1,13 @@
 //! The configuration: one TOML file and the `WEIGHBRIDGE_*` environment variables over it.
 //!
-//! [`Config::load`] reads both, checks everything and either gives a whole [`Config`] or every mistake at once, each
-//! with the field, the value given and what would be right. Without a file and without variables everything has a
-//! default that runs the product whole on one machine.
+//! [`Config::load`] reads both and checks everything. It returns either a complete [`Config`] or all mistakes at
+//! once, each with the field, the given value and what is expected. Every field has a default, with which the product
+//! runs on one machine.
 //!
-//! What is absent on purpose: no field is ever ignored (an unknown one is a mistake), nothing is read again while the
-//! product runs, and no file, port or server is touched here: whether a library exists or a broker answers is found
-//! out, and said, by the part that uses it.
+//! No field is ignored (an unknown one is a mistake), nothing is read again later, and no other file, port or server
+//! is accessed: whether a library exists or a broker answers is checked by the part that uses it.
 //!
-//! Secrets ([`Secret`]) are never shown: neither by `Debug` nor in a mistake.
+//! Secrets ([`Secret`]) are never shown, neither by `Debug` nor in a mistake.
 
 mod cross;
 mod environment;
@@ -36,18 +35,18 @@ pub use webhooks::WebhookEndpoint;
 
 use reader::Reader;
 
-/// The largest configuration file that is read, in bytes; it holds thousands of sources.
+/// The largest configuration file, in bytes; it has room for thousands of sources.
 pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 impl Config {
-    /// Reads the file, if one is named, and the environment over it, and checks the whole.
+    /// Reads the file, if one is given, and the environment, and checks everything.
     ///
-    /// An environment variable wins over the file; an empty one counts as not set. The variables that are set are
-    /// checked for unknown names only where the environment can list them: give [`ProcessEnvironment`], not a closure,
-    /// wherever a person runs the product.
+    /// An environment variable takes precedence over the file; an empty one counts as not set. Unknown variables are
+    /// reported only if the environment can list its names, so use [`ProcessEnvironment`], not a closure, when a
+    /// person runs the product.
     ///
     /// # Errors
-    /// [`ConfigErrors`] with every mistake found in the file and the environment.
+    /// [`ConfigErrors`] with all mistakes in file and environment.
     pub fn load(path: Option<&Path>, env: impl Environment) -> Result<Self, ConfigErrors> {
         let Some(path) = path else {
             return Self::from_text(None, "", &env);
@@ -71,7 +70,7 @@ impl Config {
 
     fn from_text(file: Option<String>, text: &str, env: &dyn Environment) -> Result<Self, ConfigErrors> {
         let mut reader = Reader::new(env);
-        // What the environment says is checked even where the file cannot be parsed.
+        // The environment is checked even if the file cannot be parsed.
         let table = reader.parse(text);
         let config = settings::read(&mut reader, table);
         reader.check_variable_names();

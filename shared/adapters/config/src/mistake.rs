@@ -1,8 +1,8 @@
-//! What can be wrong with a configuration, and how it is said.
+//! The mistakes in a configuration.
 
 use std::fmt;
 
-/// What is wrong, in one word; each has a stable code.
+/// The kinds of mistakes; each has a stable code.
 #[wb_coded::coded]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MistakeKind {
@@ -12,46 +12,46 @@ pub enum MistakeKind {
     /// The file is not TOML.
     #[code("WB-6002")]
     NotToml,
-    /// A field that does not exist.
+    /// The field does not exist.
     #[code("WB-6003")]
     UnknownField,
-    /// An environment variable that does not exist.
+    /// The environment variable does not exist.
     #[code("WB-6004")]
     UnknownVariable,
-    /// A value of another type: text for a number, a number for a text.
+    /// The value has another type: text for a number, or a number for a text.
     #[code("WB-6005")]
     WrongType,
-    /// A number outside its bounds.
+    /// The number is outside its bounds.
     #[code("WB-6006")]
     OutOfRange,
-    /// An address to listen on that cannot be read.
+    /// The address to listen on is not valid.
     #[code("WB-6007")]
     Listen,
-    /// A server's URL that cannot be used.
+    /// The server's URL is not valid.
     #[code("WB-6008")]
     Url,
-    /// A list of brokers that cannot be used.
+    /// The list of brokers is not valid.
     #[code("WB-6009")]
     Brokers,
-    /// A name of a database that is not allowed.
+    /// The database name is not allowed.
     #[code("WB-6010")]
     DatabaseName,
-    /// A port that two listeners would share.
+    /// Two listeners share a port.
     #[code("WB-6011")]
     PortTaken,
-    /// An event source that cannot be used.
+    /// The event source is not valid.
     #[code("WB-6012")]
     Source,
-    /// A librdkafka property that may not be set.
+    /// The librdkafka property must not be set.
     #[code("WB-6013")]
     KafkaProperty,
-    /// Two settings that contradict each other.
+    /// Two settings contradict each other.
     #[code("WB-6014")]
     Contradiction,
-    /// A webhook endpoint that cannot be used.
+    /// The webhook endpoint is not valid.
     #[code("WB-6021")]
     Webhook,
-    /// A text that is empty or holds characters it cannot hold.
+    /// The text is empty or has characters that are not allowed.
     #[code("WB-6015")]
     Text,
 }
@@ -60,11 +60,11 @@ pub enum MistakeKind {
 pub struct Mistake {
     /// What is wrong.
     pub kind: MistakeKind,
-    /// Where: the field's path, such as `kafka.port`, or the environment variable's name.
+    /// The field's path, such as `kafka.port`, or the environment variable's name.
     pub field: String,
-    /// The value given; none where it is a secret or there is none to show.
+    /// The given value; none if it is a secret or missing.
     pub given: Option<String>,
-    /// What would be right.
+    /// What is expected.
     pub right: String,
 }
 

@@ -1,7 +1,7 @@
-//! The known name that a misspelt one was probably meant to be.
+//! Finds the known name that a misspelt one probably means.
 
-/// Gives the candidate with the fewest changed letters, if it is close enough to be what was meant: at most a third of
-/// the letters of the longer name. Of equals the first is taken.
+/// Returns the candidate with the fewest changed letters, if at most a third of the letters of the longer name are
+/// changed. Of equal candidates the first is taken.
 pub(crate) fn nearest<'a>(given: &str, candidates: &[&'a str]) -> Option<&'a str> {
     let best = candidates
         .iter()

@@ -1,4 +1,4 @@
-//! Takes fields out of the parsed file and the environment, and collects what is wrong instead of stopping at it.
+//! Reads fields from the parsed file and the environment, and collects all mistakes.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -11,14 +11,14 @@ use crate::mistake::{Mistake, MistakeKind};
 use crate::nearest::nearest;
 use crate::secret::Secret;
 
-/// The most characters of a given value that are shown again.
+/// The most characters of a given value that are shown.
 const GIVEN_CHARS_MAX: usize = 120;
 
 /// The environment and the mistakes so far.
 pub(crate) struct Reader<'a> {
     env: &'a dyn Environment,
     mistakes: Vec<Mistake>,
-    /// Paths of fields with a mistake, whichever place it came from.
+    /// The paths of fields with a mistake, from either source.
     spoilt: BTreeSet<String>,
 }
 
@@ -27,7 +27,7 @@ impl<'a> Reader<'a> {
         Self { env, mistakes: Vec::new(), spoilt: BTreeSet::new() }
     }
 
-    /// Parses the file's text; an empty table stands for what cannot be parsed.
+    /// Parses the file's text; an empty table if it cannot be parsed.
     pub(crate) fn parse(&mut self, text: &str) -> Table {
         match text.parse::<Table>() {
             Ok(table) => table,
@@ -35,7 +35,7 @@ impl<'a> Reader<'a> {
                 let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or(text);
                 let line = before.matches('\n').count() + 1;
                 let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
-                // The line itself is not shown: it may hold a secret.
+                // The line is not shown, because it may contain a secret.
                 let right = format!("the file is not TOML: {}", error.message().replace('\n', ", "));
                 self.report(MistakeKind::NotToml, &format!("line {line}, column {column}"), None, right);
                 Table::new()
@@ -43,7 +43,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Notes a mistake.
+    /// Adds a mistake.
     pub(crate) fn report(
         &mut self,
         kind: MistakeKind,
@@ -54,12 +54,12 @@ impl<'a> Reader<'a> {
         self.mistakes.push(Mistake { kind, field: field.to_owned(), given, right: right.into() });
     }
 
-    /// Whether a field has a mistake already, so that what it stands for should not be compared.
+    /// Whether a field already has a mistake, so that its value should not be compared.
     pub(crate) fn is_spoilt(&self, field: &str) -> bool {
         self.spoilt.contains(field)
     }
 
-    /// Reports variables with the product's prefix that nothing reads.
+    /// Reports unknown variables with the product's prefix.
     pub(crate) fn check_variable_names(&mut self) {
         let mut names = self.env.names();
         names.sort_unstable();
@@ -69,7 +69,7 @@ impl<'a> Reader<'a> {
                 Some(known) => format!("there is no such variable: is {known} meant?"),
                 None => format!("there is no such variable; known are {}", VARIABLES.join(", ")),
             };
-            // Its value is not shown: nobody knows what it holds.
+            // The value is not shown, because it may be a secret.
             self.report(MistakeKind::UnknownVariable, name, None, right);
         }
     }
@@ -79,26 +79,26 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// One table of the file, the root or a named one.
+/// A table of the file: the root, or a table with a name.
 pub(crate) struct Section {
     path: String,
     table: Table,
     known: Vec<&'static str>,
 }
 
-/// One field of a section: its name, and the variable that wins over it, if any.
+/// A field of a section: its name, and the variable that takes precedence over it.
 pub(crate) struct Field {
     name: &'static str,
     variable: Option<&'static str>,
 }
 
-/// A field that only the file sets.
+/// A field that only the file can set.
 pub(crate) fn field(name: &'static str) -> Field {
     Field { name, variable: None }
 }
 
 impl Field {
-    /// The variable that wins over the file.
+    /// Adds the variable that takes precedence over the file.
     pub(crate) fn or(self, variable: &'static str) -> Self {
         Self { variable: Some(variable), ..self }
     }
@@ -120,7 +120,7 @@ impl Section {
         self.table.remove(name)
     }
 
-    /// Takes a table within this one; an empty one where it is missing.
+    /// Takes a table within this one; empty if it is missing.
     pub(crate) fn section(&mut self, reader: &mut Reader<'_>, name: &'static str) -> Self {
         let path = self.path_of(name);
         let table = match self.take(name) {
@@ -134,7 +134,7 @@ impl Section {
         Self { path, table, known: Vec::new() }
     }
 
-    /// Takes a text of some form.
+    /// Takes a text of a form.
     pub(crate) fn text<T>(
         &mut self,
         reader: &mut Reader<'_>,
@@ -155,7 +155,7 @@ impl Section {
         result
     }
 
-    /// Takes a text that may be missing.
+    /// Takes an optional text.
     pub(crate) fn optional_text(
         &mut self,
         reader: &mut Reader<'_>,
@@ -165,7 +165,7 @@ impl Section {
         self.text(reader, field, None, |text| form(text).map(Some))
     }
 
-    /// Takes a secret that may be missing. Its value is never shown.
+    /// Takes an optional secret. Its value is never shown.
     pub(crate) fn secret(&mut self, reader: &mut Reader<'_>, field: Field) -> Option<Secret> {
         let path = self.path_of(field.name);
         let mut result = None;
@@ -224,27 +224,27 @@ impl Section {
         }
     }
 
-    /// Reports every field that nobody took.
+    /// Reports every field that was not taken.
     pub(crate) fn close(self, reader: &mut Reader<'_>) {
         for name in self.table.keys() {
             let right = match nearest(name, &self.known) {
                 Some(known) => format!("there is no such field: is {} meant?", self.path_of(known)),
                 None => format!("there is no such field; known here are {}", self.known.join(", ")),
             };
-            // Its value is not shown: it may be a misspelt password.
+            // The value is not shown, because it may be a misspelt password.
             reader.report(MistakeKind::UnknownField, &self.path_of(&shown(name)), None, right);
         }
     }
 }
 
-/// The variable's name and value, if it is set to anything.
+/// The variable's name and value, if it is set and not empty.
 fn from_environment(reader: &Reader<'_>, field: &Field) -> Option<(&'static str, String)> {
     let variable = field.variable?;
     let text = reader.env.value(variable).filter(|text| !text.is_empty())?;
     Some((variable, text))
 }
 
-/// Keeps a value that is right; reports one that is not under the name of its origin.
+/// Returns a valid value; reports an invalid one under its origin's name.
 fn keep<T>(
     reader: &mut Reader<'_>,
     path: &str,
@@ -284,7 +284,7 @@ fn wrong_type(reader: &mut Reader<'_>, path: &str, given: Option<&Value>, right:
     reader.report(MistakeKind::WrongType, path, given, right);
 }
 
-/// A text as it is shown again; none where it may hold a password.
+/// A text as it is shown; none if it may contain a password.
 fn quoted(text: &str) -> Option<String> {
     (!form::has_credentials(text)).then(|| shown(&format!("{text:?}")))
 }

@@ -2,18 +2,18 @@
 
 use std::fmt;
 
-/// A password or another text that never appears in a log: `Debug` hides it and there is no `Display`.
+/// A password or another text that must not be logged: `Debug` hides it and there is no `Display`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes the secret's text.
+    /// Wraps a secret's text.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text itself, to be handed to what needs it and to nothing else.
+    /// The text. Pass it only to what needs it.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0

@@ -17,7 +17,7 @@ use crate::webhooks::{self, WebhookEndpoint};
 /// The whole configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// Where everything that is kept on this machine lies. Default `.weighbridge`; `WEIGHBRIDGE_DATA_DIR`.
+    /// The folder for all data on this machine. Default `.weighbridge`; `WEIGHBRIDGE_DATA_DIR`.
     pub data_dir: PathBuf,
     /// The event log.
     pub kafka: KafkaConfig,
@@ -31,12 +31,11 @@ pub struct Config {
     pub aggregator: AggregatorConfig,
     /// GraphQL and exports for readers.
     pub api: ApiConfig,
-    /// The operator's terms, where a contract says nothing.
+    /// The operator's terms, for contracts that state none.
     pub billing: BillingConfig,
-    /// Who is told what the ledger decides.
+    /// The webhook endpoints.
     pub webhooks: WebhooksConfig,
-    /// Where the figures for Prometheus are served, one address a process. Default nowhere.
-    /// `WEIGHBRIDGE_METRICS_LISTEN`.
+    /// The address that serves metrics for Prometheus, one per process. Default none. `WEIGHBRIDGE_METRICS_LISTEN`.
     pub metrics_listen: Option<SocketAddr>,
 }
 
@@ -56,8 +55,8 @@ pub struct KafkaConfig {
     pub libs_dir: PathBuf,
     /// Replicas of every topic, 1 to 9. Default 1, and only 1 with the broker that is started here.
     pub replication: u32,
-    /// How long event topics keep their records, in hours, up to 87,600; 0, the default, is for ever. A
-    /// partition is recovered by reading it from its beginning, from the archive where retention has passed.
+    /// How long event topics keep their records, in hours, up to 87,600; 0, the default, means forever. A partition
+    /// is recovered by reading it from its beginning, and from the archive where the log has dropped records.
     pub retention_hours: u32,
     /// Further librdkafka properties, such as those of TLS and SASL; hidden from `Debug`, as some are passwords.
     /// Default none.
@@ -67,7 +66,7 @@ pub struct KafkaConfig {
 }
 
 impl KafkaConfig {
-    /// The librdkafka properties in the open, to be handed to the client.
+    /// The librdkafka properties in plain text, for the client.
     #[must_use]
     pub fn client_properties(&self) -> Vec<(String, String)> {
         self.properties.iter().map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect()
@@ -97,67 +96,67 @@ pub struct ClickhouseConfig {
     pub port: u16,
     /// The database, `[a-z][a-z0-9_]*`, at most 63 characters. Default `weighbridge`.
     pub database: String,
-    /// The user, where the server wants one. Default none; `WEIGHBRIDGE_CLICKHOUSE_USER`.
+    /// The user, if the server requires one. Default none; `WEIGHBRIDGE_CLICKHOUSE_USER`.
     pub user: Option<String>,
     /// The user's password. Default none; `WEIGHBRIDGE_CLICKHOUSE_PASSWORD`.
     pub password: Option<Secret>,
     /// The embedded engine's library. Default `.stack/chdb/libchdb.so`; `WEIGHBRIDGE_CHDB_LIB`.
     pub lib: PathBuf,
-    /// Queries that the embedded engine runs at once, 1 to 256. Default 8.
+    /// How many queries the embedded engine runs at once, 1 to 256. Default 8.
     pub max_concurrent_queries: u32,
 }
 
-/// The frame archive: the log's records of every committed block, for when retention has passed.
+/// The frame archive: the log's records of every committed block, kept after the log has dropped them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArchiveConfig {
-    /// Its folder. Default `archive` in `data_dir`; none where the file says `""`.
+    /// Its folder. Default `archive` in `data_dir`; `""` turns it off.
     pub dir: Option<PathBuf>,
 }
 
 /// Takes events over HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IngestConfig {
-    /// Where it listens. Default `127.0.0.1:8801`; `WEIGHBRIDGE_INGEST_LISTEN`.
+    /// The address to listen on. Default `127.0.0.1:8801`; `WEIGHBRIDGE_INGEST_LISTEN`.
     pub listen: SocketAddr,
-    /// Who may send. Default nobody.
+    /// The sources that may send. Default none.
     pub sources: Vec<SourceEntry>,
 }
 
-/// Where aggregators keep their state, and how they share the partitions.
+/// The state of aggregators, and how they share the partitions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AggregatorConfig {
-    /// Where proofs and snapshots lie, one folder a partition. Aggregators that share the partitions may share it, on
-    /// storage that all of them reach: who takes a partition over then begins at its last snapshot. Default: `proofs` in
+    /// The folder of proofs and snapshots, with one folder per partition. Aggregators that share the partitions may
+    /// share it on common storage: a new owner of a partition then starts at its last snapshot. Default: `proofs` in
     /// the data folder. `WEIGHBRIDGE_AGGREGATOR_STATE_DIR`.
     pub state_dir: Option<PathBuf>,
-    /// After so many milliseconds without a sign of life an aggregator loses its partitions to the others, 1,000 to
-    /// 300,000; the broker has bounds of its own. Default 10,000. `WEIGHBRIDGE_AGGREGATOR_SESSION_TIMEOUT_MS`.
+    /// After how many milliseconds without a heartbeat an aggregator loses its partitions, 1,000 to 300,000; the
+    /// broker has its own limits. Default 10,000. `WEIGHBRIDGE_AGGREGATOR_SESSION_TIMEOUT_MS`.
     pub session_timeout_ms: u32,
 }
 
 /// GraphQL and exports for readers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiConfig {
-    /// Where it listens. Default `127.0.0.1:8802`; `WEIGHBRIDGE_API_LISTEN`.
+    /// The address to listen on. Default `127.0.0.1:8802`; `WEIGHBRIDGE_API_LISTEN`.
     pub listen: SocketAddr,
     /// Whether the query page is served. Default true.
     pub graphiql: bool,
 }
 
-/// The operator's terms, where a contract says nothing. The bounds are those of a contract.
+/// The operator's terms, for contracts that state none. The bounds are those of a contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BillingConfig {
-    /// How many persons approve a draft before it is issued, up to 9; 0, the default, issues it at the close.
+    /// How many persons must approve a draft before it is issued, up to 9; 0, the default, issues it at the close.
     pub approvals: u32,
     /// Days from issue until an invoice is due, up to 366. Default 30.
     pub payment_terms_days: u32,
-    /// How much of what should have come must be known for a close, in parts per million. Default 0: nothing.
+    /// The completeness that a close requires, in parts per million. Default 0: none.
     pub completeness_ppm: u32,
-    /// The late fee in parts per million of what is open, per month of 30 days. Default 0: none.
+    /// The late fee in parts per million of the open amount, per month of 30 days. Default 0: none.
     pub late_fee_ppm: u32,
 }
 
-/// Who is told what the ledger decides.
+/// The webhook endpoints.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WebhooksConfig {
     /// The endpoints. Default none.
@@ -207,10 +206,10 @@ impl Default for Config {
     }
 }
 
-/// A port that something must be found at, so not 0.
+/// Ports that clients must be able to find, so not 0.
 const PORTS: std::ops::RangeInclusive<i64> = 1..=65_535;
 
-/// Reads every field, defaults standing in for what is missing or wrong.
+/// Reads every field, with the default for missing or invalid ones.
 pub(crate) fn read(reader: &mut Reader<'_>, table: Table) -> Config {
     let default = Config::default();
     let mut root = Section::root(table);

@@ -1,4 +1,4 @@
-//! The two parts of the file that are lists of the user's own making: event sources and Kafka properties.
+//! The parts of the file with free entries: event sources and Kafka properties.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,8 +10,8 @@ use crate::mistake::MistakeKind;
 use crate::reader::{Reader, Section, shown};
 use crate::secret::Secret;
 
-/// Properties on which the promise rests that nothing acknowledged is lost and nothing is counted twice, and those that
-/// have a field of their own. With librdkafka's second names for them.
+/// Properties that must not be set, because durability and exact counting depend on them or because they have their
+/// own field; with librdkafka's aliases.
 const RESERVED_PROPERTIES: [&str; 15] = [
     "acks",
     "allow.auto.create.topics",
@@ -50,7 +50,7 @@ pub(crate) fn properties(reader: &mut Reader<'_>, kafka: &mut Section) -> BTreeM
             continue;
         }
         match value {
-            // No value is shown: some properties are passwords.
+            // Values are not shown, because some properties are passwords.
             Value::String(text) => match form::plain(&text) {
                 Ok(text) => {
                     properties.insert(name, Secret::new(text));
@@ -97,7 +97,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, ingest: &mut Section) -> Vec<SourceE
             }
         };
         let given = Some(shown(&format!("{:?}", entry.id)));
-        // Each entry by itself first, so that every wrong one is found.
+        // Each entry is checked alone first, so that all invalid ones are found.
         if let Err(error) = SourceKeys::from_entries(vec![entry.clone()]) {
             let right = match error {
                 AuthError::SourceEntry { problem, .. } => problem.to_owned(),

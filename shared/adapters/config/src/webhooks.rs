@@ -1,7 +1,6 @@
-//! The part of the file that says who is told what the ledger decides.
+//! The webhook endpoints in the file.
 //!
-//! What is checked here is what every endpoint must have; whether its address and key can be used is said by
-//! who uses them, when billing starts.
+//! Only the form is checked here; the biller checks addresses and keys when it starts.
 
 use std::collections::BTreeSet;
 
@@ -12,22 +11,22 @@ use crate::mistake::MistakeKind;
 use crate::reader::{Reader, Section, shown};
 use crate::secret::Secret;
 
-/// One of those who are told.
+/// A webhook endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookEndpoint {
-    /// Its name, 1 to 64 of `a-z`, `0-9`, `-` and `_`; how far it is, is kept under it.
+    /// Its id, 1 to 64 of `a-z`, `0-9`, `-` and `_`; its progress is kept under it.
     pub id: String,
-    /// Where messages go: https, or http on this machine.
+    /// The address for messages: https, or http on this machine.
     pub url: String,
-    /// What they are signed with: `whsec_` and base64 of 24 to 64 bytes.
+    /// The signing secret: `whsec_` and base64 of 24 to 64 bytes.
     pub secret: Secret,
-    /// The types that it is told, such as `invoice.issued` or `payment.*`. Default all.
+    /// The message types it receives, such as `invoice.issued` or `payment.*`. Default all.
     pub events: Vec<String>,
-    /// The only customer that it is told of. Default all.
+    /// If given, it receives only messages about this customer. Default all.
     pub customer: Option<String>,
 }
 
-/// What an endpoint may have.
+/// The fields of an endpoint.
 const FIELDS: [&str; 5] = ["id", "url", "secret", "events", "customer"];
 
 /// The longest id, in characters.
@@ -63,7 +62,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, webhooks: &mut Section) -> Vec<Webho
                     right,
                 );
             }
-            // No value is shown: one of them is the secret.
+            // Values are not shown, because one is the secret.
             Err(right) => reader.report(MistakeKind::Webhook, &field, None, right),
         }
     }
