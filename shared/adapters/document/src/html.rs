@@ -1,8 +1,8 @@
-//! A sheet as HTML: one file, no script, nothing loaded from anywhere.
+//! Writes a sheet as HTML: one file without scripts and without external resources.
 
 use crate::sheet::{Fact, Sheet};
 
-/// The look of the page. It holds no address, so that opening it tells nobody.
+/// The style of the page. It contains no address, so opening the page causes no request.
 const STYLE: &str = include_str!("../templates/invoice.css");
 
 /// The HTML of a sheet, UTF-8.
@@ -74,7 +74,7 @@ fn lines(page: &mut Page, sheet: &Sheet) {
     page.raw("</tfoot>\n</table>\n");
 }
 
-/// HTML that is being written.
+/// HTML in progress.
 struct Page(String);
 
 impl Page {
@@ -83,7 +83,7 @@ impl Page {
         self
     }
 
-    /// Text as text: nothing in it is markup.
+    /// Writes text with escaped markup.
     fn text(&mut self, text: &str) -> &mut Self {
         for character in text.chars() {
             match character {

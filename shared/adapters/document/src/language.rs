@@ -4,23 +4,23 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use wb_units::Micros;
 
-/// A language with the way its readers write numbers and dates.
+/// A language, with its formats of numbers and dates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Language {
-    /// English, as the USA write numbers.
+    /// English, with US number format.
     #[default]
     English,
-    /// Spanish, as Spain and most of South America write numbers.
+    /// Spanish, with the number format of Spain and most of South America.
     Spanish,
 }
 
-/// A language that there are no words for.
+/// A language that is not supported.
 #[wb_coded::coded]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[code("WB-5751")]
 #[error("no documents are written in {language:?}; there are en (English) and es (Spanish)")]
 pub struct LanguageError {
-    /// What was asked for.
+    /// The requested language.
     pub language: String,
 }
 
@@ -28,10 +28,10 @@ pub struct LanguageError {
 pub(crate) struct Marks {
     /// Between groups of three digits.
     pub(crate) group: char,
-    /// Before the places.
+    /// Before the decimals.
     pub(crate) point: char,
-    /// Whole numbers of so many digits are not grouped: Spanish groups from five digits on
-    /// (Ortografía de la lengua española, 2010, on numbers of four digits).
+    /// Whole numbers with at most this many digits are not grouped: Spanish groups from five digits on (Ortografía de
+    /// la lengua española, 2010, on numbers of four digits).
     pub(crate) ungrouped_digits_max: usize,
 }
 
@@ -149,7 +149,7 @@ const SPANISH: Words = Words {
     ],
 };
 
-/// The kinds of components that a line may have, in English and Spanish.
+/// The kinds of components in English and Spanish.
 const KINDS: &[(&str, &str, &str)] = &[
     ("btc_settlement", "Settlement in bitcoin", "Liquidación en bitcoin"),
     ("curtailment_share", "Curtailment share", "Participación por interrumpibilidad"),
@@ -182,10 +182,10 @@ const KINDS: &[(&str, &str, &str)] = &[
 ];
 
 impl Language {
-    /// All of them.
+    /// All languages.
     pub const ALL: [Self; 2] = [Self::English, Self::Spanish];
 
-    /// The language of a tag such as `en`, `es` or `es-MX`; the region makes no difference.
+    /// The language of a tag such as `en`, `es` or `es-MX`; the region is ignored.
     ///
     /// # Errors
     /// [`LanguageError`] for any other language.
@@ -219,7 +219,7 @@ impl Language {
         }
     }
 
-    /// What a kind of component is called; its own name where there is no word for it.
+    /// The word for a kind of component; the kind itself if there is none.
     pub(crate) fn kind(self, kind: &str) -> String {
         KINDS
             .iter()
@@ -231,7 +231,7 @@ impl Language {
             .to_owned()
     }
 
-    /// A month such as `2026-10` in words; any other text as it is.
+    /// A month such as `2026-10` in words; any other text unchanged.
     pub(crate) fn month(self, text: &str) -> String {
         let named = text.split_once('-').and_then(|(year, month)| {
             let index = month.parse::<usize>().ok()?.checked_sub(1)?;

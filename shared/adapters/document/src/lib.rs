@@ -1,14 +1,14 @@
-//! Invoices and notes as people read them.
+//! Invoices and notes as documents.
 //!
-//! - [`Sheet`]: what a document says, all of it text in one [`Language`] already: names, dates,
-//!   quantities and amounts as that language writes them.
-//! - [`html()`]: a sheet as one HTML file that loads nothing and runs nothing.
-//! - [`pdf()`]: a sheet as PDF, set by typst.
+//! - [`Sheet`]: the content of a document as text in one [`Language`], with names, dates, quantities and amounts
+//!   formatted.
+//! - [`html()`]: a sheet as one HTML file without external resources or scripts.
+//! - [`pdf()`]: a sheet as PDF, typeset by typst.
 //!
-//! The same invoice, parties and language give the same bytes, on every machine: no clock is read, the
-//! fonts are compiled in, and the identifier of a PDF follows from the document's own id.
+//! The same invoice, parties and language give the same bytes on every machine: no clock is read, the fonts are
+//! compiled in, and the identifier of a PDF follows from the document's id.
 //!
-//! No amount is computed here. What is printed are the digits of the invoice, with separators.
+//! No amount is computed here. The digits are those of the invoice, with separators.
 
 mod html;
 mod language;

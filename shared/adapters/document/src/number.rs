@@ -1,15 +1,14 @@
-//! Decimal text as a language writes it.
+//! Formats decimal text for a language.
 
 use crate::language::Language;
 
 /// Digits of a group.
 const GROUP: usize = 3;
 
-/// Decimal text with the language's separators. Text that is no plain decimal, such as the fraction
-/// `1/3`, stays as it is.
+/// Decimal text with the language's separators. Other text, such as the fraction `1/3`, is unchanged.
 pub(crate) fn decimal(text: &str, language: Language) -> String {
     let (sign, digits) = match text.strip_prefix('-') {
-        // The minus sign, which is as wide as a digit and never breaks from it.
+        // The minus sign, which is as wide as a digit and does not break.
         Some(digits) => ("\u{2212}", digits),
         None => ("", text),
     };
@@ -34,7 +33,7 @@ pub(crate) fn decimal(text: &str, language: Language) -> String {
     written
 }
 
-/// A price such as `0.0725 USD/kWh`: its first word as the language writes it.
+/// A price such as `0.0725 USD/kWh`, with its number formatted.
 pub(crate) fn price(text: &str, language: Language) -> String {
     match text.split_once(' ') {
         Some((value, unit)) => format!("{} {unit}", decimal(value, language)),
@@ -70,7 +69,7 @@ mod tests {
     }
 
     proptest! {
-        /// Nothing but separators is added: without them the digits are those of the ledger.
+        /// Only separators are added: without them the digits are those of the ledger.
         #[test]
         fn the_digits_stay(minor in any::<i128>(), places in 0_u32..9) {
             let text = wb_units::decimal::format(minor, places);

@@ -1,13 +1,13 @@
-//! Who is named on a document.
+//! The parties on a document.
 
 /// One of the two parties.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Party {
-    /// Its name as on the document.
+    /// Its name on the document.
     pub name: String,
     /// Its address, line by line.
     pub address: Vec<String>,
-    /// Its tax identifier, where it has one.
+    /// Its tax identifier, if it has one.
     pub tax_id: Option<String>,
 }
 
@@ -22,10 +22,10 @@ impl Party {
 /// Both parties of a document.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Parties {
-    /// Who issues it.
+    /// The issuer.
     pub issuer: Party,
-    /// Whom it is for.
+    /// The customer.
     pub customer: Party,
-    /// How to pay, line by line.
+    /// Payment instructions, line by line.
     pub payment: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! A sheet as PDF, set by typst.
+//! Writes a sheet as PDF, typeset by typst.
 
 use std::sync::LazyLock;
 
@@ -13,37 +13,37 @@ use typst_pdf::PdfOptions;
 
 use crate::sheet::Sheet;
 
-/// The shape of the document.
+/// The layout of the document.
 const TEMPLATE: &str = include_str!("../templates/invoice.typ");
 
-/// Why there is no PDF.
+/// Why a PDF could not be written.
 #[wb_coded::coded]
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PdfError {
-    /// The sheet could not be handed over to typst.
+    /// The sheet could not be passed to typst.
     #[code("WB-5752")]
     #[error("document {id} cannot be set: {detail}")]
     Sheet {
         /// The document.
         id: String,
-        /// Why.
+        /// The cause.
         detail: String,
     },
-    /// The typesetter refused it.
+    /// Typst refused it.
     #[code("WB-5753")]
-    #[error("document {id} cannot be set as PDF: {detail}; its HTML can still be had")]
+    #[error("document {id} cannot be set as PDF: {detail}; its HTML is still available")]
     Set {
         /// The document.
         id: String,
-        /// What the typesetter says.
+        /// Typst's error.
         detail: String,
     },
 }
 
-/// The PDF of a sheet: the same bytes each time, as neither a date nor a random identifier is in it.
+/// The PDF of a sheet. The bytes are the same each time, because they contain no date and no random identifier.
 ///
 /// # Errors
-/// [`PdfError`] where typst cannot set it, which no invoice of the ledger brings about.
+/// [`PdfError`] if typst cannot typeset it, which no invoice of the ledger causes.
 pub fn pdf(sheet: &Sheet) -> Result<Vec<u8>, PdfError> {
     let desk = Desk::new(sheet)?;
     let set = |errors: &[SourceDiagnostic]| PdfError::Set {
@@ -76,7 +76,7 @@ static SHELF: LazyLock<Shelf> = LazyLock::new(|| {
     }
 });
 
-/// All that typst sees: the template, and the sheet as JSON.
+/// The files that typst sees: the template, and the sheet as JSON.
 struct Desk {
     template: Source,
     sheet_id: FileId,
@@ -125,7 +125,7 @@ impl World for Desk {
         SHELF.fonts.get(index).cloned()
     }
 
-    // No date: a document that says when it was printed differs each time.
+    // No date: with the date of printing a document would differ each time.
     fn today(&self, _: Option<Duration>) -> Option<Datetime> {
         None
     }

@@ -1,4 +1,4 @@
-//! What a document says, before it has a shape.
+//! The content of a document, without layout.
 
 use serde::Serialize;
 use wb_ledger::{Invoice, InvoiceLine};
@@ -9,20 +9,20 @@ use crate::language::Language;
 use crate::number::{decimal, price};
 use crate::party::Parties;
 
-/// A document, all of it text in one language.
+/// A document, as text in one language.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Sheet {
-    /// The tag of its language.
+    /// The language tag.
     pub language: &'static str,
-    /// What it is and its number.
+    /// The kind of document and its number.
     pub title: String,
-    /// What identifies it for all time.
+    /// Its permanent id.
     pub id: String,
     /// The heading over the issuer, and the issuer's lines.
     pub from: (String, Vec<String>),
     /// The heading over the customer, and the customer's lines.
     pub to: (String, Vec<String>),
-    /// Number, period, contract and what else stands at its head.
+    /// Number, period, contract and other facts at its head.
     pub facts: Vec<Fact>,
     /// The headings of description, quantity, unit price and amount.
     pub headings: [String; 4],
@@ -32,29 +32,29 @@ pub struct Sheet {
     pub total: String,
     /// The sums, one per currency.
     pub totals: Vec<Amount>,
-    /// What the signs mean.
+    /// The explanation of signs.
     pub remark: String,
-    /// The heading over how to pay, and its lines; none where nothing is known.
+    /// The heading and the lines of payment instructions; empty if there are none.
     pub payment: (String, Vec<String>),
     /// The heading over the formulas.
     pub formulas: String,
-    /// How each line follows.
+    /// The formula of each line.
     pub details: Vec<Detail>,
     /// The heading over the evidence.
     pub evidence: String,
-    /// What the document was computed from.
+    /// The evidence of the document.
     pub proof: Vec<Fact>,
-    /// How to check it.
+    /// How to verify it.
     pub verify: String,
-    /// The word between a page's number and how many there are.
+    /// The word between a page's number and the number of pages.
     pub page_of: String,
 }
 
-/// A name and what it is.
+/// A label and a value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Fact {
     pub name: String,
-    /// What it is.
+    /// The value.
     pub value: String,
 }
 
@@ -71,29 +71,29 @@ pub struct Amount {
 pub struct Row {
     /// The kind of its component, in words.
     pub kind: String,
-    /// What the contract calls it; empty where that says no more than the kind.
+    /// The contract's description; empty if it only repeats the kind.
     pub description: String,
-    /// How much.
+    /// The quantity.
     pub quantity: String,
-    /// Of what.
+    /// The unit.
     pub unit: String,
     pub unit_price: String,
-    /// What it comes to.
+    /// The amount.
     pub amount: String,
     pub currency: String,
 }
 
-/// How a line follows.
+/// The formula of a line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Detail {
     /// The line's id.
     pub id: String,
-    /// The formula, in the terms of the contract and the ledger, which are not translated.
+    /// The formula, in terms of the contract and the ledger, which are not translated.
     pub formula: String,
 }
 
 impl Sheet {
-    /// What an invoice says. `due_us` is when it is to be paid, where the contract says it.
+    /// The sheet of an invoice. `due_us` is its due date, if the contract gives one.
     #[must_use]
     pub fn of_invoice(
         invoice: &Invoice,
@@ -151,7 +151,7 @@ impl Sheet {
     }
 }
 
-/// The month in words, with its bounds in UTC: a month of a zone is no month of UTC.
+/// The month in words, with its bounds in UTC, because a month in another zone differs from one in UTC.
 fn period(invoice: &Invoice, language: Language) -> String {
     let period = &invoice.period;
     format!("{} ({} / {})", language.month(&period.text), rfc3339(period.start_us), rfc3339(period.end_us))
@@ -159,7 +159,7 @@ fn period(invoice: &Invoice, language: Language) -> String {
 
 fn row(line: &InvoiceLine, language: Language) -> Row {
     let kind = language.kind(&line.kind);
-    // What the contract gave no name of its own carries the name of its kind, in English.
+    // A component without its own description has that of its kind, in English.
     let says_more = ![Language::English.kind(&line.kind), kind.clone()]
         .iter()
         .any(|known| known.eq_ignore_ascii_case(&line.description));
