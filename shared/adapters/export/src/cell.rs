@@ -1,4 +1,4 @@
-//! Columns and the values in them.
+//! Columns and their values.
 
 use serde_json::Value;
 use wb_units::time::{day_start, rfc3339};
@@ -11,7 +11,7 @@ pub(crate) const MONEY_PLACES: u32 = 8;
 /// Places of other decimals in a Parquet file, and the most that a division is written with.
 pub(crate) const NUMBER_PLACES: u32 = 12;
 
-/// What a column holds.
+/// The type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Text,
@@ -36,7 +36,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Its name in the control totals.
+    /// The type's name in the control totals.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -55,7 +55,7 @@ impl Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Column {
     pub name: &'static str,
-    /// What it holds.
+    /// Its type.
     pub kind: Kind,
     /// Whether it may be empty.
     pub nullable: bool,
@@ -119,7 +119,7 @@ impl Cell {
         Self::Number { unscaled, places }
     }
 
-    /// The value as CSV has it before quoting, and as JSON has it where it is text there.
+    /// The value as in CSV before quoting, and as in JSON if it is text there.
     pub(crate) fn plain(&self) -> String {
         match self {
             Self::Null => String::new(),
@@ -135,7 +135,7 @@ impl Cell {
         }
     }
 
-    /// An upper bound of the bytes that the value takes while it waits.
+    /// An upper bound of the value's bytes in memory.
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Text(text) => text.len() + 32,

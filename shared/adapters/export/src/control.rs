@@ -1,4 +1,4 @@
-//! Control totals: what whoever loads a file compares it with.
+//! Control totals, against which a loaded file is checked.
 
 use std::collections::BTreeMap;
 
@@ -11,34 +11,34 @@ use crate::cell::{Column, NUMBER_PLACES};
 use crate::error::ExportError;
 use crate::request::Request;
 
-/// The control totals of one file. They follow from the same records as the file, and say of which.
+/// The control totals of one file. They are computed from the same records as the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Control {
-    /// The form of the file.
+    /// The version of the file's form.
     pub form: u32,
-    /// What the rows are of.
+    /// The name of the table.
     pub export: String,
-    /// The accounting system that the columns are of, if of one.
+    /// The accounting system of the columns, if any.
     pub profile: Option<String>,
-    /// How they are written.
+    /// The format of the file.
     pub format: String,
     /// The month.
     pub period: String,
-    /// The only customer, if there is one.
+    /// The customer, if it is limited to one.
     pub customer_id: Option<String>,
-    /// The file holds what the ledger holds below this offset.
+    /// The file holds the ledger below this offset.
     pub ledger_end: u64,
-    /// The last record with rows in it, and where it lies.
+    /// The last record with rows in the file, and its place.
     pub last_record: Option<LastRecord>,
-    /// Records of the ledger that it has rows of.
+    /// How many records of the ledger have rows in it.
     pub records: u64,
-    /// Rows that it holds, without a header.
+    /// How many rows it has, without the header.
     pub rows: u64,
     /// Sums of money by column and currency.
     pub sums: BTreeMap<String, BTreeMap<String, Sum>>,
     /// Sums of quantities by unit.
     pub quantities: BTreeMap<String, Quantity>,
-    /// What the form of the file cannot hold, and why.
+    /// Rows that the file's form cannot hold, and why.
     pub left_out: Vec<LeftOut>,
     pub columns: Vec<ControlColumn>,
     pub file: ControlFile,
@@ -58,7 +58,7 @@ pub struct Sum {
 pub struct Quantity {
     /// The sum, exact where nothing was rounded.
     pub sum: String,
-    /// How many of its parts are fractions or finer than 10^-12 and were rounded, half to even.
+    /// How many parts were rounded half to even, because they are fractions or finer than 10^-12.
     pub rounded: u64,
 }
 
@@ -67,17 +67,17 @@ pub struct Quantity {
 pub struct LeftOut {
     /// Their currency.
     pub currency: String,
-    /// How many.
+    /// How many there are.
     pub rows: u64,
     /// Their sum.
     pub sum: Sum,
     pub why: String,
 }
 
-/// The last record that stands behind a file.
+/// The last record with rows in a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LastRecord {
-    /// Where it lies in the ledger.
+    /// Its offset in the ledger.
     pub ledger_offset: u64,
     /// The SHA-256 of its bytes.
     pub record_hash: Hash,
@@ -87,14 +87,14 @@ pub struct LastRecord {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ControlColumn {
     pub name: String,
-    /// What it holds.
+    /// Its type.
     #[serde(rename = "type")]
     pub kind: String,
     /// Whether it may be empty.
     pub nullable: bool,
 }
 
-/// A file as it was written.
+/// A written file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ControlFile {
     pub name: String,
@@ -116,7 +116,7 @@ impl Control {
     }
 }
 
-/// Totals while rows come in.
+/// Totals in progress.
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
     rows: u64,
@@ -127,7 +127,7 @@ pub(crate) struct Totals {
     left_out: BTreeMap<(&'static str, &'static str), (MaybeCurrency, u64, i128)>,
 }
 
-/// A currency once there is a row of it.
+/// The currency of the rows, once there is one.
 type MaybeCurrency = Option<Currency>;
 
 impl Totals {
@@ -165,7 +165,7 @@ impl Totals {
         Ok(())
     }
 
-    /// Notes a row that the file cannot hold.
+    /// Counts a row that the file cannot hold.
     pub(crate) fn left_out(
         &mut self,
         why: &'static str,

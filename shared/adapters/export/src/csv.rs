@@ -1,14 +1,12 @@
-//! CSV by RFC 4180: a header, CRLF at the end of every row, quotes where they are needed, UTF-8 without a
-//! mark.
+//! CSV by RFC 4180: a header, CRLF at the end of every row, quotes if needed, UTF-8 without a byte order mark.
 //!
-//! - Nothing is an empty field; text without letters is `""`.
-//! - Text that a spreadsheet would take for a formula gets an apostrophe in front, and so does text that
-//!   begins with an apostrophe: who takes one leading apostrophe off text has exactly what was there.
-//!   Numbers, instants and flags never get one.
+//! - A null is an empty field; empty text is `""`.
+//! - Text that a spreadsheet would take for a formula gets a leading apostrophe, and so does text that begins with
+//!   one: removing one leading apostrophe restores the text. Numbers, instants and flags never get one.
 
 use crate::cell::{Cell, Column};
 
-/// What spreadsheets read as the beginning of a formula, also in its full-width form, or skip before one.
+/// Characters that start a formula in spreadsheets, also in full-width form, or that are skipped before one.
 const FORMULA: [char; 12] =
     ['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}', '\''];
 

@@ -1,4 +1,4 @@
-//! What rows are made of: an invoice, or a credit or debit note of one.
+//! The documents that rows are made of: invoices, and credit and debit notes.
 
 use std::collections::BTreeMap;
 
@@ -28,18 +28,18 @@ pub(crate) struct Document<'a> {
     pub(crate) corrects: Option<&'a str>,
     pub(crate) issued_us: i64,
     pub(crate) due_us: Option<i64>,
-    /// The invoice's period, also of its notes.
+    /// The period of the invoice, also for its notes.
     pub(crate) period: &'a PeriodDocument,
     pub(crate) customer_id: &'a str,
     pub(crate) legal_entity: &'a str,
     pub(crate) contract_id: &'a str,
     pub(crate) lines: Vec<Line<'a>>,
     totals: &'a [Total],
-    /// The invoice itself; a note has none.
+    /// The invoice; none for a note.
     pub(crate) invoice: Option<&'a Invoice>,
 }
 
-/// A line of either.
+/// A line of an invoice or a note.
 pub(crate) struct Line<'a> {
     pub(crate) id: &'a str,
     pub(crate) kind: &'a str,
@@ -48,7 +48,7 @@ pub(crate) struct Line<'a> {
     pub(crate) unit: &'a str,
     pub(crate) currency: Currency,
     pub(crate) minor: i128,
-    /// The invoice's line; a note's has no price, formula or inputs of its own.
+    /// The invoice's line; a note's line has no price, formula or inputs.
     pub(crate) invoiced: Option<&'a InvoiceLine>,
 }
 
@@ -126,7 +126,7 @@ impl<'a> Document<'a> {
         })
     }
 
-    /// How it is named in errors.
+    /// Its description in errors.
     pub(crate) fn place(&self) -> String {
         format!("{} {} ({})", self.kind.replace('_', " "), self.number, self.id)
     }
@@ -141,8 +141,7 @@ impl<'a> Document<'a> {
         Ok(sums)
     }
 
-    /// The lines of every currency must give its total: an export is not the place where a difference
-    /// appears.
+    /// Checks that the lines of every currency add up to its total, so that an export never shows a difference.
     pub(crate) fn check_sums(&self) -> Result<(), ExportError> {
         let mut sums: BTreeMap<&str, (i128, i128)> = BTreeMap::new();
         for line in &self.lines {

@@ -1,4 +1,4 @@
-//! What an export is made from.
+//! The input of an export.
 
 use wb_ledger::{Event, Hash};
 
@@ -9,6 +9,6 @@ pub struct Entry<'a> {
     pub ledger_offset: u64,
     /// The SHA-256 of its record.
     pub record_hash: Hash,
-    /// What was decided.
+    /// The recorded event.
     pub event: &'a Event,
 }

@@ -1,28 +1,28 @@
-//! Why an export stopped; each with a stable code. A file whose export stopped is not whole.
+//! The errors of exports, each with a stable code. After an error the file is incomplete.
 
 use wb_ledger::CanonicalError;
 
-/// Why an export stopped.
+/// Why an export failed.
 #[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// Something was asked for that does not exist.
+    /// The request is not valid.
     #[code("WB-5821")]
     #[error("the export cannot be made: {problem}")]
     Request {
-        /// What is wrong and what would be right.
+        /// What is wrong, and what is allowed.
         problem: String,
     },
-    /// A number of an invoice is not of its form.
+    /// A number of an invoice has the wrong form.
     #[code("WB-5822")]
-    #[error("{place} has {field} {given:?}, which is no {wanted}; the invoice cannot be exported")]
+    #[error("{place} has {field} {given:?}, which is not a {wanted}; the invoice cannot be exported")]
     Number {
-        /// The invoice, and the line where there is one.
+        /// The invoice, and its line if one is concerned.
         place: String,
         field: &'static str,
-        /// What it holds.
+        /// The value.
         given: String,
-        /// What would be right.
+        /// The expected form.
         wanted: &'static str,
     },
     /// A value is too large for its column.
@@ -37,10 +37,10 @@ pub enum ExportError {
         field: &'static str,
         /// The value.
         given: String,
-        /// What the column holds.
+        /// The type of the column.
         kind: &'static str,
     },
-    /// What must be equal is not.
+    /// Two sums that must be equal are not.
     #[code("WB-5824")]
     #[error(
         "{place} does not add up in {currency}: {left_commit} {left}, {right_commit} {right} minor units"
@@ -49,31 +49,31 @@ pub enum ExportError {
         /// The invoice or journal entry.
         place: String,
         currency: String,
-        /// What the first sum is of.
+        /// The description of the first sum.
         left_commit: &'static str,
         /// The first sum.
         left: i128,
-        /// What the second is of.
+        /// The description of the second sum.
         right_commit: &'static str,
         /// The second sum.
         right: i128,
     },
-    /// An invoice came out of order.
+    /// A record came out of order.
     #[code("WB-5825")]
     #[error(
         "ledger offset {offset} was given after {last}; exports are in the order of the ledger, each record once"
     )]
     Order {
-        /// The offset given.
+        /// The given offset.
         offset: u64,
-        /// The one before it.
+        /// The offset before it.
         last: u64,
     },
-    /// Parquet could not be written.
+    /// The Parquet file could not be written.
     #[code("WB-5826")]
     #[error("the Parquet file cannot be written: {detail}")]
     Parquet {
-        /// What the writer says.
+        /// The writer's error.
         detail: String,
     },
     /// A value has no canonical JSON.
@@ -83,7 +83,7 @@ pub enum ExportError {
 }
 
 impl ExportError {
-    /// Whether the request is at fault, and not what was to be exported.
+    /// Whether the request was wrong, not the data.
     #[must_use]
     pub fn is_request(&self) -> bool {
         matches!(self, Self::Request { .. })

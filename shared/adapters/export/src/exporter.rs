@@ -1,4 +1,4 @@
-//! Invoices in, bytes and control totals out.
+//! Converts ledger records to the bytes of a file and its control totals.
 
 use std::collections::BTreeMap;
 
@@ -14,8 +14,8 @@ use crate::request::{Request, Table};
 use crate::rows::{self, Context};
 use crate::sink::Sink;
 
-/// A file under way. Its bytes are taken piece by piece, so that no more than one record's rows and one row
-/// group are held, and of each invoice its id and period, for its notes.
+/// A file in progress. Its bytes are taken piece by piece, so that memory holds at most the rows of one record, one
+/// row group, and of each invoice its id and period for its notes.
 pub struct Exporter {
     request: Request,
     columns: Vec<Column>,
@@ -31,17 +31,17 @@ pub struct Exporter {
 /// The end of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finished {
-    /// What was not taken yet.
+    /// The remaining bytes.
     pub bytes: Vec<u8>,
     /// The control totals of the whole file.
     pub control: Control,
 }
 
 impl Exporter {
-    /// Begins a file.
+    /// Starts a file.
     ///
     /// # Errors
-    /// [`ExportError::Parquet`] where the file cannot be begun.
+    /// [`ExportError::Parquet`] if the file cannot be started.
     pub fn new(request: Request) -> Result<Self, ExportError> {
         let columns = rows::columns(&request);
         let sink = Sink::new(&columns, &request)?;
@@ -57,18 +57,17 @@ impl Exporter {
         })
     }
 
-    /// What was asked for.
+    /// The request.
     #[must_use]
     pub fn request(&self) -> &Request {
         &self.request
     }
 
-    /// Adds a record's rows. Records that are none of the table's, of the period's or of the customer's give
-    /// none, so that every caller exports the same of the same ledger.
+    /// Adds a record's rows. Records of other tables, periods or customers give none, so every caller gets the same
+    /// file from the same ledger.
     ///
     /// # Errors
-    /// [`ExportError`] where the record is out of order, does not add up or cannot be written. The file is of
-    /// no use then.
+    /// [`ExportError`] if the record is out of order, does not add up or cannot be written. The file is then useless.
     pub fn push(&mut self, entry: &Entry<'_>) -> Result<(), ExportError> {
         if let Some(last) = self.last_offset.filter(|last| *last >= entry.ledger_offset) {
             return Err(ExportError::Order { offset: entry.ledger_offset, last });
@@ -116,12 +115,12 @@ impl Exporter {
         bytes
     }
 
-    /// Ends the file: it holds what the ledger holds below `ledger_end`.
+    /// Ends the file, which holds the ledger below `ledger_end`.
     ///
     /// # Errors
-    /// [`ExportError::Parquet`] where the end cannot be written.
+    /// [`ExportError::Parquet`] if the end cannot be written.
     pub fn finish(mut self, ledger_end: u64) -> Result<Finished, ExportError> {
-        // What is taken before the sink ends and what it gives at its end are one stretch of the file.
+        // Bytes written before the end and at the end are returned together.
         let mut bytes = self.take();
         let rest = self.sink.finish()?;
         self.hasher.update(&rest);

@@ -1,7 +1,7 @@
-//! JSON lines: one canonical object (RFC 8785) a row, each ended by a line feed.
+//! JSON lines: one canonical object (RFC 8785) per row, each ended by a line feed.
 //!
-//! Money, minor units and other decimals are text, as no reader of JSON holds them exactly otherwise; counts
-//! are numbers; every column is there in every row, null where it is empty.
+//! Money, minor units and other decimals are text, because JSON readers would not keep them exact. Counts are
+//! numbers. Every row has every column; an empty one is null.
 
 use serde_json::{Map, Value};
 use wb_ledger::canonical;

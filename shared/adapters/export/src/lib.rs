@@ -1,4 +1,4 @@
-//! Exports for finance: what was invoiced, as rows that accounting systems and warehouses read.
+//! Exports for finance: invoiced data as rows for accounting systems and warehouses.
 //!
 //! ```text
 //! winning records of the ledger, in their order
@@ -7,13 +7,13 @@
 //!     -> control totals: rows, sums, bytes and SHA-256 of exactly those bytes
 //! ```
 //!
-//! - [`Request`]: which table, of which period and customer, in which format.
-//! - [`Exporter`]: takes records one at a time and gives bytes piece by piece; what it holds is bounded by
-//!   one record and [`ROW_GROUP_ROWS_MAX`] rows.
-//! - [`Control`]: what whoever loads a file compares it with.
+//! - [`Request`]: which table, period, customer and format.
+//! - [`Exporter`]: takes records one by one and returns bytes piece by piece; memory is bounded by one record and
+//!   [`ROW_GROUP_ROWS_MAX`] rows.
+//! - [`Control`]: the control totals of a file.
 //!
-//! Nothing here reads a clock, draws a number or opens a file: the same invoices give the same bytes,
-//! whoever asks for them. The command line and the HTTP interface both go through this crate.
+//! The crate reads no clock, no random number and no file: the same invoices always give the same bytes. The command
+//! line and the HTTP interface both use it.
 //!
 //! ```
 //! use wb_export::{Exporter, Format, Request, Table};
@@ -51,6 +51,6 @@ pub use parquet_file::{ROW_GROUP_BYTES_MAX, ROW_GROUP_ROWS_MAX};
 pub use request::{Format, Profile, Request, Table};
 pub use rows::columns;
 
-/// The form of the files. A change of columns, order or spelling makes another form, and is said in the
+/// The version of the files' form. Changed columns, order or spelling need another version. It is stated in the
 /// control totals and in the metadata of a Parquet file.
 pub const FORM: u32 = 1;

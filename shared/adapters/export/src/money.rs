@@ -4,7 +4,7 @@ use wb_units::Currency;
 
 use crate::error::ExportError;
 
-/// The currency of a code; `place` says where it stands.
+/// The currency of a code; `place` describes where it is, for errors.
 pub(crate) fn currency_of(code: &str, place: impl Fn() -> String) -> Result<Currency, ExportError> {
     Currency::from_code(code).map_err(|_| ExportError::Number {
         place: place(),
@@ -14,7 +14,7 @@ pub(crate) fn currency_of(code: &str, place: impl Fn() -> String) -> Result<Curr
     })
 }
 
-/// An amount in minor units; `place` says where it stands.
+/// An amount in minor units; `place` describes where it is, for errors.
 pub(crate) fn minor_of(text: &str, place: impl Fn() -> String) -> Result<i128, ExportError> {
     text.parse().map_err(|_| ExportError::Number {
         place: place(),

@@ -1,7 +1,7 @@
-//! Parquet: row groups of a bounded size, exact decimals, and nothing that differs from one writing to the next.
+//! Parquet files with row groups of bounded size, exact decimals and reproducible bytes.
 //!
-//! Money is `DECIMAL(38, 8)`, minor units `DECIMAL(38, 0)`, other decimals `DECIMAL(38, 12)`, each as 16 bytes:
-//! readers take them as exact decimals. What has more digits is refused and never cut. Text is UTF-8,
+//! Money is `DECIMAL(38, 8)`, minor units are `DECIMAL(38, 0)`, other decimals are `DECIMAL(38, 12)`, each as 16
+//! bytes, which readers treat as exact. A value with more digits is an error; it is never cut. Text is UTF-8,
 //! instants are microseconds in UTC, counts are 64-bit integers.
 
 use std::io::Write;
@@ -23,19 +23,19 @@ use crate::cell::{Cell, Column, DECIMAL_DIGITS, Kind, MONEY_PLACES, NUMBER_PLACE
 use crate::error::ExportError;
 use crate::request::Request;
 
-/// The most rows of a row group: a reader holds one of them at a time, and so does the writer.
+/// The most rows of a row group, which reader and writer hold in memory.
 pub const ROW_GROUP_ROWS_MAX: usize = 8_192;
 
-/// The most bytes of values that wait for a row group to be written.
+/// The most bytes of values in memory before a row group is written.
 pub const ROW_GROUP_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// What stands in the file as its writer. It follows the form of the files and not the program's version,
-/// so that an upgrade alone changes no byte.
+/// The writer stated in the file. It follows the files' form, not the program's version, so an upgrade alone changes
+/// no byte.
 const CREATED_BY: &str = "weighbridge-export version 1";
 
 const DECIMAL_BYTES: i32 = 16;
 
-/// What is written and not yet taken.
+/// Bytes that are written and not yet taken.
 #[derive(Debug, Clone, Default)]
 struct Pipe(Arc<Mutex<Vec<u8>>>);
 
@@ -56,7 +56,7 @@ impl Write for Pipe {
     }
 }
 
-/// A file under way.
+/// A file in progress.
 pub(crate) struct ParquetFile {
     columns: Vec<Column>,
     writer: SerializedFileWriter<Pipe>,
@@ -128,7 +128,7 @@ fn failed(error: ParquetError) -> ExportError {
     ExportError::Parquet { detail: error.to_string() }
 }
 
-/// Places of the decimals of a kind, and the decimal's name.
+/// The places of a decimal type, and its name.
 fn decimal_of(kind: Kind) -> Option<(u32, &'static str)> {
     match kind {
         Kind::Minor => Some((0, "DECIMAL(38, 0)")),
@@ -222,7 +222,7 @@ fn write_column<'a>(
     }
 }
 
-/// A decimal at other places, if it has at most 38 digits there and loses none.
+/// A decimal with other places, if it has at most 38 digits then and loses none.
 fn fit(unscaled: i128, places: u32, wanted: u32) -> Option<i128> {
     let bound = 10_i128.checked_pow(DECIMAL_DIGITS)?;
     let fitted = unscaled.checked_mul(10_i128.checked_pow(wanted.checked_sub(places)?)?)?;
@@ -246,7 +246,7 @@ fn typed<'a, T: DataType>(
         }
     }
     if !column.nullable && values.len() != levels.len() {
-        let detail = format!("column {} may not be empty, and is in a row from {first} on", column.name);
+        let detail = format!("column {} must not be empty, but is in a row from {first} on", column.name);
         return Err(ExportError::Parquet { detail });
     }
     let missing = || ExportError::Parquet { detail: format!("there is no column {} left", column.name) };

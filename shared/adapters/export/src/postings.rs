@@ -1,4 +1,4 @@
-//! The journal: what an event of the ledger posts, with its day and its document.
+//! The journal: the postings of a ledger event, with day and document.
 
 use std::collections::BTreeMap;
 
@@ -9,34 +9,34 @@ use wb_units::time::day_of;
 use crate::entry::Entry;
 use crate::error::ExportError;
 
-/// What an entry puts into one account in one currency.
+/// The posting of an entry to one account in one currency.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Posted {
-    /// The entry: its record's offset and the currency. All of one id balance.
+    /// The entry: its record's offset and the currency. The postings of an entry balance.
     pub(crate) entry_id: String,
     /// The day, since 1970-01-01 in UTC.
     pub(crate) day: i32,
-    /// The account by our name.
+    /// The account by our own name.
     pub(crate) account: String,
-    /// What is debited, in minor units; never negative.
+    /// The debit in minor units; never negative.
     pub(crate) debit_minor: i128,
-    /// What is credited, in minor units; never negative.
+    /// The credit in minor units; never negative.
     pub(crate) credit_minor: i128,
     pub(crate) currency: Currency,
     /// The document's number, or the reference of a payment.
     pub(crate) document: String,
-    /// Whose it is.
+    /// The customer.
     pub(crate) customer_id: String,
-    /// What it is for.
+    /// The description.
     pub(crate) memo: String,
 }
 
 macro_rules! dated {
     ($($variant:ident($event:ident) = $kind:literal => ($at_us:expr, $document:expr),)+) => {
-        /// The kinds of events that post something.
+        /// The kinds of events with postings.
         pub(crate) const KINDS: &[&str] = &[$($kind),+];
 
-        /// The instant and the document of an event that posts something.
+        /// The instant and the document of an event with postings.
         pub(crate) fn dated(event: &Event) -> Option<(i64, &str)> {
             match event {
                 $(Event::$variant($event) => Some(($at_us, &$document)),)+
@@ -58,12 +58,11 @@ dated! {
     OpeningRecorded(event) = "opening_recorded" => (event.issued_us, event.reference),
 }
 
-/// What a record posts: added up by currency and account, in the order of currencies and, within one, of the
-/// accounts' first posting. What comes to nothing has no row.
+/// The postings of a record, added up by currency and account, in the order of currencies and then of the accounts'
+/// first posting. Zero sums are left out.
 ///
 /// # Errors
-/// [`ExportError`] for a currency that is not known, and [`ExportError::Unbalanced`] where a currency does not
-/// balance.
+/// [`ExportError`] for an unknown currency, and [`ExportError::Unbalanced`] if a currency does not balance.
 pub(crate) fn posted(entry: &Entry<'_>) -> Result<Vec<Posted>, ExportError> {
     let Some((at_us, document)) = dated(entry.event) else { return Ok(Vec::new()) };
     let place = format!("the {} at ledger offset {}", entry.event.kind(), entry.ledger_offset);

@@ -1,4 +1,4 @@
-//! What is asked for.
+//! The request for an export.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::str::FromStr;
 use crate::error::ExportError;
 use crate::postings::KINDS as JOURNAL_KINDS;
 
-/// The most characters of a customer in a request, as ids have at most.
+/// The most characters of a customer in a request, the same as for ids.
 const CUSTOMER_CHARS_MAX: usize = 128;
 
 macro_rules! words {
@@ -49,11 +49,11 @@ macro_rules! words {
     };
 }
 
-/// The kinds of records that are documents for a customer.
+/// The kinds of records that are documents of a customer.
 const DOCUMENT_KINDS: &[&str] = &["invoice_issued", "credit_note_issued", "debit_note_issued"];
 
 words! {
-    /// What the rows are of.
+    /// The table to export.
     Table, "export",
     /// A row for each invoice and each of its currencies.
     Invoices => "invoices",
@@ -68,7 +68,7 @@ words! {
 }
 
 words! {
-    /// How rows are written.
+    /// The format of rows.
     Format, "format",
     /// RFC 4180, UTF-8.
     Csv => "csv",
@@ -79,7 +79,7 @@ words! {
 }
 
 words! {
-    /// The accounting system whose import a journal is written for.
+    /// The accounting system that imports a journal.
     Profile, "profile",
     /// QuickBooks Online: Import data, Journal entries.
     Quickbooks => "quickbooks",
@@ -90,7 +90,7 @@ words! {
 }
 
 impl Table {
-    /// The kinds of ledger records that its rows are of.
+    /// The kinds of ledger records that have rows in it.
     #[must_use]
     pub fn kinds(self) -> &'static [&'static str] {
         if self == Self::Journal { JOURNAL_KINDS } else { DOCUMENT_KINDS }
@@ -109,7 +109,7 @@ impl Format {
     }
 }
 
-/// An export that can be made.
+/// A valid request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     table: Table,
@@ -121,10 +121,10 @@ pub struct Request {
 }
 
 impl Request {
-    /// An export of one month, of all customers or one.
+    /// A request for one month, for all customers or one.
     ///
     /// # Errors
-    /// [`ExportError::Request`] for a period that is no month.
+    /// [`ExportError::Request`] for a period that is not a month.
     pub fn new(
         table: Table,
         format: Format,
@@ -134,7 +134,7 @@ impl Request {
         if !is_month(period) {
             let given: String = period.chars().take(40).collect();
             return Err(ExportError::Request {
-                problem: format!("{given:?} is no month; write it as 2026-10"),
+                problem: format!("{given:?} is not a month; write it as 2026-10"),
             });
         }
         if customer.is_some_and(|id| id.is_empty() || id.chars().count() > CUSTOMER_CHARS_MAX) {
@@ -152,35 +152,35 @@ impl Request {
         })
     }
 
-    /// The journal in the columns of an accounting system.
+    /// Writes the journal in the columns of an accounting system.
     ///
     /// # Errors
-    /// [`ExportError::Request`] for anything but the journal as CSV: that is what those systems import.
+    /// [`ExportError::Request`] for anything but the journal as CSV, which is what those systems import.
     pub fn with_profile(mut self, profile: Profile) -> Result<Self, ExportError> {
         if self.table != Table::Journal || self.format != Format::Csv {
-            let problem = format!("the profile {profile} is of the journal as csv only");
+            let problem = format!("the profile {profile} is only for the journal as csv");
             return Err(ExportError::Request { problem });
         }
         self.profile = Some(profile);
         Ok(self)
     }
 
-    /// The journal with an account under another name: the name or number that it has in the accounting
-    /// system. Our names are those of [`wb_ledger::Account::name`], such as `accounts_receivable`; for
-    /// `revenue` alone all accounts `revenue:KIND` that have no name of their own are meant.
+    /// Maps an account to its name or number in the accounting system. Our names are those of
+    /// [`wb_ledger::Account::name`], such as `accounts_receivable`; `revenue` stands for all accounts `revenue:KIND`
+    /// without their own mapping.
     #[must_use]
     pub fn with_account(mut self, ours: &str, theirs: &str) -> Self {
         self.accounts.insert(ours.to_owned(), theirs.to_owned());
         self
     }
 
-    /// [`Self::with_account`] as `OURS=THEIRS`, such as `accounts_receivable=1100`.
+    /// [`Self::with_account`] for a text `OURS=THEIRS`, such as `accounts_receivable=1100`.
     ///
     /// # Errors
-    /// [`ExportError::Request`] for another form, or another table than the journal.
+    /// [`ExportError::Request`] for another form, or for another table than the journal.
     pub fn with_account_text(self, text: &str) -> Result<Self, ExportError> {
         if self.table != Table::Journal {
-            return Err(ExportError::Request { problem: "accounts are of the journal only".to_owned() });
+            return Err(ExportError::Request { problem: "accounts are only for the journal".to_owned() });
         }
         match text.split_once('=') {
             Some((ours, theirs)) if !ours.is_empty() && !theirs.is_empty() => {
@@ -201,19 +201,19 @@ impl Request {
         self.accounts.get(ours).or_else(|| self.accounts.get(group)).map_or(ours, String::as_str)
     }
 
-    /// What the rows are of.
+    /// The table.
     #[must_use]
     pub fn table(&self) -> Table {
         self.table
     }
 
-    /// How they are written.
+    /// The format.
     #[must_use]
     pub fn format(&self) -> Format {
         self.format
     }
 
-    /// For which accounting system, if for one.
+    /// The accounting system, if there is one.
     #[must_use]
     pub fn profile(&self) -> Option<Profile> {
         self.profile
@@ -225,14 +225,14 @@ impl Request {
         &self.period
     }
 
-    /// The only customer, if there is one.
+    /// The customer, if it is limited to one.
     #[must_use]
     pub fn customer(&self) -> Option<&str> {
         self.customer.as_deref()
     }
 
-    /// The name of the file, such as `weighbridge-lines-2026-10-acme.csv`. What is not plain in a customer's
-    /// id becomes `_`, so that an id cannot name another folder.
+    /// The name of the file, such as `weighbridge-lines-2026-10-acme.csv`. Special characters of a customer's id
+    /// become `_`, so that an id cannot refer to another folder.
     #[must_use]
     pub fn file_name(&self) -> String {
         let mut name = format!("weighbridge-{}", self.table);

@@ -1,4 +1,4 @@
-//! The tables: their columns, and the rows that an invoice gives.
+//! The tables: their columns, and the rows of an invoice.
 
 mod classes;
 mod focus;
@@ -14,10 +14,10 @@ use crate::document::Document;
 use crate::error::ExportError;
 use crate::request::{Request, Table};
 
-/// Takes a row.
+/// Receives a row.
 pub(crate) type Emit<'a> = dyn FnMut(&mut Totals, Vec<Cell>) -> Result<(), ExportError> + 'a;
 
-/// Where rows go.
+/// The destination of rows.
 pub(crate) struct Context<'a> {
     pub(crate) totals: &'a mut Totals,
     pub(crate) emit: &'a mut Emit<'a>,

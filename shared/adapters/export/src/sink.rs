@@ -1,4 +1,4 @@
-//! The format of a file under way.
+//! The format of a file in progress.
 
 use crate::cell::{Cell, Column};
 use crate::error::ExportError;
@@ -6,7 +6,7 @@ use crate::parquet_file::ParquetFile;
 use crate::request::{Format, Request};
 use crate::{csv, jsonl};
 
-/// Takes rows, gives bytes.
+/// Takes rows and returns bytes.
 pub(crate) enum Sink {
     Csv(Vec<u8>),
     Jsonl(Vec<u8>),

@@ -1,4 +1,4 @@
-//! What each kind of component is to an accountant and to FOCUS.
+//! The class of each kind of component, for accounting and for FOCUS.
 
 /// FOCUS's highest-level classification of a charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,13 +21,13 @@ impl Category {
         }
     }
 
-    /// Whether quantity, price and SKU must be there.
+    /// Whether quantity, price and SKU are required.
     pub(super) fn is_priced(self) -> bool {
         matches!(self, Self::Usage | Self::Purchase)
     }
 }
 
-/// How often something is charged, in FOCUS's words.
+/// How often something is charged, in FOCUS's terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Frequency {
     OneTime,
@@ -50,13 +50,13 @@ impl Frequency {
 pub(super) struct Class {
     pub(super) category: Category,
     pub(super) frequency: Frequency,
-    /// Whether it is computing that is sold, and not power and space for a customer's own machines.
+    /// Whether it is computing, not power and space for a customer's own machines.
     pub(super) is_compute: bool,
-    /// Whether the price follows an index and is not agreed.
+    /// Whether the price follows an index instead of being agreed.
     pub(super) is_indexed: bool,
-    /// The service in words.
+    /// The name of the service.
     pub(super) service: &'static str,
-    /// What is metered, in words.
+    /// The name of the metered quantity.
     pub(super) meter: &'static str,
 }
 
@@ -72,8 +72,7 @@ const fn mining(category: Category, frequency: Frequency, meter: &'static str) -
     Class { category, frequency, is_compute: false, is_indexed: false, service: "Mining", meter }
 }
 
-/// The class of a kind of component. A kind that is not known here is an adjustment: nothing is claimed of
-/// its quantity or price.
+/// The class of a kind of component. An unknown kind is an adjustment, which states no quantity and no price.
 pub(super) fn class_of(kind: &str) -> Class {
     use Category::{Adjustment, Credit, Purchase, Tax, Usage};
     use Frequency::{OneTime, Recurring, UsageBased};
@@ -113,7 +112,7 @@ pub(crate) fn is_tax(kind: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// A kind that rating learns must be given a class here, or be left an adjustment on purpose.
+    /// A new kind of component must get a class here, or be an adjustment on purpose.
     #[test]
     fn every_kind_of_component_has_a_class() {
         let adjustments: Vec<&str> = wb_rating::components::KINDS

@@ -79,7 +79,7 @@ pub(super) const COLUMNS: &[Column] = &[
 /// Why a line has no row.
 const NO_NATIONAL_CURRENCY: &str = "FOCUS takes national currencies only";
 
-/// The unit of a price that is not one of quantity times price.
+/// The unit of a row that is not quantity times price.
 const CHARGE: &str = "Charges";
 
 pub(super) fn write(document: &Document<'_>, context: &mut Context<'_>) -> Result<(), ExportError> {
@@ -141,7 +141,7 @@ fn cells(document: &Document<'_>, line: &Line<'_>) -> Result<BTreeMap<&'static s
         Some(invoiced) if class.category.is_priced() => {
             cells.extend(priced(invoiced, class, line.currency, line.minor));
         }
-        // What is not bought by quantity, and what corrects something: the cost alone.
+        // Rows that are not bought by quantity, and corrections, have only a cost.
         _ => {
             let exact = Cell::number(line.minor, line.currency.scale());
             cells.insert("ContractedCost", exact.clone());
@@ -158,8 +158,8 @@ fn cells(document: &Document<'_>, line: &Line<'_>) -> Result<BTreeMap<&'static s
     Ok(cells)
 }
 
-/// The quantity of what was used. Where its digits do not end it is rounded, as the specification wants a
-/// decimal; nothing is computed from it.
+/// The used quantity. A fraction that does not end is rounded, because the specification requires a decimal; nothing
+/// is computed from it.
 fn consumed(document: &Document<'_>, line: &Line<'_>) -> Result<Cell, ExportError> {
     let wrong = || ExportError::Number {
         place: format!("line {} of {}", line.id, document.place()),
@@ -171,7 +171,7 @@ fn consumed(document: &Document<'_>, line: &Line<'_>) -> Result<Cell, ExportErro
     Ok(Cell::number(read.unscaled, NUMBER_PLACES))
 }
 
-/// Quantity, price and cost, so that their product holds.
+/// Quantity, price and cost with a matching product.
 fn priced(line: &InvoiceLine, class: Class, currency: Currency, minor: i128) -> Vec<(&'static str, Cell)> {
     let (quantity, unit, price, cost) = match linear(line, currency, minor) {
         Some(linear) => linear,
@@ -197,8 +197,8 @@ fn priced(line: &InvoiceLine, class: Class, currency: Currency, minor: i128) -> 
     ]
 }
 
-/// Quantity, unit, price and exact cost of a line whose amount is the half-even rounding of quantity times
-/// price, both decimals of at most 12 places and in one unit.
+/// Quantity, unit, price and exact cost of a line whose amount is quantity times price, rounded half to even. Both
+/// are decimals of at most 12 places in one unit.
 fn linear(line: &InvoiceLine, currency: Currency, minor: i128) -> Option<(Cell, String, Cell, Cell)> {
     let (price, per) = line.unit_price.split_once(' ')?;
     let (code, unit) = per.split_once('/')?;

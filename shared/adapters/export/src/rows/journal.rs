@@ -63,7 +63,7 @@ const NETSUITE: &[Column] = &[
     Column::new("Name", Kind::Text),
 ];
 
-/// What Xero calls a line that bears no tax of its own: the tax is a line of its own here.
+/// Xero's name for a line without tax; tax is a separate line here.
 const NO_TAX: &str = "Tax Exempt";
 
 /// The most places of money that the three systems import.
@@ -132,7 +132,7 @@ fn own(ledger_offset: u64, number: u64, posting: &Posted) -> Vec<Cell> {
     ]
 }
 
-/// A side as these systems want it: empty where the other one is meant.
+/// One side as these systems expect it: empty if the posting is on the other side.
 fn side(minor: i128, posting: &Posted) -> Cell {
     if minor == 0 { Cell::Null } else { Cell::money(minor, posting.currency) }
 }

@@ -39,7 +39,7 @@ pub(super) fn write(document: &Document<'_>, context: &mut Context<'_>) -> Resul
     for (number, line) in (1_usize..).zip(&document.lines) {
         context.totals.money("amount", line.currency, line.minor)?;
         let invoiced = line.invoiced;
-        // A note says the quantity that stands now, which is no further quantity.
+        // A note's quantity is the corrected one, not a further one.
         if let Some(rounded) = invoiced.and_then(|line| quantity::read(&line.quantity)) {
             context.totals.quantity(line.unit, rounded.unscaled, rounded.is_rounded)?;
         }

@@ -13,8 +13,7 @@ pub(super) struct Rounded {
     pub(super) is_rounded: bool,
 }
 
-/// Reads decimal text, or a fraction such as `1/7` where the digits do not end. `None` for anything else
-/// and for what does not fit.
+/// Parses decimal text, or a fraction such as `1/7`. `None` for anything else and for values that do not fit.
 pub(super) fn read(text: &str) -> Option<Rounded> {
     let (negative, unsigned) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),

@@ -1,8 +1,8 @@
 //! `usage`: a row for each input that a line lists, in the order of issue, then of lines, then of inputs.
 //!
-//! A line lists at most [`wb_ledger::INPUTS_LISTED_MAX`] inputs; `inputs` says how many there are, and the
-//! digest covers them all. What an input holds depends on the component, so it stands as JSON; what most of
-//! them have, such as the machine, has a column.
+//! A line lists at most [`wb_ledger::INPUTS_LISTED_MAX`] inputs; `inputs` is their number, and the digest covers them
+//! all. The fields of an input depend on the component, so it is a JSON column; fields that most inputs have, such as
+//! the machine, have their own columns.
 
 use serde_json::Value;
 
