@@ -1,23 +1,23 @@
-//! Files that are there whole or not at all, also after a crash or a power cut.
+//! Writes files atomically and durably, even across a crash or a power cut.
 //!
-//! A new content is written under another name in the same folder, synced, put in its place by one call of the file
-//! system, and then the folder is synced: before the last step a power cut may still show the old content, after it the new
-//! one stays. A process that is killed in between leaves a file whose name ends in [`UNFINISHED`], which nobody reads.
+//! New content is written to another name in the same folder, synced and moved into place by one system call, and
+//! then the folder is synced. Before the last step a power cut may restore the old content; after it the new content
+//! stays. A killed process may leave a file whose name ends in [`UNFINISHED`]; such files are ignored.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// The extension of a file that is not in its place yet.
+/// The extension of an unfinished file.
 pub const UNFINISHED: &str = "unfinished";
 
 /// Who may read a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Its owner only: it holds a secret.
+    /// Only its owner, because it holds a secret.
     Secret,
-    /// Whom the system's settings (`umask`) let.
+    /// As the system's settings (`umask`) allow.
     Usual,
 }
 
@@ -30,18 +30,18 @@ impl Access {
     }
 }
 
-/// Writes a file in place of the one before, if there is one.
+/// Writes a file, replacing an existing one.
 ///
 /// # Errors
-/// Any error of the file system. Unless it is that the folder could not be synced, the file before still holds.
+/// Any error of the file system. Unless only syncing the folder failed, the old file is unchanged.
 pub fn replace(path: &Path, content: &[u8], access: Access) -> io::Result<()> {
     let mut file = Replacement::begin(path, access)?;
     file.write_all(content)?;
     file.put_in_place()
 }
 
-/// Writes a file unless there is one; `false` where there is, which is then left alone. Of several processes that create
-/// one file at once, one succeeds.
+/// Creates a file; `false` if it already exists, which leaves it unchanged. Of several processes that create it at
+/// once, one succeeds.
 ///
 /// # Errors
 /// Any error of the file system.
@@ -51,7 +51,7 @@ pub fn create(path: &Path, content: &[u8], access: Access) -> io::Result<bool> {
     file.put_where_nothing_is()
 }
 
-/// Makes a folder and those above it that are missing, so that they outlive a power cut.
+/// Creates a folder and its missing parents durably.
 ///
 /// # Errors
 /// Any error of the file system.
@@ -59,20 +59,20 @@ pub fn make_folder(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
-    // Those above first: a folder is kept by the one that holds it.
+    // Parents first, because a parent holds the entry of its folder.
     let above = folder.parent().unwrap_or(Path::new(""));
     if !above.as_os_str().is_empty() {
         make_folder(above)?;
     }
     match fs::create_dir(folder) {
-        // Another process was quicker.
+        // Another process created it first.
         Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => {}
         made => made?,
     }
     sync_folder_of(folder)
 }
 
-/// Moves a file or a folder to another name in the same folder, and syncs the folder.
+/// Renames a file or folder within its folder, and syncs the folder.
 ///
 /// # Errors
 /// Any error of the file system.
@@ -81,7 +81,7 @@ pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     sync_folder_of(to)
 }
 
-/// Whether a file is one that was never put in its place.
+/// Whether a file is unfinished.
 #[must_use]
 pub fn is_unfinished(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == UNFINISHED)
@@ -92,7 +92,8 @@ fn sync_folder_of(path: &Path) -> io::Result<()> {
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
-/// A file that is being written, for contents that are not at hand whole. Dropped before it is put in its place, it goes.
+/// A file in progress, for content that is produced piece by piece. It is removed when dropped before it is put in
+/// place.
 #[derive(Debug)]
 pub struct Replacement {
     file: File,
@@ -101,7 +102,7 @@ pub struct Replacement {
 }
 
 impl Replacement {
-    /// Begins a file that shall be at `path`.
+    /// Starts a file for `path`.
     ///
     /// # Errors
     /// Any error of the file system.
@@ -115,10 +116,10 @@ impl Replacement {
         Ok(Self { file, aside, path: path.to_owned() })
     }
 
-    /// Puts the file in the place of the one before, for good.
+    /// Moves the file into place durably, replacing an existing one.
     ///
     /// # Errors
-    /// Any error of the file system. Unless it is that the folder could not be synced, the file before still holds.
+    /// Any error of the file system. Unless only syncing the folder failed, the old file is unchanged.
     pub fn put_in_place(self) -> io::Result<()> {
         self.file.sync_all()?;
         rename(&self.aside, &self.path)
@@ -131,7 +132,7 @@ impl Replacement {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(false),
             Err(error) => return Err(error),
         }
-        // A secret has one name only.
+        // A secret must have only one name.
         fs::remove_file(&self.aside)?;
         sync_folder_of(&self.path)?;
         Ok(true)
@@ -150,7 +151,7 @@ impl Write for Replacement {
 
 impl Drop for Replacement {
     fn drop(&mut self) {
-        // Once it is in its place there is nothing left to remove, and a failure was told already.
+        // After it is put in place there is nothing to remove, and a failure was already returned.
         let _ = fs::remove_file(&self.aside);
     }
 }
