@@ -1,4 +1,4 @@
-//! The archive in a folder: one immutable file a block, compressed. Several machines may share it.
+//! An archive in a folder: one immutable, compressed file per block. Several machines may share it.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _};
@@ -11,7 +11,7 @@ use wb_fold::{BlockId, LogRecord};
 use crate::form::{self, ArchivedBlock};
 use crate::{FORM_BYTES_MAX, FrameArchive, FrameArchiveError};
 
-/// How hard files are compressed: zstd's own default.
+/// The compression level: zstd's default.
 const LEVEL: i32 = 3;
 
 /// An archive in a folder: `<dir>/<log id, hex>/<topic>-<partition>/<block>.frames`.
@@ -21,7 +21,7 @@ pub struct FolderArchive {
 }
 
 impl FolderArchive {
-    /// An archive in a folder, which is made with the first block.
+    /// Creates an archive in a folder. The folder is created with the first block.
     #[must_use]
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self { dir: dir.into() }
@@ -32,7 +32,7 @@ impl FolderArchive {
         self.dir.join(log).join(format!("{}-{}", id.topic, id.partition))
     }
 
-    /// The file of a block, whether it is there or not.
+    /// The path of a block's file, which may not exist.
     #[must_use]
     pub fn path_of(&self, log_id: &[u8], id: &BlockId) -> PathBuf {
         self.folder_of(log_id, id).join(format!("{:020}.frames", id.block))
@@ -44,7 +44,7 @@ fn write(folder: &Path, path: &Path, form: &[u8]) -> io::Result<()> {
     wb_files::replace(path, &zstd::bulk::compress(form, LEVEL)?, Access::Usual)
 }
 
-/// The entries of a folder; none where there is no folder.
+/// The entries of a folder; empty if it does not exist.
 fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
     match fs::read_dir(folder) {
         Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path())).collect(),
@@ -53,20 +53,20 @@ fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
     }
 }
 
-/// Removes a file that was left half-written, if it is one and old enough.
+/// Removes a file if it is unfinished and old enough.
 fn remove_if_left(path: &Path, age: Duration) -> io::Result<bool> {
     if !wb_files::is_unfinished(path) {
         return Ok(false);
     }
     let written = fs::metadata(path)?.modified()?;
-    // A clock that was set back makes a file younger, never older.
+    // If the clock was set back, a file looks younger, never older.
     if written.elapsed().unwrap_or_default() < age {
         return Ok(false);
     }
     fs::remove_file(path).map(|()| true)
 }
 
-/// The form in a file; `None` where there is no file.
+/// The form in a file; `None` if there is no file.
 fn read_form(path: &Path) -> Result<Option<Vec<u8>>, FrameArchiveError> {
     let failed = |source| FrameArchiveError::Read { path: path.to_owned(), source };
     let damaged = |problem: String| FrameArchiveError::Damaged { path: path.to_owned(), problem };
@@ -99,7 +99,7 @@ impl FrameArchive for FolderArchive {
         let form = form::encode(id, records)?;
         let hash = form::hash(&form);
         let path = self.path_of(log_id, id);
-        // What is torn, another or unreadable is replaced; what is there and right is left.
+        // A damaged or different file is replaced; a correct one is kept.
         if matches!(read_form(&path), Ok(Some(there)) if there == form) {
             return Ok(hash);
         }
@@ -120,8 +120,8 @@ impl FrameArchive for FolderArchive {
         let damaged = |problem: String| FrameArchiveError::Damaged { path: path.clone(), problem };
         let found = form::hash(&form);
         if found != hash {
-            let (found, named) = (faster_hex::hex_string(&found), faster_hex::hex_string(hash));
-            return Err(damaged(format!("its SHA-256 is {found}, the name says {named}")));
+            let (found, committed) = (faster_hex::hex_string(&found), faster_hex::hex_string(hash));
+            return Err(damaged(format!("its SHA-256 is {found}, but its commit has {committed}")));
         }
         let block = form::decode(&form).map_err(damaged)?;
         if block.id == *id {

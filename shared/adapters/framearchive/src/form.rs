@@ -1,5 +1,5 @@
-//! The archived form of a block: a header and all its records. It follows from the log alone, so
-//! every writer makes the same bytes, and their hash can stand in the block's name.
+//! The archived form of a block: a header and all of its records. It follows from the log alone, so every writer
+//! makes the same bytes, and the block's commit can hold their hash.
 //!
 //! All numbers are little endian: `WBFRAMES`, form (u32), topic (u32 length, bytes), partition
 //! (u32), block (u64), first offset (u64), end offset (u64), and then for each record its offset
@@ -12,12 +12,12 @@ use wb_fold::{BlockId, LogRecord};
 use crate::{FORM_BYTES_MAX, FrameArchiveError};
 
 const MAGIC: &[u8; 8] = b"WBFRAMES";
-/// The form that is written here.
+/// The version of the form that is written.
 const FORM: u32 = 1;
-/// Bytes of a record beside its payload.
+/// Bytes of a record besides its payload.
 const RECORD_BYTES: usize = 8 + 8 + 4;
 
-/// A block as it was archived.
+/// An archived block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArchivedBlock {
     pub id: BlockId,
@@ -25,11 +25,11 @@ pub struct ArchivedBlock {
     pub first_offset: u64,
     /// One past its last record.
     pub end_offset: u64,
-    /// All its records, without gaps.
+    /// All of its records, without gaps.
     pub records: Vec<LogRecord>,
 }
 
-/// The hash of an archived form, as the block's name holds it.
+/// The hash of an archived form, as in the block's commit.
 #[must_use]
 pub fn hash(form: &[u8]) -> [u8; 32] {
     Sha256::digest(form).into()
@@ -38,7 +38,7 @@ pub fn hash(form: &[u8]) -> [u8; 32] {
 /// The archived form of a block.
 ///
 /// # Errors
-/// [`FrameArchiveError::NoBlock`] for records with gaps, none at all, or too many.
+/// [`FrameArchiveError::NoBlock`] for records with gaps, no records, or too many.
 pub fn encode(id: &BlockId, records: &[LogRecord]) -> Result<Vec<u8>, FrameArchiveError> {
     let refused = |problem: String| FrameArchiveError::NoBlock { id: id.clone(), problem };
     let Some(first_offset) = records.first().map(|record| record.offset) else {
@@ -48,7 +48,9 @@ pub fn encode(id: &BlockId, records: &[LogRecord]) -> Result<Vec<u8>, FrameArchi
     let payloads: usize =
         records.iter().map(|record| RECORD_BYTES.saturating_add(record.payload.len())).sum();
     if payloads > FORM_BYTES_MAX {
-        return Err(refused(format!("its records have {payloads} bytes, at most {FORM_BYTES_MAX} are kept")));
+        return Err(refused(format!(
+            "its records have {payloads} bytes, at most {FORM_BYTES_MAX} can be archived"
+        )));
     }
     let mut form = Vec::with_capacity(payloads + 64 + id.topic.len());
     let length = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX).to_le_bytes();
@@ -63,7 +65,7 @@ pub fn encode(id: &BlockId, records: &[LogRecord]) -> Result<Vec<u8>, FrameArchi
     form.extend_from_slice(&last.saturating_add(1).to_le_bytes());
     for record in records {
         if record.offset != next_offset {
-            return Err(refused(format!("offset {} follows where {next_offset} is next", record.offset)));
+            return Err(refused(format!("offset {} follows where {next_offset} is expected", record.offset)));
         }
         next_offset = next_offset.saturating_add(1);
         form.extend_from_slice(&record.offset.to_le_bytes());
@@ -74,15 +76,15 @@ pub fn encode(id: &BlockId, records: &[LogRecord]) -> Result<Vec<u8>, FrameArchi
     Ok(form)
 }
 
-/// Reads an archived form; the error says what is wrong with it.
+/// Parses an archived form.
 ///
 /// # Errors
-/// What is wrong, in plain words.
+/// A description of what is wrong.
 pub fn decode(form: &[u8]) -> Result<ArchivedBlock, String> {
     let ended = |_| "it ends too early".to_owned();
     let mut reader = Reader::new(form);
     if reader.array::<8>().map_err(ended)? != *MAGIC {
-        return Err("it is no archived block".to_owned());
+        return Err("it is not an archived block".to_owned());
     }
     let found = u32::from_le_bytes(reader.array().map_err(ended)?);
     if found != FORM {
@@ -90,7 +92,7 @@ pub fn decode(form: &[u8]) -> Result<ArchivedBlock, String> {
     }
     let topic_bytes = length(&mut reader)?;
     let topic = reader.fixed(topic_bytes).map_err(ended)?.to_vec();
-    let topic = String::from_utf8(topic).map_err(|_| "its topic is no text".to_owned())?;
+    let topic = String::from_utf8(topic).map_err(|_| "its topic is not text".to_owned())?;
     let partition = u32::from_le_bytes(reader.array().map_err(ended)?);
     let block = reader.u64().map_err(ended)?;
     let first_offset = reader.u64().map_err(ended)?;
@@ -100,7 +102,7 @@ pub fn decode(form: &[u8]) -> Result<ArchivedBlock, String> {
     while next_offset < end_offset {
         let offset = reader.u64().map_err(ended)?;
         if offset != next_offset {
-            return Err(format!("offset {offset} follows where {next_offset} is next"));
+            return Err(format!("offset {offset} follows where {next_offset} is expected"));
         }
         let append_time_us = i64::from_le_bytes(reader.array().map_err(ended)?);
         let bytes = length(&mut reader)?;
@@ -109,7 +111,7 @@ pub fn decode(form: &[u8]) -> Result<ArchivedBlock, String> {
         next_offset = next_offset.saturating_add(1);
     }
     if !reader.rest().is_empty() {
-        return Err("it goes on after its last record".to_owned());
+        return Err("it has data after its last record".to_owned());
     }
     Ok(ArchivedBlock { id: BlockId { topic, partition, block }, first_offset, end_offset, records })
 }

@@ -1,6 +1,5 @@
-//! The frame archive: the records of every committed block as they stand in the log, kept for when the
-//! log's retention has passed. A block's name holds the hash of its archived form, so what is read
-//! back is what was committed, or an error.
+//! The frame archive: the log's records of every committed block, kept after the log has dropped them. A block's
+//! commit holds the hash of its archived form, so reading returns what was committed, or an error.
 
 mod folder;
 pub mod form;
@@ -13,8 +12,8 @@ pub use form::ArchivedBlock;
 
 use wb_fold::{BlockId, LogRecord};
 
-/// The largest archived form of a block, in bytes. A block closes at 16 MiB of events; its last
-/// record, and punctuations that closed nothing, come on top.
+/// The largest archived form of a block, in bytes. A block closes at 16 MiB of events; its last record, and
+/// punctuations that closed nothing, come on top.
 pub const FORM_BYTES_MAX: usize = 128 * 1024 * 1024;
 
 /// Why a block could not be archived or read from the archive.
@@ -24,36 +23,36 @@ pub enum FrameArchiveError {
     /// A file could not be written.
     #[code("WB-5801")]
     #[error(
-        "a block cannot be archived at {}: it needs a folder that can be written and room for it",
+        "a block cannot be archived at {}: it needs a writable folder with free space",
         path.display()
     )]
     Write {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// A file is there and could not be read.
+    /// A file could not be read.
     #[code("WB-5802")]
     #[error("the archived block {} cannot be read", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// A file is not the block that was committed.
+    /// A file is not the committed block.
     #[code("WB-5803")]
     #[error("the archived block {} is not the one that was committed: {problem}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong.
         problem: String,
     },
-    /// Records that are no block.
+    /// The records do not make a block.
     #[code("WB-5804")]
     #[error(
         "block {} of {}/{} cannot be archived: {problem}",
@@ -61,27 +60,26 @@ pub enum FrameArchiveError {
     )]
     NoBlock {
         id: BlockId,
-        /// Why its records are none.
+        /// Why not.
         problem: String,
     },
 }
 
-/// Where blocks are archived: a port, so that a folder, a share of several machines or an object
-/// store can stand behind it. Calls may take as long as a disk does.
+/// The storage of archived blocks, as a port: a folder, a share of several machines or an object store. Calls may
+/// take as long as disk access.
 pub trait FrameArchive: std::fmt::Debug + Send + Sync {
-    /// Keeps all records of a block, durably, and gives the hash that its name shall hold. The
-    /// same block may be kept any number of times, also at once; a file that is torn or another
-    /// one is replaced.
+    /// Archives all records of a block durably; returns the hash for its commit. The same block may be archived any
+    /// number of times, also concurrently; a damaged or different file is replaced.
     ///
     /// # Errors
-    /// [`FrameArchiveError::Write`], [`FrameArchiveError::NoBlock`]. What was there before stays.
+    /// [`FrameArchiveError::Write`], [`FrameArchiveError::NoBlock`]. An existing file is unchanged.
     fn keep(&self, log_id: &[u8], id: &BlockId, records: &[LogRecord])
     -> Result<[u8; 32], FrameArchiveError>;
 
     /// Reads a block whose archived form has this hash. `None` where the archive has no such block.
     ///
     /// # Errors
-    /// [`FrameArchiveError::Read`], [`FrameArchiveError::Damaged`] where what is there is another.
+    /// [`FrameArchiveError::Read`], [`FrameArchiveError::Damaged`] if the file is not that block.
     fn fetch(
         &self,
         log_id: &[u8],
@@ -89,8 +87,7 @@ pub trait FrameArchive: std::fmt::Debug + Send + Sync {
         hash: &[u8],
     ) -> Result<Option<ArchivedBlock>, FrameArchiveError>;
 
-    /// Removes what writers that were killed have left half-written at least so long ago; gives how
-    /// many there were.
+    /// Removes unfinished files of killed writers that are at least this old; returns how many.
     ///
     /// # Errors
     /// [`FrameArchiveError::Write`].
