@@ -1,22 +1,22 @@
-//! Reading the `commits` topic from its beginning to an end, record by record: for those who need
-//! every name rather than the newest.
+//! Reads the `commits` topic record by record from its beginning, for callers that need every commit, not only the
+//! newest.
 
 use wb_events::commits::{Applied, Chains, Won, WonCommit};
 use wb_events::topics;
 
 use crate::{Log, LogError, Reader};
 
-/// A record of the topic with what it turned out to be.
+/// A record of the topic and its effect.
 #[derive(Debug)]
 pub struct CommitsStep {
     pub offset: u64,
     /// Its bytes.
     pub record: Vec<u8>,
-    /// What it turned out to be.
+    /// Its effect on the chains.
     pub applied: Applied,
 }
 
-/// A walk through the commits. Holds the heads of all chains as of where it stands, and no more.
+/// A cursor over the commits. It holds only the heads of all chains at its position.
 #[derive(Debug)]
 pub struct CommitsCursor {
     reader: Reader,
@@ -25,7 +25,7 @@ pub struct CommitsCursor {
 }
 
 impl Log {
-    /// Walks through the commits below an offset of the topic, or through those that are there now.
+    /// Reads the commits below an offset of the topic, or those that exist now.
     ///
     /// # Errors
     /// As [`Log::watermarks`] and [`Log::read_from`].
@@ -37,13 +37,13 @@ impl Log {
 }
 
 impl CommitsCursor {
-    /// Where the walk ends: an offset of the topic, and so a cut.
+    /// The end of the cursor: an offset of the topic, and so a cut.
     #[must_use]
     pub fn end(&self) -> u64 {
         self.end
     }
 
-    /// The chains as of the record that was read last.
+    /// The chains after the last record read.
     #[must_use]
     pub fn chains(&self) -> &Chains {
         &self.chains
@@ -52,17 +52,17 @@ impl CommitsCursor {
     /// The next record, `None` at the end.
     ///
     /// # Errors
-    /// As [`Reader::next`], and [`LogError::Names`] for what the chains refuse.
+    /// As [`Reader::next`], and [`LogError::Commits`] if the chains refuse a record.
     pub async fn next_record(&mut self) -> Result<Option<CommitsStep>, LogError> {
         if self.chains.next_offset() >= self.end {
             return Ok(None);
         }
         let record = self.reader.next().await?;
-        let applied = self.chains.apply(record.offset, &record.payload).map_err(LogError::Names)?;
+        let applied = self.chains.apply(record.offset, &record.payload).map_err(LogError::Commits)?;
         Ok(Some(CommitsStep { offset: record.offset, record: record.payload, applied }))
     }
 
-    /// The next name that won, `None` at the end.
+    /// The next commit that won, `None` at the end.
     ///
     /// # Errors
     /// As [`CommitsCursor::next_record`].

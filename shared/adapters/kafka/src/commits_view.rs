@@ -1,4 +1,4 @@
-//! A live view of the `commits` topic: all chains, folded in offset order, with waiting.
+//! A live view of the `commits` topic: all chains, folded in offset order. Callers can wait for an offset.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use wb_events::wire::{Alarm, Pin, TopicPin};
 use crate::topics::Partitions;
 use crate::{Log, LogError};
 
-/// How many won records a view keeps for those who follow it; a slower follower reads the topic.
+/// How many winning records a view keeps for its follower; a slower follower reads the topic.
 const FOLLOW_MAX: usize = 4_096;
 
 #[derive(Debug, Default)]
@@ -21,7 +21,7 @@ struct Shown {
     stopped: Option<String>,
 }
 
-/// The view. Cheap to clone; its reader stops when the last clone is gone.
+/// The view. Cheap to clone; its reader stops when the last clone is dropped.
 #[derive(Debug, Clone)]
 pub struct CommitsView {
     shown: watch::Receiver<Shown>,
@@ -39,11 +39,11 @@ impl Drop for AbortOnDrop {
 }
 
 impl CommitsView {
-    /// Reads all commits there are, pins the log if nobody has, checks the partition counts
-    /// against the pin, and goes on reading. What wins is also sent to `follow`.
+    /// Reads all commits, pins the log if it is not pinned, checks the partition counts against the pin, and follows
+    /// the topic. Winning records are also sent to `follow`.
     ///
     /// # Errors
-    /// [`LogError`] where names cannot be read or pinned, or the counts differ.
+    /// [`LogError`] if commits cannot be read or the log cannot be pinned, or the counts differ.
     pub async fn start(
         log: Log,
         found: &Partitions,
@@ -88,11 +88,10 @@ impl CommitsView {
         Ok(view)
     }
 
-    /// Checks that the event topics are the ones that the log was pinned with, as far as their
-    /// ids can be asked for.
+    /// Checks that the event topics are those of the pin, as far as their ids are available.
     ///
     /// # Errors
-    /// [`LogError::TopicReplaced`], [`LogError::Topics`] where no broker answers.
+    /// [`LogError::TopicReplaced`], [`LogError::Topics`] if no broker answers.
     pub async fn check_topic_ids(&self) -> Result<(), LogError> {
         let found = self.log.topic_ids(&topics::EVENT_TOPICS).await?;
         for pinned in self.pin().map(|pin| pin.topics).unwrap_or_default() {
@@ -104,19 +103,19 @@ impl CommitsView {
         Ok(())
     }
 
-    /// Waits until everything that is in the topic now has been folded.
+    /// Waits until everything in the topic now is folded.
     ///
     /// # Errors
-    /// [`LogError`] where the end cannot be asked for or the reader has stopped.
+    /// [`LogError`] if the end cannot be read or the reader has stopped.
     pub async fn catch_up(&self) -> Result<(), LogError> {
         let end = self.log.end_offset(topics::COMMITS, 0).await?;
         self.wait_until(end).await
     }
 
-    /// Waits until all offsets below `next_offset` have been folded.
+    /// Waits until all offsets below `next_offset` are folded.
     ///
     /// # Errors
-    /// [`LogError::CommitsStopped`] where the reader has stopped.
+    /// [`LogError::CommitsStopped`] if the reader has stopped.
     pub async fn wait_until(&self, next_offset: u64) -> Result<(), LogError> {
         let mut shown = self.shown.clone();
         let waited =
@@ -136,40 +135,40 @@ impl CommitsView {
         self.shown.borrow().chains.pin().cloned()
     }
 
-    /// One past the last offset that was folded.
+    /// One past the last folded offset.
     #[must_use]
     pub fn next_offset(&self) -> u64 {
         self.shown.borrow().chains.next_offset()
     }
 
-    /// The latest winning name of a partition.
+    /// The latest winning commit of a partition.
     #[must_use]
     pub fn head(&self, partition: &TopicPartition) -> Option<WonCommit> {
         self.shown.borrow().chains.head(partition).cloned()
     }
 
-    /// The predecessor that a partition's next name must carry.
+    /// The predecessor of a partition's next commit.
     #[must_use]
     pub fn predecessor(&self, partition: &TopicPartition) -> [u8; 32] {
         self.shown.borrow().chains.predecessor(partition)
     }
 
-    /// The seal that counts for a day, counted since 1970-01-01 UTC.
+    /// The seal in force of a day (days since 1970-01-01 UTC).
     #[must_use]
     pub fn seal(&self, day: i32) -> Option<WonSeal> {
         self.shown.borrow().chains.seal(day).cloned()
     }
 
-    /// The alarm that stands, with its offset in `commits`.
+    /// The alarm that is set, with its offset in `commits`.
     #[must_use]
     pub fn alarm(&self) -> Option<(u64, Alarm)> {
         self.shown.borrow().chains.alarm().cloned()
     }
 
-    /// Fails while an alarm stands: nothing is to be committed, and nothing billed.
+    /// Fails while an alarm is set, because nothing may be committed or billed.
     ///
     /// # Errors
-    /// [`LogError::Alarm`] with what the alarm says.
+    /// [`LogError::Alarm`] with the alarm's detail.
     pub fn check_no_alarm(&self) -> Result<(), LogError> {
         match self.alarm() {
             Some((offset, alarm)) => Err(LogError::Alarm { offset, detail: alarm.detail }),
@@ -177,21 +176,20 @@ impl CommitsView {
         }
     }
 
-    /// Raises an alarm or clears the one that stands; returns once it is read back.
+    /// Raises or clears an alarm; returns once the record is read back.
     ///
     /// # Errors
-    /// [`LogError`] where the record cannot be written or read.
+    /// [`LogError`] if the record cannot be written or read.
     pub async fn write_alarm(&self, alarm: &Alarm) -> Result<(), LogError> {
         let offset = self.log.append(topics::COMMITS, 0, b"alarm", &encode_alarm(alarm), &[]).await?;
         self.wait_until(offset.saturating_add(1)).await
     }
 
-    /// Waits until everything that is in the event topics now has been committed, and gives the cut
-    /// that contains it: one past the offset of the last won name or seal.
+    /// Waits until everything in the event topics now is committed. Returns a cut that contains it: one past the
+    /// offset of the last winning commit or seal.
     ///
     /// # Errors
-    /// [`LogError`] where the ends cannot be asked for or the reader has stopped. The wait has no
-    /// bound of its own: the caller gives it one.
+    /// [`LogError`] if the ends cannot be read or the reader has stopped. The caller must limit the time.
     pub async fn settled_cut(&self, partitions: &Partitions) -> Result<u64, LogError> {
         let mut ends = Vec::new();
         for (topic, count) in partitions {
@@ -209,7 +207,7 @@ impl CommitsView {
             let committed =
                 |chain: &TopicPartition| chains.head(chain).map_or(0, |head| head.commit.end_offset);
             if ends.iter().all(|(chain, end)| committed(chain) >= *end) {
-                // Seals too: a reader at this cut may then use the latest ones.
+                // Seals count too, so that a reader at this cut may use the latest ones.
                 let commits = chains.heads().map(|(_, head)| head.commit_offset);
                 let seals = chains.seals().map(|seal| seal.commit_offset);
                 let last = commits.chain(seals).max();
@@ -228,10 +226,10 @@ impl CommitsView {
 
 async fn read(log: Log, show: watch::Sender<Shown>, follow: Option<tokio::sync::mpsc::Sender<Won>>) {
     let stopped = match read_until_error(&log, &show, follow).await {
-        Ok(()) => "nobody looks any more".to_owned(),
+        Ok(()) => "the view was dropped".to_owned(),
         Err(error) => {
             let text = wb_units::with_causes(&error);
-            tracing::error!(error = text, "commits cannot be followed any more; committing stops");
+            tracing::error!(error = text, "following the commits failed; committing stops");
             text
         }
     };
@@ -247,9 +245,9 @@ async fn read_until_error(
     loop {
         let record = reader.next().await?;
         let mut applied = Ok(Applied::Lost);
-        // Changed in place: a log of years has more names than could each be given a copy.
+        // Changed in place, because a long log has too many commits to copy the state for each.
         show.send_modify(|shown| applied = shown.chains.apply(record.offset, &record.payload));
-        let applied = applied.map_err(LogError::Names)?;
+        let applied = applied.map_err(LogError::Commits)?;
         if let (Applied::Won(won), Some(follow)) = (applied, &follow)
             && follow.send(*won).await.is_err()
         {
@@ -258,7 +256,7 @@ async fn read_until_error(
     }
 }
 
-/// The channel by which won records are followed, with its bound.
+/// The channel for following winning records, with its capacity.
 #[must_use]
 pub fn follow_channel() -> (tokio::sync::mpsc::Sender<Won>, tokio::sync::mpsc::Receiver<Won>) {
     tokio::sync::mpsc::channel(FOLLOW_MAX)

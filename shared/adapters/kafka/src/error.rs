@@ -1,93 +1,94 @@
-//! What can go wrong with the log.
+//! Errors of the log.
 
 use rdkafka::error::KafkaError;
 
-/// An operation on the log that failed.
+/// A failed operation on the log.
 #[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// The client could not be made or positioned.
+    /// The client could not be created or positioned.
     #[code("WB-5001")]
     #[error("the Kafka client was not accepted: check the brokers and properties of [kafka]")]
     Client(#[source] Box<KafkaError>),
     /// The producer's queue is full; nothing was sent.
     #[code("WB-5002")]
-    #[error("too much is waiting for Kafka already: try again in a moment")]
+    #[error("too many records are waiting for Kafka: try again in a moment")]
     QueueFull,
-    /// The record was not acknowledged in time, or refused.
+    /// A record was refused or not acknowledged in time.
     #[code("WB-5003")]
     #[error("Kafka did not acknowledge a record of {topic}/{partition}")]
     NotDelivered {
         topic: String,
         partition: u32,
-        /// What the client said.
+        /// The client's error.
         #[source]
         source: Box<KafkaError>,
     },
-    /// The ends of a partition could not be asked for.
+    /// The ends of a partition could not be read.
     #[code("WB-5004")]
     #[error("Kafka did not say where {topic}/{partition} ends: is the broker up?")]
     Watermarks {
         topic: String,
         partition: u32,
-        /// What the client said.
+        /// The client's error.
         #[source]
         source: KafkaError,
     },
-    /// Reading failed for good.
+    /// Reading failed permanently.
     #[code("WB-5005")]
     #[error("{topic}/{partition} cannot be read at offset {offset}")]
     Read {
         topic: String,
         partition: u32,
-        /// The offset that was wanted.
+        /// The offset to read.
         offset: u64,
-        /// What the client said.
+        /// The client's error.
         #[source]
         source: Box<KafkaError>,
     },
-    /// The log skipped offsets: records are gone.
+    /// Offsets are missing in the log.
     #[code("WB-5006")]
-    #[error("{topic}/{partition} gave offset {found} where {wanted} was next: records are missing")]
+    #[error("{topic}/{partition} gave offset {found} where {wanted} was expected: records are missing")]
     Gap {
         topic: String,
         partition: u32,
-        /// The offset that was next.
+        /// The expected offset.
         wanted: u64,
-        /// The offset that came.
+        /// The returned offset.
         found: u64,
     },
     /// Topics could not be created or described.
     #[code("WB-5007")]
     #[error("the topics could not be set up: {detail}")]
     Topics {
-        /// What the broker said.
+        /// The broker's error.
         detail: String,
     },
-    /// The names topic cannot be folded.
+    /// The topic `commits` cannot be folded.
     #[code("WB-5008")]
-    #[error("the commits topic is not as it must be")]
-    Names(#[source] wb_events::commits::CommitsError),
+    #[error("the commits topic is not valid")]
+    Commits(#[source] wb_events::commits::CommitsError),
     /// The partition counts differ from the pinned ones.
     #[code("WB-5009")]
     #[error(
-        "topic {topic} has {found} partitions, the log was pinned with {pinned}: counting once depends on it; start with the topics as they were"
+        "topic {topic} has {found} partitions, but the log was pinned with {pinned}: counting once \
+         depends on it; restore the topics as they were"
     )]
     PartitionCount {
         topic: String,
-        /// How many it has.
+        /// The number of partitions.
         found: u32,
-        /// How many it must have.
+        /// The pinned number.
         pinned: u32,
     },
-    /// A topic was deleted and made again.
+    /// A topic was deleted and created again.
     #[code("WB-5012")]
     #[error(
-        "topic {topic} is not the one that this log was pinned with: it was deleted and made again; \
-         restore it, or begin a new log with an empty database"
+        "topic {topic} is not the one that this log was pinned with: it was deleted and created again; \
+         restore it, or start a new log with an empty database"
     )]
     TopicReplaced { topic: String },
-    /// An alarm stands.
+    /// An alarm is set.
     #[code("WB-5013")]
     #[error(
         "the conservation law is broken, so nothing is committed and nothing is billed: {detail}; find out why \
@@ -96,31 +97,31 @@ pub enum LogError {
     Alarm {
         /// Its offset in `commits`.
         offset: u64,
-        /// What it says.
+        /// The alarm's detail.
         detail: String,
     },
-    /// Membership of the group that shares the partitions has ended.
+    /// Membership of the group of aggregators ended.
     #[code("WB-5011")]
     #[error(
-        "this aggregator is no member of its group any more: {detail}; does another one run with the same \
+        "this aggregator is no longer a member of its group: {detail}; does another one run with the same \
          data folder?"
     )]
     Membership {
-        /// What the client said.
+        /// The client's error.
         detail: String,
     },
-    /// A record was put back at another place or time than it had.
+    /// A restored record has another offset or time than before.
     #[code("WB-5021")]
     #[error(
         "a record of {topic}/{partition} was put back at offset {found_offset} instead of {offset}, or with \
-         another time: somebody else writes to the topic; stop ingest and the aggregators, and restore the topic"
+         another time: another program writes to the topic; stop ingest and the aggregators, and restore the topic"
     )]
     NotRestored {
         topic: String,
         partition: u32,
-        /// The offset it had.
+        /// Its offset before.
         offset: u64,
-        /// The offset it got.
+        /// Its offset now.
         found_offset: u64,
     },
     /// A topic's settings could not be read or changed.
@@ -128,14 +129,14 @@ pub enum LogError {
     #[error("the settings of topic {topic} could not be read or changed: {detail}")]
     TopicSettings {
         topic: String,
-        /// What the broker said.
+        /// The broker's error.
         detail: String,
     },
     /// The view of commits has stopped.
     #[code("WB-5010")]
     #[error("the reader of commits has stopped: {detail}")]
     CommitsStopped {
-        /// Why.
+        /// The reason.
         detail: String,
     },
 }

@@ -1,4 +1,4 @@
-//! The log: Kafka behind a few calls that say what they promise.
+//! The log: a small interface to Kafka with defined guarantees.
 
 pub mod commits_cursor;
 pub mod commits_view;
@@ -25,18 +25,18 @@ pub use producer::Delivery;
 pub use reader::Reader;
 pub use topics::TopicPlan;
 
-/// How long a record may take to be acknowledged before its sender is told that it is not.
+/// How long to wait for the acknowledgement of a record.
 pub const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a question to the broker about its state may take.
+/// The time limit of requests for metadata.
 pub const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
-/// What a producer may hold that is not yet acknowledged.
+/// The most unacknowledged data of a producer.
 pub const PRODUCER_QUEUE_KIB: u32 = 64 * 1024;
-/// What a reader may hold that was fetched and not yet taken.
+/// The most prefetched data of a reader.
 pub const READER_QUEUE_KIB: u32 = 16 * 1024;
-/// The largest record that is sent; the broker's limit is the same.
+/// The largest record; the broker has the same limit.
 pub const RECORD_BYTES_MAX: u32 = 8 * 1024 * 1024;
 
-/// Where the log is, and how to speak to it.
+/// How to connect to the log.
 #[derive(Debug, Clone)]
 pub struct LogSettings {
     /// Bootstrap servers, `host:port` separated by commas.
@@ -64,7 +64,7 @@ impl LogSettings {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.brokers).set("client.id", "weighbridge");
         config.set("allow.auto.create.topics", "false");
-        // A broker that comes back after a crash is found again quickly.
+        // Reconnects quickly after a crash of the broker.
         config.set("reconnect.backoff.ms", "50").set("reconnect.backoff.max.ms", "1000");
         for (name, value) in &self.properties {
             config.set(name, value);
@@ -78,12 +78,12 @@ impl LogSettings {
             .set("group.id", "weighbridge")
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
-            // A position that the log does not hold is an error, never a silent jump.
+            // A position outside the log is an error, not a jump to another position.
             .set("auto.offset.reset", "error")
-            // The broker answers as soon as there is a record, so a long wait costs nothing but
-            // spares it from being asked fifty times a second by every idle partition.
+            // The broker answers as soon as there is a record. A long wait only avoids fifty requests a second for
+            // each idle partition.
             .set("fetch.wait.max.ms", "500")
-            // A block is about as large as the queue; with the default a full queue waits a second.
+            // A block is about as large as the queue. By default a full queue waits a second.
             .set("fetch.queue.backoff.ms", "20")
             .set("fetch.error.backoff.ms", "50")
             .set("queued.max.messages.kbytes", READER_QUEUE_KIB.to_string())
@@ -94,10 +94,10 @@ impl LogSettings {
 }
 
 impl Log {
-    /// Connects. The broker is not asked anything yet.
+    /// Connects. Sends no request yet.
     ///
     /// # Errors
-    /// [`LogError::Client`] where the settings are not accepted.
+    /// [`LogError::Client`] if the settings are not valid.
     pub fn connect(settings: LogSettings) -> Result<Self, LogError> {
         let producer = producer::Producer::new(&settings)?;
         let watermarks = settings.consumer().create().map_err(LogError::client)?;
@@ -112,12 +112,11 @@ impl Log {
         &self.settings
     }
 
-    /// Appends one record and waits until every in-sync replica has it. Gives its offset.
+    /// Appends a record and waits until every in-sync replica has it. Returns its offset.
     ///
     /// # Errors
-    /// [`LogError::QueueFull`] where too much is under way already (nothing was sent),
-    /// [`LogError::NotDelivered`] where the broker did not acknowledge in time: the record may
-    /// or may not be in the log.
+    /// [`LogError::QueueFull`] if too many records are waiting (nothing was sent), [`LogError::NotDelivered`] if the
+    /// broker did not acknowledge it in time: then the record may be in the log or not.
     pub async fn append(
         &self,
         topic: &str,
@@ -129,10 +128,10 @@ impl Log {
         self.send(topic, partition, key, payload, headers)?.acknowledged().await
     }
 
-    /// Hands one record over, behind all that were handed over before, without waiting.
+    /// Queues a record after all earlier ones, without waiting.
     ///
     /// # Errors
-    /// [`LogError::QueueFull`] where too much is under way already (nothing was sent).
+    /// [`LogError::QueueFull`] if too many records are waiting (nothing was sent).
     pub fn send(
         &self,
         topic: &str,
@@ -144,10 +143,10 @@ impl Log {
         self.producer.send(topic, partition, key, payload, headers, None)
     }
 
-    /// The first offset still held and the offset after the last record.
+    /// The first offset in the log, and the offset after the last record.
     ///
     /// # Errors
-    /// [`LogError::Watermarks`] where the broker does not answer in time.
+    /// [`LogError::Watermarks`] if the broker does not answer in time.
     pub async fn watermarks(&self, topic: &str, partition: u32) -> Result<(u64, u64), LogError> {
         let (consumer, name) = (Arc::clone(&self.watermarks), topic.to_owned());
         let asked = tokio::task::spawn_blocking(move || {
@@ -171,8 +170,8 @@ impl Log {
         self.watermarks(topic, partition).await.map(|(_, high)| high)
     }
 
-    /// The offset of the first record that was appended at or after an instant, to the millisecond; the offset after
-    /// the last record where there is none.
+    /// The offset of the first record appended at or after an instant, to the millisecond; the offset after the last
+    /// record if there is none.
     ///
     /// # Errors
     /// As [`Log::watermarks`].
@@ -181,7 +180,7 @@ impl Log {
         let asked = tokio::task::spawn_blocking(move || {
             let number = i32::try_from(partition).unwrap_or(i32::MAX);
             let mut wanted = TopicPartitionList::new();
-            // Stamps are whole milliseconds.
+            // Timestamps are whole milliseconds.
             let at_ms = at_us.div_euclid(1_000).max(0);
             wanted.add_partition_offset(&name, number, Offset::Offset(at_ms))?;
             let found = settling::ask(METADATA_TIMEOUT, || {
@@ -202,12 +201,12 @@ impl Log {
     /// Reads a partition from an offset on.
     ///
     /// # Errors
-    /// [`LogError::Client`] where the position cannot be taken up.
+    /// [`LogError::Client`] if the position cannot be set.
     pub fn read_from(&self, topic: &str, partition: u32, offset: u64) -> Result<Reader, LogError> {
         Reader::new(&self.settings, topic, partition, offset)
     }
 
-    /// Reads the records that are in a partition now, from an offset on. For small topics.
+    /// Reads the present records of a partition, from an offset on. For small topics.
     ///
     /// # Errors
     /// As [`Log::watermarks`] and [`Reader::next`].
@@ -236,13 +235,12 @@ impl Log {
     /// How many partitions each topic has.
     ///
     /// # Errors
-    /// [`LogError::Topics`] where no broker answers.
+    /// [`LogError::Topics`] if no broker answers.
     pub async fn partitions(&self) -> Result<topics::Partitions, LogError> {
         topics::describe(&self.watermarks).await
     }
 
-    /// Reads the records of a partition in `[from, to)`; both must lie in the log. For ranges that
-    /// fit into memory.
+    /// Reads the records of a partition in `[from, to)`; both must lie in the log. For ranges that fit into memory.
     ///
     /// # Errors
     /// As [`Reader::next`].
@@ -264,19 +262,19 @@ impl Log {
         Ok(records)
     }
 
-    /// The broker's own ids of topics; a topic that does not exist has none.
+    /// The broker's ids of topics; a topic that does not exist has none.
     ///
     /// # Errors
-    /// [`LogError::Topics`] where no broker answers, or one refuses to describe a topic.
+    /// [`LogError::Topics`] if no broker answers or one refuses to describe a topic.
     pub async fn topic_ids(&self, topics: &[&str]) -> Result<topic_ids::TopicIds, LogError> {
         let asked = topic_ids::ask(&self.watermarks, topics, METADATA_TIMEOUT).await;
         asked.map_err(|error| LogError::Topics { detail: format!("their ids are not known: {error}") })
     }
 
-    /// Creates the topics that are missing and reads how many partitions each has.
+    /// Creates the missing topics; returns how many partitions each topic has.
     ///
     /// # Errors
-    /// [`LogError::Topics`] where the broker refuses or does not answer.
+    /// [`LogError::Topics`] if the broker refuses or does not answer.
     pub async fn ensure_topics(&self, plan: &TopicPlan) -> Result<topics::Partitions, LogError> {
         topics::ensure(&self.settings, &self.watermarks, plan).await
     }

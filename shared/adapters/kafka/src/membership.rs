@@ -1,13 +1,12 @@
-//! Which partitions are ours: membership of the group of aggregators that share them.
+//! Membership of the group of aggregators, which assigns the partitions to them.
 //!
-//! The group only hands partitions out (classic protocol, cooperative and sticky, so that a member
-//! that comes or goes moves few of them). It reads nothing and commits nothing: where a partition
-//! begins is said by the commits, and a reader of its own reads it. A member that was slow, or stood
-//! still and woke, may go on for a while with partitions that are another's by then; the commits
-//! fence it, the group need not.
+//! The group only assigns partitions (classic protocol, cooperative and sticky, so that few partitions move when a
+//! member joins or leaves). Its consumer reads and commits nothing: the commits state where a partition continues,
+//! and separate readers read it. A member that was slow or suspended may work on for a while on partitions that have
+//! another owner; the chain of commits rejects its blocks.
 //!
-//! A member is known by an id that it keeps: killed and started again it gets its partitions back
-//! at once. Two processes with one id are a mistake, and the earlier one is ended for it.
+//! A member keeps its id, so after a restart it gets its partitions back at once. If two processes use the same id,
+//! the earlier one is removed from the group.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,31 +24,31 @@ use crate::{Log, LogError};
 
 /// The group's name.
 const GROUP: &str = "weighbridge-aggregators";
-/// How long a member may take to put down partitions that another is to have.
+/// How long a member may take to stop work on revoked partitions.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
-/// Changes that may wait to be taken up.
+/// The most changes that wait.
 const CHANGES_MAX: usize = 16;
-/// How often the group is served.
+/// How often the group's events are polled.
 const POLL: Duration = Duration::from_millis(100);
-/// Heartbeats in one session, so that some may be lost.
+/// Heartbeats per session timeout, so that some may be lost.
 const HEARTBEATS_PER_SESSION: u32 = 5;
 
-/// A change of what is ours.
+/// A change of the assignment.
 #[derive(Debug)]
 pub enum Change {
-    /// These are ours from now on.
+    /// These partitions are assigned to this member.
     Assigned(Vec<TopicPartition>),
-    /// These are to be put down; dropping the second part says that it is done.
+    /// These partitions are revoked; drop the second part once work on them has stopped.
     Revoked(Vec<TopicPartition>, Drained),
-    /// Membership has ended, and nothing is ours any more.
+    /// Membership has ended; no partition is assigned.
     Ended(LogError),
 }
 
-/// Held until what was revoked is put down.
+/// Held until work on revoked partitions has stopped.
 #[derive(Debug)]
 pub struct Drained(#[expect(dead_code, reason = "its drop is the message")] std::sync::mpsc::Sender<()>);
 
-/// A membership. It ends when it is dropped.
+/// A membership. It ends when dropped.
 #[derive(Debug)]
 pub struct Membership {
     changes: mpsc::Receiver<Change>,
@@ -68,7 +67,7 @@ impl ConsumerContext for Context {
             let (held, done) = std::sync::mpsc::channel();
             let change = Change::Revoked(partitions_of(list), Drained(held));
             if self.changes.blocking_send(change).is_ok() {
-                // Returns at the drop of the other end. Whoever is slower is fenced by the commits.
+                // Returns when the other end is dropped. A slower owner is fenced by the commits.
                 let _ = done.recv_timeout(DRAIN_TIMEOUT);
             }
         }
@@ -77,14 +76,14 @@ impl ConsumerContext for Context {
     fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         match rebalance {
             Rebalance::Assign(list) => {
-                // Others read: this consumer is here for the assignment alone.
+                // This consumer is only for the assignment; other readers read the partitions.
                 if let Err(error) = consumer.pause(list) {
-                    tracing::debug!(%error, "what the group fetches is thrown away");
+                    tracing::debug!(%error, "fetched records are discarded");
                 }
                 let _ = self.changes.blocking_send(Change::Assigned(partitions_of(list)));
             }
             Rebalance::Revoke(_) => {}
-            Rebalance::Error(error) => tracing::warn!(%error, "the group could not share its partitions out"),
+            Rebalance::Error(error) => tracing::warn!(%error, "the group could not assign its partitions"),
         }
     }
 }
@@ -103,11 +102,11 @@ fn partitions_of(list: &TopicPartitionList) -> Vec<TopicPartition> {
 }
 
 impl Membership {
-    /// Joins the group under an id that no other member has. A member that is not heard of for
-    /// `session_timeout` loses its partitions to the others.
+    /// Joins the group under an id that no other member has. A member without heartbeats for `session_timeout` loses
+    /// its partitions.
     ///
     /// # Errors
-    /// [`LogError::Client`] where the settings are not accepted.
+    /// [`LogError::Client`] if the settings are not valid.
     pub fn join(log: &Log, instance_id: &str, session_timeout: Duration) -> Result<Self, LogError> {
         let (sender, changes) = mpsc::channel(CHANGES_MAX);
         let mut config = log.settings().consumer();
@@ -127,7 +126,7 @@ impl Membership {
         consumer.subscribe(&topics::EVENT_TOPICS).map_err(LogError::client)?;
         let over = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&over);
-        // A thread of its own: a drain blocks it, and the group must be served whatever else runs.
+        // A separate thread, because stopping work blocks it and the group must always be polled.
         std::thread::Builder::new()
             .name("membership".to_owned())
             .spawn(move || serve(&consumer, &sender, &stop))
@@ -158,11 +157,11 @@ fn serve(consumer: &BaseConsumer<Context>, changes: &mpsc::Sender<Change>, over:
                     changes.blocking_send(Change::Ended(LogError::Membership { detail: error.to_string() }));
                 return;
             }
-            // A broker that is away comes back; a refusal is told, as it stays until somebody acts.
+            // A broker that is away will come back. A refusal is logged, because it stays until somebody acts.
             Some(Err(error)) if is_refusal(&error) => {
-                tracing::warn!(%error, "the broker does not let this aggregator into the group");
+                tracing::warn!(%error, "the broker does not admit this aggregator to the group");
             }
-            Some(Err(error)) => tracing::debug!(%error, "the group is waited for"),
+            Some(Err(error)) => tracing::debug!(%error, "waiting for the group"),
             Some(Ok(_)) | None => {}
         }
     }

@@ -1,4 +1,4 @@
-//! The producer: idempotent, acknowledged by all replicas, bounded by bytes and by time.
+//! The producer: idempotent, acknowledged by all replicas, with limits of bytes and time.
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, Message as _, OwnedHeaders};
@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use crate::topics::QUARANTINE_ENVELOPE_BYTES_MAX;
 use crate::{DELIVERY_TIMEOUT, LogError, LogSettings, PRODUCER_QUEUE_KIB, RECORD_BYTES_MAX};
 
-/// The record's offset, and its time in milliseconds where the broker set it.
+/// The record's offset, and its time in milliseconds if the broker set it.
 type Report = Result<(u64, Option<i64>), KafkaError>;
 
 struct Reports;
@@ -31,7 +31,7 @@ impl ProducerContext for Reports {
             }
             Err((error, _)) => Err(error.clone()),
         };
-        // Whoever waited may have gone; the record is in the log all the same.
+        // The waiting caller may be gone; the record is in the log anyway.
         let _ = waiting.send(report);
     }
 }
@@ -47,17 +47,17 @@ impl Producer {
             .set("enable.idempotence", "true")
             .set("acks", "all")
             .set("delivery.timeout.ms", DELIVERY_TIMEOUT.as_millis().to_string())
-            // Records are frames already: what lingers is only what is sent at the same moment.
+            // Records are already frames, so only simultaneous ones are batched.
             .set("linger.ms", "1")
             .set("queue.buffering.max.kbytes", PRODUCER_QUEUE_KIB.to_string())
-            // The broker holds every topic to its own limit; only one of them takes more.
+            // The broker applies each topic's own limit; one topic takes larger records.
             .set("message.max.bytes", (RECORD_BYTES_MAX + QUARANTINE_ENVELOPE_BYTES_MAX).to_string())
             .set("retry.backoff.ms", "50");
         let inner = config.create_with_context(Reports).map_err(LogError::client)?;
         Ok(Self { inner })
     }
 
-    /// Hands one record over, with a time of its own where one is given.
+    /// Queues a record, optionally with its own time.
     pub(crate) fn send(
         &self,
         topic: &str,
@@ -90,7 +90,7 @@ impl Producer {
     }
 }
 
-/// A record on its way: handed to the client in its order, not yet acknowledged.
+/// A queued record that is not acknowledged yet.
 #[derive(Debug)]
 pub struct Delivery {
     topic: String,
@@ -107,7 +107,7 @@ impl Delivery {
         }
     }
 
-    /// Waits for the acknowledgement; gives the record's offset.
+    /// Waits for the acknowledgement; returns the record's offset.
     ///
     /// # Errors
     /// [`LogError::NotDelivered`]: the record may or may not be in the log.
@@ -126,7 +126,7 @@ impl Delivery {
 
 impl Drop for Producer {
     fn drop(&mut self) {
-        // What was sent and not yet acknowledged gets a last chance; nobody was told it is safe.
+        // Unacknowledged records get a last chance; their senders have no confirmation.
         let _ = self.inner.flush(std::time::Duration::from_secs(2));
     }
 }

@@ -1,4 +1,4 @@
-//! Reading one partition in order, without gaps, by explicit position.
+//! Reads one partition in order, without gaps, from an explicit position.
 
 use rdkafka::consumer::{Consumer, StreamConsumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -43,12 +43,11 @@ impl Reader {
         Ok(Self { consumer, topic: topic.to_owned(), partition, next_offset: offset })
     }
 
-    /// Waits for the next record. A broker that is away is waited for; the caller bounds the
-    /// time where it must. Safe to cancel: a record that was not given is given next time.
+    /// Waits for the next record, also while the broker is away; the caller limits the time. Safe to cancel: a record
+    /// that was not returned comes next time.
     ///
     /// # Errors
-    /// [`LogError::Read`] where the position is not in the log, [`LogError::Gap`] where offsets
-    /// are missing.
+    /// [`LogError::Read`] if the position is not in the log, [`LogError::Gap`] if offsets are missing.
     pub async fn next(&mut self) -> Result<LogRecord, LogError> {
         loop {
             match self.consumer.recv().await {
@@ -85,7 +84,7 @@ impl Reader {
     }
 }
 
-/// Errors after which waiting does not help: the position is gone, or the topic is.
+/// Errors that waiting does not resolve: the position or the topic is gone.
 fn is_fatal(error: &KafkaError) -> bool {
     matches!(
         error.rdkafka_error_code(),

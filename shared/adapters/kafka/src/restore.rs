@@ -1,7 +1,7 @@
-//! Putting records back that a partition has lost, at their offsets and with their times.
+//! Restores lost records of a partition with their offsets and times.
 //!
-//! The event topics' times are set by the broker, and a block's rows hold them. So while records
-//! are put back the topic takes the times it is given.
+//! The broker sets the times of the event topics, and the rows of blocks contain them. While records are restored,
+//! the topic uses the sender's times instead.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -14,16 +14,16 @@ use wb_fold::LogRecord;
 
 use crate::{Log, LogError, METADATA_TIMEOUT};
 
-/// The setting that says whose time a record gets.
+/// The setting that decides whose time a record gets.
 const TIME_SETTING: &str = "message.timestamp.type";
-/// The broker's own time, as all topics are made.
+/// The broker's time, the setting of all topics.
 const BROKERS_TIME: &str = "LogAppendTime";
 /// The sender's time.
 const SENDERS_TIME: &str = "CreateTime";
-/// What a partition's leader may need to take up a setting that the cluster knows already. The
-/// first record's acknowledgement says whether it has.
+/// How long a partition's leader may take to apply a new setting. The time of the first acknowledged record shows
+/// whether it has.
 const SETTING_TAKEN_UP: Duration = Duration::from_secs(1);
-/// The pause between two looks at a setting.
+/// The pause between two checks of a setting.
 const LOOK_PAUSE: Duration = Duration::from_millis(50);
 
 fn options() -> AdminOptions {
@@ -35,8 +35,7 @@ impl Log {
         self.settings.client().create().map_err(LogError::client)
     }
 
-    /// Whether the broker sets the times of a topic's records, as it must but while records are
-    /// put back.
+    /// Whether the broker sets the times of a topic's records, as it always must except while records are restored.
     ///
     /// # Errors
     /// [`LogError::TopicSettings`].
@@ -45,8 +44,7 @@ impl Log {
         Ok(described.get(TIME_SETTING).and_then(|entry| entry.value.as_deref()) == Some(BROKERS_TIME))
     }
 
-    /// Lets the broker or the sender set the times of a topic's records; all its other settings
-    /// stay.
+    /// Makes the broker or the sender set the times of a topic's records; all other settings stay.
     ///
     /// # Errors
     /// [`LogError::TopicSettings`].
@@ -75,11 +73,11 @@ impl Log {
         Ok(())
     }
 
-    /// Appends a record that must come to lie at the offset and have the time it had. Its key and
-    /// headers are not kept anywhere else than in the log, and are lost.
+    /// Appends a record that must get its former offset and time. Its key and headers were only in the log and are
+    /// lost.
     ///
     /// # Errors
-    /// As [`Log::append`], and [`LogError::NotRestored`] where it lies elsewhere or has another time.
+    /// As [`Log::append`], and [`LogError::NotRestored`] if it gets another offset or time.
     pub async fn put_back(&self, topic: &str, partition: u32, record: &LogRecord) -> Result<(), LogError> {
         let time_ms = Some(record.append_time_us / 1_000);
         let sent = self.producer.send(topic, partition, &[], &record.payload, &[], time_ms)?;

@@ -1,14 +1,14 @@
-//! Questions to a partition whose leader is not settled: just made, or moving to another broker.
+//! Requests to a partition that has no leader yet, because it was just created or is moving to another broker.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 
-/// How long is waited before the same is asked again.
+/// The pause between two attempts.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
-/// Asks until a leader answers, for `limit` at most, and gives what was said last. Blocks its thread.
+/// Repeats a request until a leader answers, for at most `limit`; returns the last result. Blocks its thread.
 pub(crate) fn ask<T>(limit: Duration, question: impl Fn() -> KafkaResult<T>) -> KafkaResult<T> {
     let began = Instant::now();
     loop {
@@ -19,7 +19,7 @@ pub(crate) fn ask<T>(limit: Duration, question: impl Fn() -> KafkaResult<T>) -> 
     }
 }
 
-/// Whether a broker says that it does not lead the partition, or that none does yet.
+/// Whether a broker answers that it does not lead the partition, or that no broker does yet.
 fn is_settling(error: &KafkaError) -> bool {
     matches!(
         error.rdkafka_error_code(),

@@ -1,9 +1,9 @@
-//! The broker's own ids of topics. A topic that was deleted and made again has another one, although its name, its
-//! partitions and even its length may be the same.
+//! The broker's ids of topics. A topic that was deleted and created again has another id, even if its name, its
+//! partitions and its length are the same.
 //!
-//! The Rust client does not offer them; librdkafka's C interface does (`DescribeTopics`), over the connections that the
-//! client has anyway, so whatever TLS and SASL the settings ask for hold here too. This is the only unsafe code of this
-//! crate: what C gives is owned by `Owned` and freed once, and what is given out is copied.
+//! The Rust client does not offer ids, but librdkafka's C interface does (`DescribeTopics`), over the client's own
+//! connections with their TLS and SASL settings. This is the only unsafe code of this crate: objects from C are owned
+//! by `Owned` and freed once, and results are copied.
 
 #![allow(unsafe_code, reason = "a foreign library is called")]
 
@@ -19,14 +19,14 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 /// Ids by topic; a topic that does not exist has none, nor has any topic of a broker older than Kafka 2.8.
 pub type TopicIds = BTreeMap<String, [u8; 16]>;
 
-/// The library answers by itself when the limit has passed; this much later nothing will come any more.
+/// The library returns by itself after the limit; nothing comes later than this.
 const GRACE: Duration = Duration::from_secs(1);
-/// What the library writes about an option that it does not accept.
+/// The buffer for the library's error about an option.
 const MESSAGE_BYTES_MAX: usize = 512;
 /// The name of the error of a topic that does not exist.
 const UNKNOWN_TOPIC: &CStr = c"UNKNOWN_TOPIC_OR_PART";
 
-/// Asks the cluster. Gives up after `limit`.
+/// Reads the ids from the cluster, for at most `limit`.
 pub(crate) async fn ask(
     client: &Arc<BaseConsumer>,
     topics: &[&str],
@@ -48,7 +48,7 @@ struct Owned<T> {
 }
 
 impl<T> Owned<T> {
-    /// Takes over an object; none where the pointer is null.
+    /// Takes ownership of an object; none if the pointer is null.
     ///
     /// # Safety
     /// The pointer is null, or nobody else frees it and `free` is the function that does.
@@ -72,7 +72,7 @@ impl<T> Drop for Owned<T> {
 /// Blocks its thread until the cluster has answered or the limit has passed.
 fn describe(client: &BaseConsumer, topics: &[CString], limit: Duration) -> Result<TopicIds, String> {
     let milliseconds = |time: Duration| i32::try_from(time.as_millis()).unwrap_or(i32::MAX);
-    let refused = || "the client refused the question".to_owned();
+    let refused = || "the client refused the request".to_owned();
     // Lives as long as `client` is borrowed, which is longer than all that is made of it here.
     let handle = client.client().native_ptr();
 
@@ -123,7 +123,7 @@ fn describe(client: &BaseConsumer, topics: &[CString], limit: Duration) -> Resul
     read(&event)
 }
 
-/// What the answer says.
+/// Converts the answer.
 fn read(event: &Owned<c::rd_kafka_event_t>) -> Result<TopicIds, String> {
     // SAFETY: the event is live, and so is the text that it owns.
     unsafe {
@@ -134,7 +134,7 @@ fn read(event: &Owned<c::rd_kafka_event_t>) -> Result<TopicIds, String> {
     // SAFETY: the event is live; null where it is of another kind.
     let result = unsafe { c::rd_kafka_event_DescribeTopics_result(event.as_ptr()) };
     if result.is_null() {
-        return Err("the client answered another question".to_owned());
+        return Err("the client answered another request".to_owned());
     }
     let mut count = 0;
     // SAFETY: `result` is of this kind and lives as long as its event, and so does the array it gives, of `count`
@@ -144,7 +144,7 @@ fn read(event: &Owned<c::rd_kafka_event_t>) -> Result<TopicIds, String> {
         if first.is_null() { &[][..] } else { std::slice::from_raw_parts(first, count) }
     };
     let mut ids = TopicIds::new();
-    // A topic that the broker passed over is null.
+    // A topic that the broker skipped is null.
     for topic in described.iter().copied().filter(|topic| !topic.is_null()) {
         // SAFETY: a topic of the array lives as long as the event, and so do its name, its error and its id.
         let (name, error, id) = unsafe {
@@ -166,7 +166,7 @@ fn read(event: &Owned<c::rd_kafka_event_t>) -> Result<TopicIds, String> {
         if error.is_null() && !id.is_null() {
             // SAFETY: `id` lives as above.
             let id = unsafe { bytes(id) };
-            // A broker without ids says zeros.
+            // A broker without ids returns zeros.
             if id != [0; 16] {
                 ids.insert(name, id);
             }
@@ -228,7 +228,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_broker_that_does_not_answer_is_not_waited_for_beyond_the_limit() {
-        // It accepts connections, for the system does, and never says a word.
+        // It accepts connections, because the system does, but never answers.
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = client(&silent.local_addr().unwrap().to_string());
         let began = Instant::now();
@@ -258,7 +258,7 @@ mod tests {
     #[tokio::test]
     async fn asking_many_times_keeps_nothing() {
         const ASKED: u32 = 20_000;
-        // Each question would leave a kilobyte or more behind.
+        // Each request would leak a kilobyte or more.
         const GROWTH_KIB_MAX: u64 = 4_096;
         let client = client("127.0.0.1:1");
         let name = CString::new("t".repeat(200)).unwrap();

@@ -1,4 +1,4 @@
-//! The topics with their settings: created where they are missing, never changed.
+//! The topics and their settings. Missing topics are created; existing ones are never changed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,13 +11,12 @@ use wb_events::topics as commits;
 
 use crate::{LogError, LogSettings, METADATA_TIMEOUT, RECORD_BYTES_MAX};
 
-/// Partitions of `usage` when it is created. Not pinned: readers who follow one customer need only
-/// its partition.
+/// Partitions of a new topic `usage`. Not pinned: a reader of one customer needs only that customer's partition.
 pub const USAGE_PARTITIONS: u32 = 4;
-/// What a record of `quarantine` may have beyond the record it holds whole.
+/// How much larger a record of `quarantine` may be than the record in it.
 pub const QUARANTINE_ENVELOPE_BYTES_MAX: u32 = 256 * 1024;
 
-/// How many partitions each event topic gets when it is created, and how the topics are kept.
+/// The partitions of new event topics, and the settings of topics.
 #[derive(Debug, Clone)]
 pub struct TopicPlan {
     /// Partitions of `shares`.
@@ -30,7 +29,7 @@ pub struct TopicPlan {
     pub gpu: u32,
     /// Replicas of every topic.
     pub replication: u32,
-    /// How long event topics keep their records, in hours; 0 is for ever.
+    /// How long event topics keep their records, in hours; 0 means forever.
     pub retention_hours: u32,
 }
 
@@ -98,7 +97,7 @@ pub(crate) async fn ensure(
             return Err(LogError::Topics { detail: format!("{topic}: {code}") });
         }
     }
-    // A topic that was just created may not be known to the broker's metadata for a moment.
+    // A new topic may be missing from the broker's metadata for a moment.
     let deadline = tokio::time::Instant::now() + METADATA_TIMEOUT;
     loop {
         let found = describe(consumer).await?;
