@@ -1,6 +1,6 @@
-//! What a process says about itself: log lines on standard error, and metrics.
+//! Log lines on standard error, and metrics.
 //!
-//! Standard output belongs to a command's result, so no log line ever goes there.
+//! Standard output is for a command's result, so log lines never go there.
 
 mod figures;
 
@@ -8,55 +8,55 @@ use tracing_subscriber::EnvFilter;
 
 pub use figures::{figure, serve_figures};
 
-/// The environment variable that says which log lines are written, such as `info` or `wb_ingest=debug,warn`. An empty one
-/// counts as not set.
+/// The environment variable with the log filter, such as `info` or `wb_ingest=debug,warn`. An empty one counts as not
+/// set.
 pub const LOG_VARIABLE: &str = "WEIGHBRIDGE_LOG";
 
-/// How a log line looks.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people: time, level, where, message and fields.
+    /// Text for reading: time, level, target, message and fields.
     Text,
-    /// For machines: one JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// Why logging could not be started.
+/// Why logging or metrics could not be started.
 #[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
 pub enum ObserveError {
-    /// A filter that cannot be read.
+    /// The filter is not valid.
     #[code("WB-6101")]
     #[error(
         "the log filter {filter:?} of {origin} cannot be read; write a level (error, warn, info, debug, trace, off) or `target=level` pairs separated by commas"
     )]
     Filter {
         filter: String,
-        /// Where it comes from: the environment variable or the program's default.
+        /// Its origin: the environment variable or the program's default.
         origin: &'static str,
-        /// Why not.
+        /// The cause.
         #[source]
         source: tracing_subscriber::filter::ParseError,
     },
-    /// The figures cannot be served.
+    /// The metrics cannot be served.
     #[code("WB-6103")]
     #[error("the figures cannot be served on {address}: choose a free address for observe.metrics_listen")]
     Figures {
         address: std::net::SocketAddr,
-        /// Why not.
+        /// The cause.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// Logging runs already.
+    /// Logging is already running.
     #[code("WB-6102")]
-    #[error("logging was started before in this process; start it once, at the beginning")]
+    #[error("logging is already started in this process; start it once, at the beginning")]
     Started(#[source] tracing_subscriber::util::TryInitError),
 }
 
 /// Starts logging to standard error for the whole process, with the filter of [`LOG_VARIABLE`] or else the default given.
 ///
 /// # Errors
-/// [`ObserveError::Filter`] for a filter that cannot be read, [`ObserveError::Started`] at a second call.
+/// [`ObserveError::Filter`] for an invalid filter, [`ObserveError::Started`] at a second call.
 pub fn init(format: LogFormat, default_filter: &str) -> Result<(), ObserveError> {
     use tracing_subscriber::util::SubscriberInitExt;
 
@@ -64,7 +64,7 @@ pub fn init(format: LogFormat, default_filter: &str) -> Result<(), ObserveError>
         std::env::var_os(LOG_VARIABLE).map(|text| text.to_string_lossy().into_owned()),
         default_filter,
     )?;
-    // No colours: a log is read by more programs than terminals.
+    // No colours, because logs are also read by programs.
     let builder =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
     let started = match format {
