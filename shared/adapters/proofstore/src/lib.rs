@@ -1,15 +1,14 @@
 //! Proofs of older chain tips on disk: sorted runs with fences in memory.
 //!
-//! A *run* is a file of sorted ids, written once. A *section* is the part of a run that belongs to
-//! one tip and one verdict. Every [`FENCE_IDS`]th id of a section is kept in memory by its leading
-//! eight bytes, so that a lookup reads one page of 4 KiB. A tip that collects more than
-//! [`SECTIONS_MAX`] sections, as late shares trickle in, has them merged.
+//! A *run* is a file of sorted ids, written once. A *section* is the part of a run that belongs to one tip and one
+//! verdict. The leading eight bytes of every [`FENCE_IDS`]th id of a section are kept in memory, so that a lookup
+//! reads one page of 4 KiB. If late shares bring a tip to more than [`SECTIONS_MAX`] sections, these are merged.
 //!
-//! Runs have drawn names and are never changed, so that owners of a partition that overlap for a
-//! while, one of them stale, may share the folder: each reads the runs that it wrote or was told of.
+//! Runs have random names and are never changed, so owners of a partition that overlap for a while may share the
+//! folder: each reads only the runs that it wrote or that its snapshot lists.
 //!
-//! The store is a cache of the log. A [`snapshot`] keeps it beside the fold's state, so that a
-//! partition need not be folded from its beginning; where the snapshot does not hold, it is.
+//! The store is a cache of the log. A [`snapshot`] saves it with the state of the fold, so that a partition need not
+//! be folded from its beginning unless the snapshot is not valid.
 
 mod run;
 pub mod snapshot;
@@ -28,19 +27,19 @@ use wb_fold::snapshot::{Reader, SnapshotError, Writer};
 
 use run::{Run, RunWriter, Section};
 
-/// One id in so many is kept in memory: a page of 4 KiB holds them.
+/// One id in this many is kept in memory; this many fit into a page of 4 KiB.
 pub const FENCE_IDS: usize = 256;
-/// Sections of one tip and verdict before they are merged; a lookup reads one page in each.
+/// The most sections of one tip and verdict before they are merged; a lookup reads one page of each.
 pub const SECTIONS_MAX: usize = 8;
 
-/// Sections of one tip, by whether their proofs counted.
+/// The sections of one tip, by whether their proofs counted.
 #[derive(Debug, Default)]
 struct TipSections {
     counted: Vec<Section>,
     refused: Vec<Section>,
 }
 
-/// The store of one partition.
+/// The proofs of one partition.
 #[derive(Debug)]
 pub struct ProofStore {
     dir: PathBuf,
@@ -52,11 +51,11 @@ fn failed(operation: &'static str) -> impl FnOnce(io::Error) -> ArchiveError {
 }
 
 impl ProofStore {
-    /// Opens an empty store in a folder. The snapshot that another life of the partition left there
-    /// is removed; its runs go when nothing speaks of them any more.
+    /// Opens an empty store in a folder. Removes a former snapshot in it; the former runs are removed once no
+    /// snapshot lists them.
     ///
     /// # Errors
-    /// [`ArchiveError`] where the folder cannot be made or the snapshot not removed.
+    /// [`ArchiveError`] if the folder cannot be created or the snapshot cannot be removed.
     pub fn open(dir: &Path) -> Result<Self, ArchiveError> {
         let empty = || -> io::Result<()> {
             fs::create_dir_all(dir)?;
@@ -69,7 +68,7 @@ impl ProofStore {
         Ok(Self { dir: dir.to_owned(), tips: HashMap::new() })
     }
 
-    /// Bytes in memory for fences, for measuring.
+    /// Bytes of memory for fences, for measurements.
     #[must_use]
     pub fn fence_bytes(&self) -> usize {
         let of = |sections: &Vec<Section>| sections.iter().map(Section::fence_bytes).sum::<usize>();
@@ -80,7 +79,7 @@ impl ProofStore {
         self.tips.values().flat_map(|tip| tip.counted.iter().chain(&tip.refused))
     }
 
-    /// Makes all runs durable and says what lies where, for a snapshot.
+    /// Makes all runs durable and returns the list of sections for a snapshot.
     fn to_bytes(&self) -> io::Result<Vec<u8>> {
         let mut synced = HashSet::new();
         for section in self.sections() {
@@ -109,7 +108,7 @@ impl ProofStore {
         Ok(writer.into_bytes())
     }
 
-    /// Opens the store that a snapshot speaks of. `None` where a run is missing or too short.
+    /// Opens the store of a snapshot. `None` if a run is missing or too short.
     fn from_bytes(dir: &Path, bytes: &[u8]) -> Result<Option<Self>, SnapshotError> {
         let mut reader = Reader::new(bytes);
         let mut store = Self { dir: dir.to_owned(), tips: HashMap::new() };
@@ -146,12 +145,11 @@ impl ProofStore {
         Ok(Some(store))
     }
 
-    /// Removes the runs that nothing lies in any more and that were written longer ago than
-    /// `grace`; younger ones may be another owner's, who has not saved a snapshot yet. To be
-    /// called once a snapshot that does not speak of them is durable.
+    /// Removes unused runs that were written longer ago than `grace`. Younger ones may belong to another owner that
+    /// has not saved a snapshot yet. Call it once a snapshot without these runs is durable.
     ///
     /// # Errors
-    /// [`ArchiveError`] where the folder cannot be read or a run not removed.
+    /// [`ArchiveError`] if the folder cannot be read or a run cannot be removed.
     pub fn collect(&self, grace: Duration) -> Result<(), ArchiveError> {
         let used: HashSet<PathBuf> =
             self.sections().map(|section| run::path_of(&self.dir, section.run.number)).collect();
@@ -209,7 +207,7 @@ impl ProofStore {
             counted: drafts.0.map(|draft| draft.bind(&run)).into_iter().collect(),
             refused: drafts.1.map(|draft| draft.bind(&run)).into_iter().collect(),
         };
-        // The old runs stay until the next snapshot: the last one speaks of them.
+        // The old runs stay until the next snapshot, because the last one lists them.
         self.tips.insert(*tip, merged);
         Ok(())
     }

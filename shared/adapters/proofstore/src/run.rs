@@ -25,13 +25,13 @@ pub(crate) struct Run {
     file: File,
 }
 
-/// The file of a run.
+/// The path of a run.
 pub(crate) fn path_of(dir: &Path, number: u64) -> PathBuf {
     dir.join(format!("{number:016x}.{EXTENSION}"))
 }
 
 impl Run {
-    /// Opens a run that a snapshot speaks of.
+    /// Opens a run of a snapshot.
     pub(crate) fn open(dir: &Path, number: u64) -> io::Result<Self> {
         Ok(Self { number, file: File::open(path_of(dir, number))? })
     }
@@ -40,13 +40,13 @@ impl Run {
         self.file.sync_all()
     }
 
-    /// How many ids its file holds.
+    /// How many ids the file has.
     pub(crate) fn ids(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len() / 16)
     }
 }
 
-/// A section that was written to a run that is not finished yet.
+/// A section in an unfinished run.
 #[derive(Debug)]
 pub(crate) struct Draft {
     first_id: u64,
@@ -84,8 +84,7 @@ pub(crate) struct RunWriter {
 }
 
 impl RunWriter {
-    /// Begins a run. Its number is drawn, not counted: another owner of the partition that still
-    /// writes in this folder never takes the same one.
+    /// Starts a run. Its number is random, so another owner that writes to this folder does not use the same one.
     pub(crate) fn create(dir: &Path) -> io::Result<Self> {
         let number = getrandom::u64().map_err(|error| io::Error::other(error.to_string()))?;
         let path = path_of(dir, number);
@@ -93,7 +92,7 @@ impl RunWriter {
         Ok(Self { out: BufWriter::new(file), number, ids: 0 })
     }
 
-    /// Writes ids that come in ascending order; nothing where there are none.
+    /// Writes ids in ascending order; returns `None` if there are none.
     pub(crate) fn section(&mut self, ids: impl Iterator<Item = EventId>) -> io::Result<Option<Draft>> {
         let mut draft = Draft { first_id: self.ids, ids: 0, fences: Vec::new() };
         for id in ids {
@@ -118,16 +117,16 @@ impl Section {
         self.fences.capacity() * size_of::<u64>()
     }
 
-    /// Reads ids from one on into a buffer whose length is a whole number of ids.
+    /// Reads ids from an index on into a buffer, whose length is a whole number of ids.
     fn read(&self, from: usize, buffer: &mut [u8]) -> io::Result<()> {
         let first = self.first_id + u64::try_from(from).map_err(io::Error::other)?;
         self.run.file.read_exact_at(buffer, first * 16)
     }
 
-    /// Whether an id is here.
+    /// Whether the section has an id.
     pub(crate) fn contains(&self, id: &EventId) -> io::Result<bool> {
         let wanted = leading(id);
-        // Ids with the same leading bytes may begin on the page before the first equal fence.
+        // Ids with equal leading bytes may begin on the page before the first equal fence.
         let mut page = self.fences.partition_point(|fence| *fence < wanted).saturating_sub(1);
         let mut buffer = [0; FENCE_IDS * ID_BYTES];
         while self.fences.get(page).is_some_and(|fence| *fence <= wanted) {
@@ -145,7 +144,7 @@ impl Section {
     }
 }
 
-/// Reads a section from front to back.
+/// Reads a section from start to end.
 struct Cursor<'a> {
     section: &'a Section,
     next: usize,
@@ -169,7 +168,7 @@ impl Cursor<'_> {
     }
 }
 
-/// All ids of some sections, ascending, each once.
+/// All ids of some sections, ascending, without repeats.
 pub(crate) fn merged(sections: &[Section]) -> io::Result<Vec<EventId>> {
     let mut cursors: Vec<Cursor<'_>> =
         sections.iter().map(|section| Cursor { section, next: 0, buffer: Vec::new(), place: 0 }).collect();

@@ -1,7 +1,7 @@
-//! A partition's state and proofs in a folder, so that it need not be folded from its beginning.
+//! Saves a partition's state and proofs in a folder, so that it need not be folded from its beginning.
 //!
-//! One file, replaced whole: position, state, what lies in which run, and the SHA-256 of it all. A
-//! snapshot that is missing, damaged or of another form is no error: the log is the truth.
+//! A snapshot is one file, which is replaced atomically: position, state, list of sections, and the SHA-256 over
+//! them. A missing, damaged or foreign snapshot is not an error, because everything follows from the log.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _};
@@ -17,35 +17,35 @@ use crate::ProofStore;
 
 /// The name of the file.
 pub const FILE: &str = "snapshot";
-/// Runs that no snapshot speaks of are kept for so long: a stale owner may not remove those of the
-/// next one, which has not saved its first snapshot yet.
+/// How long runs that no snapshot lists are kept: a stale owner must not remove those of the next owner, which may
+/// not have saved a snapshot yet.
 pub const RUN_GRACE: Duration = Duration::from_secs(3_600);
-/// The position lies within so many first bytes.
+/// The position lies within this many bytes at the start.
 const POSITION_BYTES_MAX: u64 = 1_024;
 
-/// Of what, and after which block, a snapshot is.
+/// The log, the rules and the block of a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
-    /// The log it was folded from.
+    /// The log that was folded.
     pub log_id: Vec<u8>,
     pub topic: String,
     pub partition: u32,
-    /// The rules it was folded by.
+    /// The version of the rules.
     pub fold_version: u32,
-    /// The block that comes next.
+    /// The next block.
     pub next_block: u64,
-    /// The offset at which that block begins.
+    /// The offset at which the next block begins.
     pub end_offset: u64,
-    /// The hash of the name of the block before.
+    /// The hash of the last block's commit.
     pub commit_hash: [u8; 32],
 }
 
-/// Writes a snapshot in place of the one before, unless that one is of a later block of the same
-/// log: then a stale owner is asking. Runs become durable first, the snapshot's name last; old runs
-/// that it does not speak of are then removed.
+/// Saves a snapshot in place of the existing one, unless that is of a later block of the same log, which means that a
+/// stale owner is saving. The runs become durable first and the snapshot last; then runs that it does not list are
+/// removed.
 ///
 /// # Errors
-/// Any error of the file system; the snapshot before still holds then.
+/// Any error of the file system; the existing snapshot is then still valid.
 pub fn save(dir: &Path, position: &Position, state: &State, store: &ProofStore) -> io::Result<()> {
     let there = position_in(dir)?.filter(|there| there.log_id == position.log_id);
     if there.is_some_and(|there| there.next_block > position.next_block) {
@@ -71,10 +71,10 @@ pub fn save(dir: &Path, position: &Position, state: &State, store: &ProofStore) 
     store.collect(RUN_GRACE).map_err(io::Error::other)
 }
 
-/// Of what the snapshot of a folder is, without reading it whole; whether it holds is not checked.
+/// The position of the snapshot in a folder, without reading or checking all of it.
 ///
 /// # Errors
-/// Any error of the file system but a missing file.
+/// Any error of the file system except a missing file.
 fn position_in(dir: &Path) -> io::Result<Option<Position>> {
     let file = match File::open(dir.join(FILE)) {
         Ok(file) => file,
@@ -86,10 +86,10 @@ fn position_in(dir: &Path) -> io::Result<Option<Position>> {
     Ok(read_position(&mut Reader::new(&start)).ok())
 }
 
-/// Reads the snapshot of a folder. `None` where there is none that holds.
+/// Loads the snapshot in a folder. `None` if there is no valid one.
 ///
 /// # Errors
-/// Any error of the file system but a missing file.
+/// Any error of the file system except a missing file.
 pub fn load(dir: &Path) -> io::Result<Option<(Position, State, ProofStore)>> {
     let whole = match fs::read(dir.join(FILE)) {
         Ok(whole) => whole,
