@@ -1,42 +1,45 @@
-//! What can go wrong while a child process is started, found ready or stopped.
+//! Errors of starting, checking and stopping child processes.
 
 use std::{io, path::PathBuf, process::ExitStatus, time::Duration};
 
-/// A failure to start, ready or stop a child process. The text says what, where and what would be right; [`Self::code`] is
-/// the stable code of the error's page.
+/// A failure to start, check or stop a child process. The text states what failed, where, and what to do;
+/// [`Self::code`] is the code of the error's page.
 #[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StackError {
-    /// No Java runtime that Kafka can run on.
+    /// There is no Java runtime that can run Kafka.
     #[code("WB-8001")]
     #[error(
         "no Java runtime of version {minimum} or newer was found (looked at: {looked_at}); install one \
          (Debian: apt-get install default-jre-headless) or set JAVA_HOME"
     )]
     NoJava {
-        /// The oldest major version that would do.
+        /// The oldest suitable major version.
         minimum: u32,
-        /// Each place looked at and what was found there.
+        /// The places that were searched, and what was found at each.
         looked_at: String,
     },
-    /// Kafka's jars are not where they were said to be.
+    /// The folder has no Kafka jars.
     #[code("WB-8002")]
-    #[error("no Kafka jars (kafka_2.13-*.jar) in {}; run `make setup`, or name the folder they are in", libs_dir.display())]
+    #[error(
+        "no Kafka jars (kafka_2.13-*.jar) in {}; run `make setup`, or give the folder they are in",
+        libs_dir.display()
+    )]
     NoKafkaJars {
-        /// The folder that should hold them.
+        /// The folder.
         libs_dir: PathBuf,
     },
-    /// A path that a Kafka or Java setting cannot express.
+    /// Kafka or Java settings cannot express a path.
     #[code("WB-8003")]
     #[error("Kafka cannot use the folder {}: {reason}; choose another", path.display())]
     UnusablePath {
-        /// The path in question.
+        /// The path.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong.
         reason: &'static str,
     },
-    /// Another live supervisor owns this pid file (and so the data beside it).
+    /// Another supervisor owns this pid file, and thus the data beside it.
     #[code("WB-8004")]
     #[error(
         "another running weighbridge process owns {name} ({} is locked); stop that one first, or use another data folder",
@@ -45,33 +48,33 @@ pub enum StackError {
     Owned {
         /// The child's name.
         name: String,
-        /// The lock that is held.
+        /// The held lock.
         lock_file: PathBuf,
     },
-    /// A port is in use by somebody else.
+    /// The port is in use.
     #[code("WB-8005")]
     #[error("{name} cannot listen on 127.0.0.1:{port}: stop what uses the port or choose another")]
     PortTaken {
         /// The child's name.
         name: String,
-        /// The port wanted.
+        /// The port.
         port: u16,
-        /// Why binding it failed.
+        /// The cause.
         source: io::Error,
     },
-    /// No free port could be had.
+    /// There is no free port.
     #[code("WB-8006")]
     #[error("no free port on 127.0.0.1")]
     NoFreePort(#[source] io::Error),
-    /// The program could not be started at all.
+    /// The program could not be executed.
     #[code("WB-8007")]
     #[error("{name} could not be started: {} did not execute", program.display())]
     Spawn {
         /// The child's name.
         name: String,
-        /// The program that was to run.
+        /// The program.
         program: PathBuf,
-        /// The system's reason.
+        /// The cause.
         source: io::Error,
     },
     /// The child ended before it was ready.
@@ -80,14 +83,14 @@ pub enum StackError {
     Died {
         /// The child's name.
         name: String,
-        /// How it ended.
+        /// Its exit status.
         status: ExitStatus,
-        /// Where its output is.
+        /// The file with its output.
         log_file: PathBuf,
         /// The last lines of this run's output.
         log_tail: String,
     },
-    /// The child lives but was not ready in time; it has been killed.
+    /// The child was not ready in time and was killed.
     #[code("WB-8009")]
     #[error(
         "{name} was not ready within {} s and was killed; its log {} ends with:\n{log_tail}",
@@ -96,65 +99,73 @@ pub enum StackError {
     NotReady {
         /// The child's name.
         name: String,
-        /// How long it was waited for.
+        /// The time limit.
         waited: Duration,
-        /// Where its output is.
+        /// The file with its output.
         log_file: PathBuf,
         /// The last lines of this run's output.
         log_tail: String,
     },
-    /// Kafka's storage formatter failed.
+    /// Formatting Kafka's storage failed.
     #[code("WB-8010")]
     #[error("Kafka's storage could not be formatted in {} ({reason}); the formatter said:\n{output}", dir.display())]
     Format {
-        /// The folder that was to be formatted.
+        /// The folder.
         dir: PathBuf,
-        /// Its exit status, or that it took too long.
+        /// The exit status, or that it took too long.
         reason: String,
         /// The last lines of its output.
         output: String,
     },
-    /// Storage that exists but does not look like Kafka's.
+    /// The existing storage is not Kafka's.
     #[code("WB-8011")]
-    #[error("{} is not a Kafka storage folder's identity ({reason}); restore it, or move the folder away to begin anew", path.display())]
+    #[error(
+        "{} does not identify a Kafka storage folder ({reason}); restore it, or move the folder away to start with \
+         an empty one",
+        path.display()
+    )]
     BadStorage {
-        /// The `meta.properties` in question.
+        /// The path of its `meta.properties`.
         path: PathBuf,
         /// What is missing.
         reason: &'static str,
     },
-    /// A child of a former run is still alive and would not end.
+    /// A child of an earlier run does not end.
     #[code("WB-8012")]
-    #[error("process {pid}, a {name} of a former run, did not end within {} s even when killed; see why it hangs (state D is a disk that does not answer)", waited.as_secs())]
+    #[error(
+        "process {pid}, a {name} of an earlier run, did not end within {} s of being killed; check why it hangs \
+         (state D means that a disk does not answer)",
+        waited.as_secs()
+    )]
     StaleSurvives {
         /// The child's name.
         name: String,
         /// Its process id.
         pid: u32,
-        /// How long it was waited for.
+        /// The time limit.
         waited: Duration,
     },
-    /// Nothing listened on an address in time.
+    /// Nothing accepted connections in time.
     #[code("WB-8013")]
     #[error("nothing answered on {address} within {} ms", waited.as_millis())]
     NoAnswer {
-        /// The address tried.
+        /// The address.
         address: std::net::SocketAddr,
-        /// How long it was tried.
+        /// The time limit.
         waited: Duration,
     },
-    /// A file or system call that has to work did not.
+    /// A file operation or system call failed.
     #[code("WB-8014")]
     #[error("could not {action} {}", path.display())]
     Io {
         /// What was tried, as a verb.
         action: &'static str,
-        /// On what.
+        /// The path.
         path: PathBuf,
-        /// The system's reason.
+        /// The cause.
         source: io::Error,
     },
-    /// A signal could not be delivered, or the child did not end when killed.
+    /// A signal could not be sent, or the child did not end when killed.
     #[code("WB-8015")]
     #[error("{name} (process {pid}) could not be stopped: {reason}")]
     Stop {
@@ -162,7 +173,7 @@ pub enum StackError {
         name: String,
         /// Its process id.
         pid: u32,
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }

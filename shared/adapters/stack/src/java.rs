@@ -1,4 +1,4 @@
-//! Finding a Java runtime that Kafka can run on.
+//! Finds a Java runtime that can run Kafka.
 
 use crate::{StackError, spawner::find_on_path};
 use std::{
@@ -8,12 +8,12 @@ use std::{
 };
 use tokio::{process::Command, time::timeout};
 
-/// The oldest major version the Kafka 4 broker runs on.
+/// The oldest major version for the Kafka 4 broker.
 pub const MINIMUM_VERSION: u32 = 17;
-/// `java -version` takes a tenth of a second; a stuck one must not hold up the start.
+/// The time limit of `java -version`, which takes a tenth of a second.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A Java runtime that does.
+/// A suitable Java runtime.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Java {
     /// The executable.
@@ -22,10 +22,10 @@ pub struct Java {
     pub version: u32,
 }
 
-/// Finds a Java runtime: the one given, or else that of `JAVA_HOME`, or else the first on the PATH.
+/// Finds a Java runtime: the given one, otherwise that of `JAVA_HOME`, otherwise the first on the PATH.
 ///
 /// # Errors
-/// [`StackError::NoJava`], which lists what was looked at and says what to install.
+/// [`StackError::NoJava`] with the searched places and what to install.
 pub async fn find(given: Option<&Path>) -> Result<Java, StackError> {
     let candidates = match given {
         Some(path) => vec![("the configured path", Some(path.to_owned()))],
@@ -61,13 +61,13 @@ async fn version_of(program: &Path) -> Result<u32, String> {
         Ok(Err(error)) => return Err(format!("did not execute ({error})")),
         Err(_) => return Err(format!("did not answer within {} s", ANSWER_TIMEOUT.as_secs())),
     };
-    // Java prints its version to standard error, after notes on options picked up from the environment.
+    // Java prints its version to standard error, after notes about options from the environment.
     parse_version(&String::from_utf8_lossy(&output.stderr))
-        .ok_or_else(|| "did not tell its version".to_owned())
+        .ok_or_else(|| "did not print its version".to_owned())
 }
 
-/// The major version in `java -version`'s output, such as `openjdk version "17.0.15" 2025-04-15`; before Java 9 it was the
-/// second number (`"1.8.0_402"`).
+/// The major version in the output of `java -version`, such as `openjdk version "17.0.15" 2025-04-15`. Before Java 9
+/// it is the second number (`"1.8.0_402"`).
 fn parse_version(output: &str) -> Option<u32> {
     let (_, rest) = output.lines().find_map(|line| line.split_once(" version \""))?;
     let mut numbers = rest.split(|c: char| !c.is_ascii_digit());

@@ -1,8 +1,8 @@
 //! The Kafka broker of one machine: one KRaft node on loopback.
 //!
-//! Its data folder holds `server.properties` and `log4j2.xml` (rendered anew at each start), `kafka.pid` with its lock,
-//! `kafka.log` and `logs`, the storage itself. `logs` is formatted beside itself and renamed, so it either exists whole or
-//! not at all, and the cluster id kept in it is the one identity of this storage.
+//! Its data folder holds `server.properties` and `log4j2.xml` (written at each start), `kafka.pid` with its lock,
+//! `kafka.log`, and the storage `logs`. `logs` is formatted under another name and then renamed, so it exists either
+//! completely or not at all. The cluster id in it identifies the storage.
 
 mod probe;
 mod render;
@@ -25,18 +25,19 @@ use std::{
 };
 
 const NAME: &str = "Kafka";
-/// The broker's main class; with the path of `server.properties` it tells our broker from any other process.
+/// The broker's main class. Together with the path of `server.properties` it identifies our broker's process.
 const MAIN_CLASS: &str = "kafka.Kafka";
-/// Heap of one broker that carries one machine's load.
+/// The default heap: enough for one machine's load.
 const DEFAULT_HEAP_MIB: u32 = 512;
-/// The heap it begins with.
+/// The initial heap.
 const INITIAL_HEAP_MIB: u32 = 256;
-/// A start takes three seconds; after a crash the broker first reads the unflushed segments of every partition.
+/// The time limit of a start. It takes three seconds; after a crash the broker first reads the unflushed segments of
+/// every partition.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
-/// A shutdown takes less than a second; it flushes every log.
+/// The time limit of a shutdown, which takes less than a second and flushes every log.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Where and how to run the broker.
+/// The configuration of the broker.
 #[derive(Debug, Clone)]
 pub struct KafkaConfig {
     /// The folder with Kafka's jars.
@@ -49,7 +50,7 @@ pub struct KafkaConfig {
     pub controller_port: u16,
     /// Largest heap, in MiB.
     pub heap_mib: u32,
-    /// The Java executable; none: that of `JAVA_HOME` or the PATH.
+    /// The Java executable. By default that of `JAVA_HOME` or the PATH.
     pub java: Option<PathBuf>,
     /// How long a start may take, recovery after a crash included.
     pub start_timeout: Duration,
@@ -58,7 +59,7 @@ pub struct KafkaConfig {
 }
 
 impl KafkaConfig {
-    /// The usual heap and time limits.
+    /// A configuration with default heap and time limits.
     #[must_use]
     pub fn new(
         libs_dir: impl Into<PathBuf>,
@@ -78,7 +79,7 @@ impl KafkaConfig {
         }
     }
 
-    /// As [`KafkaConfig::new`], on two ports that are free now.
+    /// As [`KafkaConfig::new`], on two free ports.
     ///
     /// # Errors
     /// [`StackError::NoFreePort`].
@@ -91,7 +92,7 @@ impl KafkaConfig {
     }
 }
 
-/// A running broker. Dropped without [`Kafka::stop`], it is killed.
+/// A running broker. It is killed when dropped without [`Kafka::stop`].
 #[derive(Debug)]
 pub struct Kafka {
     process: Process,
@@ -100,11 +101,11 @@ pub struct Kafka {
 }
 
 impl Kafka {
-    /// Starts the broker and waits until it serves clients. A broker of a former run on the same data folder is ended
-    /// first; storage that does not exist yet is formatted.
+    /// Starts the broker and waits until it serves clients. Ends a broker of an earlier run on the same data folder
+    /// first; formats missing storage.
     ///
     /// # Errors
-    /// Any [`StackError`]; one about the broker itself names its log and shows the end of it.
+    /// Any [`StackError`]; an error of the broker includes the end of its log.
     pub async fn start(config: KafkaConfig) -> Result<Self, StackError> {
         let java = java::find(config.java.as_deref()).await?;
         let libs_dir = jars(&config.libs_dir)?;
@@ -116,7 +117,7 @@ impl Kafka {
         let identity = vec![OsString::from(MAIN_CLASS), properties.clone().into_os_string()];
 
         let slot = Slot::claim(NAME, &pid_file, &identity).await?;
-        // Looked at first, for the broker itself would only say so in its log, after seconds.
+        // Checked first, because the broker would report it only in its log, seconds later.
         require_free(NAME, config.port).await?;
         require_free(NAME, config.controller_port).await?;
         let logging = data_dir.join("log4j2.xml");
@@ -124,7 +125,7 @@ impl Kafka {
         let jvm = Jvm { java: &java, libs_dir: &libs_dir, data_dir: &data_dir, logging: &logging };
         let cluster_id = storage::ready(&jvm, &config).await?;
         write_whole(&properties, &render::server_properties(&config, &data_dir.join(storage::LOG_DIR))?)?;
-        // What a killed JVM left of its unpacked native libraries.
+        // Native libraries that a killed JVM left unpacked.
         let temporary = jvm.temporary();
         let _ = fs::remove_dir_all(&temporary);
         fs::create_dir_all(&temporary).map_err(StackError::io("create the folder", &temporary))?;
@@ -133,7 +134,7 @@ impl Kafka {
         args.extend([
             format!("-Xms{}m", INITIAL_HEAP_MIB.min(config.heap_mib)).into(),
             format!("-Xmx{}m", config.heap_mib).into(),
-            // A broker out of memory is restarted, not left half alive.
+            // A broker out of memory is restarted instead of running on impaired.
             "-XX:+ExitOnOutOfMemoryError".into(),
             MAIN_CLASS.into(),
             properties.into_os_string(),
@@ -169,7 +170,7 @@ impl Kafka {
         format!("{}:{}", Ipv4Addr::LOCALHOST, self.port)
     }
 
-    /// The storage's identity: another one is another log.
+    /// The identity of the storage; another id means another log.
     #[must_use]
     pub fn cluster_id(&self) -> &str {
         &self.cluster_id
@@ -187,32 +188,32 @@ impl Kafka {
         self.process.log_tail()
     }
 
-    /// Waits until the broker has ended, for whatever reason.
+    /// Waits until the broker has ended, for any reason.
     pub async fn wait(&self) -> ExitStatus {
         self.process.wait().await
     }
 
-    /// How the broker ended, if it has.
+    /// The broker's exit status, if it has ended.
     #[must_use]
     pub fn exited(&self) -> Option<ExitStatus> {
         self.process.exited()
     }
 
-    /// Shuts the broker down (SIGTERM); after the configured time it is killed.
+    /// Shuts the broker down (SIGTERM); kills it after the time limit.
     ///
     /// # Errors
-    /// [`StackError::Stop`] if it does not even end when killed.
+    /// [`StackError::Stop`] if it does not end even when killed.
     pub async fn stop(&self) -> Result<Stopped, StackError> {
         self.process.stop().await
     }
 
-    /// Kills the broker at once (SIGKILL), as a crash would. [`Kafka::wait`] tells when it is gone.
+    /// Kills the broker at once (SIGKILL), like a crash. Use [`Kafka::wait`] to wait for its end.
     pub fn kill_hard(&self) {
         self.process.kill_hard();
     }
 }
 
-/// What every Java program of Kafka's is started with.
+/// The environment of Kafka's Java programs.
 pub(crate) struct Jvm<'a> {
     pub(crate) java: &'a Java,
     pub(crate) libs_dir: &'a str,
@@ -221,12 +222,12 @@ pub(crate) struct Jvm<'a> {
 }
 
 impl Jvm<'_> {
-    /// Where native libraries are unpacked to, instead of the system's folder, where a killed JVM leaves them for ever.
+    /// The folder for unpacked native libraries. In the system's folder a killed JVM would leave them forever.
     fn temporary(&self) -> PathBuf {
         self.data_dir.join("tmp")
     }
 
-    /// Options up to the class path.
+    /// The options before the class path.
     pub(crate) fn args(&self) -> Vec<OsString> {
         let joined = |option: &str, path: &Path| {
             let mut argument = OsString::from(option);
@@ -234,7 +235,7 @@ impl Jvm<'_> {
             argument
         };
         vec![
-            // A heap this small needs no concurrent collector, and the serial one starts quickest and has no threads.
+            // A small heap needs no concurrent collector; the serial one starts fastest and has no threads.
             "-XX:+UseSerialGC".into(),
             "-XX:-UsePerfData".into(),
             "-Xshare:auto".into(),
@@ -248,7 +249,7 @@ impl Jvm<'_> {
     }
 }
 
-/// The folder of jars as a class path can name it.
+/// The folder of jars in the form of a class path.
 fn jars(libs_dir: &Path) -> Result<String, StackError> {
     let missing = || StackError::NoKafkaJars { libs_dir: libs_dir.to_owned() };
     let is_core = |name: &str| name.starts_with("kafka_2.13-") && name.ends_with(".jar");
@@ -264,7 +265,7 @@ fn jars(libs_dir: &Path) -> Result<String, StackError> {
         Some(text) if !text.contains(':') => Ok(text.to_owned()),
         _ => Err(StackError::UnusablePath {
             path,
-            reason: "a class path cannot name it (colon, or not UTF-8)",
+            reason: "a class path cannot contain it (colon, or not UTF-8)",
         }),
     }
 }

@@ -12,25 +12,24 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-/// Pause between two tries of something that is not there yet.
+/// The pause between two attempts.
 pub(crate) const RETRY_PAUSE: Duration = Duration::from_millis(50);
-/// Longest single connection attempt; on loopback an answer takes microseconds.
+/// The time limit of a connection attempt; on loopback an answer takes microseconds.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long a port may still look taken: a child that is just being started holds copies of this process's sockets until it
-/// executes its program.
+/// How long a port may still look taken: until a new child executes its program, it holds copies of this process's
+/// sockets.
 const PORT_WAIT: Duration = Duration::from_secs(1);
-/// Ports that [`free_port`] draws from, if the system hands out others by itself (its usual range begins at 32768).
+/// The ports from which [`free_port`] draws, if the system's own range lies elsewhere (it usually starts at 32768).
 const PORTS: RangeInclusive<u16> = 18_000..=31_999;
-/// Draws before the choice is left to the system.
+/// How many ports are tried before the system chooses.
 const DRAWS: u32 = 64;
 
-/// A port of 127.0.0.1 that was free a moment ago. Nothing reserves it, but it lies outside the range from which the system
-/// serves outgoing connections and `bind` to port 0, so it stays free until somebody asks for this very port. Still: be
-/// ready for [`StackError::PortTaken`].
+/// A free port of 127.0.0.1. It is not reserved, but it lies outside the range from which the system takes ports for
+/// outgoing connections and for `bind` to port 0, so it usually stays free. Handle [`StackError::PortTaken`] anyway.
 ///
 /// # Errors
-/// [`StackError::NoFreePort`] if the system gives none.
+/// [`StackError::NoFreePort`] if there is none.
 pub fn free_port() -> Result<u16, StackError> {
     free_ports::<1>().map(|[port]| port)
 }
@@ -38,11 +37,11 @@ pub fn free_port() -> Result<u16, StackError> {
 /// Several different free ports; see [`free_port`].
 ///
 /// # Errors
-/// [`StackError::NoFreePort`] if the system gives none.
+/// [`StackError::NoFreePort`] if there are none.
 pub fn free_ports<const N: usize>() -> Result<[u16; N], StackError> {
     let drawn =
         !system_ports().is_some_and(|system| system.contains(PORTS.start()) || system.contains(PORTS.end()));
-    // All are held at once, or one might be found twice.
+    // All are held at once, so that none is returned twice.
     let mut held = Vec::with_capacity(N);
     let mut ports = [0; N];
     for port in &mut ports {
@@ -56,7 +55,7 @@ pub fn free_ports<const N: usize>() -> Result<[u16; N], StackError> {
     Ok(ports)
 }
 
-/// A random port of [`PORTS`]; the standard library's hash keys are its randomness.
+/// A random port of [`PORTS`], from the standard library's hash keys.
 fn draw() -> u16 {
     let width = u64::from(PORTS.end() - PORTS.start()) + 1;
     let offset = RandomState::new().hash_one(()) % width;

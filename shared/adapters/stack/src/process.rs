@@ -1,4 +1,4 @@
-//! One child process: started, watched, stopped.
+//! A child process: starting, watching and stopping it.
 
 use crate::{StackError, net::RETRY_PAUSE, slot::Slot, spawner, text::log_tail};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
@@ -16,17 +16,17 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-/// A log larger than this is set aside (as `NAME.1`) when its process starts: two files bound what a child leaves.
+/// A larger log is renamed to `NAME.1` when its process starts, so that a child leaves at most two files.
 const LOG_LIMIT_BYTES: u64 = 16 * 1024 * 1024;
-/// How long a killed child may take to be gone.
+/// The time limit for the end of a killed child.
 const KILL_WAIT: Duration = Duration::from_secs(5);
-/// How long a child that had its standard input closed, and stayed, may take to end on SIGTERM.
+/// How long a child that did not end with its standard input may take to end on SIGTERM.
 const TERM_AFTER_STDIN: Duration = Duration::from_secs(2);
 
-/// What to run, and how it is supervised.
+/// The configuration of a child and its supervision.
 #[derive(Debug, Clone)]
 pub struct ProcessConfig {
-    /// The name used in logs and errors.
+    /// The name for logs and errors.
     pub name: String,
     /// The executable, as a path.
     pub program: PathBuf,
@@ -34,48 +34,48 @@ pub struct ProcessConfig {
     pub args: Vec<OsString>,
     /// Environment variables added to this process's own.
     pub env: Vec<(OsString, OsString)>,
-    /// Arguments that tell this child from any other process (best: one that names its data folder). A survivor of a
-    /// former run is ended only if its command line holds them all.
+    /// Arguments that identify this child among other processes, ideally its data folder. A survivor of an earlier
+    /// run is ended only if its command line contains all of them.
     pub identity: Vec<OsString>,
-    /// Where the pid is noted; a lock of the same name plus `.lock` goes with it.
+    /// The file for the pid; the lock has the same name plus `.lock`.
     pub pid_file: PathBuf,
-    /// Where the child's standard output and error are appended.
+    /// The file for the child's standard output and error.
     pub log_file: PathBuf,
-    /// Whether the child gets a pipe as standard input that is held open until [`Process::stop`]: its end tells the child
-    /// to shut down, also when this process was killed. Otherwise its standard input is `/dev/null`.
+    /// Whether the child's standard input is a pipe that stays open until [`Process::stop`]. Its end tells the child
+    /// to shut down, even if this process was killed. Otherwise the standard input is `/dev/null`.
     pub stdin_held_open: bool,
-    /// Whether the kernel is to kill the child the moment this process ends (where `setpriv` can do so). Leave it off for a
-    /// child that shuts down by itself at the end of its standard input.
+    /// Whether the kernel kills the child when this process ends (if `setpriv` can do so). Leave it off for a child
+    /// that shuts down at the end of its standard input.
     pub kill_with_parent: bool,
-    /// How long the child may take to be ready.
+    /// The time limit until the child is ready.
     pub start_timeout: Duration,
-    /// How long the child may take to shut down by itself.
+    /// The time limit of a shutdown.
     pub stop_timeout: Duration,
 }
 
-/// How a child that was told to stop did so.
+/// How a stopped child ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stopped {
-    /// How it ended.
+    /// Its exit status.
     pub status: ExitStatus,
     /// Whether it had to be killed.
     pub killed: bool,
 }
 
-/// A running child. Dropped without [`Process::stop`], it is killed.
+/// A running child. It is killed when dropped without [`Process::stop`].
 #[derive(Debug)]
 pub struct Process {
     config: ProcessConfig,
     pid: u32,
-    /// Where this run's output begins in the log file.
+    /// The offset in the log file at which this run's output begins.
     log_offset: u64,
     stdin: Mutex<Option<ChildStdin>>,
     child: Arc<Supervised>,
     exit: watch::Receiver<Option<ExitStatus>>,
 }
 
-/// The child as the waiting thread and the signalling methods share it. A pid may be signalled only under this lock and
-/// only while the child is unreaped: until then the kernel gives the pid to nobody else.
+/// The child, shared by the waiting thread and the methods that send signals. A pid may be signalled only under this
+/// lock and before the child is reaped; until then the kernel does not reuse it.
 #[derive(Debug)]
 struct Supervised {
     pid: Pid,
@@ -87,7 +87,7 @@ impl Supervised {
         self.unreaped.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends a signal; a child that has ended is left in peace.
+    /// Sends a signal, unless the child has ended.
     fn signal(&self, signal: Signal) -> Result<(), rustix::io::Errno> {
         match *self.lock() {
             Some(_) => kill_process(self.pid, signal),
@@ -97,12 +97,12 @@ impl Supervised {
 
     /// Blocks until the child has ended, then reaps it.
     fn reap(&self) -> ExitStatus {
-        // Without reaping at first, so that the pid stays the child's until the lock is held.
+        // Waits without reaping first, so that the pid stays valid until the lock is held.
         while let Err(rustix::io::Errno::INTR) =
             waitid(WaitId::Pid(self.pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)
         {}
         let mut unreaped = self.lock();
-        // Only this thread takes the child out, so it is here; a wait can fail only for what is no child of ours.
+        // Only this thread takes the child out, so it is present; the wait cannot fail for a child of ours.
         let status = unreaped.as_mut().and_then(|child| child.wait().ok()).unwrap_or_default();
         *unreaped = None;
         status
@@ -110,19 +110,19 @@ impl Supervised {
 }
 
 impl Process {
-    /// Starts the child after ending whatever a former run left of it. It may not be ready yet: see
+    /// Ends a survivor of an earlier run and starts the child. The child may not be ready yet: see
     /// [`Process::wait_ready`].
     ///
     /// # Errors
     /// [`StackError::Owned`] if another supervisor runs it, [`StackError::StaleSurvives`], [`StackError::Spawn`] or
-    /// [`StackError::Io`] for the files around it.
+    /// [`StackError::Io`] for its files.
     pub async fn spawn(config: ProcessConfig) -> Result<Self, StackError> {
         let slot = Slot::claim(&config.name, &config.pid_file, &config.identity).await?;
         Self::launch(config, slot).await
     }
 
-    /// Starts the child and waits until `ready` says yes; a child that does not get there is killed and reported with the
-    /// end of its log.
+    /// Starts the child and waits until `ready` is true. A child that is not ready in time is killed, and the error
+    /// includes the end of its log.
     ///
     /// # Errors
     /// Those of [`Process::spawn`] and [`Process::wait_ready`].
@@ -136,7 +136,7 @@ impl Process {
         Ok(process)
     }
 
-    /// Starts the child in a slot that is already claimed.
+    /// Starts the child in a claimed slot.
     pub(crate) async fn launch(config: ProcessConfig, slot: Slot) -> Result<Self, StackError> {
         let (log, log_offset) = open_log(&config)?;
         let stderr = log.try_clone().map_err(StackError::io("open the log", &config.log_file))?;
@@ -152,7 +152,7 @@ impl Process {
         })?;
         let pid = child.id();
         if let Err(error) = slot.note(pid) {
-            // A child that no later run could find again is not left running.
+            // A child that a later run could not find again is killed.
             let _ = child.kill();
             let _ = child.wait();
             return Err(error);
@@ -165,8 +165,8 @@ impl Process {
         Ok(Self { config, pid, log_offset, stdin, child: supervised, exit })
     }
 
-    /// Waits until `ready` says yes. A child that ends first, or is not ready within its `start_timeout`, is an error; it is
-    /// killed then.
+    /// Waits until `ready` is true. It is an error if the child ends first or is not ready within its
+    /// `start_timeout`; it is then killed.
     ///
     /// # Errors
     /// [`StackError::Died`] or [`StackError::NotReady`], each with the last lines of the log.
@@ -179,7 +179,7 @@ impl Process {
         let deadline = began + self.config.start_timeout;
         loop {
             let answered = timeout(deadline.saturating_duration_since(Instant::now()), ready()).await;
-            // Asked after readiness: whoever answered may have been somebody else, once this child is dead.
+            // Checked after readiness, because another process may have answered if this child is dead.
             if let Some(status) = self.exited() {
                 return Err(StackError::Died {
                     name: self.config.name.clone(),
@@ -216,7 +216,7 @@ impl Process {
         self.pid
     }
 
-    /// The file its output goes to.
+    /// The file with its output.
     #[must_use]
     pub fn log_file(&self) -> &std::path::Path {
         &self.config.log_file
@@ -228,32 +228,32 @@ impl Process {
         log_tail(&self.config.log_file, self.log_offset)
     }
 
-    /// How the child ended, if it has.
+    /// The child's exit status, if it has ended.
     #[must_use]
     pub fn exited(&self) -> Option<ExitStatus> {
         *self.exit.borrow()
     }
 
-    /// Waits until the child has ended, for whatever reason; also after the fact, and as often as one likes.
+    /// Waits until the child has ended, for any reason. May be called repeatedly and after the end.
     pub async fn wait(&self) -> ExitStatus {
         let mut exit = self.exit.clone();
-        // The waiting thread always sends before it ends.
+        // The waiting thread always sends a value before it ends.
         match exit.wait_for(Option::is_some).await {
             Ok(status) => status.unwrap_or_default(),
             Err(_) => ExitStatus::default(),
         }
     }
 
-    /// Kills the child at once (SIGKILL). [`Process::wait`] tells when it is gone.
+    /// Kills the child at once (SIGKILL). Use [`Process::wait`] to wait for its end.
     pub fn kill_hard(&self) {
         self.send(Signal::KILL);
     }
 
-    /// Tells the child to shut down, by the end of its standard input where that is held, else by SIGTERM; after
-    /// `stop_timeout` it is killed.
+    /// Tells the child to shut down: by closing its standard input if it is held open, otherwise by SIGTERM. Kills it
+    /// after `stop_timeout`.
     ///
     /// # Errors
-    /// [`StackError::Stop`] if it does not even end when killed.
+    /// [`StackError::Stop`] if it does not end even when killed.
     pub async fn stop(&self) -> Result<Stopped, StackError> {
         let stdin = self.stdin.lock().unwrap_or_else(PoisonError::into_inner).take();
         let mut steps = Vec::with_capacity(3);
@@ -296,8 +296,8 @@ impl Drop for Process {
     }
 }
 
-/// Waits for the child on a thread of its own: that needs no runtime, so a child is reaped and its pid file removed also
-/// while one is shutting down.
+/// Waits for the child on a separate thread. This needs no runtime, so the child is reaped and its pid file removed
+/// even while the runtime shuts down.
 fn watch_exit(
     name: &str,
     child: Arc<Supervised>,
@@ -308,7 +308,7 @@ fn watch_exit(
     let started = thread::Builder::new().name(format!("wb-wait-{name}")).spawn(move || {
         let status = watched.reap();
         slot.forget();
-        // The lock goes before the news: who hears of the end may start the next one at once.
+        // The lock is released first, because a caller that sees the end may start the next child at once.
         drop(slot);
         sender.send_replace(Some(status));
     });
@@ -336,7 +336,8 @@ fn command(config: &ProcessConfig) -> Command {
         _ => Command::new(&config.program),
     };
     command.args(&config.args).envs(config.env.iter().map(|(name, value)| (name, value)));
-    // In a group of its own: Ctrl-C in a terminal reaches the supervisor alone, which then stops its children in order.
+    // A separate process group: Ctrl-C in a terminal reaches only the supervisor, which then stops its children in
+    // order.
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     command
 }

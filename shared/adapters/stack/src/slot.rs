@@ -1,8 +1,8 @@
-//! The right to run one child: its lock, its pid file, and the end of whatever a former run left alive.
+//! A slot for one child: its lock, its pid file, and the end of a survivor of an earlier run.
 //!
-//! A pid file alone proves nothing, for pids are reused. The file therefore also holds the process's start time, which
-//! with the pid names one process of this boot, and the command line is compared as well before any signal is sent. The
-//! signal goes through a pidfd opened before the comparison, so it cannot reach another process.
+//! A pid file alone is no proof, because pids are reused. So the file also holds the process's start time, which
+//! together with the pid identifies one process of this boot, and the command line is compared before any signal is
+//! sent. The signal goes through a pidfd that was opened before the comparison, so it cannot reach another process.
 
 use crate::{StackError, net::RETRY_PAUSE, text};
 use rustix::{
@@ -19,14 +19,14 @@ use std::{
 };
 use tokio::time::{Instant, sleep};
 
-/// How long a process of a former run may take to end by itself.
+/// How long a survivor of an earlier run may take to end by itself.
 const STALE_TERM: Duration = Duration::from_secs(10);
-/// How long it may take to vanish once killed.
+/// How long it may take to end once killed.
 const STALE_KILL: Duration = Duration::from_secs(5);
-/// How long a predecessor in this process may take to let go (its waiting thread releases the lock).
+/// How long a predecessor in this process may take to release the lock.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
 
-/// The lock of one pid file, held as long as this lives. The kernel releases it with the process.
+/// The lock of a pid file, held until this is dropped. The kernel releases it with the process.
 #[derive(Debug)]
 pub(crate) struct Slot {
     pid_file: PathBuf,
@@ -34,8 +34,8 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    /// Takes the lock and ends a process that a former run left behind. `identity` are arguments that must all appear in
-    /// that process's command line.
+    /// Takes the lock and ends a survivor of an earlier run. All arguments in `identity` must appear in that
+    /// process's command line.
     pub(crate) async fn claim(
         name: &str,
         pid_file: &Path,
@@ -47,25 +47,25 @@ impl Slot {
         let lock = lock(name, pid_file).await?;
         let slot = Self { pid_file: pid_file.to_owned(), _lock: lock };
         if let Some(stale) = Stale::find(pid_file, identity) {
-            tracing::warn!(name, pid = stale.pid, "ending a process that a former run left behind");
+            tracing::warn!(name, pid = stale.pid, "ending a process of an earlier run");
             stale.end(name).await?;
         }
         slot.forget();
         Ok(slot)
     }
 
-    /// Notes which process now runs.
+    /// Writes the pid of the running process.
     pub(crate) fn note(&self, pid: u32) -> Result<(), StackError> {
         let started = start_ticks(pid).unwrap_or_default();
         text::write_whole(&self.pid_file, &format!("{pid} {started}\n"))
     }
 
-    /// Removes the pid file: the process has ended and been reaped.
+    /// Removes the pid file, after the process has ended and was reaped.
     pub(crate) fn forget(&self) {
         if let Err(error) = fs::remove_file(&self.pid_file)
             && error.kind() != std::io::ErrorKind::NotFound
         {
-            // Harmless: the start time in it no longer matches any process.
+            // Harmless: its start time matches no process.
             tracing::warn!(file = %self.pid_file.display(), %error, "could not remove a pid file");
         }
     }
@@ -96,7 +96,7 @@ async fn lock(name: &str, pid_file: &Path) -> Result<File, StackError> {
     }
 }
 
-/// A live process that a former run started and did not end.
+/// A running process of an earlier run.
 struct Stale {
     pid: u32,
     pidfd: OwnedFd,
@@ -109,14 +109,14 @@ impl Stale {
         let pid: u32 = words.next()?.parse().ok()?;
         let started: u64 = words.next()?.parse().ok()?;
         let pidfd = pidfd_open(Pid::from_raw(i32::try_from(pid).ok()?)?, PidfdFlags::empty()).ok()?;
-        // From here on the pidfd is bound to one process: if what follows matches, that is the one.
+        // From here on the pidfd refers to one process; if the checks match, it is the right one.
         let same = start_ticks(pid) == Some(started) && runs_with(pid, identity);
         same.then_some(Self { pid, pidfd })
     }
 
     async fn end(&self, name: &str) -> Result<(), StackError> {
         for (signal, patience) in [(Signal::TERM, STALE_TERM), (Signal::KILL, STALE_KILL)] {
-            // A failure means that it has just ended, which the wait below finds.
+            // An error means that it has just ended, which the wait below notices.
             let _ = pidfd_send_signal(&self.pidfd, signal);
             let deadline = Instant::now() + patience;
             while Instant::now() < deadline {
@@ -143,12 +143,12 @@ impl Stale {
 /// When a process started, in clock ticks since boot: field 22 of /proc/PID/stat.
 fn start_ticks(pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // Field 2, the name in parentheses, may hold spaces and parentheses: count from its end.
+    // Field 2, the name in parentheses, may contain spaces and parentheses, so fields are counted from its end.
     let (_, after_name) = stat.rsplit_once(')')?;
     after_name.split_whitespace().nth(19)?.parse().ok()
 }
 
-/// Whether the process's command line holds every one of these arguments.
+/// Whether the process's command line contains all of these arguments.
 fn runs_with(pid: u32, identity: &[OsString]) -> bool {
     let Ok(command_line) = fs::read(format!("/proc/{pid}/cmdline")) else {
         return false;

@@ -1,8 +1,7 @@
-//! The one thread that starts children.
+//! The thread that starts children.
 //!
-//! The kernel sends a parent-death signal when the *thread* that forked ends, not the process. A worker of an async runtime
-//! may end long before the process does, so children that are to die with their parent are started from a thread that
-//! lives as long as the process.
+//! The kernel sends a parent-death signal when the forking *thread* ends, not the process. A worker of an async
+//! runtime may end long before the process, so children are started from a thread that lives as long as the process.
 
 use std::{
     io,
@@ -18,7 +17,7 @@ type Job = (Command, oneshot::Sender<io::Result<Child>>);
 static JOBS: OnceLock<Mutex<mpsc::Sender<Job>>> = OnceLock::new();
 static SETPRIV: OnceLock<Option<PathBuf>> = OnceLock::new();
 
-/// Starts the command from the long-lived thread.
+/// Starts a command from the long-lived thread.
 pub(crate) async fn spawn(command: Command) -> io::Result<Child> {
     let (reply, child) = oneshot::channel();
     {
@@ -39,20 +38,20 @@ fn start_thread() -> Mutex<mpsc::Sender<Job>> {
         for (mut command, reply) in jobs {
             let spawned = command.spawn();
             if let Err(Ok(mut orphan)) = reply.send(spawned) {
-                // Whoever asked has gone (a cancelled future): nobody would supervise this child.
+                // The caller is gone (a cancelled future), so the child would have no supervisor.
                 let _ = orphan.kill();
                 let _ = orphan.wait();
             }
         }
     });
     if let Err(error) = started {
-        // The receiver went with the closure: every send fails and is reported to its caller.
+        // The receiver is gone with the closure, so every send fails and returns an error to its caller.
         tracing::error!(%error, "could not start the thread that starts child processes");
     }
     Mutex::new(sender)
 }
 
-/// The `setpriv` that can set a parent-death signal (util-linux; the one of busybox cannot), if there is one.
+/// The `setpriv` that can set a parent-death signal (util-linux, not busybox), if there is one.
 pub(crate) fn setpriv() -> Option<&'static PathBuf> {
     SETPRIV
         .get_or_init(|| {
@@ -69,7 +68,7 @@ pub(crate) fn setpriv() -> Option<&'static PathBuf> {
         .as_ref()
 }
 
-/// The first executable of that name on the PATH.
+/// The first executable with that name on the PATH.
 pub(crate) fn find_on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|dir| dir.join(name)).find(|candidate| is_executable(candidate))

@@ -1,4 +1,4 @@
-//! Small files written whole or not at all, and the ends of logs.
+//! Atomic writes of small files, and the ends of logs.
 
 use crate::StackError;
 use std::{
@@ -8,9 +8,9 @@ use std::{
 };
 use wb_files::Access;
 
-/// Lines of a log that an error shows.
+/// How many log lines an error shows.
 const TAIL_LINES: usize = 20;
-/// Bytes of a log that are looked at for them; a bound on an error's size.
+/// How many bytes of a log are searched for them, which limits an error's size.
 const TAIL_BYTES: u64 = 8 * 1024;
 
 /// Replaces a file's content.
@@ -18,7 +18,7 @@ pub(crate) fn write_whole(path: &Path, content: &str) -> Result<(), StackError> 
     wb_files::replace(path, content.as_bytes(), Access::Usual).map_err(StackError::io("write", path))
 }
 
-/// The last lines of what was logged from `offset` on, indented; never fails, for it serves errors.
+/// The last lines of a log from `offset` on, indented. Never fails, because errors use it.
 pub(crate) fn log_tail(path: &Path, offset: u64) -> String {
     let read = || -> std::io::Result<Vec<u8>> {
         let mut file = File::open(path)?;

@@ -1,8 +1,8 @@
-//! Whether the broker serves clients: one Metadata request, by hand.
+//! Checks whether the broker serves clients, with a hand-written Metadata request.
 //!
-//! A port that accepts is not enough (the listener opens before the broker is unfenced, and a foreign process may hold the
-//! port), so the answer must list a broker and carry our own cluster id. Kafka protocol: Metadata request and response,
-//! version 2; all integers big-endian, strings and arrays with a length before them.
+//! An accepted connection is not enough: the listener opens before the broker is unfenced, and another process may
+//! hold the port. So the answer must list a broker and have our cluster id. The Kafka protocol is Metadata version 2;
+//! all integers are big-endian, strings and arrays have a length prefix.
 
 use crate::net::CONNECT_TIMEOUT;
 use std::{io, net::SocketAddr, time::Duration};
@@ -16,12 +16,12 @@ const API_METADATA: u16 = 3;
 const VERSION: u16 = 2;
 const CORRELATION_ID: u32 = 0x5742;
 const CLIENT_ID: &[u8] = b"weighbridge-probe";
-/// One broker and no topics are about a hundred bytes; more is not Kafka.
+/// The largest answer. One broker without topics takes about a hundred bytes.
 const ANSWER_LIMIT_BYTES: usize = 4096;
-/// A broker that starts may take its time; the next try asks again.
+/// The time limit of one request; a starting broker is asked again.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Whether a broker of this cluster answers on the address and counts itself among the live ones.
+/// Whether a broker of this cluster answers on the address and lists itself as live.
 pub(super) async fn serves(address: SocketAddr, cluster_id: &str) -> bool {
     let Ok(Ok(stream)) = timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await else {
         return false;
@@ -50,7 +50,7 @@ fn request() -> Vec<u8> {
     body.extend(CORRELATION_ID.to_be_bytes());
     body.extend(u16::try_from(CLIENT_ID.len()).unwrap_or_default().to_be_bytes());
     body.extend(CLIENT_ID);
-    // An empty list of topics asks for the brokers alone.
+    // An empty list of topics returns only the brokers.
     body.extend(0_u32.to_be_bytes());
     let mut framed = u32::try_from(body.len()).unwrap_or_default().to_be_bytes().to_vec();
     framed.extend(body);
@@ -95,7 +95,7 @@ impl<'a> Reader<'a> {
         self.take(4)?.try_into().ok().map(u32::from_be_bytes)
     }
 
-    /// A nullable string; null (length -1) reads as empty.
+    /// A nullable string; null (length -1) is read as empty.
     fn string(&mut self) -> Option<&'a str> {
         match i16::from_be_bytes(self.take(2)?.try_into().ok()?) {
             -1 => Some(""),
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn a_torn_answer_is_never_accepted() {
         let whole = answer(&[9092], Some("ours"));
-        // The last eight bytes (controller, topics) are not looked at.
+        // The last eight bytes (controller, topics) are not read.
         for length in 0..whole.len() - 8 {
             assert!(!accepts(&whole[..length], "ours", 9092), "{length} bytes");
         }

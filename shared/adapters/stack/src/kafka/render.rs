@@ -1,14 +1,14 @@
-//! The broker's configuration files.
+//! Writes the broker's configuration files.
 
 use super::KafkaConfig;
 use crate::StackError;
 use std::path::Path;
 
-/// How the broker logs.
+/// The broker's log configuration.
 pub(super) const LOG4J2: &str = include_str!("../../../../../infra/kafka/log4j2.xml");
 const SERVER_PROPERTIES: &str = include_str!("../../../../../infra/kafka/server.properties.template");
 
-/// `server.properties` for this configuration, with the storage in `log_dir`.
+/// The `server.properties` of this configuration, with the storage in `log_dir`.
 pub(super) fn server_properties(config: &KafkaConfig, log_dir: &Path) -> Result<String, StackError> {
     Ok(SERVER_PROPERTIES
         .replace("@PORT@", &config.port.to_string())
@@ -16,8 +16,7 @@ pub(super) fn server_properties(config: &KafkaConfig, log_dir: &Path) -> Result<
         .replace("@LOG_DIR@", &property_path(log_dir)?))
 }
 
-/// A path as the value of a property that is a list of paths: what the format or the list gives a meaning is refused or
-/// escaped.
+/// A path in a property that is a list of paths. Special characters are escaped or refused.
 fn property_path(path: &Path) -> Result<String, StackError> {
     let refuse = |reason| StackError::UnusablePath { path: path.to_owned(), reason };
     let text = path.to_str().ok_or_else(|| refuse("its name is not UTF-8"))?;

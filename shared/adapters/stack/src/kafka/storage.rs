@@ -1,7 +1,7 @@
-//! Kafka's storage folder: formatted once, whole or not at all.
+//! Formats Kafka's storage folder once, atomically.
 //!
-//! The formatter works in a folder of its own name, which is renamed to `logs` when it is done: a kill in between leaves a
-//! folder that nobody reads and the next start removes. `logs/meta.properties` holds the cluster id from then on.
+//! The formatter works in a folder with another name, which is then renamed to `logs`. A kill in between leaves an
+//! unused folder, which the next start removes. From then on `logs/meta.properties` holds the cluster id.
 
 use super::{Jvm, KafkaConfig, render};
 use crate::{
@@ -11,14 +11,14 @@ use crate::{
 use std::{ffi::OsString, fs, path::Path, process::Stdio, time::Duration};
 use tokio::{process::Command, time::timeout};
 
-/// The storage's folder in the data folder.
+/// The storage folder in the data folder.
 pub(super) const LOG_DIR: &str = "logs";
-/// What a folder that is being formatted is called; the process id follows.
+/// The name of a folder that is being formatted; the process id follows.
 const FORMATTING: &str = "logs.formatting-";
-/// The formatter is one short-lived JVM: a second and a half.
+/// The time limit of the formatter, a JVM that runs for a second and a half.
 const FORMAT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Makes sure that there is formatted storage and gives its cluster id.
+/// Formats the storage if it is missing; returns its cluster id.
 pub(super) async fn ready(jvm: &Jvm<'_>, config: &KafkaConfig) -> Result<String, StackError> {
     remove_unfinished(jvm.data_dir)?;
     let logs = jvm.data_dir.join(LOG_DIR);
@@ -49,7 +49,7 @@ fn remove_unfinished(data_dir: &Path) -> Result<(), StackError> {
 }
 
 async fn format(jvm: &Jvm<'_>, config: &KafkaConfig, logs: &Path) -> Result<(), StackError> {
-    // The formatter of a killed run may still be writing: the process id keeps the two apart.
+    // The formatter of a killed run may still be writing; the process id distinguishes the folders.
     let work = jvm.data_dir.join(format!("{FORMATTING}{}", std::process::id()));
     let unfinished = work.join(LOG_DIR);
     fs::create_dir(&work).map_err(StackError::io("create the folder", &work))?;
@@ -87,7 +87,7 @@ fn new_cluster_id() -> Result<String, StackError> {
         let digits: Vec<u32> = uuid.chars().filter_map(|c| c.to_digit(16)).collect();
         let bits: u128 = digits.iter().fold(0, |bits, digit| (bits << 4) | u128::from(*digit));
         let id = base64url(bits);
-        // A command line would take a leading dash for an option.
+        // A command line would read a leading dash as an option.
         if !id.starts_with('-') {
             return Ok(id);
         }
