@@ -1,4 +1,4 @@
-//! Events in the JSON form of the HTTP edge, numbered per source and key.
+//! Builds events in ingest's JSON form, numbered per source and key.
 
 use std::collections::HashMap;
 use std::mem;
@@ -16,7 +16,7 @@ pub(crate) struct Builder {
     facts: Vec<PendingFact>,
 }
 
-/// A fact that has not been numbered yet.
+/// A fact without a sequence number.
 struct PendingFact {
     rank: usize,
     entity: String,
@@ -24,7 +24,7 @@ struct PendingFact {
     body: Value,
 }
 
-/// What a machine is rated for.
+/// A machine's rated values.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Rated {
     pub(crate) power_w: u64,
@@ -32,7 +32,7 @@ pub(crate) struct Rated {
     pub(crate) gpus: Option<u32>,
 }
 
-/// Kinds of facts in the order they are sent: what a fact refers to comes before it.
+/// Kinds of facts in the order of sending: a fact comes after those that it refers to.
 const ORDER: [&str; 14] = [
     "site",
     "customer",
@@ -50,7 +50,7 @@ const ORDER: [&str; 14] = [
     "job",
 ];
 
-/// The first kind in [`ORDER`] that is sent only once all kinds before it are recorded.
+/// The first kind in [`ORDER`] that is sent only after all kinds before it are recorded.
 const SESSION_RANK: usize = 12;
 
 impl Builder {
@@ -90,7 +90,7 @@ impl Builder {
         valid_to_us: Option<Micros>,
         body: Value,
     ) {
-        // A kind that is missing from the order is sent last.
+        // Kinds that are not in the order are sent last.
         let rank = ORDER.iter().position(|kind| *kind == fact).unwrap_or(ORDER.len());
         let mut body = json!({
             "fact": fact,
@@ -101,12 +101,12 @@ impl Builder {
         if let Some(valid_to_us) = valid_to_us {
             body["valid_to_us"] = valid_to_us.into();
         }
-        // Nothing happened before the chain did, yet a fact may hold from a round time before it.
+        // An event must not precede the chain, but a fact may hold from an earlier round time.
         let event_time_us = valid_from_us.max(EARLIEST_EVENT_US);
         self.facts.push(PendingFact { rank, entity: entity.to_owned(), event_time_us, body });
     }
 
-    /// A site of which no prices are known.
+    /// A site without prices.
     pub(crate) fn site(&mut self, site_id: &str, name: &str, time_zone: &str, from_us: Micros) {
         self.fact("site", site_id, from_us, json!({"name": name, "time_zone": time_zone}));
     }
@@ -130,7 +130,7 @@ impl Builder {
         self.fact("machine", machine_id, from_us, body);
     }
 
-    /// A customer with one contract for both what its machines earn and what they draw.
+    /// A customer with one contract, for its machines' earnings and energy.
     pub(crate) fn customer(&mut self, customer: &Customer<'_>, from_us: Micros) {
         self.fact("customer", customer.id, from_us, json!({"name": customer.name}));
         let contract_id = contract_of(customer.id);
@@ -159,7 +159,7 @@ impl Builder {
         self.fact("contract", &contract_id, from_us, body);
     }
 
-    /// Gives a machine to a customer under its contract.
+    /// Assigns a machine to a customer under its contract.
     pub(crate) fn assignment(&mut self, machine_id: &str, customer_id: &str, from_us: Micros) {
         let body = json!({
             "machine_id": machine_id,
@@ -169,7 +169,7 @@ impl Builder {
         self.fact("assignment", machine_id, from_us, body);
     }
 
-    /// All facts: those that stand by themselves, then the sessions and jobs that refer to them.
+    /// All facts: first those that refer to no session, then sessions and jobs.
     pub(crate) fn into_fact_parts(mut self) -> [Part; 2] {
         let mut facts = mem::take(&mut self.facts);
         facts.sort_by_key(|fact| fact.rank);

@@ -1,5 +1,5 @@
-//! A simulated fleet: two sites, twelve machines that really mine at difficulty 2^-20, for two
-//! hours of a simulated clock, each on a meter of its own.
+//! A simulated fleet: two sites and twelve machines, each with its own meter, that really mine at difficulty 2^-20
+//! for two hours of simulated time.
 
 use std::collections::BTreeMap;
 
@@ -15,25 +15,25 @@ use crate::plan::{FLEET_END_US, FLEET_START_US, MACHINES, SITES};
 use crate::random::Random;
 use crate::{Expect, METERS, POOL_FLEET, Part, TestkitError, site};
 
-/// The difficulty assigned to each of its sessions: 2^-20, some 4,096 hashes for a share.
+/// The assigned difficulty of each session: 2^-20, about 4,096 hashes per share.
 pub const FLEET_ASSIGNED_DIFFICULTY: &str = "0.00000095367431640625";
 /// The same in units of 2^-32.
 pub const FLEET_ASSIGNED_Q32: u128 = 1 << 12;
 
-/// A job per site and ten minutes, each on a new block.
+/// One job per site and ten minutes, each for a new block.
 const JOB_US: i64 = 600 * SECOND_US;
 const JOBS: u32 = 12;
-/// Shares of a machine on a job: some 1,500 in all.
+/// Shares of a machine per job: about 1,500 in all.
 const SHARES_PER_JOB: (u64, u64) = (8, 13);
 
-/// A difficulty period of the simulated chain, and the first height under work.
+/// The first height to mine, at the start of a difficulty period.
 const PERIOD_HEIGHT: u32 = 967_680;
 const FIRST_HEIGHT: u32 = 969_001;
 pub(crate) const NBITS: u32 = 0x1702_1369;
 /// 50 BTC after four halvings.
 const SUBSIDY_SAT: u64 = 312_500_000;
 
-/// The nameplate of the simulated machines: they find one share of 4,096 hashes each 57 seconds.
+/// The rated hashrate of the simulated machines: one share of 4,096 hashes every 57 seconds.
 const RATED_HS: u128 = 75;
 
 pub(crate) fn parts(seed: u64, builder: &mut Builder) -> Result<[Part; 2], TestkitError> {
@@ -67,7 +67,7 @@ fn facts(builder: &mut Builder) {
         let session = session_body(machine, &scope_of(site), &extranonce1, FLEET_ASSIGNED_DIFFICULTY);
         builder.fact("session", &session_of(machine), FLEET_START_US, session);
     }
-    // A machine that hashes scrypt: sampled, never paid for SHA-256d.
+    // A machine that mines scrypt: it is sampled, but not paid for SHA-256d.
     let rated = Rated { power_w: 3_425, ..Rated::default() };
     builder.machine("no1-l01", "no-1", "Antminer L7", rated, FLEET_START_US);
     builder.assignment("no1-l01", "birch", FLEET_START_US);
@@ -81,7 +81,7 @@ fn scope_of(site: &str) -> String {
     format!("{site}/pool-a")
 }
 
-/// Distinct for each machine, so that no two ever work on one header.
+/// Different for each machine, so that no two work on the same header.
 pub(crate) fn extranonce1_of(index: u32) -> [u8; 4] {
     (0x0a00_0000 | index).to_be_bytes()
 }
@@ -109,7 +109,7 @@ pub(crate) fn session_body(
 /// Bytes of the miner's part of the extranonce.
 pub(crate) const EXTRANONCE2_BYTES: usize = 4;
 
-/// The session as the proof needs it.
+/// The session in the form of the proof.
 pub(crate) fn session(index: u32, assigned_q32: u128) -> Session {
     Session {
         extranonce1: extranonce1_of(index).to_vec(),
@@ -119,14 +119,14 @@ pub(crate) fn session(index: u32, assigned_q32: u128) -> Session {
     }
 }
 
-/// Ten minutes of a site: one job.
+/// Ten minutes of a site, with one job.
 struct Round {
     site: &'static str,
     start_us: Micros,
     job: Job,
 }
 
-/// The jobs of both sites, with their facts and those of the tips they build on.
+/// The jobs of both sites, with their facts and those of their tips.
 fn rounds(seed: u64, builder: &mut Builder) -> Vec<Round> {
     let mut random = Random::of(seed, "chain");
     let mut rounds = Vec::new();
@@ -146,14 +146,14 @@ fn rounds(seed: u64, builder: &mut Builder) -> Vec<Round> {
     rounds
 }
 
-/// A hash that looks like a block's of the time: nine zero bytes in front as people read it.
+/// A hash like that of a real block: nine zero bytes in front in display order.
 pub(crate) fn invented_block_hash(random: &mut Random) -> Hash256 {
     let mut hash: Hash256 = random.bytes();
     hash[23..].fill(0);
     hash
 }
 
-/// An invented job: a coinbase with its height in front, an invented output, and six branches.
+/// An invented job: a coinbase that starts with its height, one output, and six branches.
 pub(crate) fn job(random: &mut Random, job_id: &str, height: u32, prev: &Hash256, start_us: Micros) -> Job {
     const TAG: &[u8] = b"/weighbridge demo/";
     let extranonce_bytes = 4 + EXTRANONCE2_BYTES;
@@ -204,7 +204,7 @@ pub(crate) fn job_body(scope: &str, height: u32, job: &Job) -> serde_json::Value
     })
 }
 
-/// Whole seconds of an instant, as headers hold them.
+/// Whole seconds of an instant, as in headers.
 pub(crate) fn seconds(at_us: Micros) -> u32 {
     u32::try_from(at_us.div_euclid(SECOND_US)).unwrap_or(u32::MAX)
 }
@@ -231,7 +231,7 @@ fn shares(seed: u64, rounds: &[Round], builder: &mut Builder) -> Result<Part, Te
                     nonce: 0,
                     version_bits: None,
                 };
-                // All nonces without a share has a chance of e^-1000000: then this one is left out.
+                // With a chance of e^-1000000 no nonce gives a share; then it is left out.
                 for nonce in nonces(&session_id, &session, &round.job, &submit, 1)? {
                     let body = json!({
                         "session_id": session_id,
@@ -249,7 +249,7 @@ fn shares(seed: u64, rounds: &[Round], builder: &mut Builder) -> Result<Part, Te
     Ok(part)
 }
 
-/// Registers read at each settlement boundary, from the first to the last.
+/// Registers read at each settlement boundary.
 fn energy(seed: u64, builder: &mut Builder) -> Part {
     let mut part =
         Part { name: "fleet energy", source: METERS, events: Vec::new(), expect: Expect::default() };
@@ -259,7 +259,7 @@ fn energy(seed: u64, builder: &mut Builder) -> Part {
     for (machine, site, _, rated_w, _) in MACHINES {
         let mut random = Random::of(seed, machine);
         let first_wh = random.between(1_000_000, 40_000_000);
-        // Five minutes at the rated power, give or take a fiftieth.
+        // Five minutes at the rated power, plus or minus a fiftieth.
         let nominal_wh = rated_w / 12;
         let mut register_wh = first_wh;
         for step in 0..=steps {

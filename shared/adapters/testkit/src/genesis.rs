@@ -1,7 +1,6 @@
-//! The first 400 blocks of the chain as replayed headers, and invented meters of the machines
-//! they are given to.
+//! The first 400 blocks of the chain as replayed headers, and invented meters for the machines they are assigned to.
 //!
-//! At difficulty 1 each of these blocks is a share that also solves its block.
+//! At difficulty 1 each of these blocks is a share that solves its block.
 
 use std::path::Path;
 
@@ -82,9 +81,9 @@ fn facts(builder: &mut Builder) {
     }
     let difficulty = json!({"chain": "main", "height": 0, "nbits": "1d00ffff"});
     builder.fact("network_difficulty", "main", START_US, difficulty);
-    // As far as it was ever told: what a processor of the time did, 2 MH/s.
+    // The hashrate of a processor of the time, 2 MH/s.
     let rated = Rated { power_w: 120, hashrate_hs: Some(2_000_000), ..Rated::default() };
-    // Each block was paid to its miner by itself.
+    // Each block was paid directly to its miner.
     let earned = json!({"pool": "solo", "site_id": "genesis", "amount_sat": "2000000000000"});
     builder.fact_until("pool_earning", "solo/2009-01", START_US, Some(FEBRUARY_US), earned);
     for (machine, customer) in MACHINES {
@@ -105,7 +104,7 @@ fn facts(builder: &mut Builder) {
     }
 }
 
-/// Invented registers: read with the first block and then on each hour of January 2009.
+/// Invented registers, read at the first block and then at each hour of January 2009.
 pub(crate) fn energy(seed: u64, builder: &mut Builder) -> Part {
     let mut part =
         Part { name: "genesis energy", source: METERS, events: Vec::new(), expect: Expect::default() };

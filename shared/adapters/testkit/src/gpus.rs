@@ -1,5 +1,4 @@
-//! What the GPUs of the fleet's nodes say of themselves while jobs hold them: busy where they are held, and one that
-//! fails for an hour.
+//! Samples of the fleet's GPUs: busy while a job holds them, and one that fails for an hour.
 
 use std::collections::BTreeMap;
 
@@ -11,20 +10,20 @@ use crate::build::Builder;
 use crate::random::Random;
 use crate::{Expect, MINER_AGENT, Part};
 
-/// How much a GPU is used that a job holds, in parts per million.
+/// The use of a GPU that a job holds, in parts per million.
 const BUSY_PPM: (u64, u64) = (850_000, 990_000);
-/// What such a GPU draws, in milliwatts.
+/// The power of such a GPU, in milliwatts.
 const BUSY_MW: (u64, u64) = (610_000, 700_000);
-/// What one draws that does nothing.
+/// The power of an idle GPU.
 const IDLE_MW: (u64, u64) = (68_000, 74_000);
-/// Jobs shorter than this are over before an exporter is asked.
+/// Shorter jobs end before an exporter is scraped.
 const SHORTEST_US: i64 = 60 * SECOND_US;
-/// The GPU that fails, of the first job: which one, when after the start, for how long, and its fault.
+/// The GPU that fails, of the first job: index, time after the start, duration, and fault.
 const FAILS: (u32, i64, i64, u64) = (5, 6 * 3_600 * SECOND_US, 3_600 * SECOND_US, 94);
 /// The fault of a job that lost its node, in its last sample.
 const NODE_FAILS_XID: u64 = 79;
 
-/// A time in which a job held GPUs of a node.
+/// A time during which a job held GPUs of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Job {
     pub(crate) node: String,

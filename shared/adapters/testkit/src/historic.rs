@@ -11,10 +11,10 @@ use crate::{Expect, POOL_HISTORIC, Part, TestkitError, read};
 const ACCEPTED_FILE: &str = "bitcoin/stratum_v1_jobs.json";
 const REJECTED_FILE: &str = "bitcoin/stratum_v1_rejects.json";
 
-/// From when the historic stands: before the oldest of its blocks.
+/// The start of the site's facts: before the oldest of its blocks.
 const START_US: i64 = 1_325_376_000 * SECOND_US;
 
-/// The block version from which on a coinbase begins with its height (BIP34).
+/// The block version from which on a coinbase starts with its height (BIP34).
 const BIP34_VERSION: u32 = 2;
 
 pub(crate) fn parts(data_dir: &Path, builder: &mut Builder) -> Result<Vec<Part>, TestkitError> {
@@ -34,7 +34,7 @@ pub(crate) fn parts(data_dir: &Path, builder: &mut Builder) -> Result<Vec<Part>,
     Ok(parts)
 }
 
-/// One case of the files, read field by field.
+/// A case of the files.
 struct Case<'a> {
     path: &'a PathBuf,
     case: &'a Value,
@@ -70,8 +70,8 @@ fn add(
     let chain = if block.contains("testnet") { "testnet3" } else { "main" };
     let height = height_of(case, block)?;
     let job_ntime_s = case.hex_u32("/notify_params/7")?;
-    // Shares are submitted when their job was given out. A time below the job's is then too old
-    // for the job alone, so that each case has exactly the reason its file names first.
+    // Shares are submitted at the time of their job. A time before the job's is then only too old for the job, so
+    // each case is refused for the first reason in its file.
     let at_us = i64::from(job_ntime_s) * SECOND_US;
 
     let known = machines.iter().position(|known| known == block).unwrap_or_else(|| {
@@ -83,7 +83,7 @@ fn add(
         let rated = Rated { power_w: 1_000, ..Rated::default() };
         builder.machine(&machine, "pool-historic", "Unknown miner of a real block", rated, START_US);
     }
-    // Job ids repeat between the cases: each has a scope of its own.
+    // Job ids repeat between cases, so each has its own scope.
     let scope = format!("historic/{name}");
     let job_id = case.text("/notify_params/0")?;
     let assigned = case.case.get("assigned_difficulty").map(Value::to_string).unwrap_or_default();
@@ -130,7 +130,7 @@ fn add(
     match (case.text("/verdict")?, case.case.get("reason").and_then(Value::as_str)) {
         ("accepted", None) => {
             let whole: u128 =
-                assigned.parse().map_err(|_| case.form("assigned_difficulty is no whole number"))?;
+                assigned.parse().map_err(|_| case.form("assigned_difficulty is not a whole number"))?;
             let solves = case.case.get("solves_block").and_then(Value::as_bool) == Some(true);
             part.expect.credit(chain, &machine, whole << 32, solves);
         }
@@ -140,10 +140,10 @@ fn add(
     Ok(())
 }
 
-/// The block's height from its name, checked against its coinbase where that begins with it.
+/// The block's height from its name, checked against its coinbase if that starts with the height.
 fn height_of(case: &Case<'_>, block: &str) -> Result<u32, TestkitError> {
     let digits = block.trim_start_matches(|letter: char| !letter.is_ascii_digit());
-    let height: u32 = digits.parse().map_err(|_| case.form("its name ends in no height"))?;
+    let height: u32 = digits.parse().map_err(|_| case.form("its name does not end in a height"))?;
     if case.hex_u32("/notify_params/5")? < BIP34_VERSION {
         return Ok(height);
     }
@@ -160,9 +160,8 @@ fn height_of(case: &Case<'_>, block: &str) -> Result<u32, TestkitError> {
     Ok(height)
 }
 
-/// The height a coinbase begins with. Version, input count and the null outpoint take 41 bytes,
-/// then come the script's length and its first push: a length of up to 4 and so many bytes,
-/// little endian.
+/// The height at the start of a coinbase. Version, input count and null outpoint take 41 bytes; then come the
+/// script's length and its first push: a length of up to 4 and the little-endian bytes.
 fn bip34_height(coinbase_hex: &str) -> Option<u32> {
     let byte = |index: usize| u32::from_str_radix(coinbase_hex.get(2 * index..2 * index + 2)?, 16).ok();
     let length = byte(42).filter(|length| (1..=4).contains(length))?;

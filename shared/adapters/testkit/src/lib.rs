@@ -1,11 +1,10 @@
 //! Input for the demonstration, the tests and the benches: events with known totals.
 //!
-//! Real chain data, invented machines in recorded shapes, a scheduler's rows and a simulated
-//! fleet that really mines at a tiny difficulty. The same seed gives the same bytes. Each part
-//! carries the totals that must follow ([`Expect`]), taken from the input's own files and
-//! constants and not from the code under test.
+//! It consists of real chain data, invented machines with recorded answers, a scheduler's rows and a simulated fleet
+//! that really mines at a tiny difficulty. The same seed gives the same bytes. Each part has its expected totals
+//! ([`Expect`]), which come from the input's files and constants, not from the code under test.
 //!
-//! Nothing here reads anything but the data folder it is given.
+//! The crate reads only the given data folder.
 
 mod build;
 mod fleet;
@@ -30,7 +29,7 @@ pub use plan::{FLEET_END_US, FLEET_START_US};
 pub use random::Random;
 pub use stream::{STREAM_ASSIGNED_DIFFICULTY, STREAM_ASSIGNED_Q32, ShareStream, StreamShare, share_stream};
 
-/// The sources that the demonstration's parts are sent by, with the role each needs.
+/// The sources of the demonstration, with the role that each needs.
 pub const SOURCES: [(&str, &str); 7] = [
     (OPERATOR, "operator"),
     (GENESIS_REPLAY, "replay"),
@@ -49,57 +48,56 @@ pub const GENESIS_REPLAY: &str = "genesis-replay";
 pub const POOL_HISTORIC: &str = "pool-historic";
 /// Submits the simulated fleet's shares.
 pub const POOL_FLEET: &str = "pool-a";
-/// Asks machines how they are.
+/// Polls machines.
 pub const MINER_AGENT: &str = "miner-agent";
 /// Reports GPU allocations.
 pub const SLURM: &str = "slurm";
 /// Reads energy registers.
 pub const METERS: &str = "meters";
 
-/// Everything the demonstration sends, in order: facts, then the sessions and jobs that refer to
-/// them, then what happened.
+/// The input of the demonstration in order: facts, then sessions and jobs that refer to them, then all other events.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DemoInput {
-    /// The parts, each to be sent when the one before is recorded.
+    /// The parts. Send each after the one before is recorded.
     pub parts: Vec<Part>,
 }
 
 /// Events of one subject from one source.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Part {
-    /// What it is, for people and tests.
+    /// Its name.
     pub name: &'static str,
-    /// Who sends it; one of [`SOURCES`].
+    /// Its source, one of [`SOURCES`].
     pub source: &'static str,
-    /// The events, in the JSON form of the HTTP edge.
+    /// The events in ingest's JSON form.
     pub events: Vec<Value>,
-    /// What must follow from them.
+    /// The expected totals.
     pub expect: Expect,
 }
 
-/// What must follow from a part's events.
+/// The expected totals of a part.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Expect {
-    /// Events that count.
+    /// Accepted events.
     pub accepted: u64,
-    /// Shares among them.
+    /// Accepted shares.
     pub accepted_shares: u64,
-    /// Events that are refused, by reason.
+    /// Refused events by reason.
     pub rejected: BTreeMap<String, u64>,
     /// Accepted shares that solve a block.
     pub blocks: u64,
     /// Work credited by (chain, machine), in units of 2^-32 of difficulty.
     pub credited_q32: BTreeMap<(String, String), u128>,
-    /// Energy by machine in watt-hours: last register less first.
+    /// Energy by machine in watt-hours: last register minus first.
     pub energy_wh: BTreeMap<String, u64>,
-    /// GPU-seconds by account, of spans that have ended.
+    /// GPU-seconds by account, of ended spans.
     pub gpu_seconds: BTreeMap<String, u128>,
-    /// Input that its own reader refused, so that no event was made of it, with the reason.
+    /// Input that its reader refused, so that it has no event, with the reason.
     pub not_sent: Vec<String>,
 }
 
 impl Expect {
-    /// Refused events of all reasons.
+    /// Refused events in total.
     #[must_use]
     pub fn rejected_total(&self) -> u64 {
         self.rejected.values().sum()
@@ -151,31 +149,31 @@ impl DemoInput {
     }
 }
 
-/// Why the input could not be made.
+/// Why the input could not be built.
 #[derive(Debug, thiserror::Error)]
 pub enum TestkitError {
-    /// A data file cannot be read.
+    /// A data file could not be read.
     #[error("cannot read {}: it belongs to the repository's tests/data", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// A data file does not have its form.
+    /// A data file has the wrong form.
     #[error("{} does not have its form: {what}", path.display())]
     Form {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong.
         what: String,
     },
-    /// Made-up work could not be built or mined.
+    /// A simulated share could not be built or mined.
     #[error("cannot mine for session {session}: {what}")]
     Mining {
         session: String,
-        /// What went wrong.
+        /// What is wrong.
         what: String,
     },
 }
@@ -183,7 +181,7 @@ pub enum TestkitError {
 /// The demonstration's input from the repository's `tests/data`.
 ///
 /// # Errors
-/// [`TestkitError`] where a data file is missing or not of its form.
+/// [`TestkitError`] if a data file is missing or has the wrong form.
 pub fn demo_input(data_dir: &Path, seed: u64) -> Result<DemoInput, TestkitError> {
     let mut builder = build::Builder::default();
     let mut parts = vec![genesis::blocks(data_dir, &mut builder)?];

@@ -1,4 +1,4 @@
-//! Answers of invented machines, as samples of the fleet's machines.
+//! Answers of invented machines, as samples of the fleet.
 
 use std::path::Path;
 
@@ -9,13 +9,13 @@ use crate::build::Builder;
 use crate::plan::{FLEET_END_US, FLEET_START_US};
 use crate::{Expect, MINER_AGENT, Part, TestkitError, read};
 
-/// Seconds after the fleet's start at which some machines are switched off.
+/// When some machines are switched off, in seconds after the fleet's start.
 const SWITCHED_OFF_S: i64 = 7_500;
 
 const _: () = assert!(FLEET_END_US <= FLEET_START_US + SWITCHED_OFF_S * SECOND_US);
 
-/// Which machine gave which answers, and how many seconds after the fleet's start. A machine that
-/// is switched off says so after the fleet's last share.
+/// Which machine gave which answers, and when, in seconds after the fleet's start. Answers of switched-off machines
+/// come after the fleet's last share.
 const SAMPLES: [(&str, &str, i64); 10] = [
     ("antminer-s19j", "tx1-m01", 300),
     ("whatsminer-m30", "tx1-m02", 300),

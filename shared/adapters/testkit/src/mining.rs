@@ -1,4 +1,4 @@
-//! Real work at a tiny difficulty: nonces are tried until a hash meets the share's target.
+//! Real work at a tiny difficulty: tries nonces until a hash meets the share's target.
 
 use wb_proof::stratum_v1::{Job, Session, Submit, rebuild};
 use wb_proof::{HEADER_BYTES, Hash256, meets_credit_q32, sha256d_headers};
@@ -9,11 +9,11 @@ use crate::TestkitError;
 const BATCH: usize = 1024;
 const BATCH_NONCES: u32 = 1024;
 
-/// Where the nonce stands in a header.
+/// The offset of the nonce in a header.
 const NONCE_AT: usize = 76;
 
-/// Nonces, from zero up, with which a submit's header meets its session's target: `wanted` of
-/// them, or fewer where the nonces run out. `submit.nonce` is not looked at.
+/// Nonces, from zero up, with which a submit's header meets its session's target: `wanted` of them, or fewer if the
+/// nonces run out. `submit.nonce` is ignored.
 pub(crate) fn nonces(
     session_id: &str,
     session: &Session,
@@ -44,8 +44,8 @@ pub(crate) fn nonces(
     }
 }
 
-/// Turns a hash in internal order into the word order of `mining.notify`, and back: the bytes of
-/// each 4-byte word are reversed.
+/// Converts a hash between internal order and the word order of `mining.notify`, by reversing the bytes of each
+/// 4-byte word.
 pub(crate) fn notify_order(hash: &Hash256) -> Hash256 {
     let mut swapped = *hash;
     for word in swapped.chunks_exact_mut(4) {

@@ -1,4 +1,4 @@
-//! Where the simulated fleet stands, and when it runs.
+//! The sites and machines of the simulated fleet, and its time.
 
 use wb_units::Micros;
 use wb_units::time::SECOND_US;

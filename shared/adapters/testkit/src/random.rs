@@ -1,11 +1,11 @@
 //! A small seeded generator: the same seed gives the same input on every machine.
 
-/// `SplitMix64` (Steele, Lea and Flood, 2014): enough for made-up data, not for secrets.
+/// `SplitMix64` (Steele, Lea and Flood, 2014): good enough for test data, not for secrets.
 #[derive(Debug, Clone)]
 pub struct Random(u64);
 
 impl Random {
-    /// A generator of its own for each subject, so that one subject's draws never move another's.
+    /// A separate generator for each subject, so that the draws of one do not affect another.
     #[must_use]
     pub fn of(seed: u64, subject: &str) -> Self {
         let mut random = Self(seed);
@@ -25,7 +25,7 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// So many bytes.
+    /// `N` random bytes.
     pub fn bytes<const N: usize>(&mut self) -> [u8; N] {
         let mut bytes = [0; N];
         for chunk in bytes.chunks_mut(8) {
@@ -35,7 +35,7 @@ impl Random {
         bytes
     }
 
-    /// A number below a bound; 0 where the bound is 0.
+    /// A number below a bound; 0 if the bound is 0.
     pub fn below(&mut self, bound: u64) -> u64 {
         self.draw().checked_rem(bound).unwrap_or(0)
     }
@@ -45,22 +45,22 @@ impl Random {
         low + self.below(high.saturating_sub(low).saturating_add(1))
     }
 
-    /// An index below a length; 0 where it is 0.
+    /// An index below a length; 0 if it is 0.
     pub fn index(&mut self, length: usize) -> usize {
         usize::try_from(self.below(u64::try_from(length).unwrap_or(u64::MAX))).unwrap_or(0)
     }
 
-    /// True so many times in a hundred.
+    /// True with a chance in per cent.
     pub fn percent(&mut self, chance: u64) -> bool {
         self.below(100) < chance
     }
 
-    /// Any element.
+    /// A random element.
     pub fn pick<'a, T>(&mut self, of: &'a [T]) -> Option<&'a T> {
         of.get(self.index(of.len()))
     }
 
-    /// Any order.
+    /// Shuffles the items.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for at in (1..items.len()).rev() {
             items.swap(at, self.index(at + 1));

@@ -1,6 +1,5 @@
-//! What is known of the fleet's sites beside their machines: prices, where their energy comes from, the
-//! meters of all they take in, a curtailment; and samples of one site's machines that claim what they do,
-//! but for one that claims more.
+//! Facts of the fleet's sites besides their machines: prices, energy mix, the meters of the sites, a curtailment.
+//! Also samples of one site's machines, of which one claims more than it does.
 
 use serde_json::{Value, json};
 use wb_units::Micros;
@@ -17,16 +16,16 @@ const SAMPLED_SITE: &str = "no-1";
 /// The machine that claims more than it does.
 const BOASTER: &str = "no1-m03";
 
-/// What it claims, in per cent of what the others do.
+/// Its claim, in per cent of that of the others.
 const BOAST_PERCENT: u64 = 160;
 
-/// What a simulated machine does, in hashes per second: 10.5 shares of 4,096 hashes in ten minutes.
+/// The hashrate of a simulated machine: 10.5 shares of 4,096 hashes in ten minutes.
 const RATE_HS: (u64, u64) = (70, 74);
 
-/// The curtailment: half an hour from the fleet's last share.
+/// The curtailment: half an hour after the fleet's last share.
 const CURTAILED: (Micros, Micros) = (FLEET_END_US, FLEET_END_US + 1_800 * SECOND_US);
 
-/// The sites with what they cost and earn.
+/// The facts of the sites, with costs and earnings.
 pub(crate) fn facts(builder: &mut Builder) {
     for (site, name, time_zone) in SITES {
         let body = json!({
@@ -70,7 +69,7 @@ fn meter_of(site: &str) -> String {
     format!("{site}/main")
 }
 
-/// The site's own register: what its machines drew, and some 4 % for fans and losses.
+/// The site's register: the energy of its machines, and about 4 % for fans and losses.
 pub(crate) fn meter_readings(
     seed: u64,
     site: &str,
@@ -96,8 +95,7 @@ pub(crate) fn meter_readings(
     part.expect.energy_wh.insert(meter, register_wh - first_wh);
 }
 
-/// Samples of the simulated machines of a site, each settlement interval, in the shape of a small
-/// machine's answers.
+/// Samples of a site's simulated machines in each settlement interval, in the form of a small machine's answers.
 pub(crate) fn samples(seed: u64, builder: &mut Builder) -> Part {
     let mut part =
         Part { name: "fleet samples", source: MINER_AGENT, events: Vec::new(), expect: Expect::default() };

@@ -14,7 +14,7 @@ use crate::{Expect, Part, SLURM, TestkitError, read};
 
 const FILE: &str = "slurm/sacct.psv";
 
-/// The spans, and those of them that have ended as jobs.
+/// The spans, and the jobs of those that have ended.
 pub(crate) fn spans(data_dir: &Path, builder: &mut Builder) -> Result<(Part, Vec<Job>), TestkitError> {
     let (path, text) = read(data_dir, FILE)?;
     let outcomes =
@@ -31,7 +31,7 @@ pub(crate) fn spans(data_dir: &Path, builder: &mut Builder) -> Result<(Part, Vec
             }
         };
         let elapsed_us = i64::try_from(span.elapsed_s).unwrap_or(i64::MAX).saturating_mul(SECOND_US);
-        // A span that goes on was last seen when its row was taken.
+        // A running span was last seen when its row was written.
         let seen_us = span.end_us.unwrap_or_else(|| span.start_us.saturating_add(elapsed_us));
         let mut body = json!({
             "node_id": span.node_id,

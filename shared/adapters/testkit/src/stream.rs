@@ -12,7 +12,7 @@ use crate::mining::nonces;
 use crate::plan::FLEET_START_US;
 use crate::random::Random;
 
-/// The difficulty assigned to each session of the stream: 2^-28, 16 hashes for a share.
+/// The assigned difficulty of each session: 2^-28, 16 hashes per share.
 pub const STREAM_ASSIGNED_DIFFICULTY: &str = "0.0000000037252902984619140625";
 /// The same in units of 2^-32.
 pub const STREAM_ASSIGNED_Q32: u128 = 16;
@@ -25,24 +25,24 @@ const HEIGHT: u32 = 969_001;
 /// Facts and shares of a bench.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ShareStream {
-    /// The facts the shares need, in the JSON form of the HTTP edge; sent by the operator.
+    /// The facts of the shares, in ingest's JSON form, from the operator.
     pub facts: Vec<Value>,
-    /// Sessions and the job, to be sent when the facts are recorded.
+    /// Sessions and the job; send them after the facts are recorded.
     pub sessions_and_jobs: Vec<Value>,
-    /// The shares, in turn by machine; all are accepted, none is a block.
+    /// The shares, machine by machine in turn. All are accepted, and none solves a block.
     pub shares: Vec<StreamShare>,
 }
 
-/// One share, ready for either wire form.
+/// A share, ready for both wire forms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamShare {
-    /// The key the source counts under: the session.
+    /// The key of the event: the session.
     pub session_id: String,
-    /// The number under that key, from 0.
+    /// The sequence under that key, from 0.
     pub sequence: u64,
     /// When it was submitted.
     pub event_time_us: Micros,
-    /// The job it answers.
+    /// Its job.
     pub job_id: String,
     /// The miner's part of the extranonce.
     pub extranonce2: Vec<u8>,
@@ -53,7 +53,7 @@ pub struct StreamShare {
 }
 
 impl StreamShare {
-    /// The share as an event in the JSON form of the HTTP edge.
+    /// The share as an event in ingest's JSON form.
     #[must_use]
     pub fn to_json(&self) -> Value {
         json!({
@@ -73,11 +73,11 @@ impl StreamShare {
     }
 }
 
-/// `n` mined shares of `machines` machines, in turn; the same seed gives the same shares.
+/// `n` mined shares of `machines` machines in turn; the same seed gives the same shares.
 ///
 /// # Errors
-/// [`TestkitError::Mining`] where there is no machine, or where one machine would have to give
-/// more shares than its nonces hold (some 268 million).
+/// [`TestkitError::Mining`] if there is no machine, or if a machine's nonces do not give enough shares (they give
+/// about 268 million).
 pub fn share_stream(seed: u64, machines: u32, n: usize) -> Result<ShareStream, TestkitError> {
     let per_machine = usize::try_from(machines).ok().and_then(|machines| n.checked_div(machines));
     let Some(per_machine) = per_machine.map(|whole| whole + 1) else {
@@ -121,7 +121,7 @@ pub fn share_stream(seed: u64, machines: u32, n: usize) -> Result<ShareStream, T
             if shares.len() == n {
                 break 'rounds;
             }
-            // A microsecond apart: one job lasts longer than any bench.
+            // A microsecond apart, so that one job lasts longer than any bench.
             let event_time_us = FLEET_START_US + i64::try_from(shares.len()).unwrap_or(0);
             shares.push(StreamShare {
                 session_id: session_id.clone(),
