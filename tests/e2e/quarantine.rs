@@ -164,11 +164,11 @@ fn what_is_refused_is_shown_whole_and_counts_once_when_it_is_redriven() {
 
     // What cannot be re-driven says why, and changes nothing.
     for (id, code, why) in [
-        (garbage.as_str(), "WB-5912", "hold no event"),
-        (&broken, "WB-5912", "hold no event"),
+        (garbage.as_str(), "WB-5912", "have no event"),
+        (&broken, "WB-5912", "have no event"),
         (&forged_id, "WB-5912", "--resign"),
-        ("energy/0/999999/0", "WB-5911", "nothing in the quarantine"),
-        ("nonsense", "WB-5911", "nothing in the quarantine"),
+        ("energy/0/999999/0", "WB-5911", "the quarantine has no event"),
+        ("nonsense", "WB-5911", "the quarantine has no event"),
     ] {
         let refused = stack.redrive(&[id]);
         assert_ne!(refused.code, Some(0), "{id}");

@@ -1,9 +1,8 @@
-//! Re-driving: what was quarantined goes through the fold again.
+//! Re-drives quarantined events: sends them through the fold again.
 //!
-//! The original event is appended as it was, in a signed frame, where it belongs. It keeps its
-//! identity, so it counts at most once, however often this is done. Who did it, when and why is
-//! recorded as a reference fact before anything is appended: a crash between the two leaves a fact
-//! without an event, and doing it again heals that.
+//! The original event is appended unchanged, in a signed frame, to its topic. It keeps its identity, so it counts at
+//! most once, no matter how often it is re-driven. Who did it, when and why is recorded as a reference fact first. A
+//! crash in between leaves a fact without an event; repeating the re-drive fixes that.
 
 mod plan;
 
@@ -20,61 +19,61 @@ use wb_kafka::{Log, LogError};
 
 pub use plan::{Again, CannotRedrive, Plan, plan};
 
-/// The source of the facts that re-drivings leave.
+/// The source of the facts about re-drives.
 pub const SOURCE: &str = "weighbridge";
-/// The longest name and the longest reason that is recorded, in bytes.
+/// The longest name or reason, in bytes.
 pub const WORDS_BYTES_MAX: usize = 4_096;
 
-/// Why something was not re-driven.
+/// Why an event was not re-driven.
 #[wb_coded::coded]
 #[derive(Debug, thiserror::Error)]
 pub enum RedriveError {
-    /// No such id.
+    /// The id does not exist.
     #[code("WB-5911")]
     #[error(
-        "nothing in the quarantine has the id {id:?}: ids are topic/partition/offset/index, as \
+        "the quarantine has no event with the id {id:?}: ids are topic/partition/offset/index, as \
          `weighbridge quarantine list` prints them"
     )]
     Unknown {
-        /// What was given.
+        /// The given id.
         id: String,
     },
-    /// It cannot be re-driven.
+    /// The event cannot be re-driven.
     #[code("WB-5912")]
     #[error("{id} ({code}) cannot be re-driven")]
     Cannot {
-        /// Which.
+        /// Its id.
         id: QuarantineId,
         /// Why it was quarantined.
         code: String,
-        /// Why it cannot be re-driven.
+        /// The reason.
         #[source]
         why: CannotRedrive,
     },
-    /// No name, no reason, or too long a one.
+    /// The name or the reason is empty or too long.
     #[code("WB-5913")]
-    #[error("{what} has {bytes} bytes: it is recorded for ever, and needs 1 to {WORDS_BYTES_MAX}")]
+    #[error("{what} has {bytes} bytes: it must have 1 to {WORDS_BYTES_MAX}, because it is recorded forever")]
     Words {
-        /// Which words.
+        /// The name or the reason.
         what: &'static str,
-        /// How many bytes they have.
+        /// Its length.
         bytes: usize,
     },
     /// ClickHouse failed.
     #[code(source)]
     #[error("the quarantine cannot be read")]
     Store(#[from] StoreError),
-    /// The log failed. What was appended before stays: doing it again counts nothing twice.
+    /// The log failed. Earlier appends stay, and a repeat counts nothing twice.
     #[code(source)]
-    #[error("the log did not take it; do it again, nothing counts twice")]
+    #[error("the log refused it; repeat the command, nothing counts twice")]
     Log(#[from] LogError),
-    /// No random epoch could be drawn.
+    /// The operating system gave no random number.
     #[code("WB-5914")]
     #[error("the operating system gave no random number")]
     Random,
 }
 
-/// Where an event was appended again.
+/// The new place of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Appended {
     pub topic: &'static str,
@@ -83,41 +82,41 @@ pub struct Appended {
     pub offset: u64,
 }
 
-/// What became of one re-driving.
+/// The result of a re-drive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redriven {
-    /// What was re-driven.
+    /// The re-driven record.
     pub id: QuarantineId,
-    /// Its events, one by one.
+    /// Its events.
     pub appended: Vec<Appended>,
-    /// Places of its frame that hold no event this program knows.
+    /// Indexes in its frame without a known event.
     pub left: Vec<usize>,
 }
 
-/// Someone who re-drives for a reason.
+/// Re-drives events on behalf of a person, for a reason.
 pub struct Redriver {
-    /// Where the quarantine is read.
+    /// The store with the quarantine.
     pub store: Store,
-    /// Where events are appended.
+    /// The log.
     pub log: Log,
     /// How many partitions the topics have.
     pub partitions: Partitions,
     /// The key that frames are signed with.
     pub key: FrameKey,
-    /// Who does it.
+    /// Who re-drives.
     pub who: String,
     pub why: String,
-    /// Whether frames whose signature was wrong are signed anew.
+    /// Whether frames with a wrong signature are signed again.
     pub resign: bool,
 }
 
 impl Redriver {
-    /// Re-drives one thing. `at_us` is now, UTC microseconds.
+    /// Re-drives one record. `at_us` is the present, UTC microseconds.
     ///
     /// # Errors
     /// [`RedriveError`].
     pub async fn redrive(&self, cut: Cut, id: &QuarantineId, at_us: i64) -> Result<Redriven, RedriveError> {
-        for (what, words) in [("the name of who does it", &self.who), ("the reason", &self.why)] {
+        for (what, words) in [("the name of the person", &self.who), ("the reason", &self.why)] {
             if words.trim().is_empty() || words.len() > WORDS_BYTES_MAX {
                 return Err(RedriveError::Words { what, bytes: words.len() });
             }
@@ -143,7 +142,7 @@ impl Redriver {
         };
         let event = Event {
             source: SOURCE.to_owned(),
-            // Drawn anew each time, so that nothing must be remembered to count on.
+            // A new random epoch, so that no sequence must be remembered.
             source_epoch: getrandom::u64().map_err(|_| RedriveError::Random)?,
             key: format!("{REDRIVE}/{id}"),
             sequence: 0,
@@ -153,7 +152,7 @@ impl Redriver {
                 entity: id.to_string(),
                 valid_from_us: at_us,
                 valid_to_us: None,
-                // Texts, a count and a flag: writing them cannot fail.
+                // Serialising texts, a count and a flag cannot fail.
                 body: serde_json::to_value(&body).map(|body| body.to_string()).unwrap_or_default(),
             })),
         };
@@ -186,7 +185,7 @@ impl Again {
     }
 }
 
-/// Something quarantined, by the id as it is printed.
+/// Finds a quarantined record by its id as printed.
 ///
 /// # Errors
 /// [`RedriveError::Unknown`], [`RedriveError::Store`].

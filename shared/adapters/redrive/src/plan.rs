@@ -1,53 +1,53 @@
-//! What of something quarantined can go through the fold again, and why the rest cannot.
+//! Decides which events of a quarantined record can be re-driven, and why others cannot.
 
 use prost::Message as _;
 use wb_events::frame::{self, FrameError, FrameKey};
 use wb_events::wire::{Frame, SignedFrame};
 use wb_events::{Event, topics};
 
-/// An event that goes through the fold again, with its stored bytes.
+/// An event to re-drive, with its stored bytes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Again {
-    /// It.
+    /// The event.
     pub event: Event,
-    /// The bytes it was stored as.
+    /// Its stored bytes.
     pub bytes: Vec<u8>,
-    /// The topic it belongs to.
+    /// Its topic.
     pub topic: &'static str,
 }
 
-/// What can be re-driven.
+/// The events that can be re-driven.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Plan {
-    /// The events, in their order.
+    /// The events in order.
     pub events: Vec<Again>,
-    /// Places of a frame that hold no event this program knows.
+    /// Indexes in a frame without a known event.
     pub left: Vec<usize>,
-    /// Whether the frame's signature was wrong, so that it is signed anew on somebody's word.
+    /// Whether the frame's signature was wrong, so that a person vouches for the new one.
     pub resigned: bool,
 }
 
-/// Why something quarantined cannot be re-driven.
+/// Why a quarantined record cannot be re-driven.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CannotRedrive {
-    /// The fold would refuse it again, for the same reason.
+    /// The fold would refuse it again for the same reason.
     #[error("it would be refused again: {why}")]
     Again {
         /// What to do instead.
         why: &'static str,
     },
-    /// It is no event and no frame.
-    #[error("its bytes hold no event that this program knows; have its source send it again")]
+    /// It is neither an event nor a frame.
+    #[error("its bytes have no event that this program knows; let its source send it again")]
     NoEvent,
-    /// A frame whose signature is wrong.
+    /// The frame's signature is wrong.
     #[error(
-        "its signature is wrong, so nobody knows who wrote it and what it claims was never checked; \
-         where you do know, --resign signs it anew on your word"
+        "its signature is wrong, so its author is unknown and its content was never verified; \
+         if you vouch for it, --resign signs it again"
     )]
     Signature,
 }
 
-/// Finds out what can be re-driven of something quarantined under a code.
+/// Decides what can be re-driven of a record that was quarantined with a code.
 ///
 /// # Errors
 /// [`CannotRedrive`].
@@ -55,7 +55,7 @@ pub fn plan(code: &str, original: &[u8], key: &FrameKey, resign: bool) -> Result
     if let Some(why) = wb_fold::refused_again(code) {
         return Err(CannotRedrive::Again { why });
     }
-    // Quarantined by the frame: the whole record; by the event: its bytes.
+    // A frame's code quarantines the whole record; an event's code quarantines the event's bytes.
     if FrameError::CODES.contains(&code) {
         return of_frame(original, key, resign);
     }
@@ -126,7 +126,7 @@ mod tests {
         assert_eq!(plan("WB-4003", &forged, &ours, false), Err(CannotRedrive::Signature));
         let found = plan("WB-4003", &forged, &ours, true).unwrap();
         assert_eq!((found.events.len(), found.left.as_slice(), found.resigned), (2, [1].as_slice(), true));
-        // Written with a key that we have by now: nobody's word is needed.
+        // Signed with a key that is known by now, so nobody needs to vouch for it.
         assert!(!plan("WB-4003", &forged, &theirs, false).unwrap().resigned);
         assert_eq!(plan("WB-4002", b"\x00garbage\xff", &ours, true), Err(CannotRedrive::NoEvent));
         assert_eq!(plan("WB-4003", b"", &ours, true), Err(CannotRedrive::NoEvent));
