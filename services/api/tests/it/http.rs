@@ -1,5 +1,5 @@
-//! What is refused before any row is read: without a token, beyond a limit, in another form. No
-//! store answers here, which also shows what a reader is told when it does not.
+//! Requests that are refused before any row is read: without a token, beyond a limit, or of another form. There is no
+//! store here, which also shows the answer when the store is away.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::net::SocketAddr;
@@ -24,7 +24,7 @@ async fn start(config: ApiConfig) -> Api {
     let issuer = Issuer::create_or_load(keys.path()).unwrap();
     let grant = Grant { subject: "ops".to_owned(), access: Access::Operator };
     let token = issuer.issue(&grant, Duration::from_secs(60)).unwrap();
-    // A port that was free a moment ago: nothing listens there.
+    // A free port, so that nothing listens there.
     let unused = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let store = Store::new(StoreConfig::new(format!("http://{unused}"), "nothing")).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

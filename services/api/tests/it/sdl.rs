@@ -1,4 +1,4 @@
-//! The published schema is the one that is served.
+//! The published schema equals the served one.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::path::Path;

@@ -1,10 +1,9 @@
-//! No field of the API shows one customer what is another's.
+//! No field of the API shows a customer another customer's data.
 //!
-//! For every field of the schema, generated from the schema itself: what customer A is answered
-//! over a store that holds A's and B's rows is, byte for byte, what it is answered over a store
-//! that never held B's, and the other way round. That also covers sums and counts, where a leak
-//! has no name to look for. A field the fixture gives no value for, or an argument it does not
-//! know, fails the test: a new field cannot be added without being covered.
+//! For every field of the schema, generated from the schema itself: the answer to customer A over a store with A's
+//! and B's rows equals, byte for byte, the answer over a store without B's rows, and the other way round. This also
+//! covers sums and counts, where a leak contains no searchable text. The test fails for a field without a value in
+//! the fixture and for an unknown argument, so every new field must be covered.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod books;
@@ -60,8 +59,8 @@ async fn no_field_shows_a_customer_what_is_anothers() {
         }
     }
 
-    // The customers have the marks of their own, and none of the other's; the operator has all,
-    // so a mark that nothing shows any more is found too.
+    // Each customer sees its own marks and none of the other's; the operator sees all, which finds marks that nothing
+    // shows.
     for (mark, own, other) in MARKERS_A
         .iter()
         .map(|mark| (mark, &all_a, &all_b))
@@ -82,7 +81,7 @@ async fn no_field_shows_a_customer_what_is_anothers() {
         "a block that is not committed counts for nobody"
     );
 
-    // What a site costs is not a customer's to know, nor in which currency.
+    // A customer must not see a site's costs, nor their currency.
     let operator_only: BTreeSet<String> = ["Report.currency".to_owned()].into();
     let all = all_fields(&sdl);
     assert!(operator_only.is_subset(&all));
@@ -104,7 +103,7 @@ async fn no_field_shows_a_customer_what_is_anothers() {
     world.stop().await;
 }
 
-/// What the customers read and what is nobody's is together what the operator reads.
+/// The customers' data and the unassigned data together are what the operator sees.
 async fn work_adds_up(both: &Api) {
     let query = format!("{{ hashrate({}, bucketMinutes: 1440) {{ shares workQ32 }} }}", generate::RANGE);
     let mut sums = Vec::new();
@@ -113,7 +112,7 @@ async fn work_adds_up(both: &Api) {
         let points = answer["data"]["hashrate"].as_array().unwrap().clone();
         sums.push(points.iter().map(|point| number(&point["workQ32"])).sum::<u128>());
     }
-    // The operator also sees the machine that is assigned to nobody.
+    // The operator also sees the unassigned machine.
     assert_eq!(sums[0], fixture::WORK_A);
     assert_eq!(sums[1], fixture::WORK_B);
     assert_eq!(sums[2], fixture::WORK_A + fixture::WORK_B + fixture::WORK_SUSPENSE);

@@ -1,4 +1,4 @@
-//! The biller over ports in memory: each invoice once, whatever dies, races or comes late.
+//! The biller over ports in memory: each invoice is issued once, despite kills, races and late data.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -64,7 +64,7 @@ fn ids(issued: &[Issued]) -> Vec<(&str, &str)> {
     issued.iter().map(|invoice| (invoice.invoice_id.as_str(), invoice.number.as_str())).collect()
 }
 
-/// What was billed, without what tells one run from another.
+/// The billed data, without data that differs between runs.
 fn bills(issued: &[Issued]) -> BTreeSet<(String, String)> {
     issued.iter().map(|invoice| (invoice.contract_id.clone(), invoice.bill_digest.to_string())).collect()
 }
@@ -134,7 +134,7 @@ async fn killed_at_any_append_the_next_run_ends_with_the_same_bills() {
             let dying = biller(&log.dying_at(death, fault), &store, "a");
             assert_eq!(dying.close(MONTH, None).await.unwrap_err().code(), "WB-5401");
             let closed_before = !log.records().is_empty();
-            // More is committed before the second run: what was closed keeps its cut.
+            // More is committed before the second run; a closed month keeps its cut.
             store.change(|world| world.mined("gen-3", JANUARY_US + 4 * DAY_US, 1 << 32));
             let after = biller(&log, &store, "b").close(MONTH, None).await.unwrap();
             assert_eq!(after.len(), 2);
@@ -231,11 +231,11 @@ async fn machines_and_terms_that_change_in_the_month_split_at_the_boundary() {
     // gen-2 moves to the other customer, and that customer's price changes, an instant after a boundary.
     world.assign("gen-2", "hal-desk", "desk-1", change_us);
     world.contract("desk-1", "hal-desk", change_us, "0.20");
-    // The same terms sent once more are no new version.
+    // Sending the same terms again makes no new version.
     world.contract("lab-1", "satoshi-lab", change_us, "0.0725");
     world.mined("gen-2", boundary_us - 1, 1000 << 32);
     world.mined("gen-2", boundary_us, 5000 << 32);
-    // A machine that nobody holds stays in suspense.
+    // An unassigned machine stays in suspense.
     world.mined("gen-9", boundary_us, 70_000 << 32);
     let (log, store) = (MemoryLog::new(), MemoryStore::new(world));
     let biller = biller(&log, &store, "a");
@@ -299,8 +299,8 @@ async fn a_contract_that_cannot_be_billed_does_not_hold_up_the_others() {
     assert_eq!(codes, [("moved", "WB-5403"), ("other-customer", "WB-5405"), ("wrong-unit", "WB-5108")]);
     assert!(text.contains("EUR/kWh") && text.contains("\"USD/kWh\""), "{text}");
     assert_eq!(bills(&issued).len(), 2);
-    // The idle contract is closed without an invoice, what failed stays open to be corrected, and what
-    // begins later has no such month.
+    // The idle contract is closed without an invoice, the failed one stays open for correction, and the later one has
+    // no such month.
     assert_eq!(log.records().len(), 5);
     store.change(|world| {
         world.fact("contract", "wrong-unit", JANUARY_US, contract_body("wrong-unit", "k", "1"))
@@ -317,7 +317,7 @@ async fn a_month_that_is_not_over_is_not_closed() {
     let BillerError::Some { failures, .. } = biller.close(MONTH, None).await.unwrap_err() else { panic!() };
     assert_eq!(failures[0].error.code(), "WB-5402");
     assert!(log.records().is_empty());
-    // A month that does not exist is nobody's: it is refused before any contract is looked at.
+    // A month that does not exist is refused before any contract is read.
     assert_eq!(biller.close("2009-13", None).await.unwrap_err().code(), "WB-5120");
 }
 
@@ -354,7 +354,7 @@ async fn an_invoices_parties_are_named_as_they_were_known_at_its_cut() {
     assert_eq!((before.issuer.name.as_str(), before.issuer.payment.len()), ("Genesis Hosting LLC", 1));
     // A party without a recorded name has its id as name.
     assert_eq!(before.customer.name, invoice.invoice.customer_id);
-    // A name that is recorded after the cut is not that of an invoice from before.
+    // A name that was recorded after the cut does not change the invoice.
     store.change(|world| {
         world.fact("legal_entity", "genesis-hosting", JANUARY_US, json!({"name": "Renamed"}));
         world.fact("customer", &invoice.invoice.customer_id, JANUARY_US, json!({"name": "Late"}));

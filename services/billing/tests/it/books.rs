@@ -1,4 +1,4 @@
-//! Reviews, payments, notes and adjustments over ports in memory: whatever dies or races, nothing doubles.
+//! Reviews, payments, notes and adjustments over ports in memory. Kills and races never cause duplicates.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -30,7 +30,7 @@ fn biller(log: &MemoryLog, store: &MemoryStore, who: &str) -> TestBiller {
     Biller::new(log.clone(), store.clone(), MemoryCuts(store.clone()), TestClock::at(AFTER_US), who)
 }
 
-/// The operator's terms of the test of deaths: late fees of 1.5 % a month.
+/// The operator's terms in the kill test: late fees of 1.5 % a month.
 fn with_late_fees(biller: TestBiller) -> TestBiller {
     biller.with_defaults(BillingTerms { late_fee_ppm: 15_000, ..BillingTerms::default() })
 }
@@ -39,7 +39,7 @@ fn signed() -> Signature {
     Signature { who: "ana".to_owned(), why: "a test".to_owned() }
 }
 
-/// One machine of one customer, 1 kW all month at 0.10 USD/kWh, and one that did nothing.
+/// One machine of one customer, 1 kW all month at 0.10 USD/kWh, and an idle one.
 fn world() -> World {
     let mut world = World::default();
     world.contract("lab-1", "satoshi-lab", JANUARY_US, "0.10");
@@ -99,7 +99,7 @@ async fn late_data_suspense_and_unused_months_are_billed_by_adjustments() {
     assert_eq!(open(&biller, "satoshi-lab", "USD").await, 7_440);
     assert!(biller.adjust(MONTH, None, &signed()).await.unwrap().is_empty());
 
-    // Late work of a billed machine, usage of a machine that had none, and a machine that nobody held.
+    // Late work of a billed machine, usage of a machine that had none, and an unassigned machine.
     store.change(|world| {
         world.mined("gen-1", JANUARY_US + 2 * DAY_US, 3 << 32);
         world.read("gen-2", JANUARY_US, 0);
@@ -111,7 +111,7 @@ async fn late_data_suspense_and_unused_months_are_billed_by_adjustments() {
     assert_eq!(
         shown(&adjusted),
         [
-            // The unused month gets its invoice now, and 3 blocks of 50 BTC are credited to who mined them.
+            // The unused month gets its invoice, and 3 blocks of 50 BTC are credited to their miner.
             ("invoice_issued", "GEN-000002", "0.00000000 BTC 0.50 USD".to_owned()),
             ("credit_note_issued", "GEN-CN-000001", "150.00000000 BTC".to_owned()),
         ]
@@ -127,7 +127,7 @@ async fn late_data_suspense_and_unused_months_are_billed_by_adjustments() {
     let note = biller.note("GEN-DN-000001").await.unwrap();
     assert_eq!(note.note.lines[0].line_id, "lab-1/power");
     assert_eq!((note.note.lines[0].before_minor.0, note.note.lines[0].after_minor.0), (7_440, 7_550));
-    // The invoice itself is as it was, and computes again as it was.
+    // The invoice itself is unchanged and recomputes to the same digests.
     let again = biller.recompute(&issued[0].invoice_id).await.unwrap();
     assert!(again.bill_matches && again.evidence_matches);
     assert_eq!(biller.close(MONTH, None).await.unwrap().iter().filter(|invoice| invoice.new).count(), 0);
@@ -141,13 +141,13 @@ async fn what_was_granted_stays_granted_when_late_data_comes() {
     biller.act(&credit(&id, "c-1", -7_000), &signed()).await.unwrap();
     let over = biller.act(&credit(&id, "c-2", -441), &signed()).await.unwrap_err();
     assert_eq!(over.code(), "WB-5348");
-    // All of the power turns out to be another's: only what stands is credited, not 74.40 once more.
+    // All of the energy belongs to another customer: only the rest is credited, not 74.40 once more.
     store.change(|world| world.assign("gen-1", "hal-desk", "idle-1", JANUARY_US));
     let adjusted = biller.adjust(MONTH, Some("satoshi-lab"), &signed()).await.unwrap();
     let credited: Vec<_> = adjusted.iter().flat_map(|a| &a.totals).filter(|t| t.currency == "USD").collect();
     assert_eq!(credited.iter().map(|t| t.amount.as_str()).collect::<Vec<_>>(), ["-4.40"]);
     assert_eq!(open(&biller, "satoshi-lab", "USD").await, 0);
-    // It comes back: 74.40 less the 70.00 that were granted.
+    // It is assigned back: 74.40 minus the granted 70.00.
     store.change(|world| world.assign("gen-1", "satoshi-lab", "lab-1", JANUARY_US));
     biller.adjust(MONTH, Some("satoshi-lab"), &signed()).await.unwrap();
     assert_eq!(open(&biller, "satoshi-lab", "USD").await, 440);
@@ -194,7 +194,7 @@ async fn a_rejected_draft_is_drafted_again_where_corrections_count() {
     let step = |by: &str| Step { invoice_id: id.clone(), by: by.to_owned(), at_us: JANUARY_US };
     biller.act(&Command::Submit(step("ana")), &signed()).await.unwrap();
     biller.act(&Command::Reject(step("ben")), &signed()).await.unwrap();
-    // Nothing was corrected: the same draft would only be rejected again.
+    // Nothing was corrected, so the same draft would be rejected again.
     assert!(!biller.close(MONTH, Some("satoshi-lab")).await.unwrap()[0].new);
     store.change(|world| world.contract("lab-1", "satoshi-lab", JANUARY_US, "0.20"));
     let again = biller.close(MONTH, Some("satoshi-lab")).await.unwrap();
@@ -205,7 +205,7 @@ async fn a_rejected_draft_is_drafted_again_where_corrections_count() {
         assert_eq!(biller.issue(&id, &signed()).await.unwrap_err().code(), "WB-5345");
         biller.act(&Command::Approve(step(by)), &signed()).await.unwrap();
     }
-    // Late data while it lay in review is billed after it is issued, not before.
+    // Late data during the review is billed after the invoice is issued, not before.
     store.change(|world| world.mined("gen-1", JANUARY_US + 2 * DAY_US, 3 << 32));
     assert!(biller.adjust(MONTH, None, &signed()).await.unwrap().is_empty());
     biller.issue(&id, &signed()).await.unwrap();
@@ -221,7 +221,7 @@ async fn a_rejected_draft_is_drafted_again_where_corrections_count() {
 #[tokio::test]
 async fn an_incomplete_month_is_closed_only_by_name() {
     let (log, store) = (MemoryLog::new(), MemoryStore::new(world()));
-    // One register is read every hour, of the other machine nothing is known.
+    // One register is read every hour; the other machine has no data.
     store.change(|world| world.mined("gen-2", JANUARY_US + DAY_US, 7 << 32));
     let defaults = BillingTerms { completeness_ppm: 990_000, ..BillingTerms::default() };
     let biller = biller(&log, &store, "a").with_defaults(defaults);
@@ -244,7 +244,7 @@ async fn an_incomplete_month_is_closed_only_by_name() {
     assert_eq!((stands.completeness_ppm, stands.threshold_ppm), (0, 990_000));
 }
 
-/// Everything that is done in the test of deaths, in order. Each step may be repeated.
+/// All commands of the kill test, in order. Each may be repeated.
 async fn whole_story(biller: &TestBiller, store: &MemoryStore) -> Result<(), BillerError> {
     let issued = biller.close(MONTH, None).await?;
     let id = issued.iter().find(|i| i.contract_id == "lab-1").unwrap().invoice_id.clone();
@@ -264,7 +264,7 @@ async fn whole_story(biller: &TestBiller, store: &MemoryStore) -> Result<(), Bil
     Ok(())
 }
 
-/// What a ledger comes to, without clocks and without what tells one run from another.
+/// The result of a ledger, without clocks and without data that differs between runs.
 fn summary(state: &State) -> Vec<String> {
     let mut lines: Vec<String> = state
         .items()
@@ -323,7 +323,7 @@ async fn billers_that_race_pay_credit_and_adjust_once() {
         let biller = biller(&log, &store, "d");
         assert_eq!(open(&biller, "satoshi-lab", "USD").await, 7_440 - 2_000 - 500 - 1_000);
         assert_eq!(biller.notes().await.unwrap().len(), 2);
-        // A reference used for something else is refused, whoever comes first.
+        // A reference that is used for something else is refused, in either order.
         assert_eq!(biller.act(&pay("wire-1", 2_001), &signed()).await.unwrap_err().code(), "WB-5351");
     }
 }

@@ -1,5 +1,5 @@
-//! The usage store and the projector on the real engine. One engine lives in a process, so one test
-//! asks everything; it needs `make setup` (the engine's library) and nothing else.
+//! The usage store and the projector on the real engine. A process can hold only one engine, so there is one test; it
+//! needs only `make setup` (the engine's library).
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -26,7 +26,7 @@ use wb_rating::WorkGroup;
 use wb_units::Interval;
 use wiring::{BillTables, CountedUsage};
 
-/// The store as the product joins it with the biller.
+/// The store as the product connects it to the biller.
 #[path = "../../../weighbridge/src/wiring/usage.rs"]
 mod wiring;
 
@@ -100,7 +100,7 @@ async fn fill(client: &Client) {
     let assignment = r#"{"contract_id":"lab-1","customer_id":"satoshi-lab","machine_id":"gen-1"}"#;
     fact(client, 0, "contract", "lab-1", "NULL", &contract).await;
     fact(client, 1, "assignment", "gen-1", &(JANUARY_US + 20 * STEP_US).to_string(), assignment).await;
-    // Another attempt at the block died, and the next block is never committed.
+    // Another attempt at the block failed, and the next block is never committed.
     for (block, attempt) in [(0, 2), (1, 1)] {
         run(client, &format!(
             "INSERT INTO facts (topic, partition, block, attempt, idx, kind, entity, valid_from_us, valid_to_us, body) \
@@ -110,7 +110,7 @@ async fn fill(client: &Client) {
         .await;
     }
     commit(client, 0, "reference", 0, 1).await;
-    // Attempt 1 of block 0 died; attempt 2 is committed, and two projectors both said so.
+    // Attempt 1 of block 0 failed; attempt 2 is committed, and two projectors wrote it.
     let rows = [
         ("gen-1", JANUARY_US, "accepted", 7 << 32),
         ("gen-1", JANUARY_US + 19 * STEP_US, "accepted", WIDE_Q32),
@@ -199,7 +199,7 @@ async fn only_what_is_committed_before_the_cut_is_billed_and_the_ledger_is_proje
     fill(&client).await;
     let store = CountedUsage(sealing.usage());
     check_reads(&store, false).await;
-    // Whatever lies in sealed days is billed as it is from their blocks.
+    // Sealed days give the same bill as their blocks.
     seal(&sealing).await;
     check_reads(&store, true).await;
     check_close_and_projection(&client, &sealing).await;
@@ -207,7 +207,7 @@ async fn only_what_is_committed_before_the_cut_is_billed_and_the_ledger_is_proje
     engine.await.unwrap().unwrap();
 }
 
-/// Seals what is committed below offset 6, and says so at offsets 6 and 8.
+/// Seals everything committed below offset 6; the seals are at offsets 6 and 8.
 async fn seal(store: &Store) {
     let won = |commit_offset, day, tag, content: SealContent| WonSeal {
         commit_offset,
@@ -263,7 +263,7 @@ async fn check_reads(store: &CountedUsage, is_sealed: bool) {
     assert!(work_of(store, &holdings, 3).await.groups.is_empty());
     let read = work_of(store, &holdings, 9).await;
     assert_eq!(read.groups, [group((7 << 32) + WIDE_Q32, 2)]);
-    // Block 0 stands in its day's seal, or is committed above all seals.
+    // Block 0 is in its day's seal, or committed above all seals.
     let set = |blocks: &[u64]| blocks.iter().map(|number| block("shares", *number)).collect::<BTreeSet<_>>();
     let above = if is_sealed { set(&[]) } else { set(&[0]) };
     assert_eq!(read.above, above);
@@ -278,7 +278,7 @@ async fn check_reads(store: &CountedUsage, is_sealed: bool) {
     let committed = store.blocks(&set(&[0, 1]), 6, 10).await.unwrap();
     assert_eq!(committed.iter().map(|committed| committed.block).collect::<Vec<_>>(), [1]);
     assert!(work_of(store, &[], 10).await.groups.is_empty());
-    // The same for several parties at once, also where two claim one machine.
+    // The same for several parties at once, including two that claim one machine.
     let held = |machine: &str| vec![Holding { interval, machine_id: machine.to_owned() }];
     let parties = [held("gen-1"), held("gen-2"), held("gen-1"), Vec::new(), held("gen-8")];
     for cut in [3, 9, 10] {
@@ -330,7 +330,7 @@ async fn check_reads(store: &CountedUsage, is_sealed: bool) {
         slices.iter().map(|s| ((s.start_us - JANUARY_US) / STEP_US, s.credited_q32)).collect();
     assert_eq!(shown, [(0, 7 << 32), (19, WIDE_Q32)]);
 
-    // Only what is committed, inside the window.
+    // Only committed rows inside the window.
     let ids = ["gen-1".to_owned(), "gen-8".to_owned()];
     assert!(store.samples(&ids, month, 4).await.unwrap().is_empty());
     let mut found: Vec<_> =
@@ -340,7 +340,7 @@ async fn check_reads(store: &CountedUsage, is_sealed: bool) {
     let first = Interval::new(JANUARY_US, JANUARY_US + 1).unwrap();
     assert_eq!(store.samples(&ids, first, 5).await.unwrap().len(), 1);
 
-    // All rows of what touches the window, also those that do not.
+    // All rows of allocations that touch the window, including rows that do not.
     let rows = store.allocations(&ids, month, 3).await.unwrap();
     assert_eq!(rows.len(), 2);
     assert!(rows.iter().all(|row| row.row.span.allocation_id == "job-1" && row.row.span.gpus == 8));

@@ -1,4 +1,4 @@
-//! Every kind of component through the biller: what it asks for is read, billed, kept and billed again.
+//! Every kind of component through the biller: its inputs are read, billed, kept and billed again.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -80,7 +80,7 @@ async fn invoice_of(biller: &TestBiller, period: &str) -> Invoice {
     biller.invoice(&issued[0].invoice_id).await.unwrap().invoice.clone()
 }
 
-/// The error of the one contract that could not be billed.
+/// The error of the only contract that could not be billed.
 async fn refused(biller: &TestBiller, period: &str) -> (String, String) {
     let error = biller.close(period, None).await.unwrap_err();
     let BillerError::Some { failures, issued } = error else { panic!("{error}") };
@@ -265,7 +265,7 @@ async fn a_grant_and_a_deposit_go_on_in_the_next_month() {
 #[tokio::test]
 async fn the_witness_changes_where_the_meter_fell_silent() {
     let mut world = world(json!([energy("power", "0.10")]), DAY_31_US);
-    // The meter speaks for the first hour, the firmware's power for the first two.
+    // The meter covers the first hour, the firmware's power the first two.
     for step in 0..=24 {
         let at_us = DAY_31_US + step * STEP_US;
         if step <= 12 {
@@ -388,7 +388,7 @@ async fn what_cannot_be_billed_is_said_with_its_code_and_nothing_is_issued() {
     let price = json!({"series": "late", "unit": "USD/MWh", "value": "5"});
     ended.fact_until("price", "late", DAY_31_US, Some(DAY_31_US + HOUR_US), price);
     cases.push((ended, "WB-5151", vec!["late", "2009-01-31T01:00:00Z", "ended"]));
-    // A machine that nothing is known of.
+    // A machine without facts.
     let mut unknown = day(json!([{"id": "m", "kind": "management_fee", "currency": "USD", "power": "rated",
         "unit": "USD/kW-month", "unit_price": "1"}]));
     unknown.assign("new", "k", "c", DAY_31_US);
@@ -400,7 +400,7 @@ async fn what_cannot_be_billed_is_said_with_its_code_and_nothing_is_issued() {
     let paid = json!({"pool": "p", "site_id": "s", "amount_sat": "7"});
     shared.fact("pool_payout", "p/1", DAY_31_US + 1, paid);
     cases.push((shared, "WB-5432", vec!["c, c2"]));
-    // Two versions that both say that they hold.
+    // Two versions that both hold.
     let mut overlapping = World::default();
     let version = |number: u64, from: &str, to: Option<&str>| {
         let mut body = contract(json!([energy("power", "0.10")]));
@@ -425,7 +425,7 @@ async fn what_cannot_be_billed_is_said_with_its_code_and_nothing_is_issued() {
     let held = json!({"contract_id": "c", "component": "d", "currency": "EUR", "amount": "80"});
     foreign.fact("deposit_held", "h", 0, held);
     cases.push((foreign, "WB-5404", vec!["EUR", "USD"]));
-    // A count that a careless writer put past the check.
+    // A count that was written without a check.
     let count = json!([{"id": "h", "kind": "volume", "currency": "USD", "measure": "count", "meter": "hands",
         "unit": "USD/hands", "tiers": [{"unit_price": "5"}]}]);
     let mut negative = day(count);
@@ -457,7 +457,7 @@ async fn a_document_is_tried_out_on_a_past_month_without_a_trace() {
         .into_iter()
         .map(|amounts| (amounts.component, amounts.billed_minor, amounts.would_be_minor))
         .collect();
-    // The document is taken to hold in the whole month; the machine was there for a day of it.
+    // The document is taken to hold for the whole month; the machine was there for one day.
     assert_eq!(shown, [("fee".to_owned(), None, Some(3_100)), ("power".to_owned(), Some(220), Some(440))]);
     assert_eq!(biller.invoices().await.unwrap().len(), 1, "nothing was written");
     let error = biller.backtest(&other.to_string(), None, "2009-01").await.unwrap_err();

@@ -1,5 +1,5 @@
-//! Corrections and suspense in bills: what is recorded after a close changes what is computed at a later cut, and
-//! nothing of what was closed.
+//! Corrections and suspense in bills: records after a close change the computation at a later cut, but nothing that
+//! was closed.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at what it did not expect")]
 #![allow(dead_code, reason = "the support is shared with tests that need more of it")]
 
@@ -33,7 +33,8 @@ fn world() -> World {
     world
 }
 
-/// What a bill computed by now would charge: amount by component. The ledger is a new one, so that the cut is now's.
+/// The amounts that a bill at present would charge, by component. The ledger is a new one, so that the cut is the
+/// newest.
 async fn billed_now(store: &MemoryStore) -> Vec<(String, String, String)> {
     let biller = biller(&MemoryLog::new(), store);
     biller.close(MONTH, None).await.unwrap();
@@ -62,7 +63,7 @@ async fn a_wrong_ratio_changes_a_later_bill_and_no_closed_one() {
     let closed = biller(&MemoryLog::new(), &store);
     let issued = closed.close(MONTH, None).await.unwrap();
     assert_eq!(power(&billed_now(&store).await), ("74.4", "74.40"));
-    // Ten days and six hours by half of what was right: 24.6 kWh more.
+    // Ten days and six hours with half of the right ratio: 24.6 kWh more.
     let (from_us, to_us) = (JANUARY_US + 2 * DAY_US, JANUARY_US + 12 * DAY_US + DAY_US / 4);
     let ratio = |right: u32| {
         json!({"meter_id": "m1-meter", "used_num": 200, "used_den": 5, "right_num": right, "right_den": 5, "who": "anna",
@@ -71,7 +72,7 @@ async fn a_wrong_ratio_changes_a_later_bill_and_no_closed_one() {
     store.change(|world| world.fact_until("meter_ratio", "m1-meter", from_us, Some(to_us), ratio(400)));
     assert_eq!(power(&billed_now(&store).await), ("99", "99.00"));
     assert_closed_stays(&closed, &issued).await;
-    // The later recorded holds, and voided it is as if it had never been.
+    // The later recorded correction holds; after it is voided, it has no effect.
     let mut block = 0;
     store.change(|world| {
         world.fact_until("meter_ratio", "m1-meter", from_us, Some(to_us), ratio(300));
@@ -119,7 +120,7 @@ async fn a_voided_reading_is_not_billed_and_a_voided_void_is() {
 #[tokio::test]
 async fn what_was_nobodys_is_billed_once_it_is_somebodys() {
     let mut before = world();
-    // Another machine of the site worked, and nobody had said whose it is.
+    // Another machine of the site worked without an assignment.
     before.mined("m2", JANUARY_US + 7 * DAY_US, 3 << 32);
     for day in 0..=31_u64 {
         before.read("m2", JANUARY_US + i64::try_from(day).unwrap() * DAY_US, day * 1_000);
@@ -134,7 +135,7 @@ async fn what_was_nobodys_is_billed_once_it_is_somebodys() {
     store.change(|world| world.assign("m2", "lab", "lab-1", JANUARY_US + 6 * DAY_US));
     let later = billed_now(&store).await;
     assert_eq!(later[0], ("earnings".to_owned(), "4".to_owned(), "200.00000000".to_owned()));
-    // 25 days of it: what lies before the assignment stays in suspense.
+    // 25 days of it: work before the assignment stays in suspense.
     assert_eq!(power(&later), ("99.4", "99.40"));
     assert_closed_stays(&closed, &issued).await;
 }

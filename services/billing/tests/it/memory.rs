@@ -1,4 +1,4 @@
-//! The biller's ports in memory, with what can go wrong at each of them.
+//! The biller's ports in memory, with simulated failures.
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail loudly")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,16 +22,16 @@ use wb_metering::uptime::Found;
 use wb_rating::{WorkGroup, WorkSlice};
 use wb_units::{Interval, Micros};
 
-/// What happens at the append that the fuse counts down to.
+/// What happens at the append at which the fuse blows.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// The process dies before the record is written.
     BeforeWrite,
-    /// The record is written and the answer never comes.
+    /// The record is written, but the answer is lost.
     AfterWrite,
 }
 
-/// A log that several billers may share.
+/// A log that several billers share.
 #[derive(Clone)]
 pub(crate) struct MemoryLog {
     records: Arc<Mutex<Vec<Vec<u8>>>>,
@@ -59,7 +59,7 @@ impl MemoryLog {
 
 impl LedgerLog for MemoryLog {
     async fn append(&self, bytes: Vec<u8>) -> Result<u64, PortError> {
-        // Another writer may get in here.
+        // Another writer may append here.
         tokio::task::yield_now().await;
         let dies = self.fuse.as_ref().is_some_and(|(left, _)| left.fetch_sub(1, Ordering::SeqCst) <= 1);
         let fault = self.fuse.as_ref().map(|(_, fault)| *fault);
@@ -85,14 +85,14 @@ impl LedgerLog for MemoryLog {
     }
 }
 
-/// Where a row lies: its block, committed at an offset.
+/// The place of a row: its block, committed at an offset.
 #[derive(Clone)]
 pub(crate) struct Place {
     pub(crate) commit_offset: u64,
     pub(crate) block: BlockId,
 }
 
-/// Everything that was counted and recorded.
+/// All counted and recorded data.
 #[derive(Clone, Default)]
 pub(crate) struct World {
     pub(crate) facts: Vec<(Place, String, FactRow)>,
@@ -102,14 +102,14 @@ pub(crate) struct World {
     pub(crate) allocations: Vec<(Place, AllocationRow)>,
     /// One past the last commit in the tables.
     pub(crate) held: u64,
-    /// How often a machine's work or readings were asked for, and any facts.
+    /// How often a machine's work or readings, or any facts, were read.
     pub(crate) machine_reads: BTreeMap<String, u64>,
     pub(crate) fact_reads: u64,
     next: u64,
 }
 
 impl World {
-    /// The place of the next row of a topic: a block of its own.
+    /// The place of the next row of a topic: a new block.
     pub(crate) fn place(&mut self, topic: &str) -> Place {
         let number = self.next;
         self.next += 1;
@@ -254,14 +254,14 @@ pub(crate) fn contract_body(contract_id: &str, customer_id: &str, price: &str) -
     })
 }
 
-/// The identity of the correction in a block of its own.
+/// The identity of the correction in its own block.
 pub(crate) fn correction_id(block: u64) -> [u8; 16] {
     let mut id = [0xcc; 16];
     id[..8].copy_from_slice(&block.to_be_bytes());
     id
 }
 
-/// The world behind the usage port.
+/// The data behind the usage port.
 #[derive(Clone, Default)]
 pub(crate) struct MemoryStore(pub(crate) Arc<Mutex<World>>);
 
@@ -412,7 +412,7 @@ impl UsageStore for MemoryStore {
     }
 
     async fn corrections(&self, cut: u64) -> Result<CorrectionsRead, PortError> {
-        // Every read goes by them: they are not counted as facts that a bill asks for.
+        // Every read uses the corrections, so they do not count as facts that a bill reads.
         let rows = [self.facts_below(VOID, cut), self.facts_below(METER_RATIO, cut)];
         let recorded = |row: &FactRow| Recorded { partition: 0, block: row.block.block, idx: row.idx };
         let voids: Vec<VoidFact> = rows[0]
@@ -513,7 +513,7 @@ impl CutSource for MemoryCuts {
     }
 }
 
-/// A clock that moves a little at every look.
+/// A clock that advances a little at every reading.
 #[derive(Clone)]
 pub(crate) struct TestClock(pub(crate) Arc<AtomicU64>);
 

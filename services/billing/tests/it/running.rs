@@ -1,4 +1,4 @@
-//! Running bills: what they come to at any time, what is computed again for them, and that the last one is the
+//! Running bills: their results at any time, what is computed again for them, and that the last one equals the
 //! invoice.
 #![allow(
     clippy::unwrap_used,
@@ -81,7 +81,7 @@ fn facts(world: &mut World) {
     world.fact("prepaid_grant", "g", 0, json!({"contract_id": "c0", "currency": "USD", "amount": "20"}));
 }
 
-/// What happens in the month, in an order of its own.
+/// The events of the month, in random order.
 #[derive(Clone, Copy)]
 enum Event {
     Read { at_us: i64, register_wh: u64 },
@@ -154,7 +154,7 @@ async fn whatever_the_order_each_running_bill_is_that_of_its_cut_and_the_last_is
             for (contract, bill) in &latest {
                 let same = fresh.running_bill(contract, MONTH, (bill.cut, bill.until_us)).await.unwrap();
                 assert_eq!(same.as_ref(), Some(bill), "computed from nothing, {contract} at {}", bill.cut);
-                // One that was not computed again was right not to be.
+                // A bill that was not computed again must be unchanged.
                 let now = fresh.running_bill(contract, MONTH, (cut, bill.until_us)).await.unwrap().unwrap();
                 assert_eq!(now.document.bill_digest, bill.document.bill_digest, "{contract} at {cut}");
                 let until_us = now_us.min(FEBRUARY_US);
@@ -208,11 +208,11 @@ async fn only_what_new_rows_touch_is_read_again() {
     // Nothing is new, and nothing is read.
     assert!(computed(&mut bills).await.is_empty());
     assert_eq!(reads(), (m0, m1, facts_read));
-    // One machine's row: its contract alone, and no facts.
+    // One machine's row: only its contract, and no facts.
     store.change(|world| world.mined("m1", JANUARY_US + HOUR_US, 1 << 32));
     assert_eq!(computed(&mut bills).await, ["c1"]);
     assert_eq!(reads(), (m0, m1 + 1, facts_read));
-    // A machine that nobody holds touches nobody.
+    // An unassigned machine concerns no contract.
     store.change(|world| world.mined("m9", JANUARY_US + HOUR_US, 1 << 32));
     assert!(computed(&mut bills).await.is_empty());
     assert_eq!(reads(), (m0, m1 + 1, facts_read));
@@ -225,7 +225,7 @@ async fn only_what_new_rows_touch_is_read_again() {
     set(&clock, JANUARY_US + DAY_US + HOUR_US + STEP_US);
     assert_eq!(computed(&mut bills).await, ["c0", "c1", "c2"]);
     assert_eq!(reads().2, facts_again);
-    // What is lost with the process is computed again, and comes to the same.
+    // Bills that are lost with the process are computed again with the same result.
     let mut lost = RunningBills::default();
     assert_eq!(computed(&mut lost).await, ["c0", "c1", "c2"]);
 }

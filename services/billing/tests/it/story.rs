@@ -1,6 +1,5 @@
-//! One customer's story, from the first draft to the dispute of the second month, with its whole ledger as
-//! a golden file. `WEIGHBRIDGE_WRITE_GOLDEN=1` writes a file that does not exist yet; an existing one is
-//! never edited.
+//! One customer's story, from the first draft to the dispute of the second month, with its whole ledger as a golden
+//! file. `WEIGHBRIDGE_WRITE_GOLDEN=1` writes a missing file; an existing one is never changed.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -32,7 +31,7 @@ const MARCH_US: i64 = FEBRUARY_US + 28 * DAY_US;
 const CUSTOMER: &str = "satoshi-lab";
 const ENTITY: &str = "genesis-hosting";
 
-/// A clock that stands until it is set.
+/// A clock that stands still until it is set.
 #[derive(Clone)]
 struct SetClock(Arc<AtomicI64>);
 
@@ -70,7 +69,7 @@ impl Story {
 
     async fn act(&self, command: Command, who: &str, why: &str) -> Vec<Event> {
         let done = self.biller.act(&command, &signed(who, why)).await.unwrap();
-        // The answer was lost, and it is asked for again: nothing doubles.
+        // The answer was lost and the command is repeated; it has no further effect.
         let length = self.log.records().len();
         match self.biller.act(&command, &signed(who, why)).await {
             Ok(Done::Existed(_)) | Err(BillerError::Refused(_)) => {}
@@ -162,7 +161,7 @@ async fn two_months_from_draft_to_dispute() {
     };
     story.act(Command::RecordOpening(opening), "ana", "taken over from the earlier books").await;
 
-    // A dry run appends nothing and says what there would be.
+    // A dry run appends nothing and returns what would be issued.
     let before = story.log.records().len();
     let mut told = Vec::new();
     let dry = CloseRequest { period: "2009-01".to_owned(), dry_run: true, ..CloseRequest::default() };
@@ -179,7 +178,7 @@ async fn two_months_from_draft_to_dispute() {
     assert_eq!(biller.invoice(&january).await.unwrap().invoice.number, "GEN-000001");
     assert_eq!(story.open().await, [("USD".to_owned(), 8_440)]);
 
-    // A meter said too much: a later reading of the same instant corrects the last day to 12 kWh less.
+    // A meter's reading was too high: a later recorded reading of the same instant reduces the last day by 12 kWh.
     story.at(FEBRUARY_US + 3 * DAY_US);
     story.store.change(|world| {
         world.readings.retain(|(_, row)| {
@@ -271,10 +270,10 @@ async fn two_months_from_draft_to_dispute() {
     story.act(accept, "ben", "the site's log agrees").await;
     assert_eq!(biller.statements(CUSTOMER, i64::MAX).await.unwrap()[0].disputed_minor.0, 0);
 
-    // What was granted stays granted when the month is adjusted: nothing changed, so nothing is billed.
+    // A granted amount stays granted when the month is adjusted: nothing changed, so nothing is billed.
     assert!(biller.adjust("2009-02", None, &signed("ana", "monthly run")).await.unwrap().is_empty());
 
-    // The rest is paid, bounces, and is paid again with something over, which goes back.
+    // The rest is paid, bounces, and is paid again with an excess, which is refunded.
     let paid = story.act(pay("wire-2", 9_810), "ben", "bank statement").await;
     let [Event::PaymentReceived(payment)] = &paid[..] else { panic!("{paid:?}") };
     assert_eq!(story.state_of(&february).await, "paid");
@@ -311,7 +310,7 @@ async fn two_months_from_draft_to_dispute() {
     golden("story.jsonl", &records);
 }
 
-/// Reads the log as anybody would, and adds up every account.
+/// Reads the log like any reader, and adds up every account.
 async fn check_the_books(story: &Story) {
     let (mut chain, mut state) = (Chain::default(), State::default());
     let mut accounts = std::collections::BTreeMap::<String, i128>::new();

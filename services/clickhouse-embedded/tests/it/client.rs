@@ -1,4 +1,4 @@
-//! The `clickhouse` crate, unchanged, with its LZ4 on.
+//! The unchanged `clickhouse` crate with LZ4.
 
 use clickhouse::{Row, error::Error};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! Ends: kill -9 in the middle of inserts, SIGTERM, a second process.
+//! How the process ends: kill -9 during inserts, SIGTERM, a second process.
 
 use std::process::{Command, Stdio};
 use std::sync::Mutex;

@@ -1,4 +1,4 @@
-//! What people type.
+//! Requests with curl.
 
 use crate::server::Server;
 

@@ -1,4 +1,4 @@
-//! Starts the server and talks to it.
+//! Starts the server and sends requests to it.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -16,7 +16,7 @@ pub(crate) struct Server {
     _data: Option<tempfile::TempDir>,
 }
 
-/// What came back for one request.
+/// The answer to a request.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -36,7 +36,7 @@ impl Reply {
         })
     }
 
-    /// The error code, which must be in the header and in the text alike.
+    /// The error code, which must be the same in header and text.
     pub(crate) fn code(&self) -> Option<u32> {
         let code = self.header("X-ClickHouse-Exception-Code")?.parse().ok()?;
         assert!(self.text().starts_with(&format!("Code: {code}. DB::Exception: ")), "{}", self.text());
@@ -74,7 +74,7 @@ impl Server {
         server
     }
 
-    /// One server for all the tests that do not disturb each other.
+    /// The server shared by all tests that do not disturb each other.
     pub(crate) fn shared() -> &'static Self {
         static SHARED: OnceLock<Server> = OnceLock::new();
         SHARED.get_or_init(|| Self::fresh(&[]))
@@ -117,7 +117,7 @@ impl Server {
         self.curl("", &[], Some(sql.as_bytes()))
     }
 
-    /// POSTs a statement that must work; its answer without the last line end.
+    /// POSTs a statement that must succeed; returns its answer without the last line end.
     pub(crate) fn ok(&self, sql: &str) -> String {
         let reply = self.sql(sql);
         assert_eq!(reply.status, 200, "{sql}: {}", reply.text());
@@ -136,13 +136,13 @@ impl Server {
         self.child.id()
     }
 
-    /// SIGKILL: no chance to say goodbye.
+    /// Sends SIGKILL.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// Ends it as its parent's end would, and gives its exit code.
+    /// Ends it by closing its standard input; returns its exit code.
     pub(crate) fn stop(&mut self) -> Option<i32> {
         drop(self.child.stdin.take());
         self.wait()
@@ -167,7 +167,7 @@ pub(crate) fn command(data: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// Waits until `condition` holds.
+/// Waits until `condition` is true.
 pub(crate) fn within(limit: Duration, what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {

@@ -1,5 +1,5 @@
-//! What was found by trying the engine's C interface, one test each: the
-//! number in a name is the trap's number in the README.
+//! Traps of the engine's C interface, with one test each. The number in a test's name is the trap's number in
+//! the README.
 
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
@@ -190,7 +190,7 @@ fn trap_09_a_truncated_body_commits_nothing() {
         std::thread::sleep(Duration::from_millis(200));
         drop(stream);
     }
-    // A binary row that ends in its middle, in a body that is whole.
+    // A binary row that ends in the middle, in a complete body.
     let cut = server.curl("query=INSERT%20INTO%20trap9%20FORMAT%20RowBinary", &[], Some(&[1, 0, 0, 0, 2]));
     assert_eq!(cut.code(), Some(33));
     std::thread::sleep(Duration::from_millis(300));
@@ -287,7 +287,7 @@ fn a_large_answer_is_not_held_in_memory() {
     stream.read_exact(&mut buffer).unwrap();
     let before = resident_kib();
     let (mut total, mut peak) = (0, before);
-    // The whole answer has 410 MB; some of it is read slowly enough to look.
+    // The whole answer has 410 MB; some of it is read slowly, so that the test can measure.
     while total < 300 << 20 {
         let n = stream.read(&mut buffer).unwrap();
         assert!(n > 0, "the answer ended after {total} bytes");

@@ -1,4 +1,4 @@
-//! A node that answers as Bitcoin Core does, with the headers of the first real blocks.
+//! A simulated Bitcoin Core node with the headers of the first real blocks.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -22,7 +22,7 @@ struct Row {
     bits: String,
 }
 
-/// What the node knows, and how it is to behave.
+/// The state of the node, and its behaviour.
 struct Node {
     rows: Vec<Row>,
     /// Height of the best block.

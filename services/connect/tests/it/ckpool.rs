@@ -1,4 +1,4 @@
-//! A share log on disk, written by the test from real blocks: what arrives, across failures, restarts and rotations.
+//! A share log on disk, written from real blocks: what arrives at ingest across failures, restarts and rotations.
 
 use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
@@ -108,7 +108,7 @@ fn share_line(index: usize, case: &SessionCase) -> Value {
     })
 }
 
-/// The shares that arrived, rebuilt from the facts that arrived: their hashes, sorted.
+/// The hashes of the shares that arrived, rebuilt from the facts that arrived; sorted.
 fn hashes(taken: &Taken) -> Vec<String> {
     let (sessions, jobs) = (taken.facts("session"), taken.facts("job"));
     let body = |kind: &str, entity: &str| {
@@ -169,7 +169,7 @@ async fn every_logged_share_proves_its_block_again() {
             taken.facts("job").iter().map(|(_, body)| body["height"].as_u64().unwrap()).collect();
         assert!(heights.contains(&363_703), "BIP34 goes before the folder's name: {heights:?}");
     }
-    // Started again, it has nothing to say.
+    // After a restart it sends nothing.
     let summary = ckpool::run(&pool.options(), &ingest, &stop).await.unwrap();
     assert_eq!(summary, Summary::default());
 }
@@ -222,7 +222,7 @@ async fn it_goes_on_where_it_was_through_partial_lines_rotation_and_truncation()
     fs::rename(&path, path.with_extension("sharelog.1")).unwrap();
     append(&path, &format!("{}\n", line(3)));
     shares(4, "both files after a rotation").await;
-    // Emptied in place and written anew, longer than before.
+    // Truncated and rewritten, longer than before.
     fs::write(&path, format!("{}\n{}\n", line(4), line(5))).unwrap();
     shares(6, "a file that was emptied begins again").await;
     append(&path, &format!("\n{}\n", line(6)));

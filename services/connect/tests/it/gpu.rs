@@ -65,7 +65,7 @@ async fn slurm_rows_arrive_once_and_traps_are_told() {
     let again = slurm::run(&options, &output, &ingest, &stop).await.unwrap();
     assert_eq!((again.taken, again.known, taken.lock().unwrap().requests), (0, 5, requests));
 
-    // The job that ran has ended: one new event. Without its position all are sent, and all are the same events.
+    // The running job has ended: one new event. Without its position file all are sent, and all are the same events.
     let closed = output.replace(
         "RUNNING|2026-11-02T08:00:00|Unknown|86400",
         "COMPLETED|2026-11-02T08:00:00|2026-11-03T09:00:00|90000",
@@ -99,14 +99,14 @@ async fn local_times_that_happened_twice_are_told_and_a_refused_span_is_sent_aga
     let options = options(&folder, "America/Chicago");
     let done = slurm::run(&options, &output, &ingest, &stop).await.unwrap();
     assert!(done.quarantined[0].reason.contains("happened twice"), "{:?}", done.quarantined);
-    // A row without an account is nobody's bill: ingest says so, and it is tried again with every run.
+    // A row without an account is refused by ingest and sent again with every run.
     assert!(
         done.refused[0].job_id == "3" && done.refused[0].reason.contains("WB-2001"),
         "{:?}",
         done.refused
     );
     assert_eq!(spans(&taken.lock().unwrap())[0], "c1/2 n1 acme COMPLETED x1 Some(3600)");
-    // A busy ingest, and one that loses its answer: nothing is missing after it.
+    // A busy ingest, and one whose answer is lost: in the end nothing is missing.
     taken.lock().unwrap().failures = vec![503, 200];
     let more =
         format!("{output}4|acme|COMPLETED|2026-11-01T05:00:00|2026-11-01T06:00:00|3600|gres/gpu=1|n1|a\n");
@@ -173,7 +173,7 @@ async fn dcgm_counters_become_readings_and_samples_and_sentinels_do_not() {
     ];
     assert_eq!(found, expected);
     samples.sort();
-    // The third GPU of the node gave only blanks: it said nothing.
+    // The third GPU of the node has only blank values, so it has no sample.
     let expected = [
         "ga2-r01-n02 10/1g.5gb/7 Some(913044) Some(3120) None None None",
         "ga2-r01-n02 10/2g.10gb/3 Some(220117) Some(8800) None None None",

@@ -1,4 +1,4 @@
-//! Machines played back by small servers: what the collector makes of each, and what arrives at ingest.
+//! Simulated machines: what the connector makes of each, and what arrives at ingest.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -31,7 +31,7 @@ fn options(targets: Vec<Target>) -> Options {
     }
 }
 
-/// The samples that arrived: machine id to state and family, or to why there is none.
+/// The samples that arrived: by machine id, state and family, or why there is none.
 fn samples(taken: &Taken) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for event in &taken.events {
@@ -87,7 +87,7 @@ async fn every_family_is_recognised_over_tcp_and_reads_as_its_recording() {
         let recorded = serde_json::to_string(&answers(name)).unwrap();
         let (mut read, mut expected) =
             (normalise(&answers_of(&taken, name)).unwrap(), normalise(&recorded).unwrap());
-        // What is not asked for at each poll is not metered either.
+        // A poll only asks for some of the data, so the rest is not metered either.
         (read.boards, expected.boards) = (None, None);
         (read.system_uptime_s, expected.system_uptime_s) = (None, None);
         assert_eq!(read, expected, "{name}");
@@ -132,7 +132,7 @@ async fn every_family_is_recognised_over_http_and_reads_as_its_recording() {
         expected.boards = read.boards;
         assert_eq!(read, expected, "{name}");
     }
-    // Without a login the guarded ones are said to want one, and nobody claims that they are unreachable.
+    // Without a login the protected ones report that they require one, and none counts as unreachable.
     let done = miners::run(&options(targets), &ingest, &stop).await.unwrap();
     assert_eq!((done.answered, done.unread, done.unreachable), (3, 4, 0));
 }
@@ -158,7 +158,7 @@ async fn bad_manners_are_borne_and_what_cannot_be_read_is_no_sample() {
     let (_tell, stop) = stop();
     let started = Instant::now();
     let done = miners::run(&options(targets), &ingest, &stop).await.unwrap();
-    // All at once, and each command within its time: the mute one is asked by every way, one after the other.
+    // All at once, and each command within its time limit: on the mute one every interface is tried in turn.
     assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
     let mut found = samples(&taken.lock().unwrap());
     for (machine, why) in [("Gone", "cannot connect"), ("Mute", "no complete answer")] {
@@ -174,7 +174,7 @@ async fn bad_manners_are_borne_and_what_cannot_be_read_is_no_sample() {
 async fn a_retry_changes_no_identity_and_every_round_is_a_sample_of_its_own() {
     let machine = cgminer(answers("luxos-s21"), Manner::Nul).await;
     let (ingest, taken) = ingest().await;
-    // Busy, then taken without an answer that arrives, then taken again.
+    // Busy, then accepted with a lost answer, then accepted again.
     taken.lock().unwrap().failures = vec![503, 429, 200];
     let (tell, stop) = stop();
     let options = Options { once: false, ..options(vec![target(machine.address, Some("m1"))]) };
@@ -242,7 +242,7 @@ async fn a_machine_is_known_by_mac_counted_once_and_missed_when_it_goes() {
     *second.manner.lock().unwrap() = Manner::Mute;
     let missed = |taken: &Taken| samples(taken)["two"].starts_with("unreachable: ");
     wait_for("the report of the missing machine", &missed).await;
-    // Nobody at all: that says nothing of the machines.
+    // No answer at all says nothing about the machines.
     for machine in all {
         *machine.manner.lock().unwrap() = Manner::Mute;
     }
@@ -272,7 +272,7 @@ async fn no_more_are_asked_at_once_than_may_be() {
     let done = miners::run(&options, &ingest, &stop).await.unwrap();
     assert_eq!(done.answered, 40, "{done:?}");
     let busiest = machine.busiest.load(Ordering::SeqCst);
-    // A connection may outlive its answer by a moment; three at a time ask one command after another.
+    // A connection may outlive its answer by a moment; three addresses at a time get one command after another.
     assert!((2..=9).contains(&busiest), "{busiest} at once");
 }
 

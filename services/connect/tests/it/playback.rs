@@ -1,4 +1,4 @@
-//! Small servers that play back machines: over TCP as cgminer and Whatsminer do, with their manners, and over HTTP.
+//! Small servers that simulate machines: over TCP as cgminer and Whatsminer do, with their quirks, and over HTTP.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -27,7 +27,7 @@ pub(crate) fn answers(name: &str) -> BTreeMap<String, Value> {
 pub(crate) enum Manner {
     /// A NUL byte behind the answer, then the end.
     Nul,
-    /// The answer and the end of its own sending, while it would still listen.
+    /// The answer, then the end of the sending direction only.
     HalfClosing,
     /// The answer, and the connection stays open.
     Lingering,
@@ -39,15 +39,15 @@ pub(crate) enum Manner {
     Garbage,
     /// JSON without an end.
     Huge,
-    /// Nothing at all.
+    /// No answer.
     Mute,
     /// Half an answer, and the connection stays open.
     Stuck,
-    /// No comma between the elements of arrays, and one behind the last.
+    /// No comma between the elements of arrays, and one after the last.
     Commas,
 }
 
-/// A machine that can be told to behave otherwise.
+/// A machine with a changeable behaviour.
 #[derive(Clone)]
 pub(crate) struct Played {
     pub(crate) address: SocketAddr,
@@ -57,7 +57,7 @@ pub(crate) struct Played {
     pub(crate) busiest: Arc<AtomicUsize>,
 }
 
-/// Plays cgminer's interface.
+/// Simulates cgminer's interface.
 pub(crate) async fn cgminer(answers: BTreeMap<String, Value>, manner: Manner) -> Played {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let played = Played {
@@ -76,7 +76,7 @@ pub(crate) async fn cgminer(answers: BTreeMap<String, Value>, manner: Manner) ->
             let (answers, open) = (Arc::clone(&answers), Arc::clone(&open));
             let manner = *played.manner.lock().unwrap();
             tokio::spawn(async move {
-                // A client that has what it wants may go at any moment.
+                // A client may close the connection once it has its answer.
                 let _ = answer(stream, &answers, manner).await;
                 open.fetch_sub(1, Ordering::SeqCst);
             });
@@ -145,7 +145,7 @@ async fn wait_for_end(stream: &mut TcpStream) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Plays Whatsminer's third interface.
+/// Simulates Whatsminer's third interface.
 pub(crate) async fn whatsminer(answers: BTreeMap<String, Value>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -182,7 +182,7 @@ pub(crate) async fn whatsminer(answers: BTreeMap<String, Value>) -> SocketAddr {
     address
 }
 
-/// What a web interface wants before it answers.
+/// The authentication of a web interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Guard {
     Open,
@@ -196,7 +196,7 @@ struct Site {
     guard: Guard,
 }
 
-/// Plays a web interface: pages by path.
+/// Simulates a web interface: pages by path.
 pub(crate) async fn web(pages: BTreeMap<String, String>, guard: Guard) -> SocketAddr {
     let site = Site { pages: Arc::new(pages), guard };
     let router = Router::new().fallback(page).with_state(site);
@@ -221,7 +221,7 @@ async fn page(State(site): State<Site>, request: Request) -> Response {
     let allowed = match site.guard {
         Guard::Open => true,
         Guard::Token => shown == Some("t0k3n"),
-        // The digest itself is held against the standard's example beside its making.
+        // The digest itself is tested with the standard's example, next to its code.
         Guard::Digest => shown.is_some_and(|text| {
             text.starts_with("Digest username=\"root\"") && text.contains("nonce=\"n1\"")
         }),

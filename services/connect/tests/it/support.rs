@@ -1,4 +1,4 @@
-//! A stand-in for ingest: the real reading of events, answers as ingest gives them, and a memory of what it took.
+//! A simulated ingest: it parses events like the real one, answers as it does, and remembers what it accepted.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -14,16 +14,16 @@ use wb_events::Event;
 use wb_events::wire::event::Body;
 use wb_events::{identity, input};
 
-/// What the stand-in took and how it is to behave.
+/// What it accepted, and its behaviour.
 #[derive(Default)]
 pub(crate) struct Taken {
-    /// Every event it took, repeats too.
+    /// Every accepted event, including repeats.
     pub(crate) events: Vec<Event>,
-    /// Statuses for the next requests, before it takes any again. 200 takes the events and loses the answer.
+    /// Statuses for the next requests. 200 accepts the events and loses the answer.
     pub(crate) failures: Vec<u16>,
-    /// Machines of which sessions are refused, as of unknown machines.
+    /// Machines whose sessions are refused as unknown.
     pub(crate) unknown_machines: BTreeSet<String>,
-    /// Requests it saw.
+    /// How many requests arrived.
     pub(crate) requests: usize,
 }
 
@@ -103,7 +103,7 @@ async fn take(State(taken): State<Shared>, headers: HeaderMap, body: String) -> 
     (status, axum::Json(json!({"events": answers}))).into_response()
 }
 
-/// The machine that a session names and nobody knows.
+/// The unknown machine of a session.
 fn names_unknown(taken: &Taken, event: &Event) -> Option<String> {
     let Some(Body::Fact(fact)) = &event.body else { return None };
     let body: Value = serde_json::from_str(&fact.body).unwrap();
@@ -111,7 +111,7 @@ fn names_unknown(taken: &Taken, event: &Event) -> Option<String> {
     (fact.kind == "session" && taken.unknown_machines.contains(&machine)).then_some(machine)
 }
 
-/// A stop that is never told, and one who can tell it.
+/// A stop signal that is not sent, and its sender.
 pub(crate) fn stop() -> (tokio::sync::watch::Sender<bool>, Stop) {
     let (tell, told) = tokio::sync::watch::channel(false);
     (tell, Stop::new(told))

@@ -1,5 +1,4 @@
-//! Real deliveries to a receiver that fails in every way it can, and that checks each signature with an
-//! implementation of its own.
+//! Real deliveries to a receiver that fails in many ways and checks each signature with its own implementation.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
 
 use crate::world;
@@ -58,12 +57,12 @@ async fn failures_hangs_and_redirects_are_followed_by_the_same_message() {
     let received = receiver.received();
     assert!(received.iter().all(|entry| entry["good"] == true), "{received:?}");
     let ids: Vec<&str> = received.iter().map(|entry| entry["id"].as_str().unwrap()).collect();
-    // Five that did not work and the one that did are the same message; the others came once, in order.
+    // Five failed attempts and the successful one are the same message; the others came once, in order.
     assert_eq!(ids[..6].iter().collect::<BTreeSet<_>>().len(), 1, "{ids:?}");
     assert_eq!(receiver.offsets()[5..], winners[..]);
     assert_eq!(ids.len(), 5 + winners.len());
     assert!(elsewhere.received().is_empty(), "a redirect is not followed");
-    // Asked to be left alone for a second, it was.
+    // The pause of a second that the endpoint asked for was kept.
     let at = |index: usize| received[index]["timestamp"].as_i64().unwrap();
     assert!(at(5) > at(4), "{} and {}", at(4), at(5));
     let body = &received[5]["body"];
@@ -168,7 +167,7 @@ async fn a_new_endpoint_is_not_flooded_with_the_past_and_one_folder_has_one_mess
 /// Set for the process that is killed.
 const CHILD: &str = "WEBHOOKS_TEST_CHILD";
 
-/// The process that is killed: a dispatcher that never ends. Without its variable it is no test at all.
+/// The process that is killed: a dispatcher that never ends. Without its variable the test does nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn child_that_delivers() {
     let Ok(told) = std::env::var(CHILD) else { return };
@@ -206,7 +205,7 @@ fn over_https_nothing_is_told_to_whom_nobody_vouches_for() {
     let start =
         |name: &str, certificate| Receiver::start_secure(&folder.path().join(name), "200", certificate);
     let known = start("known", &own);
-    // One that nobody knows, and one that is known as another address.
+    // One certificate is unknown, and one is for another address.
     let (stranger, moved) = (start("stranger", &Certificate::of("127.0.0.1")), start("moved", &elsewhere));
     let authorities = folder.path().join("authorities");
     std::fs::write(&authorities, format!("{}{}", own.certificate, elsewhere.certificate)).unwrap();
@@ -214,7 +213,7 @@ fn over_https_nothing_is_told_to_whom_nobody_vouches_for() {
     for (id, _) in endpoints {
         from_the_beginning(folder.path(), id);
     }
-    // What the system trusts is told to the process by its environment, and is no setting of the dispatcher.
+    // Trusted certificates come from the process's environment; they are not a setting of the dispatcher.
     let mut child = child(folder.path(), &endpoints).env("SSL_CERT_FILE", &authorities).spawn().unwrap();
     let kept = states(folder.path());
     let failure = |id: &str| kept.delivery(id).unwrap().and_then(|delivery| delivery.last_failure);
@@ -257,7 +256,7 @@ fn whoever_is_killed_sends_everything_at_least_once_with_the_same_ids() {
     assert!(kills >= 5, "{kills} kills");
     let received = receiver.received();
     assert!(received.iter().all(|entry| entry["good"] == true));
-    // In the order of first sightings nothing is missing or out of place, and repeats are of one id.
+    // In the order of first arrival nothing is missing or out of place, and repeats have the same id.
     let mut seen = BTreeSet::new();
     let first: Vec<u64> = receiver.offsets().into_iter().filter(|offset| seen.insert(*offset)).collect();
     assert_eq!(first, winners);

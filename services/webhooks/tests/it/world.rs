@@ -79,7 +79,7 @@ pub(crate) fn write_ledger(path: &Path, records: u32) -> Vec<u64> {
     winners
 }
 
-/// A receiver, ended with the test.
+/// A receiver; it ends with the test.
 pub(crate) struct Receiver {
     process: Child,
     pub(crate) port: u16,
@@ -92,7 +92,7 @@ impl Receiver {
         Self::start_with(folder, plan, None)
     }
 
-    /// One that speaks https with a certificate.
+    /// A receiver with https and a certificate.
     pub(crate) fn start_secure(folder: &Path, plan: &str, certificate: &Certificate) -> Self {
         std::fs::create_dir_all(folder).unwrap();
         let pem = folder.join("pem");
@@ -118,7 +118,7 @@ impl Receiver {
         Self { process, port: line.trim().parse().unwrap(), folder: folder.to_owned(), scheme }
     }
 
-    /// What it answers from now on.
+    /// Sets its answer from now on.
     pub(crate) fn plan(&self, plan: &str) {
         let aside = self.folder.join("plan.new");
         let mut file = std::fs::File::create(&aside).unwrap();
@@ -128,7 +128,7 @@ impl Receiver {
 
     pub(crate) fn received(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
-        // A line that is being written is not there yet.
+        // An unfinished line does not count yet.
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
         whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
@@ -159,7 +159,7 @@ pub(crate) struct Certificate {
 }
 
 impl Certificate {
-    /// One that vouches for itself, of an address, valid for a day around now.
+    /// A self-signed certificate for an address, valid for a day around the present.
     pub(crate) fn of(address: &str) -> Self {
         let key = PKey::from_ec_key(
             EcKey::generate(&EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap()).unwrap(),
@@ -216,7 +216,7 @@ pub(crate) fn dispatcher(
         .unwrap()
 }
 
-/// Waits until something holds.
+/// Waits until a condition is true.
 pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !holds() {

@@ -62,7 +62,7 @@ fn pdf_has_the_golden_bytes_each_time_in_both_languages() {
         let first = pdf(&sheet(language)).unwrap();
         assert!(first.starts_with(b"%PDF-1."));
         assert_eq!(first, pdf(&sheet(language)).unwrap());
-        // Another process, thread or machine has to make the same: the golden hash was made by another one.
+        // Other processes, threads and machines must produce the same bytes; the golden hash comes from another one.
         let other = std::thread::spawn(move || pdf(&sheet(language)).unwrap()).join().unwrap();
         assert_eq!(first, other);
         golden(
@@ -101,6 +101,6 @@ fn a_thousand_lines_run_over_pages() {
         .map(|index| wb_ledger::InvoiceLine { id: format!("{}/{index}", line.id), ..line.clone() })
         .collect();
     let bytes = pdf(&Sheet::of_invoice(&long, &parties(), None, Language::English)).unwrap();
-    // Each page object says of what type it is.
+    // Each page object states its type.
     assert!(bytes.len() > 100_000, "{} bytes", bytes.len());
 }

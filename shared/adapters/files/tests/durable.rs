@@ -1,4 +1,4 @@
-//! Files that are there whole or not at all: what is done, in which order, and what a kill at each step leaves.
+//! Atomic writes: the system calls, their order, and the result of a kill at each step.
 #![allow(clippy::unwrap_used, reason = "the helpers of a test may fail it")]
 
 use std::fs;
@@ -10,7 +10,7 @@ use std::process::Command;
 
 use wb_files::{Access, Replacement, create, is_unfinished, make_folder, replace};
 
-/// Tells the test that it is the process that shall be killed, and in which folder it works.
+/// Marks the process that is to be killed, and gives its folder.
 const FOLDER: &str = "WB_FILES_TEST_FOLDER";
 
 fn names(folder: &Path) -> Vec<String> {
@@ -29,7 +29,7 @@ fn a_file_is_replaced_whole_and_leaves_nothing_beside_it() {
         assert_eq!(fs::read_to_string(&path).unwrap(), content);
         assert_eq!(names(folder.path()), ["state.json"]);
     }
-    // In pieces; given up half way, the file before stays.
+    // Written in pieces; if it is abandoned, the old file stays.
     let mut file = Replacement::begin(&path, Access::Usual).unwrap();
     file.write_all(b"in ").unwrap();
     file.write_all(b"pieces").unwrap();
@@ -79,7 +79,7 @@ fn what_cannot_be_done_is_told_and_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     assert!(replace(&folder.path().join("none/state"), b"x", Access::Usual).is_err());
     assert!(replace(Path::new("/"), b"x", Access::Usual).is_err());
-    // A folder stands where the file should be.
+    // There is a folder where the file should be.
     let taken = folder.path().join("taken");
     make_folder(&taken).unwrap();
     fs::write(taken.join("inside"), "").unwrap();
@@ -92,7 +92,7 @@ fn what_cannot_be_done_is_told_and_changes_nothing() {
     assert!(folder.path().join("a/b/c").is_dir());
 }
 
-/// Where `strace` kills the process at a system call, the file is the old or the new one, whole.
+/// If `strace` kills the process at a system call, the file is completely the old or the new one.
 #[test]
 fn killed_at_any_step_the_old_file_or_the_new_one_is_there() {
     if let Ok(folder) = std::env::var(FOLDER) {
@@ -119,14 +119,14 @@ fn killed_at_any_step_the_old_file_or_the_new_one_is_there() {
 
 struct Traced {
     was_killed: bool,
-    /// The system calls that speak of the folder's files, in their order.
+    /// The system calls about the folder's files, in order.
     calls: Vec<String>,
     content: String,
     names: Vec<String>,
 }
 
-/// Replaces a file in a process of its own, which is killed instead of the nth call of a kind (the test's harness
-/// makes none of these).
+/// Replaces a file in a separate process, which is killed instead of the nth call of a kind (the test harness makes
+/// none of these calls).
 fn traced(kill_at: Option<(&str, u32)>) -> Traced {
     let folder = tempfile::tempdir().unwrap();
     let trace = tempfile::NamedTempFile::new().unwrap();

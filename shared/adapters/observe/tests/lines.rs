@@ -1,11 +1,11 @@
-//! Where log lines go and how they look, seen from outside: the test starts itself as a child that logs.
+//! The destination and format of log lines, seen from outside: the test starts itself as a child that logs.
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail loudly")]
 
 use std::process::{Command, Output};
 
 use wb_observe::{LOG_VARIABLE, LogFormat, ObserveError, init};
 
-/// Tells the child which format to log in; without it the child's test does nothing.
+/// The child's log format; without it the child's test does nothing.
 const CHILD: &str = "WB_OBSERVE_TEST_CHILD";
 
 fn child(format: &str, filter: &str) -> Output {

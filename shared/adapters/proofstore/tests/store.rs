@@ -1,4 +1,4 @@
-//! The store on disk says what the archive in memory says.
+//! The store on disk behaves like the archive in memory.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use proptest::prelude::*;
@@ -146,13 +146,13 @@ fn a_snapshot_that_does_not_hold_is_no_snapshot() {
 fn a_stale_owner_spoils_nothing_of_the_next_one() {
     let dir = tempfile::tempdir().unwrap();
     let (state, stale) = saved(dir.path());
-    // The next owner begins at the stale one's snapshot, goes on, and saves its own.
+    // The next owner starts at the stale owner's snapshot, goes on, and saves its own.
     let (_, _, mut next) = snapshot::load(dir.path()).unwrap().unwrap();
     let frozen = |number| FrozenTip { tip: [7; 32], counted: set([id(number)]), refused: IdSet::default() };
     next.freeze(&[frozen(5)]).unwrap();
     let later = Position { next_block: 20, ..position() };
     snapshot::save(dir.path(), &later, &state, &next).unwrap();
-    // The stale one wakes, writes a run of its own and saves where it stands.
+    // The stale owner resumes, writes a run and saves its state.
     let mut stale = stale;
     stale.freeze(&[frozen(6)]).unwrap();
     snapshot::save(dir.path(), &Position { next_block: 10, ..position() }, &state, &stale).unwrap();
@@ -160,7 +160,7 @@ fn a_stale_owner_spoils_nothing_of_the_next_one() {
     assert_eq!(found.next_block, 20);
     assert_eq!(back.seen(&[7; 32], &id(5)).unwrap(), Some(true));
     assert_eq!(back.seen(&[7; 32], &id(6)).unwrap(), None);
-    // A snapshot of another log is no reason to keep from saving.
+    // A snapshot of another log does not prevent saving.
     let other = Position { log_id: vec![2; 16], ..position() };
     snapshot::save(dir.path(), &other, &state, &next).unwrap();
     assert_eq!(snapshot::load(dir.path()).unwrap().unwrap().0, other);

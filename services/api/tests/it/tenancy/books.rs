@@ -1,4 +1,4 @@
-//! What GraphQL says of an invoice is what the ledger's own state says of it, whatever happened to the invoice.
+//! GraphQL shows the same state of an invoice as the ledger, whatever happened to the invoice.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ const ASKED: &str = "{ id number state issuedAt dueAt periodStart periodEnd evid
     totals { currency amount amountMinor } lines { id amount amountMinor inputsCount } \
     notes { number kind reason lines { lineId amountMinor afterMinor } totals { currency amountMinor } } }";
 
-/// A ledger under way.
+/// A ledger in progress.
 #[derive(Default)]
 struct Books {
     state: State,
@@ -110,7 +110,7 @@ fn draft(contract_id: &str, customer_id: &str, cut: u64, parts: &[(&str, i128, C
     .unwrap()
 }
 
-/// Every way in which an invoice can stand, each once.
+/// Every state of an invoice, each once.
 fn story() -> Books {
     let mut books = Books::default();
     let at_us = end_us() + 40 * DAY_US;
@@ -162,7 +162,7 @@ fn totals(totals: &[Total]) -> Value {
         .collect()
 }
 
-/// Where an answer says something else than the item.
+/// Where an answer differs from the item.
 fn differences(item: &Item, answer: &Value) -> Vec<String> {
     let at = |at_us: i64| Value::from(jiff::Timestamp::from_microsecond(at_us).unwrap().to_string());
     let notes: Value =
@@ -219,7 +219,7 @@ pub(crate) async fn stand_as_the_ledger_says(world: &World) {
     refuses_other_forms(world).await;
 }
 
-/// A record that the ledger would not read is not shown, as what it means is not known.
+/// An invalid record of the ledger is not shown.
 async fn refuses_other_forms(world: &World) {
     let mut books = Books::default();
     let id = books.issue("lab", CUSTOMER_A, &[("metered_energy", 100, Currency::USD)], true);

@@ -1,5 +1,5 @@
-//! Exports over HTTP: each customer its own rows, the operator all of them, and the same bytes whoever else is
-//! in the store.
+//! Exports over HTTP: each customer gets its own rows, the operator all of them. The bytes do not depend on other
+//! customers' data in the store.
 
 use reqwest::StatusCode;
 use serde_json::Value;

@@ -1,7 +1,7 @@
-//! Rows of two customers, of nobody, and of a block that was never committed.
+//! Rows of two customers, of unassigned machines, and of a block that was never committed.
 //!
-//! Machine `x1` changes hands: until 02:00 it is A's at site-s, then B's at site-b. What it did
-//! before is A's to see and not B's, and the other way round.
+//! Machine `x1` changes hands: until 02:00 it is A's at site-s, then B's at site-b. Only A may see its data from
+//! before, and only B from after.
 
 use serde_json::json;
 use wb_clickhouse::Store;
@@ -26,7 +26,7 @@ pub(crate) const MARKERS_A: &[&str] = &[
     "gpu-aaa",
 ];
 
-/// What machine `x1` was while it was A's: A's to see, and nobody's since.
+/// The data of machine `x1` while it was A's; only A may see it.
 pub(crate) const PAST_OF_A: &str = "Model-X-A";
 
 /// Texts that only B may see.
@@ -48,7 +48,7 @@ pub(crate) const MARKERS_B: &[&str] = &[
 pub(crate) const WORK_A: u128 = 1_000_003 + 1_000_033 + 7_000_003;
 /// Accepted work of B's rows below, in units of 2^-32.
 pub(crate) const WORK_B: u128 = 20_000_003 + 90_000_049 + 90_000_073;
-/// Accepted work of the machine that is nobody's, in units of 2^-32.
+/// Accepted work of the unassigned machine, in units of 2^-32.
 pub(crate) const WORK_SUSPENSE: u128 = 400_000_009;
 
 /// 2026-10-01T00:00:00Z in microseconds.
@@ -63,18 +63,18 @@ pub(crate) enum Contents {
     OnlyB,
 }
 
-/// Whose a row is.
+/// The owner of a row.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Owner {
     A,
     B,
-    /// In every store: what customers share, such as a site or a meter that both were billed by.
+    /// In every store: shared data, such as a site or a meter by which both were billed.
     Shared,
-    /// In the store of both only: other people's.
+    /// Only in the store of both: data of others.
     Others,
-    /// In A's own store only: the end that B's assignment puts to A's.
+    /// Only in A's own store: the end that B's assignment gives to A's.
     AAlone,
-    /// In the store of both only: A's assignment whose end follows from B's.
+    /// Only in the store of both: A's assignment with the end that follows from B's.
     AWithB,
 }
 
@@ -137,7 +137,7 @@ fn fact(
 ) -> Row {
     let to = to_us.map_or("NULL".to_owned(), |to_us| to_us.to_string());
     let columns = "attempt, topic, partition, block, idx, kind, entity, valid_from_us, valid_to_us, body";
-    // Facts come by a topic of their own.
+    // Facts have their own topic.
     let block = block.replace("'shares'", "'reference'");
     let values = format!("{block}, 0, '{kind}', '{entity}', {from_us}, {to}, '{body}'");
     (owner, "facts", columns, values)
@@ -152,7 +152,7 @@ fn facts() -> Vec<Row> {
         let rated_hashrate_hs = (power_mw * 30_000_000).to_string();
         let body = json!({"site_id": site, "model": model, "rated_power_mw": power_mw,
             "rated_hashrate_hs": rated_hashrate_hs});
-        // As ingest checks it and writes it again.
+        // Normalised as by ingest.
         let stored = FactBody::parse("machine", id, &body.to_string()).unwrap().to_json();
         fact(owner, NAMED, "machine", id, from_us, None, &stored.parse().unwrap())
     };
@@ -171,7 +171,7 @@ fn facts() -> Vec<Row> {
         fact(B, NAMED, "customer", CUSTOMER_B, 0, None, &json!({"name": "Birch of B"})),
         machine(A, "machine-aaa", 0, "site-a", "Model-A", 3_250_000),
         machine(B, "machine-bbb", 0, "site-b", "Model-B", 3_510_000),
-        // They never said anything, which reports tell of.
+        // Sources without events, which reports mention.
         machine(A, "machine-aaa-quiet", 0, "site-a", "Model-A", 3_250_000),
         machine(B, "machine-bbb-quiet", 0, "site-b", "Model-B", 3_510_000),
         machine(A, "x1", 0, "site-s", "Model-X-A", 3_000_000),
@@ -185,7 +185,7 @@ fn facts() -> Vec<Row> {
         assigned(AAlone, "x1", DAY_US, Some(handover_us), CUSTOMER_A, "contract-aaa"),
         assigned(AWithB, "x1", DAY_US, None, CUSTOMER_A, "contract-aaa"),
         assigned(B, "x1", handover_us, None, CUSTOMER_B, "contract-bbb"),
-        // Said in a block that was never committed: it must not move the machine to A.
+        // In a block that was never committed: it must not move the machine to A.
         fact(
             Others,
             UNNAMED,
@@ -198,7 +198,7 @@ fn facts() -> Vec<Row> {
     ]
 }
 
-/// What is known of sites: shared windows, and prices and payments that only an operator is shown.
+/// Facts of sites: shared windows, and prices and payments that only an operator may see.
 fn site_facts() -> Vec<Row> {
     use Owner::{A, B, Others, Shared};
     let other = |owner, kind: &str, entity: &str, to_us: Option<i64>, body: serde_json::Value| {
@@ -245,7 +245,7 @@ fn site_facts() -> Vec<Row> {
             None,
             json!({"name": "North of A", "time_zone": "America/Chicago", "power_price_series": "pw"}),
         ),
-        // Nobody rated these: each customer is told so of its own.
+        // Machines without ratings: each customer gets a note about its own.
         other(
             A,
             "machine",
@@ -277,7 +277,7 @@ fn site_facts() -> Vec<Row> {
     ]
 }
 
-/// Samples of both around the handover of x1, where a neighbour's sample could speak for one's own time.
+/// Samples of both around the handover of x1, where one customer's sample could count for the other's time.
 fn samples() -> Vec<Row> {
     use Owner::{A, B, Others};
     let row = |owner, block: &str, machine: &str, minute: i64, hashrate_hs: u64, power_mw: u64| -> Row {
@@ -307,7 +307,7 @@ fn samples() -> Vec<Row> {
     ]
 }
 
-/// Allocations on a node of each.
+/// Allocations on a node of each customer.
 fn spans() -> Vec<Row> {
     use Owner::{A, B};
     let row = |owner, node: &str, allocation: &str, gpus: u32, minutes: (i64, i64)| -> Row {
@@ -322,7 +322,7 @@ fn spans() -> Vec<Row> {
     vec![row(A, "unrated-aaa", "job-aaa", 2, (10, 50)), row(B, "unrated-bbb", "job-bbb", 3, (10, 55))]
 }
 
-/// What slices of the nodes say: a fault that is over ten minutes later.
+/// Samples of slices: a fault that ends ten minutes later.
 fn gpu_samples() -> Vec<Row> {
     use Owner::{A, B, Others};
     let row = |owner, block: &str, node: &str, device: &str, minute: i64, xid: u64| -> Row {
@@ -451,7 +451,7 @@ fn energy() -> Vec<Row> {
         row(A, NAMED, "site-a", "machine-aaa", 60, "meter", 8_217),
         row(B, NAMED, "site-b", "machine-bbb", 0, "meter", 70_000),
         row(B, NAMED, "site-b", "machine-bbb", 60, "meter", 73_571),
-        // One meter that went on through the handover: both parts follow from both readings.
+        // One meter across the handover: both parts follow from both readings.
         row(Shared, NAMED, "site-s", "x1", 110, "pdu", 900),
         row(Shared, NAMED, "site-b", "x1", 140, "pdu", 1_801),
         row(Others, NAMED, "suspense-site", "suspense-machine", 0, "meter", 0),
@@ -460,7 +460,7 @@ fn energy() -> Vec<Row> {
     ]
 }
 
-/// Each customer's running bill, and one that a computation at a newer cut took the place of.
+/// The running bill of each customer, and one that a newer cut replaced.
 fn running() -> Vec<Row> {
     let row = |owner, customer: &str, mark: &str, cut: u64, amount_minor: &str, amount: &str| -> Row {
         let digest = |of: &str| wb_ledger::Hash::of(format!("{of} {mark}").as_bytes());
@@ -522,7 +522,7 @@ fn invoices() -> Vec<Row> {
     let later =
         |owner, offset: u64, customer: &str, mark: &str, kind: &str, body: serde_json::Value| -> Row {
             let columns = "ledger_offset, kind, customer_id, invoice_id, body";
-            // What is about no one invoice has no id, as the projection of the ledger has it.
+            // Records about no single invoice have the empty id, as in the projection of the ledger.
             let invoice = if mark.is_empty() { String::new() } else { format!("inv-{mark}") };
             (owner, "ledger", columns, format!("{offset}, '{kind}', '{customer}', '{invoice}', '{body}'"))
         };
@@ -539,7 +539,7 @@ fn invoices() -> Vec<Row> {
                 "currency": "USD"}],
             "totals": [{"currency": "USD", "amount": amount, "amount_minor": amount_minor}]})
     };
-    // Both payments name both invoices: what is another's settles nothing.
+    // Both payments list both invoices; another customer's invoice is not settled.
     let paid = |customer: &str, amount_minor: &str| {
         json!({"payment_id": format!("pay_{amount_minor}"), "reference": format!("bank {amount_minor}"),
             "legal_entity": "GEN", "customer_id": customer, "received_us": DAY_US + MINUTE_US,

@@ -1,4 +1,4 @@
-//! Queries for every field of the schema, made from the schema.
+//! Generates queries for every field of the schema.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,13 +10,13 @@ use super::fixture;
 /// A range around everything in the fixture.
 pub(crate) const RANGE: &str = "from: \"2026-10-01T00:00:00Z\", to: \"2026-10-02T00:00:00Z\"";
 
-/// A query with the shape of its answer.
+/// A query and the shape of its answer.
 pub(crate) struct Generated {
     pub(crate) text: String,
     pub(crate) shape: Shape,
 }
 
-/// What a selection's object is made of: field names with the type that each one belongs to.
+/// The fields of a selection's object, each with its type.
 #[derive(Clone)]
 pub(crate) struct Shape {
     type_name: String,
@@ -28,7 +28,7 @@ pub(crate) struct Shape {
 pub(crate) struct Covered(pub(crate) BTreeSet<String>);
 
 impl Covered {
-    /// Notes the fields of an answer that have a value: not null, not empty.
+    /// Collects the fields of an answer that have a value: not null, not empty.
     pub(crate) fn note(&mut self, shape: &Shape, data: &Value) {
         match data {
             Value::Array(items) => items.iter().for_each(|item| self.note(shape, item)),
@@ -88,7 +88,7 @@ pub(crate) fn all_fields(sdl: &str) -> BTreeSet<String> {
     objects.0.iter().flat_map(names).collect()
 }
 
-/// Selects every field under a type. Types do not contain themselves.
+/// Selects every field under a type. Types are not recursive.
 fn select(objects: &Objects, type_name: &str, depth: usize) -> (String, Shape) {
     assert!(depth < 8, "{type_name} contains itself: bound the walk");
     let mut text = String::from("{ ");
@@ -114,8 +114,8 @@ fn select(objects: &Objects, type_name: &str, depth: usize) -> (String, Shape) {
     (text, Shape { type_name: type_name.to_owned(), fields })
 }
 
-/// For every root field: once with its required arguments only, and once for every value of every
-/// other argument, among them the ids of both customers.
+/// For every root field: one query with only its required arguments, and one for every value of every other argument,
+/// including the ids of both customers.
 pub(crate) fn queries(sdl: &str) -> Vec<Generated> {
     let objects = objects(sdl);
     let mut generated = Vec::new();
@@ -169,12 +169,12 @@ pub(crate) fn queries(sdl: &str) -> Vec<Generated> {
     generated
 }
 
-/// The values an argument is tried with, as GraphQL literals.
+/// The values of an argument, as GraphQL literals.
 fn values(argument: &str) -> Vec<String> {
     let quoted = |values: &[&str]| values.iter().map(|value| format!("\"{value}\"")).collect();
     match argument {
         "from" => quoted(&["2026-10-01T00:00:00Z"]),
-        // Ten hours in, x1 has changed hands and both have worked; a month on, all is nearly forgotten.
+        // After ten hours x1 has changed hands and both have worked; after a month nearly all averages are zero.
         "at" => quoted(&["2026-10-01T10:05:00Z", "2026-10-31T00:00:00Z"]),
         "to" => quoted(&["2026-10-02T00:00:00Z"]),
         "bucketMinutes" => vec!["60".to_owned(), "1440".to_owned()],
@@ -184,7 +184,7 @@ fn values(argument: &str) -> Vec<String> {
         "machineId" => quoted(fixture::MACHINES),
         "customerId" => quoted(&[fixture::CUSTOMER_A, fixture::CUSTOMER_B]),
         "zone" => quoted(&["UTC", "America/Chicago"]),
-        // Periods that are over: what is known of an open one grows between two questions.
+        // Finished periods, because the data of an open one grows between two queries.
         "period" => quoted(&["2026-10", "2026-11-01"]),
         "id" => quoted(&["inv-aaa", "inv-bbb"]),
         "contractId" => quoted(&["contract-aaa", "contract-bbb"]),

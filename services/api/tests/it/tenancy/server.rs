@@ -22,13 +22,13 @@ pub(crate) enum Reader {
     Operator,
 }
 
-/// An engine with an issuer of tokens, in a folder of its own. One process can hold one engine only,
-/// so there is one test in this file.
+/// An engine and an issuer of tokens, in their own folder. A process can hold only one engine, so this file has one
+/// test.
 pub(crate) struct World {
     folder: tempfile::TempDir,
     address: SocketAddr,
     issuer: Issuer,
-    /// Made once, so that two stores are asked with the very same token.
+    /// Created once, so that both stores are queried with the same token.
     tokens: [String; 3],
     stop: oneshot::Sender<()>,
     running: JoinHandle<()>,
@@ -61,14 +61,14 @@ impl World {
         Self { folder, address, issuer, tokens, stop, running }
     }
 
-    /// An API over a database of its own with the given rows.
+    /// An API over its own database with the given rows.
     pub(crate) async fn api(&self, database: &str, contents: Contents) -> Api {
         let store = self.store(database).await;
         fixture::fill(&store, contents).await;
         self.serve(store).await
     }
 
-    /// A database of its own, without rows.
+    /// A separate database without rows.
     pub(crate) async fn store(&self, database: &str) -> Store {
         let url = format!("http://{}", self.address);
         let store = Store::connect(&url, database, None, None).await.unwrap();
@@ -112,7 +112,7 @@ impl Api {
         }
     }
 
-    /// The answer to `GET /v1/exports/` and what follows.
+    /// The answer to `GET /v1/exports/` followed by `rest`.
     pub(crate) async fn export(&self, reader: Reader, rest: &str) -> reqwest::Response {
         let request = self.client.get(format!("http://{}/v1/exports/{rest}", self.address));
         request.bearer_auth(self.token(reader)).send().await.unwrap()

@@ -1,4 +1,4 @@
-//! A prepaid credit is drawn once: by drafts that wait for their approval, by months that follow, by late data.
+//! A prepaid credit is drawn once: by drafts in review, by following months, and by late data.
 
 use serde_json::{Value, json};
 use wb_billing::{Biller, BillerError};
@@ -60,7 +60,7 @@ async fn a_month_waits_for_the_draft_that_draws_on_the_same_grant() {
     approve_and_issue(&biller, &january).await;
     assert_eq!(drawn(&biller, &january).await, "-31.00");
     let february = biller.close("2009-02", None).await.unwrap()[0].invoice_id.clone();
-    // What January is given back while February lies in review is there for March.
+    // What January returns while February is in review is available to March.
     let void = Command::Void { invoice_id: january.clone(), text: "wrong".to_owned(), at_us: JANUARY_US };
     biller.act(&void, &signed()).await.unwrap();
     approve_and_issue(&biller, &february).await;
@@ -84,7 +84,7 @@ async fn late_data_draws_on_what_later_months_left() {
         ("-31.00".into(), "-9.00".into())
     );
     store.change(|world| world.fact("contract", "c", JANUARY_US, contract("45")));
-    // January comes to 45 now, of which the grant would have borne 40; 9 of them are gone.
+    // January's total is 45 now, of which the grant would have covered 40; 9 of them are drawn elsewhere.
     let adjusted = biller.adjust("2009-01", None, &signed()).await.unwrap();
     let totals: Vec<_> = adjusted.iter().map(|note| (note.kind, note.totals[0].amount.clone())).collect();
     assert_eq!(totals, [("debit_note_issued", "14.00".to_owned())]);
@@ -101,7 +101,7 @@ async fn late_data_leaves_what_a_draft_in_review_draws() {
     approve_and_issue(&biller, &january).await;
     store.change(|world| world.fact("contract", "c", FEBRUARY_US, contract("31")));
     let february = biller.close("2009-02", None).await.unwrap()[0].invoice_id.clone();
-    // February's draft draws the 30 that January left; January comes to 15 now.
+    // February's draft draws the 30 that January left; January's total is 15 now.
     store.change(|world| world.fact("contract", "c", JANUARY_US, contract("15")));
     let adjusted = biller.adjust("2009-01", None, &signed()).await.unwrap();
     assert_eq!(adjusted.iter().map(|note| note.totals[0].amount.as_str()).collect::<Vec<_>>(), ["5.00"]);

@@ -1,4 +1,4 @@
-//! What an invoice is approved, due and dunned by is what its contract said, or the operator, when it was computed.
+//! The terms of an invoice are those of its contract, or the operator's, when it was computed.
 
 use serde_json::{Value, json};
 use wb_ledger::{BillingTerms, Command, Event, Step};
@@ -35,7 +35,7 @@ async fn a_reviewed_draft_falls_due_by_the_terms_it_was_made_with() {
     assert_eq!(biller.invoice(&id).await.unwrap().invoice.terms, defaults);
 }
 
-/// A contract of a fixed fee with terms of its own.
+/// A contract of a fixed fee with its own terms.
 fn contract(terms: &Value) -> Value {
     let mut contract = json!({
         "contract_id": "c", "customer_id": "k", "legal_entity": "gen", "time_zone": "UTC",
@@ -72,7 +72,7 @@ async fn the_contract_wins_over_the_configuration_and_a_later_version_over_an_ea
     approve_and_issue(&biller, &february.invoice_id).await;
     assert_eq!(due_days(&biller, &february.invoice_id).await, 45);
 
-    // The contract is changed after the fact: what was issued stands by what was agreed then.
+    // The contract is changed later: an issued invoice keeps its terms.
     let harder = contract(&json!({"payment_terms_days": 0, "late_fee_ppm": 900_000}));
     store.change(|world| world.fact("contract", "c", JANUARY_US, harder));
     let at_us = biller.now_us() + 75 * DAY_US;

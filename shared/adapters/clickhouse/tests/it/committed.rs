@@ -1,4 +1,5 @@
-//! What committed blocks hold, read page by page, on the real engine: whose it was when the block was committed.
+//! Rows of committed blocks, read page by page on the real engine, with the owners known when the block was
+//! committed.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use crate::support::{Engine, connect};
@@ -136,7 +137,7 @@ async fn the_quarantine_is_read_whole(store: &Store) {
     assert_eq!(rows.iter().map(|row| row.idx).collect::<Vec<_>>(), [0, 1]);
     assert_eq!(store.committed_quarantined(&block, Some(0)).await.unwrap(), rows[1..]);
 
-    // A re-driving that is committed shows, one that is not does not.
+    // A committed re-drive is shown, an uncommitted one is not.
     let columns = "attempt, topic, partition, block, idx, kind, entity, valid_from_us, body";
     for (block, at) in [(9, 1), (10, 2)] {
         let values = format!("1, 'reference', 0, {block}, 0, 'redrive', '{id}', {}, '{{}}'", DAY_US + at);

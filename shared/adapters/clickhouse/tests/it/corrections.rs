@@ -1,5 +1,5 @@
-//! Corrections on the real engine: what is voided counts no more at a later cut and still does at an earlier one,
-//! whatever it is, and a wrong ratio is put right. One process can hold one engine only, so this file has one test.
+//! Corrections on the real engine: voided events do not count at a later cut but still do at an earlier one, and a
+//! wrong ratio is corrected. A process can hold only one engine, so this file has one test.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use crate::support::{Engine, connect};
@@ -60,7 +60,7 @@ async fn fact(store: &Store, block: u64, kind: &str, entity: &str, valid: (i64, 
     let to = valid.1.map_or("NULL".to_owned(), |to| to.to_string());
     let body = FactBody::parse(kind, entity, &body.to_string()).unwrap().to_json();
     let columns = format!("{TAG}, {COUNT}, kind, entity, valid_from_us, valid_to_us, body");
-    // Counted by its block and what it is about, which is enough for its identity here.
+    // Its block and entity are enough for its identity here.
     let values = format!(
         "{}, 'office', 7, '{kind}/{entity}', {block}, '{kind}', '{entity}', {}, {to}, '{body}'",
         tag(block),
@@ -193,7 +193,7 @@ async fn figures(read: &Read) -> (u128, u128, u128, u64) {
     (sums.expected_sat, miners_wh, gpu_minutes, sums.samples_received)
 }
 
-/// What nobody voided costs nobody anything: the half of the query that takes shares away is not run.
+/// Without voided shares the part of the query that subtracts them is not run.
 async fn without_voids_no_share_is_read(store: &Store) {
     let sql = format!(
         "EXPLAIN ESTIMATE SELECT sum(credited_q32) FROM ({})",
@@ -222,7 +222,7 @@ async fn what_is_voided_counts_no_more(store: &Store) {
     assert_eq!(figures(&at(store, 1)).await, (block_sat, 3_600, 120, 5), "the earlier cut stays as it was");
     assert_eq!(figures(&at(store, 2)).await, (block_sat - 2 * eighth_sat, 3_600, 120, 5));
     assert_eq!(figures(&at(store, 3)).await, (block_sat - 2 * eighth_sat, 1_500, 0, 4));
-    // The series of the window go by the same rows, and sums of 256 bits do not see a loan of 2^128.
+    // The series of the window use the same rows, and sums of 256 bits do not wrap at 2^128.
     let range = SeriesRange::whole(DAY_US, DAY_US + HOUR_US).unwrap();
     let points = at(store, 3).hashrate(range, &Selection::All).await.unwrap();
     let shares: u64 = points.iter().map(|point| point.shares).sum();
@@ -230,7 +230,7 @@ async fn what_is_voided_counts_no_more(store: &Store) {
     assert_eq!((shares, work), (6, ruint::aliases::U256::from(6 * EIGHTH_Q32)));
     let verdicts = at(store, 3).verdicts(range, &Selection::All).await.unwrap();
     assert_eq!(verdicts.iter().map(|one| one.shares).sum::<u64>(), 6);
-    // Conservation is about what was counted.
+    // Conservation concerns what was counted.
     let day = i32::try_from(DAY_US / wb_units::time::DAY_US).unwrap();
     assert_eq!(store.check_day(day, Cut(31)).await.unwrap(), []);
     // One share's void is voided, and that of the reading.
@@ -255,7 +255,7 @@ async fn a_wrong_ratio_is_put_right(store: &Store) {
     fact(store, 5, "meter_ratio", "e1", span, ratio(400)).await;
     assert_eq!(figures(&at(store, 4)).await.1, 3_600);
     assert_eq!(figures(&at(store, 5)).await.1, 3_600 + 750);
-    // The later recorded holds.
+    // The later recorded correction holds.
     fact(store, 6, "meter_ratio", "e1", span, ratio(100)).await;
     assert_eq!(figures(&at(store, 6)).await.1, 3_600 - 375);
     void(store, 7, &fact_id(6, "meter_ratio", "e1")).await;
@@ -269,7 +269,7 @@ async fn a_wrong_ratio_is_put_right(store: &Store) {
 }
 
 async fn an_offline_machine_is_offline_and_a_repeat_is_no_evidence(store: &Store) {
-    // m2 hashed, was silent, and then a cache answered for it.
+    // m2 hashed, was silent, and then answered from a cache.
     sample(store, "m2", 0, "hashing", "1000000", "100").await;
     sample(store, "m2", 5, "offline", "NULL", "NULL").await;
     sample(store, "m2", 10, "offline", "NULL", "NULL").await;
@@ -295,12 +295,12 @@ async fn lateness_is_judged_by_dated_policies(store: &Store) {
         (source.slots.expected, source.slots.received, source.slots.late, source.left_out)
     };
     assert_eq!(e1(&before), (12, 2, 0, 0), "without a policy nobody asks when it came");
-    // The table says nothing of when these readings came, so they came at 0, long before their time.
+    // The table has no append times of these readings, so they count as appended at 0, long before their time.
     let policy = json!({"site_id": "s", "meter_id": "e1", "every_us": HOUR_US / 2, "late_after_us": 0,
         "future_max_us": 1_000_000});
     fact(store, 9, "data_policy", "meter/e1", (0, None), policy).await;
     let found = report(&at(store, 9)).await;
-    // The three readings and the one outside the period lie in the future: none is taken.
+    // The three readings and the one outside the period lie in the future: none counts.
     assert_eq!(e1(&found), (2, 0, 0, 2));
     assert_eq!(found.sources.left_out, 2);
     assert!(found.sources.watermark().idle.contains(&"e1".to_owned()));
@@ -324,14 +324,14 @@ async fn payments_are_told_by_machine_and_customer(store: &Store) {
         of.map(|one| (one.pair.left_commit, one.pair.left, one.pair.right_commit, one.pair.right)).collect()
     };
     let found = report(&at(store, 8)).await;
-    // Of one pool the whole counts once, whatever it tells of its parts. Seven eighths were proven.
+    // A pool's whole payment counts once, regardless of its parts. Seven eighths were proven.
     assert_eq!(found.sums.produced_sat, Some(4_000_000_000));
     assert_eq!(earned(&found, None)[0], ("paid", 4_000_000_000, "proven", 4_375_000_000));
     assert_eq!(earned(&found, None)[1].0, "claimed");
     let of_m1 = earned(&found, Some("m1"));
     assert_eq!(of_m1[0], ("paid", 4_375_000_000, "proven", 4_375_000_000));
     assert_eq!((of_m1[1].0, of_m1[1].2), ("claimed", "paid"));
-    // The customer sees its own account, and not the site's.
+    // The customer sees its own account, but not the site's.
     let acme = store.read(TenantScope::Customer(CustomerId::new("acme").unwrap()), Cut(81));
     let own = acme.report(&request()).await.unwrap().report;
     assert_eq!(own.sums.produced_sat, Some(4_375_000_000));

@@ -1,6 +1,6 @@
-//! The store on the real engine: migrations, the tables' columns, and the figures of the reads
-//! against figures worked out by hand. One process can hold one engine only, so this file has one
-//! test, which uses a database of its own for each part.
+//! The store on the real engine: migrations, the tables' columns, and the figures of the reads against figures
+//! computed by hand. A process can hold only one engine, so this file has one test, which uses a separate database
+//! for each part.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod heads;
@@ -57,7 +57,7 @@ async fn insert(store: &Store, table: &str, columns: &str, values: &str) {
     store.client().query_raw(&sql).execute().await.unwrap_or_else(|error| panic!("{sql}: {error}"));
 }
 
-/// Names block `block`, attempt 1, at an offset.
+/// Commits block `block`, attempt 1, at an offset.
 async fn commit(store: &Store, offset: u64, block: u64) {
     let columns = "commit_offset, topic, partition, block, attempt";
     insert(store, "manifest", columns, &format!("{offset}, 'reference', 0, {block}, 1")).await;
@@ -111,9 +111,8 @@ async fn assignments_hold_from_boundary_to_boundary(address: SocketAddr) {
     commit(&store, 0, 1).await;
     let second = 1_000_000;
     let to = |customer: &str| format!(r#"{{"machine_id":"m","customer_id":"{customer}","contract_id":"c"}}"#);
-    // a from 00:00; b from 00:07, so from 00:10; c for no time at all, as d starts in the same
-    // five minutes; d from 00:20 until 00:32, so until 00:35; e from 01:00, said twice: the later
-    // word counts.
+    // a from 00:00; b from 00:07, so from 00:10; c never, because d starts in the same five minutes; d from 00:20
+    // until 00:32, so until 00:35; e from 01:00, recorded twice: the later record counts.
     fact(&store, 0, "assignment", "m", (DAY_US, None), &to("a")).await;
     fact(&store, 1, "assignment", "m", (DAY_US + 7 * MINUTE_US, None), &to("b")).await;
     fact(&store, 2, "assignment", "m", (DAY_US + 16 * MINUTE_US, None), &to("c")).await;
@@ -129,7 +128,7 @@ async fn assignments_hold_from_boundary_to_boundary(address: SocketAddr) {
     fact(&store, 5, "assignment", "m", (DAY_US + 60 * MINUTE_US, None), &to("e")).await;
     fact(&store, 4, "assignment", "m", (DAY_US + 60 * MINUTE_US, None), &to("x")).await;
     for (step, minute) in [0, 5, 10, 15, 20, 25, 30, 35, 55, 60, 65].into_iter().enumerate() {
-        // Powers of two: a sum says which intervals are in it.
+        // Powers of two, so that a sum shows its intervals.
         work(&store, 1, 1, "m", minute, 1 << step).await;
     }
     for (id, expected) in [
@@ -148,7 +147,7 @@ async fn assignments_hold_from_boundary_to_boundary(address: SocketAddr) {
             assert_eq!(total(&store, customer("b"), 1, &whose).await, "0", "b asks for {id}");
         }
     }
-    // Between d's end and e's start the machine is nobody's, and only the operator sees it work.
+    // Between d's end and e's start the machine is unassigned, and only the operator sees its work.
     assert_eq!(total(&store, TenantScope::Operator, 1, &Selection::All).await, 0b11111111111.to_string());
 }
 
@@ -308,7 +307,7 @@ async fn shares_are_counted_where_their_hashes_lie(address: SocketAddr) {
     assert_eq!(work.credited_q32_squared.to_string(), "34000000");
     assert_eq!(work.largest_q32.to_string(), "5000");
     assert_eq!(work.positions, expected.into_iter().collect::<Vec<_>>());
-    // At another site there is nothing, and a month and a day is too long.
+    // Another site has no rows, and a range of a month and a day is too long.
     let elsewhere = read.workers(&page, day(), &Selection::Site("elsewhere".into())).await.unwrap();
     assert!(elsewhere.rows.is_empty() && elsewhere.end_cursor.is_none());
     let long = SeriesRange::whole(DAY_US, DAY_US + 32 * 1_440 * MINUTE_US).unwrap();
@@ -340,7 +339,7 @@ async fn energy_is_spread_without_loss(address: SocketAddr) {
     reading("m", "r", "meter", 100, 100).await;
     reading("m", "r", "meter", 900, 1).await;
     reading("m", "r", "meter", 700, 107).await;
-    // A worse witness beside it counts only where the better one says nothing: 00:20 to 00:25.
+    // A worse witness counts only where the better one has no reading: 00:20 to 00:25.
     reading("m", "p", "pdu", 0, 0).await;
     reading("m", "p", "pdu", 1_500, 1_500).await;
     let read = store.read(TenantScope::Operator, Cut(1));

@@ -1,5 +1,5 @@
-//! The report of a site on the real engine, against figures worked out by hand. One process can hold one
-//! engine only, so this file has one test.
+//! The report of a site on the real engine, against figures computed by hand. A process can hold only one engine, so
+//! this file has one test.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod readers;
@@ -56,7 +56,7 @@ const TAG: &str = "attempt, topic, partition, block, idx";
 
 async fn fact(store: &Store, kind: &str, entity: &str, valid: (i64, Option<i64>), body: Value) {
     let to = valid.1.map_or("NULL".to_owned(), |to| to.to_string());
-    // As ingest checks it and writes it again.
+    // Normalised as by ingest.
     let body = FactBody::parse(kind, entity, &body.to_string()).unwrap().to_json();
     let columns = format!("{TAG}, kind, entity, valid_from_us, valid_to_us, body");
     let values = format!("{NAMED}, '{kind}', '{entity}', {}, {to}, '{body}'", valid.0);
@@ -99,7 +99,7 @@ async fn sample(store: &Store, machine: &str, minute: i64, state: &str, hashrate
     insert(store, "miner_samples", &columns, &values).await;
 }
 
-/// A sample of the node's GPU: use in parts per million, and the last fault, where it said them.
+/// A sample of the node's GPU: use in parts per million, and the last fault, if given.
 async fn gpu_sample(store: &Store, tag: &str, device: &str, second: i64, ppm: Option<u64>, xid: Option<u64>) {
     let columns = format!(
         "{TAG}, event_time_us, event_id, site_id, node_id, device, utilisation_ppm, engine_active_ppm, last_xid"
@@ -125,7 +125,7 @@ async fn fill_gpu_samples(store: &Store) {
         gpu_sample(store, UNNAMED, "a", second + 200, Some(0), Some(13)).await;
         gpu_sample(store, NAMED, "b", second + 10, Some(1_000_000), None).await;
     }
-    // Of one moment in two samples, as two requests of a remote write have it; and twice.
+    // Values of one moment in two samples, as from two requests of a remote write; and repeated.
     gpu_sample(store, NAMED, "b", 2_100, None, Some(79)).await;
     gpu_sample(store, NAMED, "b", 2_100, Some(1_000_000), None).await;
     gpu_sample(store, NAMED, "b", 2_100, Some(1_000_000), None).await;
@@ -171,7 +171,7 @@ async fn fill(store: &Store) {
     // Two hours, one of them within the period.
     let earned = json!({"pool": "p", "site_id": "s", "amount_sat": "9000000000"});
     fact(store, "pool_earning", "p/1", (DAY_US - HOUR_US, Some(DAY_US + HOUR_US)), earned).await;
-    // Credited above: the payout of the same pool is not earned again.
+    // Credited above: the payout of the same pool is not counted as earned again.
     let paid = json!({"pool": "p", "site_id": "s", "amount_sat": "8000000000"});
     fact(store, "pool_payout", "p/tx", (DAY_US + 5 * MINUTE_US, FOREVER), paid).await;
 
@@ -189,7 +189,7 @@ async fn fill(store: &Store) {
     let answers = r#"{"s":{"STATUS":[{"Description":"FluxOS-1"}],"SUMMARY":[{"Accepted":10000,"Difficulty Accepted":655350000,"Elapsed":100000,"MHS 5s":1,"MHS av":35000000}]}}"#;
     for step in 0..=12 {
         let state = if (10..12).contains(&step) { "curtailed" } else { "hashing" };
-        // What was proven in forty minutes, claimed for fifty.
+        // The work of forty minutes, claimed for fifty.
         sample(store, "m1", 5 * step, state, if state == "hashing" { 1_789_600 } else { 0 }, answers).await;
     }
     let columns = format!(
@@ -347,7 +347,7 @@ async fn a_fleet_is_the_sum_of_its_sites(store: &Store) {
             ("hashrate_deployed", Some(2_400_000)),
             ("energy_miners", Some(5_600)),
             ("btc_expected", Some(5_000_000_000)),
-            // The site t has machines, and nobody said what they earned or what its power costs.
+            // The site t has machines, but no facts about earnings or the price of its power.
             ("btc_produced", None),
             ("power_cost_gross", None),
             ("energy_site", None),
@@ -409,7 +409,7 @@ async fn a_customer_is_told_of_its_machines_alone(store: &Store) {
             ("energy_renewable", None),
         ],
     );
-    // Of the time before its own nothing is told: what stood there at the first sample may be older.
+    // Nothing is shown of the time before its own: the state at the first sample may be older.
     let first: Vec<_> = own.faults.iter().map(|of| (of.machine_id.as_str(), of.fault.xid)).collect();
     assert_eq!(first, [("n1", 79), ("n1", 31)]);
     assert!(own.notes.is_empty(), "{:?}", own.notes);

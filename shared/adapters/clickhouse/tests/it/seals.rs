@@ -1,5 +1,5 @@
-//! Sealed days on the real engine: at every cut, everything that is read is what the blocks alone
-//! add up to. One process can hold one engine only, so this file has one test.
+//! Sealed days on the real engine: at every cut, all reads equal the sums of the blocks alone. A process can hold
+//! only one engine, so this file has one test.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod history;
@@ -38,7 +38,7 @@ async fn at_every_cut_sealed_days_read_as_their_blocks() {
     engine.end().await;
 }
 
-/// Days fill, are sealed, get late rows, are sealed again, by rivals and by one who dies half-way.
+/// Days fill, are sealed, get late rows, and are sealed again, by concurrent sealers and by one that dies half-way.
 async fn the_story(mut history: History) {
     history.assign().await;
     for day in 0..2 {
@@ -56,7 +56,7 @@ async fn the_story(mut history: History) {
     history.blocks(1, 0..DAYS).await;
     compare(&history, "late rows above the seals").await;
 
-    // One seals two days and dies; what it did is read by nobody until a pass comes to its end.
+    // One sealer seals two days and dies; nobody reads these seals until a pass completes.
     history.half_a_pass(2).await;
     compare(&history, "half a pass").await;
     history.blocks(3, 1..3).await;
@@ -65,7 +65,7 @@ async fn the_story(mut history: History) {
     history.blocks(2, 2..4).await;
     compare(&history, "sealed again").await;
 
-    // Of two rivals at one cut the second one's rows never count.
+    // Of two sealers at one cut, the second one's rows never count.
     let loser = history.rivals(DAY + 2).await;
     compare(&history, "rivals").await;
     history.pass().await;
@@ -119,7 +119,7 @@ async fn days_are_conserved(history: &History) {
     }
 }
 
-/// What tells the rows of a table apart.
+/// The columns that identify a row of a table.
 fn hash_of(table: &str) -> &'static str {
     match table {
         "work_5m" => "cityHash64(topic, partition, block, attempt, idx)",
@@ -132,7 +132,7 @@ fn hash_of(table: &str) -> &'static str {
     }
 }
 
-/// Everything that is read of work and energy, as text.
+/// All reads of work and energy, as text.
 async fn everything(store: &Store, cut: u64) -> Vec<String> {
     let mut all = Vec::new();
     let whole = SeriesRange::new(DAY_US, DAY_US + DAYS * WHOLE_DAY_US, 6 * 3_600_000_000).unwrap();
@@ -223,7 +223,7 @@ async fn billed_work(store: &Store, cut: u64) -> Vec<String> {
     all
 }
 
-/// What a day's seal says of its blocks is what the tables hold of them, in the store that is not sealed too.
+/// The blocks in a day's seal are those of the tables, also in the store without seals.
 async fn seals_say_their_blocks(history: &History) {
     let seals = SealsAt::read(history.sealed.client(), history.end()).await.unwrap();
     assert!(!seals.days.is_empty());

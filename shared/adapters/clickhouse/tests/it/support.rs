@@ -1,4 +1,4 @@
-//! The engine, in this process. A process has room for one at a time, so tests that need it take turns.
+//! The engine, in this process. A process can hold one engine at a time, so tests that need it run in turn.
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail loudly")]
 
 use std::net::SocketAddr;
@@ -45,7 +45,7 @@ impl Engine {
     }
 }
 
-/// A store over a database of an engine, without any table.
+/// A store over an engine's database, without tables.
 pub(crate) async fn connect(address: SocketAddr, database: &str) -> Store {
     Store::connect(&format!("http://{address}"), database, None, None).await.unwrap()
 }

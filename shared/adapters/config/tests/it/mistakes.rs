@@ -1,4 +1,4 @@
-//! Every mistake a configuration can have, each with the field, the code and the advice it is reported with.
+//! Every mistake in a configuration, with its reported field, code and advice.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,7 +32,7 @@ fn load(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigErrors> 
     Config::load(Some(&path), Variables::of(variables))
 }
 
-/// (the mistake: file, variables) and (how it is reported: code, field, a part of the advice).
+/// (the mistake: file, variables) and (the report: code, field, a part of the advice).
 type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str, &'a str, &'a str);
 
 const HASH: &str = "0f4a3c2de1b5968778695a4b3c2d1e0ff0e1d2c3b4a5968778695a4b3c2d1e0f";
@@ -208,7 +208,7 @@ fn every_mistake_is_reported_alone_with_its_field_and_advice() {
         assert!(errors.to_string().contains(&mistake.to_string()));
     }
     let codes: BTreeSet<&str> = cases.iter().map(|case| case.2).collect();
-    // WB-6001 has a test of its own.
+    // WB-6001 has its own test.
     assert_eq!(codes.len(), 15, "every code is in the table");
 }
 
@@ -290,7 +290,7 @@ fn a_closure_serves_as_an_environment_and_other_variables_are_left_alone() {
         ("OTHER", "x"),
     ];
     assert_eq!(load("", &elsewhere), Ok(Config::default()), "variables that others read are no mistake");
-    // A closure cannot list its names, so that an unknown one goes unseen.
+    // A closure cannot list its names, so an unknown one is not reported.
     assert_eq!(
         Config::load(None, |name: &str| (name == "WEIGHBRIDGE_X").then(String::new)),
         Ok(Config::default())

@@ -1,4 +1,4 @@
-//! Right configurations: the defaults, the example in `schemas/config`, and what wins over what.
+//! Valid configurations: the defaults, the example in `schemas/config`, and which source takes precedence.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
 
 use std::path::{Path, PathBuf};

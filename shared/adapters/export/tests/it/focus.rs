@@ -1,6 +1,6 @@
-//! FOCUS 1.2, as a table of its own: what each column must be, checked against rows. The table was written
-//! from the specification's column definitions (FinOps Open Cost and Usage Specification 1.2, section
-//! "Columns": feature level, nullability, data type, allowed values).
+//! The rules of FOCUS 1.2 as a separate table, against which rows are checked. The table was written from the column
+//! definitions of the specification (FinOps Open Cost and Usage Specification 1.2, section "Columns": feature level,
+//! nullability, data type, allowed values).
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -91,7 +91,7 @@ fn rows() -> Vec<Row> {
     csv_rows(&export(Table::Focus, Format::Csv).bytes)
 }
 
-/// What breaks the rules in a row, in words.
+/// The violations of the rules in a row.
 fn breaches(row: &Row) -> Vec<String> {
     let mut found = Vec::new();
     let text = |name: &str| row.get(name).cloned().flatten();

@@ -1,4 +1,4 @@
-//! The three formats hold the same, add up to their control totals, and are the same bytes every time.
+//! The three formats have the same content, match their control totals, and give the same bytes every time.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,7 +30,7 @@ fn json_rows(bytes: &[u8]) -> Vec<Row> {
     rows.collect()
 }
 
-/// A decimal of 16 bytes, without the zeros at its end that its places allow.
+/// A decimal of 16 bytes, without trailing zeros.
 fn decimal_text(bytes: &[u8], places: i32) -> String {
     let unscaled = i128::from_be_bytes(bytes.try_into().unwrap());
     decimal::format(unscaled, u32::try_from(places).unwrap())

@@ -1,4 +1,4 @@
-//! Invoices to export, and readers that share nothing with the writers.
+//! Invoices to export, and readers that share no code with the writers.
 #![allow(clippy::unwrap_used, clippy::panic, dead_code, reason = "helpers of tests may fail loudly")]
 
 use std::collections::BTreeMap;
@@ -80,7 +80,7 @@ pub(crate) fn invoice(number: &str, customer: &str, period: &str, lines: Vec<Lin
     Invoice { number: number.to_owned(), dates: Some(dates), ..draft.document().clone() }
 }
 
-/// A ledger with everything that exports have to tell apart.
+/// A ledger with all cases that exports distinguish.
 pub(crate) fn ledger() -> Vec<(u64, Event)> {
     let hosting = vec![
         line("metered_energy", "USD", "2410387.2", "kWh", "0.0725 USD/kWh", "174753.07"),

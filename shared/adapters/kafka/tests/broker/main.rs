@@ -20,11 +20,11 @@ fn libs_dir() -> PathBuf {
 const PLAN: TopicPlan =
     TopicPlan { shares: 2, telemetry: 1, energy: 1, gpu: 1, replication: 1, retention_hours: 0 };
 
-/// Questions of a round.
+/// Requests per round.
 const QUESTIONS: u32 = 2_000;
-/// What the process may grow by in a round; its answers have some megabytes.
+/// The allowed growth of the process in a round; its answers have some megabytes.
 const GROWTH_KIB_MAX: u64 = 512;
-/// How long the broker may take to forget a topic.
+/// How long the broker may take to delete a topic.
 const FORGET_TRIES: u32 = 200;
 const FORGET_PAUSE: Duration = Duration::from_millis(50);
 
@@ -39,7 +39,7 @@ async fn a_topic_that_is_made_again_and_a_second_member_of_one_id_are_found() {
     assert!(commits.pin().unwrap().topics.iter().all(|topic| topic.topic_id.len() == 16));
     commits.check_topic_ids().await.unwrap();
 
-    // Two members of one id: the earlier one is told to end.
+    // Two members with the same id: the earlier one is removed.
     let timeout = Duration::from_secs(6);
     let mut first = Membership::join(&log, "yard-1", timeout).unwrap();
     assert!(matches!(first.next().await, wb_kafka::membership::Change::Assigned(all) if all.len() == 6));
@@ -54,7 +54,7 @@ async fn a_topic_that_is_made_again_and_a_second_member_of_one_id_are_found() {
     }
     std::mem::drop(second);
 
-    // A topic that does not exist has no id; those that do have one each, the same at each question.
+    // A topic that does not exist has no id; the others have one each, the same at every request.
     let known = log.topic_ids(&["gpu", "no-such-topic", "shares"]).await.unwrap();
     assert_eq!(known.keys().collect::<Vec<_>>(), ["gpu", "shares"]);
     assert_ne!(known["gpu"], known["shares"]);
@@ -62,7 +62,7 @@ async fn a_topic_that_is_made_again_and_a_second_member_of_one_id_are_found() {
     let refused = log.topic_ids(&["no topic's name"]).await;
     assert!(matches!(&refused, Err(LogError::Topics { detail }) if detail.contains("nvalid")), "{refused:?}");
 
-    // An answer is not kept. Other tests of this process grow it too, but not in each round.
+    // An answer is freed. Other tests of this process allocate too, but not in each round.
     let mut rounds = vec![ask_often(&log, QUESTIONS).await];
     for _ in 0..4 {
         rounds.push(ask_often(&log, QUESTIONS).await);
@@ -78,7 +78,7 @@ async fn a_topic_that_is_made_again_and_a_second_member_of_one_id_are_found() {
     kafka.stop().await.unwrap();
 }
 
-/// Resident memory of this process after so many questions, in KiB.
+/// Resident memory of this process after a number of requests, in KiB.
 async fn ask_often(log: &Log, times: u32) -> u64 {
     for _ in 0..times {
         assert_eq!(log.topic_ids(&EVENT_TOPICS).await.unwrap().len(), EVENT_TOPICS.len());
@@ -88,7 +88,7 @@ async fn ask_often(log: &Log, times: u32) -> u64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// Deletes the topic gpu and makes it again, as empty as it was.
+/// Deletes the topic gpu and creates it again, as empty as before.
 async fn make_gpu_again(client: &ClientConfig, bootstrap: &str, log: &Log) {
     let admin: AdminClient<DefaultClientContext> =
         client.clone().set("bootstrap.servers", bootstrap).create().unwrap();

@@ -24,7 +24,7 @@ fn libs_dir() -> PathBuf {
 }
 
 fn say(what: &str) {
-    // Straight to the terminal: how long a start takes is worth seeing also when the test passes.
+    // Printed directly to the terminal, because the duration of a start is interesting even if the test passes.
     let _ = writeln!(std::io::stderr(), "kafka test: {what}");
 }
 
@@ -84,7 +84,7 @@ async fn read_all(kafka: &Kafka, expected: usize) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn acknowledged_records_survive_kill_9_and_a_stop_on_the_same_data() {
     let dir = tempfile::tempdir().unwrap();
-    // A space in the path must not matter to any of the files that name it.
+    // A space in the path must not matter in any file that contains it.
     let data_dir = dir.path().join("kafka data");
     let kafka = start(&data_dir, "first start, with formatting").await;
     let (cluster_id, first_pid) = (kafka.cluster_id().to_owned(), kafka.pid());
@@ -119,7 +119,7 @@ async fn acknowledged_records_survive_kill_9_and_a_stop_on_the_same_data() {
 async fn a_second_owner_a_taken_port_and_a_formatting_cut_short_are_handled() {
     let dir = tempfile::tempdir().unwrap();
     let data_dir = dir.path().join("kafka");
-    // What a kill in the middle of formatting leaves.
+    // Files left by a kill during formatting.
     let torn = data_dir.join("logs.formatting-1/logs");
     std::fs::create_dir_all(&torn).unwrap();
     std::fs::write(torn.join("bootstrap.checkpoint"), "torn").unwrap();

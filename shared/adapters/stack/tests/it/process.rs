@@ -1,4 +1,5 @@
-//! Supervision of any child, tried on small shell scripts; and what happens to children when their supervisor is killed.
+//! Supervision of children, tested with small shell scripts; and what happens to children when their supervisor is
+//! killed.
 
 #![allow(clippy::unwrap_used, reason = "the helpers of a test may fail it")]
 
@@ -12,7 +13,7 @@ use std::{
 };
 use wb_stack::{Process, ProcessConfig, StackError};
 
-/// Tells this test binary, started a second time, to act as a supervisor on the given folder.
+/// Makes this test binary, started a second time, act as a supervisor on the given folder.
 const SUPERVISE: &str = "WB_STACK_TEST_SUPERVISE";
 
 fn script(dir: &Path, name: &str, text: &str) -> ProcessConfig {
@@ -62,7 +63,7 @@ async fn a_child_is_started_found_ready_and_stopped_by_sigterm() {
     let stopped = process.stop().await.unwrap();
     assert_eq!((stopped.status.signal(), stopped.killed), (Some(15), false));
     assert!(!dir.path().join("a.pid").exists());
-    // Stopping what has ended is no error, and signals nobody.
+    // Stopping an ended child is not an error, and signals no process.
     assert_eq!(process.stop().await.unwrap().status, stopped.status);
     process.kill_hard();
 }
@@ -98,7 +99,7 @@ async fn the_end_of_its_standard_input_stops_a_child_that_has_one() {
 async fn a_child_that_dies_or_dawdles_while_starting_is_reported_with_its_log() {
     let dir = tempfile::tempdir().unwrap();
     let config = script(dir.path(), "dies", "echo 'out of luck' >&2; exit 3");
-    // Somebody answers, but not this child.
+    // Another process answers, not this child.
     let slow_yes = || async {
         tokio::time::sleep(Duration::from_millis(500)).await;
         true
@@ -159,7 +160,7 @@ async fn a_large_log_is_set_aside() {
     assert_eq!(fs::metadata(dir.path().join("a.log.1")).unwrap().len(), 17 << 20);
 }
 
-/// The part of a supervisor: only when this binary is started by one of the tests below.
+/// Acts as a supervisor, if this binary was started by one of the tests below.
 #[tokio::test(flavor = "multi_thread")]
 async fn supervisor_of_the_tests_below() {
     let Some(dir) = std::env::var_os(SUPERVISE).map(PathBuf::from) else {
@@ -170,7 +171,7 @@ async fn supervisor_of_the_tests_below() {
     (piped.stdin_held_open, piped.kill_with_parent) = (true, false);
     let mut free = script(&dir, "free", SLEEPER);
     free.kill_with_parent = false;
-    // Started from a task whose worker thread may go at any time.
+    // Started from a task whose worker thread may end at any time.
     let children = tokio::spawn(async move {
         let mut children = Vec::new();
         for config in [tethered, piped, free] {

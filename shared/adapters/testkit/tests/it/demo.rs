@@ -1,5 +1,5 @@
-//! The demonstration's input: its counts, its sameness, and its shares checked by a second,
-//! plainer reading of the protocol.
+//! The demonstration's input: its counts, that it is reproducible, and its shares checked by a second, simpler
+//! implementation of the protocol.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use wb_testkit::{DemoInput, SOURCES, demo_input, share_stream};
 
-/// Any seed will do; failures name what they found, and this one is printed.
+/// Any seed works; failures print it.
 const SEED: u64 = 20_261_001;
 
 fn data() -> PathBuf {
@@ -78,7 +78,7 @@ fn a_seed_gives_the_same_bytes_and_another_gives_others() {
     assert_eq!(bytes(&first), bytes(&again));
     let other = demo_input(&data(), SEED + 1).unwrap();
     assert_ne!(bytes(&first), bytes(&other));
-    // What comes from files does not depend on the seed.
+    // Parts from files do not depend on the seed.
     for name in ["genesis blocks", "historic blocks", "historic rejects", "miner samples", "gpu spans"] {
         assert_eq!(first.part(name), other.part(name), "{name}");
     }
@@ -123,8 +123,8 @@ fn every_event_refers_to_facts_that_hold_before_it() {
     assert!(checked > 4_000, "{checked}");
 }
 
-/// A second reading of the protocol, byte by byte, sharing only the hash function: builds the
-/// header of a submit from its facts.
+/// A second implementation of the protocol, which shares only the hash function: builds the header of a submit from
+/// its facts.
 fn header_of(facts: &HashMap<(String, String), Value>, body: &Value) -> Vec<u8> {
     let fact = |kind: &str, entity: &str| &facts[&(kind.to_owned(), entity.to_owned())];
     let unhex = |text: &str| -> Vec<u8> {

@@ -1,5 +1,5 @@
-//! The input against the forms and rules of the product: each event is taken at the edge, each
-//! contract can be rated, each share gets the verdict that is expected of it.
+//! The input against the rules of the product: ingest accepts each event, each contract can be rated, and each share
+//! gets the expected verdict.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
 
 use std::collections::{BTreeMap, HashMap};
@@ -34,7 +34,7 @@ struct Facts {
 }
 
 impl Facts {
-    /// Whether a chain's tip at an instant is another block than the one a header builds on.
+    /// Whether a chain's tip at an instant differs from the block on which a header builds.
     fn is_stale(&self, chain: &str, header: &Header, at_us: i64) -> bool {
         let seen = self.tips.iter().rev().find(|(of, from_us, _)| of == chain && *from_us <= at_us);
         seen.is_some_and(|(_, _, hash)| *hash != header.prev)

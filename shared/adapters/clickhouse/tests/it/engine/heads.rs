@@ -3,12 +3,12 @@
 use wb_clickhouse::Store;
 use wb_clickhouse::heads::{Head, STRETCH, committed_to, read_heads, read_heads_above};
 
-/// Names, in three whole stretches and a part of a fourth.
-const NAMES: u64 = 3 * STRETCH + 12_345;
+/// Commits, in three whole stretches and a part of a fourth.
+const COMMITS: u64 = 3 * STRETCH + 12_345;
 
-/// Names of six chains in turn, of which one falls silent early; some lie there twice, and one offset holds none.
+/// Commits of six chains in turn, of which one ends early; some are stored twice, and one offset has none.
 async fn fill(store: &Store) {
-    for (from, to) in [(0, STRETCH / 2), (STRETCH / 2 - 100, 2 * STRETCH), (2 * STRETCH, NAMES)] {
+    for (from, to) in [(0, STRETCH / 2), (STRETCH / 2 - 100, 2 * STRETCH), (2 * STRETCH, COMMITS)] {
         let sql = format!(
             "INSERT INTO manifest (commit_offset, topic, partition, block, attempt, commit_hash) \
              SELECT number, if(number % 6 < 4, 'shares', 'energy'), number % 6, intDiv(number, 6), 1, \
@@ -19,18 +19,18 @@ async fn fill(store: &Store) {
     }
 }
 
-/// What a repair removes is not found any more.
+/// A commit that a repair removed is not found.
 pub(crate) async fn follow_what_is_removed(store: &Store) {
     let client = store.client();
     fill(store).await;
-    store.remove_manifest_row(NAMES - 1).await.unwrap();
-    assert_eq!(committed_to(client, u64::MAX).await.unwrap(), NAMES - 1);
-    store.remove_manifest_row(NAMES - 2).await.unwrap();
+    store.remove_manifest_row(COMMITS - 1).await.unwrap();
+    assert_eq!(committed_to(client, u64::MAX).await.unwrap(), COMMITS - 1);
+    store.remove_manifest_row(COMMITS - 2).await.unwrap();
     store.remove_manifest_row(STRETCH - 1).await.unwrap();
-    assert_eq!(committed_to(client, u64::MAX).await.unwrap(), NAMES - 2);
+    assert_eq!(committed_to(client, u64::MAX).await.unwrap(), COMMITS - 2);
     assert_eq!(committed_to(client, STRETCH).await.unwrap(), STRETCH - 1);
-    let heads = read_heads(client, NAMES).await.unwrap();
-    assert_eq!(heads.iter().map(|head| head.commit_offset).max(), Some(NAMES - 3));
+    let heads = read_heads(client, COMMITS).await.unwrap();
+    assert_eq!(heads.iter().map(|head| head.commit_offset).max(), Some(COMMITS - 3));
 }
 
 pub(crate) async fn are_found_without_reading_all_commits(store: &Store) {
@@ -50,7 +50,7 @@ pub(crate) async fn are_found_without_reading_all_commits(store: &Store) {
         3 * STRETCH - 1,
         3 * STRETCH,
         3 * STRETCH + 1,
-        NAMES,
+        COMMITS,
         u64::MAX,
     ] {
         for from in [0, 70_000, cut] {
@@ -73,9 +73,9 @@ pub(crate) async fn are_found_without_reading_all_commits(store: &Store) {
         let expected: u64 = plain.query(sql).bind(cut).fetch_one().await.unwrap();
         assert_eq!(committed_to(client, cut).await.unwrap(), expected, "below {cut}");
     }
-    // The server refuses what does not go by the projection.
+    // The server refuses a query that does not use the projection.
     let forced = client.clone().with_setting("force_optimize_projection_name", "latest");
-    read_heads(&forced, NAMES).await.unwrap();
+    read_heads(&forced, COMMITS).await.unwrap();
     assert!(read_heads(&forced, STRETCH).await.is_err(), "few commits are read as they are");
-    assert_eq!(committed_to(&forced, u64::MAX).await.unwrap(), NAMES);
+    assert_eq!(committed_to(&forced, u64::MAX).await.unwrap(), COMMITS);
 }

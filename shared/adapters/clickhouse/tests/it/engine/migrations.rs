@@ -1,9 +1,9 @@
-//! The schema is made once, goes forward in order, and never back.
+//! The schema is created once, is migrated forward in order, and never back.
 
 use wb_clickhouse::migrate::{MIGRATIONS, Migration};
 use wb_clickhouse::{Cut, Store};
 
-/// What a later program would bring: of the two columns the second follows from the first.
+/// Migrations of a later program: the second column depends on the first.
 const LATER: [Migration; 2] = [
     Migration {
         file: "9001_facts_note.sql",
@@ -15,7 +15,7 @@ const LATER: [Migration; 2] = [
     },
 ];
 
-/// The schema of a later program, up to so many of its new files.
+/// The schema of a later program with a number of its new files.
 fn later(count: usize) -> Vec<Migration> {
     [MIGRATIONS, &LATER[..count]].concat()
 }
@@ -25,7 +25,7 @@ fn files(migrations: &[Migration]) -> Vec<&'static str> {
 }
 
 pub(crate) async fn are_applied_once_and_never_changed(store: &Store, other: &Store) {
-    // Two processes at once: both succeed, whoever applies what.
+    // Two processes at once: both succeed, whichever applies what.
     let (first, second) = tokio::join!(store.migrate(), other.migrate());
     assert!(first.unwrap().len() + second.unwrap().len() >= MIGRATIONS.len());
     assert_eq!(store.migrate().await.unwrap(), Vec::<&str>::new());
@@ -48,7 +48,7 @@ pub(crate) async fn are_applied_once_and_never_changed(store: &Store, other: &St
     assert_eq!(store.apply(&repaired).await.unwrap(), ["9000_broken.sql"], "a failed file is not noted");
 }
 
-/// Killed after any file, before it was noted or after, the next start does what is left, in order.
+/// After a kill at any file, before or after its note, the next start applies the rest in order.
 pub(crate) async fn go_on_where_they_were_killed(store: &Store) {
     let client = store.client();
     let (before, killed) = MIGRATIONS.split_at(7);
@@ -62,7 +62,7 @@ pub(crate) async fn go_on_where_they_were_killed(store: &Store) {
     assert_eq!(store.apply(&later(1)).await.unwrap(), files(&LATER[..1]), "it was not noted");
     assert_eq!(store.apply(&later(2)).await.unwrap(), files(&LATER[1..]));
     assert_eq!(store.apply(&later(2)).await.unwrap(), Vec::<&str>::new());
-    // Rows from before have the new columns too, and this program's writer and columns still fit.
+    // Existing rows have the new columns too, and this program's writer and columns still fit.
     client.query_raw(fact).param("entity", "m-22").execute().await.unwrap();
     store.check_columns().await.unwrap();
     let sql = "SELECT note, note_length FROM facts ORDER BY entity";

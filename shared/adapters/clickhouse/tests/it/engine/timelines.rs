@@ -1,4 +1,4 @@
-//! Which fact holds when, decided by SQL, against the rule of the core, over histories at random.
+//! The SQL rule for which fact holds when, against the rule of the core, on random histories.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
@@ -46,7 +46,7 @@ pub(super) async fn hold_as_the_rule_says(address: SocketAddr) {
         let held: Vec<_> = timeline.settled().held().collect();
         for step in 0..STEPS {
             let at_us = DAY_US + i64::from(step) * STEP_US;
-            // Powers of two: a sum says which intervals are in it.
+            // Powers of two, so that a sum shows its intervals.
             work.push(format!(
                 "(1, 'reference', 0, 1, {step}, 's', 'm{machine}', {at_us}, 'main', 'accepted', 1, {}, 0)",
                 1_u64 << step
@@ -62,7 +62,7 @@ pub(super) async fn hold_as_the_rule_says(address: SocketAddr) {
         }
     }
     assert_eq!(i64::from(STEPS) * STEP_US, 120 * MINUTE_US);
-    // In an order that is not that of recording: the place in the log says it.
+    // In another order than that of recording, which is given by the place in the log.
     facts.reverse();
     let columns = "attempt, topic, partition, block, idx, kind, entity, valid_from_us, valid_to_us, body";
     insert_all(&store, "facts", columns, &facts).await;

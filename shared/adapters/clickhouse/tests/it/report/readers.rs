@@ -1,4 +1,4 @@
-//! A report and a bill are made of the same rows, and neither takes a row for what it does not say.
+//! A report and a bill use the same rows, and an unknown value in a row is an error for both.
 
 use std::net::SocketAddr;
 
@@ -6,7 +6,7 @@ use super::*;
 
 const HOUR: Interval = Interval { start_us: DAY_US + HOUR_US, end_us: DAY_US + 2 * HOUR_US };
 
-/// A site with a miner and a GPU node, in a database of its own.
+/// A site with a miner and a GPU node, in its own database.
 async fn site(address: SocketAddr, database: &str) -> Store {
     let store = connect(address, database).await;
     store.migrate().await.unwrap();
@@ -21,8 +21,8 @@ async fn site(address: SocketAddr, database: &str) -> Store {
     store
 }
 
-/// An allocation ended before an hour, and was still seen to go on in it: the poll came before the end was told. The
-/// end stands over what was seen, for the report of that hour as for its bill.
+/// An allocation that ended before an hour but was still seen running in it, because the poll preceded the report of
+/// its end. The end overrides the poll, for the report of that hour and for its bill.
 pub(super) async fn an_allocation_that_ended_holds_nothing_after_it(address: SocketAddr) {
     let store = site(address, "readers_spans").await;
     let columns = format!(
@@ -55,7 +55,7 @@ pub(super) async fn an_allocation_that_ended_holds_nothing_after_it(address: Soc
     }
 }
 
-/// A state that no writer stores is no silence: to bill or report an outage of it would be made up.
+/// An unknown state is an error, because counting it as silence would invent an outage.
 pub(super) async fn a_sample_of_an_unknown_state_is_refused(address: SocketAddr) {
     let store = site(address, "readers_states").await;
     sample(&store, "m1", 70, "dreaming", 0, "").await;
@@ -67,7 +67,7 @@ pub(super) async fn a_sample_of_an_unknown_state_is_refused(address: SocketAddr)
     assert!(store.usage().samples(&ids, HOUR, Cut(4)).await.unwrap().is_empty(), "it is not committed yet");
 }
 
-/// Nor is a reading left out because nobody knows its witness: the energy would be missing, and nobody told.
+/// A reading with an unknown witness is an error, because leaving it out would hide energy.
 pub(super) async fn a_reading_of_an_unknown_witness_is_refused(address: SocketAddr) {
     let store = site(address, "readers_witnesses").await;
     reading(&store, "m1", "meter", 60, 1_000).await;

@@ -1,4 +1,4 @@
-//! A log of commits and what its blocks hold, in two databases: one that is sealed and one that is not.
+//! A log of commits and the rows of its blocks, in two databases: one with seals and one without.
 
 use std::ops::Range;
 
@@ -14,11 +14,11 @@ use super::{DAY_US, WHOLE_DAY_US};
 /// Partitions of each topic.
 const PARTITIONS: u32 = 2;
 
-/// What has happened.
+/// The state of the history.
 pub(crate) struct History {
-    /// The store whose days are sealed.
+    /// The store with sealed days.
     pub(crate) sealed: Store,
-    /// The store that has the blocks alone.
+    /// The store with blocks only.
     pub(crate) plain: Store,
     chains: Chains,
     random: u64,
@@ -35,7 +35,7 @@ impl History {
         self.chains.next_offset()
     }
 
-    /// Where seals of all days are committed.
+    /// The offsets of seals of all days.
     pub(crate) fn all_days_offsets(&self) -> Vec<u64> {
         self.all_days.clone()
     }
@@ -57,7 +57,7 @@ impl History {
         }
     }
 
-    /// Gives the machine m1 to a customer for a stretch of the second day.
+    /// Assigns the machine m1 to a customer for a part of the second day.
     pub(crate) async fn assign(&mut self) {
         let (from, to) = (DAY_US + WHOLE_DAY_US + 3_600_000_000, DAY_US + 2 * WHOLE_DAY_US + 7_200_000_000);
         let body = r#"{"machine_id":"m1","customer_id":"acme","contract_id":"c"}"#;
@@ -69,7 +69,7 @@ impl History {
         self.commit("reference", 0, 1).await;
     }
 
-    /// Applies a record of the topic `commits` at the next offset; gives what won.
+    /// Applies a record of the topic `commits` at the next offset; returns what won.
     fn append(&mut self, record: &[u8]) -> Option<Won> {
         match self.chains.apply(self.end(), record).unwrap() {
             Applied::Won(won) => Some(*won),
@@ -98,7 +98,7 @@ impl History {
         let Some(Won::Commit(won)) = self.append(&record) else { panic!("the commit of {topic} lost") };
         for store in [&self.sealed, &self.plain] {
             store.project_commits(std::slice::from_ref(&won)).await.unwrap();
-            // A second projector says the same again.
+            // A second projector writes the same again.
             store.project_commits(std::slice::from_ref(&won)).await.unwrap();
         }
     }
@@ -132,7 +132,7 @@ impl History {
         }
     }
 
-    /// An instant of some days, of few different ones, so that rows of several blocks meet.
+    /// An instant of some days, of few different ones, so that several blocks have rows of the same intervals.
     fn instant(&mut self, days: &Range<i64>, step_us: i64) -> i64 {
         let length = u64::try_from(days.end - days.start).unwrap();
         let day = days.start + i64::try_from(self.below(length)).unwrap();
@@ -173,7 +173,7 @@ impl History {
         )
     }
 
-    /// Writes a seal of a day, checks it, and gives its record and content.
+    /// Writes a seal of a day and checks it; returns its record and content.
     async fn written(&mut self, day: i32, cut: u64) -> (u64, Vec<u8>) {
         let seal = SealOf { day, seal: 1_000 + self.below(1 << 50), base: self.base(day), cut };
         self.sealed.write_seal(&seal).await.unwrap();
@@ -199,7 +199,7 @@ impl History {
         })
     }
 
-    /// Names a seal; gives whether it won.
+    /// Appends a seal; returns whether it won.
     async fn commit_seal(&mut self, record: &[u8]) -> bool {
         let Some(Won::Seal(won)) = self.append(record) else { return false };
         for _ in 0..2 {
@@ -216,7 +216,7 @@ impl History {
         touched.iter().filter(|day| is_due(day.day, day.last_commit_offset)).map(|day| day.day).collect()
     }
 
-    /// Seals what is committed up to now; gives how many days.
+    /// Seals everything committed so far; returns how many days.
     pub(crate) async fn pass(&mut self) -> usize {
         let cut = self.sealed.cut().await.unwrap().0;
         assert!(cut <= self.end(), "a record that has lost may lie above the cut");
@@ -232,7 +232,7 @@ impl History {
         due.len()
     }
 
-    /// Seals some days and goes no further.
+    /// Seals some days without completing the pass.
     pub(crate) async fn half_a_pass(&mut self, days: usize) {
         let cut = self.end();
         for day in self.due(cut).await.into_iter().take(days) {
@@ -241,7 +241,7 @@ impl History {
         }
     }
 
-    /// Two write a seal of a day at once; gives the tag of the one that loses.
+    /// Two sealers write a seal of a day at once; returns the tag of the losing one.
     pub(crate) async fn rivals(&mut self, day: i32) -> u64 {
         let cut = self.end();
         let (_, first) = self.written(day, cut).await;
