@@ -101,9 +101,9 @@ impl Summary {
                 "a second sending changed nothing",
                 self.first.without_duplicates() == self.second.without_duplicates(),
             ),
-            ("all invoices are the same when computed again", self.recomputed),
+            ("all invoices computed again are the same", self.recomputed),
             (
-                "the one machine of no-1 that claims more than it proves is flagged",
+                "of no-1 the one machine that claims more than it proves is flagged",
                 self.reports.iter().any(|report| report.flags("no-1", &["no1-m03"])),
             ),
         ]

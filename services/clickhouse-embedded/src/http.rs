@@ -18,7 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use crate::config::EngineConfig;
 use crate::engine::Engine;
 use crate::exception::{ChException, code};
-use crate::job::{Feed, Job, Piece, RunState, Work};
+use crate::job::{Feed, Job, Piece, RunState, Task};
 use crate::sql::{InsertHead, insert_head, output_format, tokens};
 pub(crate) use auth::check_config;
 use body::BodyReader;
@@ -92,18 +92,18 @@ async fn answer(
     let job = job(gate, method, &query, &statement, Arc::clone(&state), out);
     let mut kill = KillOnDrop::new(Arc::clone(&gate.engine), job.tag.clone(), state);
     let format = statement.output_format(&query);
-    let work = match &statement.insert {
-        Some(head) => Work::Insert {
+    let task = match &statement.insert {
+        Some(head) => Task::Insert {
             sql: head.sql.clone(),
             format: head.format.clone().or(query.format.clone()).unwrap_or_else(|| "Values".to_owned()),
             feed,
         },
-        None => Work::Query { sql: statement.sql.clone(), format: format.clone() },
+        None => Task::Query { sql: statement.sql.clone(), format: format.clone() },
     };
     if !statement.may_be_killed() {
         kill.disarm();
     }
-    spawn(job, work, turn);
+    spawn(job, task, turn);
 
     if statement.insert.is_some() {
         let fed = feed_all(statement.inline, &mut reader, feed_in).await;
@@ -297,9 +297,9 @@ async fn turn(gate: &Gate) -> Result<OwnedSemaphorePermit, ChException> {
     }
 }
 
-fn spawn(job: Job, work: Work, turn: OwnedSemaphorePermit) {
+fn spawn(job: Job, task: Task, turn: OwnedSemaphorePermit) {
     tokio::task::spawn_blocking(move || {
-        job.run(work);
+        job.run(task);
         drop(turn);
     });
 }

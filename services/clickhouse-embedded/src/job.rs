@@ -51,7 +51,7 @@ pub(crate) struct RunState {
 }
 
 /// The statement to run.
-pub(crate) enum Work {
+pub(crate) enum Task {
     /// Anything but an insert with data.
     Query { sql: Vec<u8>, format: String },
     /// An insert whose data follows in the feed.
@@ -79,10 +79,10 @@ struct Gone;
 
 impl Job {
     /// Runs the statement; every outcome is sent as a [`Piece`].
-    pub(crate) fn run(self, work: Work) {
-        let outcome = match work {
-            Work::Query { sql, format } => self.query(&sql, &format),
-            Work::Insert { sql, format, feed } => self.insert(&sql, &format, feed),
+    pub(crate) fn run(self, task: Task) {
+        let outcome = match task {
+            Task::Query { sql, format } => self.query(&sql, &format),
+            Task::Insert { sql, format, feed } => self.insert(&sql, &format, feed),
         };
         self.state.finished.store(true, Ordering::Release);
         let last = match outcome {
