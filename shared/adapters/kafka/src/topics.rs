@@ -38,7 +38,7 @@ pub type Partitions = BTreeMap<String, u32>;
 
 impl TopicPlan {
     fn topics(&self) -> [(&'static str, u32, bool); 9] {
-        // (topic, partitions, whether every record is for ever and flushed by itself)
+        // (topic, partitions, whether every record is kept forever and flushed by itself)
         [
             (commits::SHARES, self.shares, false),
             (commits::TELEMETRY, self.telemetry, false),

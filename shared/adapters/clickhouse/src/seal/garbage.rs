@@ -50,7 +50,7 @@ impl Store {
         );
         let query = self.client().query(&sql).bind(floor).bind(floor);
         let gone: Vec<(i32, u64)> =
-            query.fetch_all().await.map_err(query_failed("look for seals that nobody reads"))?;
+            query.fetch_all().await.map_err(query_failed("look for unused seals"))?;
         if gone.is_empty() {
             return Ok(0);
         }
@@ -63,7 +63,7 @@ impl Store {
                 kept("day, argMax(seal, cut)")
             );
             let delete = self.client().query(&sql).bind(floor).bind(floor);
-            delete.execute().await.map_err(query_failed("remove seals that nobody reads"))?;
+            delete.execute().await.map_err(query_failed("remove unused seals"))?;
         }
         Ok(gone.len())
     }
