@@ -49,8 +49,7 @@ impl Store {
             kept("day, argMax(seals.seal, seals.cut) AS kept_seal, max(seals.cut) AS kept_cut")
         );
         let query = self.client().query(&sql).bind(floor).bind(floor);
-        let gone: Vec<(i32, u64)> =
-            query.fetch_all().await.map_err(query_failed("look for unused seals"))?;
+        let gone: Vec<(i32, u64)> = query.fetch_all().await.map_err(query_failed("look for unused seals"))?;
         if gone.is_empty() {
             return Ok(0);
         }
