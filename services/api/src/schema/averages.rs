@@ -16,24 +16,23 @@ pub(super) fn averages_cost(child: usize) -> usize {
 /// Moving averages of the accepted work on one chain.
 #[derive(Debug, SimpleObject)]
 pub(crate) struct HashrateAverages {
-    /// The chain; work of two chains is never added.
+    /// The chain; work of different chains is never added up.
     pub(crate) chain: String,
     /// The average over each window, the shortest first.
     pub(crate) windows: Vec<HashrateAverage>,
 }
 
-/// A moving average, as ckpool works it out for its windows: work counts the less the older it is.
+/// A moving average, computed as by ckpool: older work counts less.
 #[derive(Debug, SimpleObject)]
 pub(crate) struct HashrateAverage {
-    /// The window's name, as ckpool writes it: `1m`, `5m`, `15m`, `1hr`, `6hr`, `1d` or `7d`. Those
-    /// of 1 m and 5 m come from sums of 5 minutes, within which the work is taken as even: they say
-    /// what the last intervals were like, and do not move within one.
+    /// The window's name, as in ckpool: `1m`, `5m`, `15m`, `1hr`, `6hr`, `1d` or `7d`. The averages of 1 m and 5 m
+    /// come from sums of 5 minutes, within which the work is taken as even, so they change only every five minutes.
     pub(crate) window: String,
     /// The window's length in seconds.
     pub(crate) window_seconds: i32,
-    /// The average in hashes per second, rounded down. It starts from nothing, at the first work in
-    /// the 31 days: of a steady rate, one window after that 63 % are shown, and after 31 days
-    /// 98.8 % in the window of 7 days and all in the others.
+    /// The average in hashes per second, rounded down. It starts at zero with the first work in the 31 days: at a
+    /// steady rate it shows 63 % after one window; after 31 days it shows 98.8 % in the window of 7 days and 100 % in
+    /// the others.
     pub(crate) hashrate_hs: String,
 }
 

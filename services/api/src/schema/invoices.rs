@@ -21,7 +21,7 @@ struct LineView<'a>(&'a ledger::InvoiceLine);
 /// A sum.
 struct TotalView(Total);
 
-/// A bill that is not owed yet.
+/// A running bill.
 pub(crate) struct RunningBillView(read::RunningBill);
 
 impl From<InvoiceHistory> for InvoiceView {
@@ -39,7 +39,7 @@ impl From<read::RunningBill> for RunningBillView {
 /// An issued invoice.
 #[Object(name = "Invoice")]
 impl InvoiceView {
-    /// Its identifier, the same whenever the same contract and period are billed.
+    /// Its identifier, which is the same for the same contract and period.
     async fn id(&self) -> &str {
         &self.0.invoice().invoice_id
     }
@@ -49,17 +49,17 @@ impl InvoiceView {
         &self.0.invoice().number
     }
 
-    /// Who is billed.
+    /// The customer.
     async fn customer_id(&self) -> &str {
         &self.0.invoice().customer_id
     }
 
-    /// Under which contract.
+    /// The contract.
     async fn contract_id(&self) -> &str {
         &self.0.invoice().contract_id
     }
 
-    /// Who issues it.
+    /// The issuer.
     async fn legal_entity(&self) -> &str {
         &self.0.invoice().legal_entity
     }
@@ -79,58 +79,58 @@ impl InvoiceView {
         end_of(&self.0.invoice().period)
     }
 
-    /// What is charged.
+    /// The charges.
     async fn lines(&self) -> Vec<LineView<'_>> {
         self.0.invoice().lines.iter().map(LineView).collect()
     }
 
-    /// The sums, one per currency.
+    /// The totals, one per currency.
     async fn totals(&self) -> Vec<TotalView> {
         totals(&self.0.invoice().totals)
     }
 
-    /// SHA-256 over what is charged: equal for every log that holds the same events.
+    /// The bill digest: SHA-256 over the charges. The same events give the same digest in any log.
     async fn bill_digest(&self) -> String {
         self.0.invoice().bill_digest.to_string()
     }
 
-    /// SHA-256 over the blocks and sealed days it was computed from: equal whenever the same log is read again.
+    /// The evidence digest: SHA-256 over the blocks and sealed days it was computed from. Reading the same log again
+    /// gives the same digest.
     async fn evidence_digest(&self) -> String {
         self.0.invoice().evidence_digest.to_string()
     }
 
-    /// The cut it was computed at: the offset in `commits` before which a block counted.
+    /// The cut it was computed at: the offset in `commits` before which blocks counted.
     async fn evidence_cut(&self) -> String {
         self.0.invoice().evidence.cut.to_string()
     }
 
-    /// Committed blocks behind its lines, with all those of its sealed days.
+    /// How many committed blocks are behind its lines, with all blocks of its sealed days.
     async fn evidence_blocks(&self) -> String {
         self.0.invoice().evidence.blocks_count.to_string()
     }
 
-    /// When it was issued; the end of its period where its record does not say it.
+    /// When it was issued; the end of its period if its record does not state it.
     async fn issued_at(&self) -> Time {
         Time(self.0.item().issued_us)
     }
 
-    /// When it is due, where its record says it.
+    /// When it is due, if its record states it.
     async fn due_at(&self) -> Option<Time> {
         self.0.item().due_us.map(Time)
     }
 
-    /// Where it stands: `issued`, `partially_paid`, `paid`, `overdue`, `void` or `written_off`.
+    /// Its state: `issued`, `partially_paid`, `paid`, `overdue`, `void` or `written_off`.
     async fn state(&self) -> &str {
         self.0.item().state().name()
     }
 
-    /// What payments settled, by currency, without those where that is nothing.
+    /// The amounts that payments settled, by currency; zero amounts are left out.
     async fn paid(&self) -> Vec<TotalView> {
         self.0.item().paid().into_iter().map(TotalView).collect()
     }
 
-    /// What is left to be paid, by currency, without those where that is nothing; negative where the customer has
-    /// something to its credit.
+    /// The open amounts, by currency; zero amounts are left out. A negative amount is the customer's credit.
     async fn open(&self) -> Vec<TotalView> {
         self.0.item().open().into_iter().map(TotalView).collect()
     }
@@ -169,7 +169,7 @@ impl NoteView<'_> {
         self.1.lines.iter().map(NoteLineView).collect()
     }
 
-    /// Its sums, one per currency; negative where credited.
+    /// Its totals, one per currency; negative if credited.
     async fn totals(&self) -> Vec<TotalView> {
         totals(&self.1.totals)
     }
@@ -183,17 +183,17 @@ impl NoteLineView<'_> {
         &self.0.line_id
     }
 
-    /// What it says.
+    /// Its description.
     async fn description(&self) -> &str {
         &self.0.description
     }
 
-    /// What it adds in minor units: cents, satoshi; negative where it credits.
+    /// What it adds in minor units (cents, satoshi); negative if it credits.
     async fn amount_minor(&self) -> String {
         self.0.amount_minor.to_string()
     }
 
-    /// The line in minor units as it stands with it.
+    /// The amount of the line after this note, in minor units.
     async fn after_minor(&self) -> String {
         self.0.after_minor.to_string()
     }
@@ -212,7 +212,7 @@ impl LineView<'_> {
         &self.0.id
     }
 
-    /// The contract's component that it is for.
+    /// The component of the contract.
     async fn component(&self) -> &str {
         &self.0.component
     }
@@ -222,12 +222,12 @@ impl LineView<'_> {
         &self.0.kind
     }
 
-    /// What it says.
+    /// Its description.
     async fn description(&self) -> &str {
         &self.0.description
     }
 
-    /// The quantity, exact.
+    /// The exact quantity.
     async fn quantity(&self) -> &str {
         &self.0.quantity
     }
@@ -242,12 +242,12 @@ impl LineView<'_> {
         &self.0.unit_price
     }
 
-    /// How the amount follows from quantity and price, with its rounding.
+    /// How the amount is computed from quantity and price, with its rounding.
     async fn formula(&self) -> &str {
         &self.0.formula
     }
 
-    /// The amount in minor units: cents, satoshi.
+    /// The amount in minor units (cents, satoshi).
     async fn amount_minor(&self) -> &str {
         &self.0.amount_minor
     }
@@ -262,7 +262,7 @@ impl LineView<'_> {
         &self.0.currency
     }
 
-    /// How many inputs the quantity was added up from.
+    /// How many inputs make up the quantity.
     async fn inputs_count(&self) -> String {
         self.0.inputs_count.to_string()
     }
@@ -286,22 +286,22 @@ impl TotalView {
         &self.0.amount
     }
 
-    /// The sum in minor units: cents, satoshi.
+    /// The sum in minor units (cents, satoshi).
     async fn amount_minor(&self) -> &str {
         &self.0.amount_minor
     }
 }
 
-/// What a contract would be billed for a month so far, by the function that computes invoices. It is not owed,
-/// and late data may change it; once the month is over and closed, the invoice is what it was last.
+/// The bill of a contract for a month so far, computed by the same function as invoices. It is not owed, and late
+/// data may change it. After the month is closed, the invoice equals the last running bill.
 #[Object(name = "RunningBill")]
 impl RunningBillView {
-    /// Under which contract.
+    /// The contract.
     async fn contract_id(&self) -> &str {
         &self.0.document.contract_id
     }
 
-    /// Who would be billed.
+    /// The customer.
     async fn customer_id(&self) -> &str {
         &self.0.document.customer_id
     }
@@ -321,22 +321,22 @@ impl RunningBillView {
         end_of(&self.0.document.period)
     }
 
-    /// Up to where the month was computed: a full five minutes, or its end.
+    /// The end of the billed time: a full five minutes, or the end of the month.
     async fn computed_until(&self) -> Time {
         Time(self.0.until_us)
     }
 
-    /// The cut it was computed at, which is its own: the offset in `commits` before which a block counted.
+    /// Its own cut: the offset in `commits` before which blocks counted.
     async fn computed_at_cut(&self) -> String {
         self.0.cut.to_string()
     }
 
-    /// How much of what should have come by then is known, in parts per million.
+    /// The completeness up to then, in parts per million.
     async fn completeness_ppm(&self) -> i32 {
         i32::try_from(self.0.completeness_ppm).unwrap_or(i32::MAX)
     }
 
-    /// What would be charged.
+    /// The charges.
     async fn lines(&self) -> Vec<LineView<'_>> {
         self.0.document.lines.iter().map(LineView).collect()
     }

@@ -10,24 +10,24 @@ use wb_statistics::luck::{WorkAtDifficulty, expected_blocks, luck};
 /// The most chains of one answer, for its cost.
 pub(super) const CHAINS: usize = 8;
 
-/// Blocks found on one chain against blocks expected of the accepted work.
+/// Blocks found on one chain, against blocks expected from the accepted work.
 #[derive(Debug, SimpleObject)]
 pub(crate) struct ChainLuck {
     /// The chain.
     pub(crate) chain: String,
     /// Accepted shares that solved a block.
     pub(crate) blocks: String,
-    /// Blocks expected: the accepted work over the network's difficulty at the time, summed over
-    /// the difficulties that the network had. It says nothing where shares are assigned a higher
-    /// difficulty than the network's, as on some test chains.
+    /// Blocks expected: the accepted work divided by the network's difficulty at the time, summed over the
+    /// difficulties of the network. It is meaningless if shares are assigned a higher difficulty than the network's,
+    /// as on some test chains.
     pub(crate) expected_blocks: f64,
     /// Credited difficulty in units of 2^-32.
     pub(crate) work_q32: String,
-    /// Blocks found over blocks expected, in per cent: 100 is as expected. Null where none is.
+    /// Blocks found over blocks expected, in per cent: 100 is as expected. Null if none is expected.
     pub(crate) luck_percent: Option<f64>,
-    /// The lower end of its 95 % interval in per cent, from chance alone (Garwood's, exact).
+    /// The lower end of its 95 % interval in per cent, from chance (Garwood's, exact).
     pub(crate) low_percent: Option<f64>,
-    /// The upper end of its 95 % interval in per cent, from chance alone (Garwood's, exact).
+    /// The upper end of its 95 % interval in per cent, from chance (Garwood's, exact).
     pub(crate) high_percent: Option<f64>,
     /// The two-sided p-value: twice the smaller of the probabilities of so few blocks or fewer and
     /// of so many or more, at most 1.

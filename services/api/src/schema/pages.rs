@@ -31,7 +31,7 @@ macro_rules! page {
         pub(crate) struct $name {
             /// The rows.
             pub(crate) nodes: Vec<$node>,
-            /// What to give as `after` for the next page; null where this one is empty.
+            /// The `after` of the next page; null if this page is empty.
             pub(crate) end_cursor: Option<String>,
             /// Whether another page follows.
             pub(crate) has_next_page: bool,
@@ -62,7 +62,7 @@ page! {
     CustomerPage of Customer from read::Customer
 }
 page! {
-    /// A page of invoices, in the order of their issue.
+    /// A page of invoices, in order of issue.
     InvoicePage of InvoiceView from wb_ledger::InvoiceHistory
 }
 page! {
@@ -75,7 +75,7 @@ page! {
 pub(crate) struct WorkerStatisticsPage {
     /// The rows.
     pub(crate) nodes: Vec<WorkerStatistics>,
-    /// What to give as `after` for the next page; null where this one is empty.
+    /// The `after` of the next page; null if this page is empty.
     pub(crate) end_cursor: Option<String>,
     /// Whether another page follows.
     pub(crate) has_next_page: bool,

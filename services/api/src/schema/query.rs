@@ -21,12 +21,10 @@ use crate::error::{ApiError, graphql};
 /// The most groups of verdict, reason and chain in one answer, for its cost.
 const VERDICT_GROUPS: usize = 40;
 
-/// What was weighed. All fields of one request are read as of one cut, and show what your token
-/// allows.
+/// Usage and bills. All fields of one request are read at one cut, and show what your token allows.
 pub(crate) struct Query;
 
-/// What was weighed. All fields of one request are read as of one cut, and show what your token
-/// allows.
+/// Usage and bills. All fields of one request are read at one cut, and show what your token allows.
 #[Object]
 impl Query {
     /// The cut of this request: the offset in `commits` before which a block must be committed to count.
@@ -34,7 +32,7 @@ impl Query {
         Ok(reader(context)?.read().await?.cut().0.to_string())
     }
 
-    /// Who asks.
+    /// The holder of the token.
     async fn me(&self, context: &Context<'_>) -> async_graphql::Result<Viewer> {
         let reader = reader(context)?;
         let principal = reader.principal();
@@ -50,25 +48,25 @@ impl Query {
         Ok(Viewer::new(principal, customer))
     }
 
-    /// The sites where you have machines, in order of id; all of them for an operator.
+    /// The sites where you have machines, in order of id; for an operator all sites.
     #[graphql(complexity = "page_cost(first, child_complexity)")]
     async fn sites(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "1 to 1000 rows, 100 unless said.")] first: Option<i32>,
-        #[graphql(desc = "The endCursor of the page before.")] after: Option<String>,
+        #[graphql(desc = "1 to 1000 rows, default 100.")] first: Option<i32>,
+        #[graphql(desc = "The endCursor of the previous page.")] after: Option<String>,
     ) -> async_graphql::Result<SitePage> {
         let page = page_request(first, after)?;
         Ok(reader(context)?.read().await?.sites(&page).await.map_err(failed)?.into())
     }
 
-    /// The machines that are or were yours, in order of id; all of them for an operator.
+    /// The machines that are or were yours, in order of id; for an operator all machines.
     #[graphql(complexity = "page_cost(first, child_complexity)")]
     async fn machines(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "1 to 1000 rows, 100 unless said.")] first: Option<i32>,
-        #[graphql(desc = "The endCursor of the page before.")] after: Option<String>,
+        #[graphql(desc = "1 to 1000 rows, default 100.")] first: Option<i32>,
+        #[graphql(desc = "The endCursor of the previous page.")] after: Option<String>,
         #[graphql(desc = "Only machines of this site.")] site_id: Option<String>,
     ) -> async_graphql::Result<MachinePage> {
         let page = page_request(first, after)?;
@@ -76,19 +74,19 @@ impl Query {
         Ok(read.machines(&page, site_id.as_deref()).await.map_err(failed)?.into())
     }
 
-    /// The customers you may know, in order of id: yourself, or all of them for an operator.
+    /// The customers that you may see, in order of id: yourself, or for an operator all customers.
     #[graphql(complexity = "page_cost(first, child_complexity)")]
     async fn customers(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "1 to 1000 rows, 100 unless said.")] first: Option<i32>,
-        #[graphql(desc = "The endCursor of the page before.")] after: Option<String>,
+        #[graphql(desc = "1 to 1000 rows, default 100.")] first: Option<i32>,
+        #[graphql(desc = "The endCursor of the previous page.")] after: Option<String>,
     ) -> async_graphql::Result<CustomerPage> {
         let page = page_request(first, after)?;
         Ok(reader(context)?.read().await?.customers(&page).await.map_err(failed)?.into())
     }
 
-    /// Accepted work and hashrate over time; buckets without work have no point.
+    /// Accepted work and hashrate over time; buckets without work are left out.
     #[graphql(complexity = "series_cost(from, to, bucket_minutes, child_complexity)")]
     #[allow(clippy::too_many_arguments)]
     async fn hashrate(
@@ -96,9 +94,7 @@ impl Query {
         context: &Context<'_>,
         #[graphql(desc = "The first instant: a full five minutes.")] from: Time,
         #[graphql(desc = "The first instant after the range: a full five minutes.")] to: Time,
-        #[graphql(desc = "A multiple of 5, 5 unless said; at most 2016 buckets.")] bucket_minutes: Option<
-            i32,
-        >,
+        #[graphql(desc = "A multiple of 5, default 5; at most 2016 buckets.")] bucket_minutes: Option<i32>,
         #[graphql(desc = "Only this site.")] site_id: Option<String>,
         #[graphql(desc = "Only this machine.")] machine_id: Option<String>,
         #[graphql(desc = "Only this customer's machines, while they were assigned to it.")]
@@ -110,7 +106,7 @@ impl Query {
         Ok(points.into_iter().map(HashratePoint::from).collect())
     }
 
-    /// Energy over time; buckets without readings have no point.
+    /// Energy over time; buckets without readings are left out.
     #[graphql(complexity = "series_cost(from, to, bucket_minutes, child_complexity)")]
     #[allow(clippy::too_many_arguments)]
     async fn energy(
@@ -118,9 +114,7 @@ impl Query {
         context: &Context<'_>,
         #[graphql(desc = "The first instant: a full five minutes.")] from: Time,
         #[graphql(desc = "The first instant after the range: a full five minutes.")] to: Time,
-        #[graphql(desc = "A multiple of 5, 5 unless said; at most 2016 buckets.")] bucket_minutes: Option<
-            i32,
-        >,
+        #[graphql(desc = "A multiple of 5, default 5; at most 2016 buckets.")] bucket_minutes: Option<i32>,
         #[graphql(desc = "Only this site.")] site_id: Option<String>,
         #[graphql(desc = "Only this machine.")] machine_id: Option<String>,
         #[graphql(desc = "Only this customer's machines, while they were assigned to it.")]
@@ -132,7 +126,7 @@ impl Query {
         Ok(points.into_iter().map(EnergyPoint::from).collect())
     }
 
-    /// How many shares were accepted, and why the others were not.
+    /// How many shares were accepted, and why others were not.
     #[graphql(complexity = "VERDICT_GROUPS.saturating_mul(child_complexity)")]
     async fn verdict_counts(
         &self,
@@ -148,22 +142,20 @@ impl Query {
         Ok(counts.into_iter().map(VerdictCount::from).collect())
     }
 
-    /// Whether the machines' shares are what chance gives: in number, against the nameplate, and in
-    /// where their hashes lie below the target. Machines that were yours within the range, in order
-    /// of id.
+    /// Whether machines' shares are as chance explains: their number against the nameplate, and where their hashes
+    /// lie below the target. Lists machines that were yours in the range, in order of id.
     #[graphql(complexity = "page_cost(first, child_complexity)")]
     #[allow(clippy::too_many_arguments)]
     async fn worker_statistics(
         &self,
         context: &Context<'_>,
         #[graphql(desc = "The first instant: a full five minutes.")] from: Time,
-        #[graphql(desc = "The first instant after the range: a full five minutes, at most 31 days on.")]
+        #[graphql(desc = "The first instant after the range: a full five minutes, at most 31 days later.")]
         to: Time,
         #[graphql(desc = "Only this site.")] site_id: Option<String>,
         #[graphql(desc = "Only this machine.")] machine_id: Option<String>,
-        #[graphql(desc = "1 to 1000 rows, 100 unless said; more than 100 are not given at once.")]
-        first: Option<i32>,
-        #[graphql(desc = "The endCursor of the page before.")] after: Option<String>,
+        #[graphql(desc = "1 to 1000 rows, default 100; a page has at most 100.")] first: Option<i32>,
+        #[graphql(desc = "The endCursor of the previous page.")] after: Option<String>,
     ) -> async_graphql::Result<WorkerStatisticsPage> {
         let (page, range) = (page_request(first, after)?, whole(from, to)?);
         let selection = selection(site_id, machine_id, None)?;
@@ -171,14 +163,14 @@ impl Query {
         Ok(read.workers(&page, range, &selection).await.map_err(failed)?.into())
     }
 
-    /// Moving averages of the hashrate at an instant, by chain, over the windows that ckpool has:
-    /// 1 m, 5 m, 15 m, 1 h, 6 h, 1 d, 7 d. They are made of sums of five minutes, of the 31 days
-    /// before the instant. A chain without work in them has none.
+    /// Moving averages of the hashrate at an instant, by chain, over ckpool's windows: 1 m, 5 m, 15 m, 1 h, 6 h, 1 d,
+    /// 7 d. They are computed from five-minute sums of the 31 days before the instant. A chain without work in that
+    /// time is left out.
     #[graphql(complexity = "averages_cost(child_complexity)")]
     async fn hashrate_averages(
         &self,
         context: &Context<'_>,
-        #[graphql(desc = "The instant, a full five minutes: work before it counts.")] at: Time,
+        #[graphql(desc = "The instant, a full five minutes. Work before it counts.")] at: Time,
         #[graphql(desc = "Only this site.")] site_id: Option<String>,
         #[graphql(desc = "Only this machine.")] machine_id: Option<String>,
     ) -> async_graphql::Result<Vec<HashrateAverages>> {
@@ -187,13 +179,13 @@ impl Query {
         Ok(work.into_iter().map(HashrateAverages::from).collect())
     }
 
-    /// Blocks found against blocks expected, by chain; a chain without accepted work has no row.
+    /// Blocks found against blocks expected, by chain; a chain without accepted work is left out.
     #[graphql(complexity = "luck::CHAINS.saturating_mul(child_complexity)")]
     async fn luck(
         &self,
         context: &Context<'_>,
         #[graphql(desc = "The first instant: a full five minutes.")] from: Time,
-        #[graphql(desc = "The first instant after the range: a full five minutes, at most 31 days on.")]
+        #[graphql(desc = "The first instant after the range: a full five minutes, at most 31 days later.")]
         to: Time,
         #[graphql(desc = "Only this site.")] site_id: Option<String>,
     ) -> async_graphql::Result<Vec<ChainLuck>> {
@@ -204,10 +196,9 @@ impl Query {
         luck::by_chain(work).map_err(failed)
     }
 
-    /// The figures of a day, month, quarter or year: output, energy, uptime, GPU time, completeness,
-    /// with the change on the period before and the witnesses of each quantity beside each other. An
-    /// operator is told of sites, what they cost and what pools paid; a customer of its own machines,
-    /// while they were its own.
+    /// The figures of a day, month, quarter or year: output, energy, uptime, GPU time, completeness, the change since
+    /// the period before, and comparisons of witnesses. An operator sees sites with their costs and pool earnings; a
+    /// customer sees its own machines, while they were assigned to it.
     #[graphql(complexity = "report::report_cost(child_complexity)")]
     async fn report(
         &self,
@@ -233,14 +224,14 @@ impl Query {
         Ok(read.period_report(&request).await.map_err(failed)?.into())
     }
 
-    /// Your invoices in the order of their issue; all of them for an operator.
+    /// Your invoices in the order of their issue; for an operator all invoices.
     #[graphql(complexity = "page_cost(first, child_complexity)")]
     async fn invoices(
         &self,
         context: &Context<'_>,
         #[graphql(desc = "Only this period, such as `2026-10`.")] period: Option<String>,
-        #[graphql(desc = "1 to 1000 rows, 100 unless said.")] first: Option<i32>,
-        #[graphql(desc = "The endCursor of the page before.")] after: Option<String>,
+        #[graphql(desc = "1 to 1000 rows, default 100.")] first: Option<i32>,
+        #[graphql(desc = "The endCursor of the previous page.")] after: Option<String>,
     ) -> async_graphql::Result<InvoicePage> {
         let page = page_request(first, after)?;
         let reader = reader(context)?;
@@ -248,7 +239,7 @@ impl Query {
         Ok(read.invoices(&page, period.as_deref(), ledger_end).await.map_err(failed)?.into())
     }
 
-    /// One invoice; null where you have none of that id.
+    /// One invoice; null if you have none with that id.
     async fn invoice(
         &self,
         context: &Context<'_>,
@@ -259,21 +250,21 @@ impl Query {
         Ok(read.invoice(&id, ledger_end).await.map_err(failed)?.map(InvoiceView::from))
     }
 
-    /// What your contracts would be billed for their open months so far; all contracts for an operator.
+    /// The running bills of your contracts' open months; for an operator of all contracts.
     #[graphql(complexity = "page_cost(first, child_complexity)")]
     async fn running_bills(
         &self,
         context: &Context<'_>,
         #[graphql(desc = "Only this customer's contracts.")] customer_id: Option<String>,
-        #[graphql(desc = "1 to 1000 rows, 100 unless said.")] first: Option<i32>,
-        #[graphql(desc = "The endCursor of the page before.")] after: Option<String>,
+        #[graphql(desc = "1 to 1000 rows, default 100.")] first: Option<i32>,
+        #[graphql(desc = "The endCursor of the previous page.")] after: Option<String>,
     ) -> async_graphql::Result<RunningBillPage> {
         let page = page_request(first, after)?;
         let read = reader(context)?.read().await?;
         Ok(read.running_bills(&page, customer_id.as_deref(), None).await.map_err(failed)?.into())
     }
 
-    /// What a contract would be billed for its latest open month so far; null where you have none of that id.
+    /// The running bill of a contract's latest open month; null if you have no contract with that id.
     async fn running_bill(
         &self,
         context: &Context<'_>,

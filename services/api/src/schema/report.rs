@@ -21,53 +21,53 @@ pub(super) fn report_cost(child: usize) -> usize {
     child.saturating_mul(LINES).saturating_add(READ)
 }
 
-/// Figures of a period. What is not known is null, and never zero.
+/// Figures of a period. An unknown value is null, never zero.
 #[derive(Debug, SimpleObject)]
 pub(crate) struct Report {
-    /// The sites it is of, as far as you have machines there; all of them for an operator.
+    /// The sites where you have machines; for an operator all sites of the report.
     pub(crate) site_ids: Vec<String>,
     /// Its first instant.
     pub(crate) from: Time,
-    /// The first instant after it; of a period that goes on, the last full five minutes.
+    /// The first instant after it; for an unfinished period, the last full five minutes.
     pub(crate) to: Time,
     /// The time zone of its days.
     pub(crate) zone: String,
-    /// Whether the period goes on.
+    /// Whether the period is unfinished.
     pub(crate) goes_on: bool,
-    /// The currency of terms in minor units; what a site costs and earns is shown to operators only.
+    /// The currency of terms in minor units. Only operators see a site's costs and earnings.
     pub(crate) currency: Option<String>,
     /// The figures.
     pub(crate) terms: Vec<ReportTerm>,
-    /// Energy by the witness that it rests on, the best one first.
+    /// Energy by witness, the best one first.
     pub(crate) energy_by_witness: Vec<ReportWitness>,
-    /// Witnesses of one quantity beside each other: of the whole, then of single machines.
+    /// Comparisons of witnesses of the same quantity: of the whole report, then of single machines.
     pub(crate) comparisons: Vec<ReportComparison>,
     /// Faults of GPUs, in order of time.
     pub(crate) gpu_faults: Vec<ReportGpuFault>,
-    /// What was expected of the sources and came.
+    /// The completeness of samples and readings.
     pub(crate) completeness: ReportCompleteness,
-    /// What is not known or was refused, in words.
+    /// Notes on unknown or refused data.
     pub(crate) notes: Vec<String>,
 }
 
-/// What was expected of the sources of samples and readings, and what came.
+/// The completeness of samples and readings.
 #[derive(Debug, SimpleObject)]
 pub(crate) struct ReportCompleteness {
-    /// Slots in which something should have come.
+    /// Slots in which data was expected.
     pub(crate) expected: String,
-    /// Of them, those in which it did.
+    /// Expected slots in which data came.
     pub(crate) received: String,
-    /// Of those received, the ones in which all of it came late.
+    /// Received slots in which all data came late.
     pub(crate) late: String,
-    /// Of those not received, the ones whose quantity is known from a register that went on.
+    /// Slots that were not received, but whose quantity is known from a later register reading.
     pub(crate) estimated: String,
-    /// Events that a policy left out, as too late or too far ahead.
+    /// Events that a policy excluded, as too late or too far ahead.
     pub(crate) left_out: String,
-    /// Up to where every source has been heard that is not idle; null where none spoke.
+    /// The instant up to which all sources that are not idle have sent data; null if none has.
     pub(crate) watermark: Option<Time>,
-    /// Sources that hold the watermark back.
+    /// Sources that hold back the watermark.
     pub(crate) slowest: Vec<String>,
-    /// Sources that have said nothing for a day: they are not waited for.
+    /// Sources without data for a day. The watermark ignores them.
     pub(crate) idle: Vec<String>,
     /// The sources, the least complete first.
     pub(crate) sources: Vec<ReportSource>,
@@ -80,17 +80,17 @@ pub(crate) struct ReportSource {
     pub(crate) machine_id: String,
     /// The meter; null for samples.
     pub(crate) meter_id: Option<String>,
-    /// `samples`, or the witness that its readings are.
+    /// `samples`, or the witness of its readings.
     pub(crate) kind: String,
-    /// Slots in which something should have come.
+    /// Slots in which data was expected.
     pub(crate) expected: String,
-    /// Of them, those in which it did.
+    /// Expected slots in which data came.
     pub(crate) received: String,
-    /// Of those received, the ones in which all of it came late.
+    /// Received slots in which all data came late.
     pub(crate) late: String,
-    /// Of those not received, the ones whose quantity is known otherwise.
+    /// Slots that were not received, but whose quantity is known otherwise.
     pub(crate) estimated: String,
-    /// Events that its policy left out.
+    /// Events that its policy excluded.
     pub(crate) left_out: String,
 }
 
@@ -128,24 +128,24 @@ pub(crate) struct ReportTerm {
     pub(crate) name: String,
     /// Its unit, such as `H/s`, `Wh`, `ppm` or `sat`.
     pub(crate) unit: String,
-    /// A whole number of that unit; null where it is not known.
+    /// A whole number of that unit; null if it is unknown.
     pub(crate) value: Option<String>,
     /// The value in the period before.
     pub(crate) before: Option<String>,
-    /// The value less the one before.
+    /// The value minus the one before.
     pub(crate) change: Option<String>,
     /// The change in parts per million of the value before; null for shares.
     pub(crate) change_ppm: Option<String>,
 }
 
-/// Energy that rests on one witness.
+/// The energy measured by one witness.
 #[derive(Debug, SimpleObject)]
 pub(crate) struct ReportWitness {
     /// `meter`, `pdu`, `firmware_counter`, `firmware_power` or `nameplate`.
     pub(crate) witness: String,
     /// Its energy in nanojoules.
     pub(crate) energy_nj: String,
-    /// Its part of all energy in parts per million.
+    /// Its share of all energy in parts per million.
     pub(crate) share_ppm: String,
 }
 
@@ -154,7 +154,7 @@ pub(crate) struct ReportWitness {
 pub(crate) struct ReportGpuFault {
     /// The machine.
     pub(crate) machine_id: String,
-    /// The GPU; of a slice, its parent.
+    /// The GPU; for a slice, its parent.
     pub(crate) device: String,
     /// The slice's profile; empty for a whole GPU.
     pub(crate) profile: String,
@@ -164,14 +164,14 @@ pub(crate) struct ReportGpuFault {
     pub(crate) xid: String,
     /// The sample that first showed it.
     pub(crate) from: Time,
-    /// The next sample without it, or the end of what held the GPU; null while neither came.
+    /// The next sample without it, or the end of the GPU's allocation; null if neither has come.
     pub(crate) to: Option<Time>,
 }
 
-/// Two witnesses of one quantity over the same time.
+/// A comparison of two witnesses of one quantity over the same time.
 #[derive(Debug, SimpleObject)]
 pub(crate) struct ReportComparison {
-    /// The machine; null where it is about the whole report.
+    /// The machine; null for the whole report.
     pub(crate) machine_id: Option<String>,
     /// `hashes`, `own_hashrate`, `earned`, `energy` or `gpu_time`.
     pub(crate) quantity: String,
@@ -179,19 +179,19 @@ pub(crate) struct ReportComparison {
     pub(crate) unit: String,
     /// The first witness.
     pub(crate) witness: String,
-    /// What it says.
+    /// The value of the first witness.
     pub(crate) value: String,
-    /// The second, which the difference is measured by.
+    /// The second witness, relative to which the difference is computed.
     pub(crate) against: String,
-    /// What it says.
+    /// The value of the second witness.
     pub(crate) against_value: String,
-    /// Value less the other, in parts per million of the other; null where that is zero.
+    /// The first value minus the second, in parts per million of the second; null if the second is zero.
     pub(crate) difference_ppm: Option<String>,
-    /// The difference that chance and the instruments alone would give, in parts per million.
+    /// The difference that chance and the instruments explain, in parts per million.
     pub(crate) expected_ppm: String,
-    /// Standard deviations of chance that it amounts to, in thousandths; null where chance has no part.
+    /// The difference in standard deviations of chance, in thousandths; null if chance has no part in it.
     pub(crate) z_milli: Option<String>,
-    /// Whether it is beyond what is expected.
+    /// Whether the difference is larger than chance and the instruments explain.
     pub(crate) beyond: bool,
 }
 

@@ -12,12 +12,12 @@ use wb_statistics::{HashrateEstimate, Level, WorkSums, hashrate, nameplate};
 pub(crate) struct WorkerStatistics {
     /// The machine.
     pub(crate) machine_id: String,
-    /// How long within the range it was yours, in seconds.
+    /// How long it was yours within the range, in seconds.
     pub(crate) observed_seconds: f64,
-    /// Its work by chain. A chain it was assigned and found no share on has a row, for its upper limit.
+    /// Its work by chain. A chain that was assigned to it but brought no share has a row with an upper limit.
     pub(crate) work: Vec<WorkerWork>,
-    /// Its shares against its rated hashrate; null where no rated hashrate is known for all of the
-    /// time, or it worked on more than one chain.
+    /// Its shares against its rated hashrate; null if the rated hashrate is not known for the whole time, or if it
+    /// worked on more than one chain.
     pub(crate) nameplate: Option<Nameplate>,
 }
 
@@ -28,27 +28,28 @@ pub(crate) struct WorkerWork {
     pub(crate) chain: String,
     /// Accepted shares.
     pub(crate) shares: String,
-    /// How many shares of equal difficulty would say as much: (sum d)^2 / sum d^2.
+    /// The effective number of shares: the number of shares of equal difficulty that would be as precise, (sum d)^2 /
+    /// sum d^2.
     pub(crate) effective_shares: f64,
     /// Credited difficulty in units of 2^-32.
     pub work_q32: String,
     /// The mean rate in hashes per second, half to even; null where no time was observed.
     pub(crate) hashrate_hs: Option<String>,
-    /// The lower end of its 95 % interval in hashes per second, from chance alone.
+    /// The lower end of its 95 % interval in hashes per second, from chance.
     pub(crate) low_hs: Option<String>,
-    /// The upper end of its 95 % interval in hashes per second, from chance alone. Silence has one
-    /// where the assigned difficulty is known.
+    /// The upper end of its 95 % interval in hashes per second, from chance. Without shares it exists if the assigned
+    /// difficulty is known.
     pub(crate) high_hs: Option<String>,
-    /// Whether its hashes lie where chance puts them; null without shares.
+    /// Whether its hashes are distributed as by chance; null without shares.
     pub(crate) uniformity: Option<Uniformity>,
 }
 
 /// Where the hashes of a machine's shares lie below their targets. Chance spreads them evenly.
 #[derive(Debug, SimpleObject)]
 pub(crate) struct Uniformity {
-    /// Shares that were judged: at most 50000, drawn by the low bits of their hashes.
+    /// Shares that were tested: at most 50000, selected by the low bits of their hashes.
     pub(crate) shares: String,
-    /// Kolmogorov's and Smirnov's distance from evenness, to within 1/1024.
+    /// The Kolmogorov-Smirnov distance from an even distribution, to within 1/1024.
     pub(crate) ks_statistic: f64,
     /// The probability of such a distance by chance.
     pub(crate) ks_p_value: f64,
@@ -60,7 +61,7 @@ pub(crate) struct Uniformity {
     pub(crate) tail_expected: f64,
     /// The p-value of all tests together.
     pub(crate) p_value: f64,
-    /// Whether chance is no explanation: an honest machine is flagged at most once in 2000 judgements.
+    /// Whether chance does not explain the distribution. An honest machine is flagged in at most one of 2000 tests.
     pub(crate) flagged: bool,
 }
 

@@ -10,22 +10,22 @@ use super::time::Time;
 /// What a token allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub(crate) enum ReaderRole {
-    /// Everything.
+    /// All data.
     Operator,
-    /// What was assigned to one customer, while it was assigned to it.
+    /// The data of one customer's machines, while they were assigned to it.
     Customer,
 }
 
-/// Who asks.
+/// The holder of the token.
 #[derive(Debug, SimpleObject)]
 pub(crate) struct Viewer {
-    /// The holder of the token.
+    /// The subject of the token.
     pub(crate) subject: String,
     /// What the token allows.
     pub(crate) role: ReaderRole,
     /// The customer the token is limited to; null for an operator.
     pub(crate) customer: Option<Customer>,
-    /// When the token ends.
+    /// When the token expires.
     pub(crate) token_expires_at: Time,
 }
 
@@ -65,7 +65,7 @@ pub(crate) struct Site {
     pub(crate) name: Option<String>,
     /// Its IANA time zone.
     pub(crate) time_zone: Option<String>,
-    /// How many of the machines that you may see stand there.
+    /// How many machines that you may see stand there.
     pub(crate) machine_count: String,
 }
 
@@ -80,7 +80,7 @@ impl From<read::Site> for Site {
     }
 }
 
-/// A machine. A customer sees it as it was while it was assigned to that customer.
+/// A machine. A customer sees it as it was during its assignment to that customer.
 #[derive(Debug, SimpleObject)]
 pub(crate) struct Machine {
     /// Its identifier.
@@ -91,13 +91,13 @@ pub(crate) struct Machine {
     pub(crate) model: Option<String>,
     /// Its rated power in milliwatts.
     pub(crate) rated_power_mw: Option<String>,
-    /// Whose it is, by its last assignment.
+    /// The customer of its last assignment.
     pub(crate) customer_id: Option<String>,
-    /// Under which contract.
+    /// The contract of its last assignment.
     pub(crate) contract_id: Option<String>,
-    /// Since when it is assigned: a full five minutes.
+    /// Start of the assignment: a full five minutes.
     pub(crate) assigned_from: Option<Time>,
-    /// Until when it is assigned; null where no end is known.
+    /// End of the assignment; null if no end is known.
     pub(crate) assigned_to: Option<Time>,
 }
 
@@ -123,7 +123,7 @@ pub(crate) struct HashratePoint {
     pub(crate) start: Time,
     /// The first instant after the bucket.
     pub(crate) end: Time,
-    /// The chain; work of two chains is never added.
+    /// The chain; work of different chains is never added up.
     pub(crate) chain: String,
     /// Accepted shares.
     pub(crate) shares: String,
@@ -134,12 +134,12 @@ pub(crate) struct HashratePoint {
     /// The mean rate over the bucket in hashes per second, rounded down: workQ32 * 65536 / 65535
     /// / seconds.
     pub(crate) hashrate_hs: String,
-    /// One standard deviation of that rate from chance alone, in hashes per second.
+    /// One standard deviation of that rate from chance, in hashes per second.
     pub(crate) hashrate_sigma_hs: String,
-    /// The lower end of the 95 % interval of the rate in hashes per second, from chance alone.
+    /// The lower end of the 95 % interval of the rate in hashes per second, from chance.
     pub(crate) low_hs: String,
-    /// The upper end of the 95 % interval of the rate in hashes per second, from chance alone.
-    /// Exact where all shares have one difficulty, else as good as the largest difficulty seen.
+    /// The upper end of the 95 % interval of the rate in hashes per second, from chance. Exact if all shares have one
+    /// difficulty, otherwise as exact as the largest known difficulty allows.
     pub(crate) high_hs: Option<String>,
 }
 
@@ -161,15 +161,14 @@ impl From<read::HashratePoint> for HashratePoint {
     }
 }
 
-/// Energy of one bucket of time by one kind of witness.
+/// Energy of one bucket of time and one kind of witness.
 #[derive(Debug, SimpleObject)]
 pub(crate) struct EnergyPoint {
     /// The bucket's first instant.
     pub(crate) start: Time,
     /// The first instant after the bucket.
     pub(crate) end: Time,
-    /// What measured it: `meter`, `pdu` or `firmware`, the best there was for each machine and
-    /// five minutes.
+    /// The witness: `meter`, `pdu` or `firmware`, the best one of each machine and five minutes.
     pub(crate) witness: String,
     /// Energy in watt-hours, exact to a thousandth.
     pub(crate) energy_wh: String,
@@ -191,11 +190,11 @@ impl From<read::EnergyPoint> for EnergyPoint {
 pub(crate) struct VerdictCount {
     /// `accepted`, `duplicate` or `rejected`.
     pub(crate) verdict: String,
-    /// Why; empty where the shares were accepted.
+    /// The reason; empty for accepted shares.
     pub(crate) reason: String,
-    /// The chain; empty where the shares were bound to no job.
+    /// The chain; empty if the shares matched no job.
     pub(crate) chain: String,
-    /// How many.
+    /// The number of shares.
     pub(crate) shares: String,
     /// Their credited difficulty in units of 2^-32.
     pub work_q32: String,
