@@ -85,8 +85,8 @@ const ENGLISH: Words = Words {
     evidence: "Evidence",
     bill_digest: "Bill digest",
     evidence_digest: "Evidence digest",
-    cut: "Cut in names",
-    blocks: "Named blocks",
+    cut: "Cut in commits",
+    blocks: "Committed blocks",
     chains: "Chains",
     verify: "This invoice can be checked without its issuer: ask for its bundle, and run \
              “weighbridge invoice verify” on it.",
@@ -127,8 +127,8 @@ const SPANISH: Words = Words {
     evidence: "Pruebas",
     bill_digest: "Huella de la factura",
     evidence_digest: "Huella de las pruebas",
-    cut: "Corte en names",
-    blocks: "Bloques nombrados",
+    cut: "Corte en commits",
+    blocks: "Bloques confirmados",
     chains: "Cadenas",
     verify: "Esta factura se puede comprobar sin su emisor: pida su paquete de pruebas y ejecute \
              «weighbridge invoice verify» con él.",

@@ -161,9 +161,9 @@ impl<'a> Document<'a> {
             Some((code, (lines, total))) => Err(ExportError::Unbalanced {
                 place: self.place(),
                 currency: code.to_owned(),
-                left_commit: "its lines are",
+                left_name: "its lines are",
                 left: lines,
-                right_commit: "its total is",
+                right_name: "its total is",
                 right: total,
             }),
         }

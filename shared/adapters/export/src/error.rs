@@ -42,19 +42,17 @@ pub enum ExportError {
     },
     /// Two sums that must be equal are not.
     #[code("WB-5824")]
-    #[error(
-        "{place} does not add up in {currency}: {left_commit} {left}, {right_commit} {right} minor units"
-    )]
+    #[error("{place} does not add up in {currency}: {left_name} {left}, {right_name} {right} minor units")]
     Unbalanced {
         /// The invoice or journal entry.
         place: String,
         currency: String,
         /// The description of the first sum.
-        left_commit: &'static str,
+        left_name: &'static str,
         /// The first sum.
         left: i128,
         /// The description of the second sum.
-        right_commit: &'static str,
+        right_name: &'static str,
         /// The second sum.
         right: i128,
     },

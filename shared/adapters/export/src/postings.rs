@@ -118,9 +118,9 @@ fn check_balance(place: &str, currency: Currency, accounts: &[(String, i128)]) -
     Err(ExportError::Unbalanced {
         place: place.to_owned(),
         currency: currency.code().to_owned(),
-        left_commit: "debits are",
+        left_name: "debits are",
         left: debits,
-        right_commit: "credits are",
+        right_name: "credits are",
         right: credits,
     })
 }

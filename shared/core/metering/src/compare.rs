@@ -19,11 +19,11 @@ pub const CHANCE_SIGMAS_MILLI: u64 = 3_290;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pair {
     /// The first witness.
-    pub left_commit: &'static str,
+    pub left_name: &'static str,
     /// Its value.
     pub left: u128,
     /// The second, by which the difference is divided.
-    pub right_commit: &'static str,
+    pub right_name: &'static str,
     /// Its value.
     pub right: u128,
     /// Left less right, in parts per million of right; `None` where right is zero and left is not.
@@ -52,9 +52,9 @@ fn pair(left: (&'static str, u128), right: (&'static str, u128), expected: Expec
     let expected_ppm = u64::try_from(chance_ppm).unwrap_or(u64::MAX).saturating_add(expected.class_ppm);
     let sigma = i64::try_from(expected.sigma_ppm).ok().filter(|sigma| *sigma > 0);
     Pair {
-        left_commit: left.0,
+        left_name: left.0,
         left: left.1,
-        right_commit: right.0,
+        right_name: right.0,
         right: right.1,
         difference_ppm: off_ppm,
         expected_ppm,
@@ -297,8 +297,8 @@ mod tests {
         let many = hashrate(&of(1_100_000, 10_000));
         assert_eq!((many[0].is_beyond, many[0].z_milli), (true, Some(9_999)));
         assert_eq!(many[0].expected_ppm, 32_903 + 20_000);
-        assert_eq!((many[1].left_commit, many[1].is_beyond, many[1].z_milli), ("paid", false, None));
-        assert_eq!((many[2].left_commit, many[2].right_commit, many[2].is_beyond), ("claimed", "paid", true));
+        assert_eq!((many[1].left_name, many[1].is_beyond, many[1].z_milli), ("paid", false, None));
+        assert_eq!((many[2].left_name, many[2].right_name, many[2].is_beyond), ("claimed", "paid", true));
     }
 
     #[test]
@@ -320,7 +320,7 @@ mod tests {
             energy(&[(Witness::Nameplate, 1_300), (Witness::Meter, 1_000), (Witness::FirmwarePower, 1_040)]);
         let shown: Vec<_> = pairs
             .iter()
-            .map(|pair| (pair.left_commit, pair.right_commit, pair.difference_ppm, pair.is_beyond))
+            .map(|pair| (pair.left_name, pair.right_name, pair.difference_ppm, pair.is_beyond))
             .collect();
         assert_eq!(
             shown,

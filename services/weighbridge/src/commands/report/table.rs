@@ -137,6 +137,6 @@ fn compared(comparison: &Comparison) -> String {
     };
     format!(
         "{verdict} {whose}: {what} {} against {}: {off}, {expected} expected{z}",
-        pair.left_commit, pair.right_commit
+        pair.left_name, pair.right_name
     )
 }

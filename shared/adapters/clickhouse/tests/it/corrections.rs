@@ -321,7 +321,7 @@ async fn payments_are_told_by_machine_and_customer(store: &Store) {
             .comparisons
             .iter()
             .filter(|one| one.quantity == Quantity::Earned && one.machine_id.as_deref() == machine);
-        of.map(|one| (one.pair.left_commit, one.pair.left, one.pair.right_commit, one.pair.right)).collect()
+        of.map(|one| (one.pair.left_name, one.pair.left, one.pair.right_name, one.pair.right)).collect()
     };
     let found = report(&at(store, 8)).await;
     // A pool's whole payment counts once, regardless of its parts. Seven eighths were proven.

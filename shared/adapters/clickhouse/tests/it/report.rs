@@ -312,7 +312,7 @@ async fn a_site_is_the_sum_of_its_machines(store: &Store) {
         .map(|one| {
             let minutes = |parts: u128| parts / 7_000_000 / 60_000_000;
             let pair = &one.pair;
-            (pair.left_commit, minutes(pair.left), pair.right_commit, minutes(pair.right), pair.is_beyond)
+            (pair.left_name, minutes(pair.left), pair.right_name, minutes(pair.right), pair.is_beyond)
         })
         .collect();
     // Four GPUs for half an hour were accepted, and six more scheduled, from a microsecond later; the GPUs spoke in all of it.

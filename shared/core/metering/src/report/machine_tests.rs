@@ -154,13 +154,7 @@ fn a_nodes_use_stands_beside_what_is_held_and_faults_end_with_it() {
         .filter(|one| one.quantity == Quantity::GpuTime)
         .map(|one| {
             let pair = one.pair;
-            (
-                pair.left_commit,
-                gpu_minutes(pair.left),
-                pair.right_commit,
-                gpu_minutes(pair.right),
-                pair.is_beyond,
-            )
+            (pair.left_name, gpu_minutes(pair.left), pair.right_name, gpu_minutes(pair.right), pair.is_beyond)
         })
         .collect();
     let expected = [

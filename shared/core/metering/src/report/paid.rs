@@ -94,7 +94,7 @@ pub fn pairs<'a>(
     };
     let mut pairs = compare::hashrate(&of);
     // Claimed against proven stands in the report as hashes.
-    pairs.retain(|pair| pair.left_commit == "paid" || pair.right_commit == "paid");
+    pairs.retain(|pair| pair.left_name == "paid" || pair.right_name == "paid");
     pairs
 }
 
@@ -123,7 +123,7 @@ mod tests {
     }
 
     fn shown(pairs: &[Pair]) -> Vec<(&str, u128, &str, u128, bool)> {
-        let of = |pair: &Pair| (pair.left_commit, pair.left, pair.right_commit, pair.right, pair.is_beyond);
+        let of = |pair: &Pair| (pair.left_name, pair.left, pair.right_name, pair.right, pair.is_beyond);
         pairs.iter().map(of).collect()
     }
 
