@@ -115,7 +115,7 @@ impl<'a, S: UsageStore> UsageReader<'a, S> {
             usage.gpu_spans = self.gpu_spans().await?;
         }
         if self.needs.gpu_availability {
-            usage.gpu_availability = self.gpu_availability()?;
+            (usage.gpu_availability, usage.gpu_outages) = self.gpu_availability()?;
         }
         if self.needs.receipts {
             usage.receipts = self.receipts()?;

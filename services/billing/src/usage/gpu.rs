@@ -1,11 +1,11 @@
 //! GPU allocations with their whole history under the contract, and the availability of GPUs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use wb_metering::billable::allocations;
 use wb_metering::gpu::allocation::{Allocation, Share};
 use wb_metering::report::machine::Record;
-use wb_rating::{GpuAvailability, GpuSpan};
+use wb_rating::{GpuAvailability, GpuOutage, GpuSpan};
 use wb_units::time::rfc3339;
 use wb_units::{Interval, Micros};
 
@@ -15,17 +15,13 @@ use crate::error::BillerError;
 use crate::ports::UsageStore;
 
 impl<S: UsageStore> UsageReader<'_, S> {
-    fn node_ids(&self) -> Vec<String> {
-        let ids: BTreeSet<&String> = self.holdings.iter().map(|holding| &holding.machine_id).collect();
-        ids.into_iter().cloned().collect()
-    }
-
     pub(super) async fn add_allocations(
         &mut self,
         ids: &[String],
+        within: Interval,
         records: &mut BTreeMap<String, Record>,
     ) -> Result<(), BillerError> {
-        for found in self.store.allocations(ids, self.part.interval, self.cut).await? {
+        for found in self.store.allocations(ids, within, self.cut).await? {
             if let Some(record) = records.get_mut(&found.row.span.node_id) {
                 record.spans.push(found.row);
                 self.blocks.insert(found.block);
@@ -34,9 +30,22 @@ impl<S: UsageStore> UsageReader<'_, S> {
         Ok(())
     }
 
-    /// Every allocation that touches the stretch, from its beginning: on each node the part of it while the node was
-    /// under the contract, even before the stretch.
+    /// Every allocation that touches the stretch, from its beginning: of each node what lies in the time
+    /// in which the node was under the contract, also before the stretch.
+    ///
+    /// Where a reservation covers allocations, also those that shared time with them before the stretch: which of them
+    /// were covered then decides how the time of the others was rounded.
     pub(super) async fn gpu_spans(&mut self) -> Result<Vec<GpuSpan>, BillerError> {
+        let stretch = self.part.interval;
+        let spans = self.gpu_spans_within(stretch).await?;
+        let first_us = spans.iter().map(|span| span.start_us).min().unwrap_or(stretch.start_us);
+        if !self.needs.gpu_coverage || first_us >= stretch.start_us {
+            return Ok(spans);
+        }
+        self.gpu_spans_within(Interval { start_us: first_us, ..stretch }).await
+    }
+
+    async fn gpu_spans_within(&mut self, within: Interval) -> Result<Vec<GpuSpan>, BillerError> {
         let so_far = Interval { start_us: Micros::MIN, end_us: self.part.interval.end_us };
         let mut held: BTreeMap<String, Vec<Interval>> = BTreeMap::new();
         for (holding, block) in self.reference.holdings(&self.part.contract, so_far)? {
@@ -44,12 +53,15 @@ impl<S: UsageStore> UsageReader<'_, S> {
             self.blocks.insert(block.clone());
         }
         let mut spans = Vec::new();
-        for ids in self.node_ids().chunks(MACHINES_AT_ONCE) {
+        let touches = |held: &&Vec<Interval>| held.iter().any(|held| held.intersect(&within).is_some());
+        let ids: Vec<String> =
+            held.iter().filter(|(_, held)| touches(held)).map(|(node_id, _)| node_id.clone()).collect();
+        for ids in ids.chunks(MACHINES_AT_ONCE) {
             let mut records = self.empty_records(ids);
-            self.add_allocations(ids, &mut records).await?;
+            self.add_allocations(ids, within, &mut records).await?;
             for (node_id, record) in &records {
                 let held = held.get(node_id).cloned().map(Interval::union).unwrap_or_default();
-                let (found, _) = allocations(record, self.part.interval);
+                let (found, _) = allocations(record, within);
                 for allocation in &found {
                     spans.extend(held.iter().filter_map(|held| span(allocation, *held)));
                 }
@@ -58,8 +70,9 @@ impl<S: UsageStore> UsageReader<'_, S> {
         Ok(spans)
     }
 
-    /// GPU time of the nodes under the contract, and how much of it was free of outages.
-    pub(super) fn gpu_availability(&mut self) -> Result<Vec<GpuAvailability>, BillerError> {
+    /// GPU time of the nodes under the contract, and what of it outages left; and the outages.
+    pub(super) fn gpu_availability(&mut self) -> Result<(Vec<GpuAvailability>, Vec<GpuOutage>), BillerError> {
+        let mut outages = Vec::new();
         let mut by_node: BTreeMap<&str, (u128, u128)> = BTreeMap::new();
         for holding in &self.holdings {
             let facts = &self.reference.facts;
@@ -80,7 +93,15 @@ impl<S: UsageStore> UsageReader<'_, S> {
                     }
                 }
                 sums.0 += promised_us;
-                sums.1 += promised_us.saturating_sub(lost_us(&lost, gpus));
+                for (interval, down) in down(&lost, gpus) {
+                    sums.1 += u128::from(down) * u128::from(interval.end_us.abs_diff(interval.start_us));
+                    outages.push(GpuOutage {
+                        node_id: holding.machine_id.clone(),
+                        start_us: interval.start_us,
+                        end_us: interval.end_us,
+                        gpus: down,
+                    });
+                }
             }
             if covered_us < holding.interval.end_us {
                 return Err(BillerError::NoMachine {
@@ -91,28 +112,29 @@ impl<S: UsageStore> UsageReader<'_, S> {
                 });
             }
         }
-        let group = |(node, (promised_us, available_us)): (&str, _)| GpuAvailability {
-            allocation_id: node.to_owned(),
+        let group = |(node, (promised_us, lost_us)): (&str, (u128, u128))| GpuAvailability {
+            node_id: node.to_owned(),
             promised_us,
-            available_us,
+            available_us: promised_us.saturating_sub(lost_us),
         };
-        Ok(by_node.into_iter().map(group).collect())
+        Ok((by_node.into_iter().map(group).collect(), outages))
     }
 }
 
-/// GPU-microseconds lost to outages; simultaneous outages count at most all GPUs.
-fn lost_us(outages: &[(Interval, u32)], gpus: u32) -> u128 {
+/// How many GPUs were down when; of outages at one time no more than there are GPUs.
+fn down(outages: &[(Interval, u32)], gpus: u32) -> Vec<(Interval, u32)> {
     let mut edges: Vec<Micros> =
         outages.iter().flat_map(|(interval, _)| [interval.start_us, interval.end_us]).collect();
     edges.sort_unstable();
     edges.dedup();
-    let lost = edges.windows(2).map(|pair| {
-        let [start_us, end_us] = *pair else { return 0 };
+    let down = edges.windows(2).filter_map(|pair| {
+        let [start_us, end_us] = *pair else { return None };
         let at = outages.iter().filter(|(interval, _)| interval.contains(start_us));
         let down: u64 = at.map(|(_, gpus)| u64::from(*gpus)).sum();
-        u128::from(down.min(u64::from(gpus))) * u128::from(end_us.abs_diff(start_us))
+        let down = u32::try_from(down).map_or(gpus, |down| down.min(gpus));
+        (down > 0).then_some((Interval { start_us, end_us }, down))
     });
-    lost.sum()
+    down.collect()
 }
 
 /// The part of an allocation in a time, for rating. The device includes its node, so an allocation on several nodes
@@ -147,14 +169,20 @@ mod tests {
     #[test]
     fn outages_at_one_time_lose_no_more_than_there_is() {
         let outage = |start_us, end_us, gpus| (Interval { start_us, end_us }, gpus);
-        for (outages, lost) in [
-            (vec![], 0),
-            (vec![outage(0, 10, 8)], 80),
-            (vec![outage(0, 10, 3), outage(5, 15, 2)], 15 + 25 + 10),
-            (vec![outage(0, 10, 8), outage(5, 15, 2)], 80 + 10),
-            (vec![outage(0, 10, 99)], 80),
+        for (outages, expected) in [
+            (vec![], vec![]),
+            (vec![outage(0, 10, 8)], vec![outage(0, 10, 8)]),
+            (
+                vec![outage(0, 10, 3), outage(5, 15, 2)],
+                vec![outage(0, 5, 3), outage(5, 10, 5), outage(10, 15, 2)],
+            ),
+            (
+                vec![outage(0, 10, 8), outage(5, 15, 2)],
+                vec![outage(0, 5, 8), outage(5, 10, 8), outage(10, 15, 2)],
+            ),
+            (vec![outage(0, 10, 99), outage(20, 30, 1)], vec![outage(0, 10, 8), outage(20, 30, 1)]),
         ] {
-            assert_eq!(lost_us(&outages, 8), lost, "{outages:?}");
+            assert_eq!(down(&outages, 8), expected, "{outages:?}");
         }
     }
 }

@@ -71,7 +71,7 @@ impl<S: UsageStore> UsageReader<'_, S> {
             let asked = self.who_needs_samples(chunk, &records, &rules);
             self.add_samples(&asked, &mut records, &rules).await?;
             if self.needs.operation {
-                self.add_allocations(&ids, &mut records).await?;
+                self.add_allocations(&ids, self.part.interval, &mut records).await?;
             }
             for (machine_id, held) in chunk {
                 let Some(record) = records.get(machine_id) else { continue };

@@ -330,6 +330,85 @@ async fn gpus_are_billed_by_their_whole_history_and_availability_by_outages() {
     assert_eq!(line(&february, "gpus").amount, "0.00", "100 s are two minutes, and both were billed");
 }
 
+/// A month of 744 hours with 8 reserved GPUs, use above them, an outage and tax, by hand:
+///
+/// ```text
+/// reserved      8 x 744 h x 2.85                     16,963.20
+/// on demand     4 GPUs x 10 h above the 8, x 3.99       159.60
+/// availability  8 of 8 down for 10 h: 734 / 744 = 98.66 %, under 99: 10 % of 16,963.20   -1,696.32
+/// sum                                                15,426.48
+/// tax           5 % = 771.324                           771.32
+/// total                                              16,197.80
+/// ```
+#[tokio::test]
+async fn reserved_gpus_cover_first_and_only_what_is_above_is_on_demand() {
+    let components = json!([
+        {"id": "reserved", "kind": "gpu_reserved", "currency": "USD", "unit": "USD/GPU-hour", "unit_price": "2.85",
+            "gpus": 8},
+        {"id": "on-demand", "kind": "gpu_on_demand", "currency": "USD", "unit": "USD/GPU-hour", "unit_price": "3.99",
+            "rounding": "second", "covered_by": ["reserved"]},
+        {"id": "sla", "kind": "gpu_sla_credit", "currency": "USD", "of": ["reserved"],
+            "tiers": [{"below_percent": "99", "credit_percent": "10"}, {"below_percent": "95", "credit_percent": "25"}]},
+        {"id": "vat", "kind": "tax", "currency": "USD", "of": ["reserved", "on-demand", "sla"],
+            "jurisdictions": [{"code": "state", "percent": "5"}]},
+    ]);
+    let start_us = DAY_31_US - 30 * DAY_US;
+    let mut world = World::default();
+    world.fact("contract", "c", start_us, contract(components));
+    for node in ["n1", "n2"] {
+        world.assign(node, "k", "c", start_us);
+        let machine = json!({"site_id": "s", "model": "HGX", "rated_power_mw": 9, "gpus": 8});
+        world.fact("machine", node, start_us, machine);
+    }
+    let month_end_us = DAY_31_US + DAY_US;
+    world.allocated("n1", "train", (8, ""), start_us, month_end_us);
+    world.allocated("n2", "tune", (4, ""), DAY_31_US, DAY_31_US + 10 * HOUR_US);
+    let outage = json!({"machine_id": "n1", "gpus": 8, "reason": "XID 79"});
+    world.fact_until("outage", "o", start_us, Some(start_us + 10 * HOUR_US), outage);
+    let biller = biller(world);
+    let invoice = invoice_of(&biller, "2009-01").await;
+    let shown: Vec<_> =
+        invoice.lines.iter().map(|line| (line.component.as_str(), line.amount.as_str())).collect();
+    assert_eq!(
+        shown,
+        [("reserved", "16963.20"), ("on-demand", "159.60"), ("sla", "-1696.32"), ("vat", "771.32")]
+    );
+    assert_eq!(invoice.totals[0].amount, "16197.80");
+    let sla = line(&invoice, "sla");
+    assert!(
+        sla.formula.contains("available: 5872.00 of 5952.00 GPU-hours of 8 reserved GPUs"),
+        "{}",
+        sla.formula
+    );
+}
+
+#[tokio::test]
+async fn reserved_first_rounds_an_allocation_across_months_once() {
+    let components = json!([
+        {"id": "reserved", "kind": "gpu_reserved", "currency": "USD", "unit": "USD/GPU-hour", "unit_price": "1", "gpus": 2},
+        {"id": "on-demand", "kind": "gpu_on_demand", "currency": "USD", "unit": "USD/GPU-hour", "unit_price": "6",
+            "rounding": "minute", "covered_by": ["reserved"]},
+    ]);
+    let start_us = DAY_31_US - 30 * DAY_US;
+    let mut world = World::default();
+    world.fact("contract", "c", start_us, contract(components));
+    world.assign("n", "k", "c", start_us);
+    world.fact(
+        "machine",
+        "n",
+        start_us,
+        json!({"site_id": "s", "model": "HGX", "rated_power_mw": 9, "gpus": 8}),
+    );
+    let end_us = DAY_31_US + DAY_US;
+    // Both reserved GPUs are taken until 30 s before the month's end by an allocation that February does not see.
+    world.allocated("n", "early", (2, ""), DAY_31_US, end_us - 30_000_000);
+    // Above for 60 s; covered for the last 30 s of January and for all of February.
+    world.allocated("n", "late", (1, ""), end_us - 90_000_000, end_us + 600_000_000);
+    let biller = biller(world);
+    assert_eq!(line(&invoice_of(&biller, "2009-01").await, "on-demand").quantity, "1");
+    assert_eq!(line(&invoice_of(&biller, "2009-02").await, "on-demand").quantity, "0");
+}
+
 #[tokio::test]
 async fn a_change_at_14_03_takes_effect_at_14_05() {
     let at_14_03 = DAY_31_US + 14 * HOUR_US + 180_000_000;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use wb_billing::Backtest;
-use wb_rating::{Contract, Difference, Format, differences, document_json, position_of};
+use wb_rating::{Contract, Difference, Format, UsageBilling, differences, document_json, position_of};
 use wb_units::decimal;
 use wb_units::time::rfc3339;
 
@@ -23,6 +23,8 @@ const WHO: &str = "weighbridge-cli";
 #[derive(Debug, Subcommand)]
 pub(crate) enum ContractCommand {
     /// Check contract documents and print every error with file, line and column.
+    ///
+    /// Also prints which component bills which usage, with a warning if several bill the same or none does.
     #[command(after_help = needs_of::<CheckArguments>())]
     Check(CheckArguments),
     /// Compare two documents by component and field. The exit code is 1 if they differ.
@@ -82,13 +84,21 @@ fn check(files: &[PathBuf]) -> Result<ExitCode> {
     for path in files {
         let (text, format) = read(path)?;
         match Contract::check(&text, format) {
-            Ok(contract) => print(&format!(
-                "{}: contract {} version {}: {} components",
-                path.display(),
-                contract.contract_id,
-                contract.version,
-                contract.components.len()
-            ))?,
+            Ok(contract) => {
+                print(&format!(
+                    "{}: contract {} version {}: {} components",
+                    path.display(),
+                    contract.contract_id,
+                    contract.version,
+                    contract.components.len()
+                ))?;
+                for of in contract.usage_billing() {
+                    print(&usage_words(&of))?;
+                }
+                for finding in contract.findings() {
+                    print(&format!("{}: warning: {finding}", path.display()))?;
+                }
+            }
             Err(errors) => {
                 wrong += errors.len();
                 for error in errors {
@@ -99,6 +109,19 @@ fn check(files: &[PathBuf]) -> Result<ExitCode> {
         }
     }
     Ok(if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Which components bill a kind of usage, and what covers it.
+fn usage_words(of: &UsageBilling) -> String {
+    let billed_by = match of.billed_by.as_slice() {
+        [] => "not billed".to_owned(),
+        ids => format!("billed by {}", ids.join(", ")),
+    };
+    let covered_by = match of.covered_by.as_slice() {
+        [] => String::new(),
+        ids => format!(" above {}", ids.join(" + ")),
+    };
+    format!("  {}: {billed_by}{covered_by}", of.metered)
 }
 
 fn read(path: &Path) -> Result<(String, Format)> {

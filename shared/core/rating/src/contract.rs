@@ -5,6 +5,7 @@ use wb_units::Micros;
 use wb_units::time::boundary_at_or_after;
 
 use crate::components::{Component, KINDS};
+use crate::coverage;
 use crate::document::{Malformed, Node, ROOT, Value};
 use crate::error::ContractError;
 use crate::fields::{Earlier, Fields, shorten, text_of};
@@ -192,6 +193,10 @@ fn read_components(root: &Node, errors: &mut Vec<ContractError>) -> Vec<Componen
             }
             Err(error) => errors.push(error),
         }
+    }
+    if components.len() == count {
+        let place_of = |place: usize| nodes.get(place).map_or_else(String::new, |node| node.place.clone());
+        errors.extend(coverage::refusal(&components, place_of));
     }
     components
 }

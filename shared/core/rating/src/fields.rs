@@ -335,6 +335,36 @@ impl<'a> Fields<'a> {
         Ok(ids)
     }
 
+    /// `covered_by`: earlier reservations of a currency, each once; an empty list says that none covers.
+    pub(crate) fn covered_by(&mut self, currency: Currency) -> Result<Option<Vec<String>>, ContractError> {
+        if self.optional("covered_by").is_none() {
+            return Ok(None);
+        }
+        let mut ids = Vec::new();
+        for node in self.list("covered_by")? {
+            let id = self.refer(node, currency, &["gpu_reserved"])?;
+            if ids.contains(&id) {
+                let right = "each reservation is named once".to_owned();
+                return Err(ContractError::Reference { field: node.place.clone(), value: id, right });
+            }
+            ids.push(id);
+        }
+        Ok(Some(ids))
+    }
+
+    /// Identifiers of a list that may be left out, each once.
+    pub(crate) fn ids_or_none(&mut self, name: &'static str) -> Result<Vec<String>, ContractError> {
+        let mut ids = Vec::new();
+        for node in self.list(name)? {
+            let id = id_of(node)?;
+            if ids.contains(&id) {
+                return Err(choice(node, "name each once".to_owned()));
+            }
+            ids.push(id);
+        }
+        Ok(ids)
+    }
+
     fn refer(&self, node: &Node, currency: Currency, kinds: &[&str]) -> Result<String, ContractError> {
         let id = text_of(node)?;
         let wrong =

@@ -21,6 +21,7 @@ mod compare;
 pub mod components;
 mod context;
 mod contract;
+mod coverage;
 mod document;
 mod error;
 mod exact;
@@ -42,6 +43,7 @@ pub use compare::{Difference, differences, document_json};
 pub use components::{Component, KINDS};
 pub use context::{Context, DepositHeld, PrepaidGrant};
 pub use contract::{Contract, Format};
+pub use coverage::{Finding, Metered, UsageBilling};
 pub use error::{ContractError, PeriodError, PriceError, RatingError, UsageError};
 pub use exact::{DECIMAL_PLACES_MAX, Exact};
 pub use fields::{Decimal, Head, ID_TEXT_MAX};
@@ -54,7 +56,7 @@ pub use rate::{rate, rate_in};
 pub use rules::{CARVE_OUTS, CountingRules, WITNESSES};
 pub use stretch::{RatedStretch, StretchError, rate_stretches};
 pub use usage::{
-    CountGroup, CurtailedSlice, EnergyGroup, EnergySlice, FleetGroup, GpuAvailability, GpuSpan, Receipt,
-    SiteEnergy, UptimeGroup, Usage, WorkGroup, WorkSlice,
+    CountGroup, CurtailedSlice, EnergyGroup, EnergySlice, FleetGroup, GpuAvailability, GpuOutage, GpuSpan,
+    Receipt, SiteEnergy, UptimeGroup, Usage, WorkGroup, WorkSlice,
 };
 pub use versions::Versions;

@@ -34,7 +34,9 @@ pub struct Needs {
     pub sites: bool,
     /// GPU allocations.
     pub gpu_spans: bool,
-    /// Availability of GPUs.
+    /// All allocations that shared time with those of the stretch, because a reservation covers some of them.
+    pub gpu_coverage: bool,
+    /// Availability of GPUs, and outages.
     pub gpu_availability: bool,
     /// Payments of pools.
     pub receipts: bool,
@@ -101,7 +103,11 @@ impl Needs {
                 self.add_power(&terms.power);
                 self.deposits.insert(terms.head.id.clone());
             }
-            Component::GpuOnDemand(_) | Component::MigSlice(_) => self.gpu_spans = true,
+            Component::GpuOnDemand(terms) => {
+                self.gpu_spans = true;
+                self.gpu_coverage |= terms.covered_by.as_ref().is_some_and(|ids| !ids.is_empty());
+            }
+            Component::MigSlice(_) => self.gpu_spans = true,
             Component::GpuSlaCredit(_) => self.gpu_availability = true,
             Component::HashrateFee(terms) => {
                 self.work = true;
@@ -140,7 +146,10 @@ impl Needs {
     fn add_measure(&mut self, measure: &Measure) {
         match measure {
             Measure::EnergyKwh => self.energy = true,
-            Measure::GpuHours => self.gpu_spans = true,
+            Measure::GpuHours(covered_by) => {
+                self.gpu_spans = true;
+                self.gpu_coverage |= covered_by.as_ref().is_some_and(|ids| !ids.is_empty());
+            }
             Measure::WorkPhDays => self.work = true,
             Measure::MachineMonths => self.fleet = true,
             Measure::Count(meter) => {

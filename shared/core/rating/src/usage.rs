@@ -5,6 +5,7 @@
 
 mod check;
 pub(crate) mod gpu;
+pub(crate) mod reserved;
 pub(crate) mod text;
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ use wb_units::Micros;
 
 use crate::error::UsageError;
 
-pub use gpu::{GpuAvailability, GpuSpan};
+pub use gpu::{GpuAvailability, GpuOutage, GpuSpan};
 
 /// Work of equal worth: everything that a share's worth depends on is equal within the group.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -170,10 +171,13 @@ pub struct Usage {
     pub curtailed: Vec<CurtailedSlice>,
     /// Site meters.
     pub sites: Vec<SiteEnergy>,
-    /// GPU allocations, each with its whole history so far.
+    /// GPU allocations, each with its whole history so far. Where a reservation covers some of them: all that shared
+    /// time with those of the stretch.
     pub gpu_spans: Vec<GpuSpan>,
-    /// Availability of reserved GPUs.
+    /// Availability of the GPUs of the nodes under the contract.
     pub gpu_availability: Vec<GpuAvailability>,
+    /// Outages of these nodes.
+    pub gpu_outages: Vec<GpuOutage>,
     /// Payments of pools.
     pub receipts: Vec<Receipt>,
     /// Other counts.

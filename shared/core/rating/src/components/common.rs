@@ -13,7 +13,7 @@ use crate::exact::Exact;
 use crate::fields::{Decimal, Fields};
 use crate::line::Input;
 use crate::scope::Scope;
-use crate::usage::gpu::exact_us;
+use crate::usage::reserved::{Reserved, allocated};
 
 /// The power that a fee or a commitment is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,8 +68,9 @@ impl Power {
 pub enum Measure {
     /// Metered energy.
     EnergyKwh,
-    /// GPU-hours of whole GPUs, not rounded.
-    GpuHours,
+    /// GPU-hours of whole GPUs above what the named reservations cover, not rounded. `None` where the document says
+    /// nothing of coverage.
+    GpuHours(Option<Vec<String>>),
     /// Accepted work on the main chain in PH/s over days.
     WorkPhDays,
     /// Assigned machines over the period.
@@ -80,11 +81,11 @@ pub enum Measure {
 
 impl Measure {
     /// Reads `measure`, and `meter` for a count.
-    pub(crate) fn read(fields: &mut Fields<'_>) -> Result<Self, ContractError> {
+    pub(crate) fn read(fields: &mut Fields<'_>, currency: Currency) -> Result<Self, ContractError> {
         let words = ["energy_kwh", "gpu_hours", "work_ph_days", "machine_months", "count"];
         Ok(match fields.word("measure", &words)? {
             "energy_kwh" => Self::EnergyKwh,
-            "gpu_hours" => Self::GpuHours,
+            "gpu_hours" => Self::GpuHours(fields.covered_by(currency)?),
             "work_ph_days" => Self::WorkPhDays,
             "machine_months" => Self::MachineMonths,
             _ => Self::Count(fields.id("meter")?),
@@ -95,7 +96,7 @@ impl Measure {
     pub(crate) fn unit(&self) -> String {
         match self {
             Self::EnergyKwh => "kWh".to_owned(),
-            Self::GpuHours => "GPU-hour".to_owned(),
+            Self::GpuHours(_) => "GPU-hour".to_owned(),
             Self::WorkPhDays => "PH/s/day".to_owned(),
             Self::MachineMonths => "machine-month".to_owned(),
             Self::Count(meter) => meter.clone(),
@@ -106,9 +107,16 @@ impl Measure {
     pub(crate) fn quantity(&self, scope: &Scope<'_>) -> Result<Exact, RatingError> {
         let quantity = match self {
             Self::EnergyKwh => return scope.metered_kwh(),
-            Self::GpuHours => exact_us(&scope.usage.gpu_spans, "", scope.stretch()?)
-                .map_err(|error| scope.refused(error))?
-                .and_then(|gpu_us| Exact::ratio(gpu_us, crate::context::HOUR_US)),
+            Self::GpuHours(covered_by) => {
+                let stretch = scope.stretch()?;
+                let reserved = Reserved::among(scope.contract, covered_by.as_deref().unwrap_or_default());
+                let found = allocated(&scope.usage.gpu_spans, "", &reserved, stretch.end_us)
+                    .map_err(|error| scope.refused(error))?;
+                found
+                    .iter()
+                    .try_fold(0_u128, |sum, one| sum.checked_add(one.exact_us(stretch, |piece| piece.above)?))
+                    .and_then(|gpu_us| Exact::ratio(gpu_us, crate::context::HOUR_US))
+            }
             Self::WorkPhDays => main_q32(scope).and_then(ph_days),
             Self::MachineMonths => {
                 scope.usage.check_fleet().map_err(|error| scope.refused(error))?;
@@ -233,6 +241,12 @@ pub(crate) fn service_credit(tiers: &[ServiceTier], level_percent: Exact) -> Opt
         }
     }
     Some(credit)
+}
+
+/// Microseconds as hours with two decimal places, half even, for words; figures that are computed with are exact.
+pub(crate) fn hours_text(time_us: u128) -> Option<String> {
+    let hundredths = Exact::ratio(time_us, crate::context::HOUR_US)?.minor(2)?;
+    Some(wb_units::decimal::format(hundredths, 2))
 }
 
 /// `USD/kWh` for US dollars and `kWh`.

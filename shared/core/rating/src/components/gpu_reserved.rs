@@ -7,8 +7,7 @@
 //! The reservation begins and ends at the first five-minute boundary at or after its instants; where they
 //! are left out it lasts as long as the contract. Hours are real hours: a day of a clock change has 23 or 25.
 
-use wb_units::time::boundary_at_or_after;
-use wb_units::{Interval, Micros};
+use wb_units::Micros;
 
 use crate::components::common::unit_price;
 use crate::context::{HOUR_US, duration_us};
@@ -17,6 +16,7 @@ use crate::exact::Exact;
 use crate::fields::{Decimal, Fields, Head};
 use crate::line::input;
 use crate::scope::{Draft, Rated, Scope};
+use crate::usage::reserved::Reserved;
 
 /// The most GPUs of one reservation.
 const GPUS_MAX: u64 = 1_000_000;
@@ -34,6 +34,8 @@ pub struct Terms {
     pub from_us: Option<Micros>,
     /// When it ends, if not with the contract.
     pub to_us: Option<Micros>,
+    /// The nodes that the GPUs are in; any of the contract's where it is empty.
+    pub nodes: Vec<String>,
 }
 
 impl Terms {
@@ -50,15 +52,13 @@ impl Terms {
                 right: "write an instant after the reservation's start",
             });
         }
-        Ok(Self { head, gpus, unit_price, from_us, to_us })
+        let nodes = fields.ids_or_none("nodes")?;
+        Ok(Self { head, gpus, unit_price, from_us, to_us, nodes })
     }
 
     pub(crate) fn rate(&self, scope: &Scope<'_>) -> Result<Vec<Rated>, RatingError> {
-        let reserved = Interval {
-            start_us: self.from_us.map_or(Micros::MIN, boundary_at_or_after),
-            end_us: self.to_us.map_or(Micros::MAX, boundary_at_or_after),
-        };
-        let within_us = scope.stretch()?.intersect(&reserved).map_or(0, duration_us);
+        let reserved = Reserved::of(self);
+        let within_us = scope.stretch()?.intersect(&reserved.interval).map_or(0, duration_us);
         let hours = Exact::ratio(within_us, HOUR_US).ok_or_else(|| scope.overflow("hours"))?;
         let quantity = hours.times(Exact::from(self.gpus)).ok_or_else(|| scope.overflow("GPU-hours"))?;
         let price = format!("{} {}/GPU-hour", self.unit_price.text, self.head.currency.code());

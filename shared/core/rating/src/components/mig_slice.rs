@@ -44,7 +44,7 @@ impl Terms {
     }
 
     pub(crate) fn rate(&self, scope: &Scope<'_>) -> Result<Vec<Rated>, RatingError> {
-        let (units, inputs) = units_of(scope, &self.profile, self.rounding)?;
+        let (units, inputs) = units_of(scope, &self.profile, self.rounding, &[])?;
         let amount = units
             .times(self.fraction)
             .and_then(|gpus| gpus.times(self.unit_price.value))

@@ -31,12 +31,13 @@ pub struct Terms {
 
 impl Terms {
     pub(crate) fn read(fields: &mut Fields<'_>) -> Result<Self, ContractError> {
+        let head = fields.head()?;
         Ok(Self {
-            head: fields.head()?,
-            measure: Measure::read(fields)?,
+            measure: Measure::read(fields, head.currency)?,
             size: fields.size("size")?,
             package_price: fields.price("package_price")?,
             free: fields.price_or_none("free")?,
+            head,
         })
     }
 

@@ -31,7 +31,7 @@ pub struct Terms {
 impl Terms {
     pub(crate) fn read(fields: &mut Fields<'_>) -> Result<Self, ContractError> {
         let head = fields.head()?;
-        let measure = Measure::read(fields)?;
+        let measure = Measure::read(fields, head.currency)?;
         Ok(Self { head, measure, tiers: Tiers::FLAT.read(fields)? })
     }
 

@@ -9,7 +9,9 @@
 //! Time left out is time that the contract excludes from the operator's promise: curtailment, agreed maintenance.
 //! Without expected time there is no credit. The line is negative.
 
-use crate::components::common::{ServiceTier, service_credit, service_tiers};
+use std::collections::BTreeSet;
+
+use crate::components::common::{ServiceTier, hours_text, service_credit, service_tiers};
 use crate::error::{ContractError, RatingError};
 use crate::exact::{Exact, sum};
 use crate::fields::{Decimal, Fields, Head};
@@ -62,6 +64,10 @@ impl Terms {
         let (expected, up, left_out) =
             (add(|group| group.expected_us)?, add(|group| group.up_us)?, add(|group| group.left_out_us)?);
         let held_to = expected.minus(left_out).ok_or_else(wide)?;
+        let machines: BTreeSet<&str> =
+            scope.usage.uptime.iter().map(|group| group.machine_id.as_str()).collect();
+        let hours =
+            |time: Exact| time.floor().and_then(|us| hours_text(u128::try_from(us).ok()?)).ok_or_else(wide);
         let hundred = Exact::from(100_u32);
         let adjusted = if held_to.is_zero() {
             hundred
@@ -98,7 +104,14 @@ impl Terms {
             quantity: adjusted,
             unit: "percent adjusted uptime".to_owned(),
             unit_price: format!("{percent} percent credited"),
-            formula: format!("-(sum of {}) x {words}, on adjusted uptime", self.of.join(" + ")),
+            formula: format!(
+                "-(sum of {}) x {words}; adjusted uptime: {} of {} machine-hours of {} machines, {} more left out",
+                self.of.join(" + "),
+                hours(up)?,
+                hours(held_to)?,
+                machines.len(),
+                hours(left_out)?
+            ),
             amount: credit.negated(),
             inputs,
         };

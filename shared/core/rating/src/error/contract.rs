@@ -165,6 +165,15 @@ pub enum ContractError {
         /// What they add up to.
         sum: String,
     },
+    /// A component that would bill usage that another one bills.
+    #[code("WB-5119")]
+    #[error("{field} does not say what covers it: {detail}")]
+    Coverage {
+        /// The component.
+        field: String,
+        /// What would be billed twice, with an example, and what would be right.
+        detail: String,
+    },
     /// Two versions for one instant.
     #[code("WB-5116")]
     #[error(
@@ -220,7 +229,8 @@ impl ContractError {
             | Self::Moment { field, .. }
             | Self::Choice { field, .. }
             | Self::Steps { field, .. }
-            | Self::Shares { field, .. } => Some(field),
+            | Self::Shares { field, .. }
+            | Self::Coverage { field, .. } => Some(field),
             Self::ComponentCount { .. } => Some("components"),
             Self::Overlap { .. } | Self::NoVersion { .. } | Self::History { .. } => None,
         }

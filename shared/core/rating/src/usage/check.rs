@@ -74,7 +74,7 @@ impl Usage {
         match self.gpu_availability.iter().find(|group| group.available_us > group.promised_us) {
             None => Ok(()),
             Some(group) => Err(UsageError::Contradiction {
-                what: format!("the availability of {}", group.allocation_id),
+                what: format!("the availability of {}", group.node_id),
                 detail: format!("{} GPU-us available of {} promised", group.available_us, group.promised_us),
             }),
         }

@@ -36,12 +36,32 @@ pub struct GpuSpan {
     pub end_us: Option<Micros>,
 }
 
-/// How long reserved GPUs could be used.
+/// A time for which GPUs of a node were down; outages of one node do not overlap.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GpuOutage {
+    /// The node.
+    pub node_id: String,
+    /// When it began.
+    pub start_us: Micros,
+    /// When it was over.
+    pub end_us: Micros,
+    /// How many of its GPUs were down.
+    pub gpus: u32,
+}
+
+impl GpuOutage {
+    pub(crate) fn interval(&self) -> Interval {
+        Interval { start_us: self.start_us, end_us: self.end_us }
+    }
+}
+
+/// How long the GPUs of a node were there to be used.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GpuAvailability {
-    /// The allocation or node.
-    pub allocation_id: String,
+    /// The node.
+    pub node_id: String,
     /// GPU-microseconds that were promised.
     #[serde(with = "super::text")]
     pub promised_us: u128,
@@ -53,45 +73,17 @@ pub struct GpuAvailability {
 /// What must be equal for lengths to be counted together.
 pub(crate) type SpanKey<'a> = (&'a str, &'a str, &'a str, u32);
 
-/// Billed units of every allocation with GPUs of a profile, in order; those that billed none are left out.
-///
-/// # Errors
-/// [`UsageError::Contradiction`] for a span that ends before it starts and for two spans of one key at one
-/// time.
-pub(crate) fn billed_units<'a>(
-    spans: &'a [GpuSpan],
-    profile: &str,
-    unit_us: u128,
-    stretch: Interval,
-) -> Result<Vec<(SpanKey<'a>, u128)>, UsageError> {
-    let mut billed = Vec::new();
-    for (key, parts) in by_key(spans, profile)? {
-        let units = |until_us| length_us(&parts, until_us).div_ceil(unit_us);
-        let count = units(stretch.end_us).saturating_sub(units(stretch.start_us));
-        if count > 0 {
-            billed.push((key, count));
-        }
-    }
-    Ok(billed)
-}
-
-/// GPU-microseconds within the stretch, exact: no rounding.
-pub(crate) fn exact_us(
-    spans: &[GpuSpan],
-    profile: &str,
-    stretch: Interval,
-) -> Result<Option<u128>, UsageError> {
-    let mut total = Some(0_u128);
-    for ((_, _, _, gpus), parts) in by_key(spans, profile)? {
-        let within = length_us(&parts, stretch.end_us).saturating_sub(length_us(&parts, stretch.start_us));
-        total = total.zip(within.checked_mul(u128::from(gpus))).and_then(|(sum, part)| sum.checked_add(part));
-    }
-    Ok(total)
-}
-
+/// Spans of equal keys, in order of time.
 type Parts = Vec<(Micros, Option<Micros>)>;
 
-fn by_key<'a>(spans: &'a [GpuSpan], profile: &str) -> Result<BTreeMap<SpanKey<'a>, Parts>, UsageError> {
+/// The spans of a profile by what is counted together.
+///
+/// # Errors
+/// [`UsageError::Contradiction`] for a span that ends before it starts and for two spans of one key at one time.
+pub(crate) fn spans_by_key<'a>(
+    spans: &'a [GpuSpan],
+    profile: &str,
+) -> Result<BTreeMap<SpanKey<'a>, Parts>, UsageError> {
     let mut keys: BTreeMap<SpanKey<'a>, Parts> = BTreeMap::new();
     for span in spans.iter().filter(|span| span.profile == profile) {
         if span.end_us.is_some_and(|end_us| end_us < span.start_us) {
@@ -121,18 +113,10 @@ fn by_key<'a>(spans: &'a [GpuSpan], profile: &str) -> Result<BTreeMap<SpanKey<'a
     Ok(keys)
 }
 
-/// The length of spans up to an instant.
-fn length_us(parts: &[(Micros, Option<Micros>)], until_us: Micros) -> u128 {
-    parts
-        .iter()
-        .map(|(start_us, end_us)| end_us.unwrap_or(until_us).min(until_us).saturating_sub(*start_us))
-        .map(|length_us| u128::try_from(length_us).unwrap_or(0))
-        .sum()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::usage::reserved::allocated;
 
     const HOUR_US: i64 = 3_600_000_000;
 
@@ -150,7 +134,8 @@ mod tests {
     fn units(spans: &[GpuSpan], start_us: i64, end_us: i64) -> u128 {
         let stretch = Interval { start_us, end_us };
         let unit_us = u128::try_from(HOUR_US).unwrap();
-        billed_units(spans, "", unit_us, stretch).unwrap().iter().map(|(_, units)| units).sum()
+        let found = allocated(spans, "", &[], end_us).unwrap();
+        found.iter().map(|one| one.units_above(unit_us, stretch).unwrap()).sum::<u128>() / 2
     }
 
     #[test]
@@ -168,13 +153,12 @@ mod tests {
 
     #[test]
     fn overlaps_and_ends_before_starts_are_refused() {
-        let stretch = Interval { start_us: 0, end_us: HOUR_US };
         for spans in [
             vec![span(5, Some(4))],
             vec![span(0, Some(9)), span(8, None)],
             vec![span(0, None), span(8, None)],
         ] {
-            assert_eq!(billed_units(&spans, "", 1, stretch).unwrap_err().code(), "WB-5141");
+            assert_eq!(spans_by_key(&spans, "").unwrap_err().code(), "WB-5141");
         }
     }
 }

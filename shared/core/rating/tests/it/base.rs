@@ -99,7 +99,7 @@ pub(crate) fn usage() -> Usage {
             span("notebook", "1g.10gb", 1, start_us, start_us + 100 * HOUR_US),
         ],
         gpu_availability: vec![GpuAvailability {
-            allocation_id: "reserved".to_owned(),
+            node_id: "reserved".to_owned(),
             promised_us: 8 * month_us,
             available_us: 8 * 714 * 3_600_000_000,
         }],

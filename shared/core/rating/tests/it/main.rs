@@ -3,6 +3,7 @@
 
 mod base;
 mod catalogue;
+mod coverage;
 mod documents;
 mod oracle;
 mod properties;

@@ -78,6 +78,14 @@ fn in_pieces(usage: &Usage) -> Usage {
     pieces.counts.reverse();
     pieces.gpu_spans.reverse();
     pieces.gpu_availability.reverse();
+    for index in 0..pieces.gpu_outages.len() {
+        let mut part = pieces.gpu_outages[index].clone();
+        let middle_us = part.start_us + (part.end_us - part.start_us) / 3;
+        part.start_us = middle_us;
+        pieces.gpu_outages[index].end_us = middle_us;
+        pieces.gpu_outages.push(part);
+    }
+    pieces.gpu_outages.reverse();
     pieces
 }
 
@@ -150,12 +158,13 @@ fn additive(lines: &[Line], contract: &Value) -> BTreeMap<String, Exact> {
 }
 
 /// The kinds that never cost less for more energy, work, machine time, GPU time or counts.
-const MONOTONE: [&str; 10] = [
+const MONOTONE: [&str; 11] = [
     "pool_earnings",
     "metered_energy",
     "nameplate_energy",
     "time_of_use",
     "management_fee",
+    "gpu_reserved",
     "gpu_on_demand",
     "mig_slice",
     "hashrate_fee",

@@ -177,6 +177,16 @@ fn component(
             set("unit", json!(per(unit)));
         }
     }
+    let by_use = kind == "gpu_on_demand" || c["measure"] == "gpu_hours";
+    if by_use {
+        let reserved = same(&["gpu_reserved"]);
+        let says_nothing = before.iter().all(|other| other["kind"] != "gpu_reserved") && random.yes();
+        if !says_nothing {
+            let covered_by: Vec<String> = reserved.into_iter().filter(|_| random.below(4) > 0).collect();
+            c["covered_by"] = json!(covered_by);
+        }
+    }
+    let mut set = |name: &str, value: Value| c[name] = value;
     match kind {
         "pool_earnings" => {
             set("currency", json!("BTC"));
@@ -282,6 +292,14 @@ fn component(
             set("due", json!(moment(random, period)));
         }
         "gpu_reserved" => {
+            let bills_by_use =
+                |other: &Value| other["kind"] == "gpu_on_demand" || other["measure"] == "gpu_hours";
+            if before.iter().any(|other| bills_by_use(other) && other.get("covered_by").is_none()) {
+                return None;
+            }
+            if random.yes() {
+                set("nodes", json!(["n1", "n3"]));
+            }
             set("gpus", json!(1 + random.below(64)));
             if random.yes() {
                 set("from", json!(moment(random, period)));

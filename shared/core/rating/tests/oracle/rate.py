@@ -246,23 +246,84 @@ class Bill:
                 keys.setdefault((s["allocation_id"], s["device"], s["gpus"]), []).append(s)
         return keys
 
-    def rounded_hours(self, profile):
+    def reserved_at(self, ids, at):
+        gpus = 0
+        for c in self.contract["components"]:
+            if c["id"] in ids and c["kind"] == "gpu_reserved":
+                begun = "from" not in c or boundary(instant(c["from"])) <= at
+                over = "to" in c and boundary(instant(c["to"])) <= at
+                gpus += int(c["gpus"]) if begun and not over else 0
+        return gpus
+
+    def above(self, profile, ids):
+        """For every GPU of every allocation, one by one: the times in which no reservation covers it."""
+        groups = self.by_allocation(profile)
+        turn = sorted(groups, key=lambda k: (min(s["start_us"] for s in groups[k]), k))
+        edges = {self.start, self.end}
+        for spans in groups.values():
+            for s in spans:
+                edges |= {s["start_us"], self.end if s["end_us"] is None else s["end_us"]}
+        for c in self.contract["components"]:
+            edges |= {boundary(instant(c[name])) for name in ("from", "to") if c["kind"] == "gpu_reserved" and name in c}
+        edges = sorted(edge for edge in edges if edge <= self.end)
+        seats = {(key, seat): [] for key in turn for seat in range(key[2])}
+        for low, high in zip(edges, edges[1:]):
+            left = self.reserved_at(ids, low)
+            for key in turn:
+                if any(s["start_us"] <= low and (s["end_us"] is None or low < s["end_us"]) for s in groups[key]):
+                    for seat in reversed(range(key[2])):
+                        if left > 0:
+                            left -= 1
+                        else:
+                            seats[key, seat].append((low, high))
+        return seats
+
+    def rounded_hours(self, profile, ids=()):
         unit = {"second": HOUR // 3600, "minute": HOUR // 60, "hour": HOUR}[self.c["rounding"]]
         units = 0
-        for (_, _, gpus), spans in self.by_allocation(profile).items():
-            upto = lambda at: -(-self.length(spans, at) // unit)
-            units += gpus * (upto(self.end) - upto(self.start))
+        for times in self.above(profile, ids).values():
+            upto = lambda at: -(-sum(max(0, min(high, at) - low) for low, high in times) // unit)
+            units += upto(self.end) - upto(self.start)
         return F(units * unit, HOUR)
 
     def gpu_on_demand(self):
-        return self.rounded_hours("") * self.num("unit_price")
+        return self.rounded_hours("", self.c.get("covered_by", ())) * self.num("unit_price")
 
     def mig_slice(self):
         return self.rounded_hours(self.c["profile"]) * F(self.c["fraction"]) * self.num("unit_price")
 
     def gpu_sla_credit(self):
-        promised = self.total("gpu_availability", "promised_us")
-        return self.tier_credit(F(100 * self.total("gpu_availability", "available_us"), promised) if promised else F(100))
+        promised, available = self.total("gpu_availability", "promised_us"), self.total("gpu_availability", "available_us")
+        held = [c for c in self.contract["components"] if c["kind"] == "gpu_reserved" and c["id"] in self.c["of"]]
+        if held:
+            promised, available = self.reserved_time(held)
+        return self.tier_credit(F(100 * available, promised) if promised else F(100))
+
+    def reserved_time(self, held):
+        bound = {node for c in held for node in c.get("nodes", ())}
+        edges = {self.start, self.end}
+        for o in self.usage["gpu_outages"]:
+            edges |= {o["start_us"], o["end_us"]}
+        for c in held:
+            edges |= {boundary(instant(c[name])) for name in ("from", "to") if name in c}
+        edges = sorted(edge for edge in edges if self.start <= edge <= self.end)
+        promised = available = 0
+        for low, high in zip(edges, edges[1:]):
+            down = {}
+            for o in self.usage["gpu_outages"]:
+                if o["start_us"] <= low < o["end_us"]:
+                    down[o["node_id"]] = down.get(o["node_id"], 0) + o["gpus"]
+            free = 0
+            for c in held:
+                gpus = self.reserved_at([c["id"]], low)
+                promised += gpus * (high - low)
+                if c.get("nodes"):
+                    available += max(0, gpus - sum(down.get(node, 0) for node in c["nodes"])) * (high - low)
+                else:
+                    free += gpus
+            lost = sum(gpus for node, gpus in down.items() if node not in bound)
+            available += max(0, free - lost) * (high - low)
+        return promised, available
 
     def ph_days(self, q32):
         hashes = F(q32, 2**32) * F(2**48, 65535)
@@ -294,10 +355,8 @@ class Bill:
         if kind == "energy_kwh":
             return self.kwh()
         if kind == "gpu_hours":
-            return sum(
-                (gpus * F(self.length(s, self.end) - self.length(s, self.start), HOUR) for (_, _, gpus), s in self.by_allocation("").items()),
-                F(0),
-            )
+            times = [t for seat in self.above("", self.c.get("covered_by", ())).values() for t in seat]
+            return F(sum(max(0, min(high, self.end) - max(low, self.start)) for low, high in times), HOUR)
         if kind == "work_ph_days":
             return self.ph_days(self.main_work())
         if kind == "machine_months":

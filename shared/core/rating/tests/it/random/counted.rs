@@ -1,8 +1,8 @@
 //! Random prices, credit and usage of a stretch.
 
 use wb_rating::{
-    CountGroup, CurtailedSlice, EnergyGroup, EnergySlice, FleetGroup, GpuAvailability, GpuSpan, PrepaidGrant,
-    PriceFact, Receipt, SiteEnergy, UptimeGroup, Usage, WorkGroup, WorkSlice,
+    CountGroup, CurtailedSlice, EnergyGroup, EnergySlice, FleetGroup, GpuAvailability, GpuOutage, GpuSpan,
+    PrepaidGrant, PriceFact, Receipt, SiteEnergy, UptimeGroup, Usage, WorkGroup, WorkSlice,
 };
 use wb_units::{Interval, SETTLEMENT_INTERVAL_US as STEP_US};
 
@@ -112,8 +112,8 @@ pub(crate) fn usage(random: &mut Random, stretch: Interval) -> Usage {
         usage.uptime.push(UptimeGroup { machine_id: "m".to_owned(), expected_us, up_us, left_out_us });
         let promised_us = random.wide(50);
         let available_us = promised_us - promised_us / u128::from(1 + random.below(400));
-        let allocation_id = "r".to_owned();
-        usage.gpu_availability.push(GpuAvailability { allocation_id, promised_us, available_us });
+        let node_id = "r".to_owned();
+        usage.gpu_availability.push(GpuAvailability { node_id, promised_us, available_us });
         usage.curtailed.push(CurtailedSlice {
             start_us: slice_start(random, stretch),
             curtailed_mwh: random.energy_mwh(),
@@ -126,10 +126,20 @@ pub(crate) fn usage(random: &mut Random, stretch: Interval) -> Usage {
             if random.yes() { u128::from(random.below(3)) * 5_000_000 } else { random.wide(34) };
         usage.counts.push(CountGroup { meter, value_micro });
     }
+    for node in 0..random.below(4) {
+        let mut start_us = stretch.start_us;
+        for _ in 0..random.below(3) {
+            start_us += random.between(0, 90 * HOUR_US);
+            let end_us = start_us + random.between(1, 60 * HOUR_US);
+            let gpus = u32::try_from(1 + random.below(16)).unwrap();
+            usage.gpu_outages.push(GpuOutage { node_id: format!("n{node}"), start_us, end_us, gpus });
+            start_us = end_us;
+        }
+    }
     let machines_mwh = 1 + random.wide(50);
     let site_mwh = machines_mwh + machines_mwh / u128::from(3 + random.below(50));
     usage.sites.push(SiteEnergy { site_id: "s".to_owned(), site_mwh, machines_mwh });
-    for allocation in 0..random.below(5) {
+    for allocation in 0..random.below(9) {
         let mut start_us = random.between(stretch.start_us - 30 * HOUR_US, stretch.end_us);
         for part in 0..=random.below(3) {
             let end_us =
@@ -138,7 +148,7 @@ pub(crate) fn usage(random: &mut Random, stretch: Interval) -> Usage {
                 allocation_id: format!("job-{allocation}"),
                 device: String::new(),
                 profile: if allocation % 2 == 0 { "" } else { "1g.10gb" }.to_owned(),
-                gpus: u32::try_from(1 + allocation).unwrap(),
+                gpus: u32::try_from(1 + allocation % 5).unwrap(),
                 start_us,
                 end_us: (part < 3).then_some(end_us),
             });
