@@ -2,8 +2,9 @@
 //! of 30 days with 96.2 % uptime, and beside it everything else that components count.
 
 use wb_rating::{
-    Context, CountGroup, CurtailedSlice, EnergyGroup, EnergySlice, FleetGroup, GpuAvailability, GpuSpan,
-    Period, PrepaidGrant, PriceFact, Prices, Receipt, SiteEnergy, UptimeGroup, Usage, WorkGroup, WorkSlice,
+    Context, CountGroup, CurtailedSlice, EnergyGroup, EnergySlice, FleetGroup, GpuAvailability, GpuOutage,
+    GpuSpan, Period, PrepaidGrant, PriceFact, Prices, Receipt, SiteEnergy, UptimeGroup, Usage, WorkGroup,
+    WorkSlice,
 };
 use wb_units::Interval;
 
@@ -102,6 +103,12 @@ pub(crate) fn usage() -> Usage {
             node_id: "reserved".to_owned(),
             promised_us: 8 * month_us,
             available_us: 8 * 714 * 3_600_000_000,
+        }],
+        gpu_outages: vec![GpuOutage {
+            node_id: "reserved".to_owned(),
+            start_us: start_us + 50 * HOUR_US,
+            end_us: start_us + 56 * HOUR_US,
+            gpus: 8,
         }],
         receipts: vec![
             Receipt { at_us: start_us + HOUR_US, amount_sat: 291_000_000 },

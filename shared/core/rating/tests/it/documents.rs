@@ -48,6 +48,9 @@ const COUNTED: (&str, &str) = (
     "measure = \"count\"\nmeter = \"hands\"\nunit = \"USD/hands\"",
 );
 
+/// GPU-hours in their place.
+const HOURS: &str = "measure = \"gpu_hours\"\ncovered_by = []\nunit = \"USD/GPU-hour\"";
+
 #[test]
 fn schema_and_reader_know_the_same_fields() {
     let schema = schema();
@@ -63,6 +66,18 @@ fn schema_and_reader_know_the_same_fields() {
         ("hashrate_fee", "series = \"hashprice-btc\"\npercent = \"2\"", "unit_price = \"0.1\""),
         ("graduated", COUNTED.0, COUNTED.1),
         ("volume", COUNTED.0, COUNTED.1),
+        ("graduated", COUNTED.0, HOURS),
+        ("volume", COUNTED.0, HOURS),
+        (
+            "tiered",
+            "measure = \"count\"\nmeter = \"remote-hands-minutes\"",
+            "measure = \"gpu_hours\"\ncovered_by = []",
+        ),
+        (
+            "package",
+            "measure = \"count\"\nmeter = \"remote-hands-minutes\"",
+            "measure = \"gpu_hours\"\ncovered_by = []",
+        ),
         ("btc_settlement", "fixing = \"period_end\"", "fixing_at = 2026-07-01T16:00:00Z"),
     ];
     for kind in KINDS {
