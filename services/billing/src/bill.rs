@@ -7,6 +7,7 @@ use wb_metering::billable::Coverage;
 use wb_rating::{Contract, RatedStretch};
 
 use crate::error::BillerError;
+use crate::exclusion::{EXCLUSIONS_MAX, Exclusion, without_price};
 use crate::ports::{BlockId, Holding, UsageStore};
 use crate::reference::{PeriodTerms, Reference};
 use crate::usage::{Balances, Counted, UsageReader};
@@ -25,6 +26,8 @@ pub struct Bill {
     pub site_ids: BTreeSet<String>,
     /// The completeness of the inputs.
     pub completeness: Completeness,
+    /// Accepted usage that is not billed: the first [`EXCLUSIONS_MAX`].
+    pub exclusions: Vec<Exclusion>,
 }
 
 /// The completeness of the samples and readings behind a bill. All zero if the contract bills nothing sampled or
@@ -52,6 +55,7 @@ pub(crate) async fn bill<S: UsageStore>(
     let mut site_ids = BTreeSet::new();
     let mut completeness = Completeness::default();
     let mut parties = None;
+    let mut exclusions: Vec<Exclusion> = Vec::new();
     for part in terms {
         let mut reader = UsageReader::new(store, reference, &part, cut)?;
         let Counted { usage, prices, grants, deposits, coverage } =
@@ -76,6 +80,10 @@ pub(crate) async fn bill<S: UsageStore>(
             deposits,
             usage,
         };
+        let mut left_out = std::mem::take(&mut reader.excluded);
+        left_out.extend(without_price(&part.contract, &stretch.usage.gpu_spans, part.interval));
+        left_out.truncate(EXCLUSIONS_MAX.saturating_sub(exclusions.len()));
+        exclusions.extend(left_out.into_iter().map(|one| one.estimated(&stretch, &part.contract)));
         let rated = stretch.rate_by(&part.contract)?;
         balances.add(&rated);
         lines.extend(rated);
@@ -114,7 +122,7 @@ pub(crate) async fn bill<S: UsageStore>(
         days: days.iter().filter_map(|day| sealed.days.get(day).cloned()).collect(),
         chain_heads: store.chain_heads(cut).await?,
     };
-    Ok(Bill { billed, stretches, holdings, site_ids, completeness })
+    Ok(Bill { billed, stretches, holdings, site_ids, completeness, exclusions })
 }
 
 /// The contract's terms, completed by the operator's.

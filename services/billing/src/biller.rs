@@ -12,6 +12,7 @@ use wb_units::time::day_of;
 use crate::ahead::Ahead;
 use crate::bill::{Bill, Completeness, bill};
 use crate::error::BillerError;
+use crate::exclusion::Exclusion;
 use crate::issued::{Issued, IssuedAs};
 use crate::journal::{IssuedDocument, Journal};
 use crate::parties::{Named, parties};
@@ -71,6 +72,8 @@ struct Drafted {
     draft: Draft,
     /// The completeness of the inputs.
     completeness: Completeness,
+    /// Accepted usage that it leaves out.
+    exclusions: Vec<Exclusion>,
 }
 
 impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
@@ -128,6 +131,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         let changes = journal.state().balance_changes(&bill.billed.customer_id);
         Ok(Some(Drafted {
             completeness: bill.completeness,
+            exclusions: bill.exclusions,
             draft: Draft::new(bill.billed)?.on_balances(changes),
         }))
     }

@@ -19,6 +19,7 @@ mod ahead;
 mod bill;
 mod biller;
 mod error;
+mod exclusion;
 mod issued;
 mod journal;
 mod parties;
@@ -36,6 +37,7 @@ pub use biller::{
     RunningBills, RunningPace, RunningPass, Signature,
 };
 pub use error::{BillerError, ContractFailure, PortError};
+pub use exclusion::Exclusion;
 pub use issued::{Issued, IssuedAs};
 pub use journal::{HistoryEntry, IssuedDocument, NoteDocument};
 pub use parties::{CustomerName, IssuerName, Named};

@@ -18,6 +18,7 @@ use wb_units::decimal::{self, Excess};
 pub(crate) use balances::Balances;
 
 use crate::error::BillerError;
+use crate::exclusion::Exclusion;
 use crate::ports::{BlockId, Holding, SealedDays, UsageStore};
 use crate::reference::{Reference, Terms};
 
@@ -48,6 +49,8 @@ pub(crate) struct UsageReader<'a, S> {
     pub(crate) sealed: SealedDays,
     /// The corrections at the cut.
     pub(crate) corrections: Corrections,
+    /// Allocations that are not billed.
+    pub(crate) excluded: Vec<Exclusion>,
 }
 
 impl<'a, S: UsageStore> UsageReader<'a, S> {
@@ -77,6 +80,7 @@ impl<'a, S: UsageStore> UsageReader<'a, S> {
             days: BTreeSet::new(),
             sealed: SealedDays::default(),
             corrections: Corrections::default(),
+            excluded: Vec::new(),
         })
     }
 

@@ -7,6 +7,7 @@ use wb_ledger::{Command, Draft, Override, PeriodClosed, Refusal};
 
 use super::{Biller, Drafted, Drawn, Issued, IssuedAs, Signature, summary, utc_days};
 use crate::error::{BillerError, ContractFailure};
+use crate::exclusion::Exclusion;
 use crate::journal::Journal;
 use crate::ports::{Clock, CutSource, LedgerLog, UsageStore};
 use crate::reference::Reference;
@@ -33,6 +34,13 @@ pub enum Progress {
         cut: u64,
         /// How many contracts there are to close.
         contracts: usize,
+    },
+    /// Accepted usage that a contract's bill leaves out.
+    Excluded {
+        /// The contract.
+        contract_id: String,
+        /// Each with its reason, and what it might have cost.
+        exclusions: Vec<Exclusion>,
     },
     /// A contract is done.
     Contract {
@@ -103,8 +111,9 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
                 let rest = rest.iter().take_while(open).map(terms);
                 read_ahead = index + self.store.read_ahead(reference, rest, cut).await?;
             }
+            let mut excluded = Vec::new();
             let outcome = match self
-                .close_contract(&mut journal, &mut at_cuts, cut, contract_id, request)
+                .close_contract(&mut journal, &mut at_cuts, cut, (contract_id, &mut excluded), request)
                 .await
             {
                 Ok(invoice) => {
@@ -125,6 +134,9 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
                 }
             };
             let contract_id = contract_id.clone();
+            if !excluded.is_empty() {
+                progress(&Progress::Excluded { contract_id: contract_id.clone(), exclusions: excluded });
+            }
             progress(&Progress::Contract { done: index + 1, of, contract_id, outcome });
         }
         self.store.forget();
@@ -136,7 +148,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         journal: &mut Journal,
         at_cuts: &mut BTreeMap<u64, Reference>,
         cut: u64,
-        contract_id: &str,
+        (contract_id, excluded): (&str, &mut Vec<Exclusion>),
         request: &CloseRequest,
     ) -> Result<Option<Issued>, BillerError> {
         let period = request.period.as_str();
@@ -147,6 +159,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
             else {
                 return Ok(None);
             };
+            excluded.clone_from(&drafted.exclusions);
             let document = drafted.draft.document();
             let now_us = self.clock.now_us();
             if now_us < document.period.end_us {

@@ -12,7 +12,11 @@ use wb_units::{Interval, Micros};
 use super::UsageReader;
 use super::machines::MACHINES_AT_ONCE;
 use crate::error::BillerError;
+use crate::exclusion::Exclusion;
 use crate::ports::UsageStore;
+
+/// Why a fraction of a GPU is not billed.
+const FRACTION: &str = "a fraction of a GPU that is no slice has no price";
 
 impl<S: UsageStore> UsageReader<'_, S> {
     pub(super) async fn add_allocations(
@@ -52,7 +56,7 @@ impl<S: UsageStore> UsageReader<'_, S> {
             held.entry(holding.machine_id).or_default().push(holding.interval);
             self.blocks.insert(block.clone());
         }
-        let mut spans = Vec::new();
+        let (mut spans, mut excluded) = (Vec::new(), Vec::new());
         let touches = |held: &&Vec<Interval>| held.iter().any(|held| held.intersect(&within).is_some());
         let ids: Vec<String> =
             held.iter().filter(|(_, held)| touches(held)).map(|(node_id, _)| node_id.clone()).collect();
@@ -61,12 +65,21 @@ impl<S: UsageStore> UsageReader<'_, S> {
             self.add_allocations(ids, within, &mut records).await?;
             for (node_id, record) in &records {
                 let held = held.get(node_id).cloned().map(Interval::union).unwrap_or_default();
-                let (found, _) = allocations(record, within);
+                let (found, refused) = allocations(record, within);
                 for allocation in &found {
                     spans.extend(held.iter().filter_map(|held| span(allocation, *held)));
                 }
+                let fractions = found.iter().filter(|one| matches!(one.share, Share::Fraction { .. }));
+                let fractions = fractions.map(|one| (one, FRACTION));
+                let refused = refused.iter().map(|(one, why)| (one, why.as_str()));
+                for (allocation, why) in refused.chain(fractions) {
+                    for held in held.iter().filter_map(|held| held.intersect(&self.part.interval)) {
+                        excluded.extend(Exclusion::of(allocation, why, held, span(allocation, held)));
+                    }
+                }
             }
         }
+        self.excluded = excluded;
         Ok(spans)
     }
 

@@ -8,7 +8,7 @@
 
 use crate::memory::{MemoryCuts, MemoryLog, MemoryStore, TestClock, World};
 use serde_json::{Value, json};
-use wb_billing::{Biller, BillerError};
+use wb_billing::{Biller, BillerError, CloseRequest, Progress};
 use wb_evidence::{Bundle, Held, Sampling, StepName, Subject, verify_bundle};
 use wb_ledger::{Invoice, InvoiceLine, canonical};
 use wb_metering::uptime::Found;
@@ -380,6 +380,50 @@ async fn reserved_gpus_cover_first_and_only_what_is_above_is_on_demand() {
         "{}",
         sla.formula
     );
+}
+
+/// What a dry run of January says is left out.
+async fn excluded(biller: &TestBiller) -> Vec<wb_billing::Exclusion> {
+    let mut found = Vec::new();
+    let request = CloseRequest { period: "2009-01".to_owned(), dry_run: true, ..CloseRequest::default() };
+    biller
+        .close_with(&request, &mut |progress| {
+            if let Progress::Excluded { exclusions, .. } = progress {
+                found.extend(exclusions.iter().cloned());
+            }
+        })
+        .await
+        .unwrap();
+    found
+}
+
+#[tokio::test]
+async fn the_close_tells_which_allocations_it_does_not_bill_and_what_they_would_cost() {
+    let components = json!([
+        {"id": "gpus", "kind": "gpu_on_demand", "currency": "USD", "unit": "USD/GPU-hour", "unit_price": "3.99",
+            "rounding": "second"},
+    ]);
+    let start_us = DAY_31_US - 30 * DAY_US;
+    let mut world = World::default();
+    world.fact("contract", "c", start_us, contract(components));
+    world.assign("n", "k", "c", start_us);
+    world.fact(
+        "machine",
+        "n",
+        start_us,
+        json!({"site_id": "s", "model": "HGX", "rated_power_mw": 9, "gpus": 8}),
+    );
+    world.allocated("n", "big", (64, ""), DAY_31_US, DAY_31_US + 10 * HOUR_US);
+    world.allocated("n", "slice", (1, "1g.10gb"), DAY_31_US + 12 * HOUR_US, DAY_31_US + 13 * HOUR_US);
+    let found = excluded(&biller(world)).await;
+    let shown: Vec<_> = found
+        .iter()
+        .map(|one| (one.allocation_id.as_str(), one.gpus, one.would_be.map(|money| money.decimal_text())))
+        .collect();
+    // 64 x 10 h x 3.99; the slice has no price.
+    assert_eq!(shown, [("big", 64, Some("2553.60".to_owned())), ("slice", 1, None)]);
+    assert!(found[0].reason.contains('8'), "{}", found[0].reason);
+    assert!(found[1].reason.contains("1g.10gb"), "{}", found[1].reason);
 }
 
 #[tokio::test]

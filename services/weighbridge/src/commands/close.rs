@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use wb_billing::{CloseRequest, Issued, IssuedAs, Progress, Signature};
+use wb_billing::{CloseRequest, Exclusion, Issued, IssuedAs, Progress, Signature};
+use wb_units::time::rfc3339;
 
 use crate::commands::books::{WHO, amounts};
 use crate::commands::{Run, RunningStack};
@@ -66,10 +67,28 @@ fn tell_progress(progress: &Progress) {
         Progress::Settled { cut, contracts } => {
             tell(&format!("settled at cut {cut}: {contracts} contracts"));
         }
+        Progress::Excluded { contract_id, exclusions } => {
+            for exclusion in exclusions {
+                tell(&format!("{contract_id}: not billed: {}", excluded_words(exclusion)));
+            }
+        }
         Progress::Contract { done, of, contract_id, outcome } => {
             tell(&format!("{done}/{of} {contract_id}: {outcome}"));
         }
     }
+}
+
+fn excluded_words(of: &Exclusion) -> String {
+    let (from, to) = (rfc3339(of.interval.start_us), rfc3339(of.interval.end_us));
+    let would_be = of.would_be.map_or_else(
+        || "no price".to_owned(),
+        |money| format!("would be {} {}", money.decimal_text(), money.currency.code()),
+    );
+    let gpus = if of.gpus == 0 { String::new() } else { format!(", {} GPUs", of.gpus) };
+    format!(
+        "allocation {} on {}{gpus}, {from} to {to}: {}; {would_be}",
+        of.allocation_id, of.node_id, of.reason
+    )
 }
 
 fn issued_line(invoice: &Issued) -> String {

@@ -42,11 +42,11 @@ pub fn meters(record: &Record, windows: &Windows, rules: &Rules, period: Interva
     found
 }
 
-/// The allocations of a GPU node that are consistent, and the refused ones with their reasons.
+/// The allocations of a GPU node that can all hold, and those that cannot, each with the reason.
 #[must_use]
-pub fn allocations(record: &Record, period: Interval) -> (Vec<Allocation>, Vec<String>) {
+pub fn allocations(record: &Record, period: Interval) -> (Vec<Allocation>, Vec<(Allocation, String)>) {
     let held = holdings::allocations(record, period);
-    (held.accepted, held.refused)
+    (held.accepted, held.excluded)
 }
 
 /// Witnesses by their stored names, in that order; unknown names are left out.

@@ -18,6 +18,8 @@ pub(crate) struct Held {
     pub(crate) scheduled: Vec<Allocation>,
     /// Why allocations or rows were refused, as text.
     pub(crate) refused: Vec<String>,
+    /// The refused allocations themselves, with their reasons.
+    pub(crate) excluded: Vec<(Allocation, String)>,
 }
 
 /// The consistent allocations, and the refused ones with their reasons. An open allocation is held until its row was
@@ -27,7 +29,7 @@ pub(crate) fn allocations(record: &Record, period: Interval) -> Held {
     for row in &record.spans {
         by_device.entry((&row.device, &row.profile)).or_default().push(row.span.clone());
     }
-    let (mut made, mut refused) = (Vec::new(), Vec::new());
+    let (mut made, mut refused, mut excluded) = (Vec::new(), Vec::new(), Vec::new());
     for ((device, profile), spans) in by_device {
         let merged = rows::merge(&spans);
         refused.extend(merged.contradictions.iter().map(|row| {
@@ -43,6 +45,7 @@ pub(crate) fn allocations(record: &Record, period: Interval) -> Held {
                     }
                     Err(error) => {
                         refused.push(error.to_string());
+                        excluded.push((allocation, error.to_string()));
                         continue;
                     }
                 }
@@ -58,5 +61,7 @@ pub(crate) fn allocations(record: &Record, period: Interval) -> Held {
         gpus.map(|gpus| (record.machine_id.clone(), gpus)).into_iter().collect();
     let accepted = accept(made.clone(), &node_gpus);
     refused.extend(accepted.refused.iter().map(|(_, error)| error.to_string()));
-    Held { accepted: accepted.allocations, scheduled: made, refused }
+    let with_words = accepted.refused.into_iter().map(|(allocation, error)| (allocation, error.to_string()));
+    excluded.extend(with_words);
+    Held { accepted: accepted.allocations, scheduled: made, refused, excluded }
 }
