@@ -63,6 +63,7 @@ pub(crate) async fn bill<S: UsageStore>(
         blocks.append(&mut reader.blocks);
         above.append(&mut reader.above);
         days.append(&mut reader.days);
+        let mut left_out = reader.excluded;
         for holding in reader.holdings {
             let facts = reference.facts.machine(&holding.machine_id, holding.interval);
             site_ids.extend(facts.map(|(_, fact)| fact.body.site_id.clone()));
@@ -80,7 +81,6 @@ pub(crate) async fn bill<S: UsageStore>(
             deposits,
             usage,
         };
-        let mut left_out = std::mem::take(&mut reader.excluded);
         left_out.extend(without_price(&part.contract, &stretch.usage.gpu_spans, part.interval));
         left_out.truncate(EXCLUSIONS_MAX.saturating_sub(exclusions.len()));
         exclusions.extend(left_out.into_iter().map(|one| one.estimated(&stretch, &part.contract)));

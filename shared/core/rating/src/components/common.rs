@@ -243,6 +243,11 @@ pub(crate) fn service_credit(tiers: &[ServiceTier], level_percent: Exact) -> Opt
     Some(credit)
 }
 
+/// A number of things, such as "1 node" or "2 nodes".
+pub(crate) fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Microseconds as hours with two decimal places, half even, for words; figures that are computed with are exact.
 pub(crate) fn hours_text(time_us: u128) -> Option<String> {
     let hundredths = Exact::ratio(time_us, crate::context::HOUR_US)?.minor(2)?;

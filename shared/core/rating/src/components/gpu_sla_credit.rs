@@ -11,7 +11,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::components::common::{ServiceTier, hours_text, service_credit, service_tiers};
+use crate::components::common::{ServiceTier, counted, hours_text, service_credit, service_tiers};
 use crate::error::{ContractError, RatingError};
 use crate::exact::Exact;
 use crate::fields::{Fields, Head};
@@ -46,7 +46,7 @@ impl Terms {
             let promised = groups.iter().map(|group| group.promised_us).try_fold(0_u128, u128::checked_add);
             let available = groups.iter().map(|group| group.available_us).try_fold(0_u128, u128::checked_add);
             let nodes: BTreeSet<&str> = groups.iter().map(|group| group.node_id.as_str()).collect();
-            (format!("all GPUs of {} nodes", nodes.len()), promised.zip(available))
+            (format!("all GPUs of {}", counted(nodes.len(), "node")), promised.zip(available))
         } else {
             let gpus = reserved.iter().fold(0_u64, |sum, one| sum.saturating_add(one.gpus));
             (

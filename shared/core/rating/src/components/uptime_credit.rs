@@ -11,7 +11,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::components::common::{ServiceTier, hours_text, service_credit, service_tiers};
+use crate::components::common::{ServiceTier, counted, hours_text, service_credit, service_tiers};
 use crate::error::{ContractError, RatingError};
 use crate::exact::{Exact, sum};
 use crate::fields::{Decimal, Fields, Head};
@@ -105,11 +105,11 @@ impl Terms {
             unit: "percent adjusted uptime".to_owned(),
             unit_price: format!("{percent} percent credited"),
             formula: format!(
-                "-(sum of {}) x {words}; adjusted uptime: {} of {} machine-hours of {} machines, {} more left out",
+                "-(sum of {}) x {words}; adjusted uptime: {} of {} machine-hours of {}, {} more left out",
                 self.of.join(" + "),
                 hours(up)?,
                 hours(held_to)?,
-                machines.len(),
+                counted(machines.len(), "machine"),
                 hours(left_out)?
             ),
             amount: credit.negated(),
