@@ -3,6 +3,8 @@
 use wb_ledger::{EventError, Inconsistent, InvoiceError, RecordError, Refusal};
 use wb_rating::{ContractError, PeriodError, PriceError, RatingError, StretchError};
 
+use wb_units::time::rfc3339;
+
 use crate::issued::Issued;
 
 /// A port failed: the log, the tables or the cut.
@@ -51,8 +53,10 @@ pub enum BillerError {
     /// The period is not over.
     #[code("WB-5402")]
     #[error(
-        "period {period} of contract {contract_id} ends at {end_us} us, and it is {now_us} us by the biller's \
-         clock; close it when it is over"
+        "period {period} of contract {contract_id} ends at {}, and it is {} by the biller's clock; close it when \
+         it is over",
+        rfc3339(*end_us),
+        rfc3339(*now_us)
     )]
     NotOver {
         contract_id: String,

@@ -35,6 +35,14 @@ pub enum Progress {
         /// How many contracts there are to close.
         contracts: usize,
     },
+    /// A bill was computed.
+    Drafted {
+        /// The contract.
+        contract_id: String,
+        /// How much of what should be known of its machines is known, in parts per million; `None` if it bills nothing
+        /// that is sampled or metered.
+        known_ppm: Option<u32>,
+    },
     /// Accepted usage that a contract's bill leaves out.
     Excluded {
         /// The contract.
@@ -111,9 +119,9 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
                 let rest = rest.iter().take_while(open).map(terms);
                 read_ahead = index + self.store.read_ahead(reference, rest, cut).await?;
             }
-            let mut excluded = Vec::new();
+            let mut computed = Vec::new();
             let outcome = match self
-                .close_contract(&mut journal, &mut at_cuts, cut, (contract_id, &mut excluded), request)
+                .close_contract(&mut journal, &mut at_cuts, cut, (contract_id, &mut computed), request)
                 .await
             {
                 Ok(invoice) => {
@@ -134,9 +142,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
                 }
             };
             let contract_id = contract_id.clone();
-            if !excluded.is_empty() {
-                progress(&Progress::Excluded { contract_id: contract_id.clone(), exclusions: excluded });
-            }
+            computed.iter().for_each(&mut *progress);
             progress(&Progress::Contract { done: index + 1, of, contract_id, outcome });
         }
         self.store.forget();
@@ -148,7 +154,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         journal: &mut Journal,
         at_cuts: &mut BTreeMap<u64, Reference>,
         cut: u64,
-        (contract_id, excluded): (&str, &mut Vec<Exclusion>),
+        (contract_id, computed): (&str, &mut Vec<Progress>),
         request: &CloseRequest,
     ) -> Result<Option<Issued>, BillerError> {
         let period = request.period.as_str();
@@ -159,7 +165,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
             else {
                 return Ok(None);
             };
-            excluded.clone_from(&drafted.exclusions);
+            computed.extend(drafted.progress());
             let document = drafted.draft.document();
             let now_us = self.clock.now_us();
             if now_us < document.period.end_us {
@@ -301,6 +307,19 @@ fn completeness_gate(drafted: &Drafted, request: &CloseRequest) -> Result<Option
             completeness_ppm,
             threshold_ppm,
         }),
+    }
+}
+
+impl Drafted {
+    /// What the close tells of a computed bill.
+    fn progress(&self) -> Vec<Progress> {
+        let contract_id = self.draft.document().contract_id.clone();
+        let known_ppm = (self.completeness.expected > 0).then(|| self.completeness.known_ppm());
+        let mut told = vec![Progress::Drafted { contract_id: contract_id.clone(), known_ppm }];
+        if !self.exclusions.is_empty() {
+            told.push(Progress::Excluded { contract_id, exclusions: self.exclusions.clone() });
+        }
+        told
     }
 }
 

@@ -169,7 +169,11 @@ async fn two_months_from_draft_to_dispute() {
     assert_eq!((would[0].issued_as, would[0].totals[0].amount.as_str()), (IssuedAs::WouldBe, "74.40"));
     assert!(matches!(
         &told[..],
-        [Progress::Settled { contracts: 1, .. }, Progress::Contract { done: 1, of: 1, .. }]
+        [
+            Progress::Settled { contracts: 1, .. },
+            Progress::Drafted { .. },
+            Progress::Contract { done: 1, of: 1, .. }
+        ]
     ));
     assert_eq!(story.log.records().len(), before);
 

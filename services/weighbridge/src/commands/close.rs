@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 use wb_billing::{CloseRequest, Exclusion, Issued, IssuedAs, Progress, Signature};
+use wb_units::decimal;
 use wb_units::time::rfc3339;
 
 use crate::commands::books::{WHO, amounts};
@@ -67,6 +68,13 @@ fn tell_progress(progress: &Progress) {
         Progress::Settled { cut, contracts } => {
             tell(&format!("settled at cut {cut}: {contracts} contracts"));
         }
+        Progress::Drafted { contract_id, known_ppm: Some(ppm) } if *ppm < 1_000_000 => {
+            let percent = decimal::format(i128::from(*ppm), 4);
+            tell(&format!(
+                "{contract_id}: {percent} percent of its machines' time is known; the rest is not billed"
+            ));
+        }
+        Progress::Drafted { .. } => {}
         Progress::Excluded { contract_id, exclusions } => {
             for exclusion in exclusions {
                 tell(&format!("{contract_id}: not billed: {}", excluded_words(exclusion)));

@@ -7,7 +7,7 @@ use anyhow::Result;
 use wb_config::{Config, ProcessEnvironment};
 
 use super::Run;
-use crate::wiring::services::{Connected, connect};
+use crate::wiring::services::{Connected, connect_running};
 
 /// The installation, as given on the command line.
 #[derive(Debug)]
@@ -86,7 +86,7 @@ pub(crate) struct RunningStack {
 impl RunningStack {
     /// Connects to the log and to ClickHouse.
     pub(crate) async fn connect(&self) -> Result<Connected> {
-        connect(&self.config).await
+        connect_running(&self.config).await
     }
 }
 

@@ -104,7 +104,7 @@ async fn report(stack: &RunningStack, command: &ReportCommand) -> Result<()> {
         ReportCommand::Site { site, options } => (Some(site.as_str()), options),
         ReportCommand::Fleet { options } => (None, options),
     };
-    let keys = Keys::open(&stack.config.data_dir)?;
+    let keys = Keys::of_installation(&stack.config.data_dir);
     let access = clickhouse_access(&stack.config, &keys)?;
     let mut store = StoreConfig::new(access.url, access.database);
     store.user = access.user;

@@ -43,7 +43,7 @@ impl Run for TokenArguments {
                 Access::Customer(id)
             }
         };
-        let issuer = Keys::open(&given.config.data_dir)?.issuer()?;
+        let issuer = Keys::of_installation(&given.config.data_dir).issuer()?;
         let ttl = Duration::from_secs(self.minutes.saturating_mul(60));
         print(&issuer.issue(&Grant { subject: self.subject, access }, ttl)?)?;
         Ok(ExitCode::SUCCESS)

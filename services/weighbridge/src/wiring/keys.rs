@@ -10,10 +10,13 @@ use anyhow::{Context, Result, bail};
 use wb_auth::Issuer;
 use wb_events::frame::FrameKey;
 use wb_files::Access;
+use wb_stack::StackError;
 
 /// The folder of an installation's secrets.
 pub(crate) struct Keys {
     dir: PathBuf,
+    /// Whether missing keys are made.
+    makes: bool,
 }
 
 impl Keys {
@@ -25,7 +28,20 @@ impl Keys {
             .mode(0o700)
             .create(&dir)
             .with_context(|| format!("cannot make the folder {}", dir.display()))?;
-        Ok(Self { dir })
+        Ok(Self { dir, makes: true })
+    }
+
+    /// The folder of an installation that ran before: a missing key is an error.
+    pub(crate) fn of_installation(data_dir: &Path) -> Self {
+        Self { dir: data_dir.join("keys"), makes: false }
+    }
+
+    fn check_made(&self, key: &Path) -> Result<(), StackError> {
+        if self.makes || key.exists() {
+            return Ok(());
+        }
+        let data_dir = self.dir.parent().unwrap_or(&self.dir).to_owned();
+        Err(StackError::NoKeys { key: key.to_owned(), data_dir })
     }
 
     /// The key that ingest and aggregators share. Services on different machines need the same file `keys/frame.key`.
@@ -40,11 +56,14 @@ impl Keys {
 
     /// The issuer of this installation's tokens.
     pub(crate) fn issuer(&self) -> Result<Issuer> {
-        Issuer::create_or_load(&self.dir.join("tokens")).context("cannot make or read the token keys")
+        let tokens = self.dir.join("tokens");
+        self.check_made(&tokens)?;
+        Issuer::create_or_load(&tokens).context("cannot make or read the token keys")
     }
 
     fn secret(&self, name: &str) -> Result<[u8; 32]> {
         let path = self.dir.join(name);
+        self.check_made(&path)?;
         match fs::read(&path) {
             Ok(bytes) => match <[u8; 32]>::try_from(bytes.as_slice()) {
                 Ok(secret) => Ok(secret),

@@ -28,6 +28,8 @@ use super::webhooks;
 
 /// How long services wait for the backends at the start.
 const BACKENDS_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a command waits for backends that answer.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(15);
 /// The pause between two attempts to connect.
 const BACKENDS_PAUSE: Duration = Duration::from_millis(250);
 /// How long services may take to stop.
@@ -76,12 +78,16 @@ pub(crate) fn frame_archive(config: &Config) -> Option<Arc<dyn FrameArchive>> {
 }
 
 /// Retries until success or the time limit; then returns the last error.
-async fn within_time<T, E, F>(what: &'static str, mut attempt: impl FnMut() -> F) -> Result<T>
+async fn within_time<T, E, F>(
+    limit: Duration,
+    what: &'static str,
+    mut attempt: impl FnMut() -> F,
+) -> Result<T>
 where
     E: std::error::Error + Send + Sync + 'static,
     F: Future<Output = Result<T, E>>,
 {
-    let deadline = tokio::time::Instant::now() + BACKENDS_TIMEOUT;
+    let deadline = tokio::time::Instant::now() + limit;
     loop {
         match attempt().await {
             Ok(done) => return Ok(done),
@@ -93,12 +99,26 @@ where
 
 /// Connects to both backends, creates the topics and migrates the schema.
 pub(crate) async fn connect(config: &Config) -> Result<Connected> {
-    let keys = Keys::open(&config.data_dir)?;
+    connect_within(config, Keys::open(&config.data_dir)?, BACKENDS_TIMEOUT).await
+}
+
+/// The same for a command: makes no keys, and fails at once if nothing answers.
+pub(crate) async fn connect_running(config: &Config) -> Result<Connected> {
+    let brokers: Vec<String> =
+        log_settings(config).brokers.split(',').map(|one| one.trim().to_owned()).collect();
+    wb_stack::answers("Kafka", &brokers).await?;
+    if config.clickhouse.url.is_none() {
+        wb_stack::answers("ClickHouse", &[format!("127.0.0.1:{}", config.clickhouse.port)]).await?;
+    }
+    connect_within(config, Keys::of_installation(&config.data_dir), COMMAND_TIMEOUT).await
+}
+
+async fn connect_within(config: &Config, keys: Keys, limit: Duration) -> Result<Connected> {
     let log = Log::connect(log_settings(config)).context("the Kafka client was not accepted")?;
     let plan = topic_plan(config);
-    let partitions = within_time("Kafka cannot be used", || log.ensure_topics(&plan)).await?;
+    let partitions = within_time(limit, "Kafka cannot be used", || log.ensure_topics(&plan)).await?;
     let ClickHouseAccess { url, database, user, password } = clickhouse_access(config, &keys)?;
-    let store = within_time("ClickHouse cannot be used", || async {
+    let store = within_time(limit, "ClickHouse cannot be used", || async {
         let store = Store::connect(&url, &database, user.as_deref(), password.as_deref()).await?;
         store.migrate().await?;
         Ok::<_, wb_clickhouse::StoreError>(store)

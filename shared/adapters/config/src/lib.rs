@@ -14,6 +14,7 @@ mod environment;
 mod form;
 mod mistake;
 mod nearest;
+mod paths;
 mod reader;
 mod secret;
 mod settings;
@@ -41,6 +42,9 @@ pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
 impl Config {
     /// Reads the file, if one is given, and the environment, and checks everything.
     ///
+    /// Relative data folders in the file start at the file's folder, wherever a command is run; those of the environment,
+    /// and the defaults, start at the working folder.
+    ///
     /// An environment variable takes precedence over the file; an empty one counts as not set. Unknown variables are
     /// reported only if the environment can list its names, so use [`ProcessEnvironment`], not a closure, when a
     /// person runs the product.
@@ -49,11 +53,14 @@ impl Config {
     /// [`ConfigErrors`] with all mistakes in file and environment.
     pub fn load(path: Option<&Path>, env: impl Environment) -> Result<Self, ConfigErrors> {
         let Some(path) = path else {
-            return Self::from_text(None, "", &env);
+            return Self::from_text(None, "", Path::new(""), &env);
         };
         let name = path.display().to_string();
         match read_bounded(path) {
-            Ok(text) => Self::from_text(Some(name), &text, &env),
+            Ok(text) => {
+                let folder = path.parent().unwrap_or(Path::new(""));
+                Self::from_text(Some(name), &text, folder, &env)
+            }
             Err(problem) => {
                 let mistake = Mistake {
                     kind: MistakeKind::FileUnreadable,
@@ -68,10 +75,16 @@ impl Config {
         }
     }
 
-    fn from_text(file: Option<String>, text: &str, env: &dyn Environment) -> Result<Self, ConfigErrors> {
+    fn from_text(
+        file: Option<String>,
+        text: &str,
+        folder: &Path,
+        env: &dyn Environment,
+    ) -> Result<Self, ConfigErrors> {
         let mut reader = Reader::new(env);
         // The environment is checked even if the file cannot be parsed.
-        let table = reader.parse(text);
+        let mut table = reader.parse(text);
+        paths::resolve(&mut table, folder);
         let config = settings::read(&mut reader, table);
         reader.check_variable_names();
         cross::check(&config, &mut reader);

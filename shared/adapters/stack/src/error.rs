@@ -165,6 +165,28 @@ pub enum StackError {
         /// The cause.
         source: io::Error,
     },
+    /// Nothing answers where the stack should be.
+    #[code("WB-8016")]
+    #[error("nothing answers at {addresses}, where {name} should be; is the stack running (weighbridge up)?")]
+    NothingAnswers {
+        /// What should answer.
+        name: &'static str,
+        /// Where it was looked for.
+        addresses: String,
+    },
+    /// The data folder has no keys.
+    #[code("WB-8017")]
+    #[error(
+        "{} is missing: {} is not the data folder of a stack that ran; give its configuration (--config) or data folder",
+        key.display(),
+        data_dir.display()
+    )]
+    NoKeys {
+        /// The key that was wanted.
+        key: PathBuf,
+        /// The folder.
+        data_dir: PathBuf,
+    },
     /// A signal could not be sent, or the child did not end when killed.
     #[code("WB-8015")]
     #[error("{name} (process {pid}) could not be stopped: {reason}")]

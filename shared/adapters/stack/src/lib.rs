@@ -27,5 +27,5 @@ mod text;
 
 pub use error::StackError;
 pub use kafka::{Kafka, KafkaConfig};
-pub use net::{free_port, free_ports, wait_tcp};
+pub use net::{answers, free_port, free_ports, wait_tcp};
 pub use process::{Process, ProcessConfig, Stopped};

@@ -98,6 +98,19 @@ pub async fn wait_tcp(address: SocketAddr, deadline: Instant) -> Result<(), Stac
     }
 }
 
+/// Fails at once unless one of some addresses (`host:port`) accepts connections.
+///
+/// # Errors
+/// [`StackError::NothingAnswers`] if none does.
+pub async fn answers(name: &'static str, addresses: &[String]) -> Result<(), StackError> {
+    for address in addresses {
+        if let Ok(Ok(_)) = timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
+            return Ok(());
+        }
+    }
+    Err(StackError::NothingAnswers { name, addresses: addresses.join(", ") })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,6 +136,22 @@ mod tests {
         let error = require_free("Kafka", port).await.unwrap_err();
         assert!(error.to_string().contains(&format!("127.0.0.1:{port}")), "{error}");
         assert_eq!(error.code(), "WB-8005");
+    }
+
+    #[tokio::test]
+    async fn what_does_not_answer_is_told_at_once() {
+        let nobody = format!("127.0.0.1:{}", free_port().unwrap());
+        let began = Instant::now();
+        let error = answers("Kafka", std::slice::from_ref(&nobody)).await.unwrap_err();
+        assert!(
+            error.to_string().contains(&nobody) && error.to_string().contains("weighbridge up"),
+            "{error}"
+        );
+        assert_eq!(error.code(), "WB-8016");
+        assert!(began.elapsed() < Duration::from_secs(30));
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let there = listener.local_addr().unwrap().to_string();
+        answers("Kafka", &[nobody, there]).await.unwrap();
     }
 
     #[tokio::test]

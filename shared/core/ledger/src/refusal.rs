@@ -158,7 +158,7 @@ pub enum Refusal {
     NoSuchLine { invoice_id: String, line_id: String, currency: String },
     /// Nothing is due.
     #[code("WB-5356")]
-    #[error("invoice {invoice_id} has nothing overdue at {at_us} us; it is due at {due}")]
+    #[error("invoice {invoice_id} has nothing overdue at {}; it is due at {due}", wb_units::time::rfc3339(*at_us))]
     NotDue {
         invoice_id: String,
         /// The instant of the run, UTC microseconds.

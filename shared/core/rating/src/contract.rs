@@ -5,7 +5,7 @@ use wb_units::Micros;
 use wb_units::time::boundary_at_or_after;
 
 use crate::components::{Component, KINDS};
-use crate::coverage;
+use crate::coverage::{self, Finding, UsageBilling};
 use crate::document::{Malformed, Node, ROOT, Value};
 use crate::error::ContractError;
 use crate::fields::{Earlier, Fields, shorten, text_of};
@@ -100,6 +100,18 @@ impl Contract {
             Some(contract) if errors.is_empty() => Ok(Self { components, ..contract }),
             _ => Err(errors),
         }
+    }
+
+    /// Every kind of usage that is counted under a contract, with the components that bill it.
+    #[must_use]
+    pub fn usage_billing(&self) -> Vec<UsageBilling> {
+        coverage::usage_billing(&self.components)
+    }
+
+    /// What of [`Self::usage_billing`] the contract's author should look at.
+    #[must_use]
+    pub fn findings(&self) -> Vec<Finding> {
+        coverage::findings(&self.components)
     }
 
     /// The instant from which the version holds: the first five-minute boundary at or after the instant

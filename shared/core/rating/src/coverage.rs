@@ -1,12 +1,11 @@
 //! Which usage a contract bills, by which components, and what of it none bills.
 //!
-//! Every kind of usage that is counted under a contract is in the answer of [`Contract::usage_billing`]: billed by one
+//! Every kind of usage that is counted under a contract is in the answer of [`crate::Contract::usage_billing`]: billed by one
 //! component, by several, or by none. What a reservation covers is not billed by use; the reservation's own line is.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::components::{Component, Measure, gpu_reserved};
-use crate::contract::Contract;
 use crate::error::ContractError;
 use crate::exact::Exact;
 
@@ -97,61 +96,56 @@ impl std::fmt::Display for Finding {
     }
 }
 
-impl Contract {
-    /// Every kind of usage that is counted under a contract, with the components that bill it.
-    #[must_use]
-    pub fn usage_billing(&self) -> Vec<UsageBilling> {
-        let mut found: BTreeMap<Metered, (Vec<String>, BTreeSet<String>)> = BTreeMap::new();
-        let always = [Metered::Energy, Metered::Work, Metered::MachineTime, Metered::GpuTime];
-        for metered in always.into_iter().chain([Metered::SliceTime(String::new())]) {
-            found.entry(metered).or_default();
-        }
-        for component in &self.components {
-            let Some(metered) = billed(component) else { continue };
-            let entry = found.entry(metered).or_default();
-            entry.0.push(component.id().to_owned());
-            entry.1.extend(covered_by(component).into_iter().flatten().flatten().cloned());
-        }
-        let coverage = |(metered, (billed_by, covered_by)): (_, (_, BTreeSet<String>))| UsageBilling {
-            metered,
-            billed_by,
-            covered_by: covered_by.into_iter().collect(),
-        };
-        found.into_iter().map(coverage).collect()
+/// Every kind of usage that is counted under a contract, with the components that bill it.
+pub(crate) fn usage_billing(components: &[Component]) -> Vec<UsageBilling> {
+    let mut found: BTreeMap<Metered, (Vec<String>, BTreeSet<String>)> = BTreeMap::new();
+    let always = [Metered::Energy, Metered::Work, Metered::MachineTime, Metered::GpuTime];
+    for metered in always.into_iter().chain([Metered::SliceTime(String::new())]) {
+        found.entry(metered).or_default();
     }
+    for component in components {
+        let Some(metered) = billed(component) else { continue };
+        let entry = found.entry(metered).or_default();
+        entry.0.push(component.id().to_owned());
+        entry.1.extend(covered_by(component).into_iter().flatten().flatten().cloned());
+    }
+    let billing = |(metered, (billed_by, covered_by)): (_, (_, BTreeSet<String>))| UsageBilling {
+        metered,
+        billed_by,
+        covered_by: covered_by.into_iter().collect(),
+    };
+    found.into_iter().map(billing).collect()
+}
 
-    /// What of [`Self::usage_billing`] the contract's author should look at.
-    #[must_use]
-    pub fn findings(&self) -> Vec<Finding> {
-        let mut findings = Vec::new();
-        let coverage = self.usage_billing();
-        let is_of_gpus = self.components.iter().any(|component| {
-            matches!(component, Component::GpuReserved(_))
-                || matches!(billed(component), Some(Metered::GpuTime | Metered::SliceTime(_)))
-        });
-        for of in &coverage {
-            if of.billed_by.len() > 1 {
-                findings
-                    .push(Finding::Twice { metered: of.metered.clone(), billed_by: of.billed_by.clone() });
-            }
-            let is_of_a_gpu = matches!(of.metered, Metered::GpuTime | Metered::SliceTime(_));
-            if of.billed_by.is_empty() && is_of_a_gpu && is_of_gpus {
-                findings.push(Finding::NotBilled { metered: of.metered.clone() });
-            }
+/// What of [`usage_billing`] a contract's author should look at.
+pub(crate) fn findings(components: &[Component]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let billing = usage_billing(components);
+    let is_of_gpus = components.iter().any(|component| {
+        matches!(component, Component::GpuReserved(_))
+            || matches!(billed(component), Some(Metered::GpuTime | Metered::SliceTime(_)))
+    });
+    for of in &billing {
+        if of.billed_by.len() > 1 {
+            findings.push(Finding::Twice { metered: of.metered.clone(), billed_by: of.billed_by.clone() });
         }
-        let use_of = coverage.iter().find(|of| of.metered == Metered::GpuTime);
-        if let Some(of) = use_of.filter(|of| !of.billed_by.is_empty()) {
-            for reservation in reservations(&self.components) {
-                if !of.covered_by.contains(&reservation.head.id) {
-                    findings.push(Finding::CoversNothing {
-                        reservation: reservation.head.id.clone(),
-                        billed_by: of.billed_by.clone(),
-                    });
-                }
-            }
+        let is_of_a_gpu = matches!(of.metered, Metered::GpuTime | Metered::SliceTime(_));
+        if of.billed_by.is_empty() && is_of_a_gpu && is_of_gpus {
+            findings.push(Finding::NotBilled { metered: of.metered.clone() });
         }
-        findings
     }
+    let use_of = billing.iter().find(|of| of.metered == Metered::GpuTime);
+    if let Some(of) = use_of.filter(|of| !of.billed_by.is_empty()) {
+        for reservation in reservations(components) {
+            if !of.covered_by.contains(&reservation.head.id) {
+                findings.push(Finding::CoversNothing {
+                    reservation: reservation.head.id.clone(),
+                    billed_by: of.billed_by.clone(),
+                });
+            }
+        }
+    }
+    findings
 }
 
 fn reservations(components: &[Component]) -> impl Iterator<Item = &gpu_reserved::Terms> {

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use crate::components::Component;
 use crate::context::Context;
 use crate::contract::Contract;
 use crate::error::RatingError;
 use crate::line::Line;
 use crate::scope::{Rated, Scope};
 use crate::usage::Usage;
+use crate::usage::reserved::Reserved;
 
 /// The lines of a contract over usage alone, in the contract's order of components.
 ///
@@ -35,12 +37,23 @@ pub fn rate_in(contract: &Contract, context: &Context, usage: &Usage) -> Result<
 
 fn lines(contract: &Contract, context: Option<&Context>, usage: &Usage) -> Result<Vec<Line>, RatingError> {
     let mut rated: BTreeMap<&str, Vec<Rated>> = BTreeMap::new();
+    let mut reservations: BTreeMap<&str, Reserved> = BTreeMap::new();
     let mut order = Vec::with_capacity(contract.components.len());
     for component in &contract.components {
-        let scope = Scope { contract, component: component.id(), context, usage, rated: &rated };
+        let scope = Scope {
+            contract,
+            component: component.id(),
+            context,
+            usage,
+            rated: &rated,
+            reservations: &reservations,
+        };
         let made = component.rate(&scope)?;
         order.extend(made.iter().map(|rated| rated.line.clone()));
         rated.insert(component.id(), made);
+        if let Component::GpuReserved(terms) = component {
+            reservations.insert(component.id(), terms.reserved());
+        }
     }
     Ok(order)
 }

@@ -13,6 +13,7 @@ use crate::fields::Head;
 use crate::line::{Input, Line};
 use crate::prices::Price;
 use crate::usage::Usage;
+use crate::usage::reserved::Reserved;
 
 /// Thousandths of a watt-hour in a kilowatt-hour.
 const MWH_PER_KWH: u128 = 1_000_000;
@@ -47,6 +48,7 @@ pub(crate) struct Scope<'a> {
     pub(crate) context: Option<&'a Context>,
     pub(crate) usage: &'a Usage,
     pub(crate) rated: &'a BTreeMap<&'a str, Vec<Rated>>,
+    pub(crate) reservations: &'a BTreeMap<&'a str, Reserved>,
 }
 
 impl<'a> Scope<'a> {
@@ -58,6 +60,11 @@ impl<'a> Scope<'a> {
     /// The stretch that is rated.
     pub(crate) fn stretch(&self) -> Result<Interval, RatingError> {
         Ok(self.context()?.stretch())
+    }
+
+    /// The reservations among some earlier components.
+    pub(crate) fn reserved(&self, ids: &[String]) -> Vec<Reserved> {
+        ids.iter().filter_map(|id| self.reservations.get(id.as_str())).cloned().collect()
     }
 
     /// A sum that does not fit.

@@ -29,8 +29,27 @@ fn no_file_and_an_empty_file_give_the_defaults() {
 }
 
 #[test]
+fn relative_paths_of_a_file_start_at_its_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("weighbridge.toml");
+    let text = "data_dir = \"first-hour\"\n[aggregator]\nstate_dir = \"/srv/proofs\"\n";
+    std::fs::write(&path, text).unwrap();
+    let config = Config::load(Some(&path), nothing).unwrap();
+    assert_eq!(config.data_dir, folder.path().join("first-hour"));
+    assert_eq!(config.archive.dir, Some(folder.path().join("first-hour/archive")));
+    assert_eq!(config.aggregator.state_dir.as_deref(), Some(Path::new("/srv/proofs")));
+    let elsewhere = |name: &str| (name == "WEIGHBRIDGE_DATA_DIR").then(|| "here".to_owned());
+    assert_eq!(Config::load(Some(&path), elsewhere).unwrap().data_dir, Path::new("here"));
+    std::fs::write(&path, "[archive]\ndir = \"\"\n").unwrap();
+    assert_eq!(Config::load(Some(&path), nothing).unwrap().archive.dir, None);
+}
+
+#[test]
 fn the_example_holds_the_defaults() {
-    assert_eq!(Config::load(Some(&example_path()), nothing), Ok(Config::default()));
+    let folder = example_path().parent().unwrap().join(".weighbridge");
+    let mut expected = Config { data_dir: folder.clone(), ..Config::default() };
+    expected.archive.dir = Some(folder.join("archive"));
+    assert_eq!(Config::load(Some(&example_path()), nothing), Ok(expected));
 }
 
 #[test]
@@ -94,9 +113,9 @@ fn every_field_of_the_example_is_checked_for_its_name() {
 
 #[test]
 fn a_variable_wins_over_the_file_and_an_empty_one_does_not() {
-    let file = "data_dir = \"f\"\n[kafka]\nbrokers = \"f:1\"\nport = 1\ncontroller_port = 2\nlibs_dir = \"f\"\n\
+    let file = "data_dir = \"/f\"\n[kafka]\nbrokers = \"f:1\"\nport = 1\ncontroller_port = 2\nlibs_dir = \"f\"\n\
                 [clickhouse]\nurl = \"http://f\"\nport = 3\nuser = \"f\"\npassword = \"f\"\nlib = \"f\"\n\
-                [ingest]\nlisten = \"127.0.0.1:4\"\n[aggregator]\nstate_dir = \"f\"\nsession_timeout_ms = 2000\n[api]\nlisten = \"127.0.0.1:5\"\n";
+                [ingest]\nlisten = \"127.0.0.1:4\"\n[aggregator]\nstate_dir = \"/f\"\nsession_timeout_ms = 2000\n[api]\nlisten = \"127.0.0.1:5\"\n";
     let from_variables = |name: &str| {
         let value = match name {
             "WEIGHBRIDGE_KAFKA_BROKERS" => "e:1",
@@ -134,7 +153,7 @@ fn a_variable_wins_over_the_file_and_an_empty_one_does_not() {
         ]
     };
     let of_file = [
-        "f",
+        "/f",
         "f:1",
         "1",
         "2",
@@ -146,7 +165,7 @@ fn a_variable_wins_over_the_file_and_an_empty_one_does_not() {
         "f",
         "127.0.0.1:4",
         "127.0.0.1:5",
-        "f",
+        "/f",
         "2000",
     ];
     let of_variables = [
@@ -174,7 +193,7 @@ fn a_variable_wins_over_the_file_and_an_empty_one_does_not() {
 #[test]
 fn the_archive_lies_with_the_data_unless_the_file_says_otherwise() {
     let dir = |text: &str| load(text, nothing).archive.dir.map(|dir| dir.display().to_string());
-    assert_eq!(dir("data_dir = \"d\"").as_deref(), Some("d/archive"));
+    assert_eq!(dir("data_dir = \"/d\"").as_deref(), Some("/d/archive"));
     assert_eq!(dir("[archive]\ndir = \"/mnt/frames\"").as_deref(), Some("/mnt/frames"));
     assert_eq!(dir("[archive]\ndir = \"\""), None);
 }

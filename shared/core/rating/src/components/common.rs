@@ -13,7 +13,7 @@ use crate::exact::Exact;
 use crate::fields::{Decimal, Fields};
 use crate::line::Input;
 use crate::scope::Scope;
-use crate::usage::reserved::{Reserved, allocated};
+use crate::usage::reserved::allocated;
 
 /// The power that a fee or a commitment is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,7 +109,7 @@ impl Measure {
             Self::EnergyKwh => return scope.metered_kwh(),
             Self::GpuHours(covered_by) => {
                 let stretch = scope.stretch()?;
-                let reserved = Reserved::among(scope.contract, covered_by.as_deref().unwrap_or_default());
+                let reserved = scope.reserved(covered_by.as_deref().unwrap_or_default());
                 let found = allocated(&scope.usage.gpu_spans, "", &reserved, stretch.end_us)
                     .map_err(|error| scope.refused(error))?;
                 found

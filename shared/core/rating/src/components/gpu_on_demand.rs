@@ -15,7 +15,7 @@ use crate::exact::Exact;
 use crate::fields::{Decimal, Fields, Head};
 use crate::line::{Input, input};
 use crate::scope::{Draft, Rated, Scope};
-use crate::usage::reserved::{Reserved, allocated};
+use crate::usage::reserved::allocated;
 
 /// Terms of GPUs on demand.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +77,7 @@ pub(crate) fn units_of(
     covered_by: &[String],
 ) -> Result<(Exact, Vec<Input>), RatingError> {
     let stretch = scope.stretch()?;
-    let reserved = Reserved::among(scope.contract, covered_by);
+    let reserved = scope.reserved(covered_by);
     let found = allocated(&scope.usage.gpu_spans, profile, &reserved, stretch.end_us)
         .map_err(|error| scope.refused(error))?;
     let wide = || scope.overflow("GPU time");

@@ -7,7 +7,8 @@
 //! The reservation begins and ends at the first five-minute boundary at or after its instants; where they
 //! are left out it lasts as long as the contract. Hours are real hours: a day of a clock change has 23 or 25.
 
-use wb_units::Micros;
+use wb_units::time::boundary_at_or_after;
+use wb_units::{Interval, Micros};
 
 use crate::components::common::unit_price;
 use crate::context::{HOUR_US, duration_us};
@@ -56,8 +57,20 @@ impl Terms {
         Ok(Self { head, gpus, unit_price, from_us, to_us, nodes })
     }
 
+    /// The GPUs with their time and nodes.
+    pub(crate) fn reserved(&self) -> Reserved {
+        Reserved {
+            interval: Interval {
+                start_us: self.from_us.map_or(Micros::MIN, boundary_at_or_after),
+                end_us: self.to_us.map_or(Micros::MAX, boundary_at_or_after),
+            },
+            gpus: self.gpus,
+            nodes: self.nodes.iter().cloned().collect(),
+        }
+    }
+
     pub(crate) fn rate(&self, scope: &Scope<'_>) -> Result<Vec<Rated>, RatingError> {
-        let reserved = Reserved::of(self);
+        let reserved = self.reserved();
         let within_us = scope.stretch()?.intersect(&reserved.interval).map_or(0, duration_us);
         let hours = Exact::ratio(within_us, HOUR_US).ok_or_else(|| scope.overflow("hours"))?;
         let quantity = hours.times(Exact::from(self.gpus)).ok_or_else(|| scope.overflow("GPU-hours"))?;

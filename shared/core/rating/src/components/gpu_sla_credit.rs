@@ -17,7 +17,7 @@ use crate::exact::Exact;
 use crate::fields::{Fields, Head};
 use crate::line::input;
 use crate::scope::{Draft, Rated, Scope};
-use crate::usage::reserved::{Reserved, availability};
+use crate::usage::reserved::availability;
 
 /// Terms of an availability credit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl Terms {
     pub(crate) fn rate(&self, scope: &Scope<'_>) -> Result<Vec<Rated>, RatingError> {
         scope.usage.check_availability().map_err(|error| scope.refused(error))?;
         let wide = || scope.overflow("availability");
-        let reserved = Reserved::among(scope.contract, &self.of);
+        let reserved = scope.reserved(&self.of);
         let (set, sums) = if reserved.is_empty() {
             let groups = &scope.usage.gpu_availability;
             let promised = groups.iter().map(|group| group.promised_us).try_fold(0_u128, u128::checked_add);

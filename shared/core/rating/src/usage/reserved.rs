@@ -6,12 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use wb_units::time::boundary_at_or_after;
 use wb_units::{Interval, Micros};
 
 use super::gpu::{GpuOutage, GpuSpan, SpanKey, spans_by_key};
-use crate::components::{Component, gpu_reserved};
-use crate::contract::Contract;
 use crate::error::UsageError;
 
 /// A number of GPUs over a time.
@@ -21,30 +18,6 @@ pub(crate) struct Reserved {
     pub(crate) gpus: u64,
     /// The nodes that the reserved GPUs are in; any where it is empty.
     pub(crate) nodes: BTreeSet<String>,
-}
-
-impl Reserved {
-    pub(crate) fn of(terms: &gpu_reserved::Terms) -> Self {
-        Self {
-            interval: Interval {
-                start_us: terms.from_us.map_or(Micros::MIN, boundary_at_or_after),
-                end_us: terms.to_us.map_or(Micros::MAX, boundary_at_or_after),
-            },
-            gpus: terms.gpus,
-            nodes: terms.nodes.iter().cloned().collect(),
-        }
-    }
-
-    /// The reservations among some components of a contract.
-    pub(crate) fn among(contract: &Contract, ids: &[String]) -> Vec<Self> {
-        let wanted = contract.components.iter().filter(|component| ids.iter().any(|id| id == component.id()));
-        wanted
-            .filter_map(|component| match component {
-                Component::GpuReserved(terms) => Some(Self::of(terms)),
-                _ => None,
-            })
-            .collect()
-    }
 }
 
 /// An allocation's GPUs over its life until an instant, in pieces of time within which none begins or ends.
