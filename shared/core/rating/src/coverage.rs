@@ -5,7 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::components::{Component, Measure, gpu_reserved};
+use wb_units::Currency;
+
+use crate::components::{Component, Measure};
 use crate::error::ContractError;
 use crate::exact::Exact;
 
@@ -137,9 +139,9 @@ pub(crate) fn findings(components: &[Component]) -> Vec<Finding> {
     let use_of = billing.iter().find(|of| of.metered == Metered::GpuTime);
     if let Some(of) = use_of.filter(|of| !of.billed_by.is_empty()) {
         for reservation in reservations(components) {
-            if !of.covered_by.contains(&reservation.head.id) {
+            if !of.covered_by.iter().any(|id| id == reservation.id) {
                 findings.push(Finding::CoversNothing {
-                    reservation: reservation.head.id.clone(),
+                    reservation: reservation.id.to_owned(),
                     billed_by: of.billed_by.clone(),
                 });
             }
@@ -148,9 +150,23 @@ pub(crate) fn findings(components: &[Component]) -> Vec<Finding> {
     findings
 }
 
-fn reservations(components: &[Component]) -> impl Iterator<Item = &gpu_reserved::Terms> {
+/// A reservation of a contract.
+struct Reservation<'a> {
+    id: &'a str,
+    gpus: u64,
+    currency: Currency,
+    /// Of a GPU-hour.
+    unit_price: Exact,
+}
+
+fn reservations(components: &[Component]) -> impl Iterator<Item = Reservation<'_>> {
     components.iter().filter_map(|component| match component {
-        Component::GpuReserved(terms) => Some(terms),
+        Component::GpuReserved(terms) => Some(Reservation {
+            id: &terms.head.id,
+            gpus: terms.gpus,
+            currency: terms.head.currency,
+            unit_price: terms.unit_price.value,
+        }),
         _ => None,
     })
 }
@@ -202,27 +218,27 @@ fn covered_by(component: &Component) -> Option<Option<&Vec<String>>> {
 /// Refuses a contract that reserves GPUs and bills GPUs by use without saying whether the one covers the other: the
 /// first component that does not say it, by its position, and why.
 pub(crate) fn check(components: &[Component]) -> Option<(usize, String)> {
-    let reserved: Vec<&gpu_reserved::Terms> = reservations(components).collect();
+    let reserved: Vec<Reservation<'_>> = reservations(components).collect();
     let first = reserved.first()?;
     let place = components.iter().position(|component| covered_by(component) == Some(None))?;
-    let ids: Vec<String> = reserved.iter().map(|terms| format!("{:?}", terms.head.id)).collect();
-    Some((place, example(first, &components[place], &ids.join(", "))))
+    let ids: Vec<String> = reserved.iter().map(|reservation| format!("{:?}", reservation.id)).collect();
+    Some((place, example(first, components.get(place)?, &ids.join(", "))))
 }
 
 /// An hour with two GPUs more in use than are reserved, both ways.
-fn example(reserved: &gpu_reserved::Terms, by_use: &Component, ids: &str) -> String {
-    let (gpus, code) = (reserved.gpus, reserved.head.currency.code());
+fn example(reserved: &Reservation<'_>, by_use: &Component, ids: &str) -> String {
+    let (gpus, code) = (reserved.gpus, reserved.currency.code());
     let says = format!(
         "with {gpus} GPUs reserved and {} in use it would bill {} GPUs, those that {:?} bills too",
         gpus + 2,
         gpus + 2,
-        reserved.head.id
+        reserved.id
     );
     let amounts = match by_use {
-        Component::GpuOnDemand(terms) if terms.head.currency == reserved.head.currency => {
+        Component::GpuOnDemand(terms) if terms.head.currency == reserved.currency => {
             let hour = |above: u64| {
                 let by_use = terms.unit_price.value.times(Exact::from(above))?;
-                reserved.unit_price.value.times(Exact::from(gpus))?.plus(by_use)
+                reserved.unit_price.times(Exact::from(gpus))?.plus(by_use)
             };
             hour(gpus + 2).zip(hour(2))
         }
