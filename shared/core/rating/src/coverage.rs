@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use wb_units::Currency;
 
 use crate::components::{Component, Measure};
+use crate::contract::Contract;
 use crate::error::ContractError;
 use crate::exact::Exact;
 
@@ -99,7 +100,7 @@ impl std::fmt::Display for Finding {
 }
 
 /// Every kind of usage that is counted under a contract, with the components that bill it.
-pub(crate) fn usage_billing(components: &[Component]) -> Vec<UsageBilling> {
+fn usage_billing(components: &[Component]) -> Vec<UsageBilling> {
     let mut found: BTreeMap<Metered, (Vec<String>, BTreeSet<String>)> = BTreeMap::new();
     let always = [Metered::Energy, Metered::Work, Metered::MachineTime, Metered::GpuTime];
     for metered in always.into_iter().chain([Metered::SliceTime(String::new())]) {
@@ -120,7 +121,7 @@ pub(crate) fn usage_billing(components: &[Component]) -> Vec<UsageBilling> {
 }
 
 /// What of [`usage_billing`] a contract's author should look at.
-pub(crate) fn findings(components: &[Component]) -> Vec<Finding> {
+fn findings(components: &[Component]) -> Vec<Finding> {
     let mut findings = Vec::new();
     let billing = usage_billing(components);
     let is_of_gpus = components.iter().any(|component| {
@@ -148,6 +149,20 @@ pub(crate) fn findings(components: &[Component]) -> Vec<Finding> {
         }
     }
     findings
+}
+
+impl Contract {
+    /// Every kind of usage that is counted under a contract, with the components that bill it.
+    #[must_use]
+    pub fn usage_billing(&self) -> Vec<UsageBilling> {
+        usage_billing(&self.components)
+    }
+
+    /// What of [`Self::usage_billing`] the contract's author should look at.
+    #[must_use]
+    pub fn findings(&self) -> Vec<Finding> {
+        findings(&self.components)
+    }
 }
 
 /// A reservation of a contract.

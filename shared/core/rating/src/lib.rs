@@ -32,6 +32,7 @@ mod needs;
 mod period;
 mod prices;
 mod rate;
+mod reader;
 mod rules;
 mod scope;
 mod stretch;
