@@ -186,8 +186,7 @@ fn every_second_of_a_gpu_is_billed_once_covered_or_told() {
             .any(|finding| matches!(finding, Finding::Twice { metered: Metered::GpuTime, .. }));
         assert_eq!(is_told_twice, by_use.len() > 1, "{components:?}");
         twice += u64::from(is_told_twice);
-        let is_told_unbilled =
-            findings.iter().any(|finding| *finding == Finding::NotBilled { metered: Metered::GpuTime });
+        let is_told_unbilled = findings.contains(&Finding::NotBilled { metered: Metered::GpuTime });
         let has_gpus = components.iter().any(|component| component["kind"] != "fixed_fee");
         assert_eq!(is_told_unbilled, by_use.is_empty() && has_gpus, "{components:?}");
         // Slices: of the profile that has a price all, and of others the contract tells that it bills none.
