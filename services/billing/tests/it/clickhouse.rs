@@ -364,11 +364,11 @@ async fn check_reads(store: &CountedUsage, is_sealed: bool) {
     assert_eq!(
         shown,
         [
-            ("energy", 0, Hash::of(b"nameenergy0")),
-            ("gpu", 0, Hash::of(b"namegpu0")),
-            ("reference", 0, Hash::of(b"namereference0")),
-            ("shares", 1, Hash::of(b"nameshares1")),
-            ("telemetry", 0, Hash::of(b"nametelemetry0")),
+            ("energy", 0, Hash::of(b"commitenergy0")),
+            ("gpu", 0, Hash::of(b"commitgpu0")),
+            ("reference", 0, Hash::of(b"commitreference0")),
+            ("shares", 1, Hash::of(b"commitshares1")),
+            ("telemetry", 0, Hash::of(b"committelemetry0")),
         ]
     );
 }
