@@ -38,6 +38,10 @@ pub enum Role {
 }
 
 impl Role {
+    /// All roles.
+    pub const ALL: [Self; 6] =
+        [Self::Pool, Self::Replay, Self::Telemetry, Self::Meter, Self::Scheduler, Self::Operator];
+
     /// The role's name in configuration and messages.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -13,7 +13,6 @@ mod cross;
 mod environment;
 mod form;
 mod mistake;
-mod nearest;
 mod paths;
 mod reader;
 mod secret;

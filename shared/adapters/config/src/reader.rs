@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use toml::{Table, Value};
+use wb_units::nearest;
 
 use crate::environment::{Environment, PREFIX, READ_ELSEWHERE, VARIABLES};
 use crate::form::{self, Flaw};
 use crate::mistake::{Mistake, MistakeKind};
-use crate::nearest::nearest;
 use crate::secret::Secret;
 
 /// The most characters of a given value that are shown.
@@ -65,7 +65,7 @@ impl<'a> Reader<'a> {
         names.sort_unstable();
         let known: Vec<&str> = VARIABLES.into_iter().chain(READ_ELSEWHERE).collect();
         for name in names.iter().filter(|name| name.starts_with(PREFIX) && !known.contains(&name.as_str())) {
-            let right = match nearest(name, &known) {
+            let right = match nearest(name, known.iter().copied()) {
                 Some(known) => format!("there is no such variable: is {known} meant?"),
                 None => format!("there is no such variable; known are {}", VARIABLES.join(", ")),
             };
@@ -227,7 +227,7 @@ impl Section {
     /// Reports every field that was not taken.
     pub(crate) fn close(self, reader: &mut Reader<'_>) {
         for name in self.table.keys() {
-            let right = match nearest(name, &self.known) {
+            let right = match nearest(name, self.known.iter().copied()) {
                 Some(known) => format!("there is no such field: is {} meant?", self.path_of(known)),
                 None => format!("there is no such field; known here are {}", self.known.join(", ")),
             };

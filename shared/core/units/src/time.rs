@@ -1,6 +1,7 @@
 //! Instants and half-open intervals in UTC microseconds, and the settlement grid.
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 /// An instant: microseconds since 1970-01-01T00:00:00Z, UTC, leap seconds not counted.
 pub type Micros = i64;
@@ -111,6 +112,21 @@ impl Interval {
     }
 }
 
+/// Checks that a name is one of the IANA table of time zones.
+///
+/// # Errors
+/// What is wrong, and what would be right.
+pub fn check_zone(name: &str) -> Result<(), String> {
+    if TimeZone::get(name).is_ok() {
+        return Ok(());
+    }
+    let known: Vec<String> = jiff::tz::db().available().map(|zone| zone.to_string()).collect();
+    Err(format!(
+        "{name:?} is no time zone of the IANA table: write one such as America/Chicago or UTC{}",
+        crate::did_you_mean(name, known.iter().map(String::as_str))
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,5 +202,15 @@ mod tests {
         assert!(!hour.contains(3600));
         assert_eq!(hour.intersect(&Interval { start_us: 3600, end_us: 7200 }), None);
         assert_eq!(Interval::new(2, 1), None);
+    }
+
+    #[test]
+    fn a_time_zone_is_one_of_the_table() {
+        for zone in ["UTC", "America/Chicago", "Europe/Oslo"] {
+            assert_eq!(check_zone(zone), Ok(()));
+        }
+        assert!(check_zone("Mars").unwrap_err().contains("America/Chicago"));
+        assert!(check_zone("America/Chicgo").unwrap_err().ends_with("did you mean America/Chicago?"));
+        assert!(check_zone("").is_err());
     }
 }
