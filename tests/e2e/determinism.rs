@@ -131,6 +131,7 @@ impl Input {
             input.facts[0].iter().find(|(_, event)| event["body"]["entity"] == "hosting-acme").unwrap();
         let mut again = contract["body"]["body"].clone();
         again["components"][1]["unit_price"] = json!("0.0733");
+        again["version"] = json!(2);
         let moved_us = FLEET_START_US + 3_000_000_001;
         let customer = json!({"machine_id": "tx1-m06", "customer_id": "acme", "contract_id": "hosting-acme"});
         let site = json!({"site_id": "no-1", "model": "Antminer S19 XP", "rated_power_mw": 3_010_000});

@@ -42,5 +42,6 @@ pub use issued::{Issued, IssuedAs};
 pub use journal::{HistoryEntry, IssuedDocument, NoteDocument};
 pub use parties::{CustomerName, IssuerName, Named};
 pub use projector::Projector;
+pub use reference::{RecordedDocument, Standing};
 pub use run::run;
 pub use running_bill::RunningBill;

@@ -1,11 +1,13 @@
 //! The facts behind a bill: versions of contracts, and assignments of machines.
 
 mod facts;
+mod versions;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
+use wb_events::facts::CONTRACT_WITHDRAWAL;
 use wb_ledger::{Hash, canonical};
 use wb_rating::{Contract, ContractError, Period, Versions};
 use wb_units::Interval;
@@ -16,6 +18,7 @@ use crate::ports::{BlockId, Holding, UsageStore};
 use crate::timeline::{Span, timelines};
 
 pub(crate) use facts::{Dated, Facts};
+pub use versions::{RecordedDocument, Standing};
 
 /// Contracts and assignments at a cut.
 pub(crate) struct Reference {
@@ -67,11 +70,12 @@ pub(crate) struct PeriodTerms {
 impl Reference {
     /// Reads all contracts and assignments, and the other facts that a bill may need.
     pub(crate) async fn load<S: UsageStore>(store: &S, cut: u64) -> Result<Self, BillerError> {
-        let mut kinds = vec!["contract", "assignment"];
+        let mut kinds = vec!["contract", CONTRACT_WITHDRAWAL, "assignment"];
         kinds.extend(facts::KINDS);
         let mut rows = store.recorded(&kinds, cut).await?.facts;
         let mut take = |kind: &str| rows.remove(kind).unwrap_or_default();
-        let contracts = timelines(take("contract"))
+        let recorded = versions::judged(take("contract"), take(CONTRACT_WITHDRAWAL))?;
+        let contracts = timelines(versions::standing(recorded))
             .into_iter()
             .map(|(id, spans)| (id, spans.into_iter().map(Version::new).collect()))
             .collect();
@@ -93,6 +97,18 @@ impl Reference {
             }
         }
         Ok(Self { contracts, assignments, facts: Facts::read(&mut take)? })
+    }
+
+    /// The documents of every contract, in the order of the log.
+    pub(crate) async fn recorded<S: UsageStore>(
+        store: &S,
+        cut: u64,
+    ) -> Result<BTreeMap<String, Vec<RecordedDocument>>, BillerError> {
+        let contracts = store.facts("contract", None, cut).await?;
+        let withdrawals = store.facts(CONTRACT_WITHDRAWAL, None, cut).await?;
+        let recorded = versions::judged(contracts, withdrawals)?;
+        let documents = |of: Vec<versions::Judged>| of.into_iter().map(|judged| judged.document()).collect();
+        Ok(recorded.into_iter().map(|(contract_id, of)| (contract_id, documents(of))).collect())
     }
 
     /// The ids of all contracts, sorted.

@@ -6,7 +6,7 @@ mod pods;
 mod prometheus;
 mod write;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -20,6 +20,7 @@ use prost::Message as _;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, Semaphore, oneshot};
 use wb_auth::{Source, SourceKeys};
+use wb_events::facts::CONTRACT_WITHDRAWAL;
 use wb_events::frame::FrameKey;
 use wb_events::input::InputError;
 use wb_events::wire::event::Body as EventBody;
@@ -160,7 +161,13 @@ impl IngestState {
         let mut rest = events.into_iter().enumerate().peekable();
         while let Some(kind) = rest.peek().map(|(_, event)| RunKind::of(event)) {
             let mut run = Vec::new();
-            while let Some((index, event)) = rest.next_if(|(_, event)| RunKind::of(event) == kind) {
+            let mut contracts = HashSet::new();
+            // A contract stated twice is judged by what was said of it first, so that is recorded before.
+            let belongs = |event: &Ready, contracts: &mut HashSet<String>| {
+                RunKind::of(event) == kind
+                    && contract_of(event).is_none_or(|contract_id| contracts.insert(contract_id.to_owned()))
+            };
+            while let Some((index, event)) = rest.next_if(|(_, event)| belongs(event, &mut contracts)) {
                 run.push((index, event));
             }
             let facts = kind != RunKind::Events;
@@ -265,9 +272,15 @@ impl IngestState {
         if let Err(error) = resolve::admit(source, &event, now_us) {
             return Ok(Err(error));
         }
+        if RunKind::of_event(&event) == RunKind::Contracts && !*caught_up {
+            // Another ingest may have recorded its version.
+            self.wait_for_facts(self.reference.catch_up()).await?;
+            *caught_up = true;
+        }
         // A second attempt overwrites the result of the first.
-        let look =
-            |event: &mut Event| self.reference.with(|reference| resolve::resolve(reference, source, event));
+        let look = |event: &mut Event| {
+            self.reference.with(|reference| resolve::resolve(reference, source, event, now_us))
+        };
         let mut found = look(&mut event);
         let unknown = match &found {
             Ok(()) => names_unknown_job(&event),
@@ -314,16 +327,35 @@ enum RunKind {
     /// Sessions: facts that are refused if their machine is unknown, so a machine in the same request must be applied
     /// before.
     Sessions,
+    /// Contracts and their withdrawals: facts that are judged by the versions recorded before.
+    Contracts,
     /// Everything that is not a fact or cannot be parsed.
     Events,
 }
 
 impl RunKind {
     fn of(event: &Ready) -> Self {
-        match event {
-            Ok(Event { body: Some(EventBody::Fact(fact)), .. }) if fact.kind == "session" => Self::Sessions,
-            Ok(Event { body: Some(EventBody::Fact(_)), .. }) => Self::Facts,
-            _ => Self::Events,
+        event.as_ref().map_or(Self::Events, Self::of_event)
+    }
+
+    fn of_event(event: &Event) -> Self {
+        let Some(EventBody::Fact(fact)) = &event.body else { return Self::Events };
+        match fact.kind.as_str() {
+            "session" => Self::Sessions,
+            "contract" | CONTRACT_WITHDRAWAL => Self::Contracts,
+            _ => Self::Facts,
         }
+    }
+}
+
+/// The contract that a fact states or withdraws a version of.
+fn contract_of(event: &Ready) -> Option<&str> {
+    match event {
+        Ok(Event { body: Some(EventBody::Fact(fact)), .. })
+            if matches!(fact.kind.as_str(), "contract" | CONTRACT_WITHDRAWAL) =>
+        {
+            Some(&fact.entity)
+        }
+        _ => None,
     }
 }

@@ -17,6 +17,7 @@ use wb_events::{Event, Fact, topics};
 use wb_fold::state::{Admission, State};
 use wb_kafka::{Log, LogError};
 use wb_proof::{stratum_v1, stratum_v2};
+use wb_rating::{RecordedVersions, VersionRefused};
 use wb_units::Micros;
 use wb_units::timeline::Timeline;
 
@@ -109,6 +110,8 @@ pub struct Reference {
     machine_sites: HashMap<String, Timeline<String>>,
     tips: HashMap<String, Tips>,
     network_bits: HashMap<String, NetworkBits>,
+    /// The versions of each contract that stand.
+    contracts: HashMap<String, RecordedVersions>,
 }
 
 impl Reference {
@@ -145,6 +148,29 @@ impl Reference {
     #[must_use]
     pub fn network_nbits(&self, chain: &str, height: u32) -> Option<u32> {
         self.network_bits.get(chain).and_then(|bits| bits.at(chain, height))
+    }
+
+    /// Judges a contract's document against the recorded versions.
+    ///
+    /// # Errors
+    /// [`VersionRefused::OtherTerms`].
+    pub fn check_contract(&self, contract_id: &str, body: &str) -> Result<(), VersionRefused> {
+        self.contracts.get(contract_id).map_or(Ok(()), |known| known.check(contract_id, body).map(drop))
+    }
+
+    /// Judges the withdrawal of a version of a contract.
+    ///
+    /// # Errors
+    /// [`VersionRefused::NoSuchVersion`] and [`VersionRefused::InEffect`].
+    pub fn check_withdrawal(
+        &self,
+        contract_id: &str,
+        version: u64,
+        at_us: Micros,
+    ) -> Result<(), VersionRefused> {
+        let none = RecordedVersions::default();
+        let known = self.contracts.get(contract_id).unwrap_or(&none);
+        known.check_withdrawal(contract_id, version, at_us)
     }
 
     /// Whether there is room for another job.
@@ -207,11 +233,23 @@ impl Reference {
                     bits.insert(difficulty.height, fact.valid_from_us, nbits);
                 }
             }
+            // Bills judge by the same rule: what is refused here stands in no bill.
+            FactBody::Contract(_) => {
+                let known = self.contracts.entry(fact.entity.clone()).or_default();
+                if let Err(refused) = known.record(&fact.entity, fact.valid_from_us, &fact.body) {
+                    tracing::warn!(%refused, "a recorded contract does not stand");
+                }
+            }
+            FactBody::ContractWithdrawal(withdrawal) => {
+                let known = self.contracts.entry(fact.entity.clone()).or_default();
+                if let Err(refused) = known.withdraw(&fact.entity, withdrawal.version, fact.valid_from_us) {
+                    tracing::warn!(%refused, "a recorded withdrawal has no effect");
+                }
+            }
             FactBody::Site(_)
             | FactBody::Customer(_)
             | FactBody::LegalEntity(_)
             | FactBody::Assignment(_)
-            | FactBody::Contract(_)
             | FactBody::Price(_)
             | FactBody::Redrive(_)
             | FactBody::Curtailment(_)

@@ -4,10 +4,11 @@ mod shares;
 
 use wb_auth::{Role, Source};
 use wb_events::Event;
-use wb_events::facts::{FactBody, REDRIVE};
+use wb_events::facts::{CONTRACT_WITHDRAWAL, FactBody, REDRIVE};
 use wb_events::input::{InputError, InputFault};
 use wb_events::u128_bytes;
 use wb_events::wire::{self, MinerReading, event::Body};
+use wb_rating::VersionRefused;
 use wb_units::Micros;
 use wb_units::time::FUTURE_TOLERANCE_US;
 
@@ -69,7 +70,12 @@ pub fn admit(source: &Source, event: &Event, now_us: Micros) -> Result<(), Input
 ///
 /// # Errors
 /// [`Unresolved`].
-pub fn resolve(reference: &Reference, source: &Source, event: &mut Event) -> Result<(), Unresolved> {
+pub fn resolve(
+    reference: &Reference,
+    source: &Source,
+    event: &mut Event,
+    now_us: Micros,
+) -> Result<(), Unresolved> {
     let at_us = event.event_time_us;
     let site_of = |machine_id: &str, field: &str| {
         reference.site_of(machine_id, at_us).map(str::to_owned).ok_or_else(|| {
@@ -95,7 +101,7 @@ pub fn resolve(reference: &Reference, source: &Source, event: &mut Event) -> Res
         }
         Some(Body::GpuSpan(span)) => span.site_id = site_of(&span.node_id, "body.node_id")?,
         Some(Body::GpuSample(sample)) => sample.site_id = site_of(&sample.node_id, "body.node_id")?,
-        Some(Body::Fact(fact)) => check_fact(reference, fact)?,
+        Some(Body::Fact(fact)) => check_fact(reference, fact, now_us)?,
     }
     Ok(())
 }
@@ -117,12 +123,30 @@ fn read_sample(answers: &str, site_id: String) -> Result<MinerReading, InputErro
     })
 }
 
-fn check_fact(reference: &Reference, fact: &wire::Fact) -> Result<(), Unresolved> {
+/// A refusal of a version of a contract.
+fn refused_version(refused: &VersionRefused) -> Unresolved {
+    Unresolved::Wrong(InputError::coded(refused.code(), "body.body.version", refused.to_string()))
+}
+
+fn check_fact(reference: &Reference, fact: &wire::Fact, now_us: Micros) -> Result<(), Unresolved> {
     match fact.kind.as_str() {
         "contract" => {
             wb_rating::Contract::parse(&fact.body).map_err(|error| {
                 Unresolved::Wrong(InputError::coded(error.code(), "body.body", error.to_string()))
             })?;
+            reference
+                .check_contract(&fact.entity, &fact.body)
+                .map_err(|refused| refused_version(&refused))?;
+        }
+        CONTRACT_WITHDRAWAL => {
+            let parsed = FactBody::parse(&fact.kind, &fact.entity, &fact.body).map_err(Unresolved::Wrong)?;
+            if let FactBody::ContractWithdrawal(withdrawal) = parsed {
+                // Neither its own instant nor the present may lie in the time in which the version holds.
+                let at_us = fact.valid_from_us.max(now_us);
+                reference
+                    .check_withdrawal(&fact.entity, withdrawal.version, at_us)
+                    .map_err(|refused| refused_version(&refused))?;
+            }
         }
         REDRIVE => {
             let reason = "is recorded by `weighbridge quarantine redrive` alone, beside what it re-drives";

@@ -1,5 +1,7 @@
 //! Tests every reason of a verdict and every form of a share, through resolving and folding, on real blocks.
 
+mod versions;
+
 use serde_json::{Value, json};
 use wb_auth::{Role, Source, SourceEntry, SourceKeys};
 use wb_events::frame::{self, FrameKey};
@@ -117,7 +119,7 @@ impl Trial {
                 "body": self.share,
             });
             let mut event = input::parse_json("pool", &text.to_string()).unwrap();
-            resolve::resolve(&reference, &source, &mut event)?;
+            resolve::resolve(&reference, &source, &mut event, self.event_time_us)?;
             events.push(prost::Message::encode_to_vec(&event));
         }
         let mut assembler = Assembler::new(0, key.clone());

@@ -11,7 +11,7 @@ use crate::bill::{Bill, bill};
 use crate::error::BillerError;
 use crate::journal::IssuedDocument;
 use crate::ports::{Clock, CutSource, LedgerLog, UsageStore};
-use crate::reference::Reference;
+use crate::reference::{RecordedDocument, Reference};
 
 /// A document tried out on a contract's usage of a past month.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,6 +138,15 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         let cut = self.store.settled(self.cuts.settled_cut().await?).await?;
         let reference = Reference::load(&self.store, cut).await?;
         Ok(reference.documents_of(contract_id))
+    }
+
+    /// Every document recorded of each contract, in the order of recording, and whether it stands.
+    ///
+    /// # Errors
+    /// An error of reading facts.
+    pub async fn recorded_contracts(&self) -> Result<BTreeMap<String, Vec<RecordedDocument>>, BillerError> {
+        let cut = self.store.settled(self.cuts.settled_cut().await?).await?;
+        Reference::recorded(&self.store, cut).await
     }
 
     /// Computes the bill of an issued invoice again at its cut, with all of its inputs, as evidence.

@@ -9,3 +9,4 @@ mod corrections;
 mod memory;
 mod running;
 mod story;
+mod versions;

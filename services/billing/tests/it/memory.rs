@@ -130,8 +130,11 @@ impl World {
         entity: &str,
         valid_from_us: Micros,
         valid_to_us: Option<Micros>,
-        body: serde_json::Value,
+        mut body: serde_json::Value,
     ) {
+        if kind == "contract" && body.get("version").is_none() {
+            self.number(entity, &mut body);
+        }
         let place = self.place("reference");
         let row = FactRow {
             entity: entity.to_owned(),
@@ -142,6 +145,24 @@ impl World {
             body: body.to_string(),
         };
         self.facts.push((place, kind.to_owned(), row));
+    }
+
+    /// Gives a contract's document the number of its text, or the next one where the text is new. The first has none.
+    fn number(&self, contract_id: &str, body: &mut serde_json::Value) {
+        let mut texts: Vec<serde_json::Value> = Vec::new();
+        for (_, _, row) in
+            self.facts.iter().filter(|(_, kind, row)| kind == "contract" && row.entity == contract_id)
+        {
+            let mut text: serde_json::Value = serde_json::from_str(&row.body).unwrap();
+            text.as_object_mut().unwrap().remove("version");
+            if !texts.contains(&text) {
+                texts.push(text);
+            }
+        }
+        let place = texts.iter().position(|text| text == body).unwrap_or(texts.len());
+        if place > 0 {
+            body["version"] = (place + 1).into();
+        }
     }
 
     pub(crate) fn contract(

@@ -9,6 +9,7 @@ mod party;
 mod policy;
 mod redrive;
 mod stratum_v2;
+mod withdrawal;
 
 pub use corrections::{CountedEvent, METER_RATIO, MeterRatio, VOID, Void, WORDS_BYTES_MAX, id_text};
 pub use machine::Machine;
@@ -21,10 +22,12 @@ pub use party::{Customer, LegalEntity};
 pub use policy::{DATA_POLICY, DataPolicy, POLICY_US_MAX};
 pub use redrive::{REDRIVE, Redrive};
 pub use stratum_v2::{EXTENDED, JobV2, STANDARD};
+pub use withdrawal::{CONTRACT_WITHDRAWAL, ContractWithdrawal};
 
 use serde::{Deserialize, Serialize};
 use wb_proof::hex;
 use wb_proof::stratum_v1;
+use wb_units::time::check_zone;
 
 use crate::refusal::InputError;
 
@@ -158,6 +161,8 @@ pub enum FactBody {
     Assignment(Assignment),
     /// A contract document.
     Contract(serde_json::Value),
+    /// See [`ContractWithdrawal`].
+    ContractWithdrawal(ContractWithdrawal),
     /// See [`Session`].
     Session(Session),
     /// See [`Job`].
@@ -203,8 +208,8 @@ pub enum FactBody {
 }
 
 /// The kinds of facts, for messages.
-pub const FACT_KINDS: &str = "site, machine, customer, legal_entity, assignment, contract, session, job, tip, \
-     network_difficulty, price, curtailment, maintenance, energy_mix, meter, pool_earning, pool_payout, \
+pub const FACT_KINDS: &str = "site, machine, customer, legal_entity, assignment, contract, contract_withdrawal, \
+     session, job, tip, network_difficulty, price, curtailment, maintenance, energy_mix, meter, pool_earning, pool_payout, \
      void, meter_ratio, data_policy, outage, count, prepaid_grant, deposit_held, past_invoice";
 
 fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, InputError> {
@@ -241,6 +246,7 @@ impl FactBody {
             "legal_entity" => Self::LegalEntity(read(text)?),
             "assignment" => Self::Assignment(read(text)?),
             "contract" => Self::Contract(read(text)?),
+            CONTRACT_WITHDRAWAL => Self::ContractWithdrawal(read(text)?),
             "session" => Self::Session(read(text)?),
             // The two forms of a job share few names; this one says which it is.
             "job" if has_protocol(text) => Self::JobV2(read(text)?),
@@ -274,7 +280,10 @@ impl FactBody {
 
     fn check(&self, entity: &str) -> Result<(), InputError> {
         let expected_entity = match self {
-            Self::Site(_) => entity.to_owned(),
+            Self::Site(site) => {
+                site.check()?;
+                entity.to_owned()
+            }
             Self::Customer(customer) => {
                 customer.check()?;
                 entity.to_owned()
@@ -291,6 +300,7 @@ impl FactBody {
             Self::Contract(contract) => {
                 contract.get("contract_id").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
             }
+            Self::ContractWithdrawal(withdrawal) => withdrawal.checked_entity()?,
             Self::Session(session) => {
                 session.check()?;
                 entity.to_owned()
@@ -385,6 +395,7 @@ impl FactBody {
             Self::LegalEntity(body) => serde_json::to_value(body),
             Self::Assignment(body) => serde_json::to_value(body),
             Self::Contract(body) => Ok(body.clone()),
+            Self::ContractWithdrawal(body) => serde_json::to_value(body),
             Self::Session(body) => serde_json::to_value(body),
             Self::Job(body) => serde_json::to_value(body),
             Self::JobV2(body) => serde_json::to_value(body),
@@ -409,6 +420,12 @@ impl FactBody {
         };
         // These types have string keys and integers only, so writing them cannot fail.
         value.map(|value| value.to_string()).unwrap_or_default()
+    }
+}
+
+impl Site {
+    fn check(&self) -> Result<(), InputError> {
+        check_zone(&self.time_zone).map_err(|reason| InputError::field("body.body.time_zone", reason))
     }
 }
 
@@ -563,6 +580,7 @@ mod tests {
         for (kind, entity, body, field) in [
             ("site", "s", r#"{"name":"S"}"#, "body.body"),
             ("site", "s", r#"{"name":"S","time_zone":"UTC","x":1}"#, "body.body"),
+            ("site", "s", r#"{"name":"S","time_zone":"Mars"}"#, "body.body.time_zone"),
             ("machine", "m", r#"{"site_id":"s","model":"S21","rated_power_mw":"a"}"#, "rated_power_mw"),
             ("assignment", "m", r#"{"machine_id":"n","customer_id":"c","contract_id":"k"}"#, "body.entity"),
             ("tip", "main", r#"{"chain":"main","height":1,"hash":"xyz"}"#, "hash"),

@@ -17,6 +17,22 @@ pub struct Difference {
     pub right: Option<String>,
 }
 
+impl std::fmt::Display for Difference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let place = match (&self.component, self.field.as_str()) {
+            (Some(component), "") => component.clone(),
+            (Some(component), field) => format!("{component}.{field}"),
+            (None, field) => field.to_owned(),
+        };
+        match (&self.left, &self.right) {
+            (Some(left), Some(right)) => write!(f, "~ {place}: {left} -> {right}"),
+            (Some(left), None) => write!(f, "- {place}: {left}"),
+            (None, Some(right)) => write!(f, "+ {place}: {right}"),
+            (None, None) => f.write_str(&place),
+        }
+    }
+}
+
 /// A document as JSON, as a `contract` fact holds it: numbers are whole, everything else is text.
 ///
 /// # Errors

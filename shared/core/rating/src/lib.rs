@@ -33,6 +33,7 @@ mod period;
 mod prices;
 mod rate;
 mod reader;
+mod recorded;
 mod rules;
 mod scope;
 mod stretch;
@@ -54,6 +55,7 @@ pub use needs::Needs;
 pub use period::Period;
 pub use prices::{Missing, Price, PriceFact, Prices};
 pub use rate::{rate, rate_in};
+pub use recorded::{RecordedVersions, VersionRefused, version_of};
 pub use rules::{CARVE_OUTS, CountingRules, WITNESSES};
 pub use stretch::{RatedStretch, StretchError, rate_stretches};
 pub use usage::{

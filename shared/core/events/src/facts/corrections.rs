@@ -65,7 +65,7 @@ pub struct MeterRatio {
     pub why: String,
 }
 
-fn check_words(who: &str, why: &str) -> Result<(), InputError> {
+pub(super) fn check_words(who: &str, why: &str) -> Result<(), InputError> {
     for (field, words) in [("who", who), ("why", why)] {
         if words.trim().is_empty() || words.len() > WORDS_BYTES_MAX {
             let reason = format!(
