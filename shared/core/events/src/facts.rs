@@ -29,6 +29,7 @@ use wb_proof::hex;
 use wb_proof::stratum_v1;
 use wb_units::time::check_zone;
 
+use crate::missing;
 use crate::refusal::InputError;
 
 /// A site where machines stand.
@@ -213,10 +214,7 @@ pub const FACT_KINDS: &str = "site, machine, customer, legal_entity, assignment,
      void, meter_ratio, data_policy, outage, count, prepaid_grant, deposit_held, past_invoice";
 
 fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, InputError> {
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        InputError::field(format!("body.body.{}", error.path()), error.into_inner().to_string())
-    })
+    missing::read(text, "body.body")
 }
 
 /// Whether a JSON object has a field `protocol`; false for text that is not such an object, whose errors are found

@@ -4,10 +4,12 @@ mod gpu;
 mod shares;
 
 use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::value::RawValue;
 use wb_units::time::EARLIEST_EVENT_US;
 
 use crate::facts::FactBody;
+use crate::missing::{self, missing_fields};
 pub use crate::refusal::{InputError, InputFault};
 use crate::wire::{self, Event, event::Body};
 
@@ -41,10 +43,10 @@ struct JsonEvent<'a> {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct JsonMinerSample<'a> {
+struct JsonMinerSample {
     machine_id: String,
-    #[serde(borrow, default)]
-    answers: Option<&'a RawValue>,
+    #[serde(default)]
+    answers: Option<Box<RawValue>>,
     #[serde(default)]
     unreachable: Option<String>,
 }
@@ -60,28 +62,41 @@ struct JsonEnergyReading {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct JsonFact<'a> {
+struct JsonFact {
     fact: String,
     entity: String,
     valid_from_us: i64,
     #[serde(default)]
     valid_to_us: Option<i64>,
-    #[serde(borrow)]
-    body: &'a RawValue,
+    body: Box<RawValue>,
 }
 
-fn read<'de, T: Deserialize<'de>>(text: &'de str, prefix: &str) -> Result<T, InputError> {
+/// The form of an event as [`JsonEvent`] reads it, without borrowing: it tells which fields are missing.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "only its form is read")]
+struct EventForm {
+    kind: String,
+    key: String,
+    sequence: u64,
+    #[serde(default)]
+    source_epoch: u64,
+    event_time_us: i64,
+    body: IgnoredAny,
+}
+
+/// Reads an event up to its body.
+fn read_event(text: &str) -> Result<JsonEvent<'_>, InputError> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
-        let field = match (prefix, path.as_str()) {
-            ("", "." | "") => "event".to_owned(),
-            ("", path) => path.to_owned(),
-            (prefix, ".") => prefix.to_owned(),
-            (prefix, path) => format!("{prefix}.{path}"),
-        };
-        InputError::field(field, error.into_inner().to_string())
+        missing::refusal("", &path, error.into_inner().to_string(), &missing_fields::<EventForm>(text))
     })
+}
+
+/// Reads a body.
+fn read<T: DeserializeOwned>(text: &str) -> Result<T, InputError> {
+    missing::read(text, "body")
 }
 
 /// How deep the brackets of a JSON text nest, strings skipped.
@@ -114,20 +129,20 @@ pub fn parse_json(source: &str, text: &str) -> Result<Event, InputError> {
         let reason = format!("nests deeper than {JSON_DEPTH_MAX} levels");
         return Err(InputError::new(InputFault::TooDeep, "event", reason));
     }
-    let event: JsonEvent<'_> = read(text, "")?;
+    let event = read_event(text)?;
     let body = match event.kind.as_str() {
-        "share" => Body::Share(shares::read(read(event.body.get(), "body")?)?),
+        "share" => Body::Share(shares::read(read(event.body.get())?)?),
         "miner_sample" => {
-            let sample: JsonMinerSample<'_> = read(event.body.get(), "body")?;
+            let sample: JsonMinerSample = read(event.body.get())?;
             Body::MinerSample(wire::MinerSample {
                 machine_id: sample.machine_id,
-                answers: sample.answers.map_or("", RawValue::get).to_owned(),
+                answers: sample.answers.map_or_else(String::new, |answers| answers.get().to_owned()),
                 unreachable: sample.unreachable,
                 reading: None,
             })
         }
         "energy_reading" => {
-            let reading: JsonEnergyReading = read(event.body.get(), "body")?;
+            let reading: JsonEnergyReading = read(event.body.get())?;
             Body::EnergyReading(wire::EnergyReading {
                 meter_id: reading.meter_id,
                 machine_id: reading.machine_id,
@@ -136,10 +151,10 @@ pub fn parse_json(source: &str, text: &str) -> Result<Event, InputError> {
                 site_id: String::new(),
             })
         }
-        "gpu_span" => Body::GpuSpan(gpu::read_span(read(event.body.get(), "body")?)),
-        "gpu_sample" => Body::GpuSample(gpu::read_sample(read(event.body.get(), "body")?)),
+        "gpu_span" => Body::GpuSpan(gpu::read_span(read(event.body.get())?)),
+        "gpu_sample" => Body::GpuSample(gpu::read_sample(read(event.body.get())?)),
         "fact" => {
-            let fact: JsonFact<'_> = read(event.body.get(), "body")?;
+            let fact: JsonFact = read(event.body.get())?;
             Body::Fact(wire::Fact {
                 kind: fact.fact,
                 entity: fact.entity,
@@ -341,6 +356,61 @@ mod tests {
         ] {
             let error = parse(kind, body).unwrap_err();
             assert!(error.field.starts_with(field), "{kind}: {error}");
+        }
+    }
+
+    #[test]
+    fn all_missing_fields_are_named_at_once() {
+        for (text, field, words) in [
+            (
+                r#"{"kind":"fact","body":{}}"#.to_owned(),
+                "event",
+                "key, sequence and event_time_us are missing",
+            ),
+            (r#"{"kind":"fact","key":"k","sequence":1,"body":{}}"#.to_owned(), "event_time_us", "is missing"),
+        ] {
+            let error = parse_json("p", &text).unwrap_err();
+            assert_eq!(error.field, field, "{error}");
+            assert!(error.reason.contains(words), "{error}");
+        }
+        let fact = |kind: &str, body: &str| {
+            format!(r#"{{"fact":"{kind}","entity":"x","valid_from_us":1,"body":{body}}}"#)
+        };
+        for (kind, body, field, words) in [
+            ("fact", "{}".to_owned(), "body", "fact, entity, valid_from_us and body are missing"),
+            ("fact", fact("site", "{}"), "body.body", "name and time_zone are missing"),
+            (
+                "fact",
+                fact("machine", r#"{"model":"S21"}"#),
+                "body.body",
+                "site_id and rated_power_mw are missing",
+            ),
+            (
+                "fact",
+                fact("assignment", r#"{"machine_id":"x"}"#),
+                "body.body",
+                "customer_id and contract_id are",
+            ),
+            ("fact", fact("customer", "{}"), "body.body.name", "name is missing"),
+            (
+                "energy_reading",
+                "{}".to_owned(),
+                "body",
+                "machine_id, meter_id, register_wh and witness are missing",
+            ),
+            (
+                "gpu_span",
+                "{}".to_owned(),
+                "body",
+                "node_id, allocation_id, account, state, gpus and start_us",
+            ),
+            // A body that is no object at all.
+            ("fact", fact("site", "7"), "body.body", "invalid type"),
+        ] {
+            let error = parse(kind, &body).unwrap_err();
+            assert_eq!(error.field, field, "{error}");
+            assert!(error.reason.contains(words), "{error}");
+            assert!(!error.to_string().contains(".."), "{error}");
         }
     }
 

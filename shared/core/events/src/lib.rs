@@ -8,6 +8,7 @@ pub mod facts;
 pub mod frame;
 pub mod identity;
 pub mod input;
+mod missing;
 pub mod output;
 pub mod published;
 mod refusal;
