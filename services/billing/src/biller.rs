@@ -25,6 +25,7 @@ mod adjust;
 mod backtest;
 mod close;
 mod evidence;
+mod known;
 mod running;
 
 pub use act::Done;

@@ -1,5 +1,6 @@
 //! Errors of the biller, each with a stable code.
 
+use wb_counted::Unresolved;
 use wb_ledger::{EventError, Inconsistent, InvoiceError, RecordError, Refusal};
 use wb_rating::{ContractError, PeriodError, PriceError, RatingError, StretchError};
 
@@ -257,6 +258,35 @@ pub enum BillerError {
         completeness_ppm: u32,
         /// The required completeness.
         threshold_ppm: u32,
+    },
+    /// A party that nothing is recorded of.
+    #[code("WB-5435")]
+    #[error(
+        "there is no {} {id}: no fact, contract or invoice names it{}",
+        what.replace('_', " "),
+        like.as_ref().map_or_else(String::new, |like| format!("; did you mean {like}?"))
+    )]
+    Unknown {
+        /// `customer` or `legal_entity`.
+        what: &'static str,
+        /// The name.
+        id: String,
+        /// The known name that is most like it.
+        like: Option<String>,
+    },
+    /// Facts refer to something unknown, and no signature allows it.
+    #[code("WB-5436")]
+    #[error(
+        "period {period} of contract {contract_id} rests on facts that refer to nothing: {}; send what is missing or \
+         correct the fact, or close it with your name and a reason",
+        unresolved.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    )]
+    Unresolved {
+        contract_id: String,
+        /// The month.
+        period: String,
+        /// The facts.
+        unresolved: Vec<Unresolved>,
     },
     /// Some contracts could not be billed, the others were. A second close continues with the failed ones.
     #[code("WB-5412")]

@@ -14,7 +14,7 @@ use wb_units::Interval;
 use wb_units::time::{boundary_at_or_after, rfc3339};
 
 use crate::error::BillerError;
-use crate::ports::{BlockId, Holding, UsageStore};
+use crate::ports::{BlockId, FactRow, Holding, UsageStore};
 use crate::timeline::{Span, timelines};
 
 pub(crate) use facts::{Dated, Facts};
@@ -109,6 +109,30 @@ impl Reference {
         let recorded = versions::judged(contracts, withdrawals)?;
         let documents = |of: Vec<versions::Judged>| of.into_iter().map(|judged| judged.document()).collect();
         Ok(recorded.into_iter().map(|(contract_id, of)| (contract_id, documents(of))).collect())
+    }
+
+    /// The rows of those documents of contracts that stand.
+    pub(crate) fn standing_rows(
+        contracts: Vec<FactRow>,
+        withdrawals: Vec<FactRow>,
+    ) -> Result<Vec<FactRow>, BillerError> {
+        Ok(versions::standing(versions::judged(contracts, withdrawals)?))
+    }
+
+    /// Whether a machine is assigned to a contract within a time, by an assignment that names this customer, if one is
+    /// given. The contract need not be known.
+    pub(crate) fn is_assigned(
+        &self,
+        contract_id: &str,
+        customer: Option<&str>,
+        machine_id: &str,
+        within: Interval,
+    ) -> bool {
+        self.assignments.get(contract_id).into_iter().flatten().any(|assignment| {
+            assignment.machine_id == machine_id
+                && customer.is_none_or(|customer| customer == assignment.customer_id)
+                && assignment.interval.intersect(&within).is_some()
+        })
     }
 
     /// The ids of all contracts, sorted.

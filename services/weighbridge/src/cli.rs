@@ -11,8 +11,8 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use crate::commands::demo;
 use crate::commands::{
     Installation, adjust, alarm, balances, bill, close, connect, contract, correct, dispute, explain, export,
-    invoice, needs_of, note, opening, overdue, payment, prices, quarantine, replay, report, rules, run,
-    scrub, seal, serve, share, source_key, statement, token, up, webhooks,
+    invoice, needs_of, note, opening, overdue, payment, prices, quarantine, references, replay, report,
+    rules, run, scrub, seal, serve, share, source_key, statement, token, up, webhooks,
 };
 
 #[cfg(test)]
@@ -128,9 +128,15 @@ enum Command {
     /// Verify shares.
     #[command(subcommand, after_help = needs_of::<share::ShareCommand>())]
     Share(share::ShareCommand),
-    /// Check and compare contract documents, or try one out on a past month.
+    /// Check, compare and register contract documents, or try one out on a past month.
     #[command(subcommand)]
     Contract(contract::ContractCommand),
+    /// List facts that refer to something unknown. The exit code is 1 if there are any.
+    ///
+    /// Facts may come in any order, so a fact whose site, machine or contract comes later is taken, and listed until
+    /// that comes.
+    #[command(after_help = needs_of::<references::ReferencesArguments>())]
+    References(references::ReferencesArguments),
     /// Record dated prices: spot power, hashprice, fixings.
     #[command(subcommand, after_help = needs_of::<prices::PricesCommand>())]
     Prices(prices::PricesCommand),
@@ -221,7 +227,13 @@ pub(crate) async fn dispatch(arguments: Arguments) -> Result<ExitCode> {
             contract::ContractCommand::Check(command) => run(command, installation).await,
             contract::ContractCommand::Diff(command) => run(command, installation).await,
             contract::ContractCommand::Backtest(command) => run(command, installation).await,
+            contract::ContractCommand::Register(command) => run(command, installation).await,
+            contract::ContractCommand::Withdraw(command) => run(command, installation).await,
+            contract::ContractCommand::List(command) => run(command, installation).await,
+            contract::ContractCommand::Show(command) => run(command, installation).await,
+            contract::ContractCommand::History(command) => run(command, installation).await,
         },
+        Command::References(command) => run(command, installation).await,
         Command::Prices(command) => run(command, installation).await,
         Command::Balances(command) => run(command, installation).await,
         Command::Connect(command) => run(command, installation).await,

@@ -41,9 +41,12 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
     /// was done before has no effect, so it may be repeated if its answer was lost.
     ///
     /// # Errors
-    /// [`BillerError::Refused`], or an error of reading or writing the ledger.
+    /// [`BillerError::Refused`], [`BillerError::Unknown`] for a payment or an opening balance of a party that nothing is
+    /// recorded of, or an error of reading or writing the ledger.
     pub async fn act(&self, command: &Command, by: &Signature) -> Result<Done, BillerError> {
         let mut journal = self.journal.lock().await;
+        journal.refresh(&self.log).await?;
+        self.check_named(&journal, command).await?;
         self.act_in(&mut journal, command, by).await
     }
 

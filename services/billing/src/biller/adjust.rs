@@ -56,6 +56,11 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
             .filter(|close| customer.is_none_or(|customer| close.customer_id == customer))
             .map(|close| close.contract_id.clone())
             .collect();
+        if let Some(customer) = customer
+            && closed.is_empty()
+        {
+            self.check_parties(&journal, &[("customer", customer)]).await?;
+        }
         let mut adjusted = Vec::new();
         let mut failures = Vec::new();
         for contract_id in closed {

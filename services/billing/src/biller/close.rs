@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tracing::{info, warn};
+use wb_counted::Unresolved;
 use wb_ledger::{Command, Draft, Override, PeriodClosed, Refusal};
 
+use super::known::{bearing_on, without_contract};
 use super::{Biller, Drafted, Drawn, Issued, IssuedAs, Signature, summary, utc_days};
 use crate::error::{BillerError, ContractFailure};
 use crate::exclusion::Exclusion;
@@ -23,6 +25,8 @@ pub struct CloseRequest {
     pub dry_run: bool,
     /// The signature that allows incomplete periods, if given.
     pub incomplete: Option<Signature>,
+    /// The signature that allows facts that refer to nothing, if given.
+    pub unresolved: Option<Signature>,
 }
 
 /// The progress of a close.
@@ -83,8 +87,9 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
     /// [`Self::close`] with all options; reports its progress.
     ///
     /// # Errors
-    /// As [`Self::close`]; [`BillerError::Incomplete`] for each contract whose period lacks usage, unless a signature
-    /// allows it.
+    /// As [`Self::close`]; [`BillerError::Incomplete`] for each contract whose period lacks usage, and
+    /// [`BillerError::Unresolved`] for each that rests on facts that refer to nothing, unless a signature allows it;
+    /// [`BillerError::Unknown`] for a customer that nothing is recorded of.
     pub async fn close_with(
         &self,
         request: &CloseRequest,
@@ -100,13 +105,25 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         }
         let wanted = request.customer.as_deref();
         contracts.retain(|(_, owner)| wanted.is_none() || owner.as_deref() == wanted);
-        let mut at_cuts = BTreeMap::from([(cut, reference)]);
         let mut journal = self.journal.lock().await;
         journal.refresh(&self.log).await?;
+        if let Some(customer) = wanted
+            && contracts.is_empty()
+        {
+            self.check_parties(&journal, &[("customer", customer)]).await?;
+        }
+        let unresolved = match &request.unresolved {
+            None => self.unresolved_at(cut).await?,
+            Some(_) => Vec::new(),
+        };
+        let owners: BTreeSet<String> = contracts.iter().filter_map(|(_, owner)| owner.clone()).collect();
+        let lost = without_contract(&reference, &unresolved, (wanted, &owners), &request.period)?;
+        let mut failures: Vec<ContractFailure> =
+            lost.into_iter().map(|of| refer_to_nothing(&of.id, request, vec![of.clone()])).collect();
+        let mut at_cuts = BTreeMap::from([(cut, reference)]);
         let of = contracts.len();
         progress(&Progress::Settled { cut, contracts: of });
         let mut issued = Vec::new();
-        let mut failures = Vec::new();
         let contract_ids: Vec<String> = contracts.into_iter().map(|(contract_id, _)| contract_id).collect();
         let mut read_ahead = 0;
         for (index, contract_id) in contract_ids.iter().enumerate() {
@@ -118,6 +135,18 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
                 let terms = |id: &String| reference.terms_of(id, &request.period).ok().flatten();
                 let rest = rest.iter().take_while(open).map(terms);
                 read_ahead = index + self.store.read_ahead(reference, rest, cut).await?;
+            }
+            let bearing = match at_cuts.get(&cut) {
+                Some(reference) if !is_closed => {
+                    bearing_on(reference, &unresolved, contract_id, &request.period).unwrap_or_default()
+                }
+                _ => Vec::new(),
+            };
+            if !bearing.is_empty() {
+                failures.push(refer_to_nothing(contract_id, request, bearing));
+                let contract_id = contract_id.clone();
+                progress(&Progress::Contract { done: index + 1, of, contract_id, outcome: "failed" });
+                continue;
             }
             let mut computed = Vec::new();
             let outcome = match self
@@ -183,7 +212,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
             }
             // Checked before the close, so that nothing is left half done.
             journal.state().check_drawing(&drafted.draft).map_err(BillerError::Refused)?;
-            match self.execute(journal, &Command::ClosePeriod(close), period).await {
+            match self.execute(journal, &Command::ClosePeriod(close), &why_of(request)).await {
                 Ok(_) => match self.issue_or_lay_down(journal, drafted, period).await {
                     // The grants changed meanwhile: it is computed again, as a closed period.
                     Err(BillerError::Refused(Refusal::StaleBalances { .. })) => {}
@@ -250,7 +279,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         let reviewed = draft.document().terms.approvals > 0 || journal.state().review(&invoice_id).is_some();
         if reviewed {
             let command = Command::MakeDraft { draft: Box::new(draft.clone()), at_us: self.clock.now_us() };
-            let new = match self.execute(journal, &command, period).await {
+            let new = match self.execute(journal, &command, &format!("close of {period}")).await {
                 Ok(_) => true,
                 Err(BillerError::Refused(
                     Refusal::AlreadyRecorded { .. }
@@ -265,7 +294,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
             }));
         }
         let command = Command::IssueInvoice(Box::new(draft.issued_at(self.clock.now_us())));
-        let new = match self.execute(journal, &command, period).await {
+        let new = match self.execute(journal, &command, &format!("close of {period}")).await {
             Ok(_) => true,
             Err(BillerError::Refused(Refusal::AlreadyIssued { .. })) => false,
             Err(error) => return Err(error),
@@ -283,11 +312,31 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         &self,
         journal: &mut Journal,
         command: &Command,
-        period: &str,
+        why: &str,
     ) -> Result<Vec<wb_ledger::Event>, BillerError> {
-        let why = format!("close of {period}");
-        journal.execute(&self.log, command, (&self.who, &why, self.clock.now_us())).await
+        journal.execute(&self.log, command, (&self.who, why, self.clock.now_us())).await
     }
+}
+
+/// Why a period is closed, with who allowed facts that refer to nothing.
+fn why_of(request: &CloseRequest) -> String {
+    let why = format!("close of {}", request.period);
+    match &request.unresolved {
+        Some(by) => format!("{why}; facts that refer to nothing are allowed by {}: {}", by.who, by.why),
+        None => why,
+    }
+}
+
+/// A contract that is not billed, because facts refer to nothing.
+fn refer_to_nothing(
+    contract_id: &str,
+    request: &CloseRequest,
+    unresolved: Vec<Unresolved>,
+) -> ContractFailure {
+    let (contract_id, period) = (contract_id.to_owned(), request.period.clone());
+    warn!(%contract_id, period, facts = unresolved.len(), "facts refer to nothing");
+    let error = BillerError::Unresolved { contract_id: contract_id.clone(), period, unresolved };
+    ContractFailure { contract_id, error }
 }
 
 /// Accepts a period that is complete enough, or that a signature allows.

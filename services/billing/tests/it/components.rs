@@ -519,6 +519,7 @@ async fn what_cannot_be_billed_is_said_with_its_code_and_nothing_is_issued() {
     // A payment for a site with two contracts' machines.
     let mut shared = day(json!([share()]));
     shared.fact("machine", "m2", 0, json!({"site_id": "s", "model": "S21", "rated_power_mw": 1}));
+    shared.contract("c2", "k2", DAY_31_US, "1");
     shared.assign("m2", "k2", "c2", DAY_31_US);
     let paid = json!({"pool": "p", "site_id": "s", "amount_sat": "7"});
     shared.fact("pool_payout", "p/1", DAY_31_US + 1, paid);

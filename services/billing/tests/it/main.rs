@@ -7,6 +7,7 @@ mod clickhouse;
 mod components;
 mod corrections;
 mod memory;
+mod references;
 mod running;
 mod story;
 mod versions;

@@ -144,7 +144,26 @@ impl World {
             idx: 0,
             body: body.to_string(),
         };
-        self.facts.push((place, kind.to_owned(), row));
+        self.facts.push((place.clone(), kind.to_owned(), row));
+        if let ("machine", Some(site_id)) = (kind, body["site_id"].as_str()) {
+            self.site_of_a_machine(place, site_id, valid_from_us);
+        }
+    }
+
+    /// Records the site of a machine beside it, where nothing is recorded of the site.
+    fn site_of_a_machine(&mut self, place: Place, site_id: &str, valid_from_us: Micros) {
+        if self.facts.iter().any(|(_, kind, row)| kind == "site" && row.entity == site_id) {
+            return;
+        }
+        let row = FactRow {
+            entity: site_id.to_owned(),
+            valid_from_us,
+            valid_to_us: None,
+            block: place.block.clone(),
+            idx: 1,
+            body: json!({"name": site_id, "time_zone": "UTC"}).to_string(),
+        };
+        self.facts.push((place, "site".to_owned(), row));
     }
 
     /// Gives a contract's document the number of its text, or the next one where the text is new. The first has none.

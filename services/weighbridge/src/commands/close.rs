@@ -26,7 +26,10 @@ pub(crate) struct CloseArguments {
     /// Also close periods that lack usage. Your name and reason are recorded.
     #[arg(long, requires = "reason")]
     allow_incomplete: bool,
-    /// Why incomplete periods may be closed.
+    /// Also close where facts refer to something unknown. Your name and reason are recorded.
+    #[arg(long, requires = "reason")]
+    allow_unresolved: bool,
+    /// Why incomplete periods, or facts that refer to something unknown, may be closed.
     #[arg(long)]
     reason: Option<String>,
     /// Your name, for the record.
@@ -46,12 +49,13 @@ impl Run for CloseArguments {
 /// Closes a month on the running stack.
 async fn close(stack: &RunningStack, arguments: CloseArguments) -> Result<()> {
     let biller = stack.connect().await?.biller(&arguments.who).await?;
-    let incomplete = arguments.reason.filter(|_| arguments.allow_incomplete);
+    let signature = arguments.reason.map(|why| Signature { who: arguments.who, why });
     let request = CloseRequest {
         period: arguments.period,
         customer: arguments.customer,
         dry_run: arguments.dry_run,
-        incomplete: incomplete.map(|why| Signature { who: arguments.who, why }),
+        incomplete: signature.clone().filter(|_| arguments.allow_incomplete),
+        unresolved: signature.filter(|_| arguments.allow_unresolved),
     };
     tell("waiting until all recorded events are committed, then rating");
     let issued = biller.close_with(&request, &mut tell_progress).await?;

@@ -1,4 +1,7 @@
-//! `weighbridge contract`: checks documents, compares them, and tries them out on past months.
+//! `weighbridge contract`: checks, compares and registers documents, and tries them out on past months.
+
+mod recorded;
+mod register;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -7,12 +10,15 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use wb_billing::Backtest;
-use wb_rating::{Contract, Difference, Format, UsageBilling, differences, document_json, position_of};
+use wb_rating::{Contract, Format, UsageBilling, differences, document_json, position_of};
 use wb_units::decimal;
 use wb_units::time::rfc3339;
 
 use crate::commands::{Nothing, Run, RunningStack, StackForNames, needs_of};
 use crate::console::{print, tell};
+
+pub(crate) use recorded::{HistoryArguments, ListArguments, ShowArguments};
+pub(crate) use register::{RegisterArguments, WithdrawArguments};
 
 /// The largest contract document.
 const DOCUMENT_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -35,6 +41,24 @@ pub(crate) enum ContractCommand {
     /// Records nothing.
     #[command(after_help = needs_of::<BacktestArguments>())]
     Backtest(BacktestArguments),
+    /// Record a version of a contract.
+    ///
+    /// A recorded version never changes. Other terms under its number are refused, with the difference: they are a new
+    /// version with the instant from which it holds. The same terms may be sent again.
+    #[command(after_help = needs_of::<RegisterArguments>())]
+    Register(RegisterArguments),
+    /// Withdraw a version that does not hold yet. Its number is free again.
+    #[command(after_help = needs_of::<WithdrawArguments>())]
+    Withdraw(WithdrawArguments),
+    /// List the recorded contracts, each with its latest version.
+    #[command(after_help = needs_of::<ListArguments>())]
+    List(ListArguments),
+    /// Print a recorded version as JSON.
+    #[command(after_help = needs_of::<ShowArguments>())]
+    Show(ShowArguments),
+    /// Print every document recorded of a contract, in the order of recording, and whether it stands.
+    #[command(after_help = needs_of::<HistoryArguments>())]
+    History(HistoryArguments),
 }
 
 #[derive(Debug, Args)]
@@ -159,23 +183,9 @@ async fn diff(stack: StackForNames, left: &str, right: &str) -> Result<ExitCode>
     };
     let found = differences((&left.0, left.1), (&right.0, right.1))?;
     for difference in &found {
-        print(&words(difference))?;
+        print(&difference.to_string())?;
     }
     Ok(if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn words(difference: &Difference) -> String {
-    let place = match (&difference.component, difference.field.as_str()) {
-        (Some(component), "") => component.clone(),
-        (Some(component), field) => format!("{component}.{field}"),
-        (None, field) => field.to_owned(),
-    };
-    match (&difference.left, &difference.right) {
-        (Some(left), Some(right)) => format!("~ {place}: {left} -> {right}"),
-        (Some(left), None) => format!("- {place}: {left}"),
-        (None, Some(right)) => format!("+ {place}: {right}"),
-        (None, None) => place,
-    }
 }
 
 /// A file, or a recorded version.

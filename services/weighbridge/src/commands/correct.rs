@@ -1,22 +1,17 @@
 //! `weighbridge correct`: sends facts that void an event or correct a meter's transformer ratio.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use tokio::sync::watch;
-use wb_connect::{Ingest, Stop};
 use wb_events::facts::{METER_RATIO, VOID, id_text};
 use wb_events::identity::id_of;
 
+use crate::commands::fact::{OneFact, send_fact};
 use crate::commands::report::{instant_us, now_us};
 use crate::commands::{Run, RunningIngest};
 use crate::console::{print, tell};
-
-/// How long to wait until ingest has made a correction durable.
-const SEND_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Args)]
 pub(crate) struct CorrectArguments {
@@ -143,33 +138,11 @@ impl Run for CorrectArguments {
 
 /// Sends a correction and prints its id, by which it can itself be voided.
 async fn correct(arguments: CorrectArguments) -> Result<()> {
-    ensure!(
-        !arguments.source_key.is_empty(),
-        "no API key: set WEIGHBRIDGE_SOURCE_KEY to the key of a source with the role operator"
-    );
     let (kind, entity, (from_us, to_us), body) = fact_of(&arguments.what)?;
-    // A new random epoch, so that no sequence must be remembered.
-    let epoch = getrandom::u64().context("the operating system gave no random number")? >> 1;
-    let key = format!("{kind}/{entity}");
-    let mut fact = json!({"fact": kind, "entity": entity, "valid_from_us": from_us, "body": body});
-    if let Some(to_us) = to_us {
-        fact["valid_to_us"] = to_us.into();
-    }
-    let event = json!({
-        "kind": "fact", "key": key, "sequence": 0, "source_epoch": epoch, "event_time_us": now_us()?, "body": fact,
-    });
-    let ingest = Ingest::new(&arguments.ingest, arguments.source_key)?;
-    let (told, stop) = watch::channel(false);
-    let stop = Stop::new(stop);
-    let sent = tokio::time::timeout(SEND_TIMEOUT, ingest.post(&[event], &stop)).await;
-    drop(told);
-    let refused =
-        sent.with_context(|| format!("ingest did not answer within {} s", SEND_TIMEOUT.as_secs()))??;
-    if let Some(refused) = refused.unwrap_or_default().first() {
-        bail!("{} {}: {}", refused.code, refused.field, refused.reason);
-    }
+    let fact = OneFact { kind, entity, from_us, to_us, body };
+    let identity = send_fact(&arguments.ingest, arguments.source_key, fact).await?;
     tell("recorded; computations from now on use it");
-    print(&format!("{key} epoch {epoch} sequence 0"))
+    print(&identity)
 }
 
 #[cfg(test)]

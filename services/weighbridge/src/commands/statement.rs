@@ -34,6 +34,10 @@ async fn statement(stack: &RunningStack, arguments: StatementArguments) -> Resul
     let biller = stack.connect().await?.biller(WHO).await?;
     let at_us = arguments.at.map_or_else(|| biller.now_us(), jiff::Timestamp::as_microsecond);
     let statements = biller.statements(&arguments.customer, at_us).await?;
+    if statements.is_empty() {
+        // Nothing is booked for the customer, or there is no such customer.
+        biller.check_customer(&arguments.customer).await?;
+    }
     for statement in &statements {
         print(&serde_json::to_string(statement).context("the statement cannot be written")?)?;
     }

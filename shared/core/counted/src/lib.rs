@@ -3,6 +3,8 @@
 //! Stores return these; bills, reports and their evidence are made of them. [`SealedDays`] says which blocks need not
 //! be listed in evidence, because the seal of their day stands for them.
 
+mod references;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use wb_ledger::{EvidenceBlock, EvidenceDay};
@@ -13,6 +15,8 @@ use wb_metering::report::machine::{Sample, SpanRow};
 use wb_rating::WorkGroup;
 use wb_units::time::day_of;
 use wb_units::{Interval, Micros};
+
+pub use references::{REFERRING_KINDS, Unresolved, unresolved};
 
 /// A block of a partition.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

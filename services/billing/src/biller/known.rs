@@ -1,0 +1,172 @@
+//! Who and what is known: parties that a command names, and facts that refer to nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+use wb_counted::{REFERRING_KINDS, Unresolved, unresolved};
+use wb_events::facts::CONTRACT_WITHDRAWAL;
+use wb_ledger::Command;
+use wb_rating::Period;
+use wb_units::{Interval, nearest};
+
+use super::Biller;
+use crate::error::BillerError;
+use crate::journal::Journal;
+use crate::ports::{Clock, CutSource, LedgerLog, UsageStore};
+use crate::reference::Reference;
+
+/// The parties that are known at a cut: recorded as facts, by contracts, or by the ledger.
+#[derive(Default)]
+struct Parties {
+    customers: BTreeSet<String>,
+    legal_entities: BTreeSet<String>,
+}
+
+impl Parties {
+    async fn read<S: UsageStore>(store: &S, journal: &Journal, cut: u64) -> Result<Self, BillerError> {
+        #[derive(Deserialize)]
+        struct Both {
+            customer_id: String,
+            legal_entity: String,
+        }
+        let mut found = Self::default();
+        for (kind, names) in [("customer", &mut found.customers), ("legal_entity", &mut found.legal_entities)]
+        {
+            names.extend(store.facts(kind, None, cut).await?.into_iter().map(|row| row.entity));
+        }
+        for row in store.facts("contract", None, cut).await? {
+            if let Ok(both) = serde_json::from_str::<Both>(&row.body) {
+                found.customers.insert(both.customer_id);
+                found.legal_entities.insert(both.legal_entity);
+            }
+        }
+        for item in journal.state().items() {
+            found.customers.insert(item.customer_id.clone());
+            found.legal_entities.insert(item.legal_entity.clone());
+        }
+        Ok(found)
+    }
+
+    fn check(&self, (what, id): (&'static str, &str)) -> Result<(), BillerError> {
+        let names = if what == "customer" { &self.customers } else { &self.legal_entities };
+        if names.contains(id) {
+            return Ok(());
+        }
+        let like = nearest(id, names.iter().map(String::as_str)).map(str::to_owned);
+        Err(BillerError::Unknown { what, id: id.chars().take(64).collect(), like })
+    }
+}
+
+/// The parties that a command names for the first time.
+fn named(command: &Command) -> Vec<(&'static str, &str)> {
+    match command {
+        Command::ReceivePayment(payment) => {
+            vec![("customer", &payment.customer_id), ("legal_entity", &payment.legal_entity)]
+        }
+        Command::RecordOpening(opening) => {
+            vec![("customer", &opening.customer_id), ("legal_entity", &opening.legal_entity)]
+        }
+        _ => Vec::new(),
+    }
+}
+
+impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
+    /// Checks that the parties of a command are known.
+    pub(super) async fn check_named(&self, journal: &Journal, command: &Command) -> Result<(), BillerError> {
+        self.check_parties(journal, &named(command)).await
+    }
+
+    /// Checks that a customer is known.
+    ///
+    /// # Errors
+    /// [`BillerError::Unknown`], or an error of reading facts or the ledger.
+    pub async fn check_customer(&self, customer_id: &str) -> Result<(), BillerError> {
+        let mut journal = self.journal.lock().await;
+        journal.refresh(&self.log).await?;
+        self.check_parties(&journal, &[("customer", customer_id)]).await
+    }
+
+    pub(super) async fn check_parties(
+        &self,
+        journal: &Journal,
+        named: &[(&'static str, &str)],
+    ) -> Result<(), BillerError> {
+        if named.is_empty() {
+            return Ok(());
+        }
+        let cut = self.store.committed_cut(u64::MAX).await?;
+        let parties = Parties::read(&self.store, journal, cut).await?;
+        if named.iter().all(|party| parties.check(*party).is_ok()) {
+            return Ok(());
+        }
+        // It may have been recorded just now, and not be committed yet.
+        let cut = self.store.settled(self.cuts.settled_cut().await?).await?;
+        let parties = Parties::read(&self.store, journal, cut).await?;
+        named.iter().try_for_each(|party| parties.check(*party))
+    }
+
+    /// The recorded facts that refer to something that nothing is recorded of, at the newest cut.
+    ///
+    /// # Errors
+    /// An error of reading facts.
+    pub async fn unresolved(&self) -> Result<Vec<Unresolved>, BillerError> {
+        let cut = self.store.settled(self.cuts.settled_cut().await?).await?;
+        self.unresolved_at(cut).await
+    }
+
+    pub(super) async fn unresolved_at(&self, cut: u64) -> Result<Vec<Unresolved>, BillerError> {
+        let mut facts = BTreeMap::new();
+        for kind in REFERRING_KINDS {
+            facts.insert(kind.to_owned(), self.store.facts(kind, None, cut).await?);
+        }
+        let contracts = facts.remove("contract").unwrap_or_default();
+        let withdrawals = self.store.facts(CONTRACT_WITHDRAWAL, None, cut).await?;
+        facts.insert("contract".to_owned(), Reference::standing_rows(contracts, withdrawals)?);
+        Ok(unresolved(&facts))
+    }
+}
+
+/// Those of the unresolved references that bear on the bill of a contract for a month: a machine of its customer that
+/// is assigned to an unknown contract, and a machine under it that stands at an unknown site.
+pub(super) fn bearing_on(
+    reference: &Reference,
+    unresolved: &[Unresolved],
+    contract_id: &str,
+    period: &str,
+) -> Result<Vec<Unresolved>, BillerError> {
+    if unresolved.is_empty() {
+        return Ok(Vec::new());
+    }
+    let within = match reference.terms_of(contract_id, period)? {
+        Some(terms) => terms.period.interval,
+        None => return Ok(Vec::new()),
+    };
+    let customer = reference.customer_of(contract_id);
+    let bears = |of: &&Unresolved| match (of.kind.as_str(), of.refers_to) {
+        ("assignment", "contract") => reference.is_assigned(&of.id, customer.as_deref(), &of.entity, within),
+        ("machine", "site") => {
+            of.from_us < within.end_us
+                && reference.all_holdings(within).any(|(contract, machine_id, held)| {
+                    contract == contract_id && machine_id == of.entity && of.from_us < held.end_us
+                })
+        }
+        _ => false,
+    };
+    Ok(unresolved.iter().filter(bears).cloned().collect())
+}
+
+/// Unknown contracts with an assignment in a month whose customer has no contract that the close would stop at.
+pub(super) fn without_contract<'a>(
+    reference: &Reference,
+    unresolved: &'a [Unresolved],
+    (customer, owners): (Option<&str>, &BTreeSet<String>),
+    period: &str,
+) -> Result<Vec<&'a Unresolved>, BillerError> {
+    let within: Interval = Period::month(period, "UTC")?.interval;
+    let lost = |of: &&Unresolved| {
+        (of.kind.as_str(), of.refers_to) == ("assignment", "contract")
+            && reference.is_assigned(&of.id, customer, &of.entity, within)
+            && !owners.iter().any(|owner| reference.is_assigned(&of.id, Some(owner), &of.entity, within))
+    };
+    Ok(unresolved.iter().filter(lost).collect())
+}
