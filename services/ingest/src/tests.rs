@@ -1,5 +1,6 @@
 //! Tests every reason of a verdict and every form of a share, through resolving and folding, on real blocks.
 
+mod examples;
 mod versions;
 
 use serde_json::{Value, json};
