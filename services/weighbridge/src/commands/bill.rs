@@ -9,7 +9,7 @@ use wb_clickhouse::{Cut, TenantScope};
 use wb_ledger::Invoice;
 use wb_units::time::rfc3339;
 
-use crate::commands::books::amounts;
+use crate::commands::books::{WHO, amounts};
 use crate::commands::{Run, RunningStack};
 use crate::console::{print, tell};
 
@@ -52,6 +52,10 @@ async fn bill(stack: &RunningStack, command: BillCommand) -> Result<()> {
         if !page.has_next {
             break;
         }
+    }
+    if let Some(customer) = customer.filter(|_| bills.is_empty()) {
+        // It has no running bill, or there is no such customer.
+        stack.connect().await?.biller(WHO).await?.check_customer(&customer).await?;
     }
     for bill in &bills {
         if json {

@@ -11,6 +11,7 @@ use wb_export::{Control, Entry, Exporter, Request};
 use wb_files::{Access, Replacement};
 use wb_ledger::{Applied, Chain, Event, Hash, State};
 
+use crate::commands::books::WHO;
 use crate::commands::{Run, RunningStack};
 use crate::console::{print, tell};
 use crate::wiring::adapters::LedgerTopic;
@@ -110,6 +111,9 @@ impl Run for ExportArguments {
 /// Writes an export from the running stack.
 async fn export(stack: &RunningStack, arguments: ExportArguments) -> Result<()> {
     let request = request_of(&arguments)?;
+    if let Some(customer) = &arguments.customer {
+        stack.connect().await?.biller(WHO).await?.check_customer(customer).await?;
+    }
     let target = Target::of(&arguments.out, &request);
     let ledger = LedgerTopic(stack.connect().await?.log);
     let records = ledger.read_all_from(0).await?;
