@@ -174,12 +174,17 @@ fn journal(run: &dyn Fn(&str, &[&str]) -> support::running::Ended, place: &Place
     };
     let total: i128 = invoice["total_minor"].as_str().unwrap().parse().unwrap();
     assert_eq!((sum("debit_minor"), sum("credit_minor")), (total, total), "{rows:?}");
-    let receivable = "accounts_receivable=1100";
-    let arguments =
-        ["export", "journal", "--period", month, "--profile", "xero", "--account", receivable, "--out", to];
+    let accounts = ["accounts_receivable=1100", "revenue=4000"];
+    let entity = "yard-hosting";
+    let mut arguments = vec!["export", "journal", "--period", month, "--profile", "xero", "--out", to];
+    arguments.extend(["--legal-entity", entity, "--currency", "USD"]);
+    arguments.extend(accounts.iter().flat_map(|account| ["--account", account]));
     run("journal-xero", &arguments);
-    let xero = std::fs::read_to_string(out.join(format!("weighbridge-journal-xero-{month}.csv"))).unwrap();
-    let asked = format!("period={month}&profile=xero&account={receivable}&ledger_end={end}");
+    let name = format!("weighbridge-journal-xero-{month}-{entity}-USD.csv");
+    let xero = std::fs::read_to_string(out.join(name)).unwrap();
+    let accounts = accounts.map(|account| format!("&account={account}")).concat();
+    let asked =
+        format!("period={month}&profile=xero&legal_entity={entity}&currency=USD{accounts}&ledger_end={end}");
     assert_eq!(download(place, token, &format!("journal?{asked}")), xero.as_bytes());
     assert!(xero.starts_with("*Narration,*Date,") && xero.contains(",1100,Tax Exempt,"), "{xero}");
 }

@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use wb_auth::{TenantScope, Verifier};
 use wb_clickhouse::read::RecordPlace;
 use wb_clickhouse::{Cut, Read, Store};
-use wb_export::{Control, Entry, ExportError, Exporter, Format, Request, Table};
+use wb_export::{Control, Entry, ExportError, Exporter, Format, JournalOption, Request, Table};
 
 use crate::config::Limits;
 use crate::error::ApiError;
@@ -46,8 +46,8 @@ struct Exports {
     time_ms: u64,
 }
 
-/// The most accounts that a request may rename.
-const ACCOUNTS_MAX: usize = 256;
+/// The most options of a journal in a request; accounts, customers and subsidiaries may be many.
+const OPTIONS_MAX: usize = 1_024;
 
 #[derive(Debug, Default)]
 struct Parameters {
@@ -56,8 +56,9 @@ struct Parameters {
     customer: Option<String>,
     ledger_end: Option<u64>,
     profile: Option<String>,
-    /// May be given more than once.
-    accounts: Vec<String>,
+    legal_entity: Option<String>,
+    /// Options of a journal. Accounts, customer names and subsidiaries may be given more than once.
+    options: Vec<(JournalOption, String)>,
 }
 
 impl Parameters {
@@ -65,12 +66,21 @@ impl Parameters {
         let refuse = |problem: String| Err(ExportError::Request { problem });
         let mut read = Self::default();
         for (name, value) in pairs {
-            let place = match name.as_str() {
-                "account" if read.accounts.len() < ACCOUNTS_MAX => {
-                    read.accounts.push(value);
-                    continue;
+            if let Ok(option) = name.parse::<JournalOption>() {
+                let may_repeat = matches!(
+                    option,
+                    JournalOption::Account | JournalOption::CustomerName | JournalOption::Subsidiary
+                );
+                if !may_repeat && read.options.iter().any(|(known, _)| *known == option) {
+                    return refuse(format!("{name} is given twice; give it once"));
                 }
-                "account" => return refuse(format!("at most {ACCOUNTS_MAX} accounts can be renamed")),
+                if read.options.len() >= OPTIONS_MAX {
+                    return refuse(format!("a request has at most {OPTIONS_MAX} options of a journal"));
+                }
+                read.options.push((option, value));
+                continue;
+            }
+            let place = match name.as_str() {
                 "ledger_end" if read.ledger_end.is_none() => {
                     let Ok(end) = value.parse() else {
                         return refuse(format!(
@@ -85,11 +95,18 @@ impl Parameters {
                 "format" => &mut read.format,
                 "customer" => &mut read.customer,
                 "profile" => &mut read.profile,
+                "legal_entity" => &mut read.legal_entity,
                 "ledger_end" => return refuse("ledger_end is given twice; give it once".to_owned()),
                 _ => {
                     return refuse(format!(
-                        "there is no parameter {:?}: known are period, format, customer, ledger_end, profile, account",
-                        Self::short(&name)
+                        "there is no parameter {:?}: known are period, format, customer, legal_entity, ledger_end, \
+                         profile, {}",
+                        Self::short(&name),
+                        JournalOption::ALL
+                            .iter()
+                            .map(|option| option.as_str())
+                            .collect::<Vec<_>>()
+                            .join(", ")
                     ));
                 }
             };
@@ -166,8 +183,11 @@ fn request_of(table: &str, parameters: &Parameters, scope: &TenantScope) -> Resu
     if let Some(profile) = &parameters.profile {
         request = request.with_profile(profile.parse()?)?;
     }
-    for account in &parameters.accounts {
-        request = request.with_account_text(account)?;
+    if let Some(legal_entity) = &parameters.legal_entity {
+        request = request.with_legal_entity(legal_entity)?;
+    }
+    for (option, text) in &parameters.options {
+        request = request.with_option(*option, text)?;
     }
     Ok(request)
 }
@@ -196,11 +216,25 @@ impl Export {
             return Err(ExportError::Request { problem }.into());
         }
         let (kinds, period, customer) = (request.table().kinds(), request.period(), request.customer());
-        let places = match request.table() {
+        let mut places = match request.table() {
             Table::Journal => read.dated_places(kinds, period, customer, ledger_end).await?,
             _ => read.invoice_places(kinds, period, customer, ledger_end).await?,
         };
-        Ok(Self { read, exporter: Exporter::new(request)?, places, ledger_end })
+        // Revenue of a service month is accrued in it and reversed in the next one.
+        for service in request.service_periods() {
+            places.extend(read.invoice_places(kinds, &service, customer, ledger_end).await?);
+        }
+        places.sort_unstable_by_key(|place| place.ledger_offset);
+        places.dedup_by_key(|place| place.ledger_offset);
+        let is_journal = request.table() == Table::Journal;
+        let mut exporter = Exporter::new(request)?;
+        if is_journal {
+            // Records such as an allocation state no legal entity; it is that of an invoice or payment of any month.
+            for owner in read.owners(ledger_end).await? {
+                exporter.own(&owner.id, &owner.legal_entity);
+            }
+        }
+        Ok(Self { read, exporter, places, ledger_end })
     }
 
     /// Reads the next records and writes their rows; false at the end.

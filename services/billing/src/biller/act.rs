@@ -156,7 +156,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         Ok(notes)
     }
 
-    /// The statements of a customer at an instant, one per currency.
+    /// The statements of a customer at an instant, one per legal entity and currency.
     ///
     /// # Errors
     /// An error of reading the ledger.

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 use wb_billing::ports::LedgerLog as _;
-use wb_export::{Control, Entry, Exporter, Request};
+use wb_export::{Control, Entry, Exporter, JournalOption, Recognition, Request};
 use wb_files::{Access, Replacement};
 use wb_ledger::{Applied, Chain, Event, Hash, State};
 
@@ -26,6 +26,9 @@ pub(crate) struct ExportArguments {
     /// Export only this customer's data.
     #[arg(long)]
     customer: Option<String>,
+    /// Export only this legal entity's books. Required for QuickBooks and Xero, whose files are of one organisation.
+    #[arg(long)]
+    legal_entity: Option<String>,
     #[arg(long, value_enum, default_value_t = Format::Csv)]
     format: Format,
     /// The accounting system that will import the journal.
@@ -33,9 +36,28 @@ pub(crate) struct ExportArguments {
     profile: Option<Profile>,
     /// The name or number of a journal account in the accounting system, such as accounts_receivable=1100.
     ///
-    /// revenue=4000 covers all revenue accounts that are not given. Can be repeated.
+    /// revenue=4000 covers all revenue accounts that are not given. Can be repeated. With a profile, or if one account
+    /// is given, all accounts that the journal posts to are required.
     #[arg(long = "account", value_name = "OURS=THEIRS")]
     accounts: Vec<String>,
+    /// The name of a customer in the accounting system, such as "acme=Acme Inc.". By default the id. Can be repeated.
+    #[arg(long = "customer-name", value_name = "ID=NAME")]
+    customer_names: Vec<String>,
+    /// NetSuite's subsidiary of a legal entity. By default the legal entity itself. Can be repeated.
+    #[arg(long = "subsidiary", value_name = "ENTITY=NAME")]
+    subsidiaries: Vec<String>,
+    /// Export only the journal in this currency. Required for Xero, whose files have no column for it.
+    #[arg(long)]
+    currency: Option<String>,
+    /// When the journal books revenue.
+    #[arg(long, value_enum)]
+    revenue: Option<Revenue>,
+    /// Xero's name of the tax rate of a line without tax. By default Tax Exempt.
+    #[arg(long)]
+    tax_rate: Option<String>,
+    /// The number of the file, if a month has more lines than Xero imports at once.
+    #[arg(long)]
+    part: Option<u64>,
     /// The folder or file to write.
     #[arg(long, default_value = ".")]
     out: PathBuf,
@@ -66,6 +88,14 @@ enum Format {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Revenue {
+    /// On the day of the invoice.
+    Issue,
+    /// In the month of the service: what is invoiced later is accrued on its last day and reversed on the next.
+    Service,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Profile {
     Quickbooks,
     Xero,
@@ -93,10 +123,41 @@ fn request_of(arguments: &ExportArguments) -> Result<Request> {
             Profile::Netsuite => wb_export::Profile::Netsuite,
         })?;
     }
-    for account in &arguments.accounts {
-        request = request.with_account_text(account).context("--account")?;
+    if let Some(legal_entity) = &arguments.legal_entity {
+        request = request.with_legal_entity(legal_entity).context("--legal-entity")?;
+    }
+    for (option, text) in options_of(arguments) {
+        request = request.with_option(option, &text).with_context(|| flag(option))?;
     }
     Ok(request)
+}
+
+/// The options of a journal, with their values.
+fn options_of(arguments: &ExportArguments) -> Vec<(JournalOption, String)> {
+    let revenue = arguments.revenue.map(|revenue| match revenue {
+        Revenue::Issue => Recognition::Issue.to_string(),
+        Revenue::Service => Recognition::Service.to_string(),
+    });
+    let part = arguments.part.map(|part| part.to_string());
+    let lists = [
+        (JournalOption::Account, &arguments.accounts),
+        (JournalOption::CustomerName, &arguments.customer_names),
+        (JournalOption::Subsidiary, &arguments.subsidiaries),
+    ];
+    let each =
+        lists.into_iter().flat_map(|(option, texts)| texts.iter().map(move |text| (option, text.clone())));
+    let single = [
+        (JournalOption::Currency, arguments.currency.clone()),
+        (JournalOption::Revenue, revenue),
+        (JournalOption::TaxRate, arguments.tax_rate.clone()),
+        (JournalOption::Part, part),
+    ];
+    each.chain(single.into_iter().filter_map(|(option, text)| Some((option, text?)))).collect()
+}
+
+/// The argument of an option.
+fn flag(option: JournalOption) -> String {
+    format!("--{}", option.as_str().replace('_', "-"))
 }
 
 impl Run for ExportArguments {
@@ -129,6 +190,10 @@ async fn export(stack: &RunningStack, arguments: ExportArguments) -> Result<()> 
         .with_context(|| cannot_write(&target.control))?;
     for left in &control.left_out {
         tell(&format!("left out: {} rows of {} {}: {}", left.rows, left.sum.amount, left.currency, left.why));
+    }
+    if control.parts > 1 {
+        let (part, parts) = (control.part, control.parts);
+        tell(&format!("this is file {part} of {parts}; write the others with --part"));
     }
     tell(&format!("{} rows of {} records, {} bytes", control.rows, control.records, control.file.bytes));
     print(&format!("{}  {}", control.file.sha256, target.file.display()))

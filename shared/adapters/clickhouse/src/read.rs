@@ -42,7 +42,7 @@ pub(crate) use work::{ACCEPTED, WorkRow};
 pub use energy::{ENERGY_GAP_MAX_US, EnergyPoint};
 pub use facts::{Customer, Machine, Site};
 pub use hashrate::{HashratePoint, hashes_per_second};
-pub use ledger::{LedgerEntry, RecordPlace};
+pub use ledger::{LedgerEntry, Owner, RecordPlace};
 pub use luck::WorkUnderTarget;
 pub use range::{Bucket, MAX_BUCKETS, PAGE_MAX_ROWS, Page, PageRequest, STATISTICS_MAX_US, SeriesRange};
 pub use recent::RecentWork;

@@ -26,6 +26,14 @@ pub struct Control {
     pub period: String,
     /// The customer, if it is limited to one.
     pub customer_id: Option<String>,
+    /// The legal entity, if it is limited to one.
+    pub legal_entity: Option<String>,
+    /// The currency, if it is limited to one.
+    pub currency: Option<String>,
+    /// Which one of `parts` this file is.
+    pub part: u64,
+    /// How many files the export has; more than one only for a system that imports a bounded number of lines.
+    pub parts: u64,
     /// The file holds the ledger below this offset.
     pub ledger_end: u64,
     /// The last record with rows in the file, and its place.
@@ -210,6 +218,10 @@ impl Totals {
             format: request.format().to_string(),
             period: request.period().to_owned(),
             customer_id: request.customer().map(str::to_owned),
+            legal_entity: request.legal_entity().map(str::to_owned),
+            currency: request.options().currency.map(|currency| currency.code().to_owned()),
+            part: request.options().part,
+            parts: 1,
             ledger_end,
             last_record: self.last_record,
             records: self.records,

@@ -74,6 +74,41 @@ pub enum ExportError {
         /// The writer's error.
         detail: String,
     },
+    /// The legal entity of a record is not known.
+    #[code("WB-5828")]
+    #[error(
+        "{place} concerns {id}, which no record before it issued or received, so its legal entity is not known"
+    )]
+    Owner {
+        /// The record.
+        place: String,
+        /// The payment, invoice or balance.
+        id: String,
+    },
+    /// Accounts of the journal have no name in the accounting system.
+    #[code("WB-5829")]
+    #[error(
+        "the journal posts to {accounts}, which no mapping names: add OURS=THEIRS for each, such as \
+         {example}=2200; revenue=4000 names all revenue"
+    )]
+    Unmapped {
+        /// The accounts.
+        accounts: String,
+        /// One of them.
+        example: String,
+    },
+    /// A value is not one that the accounting system imports.
+    #[code("WB-5830")]
+    #[error("entry {entry} has {column} {given:?}, and {rule}; the file cannot be imported")]
+    Rule {
+        /// The entry's id.
+        entry: String,
+        column: &'static str,
+        /// The value.
+        given: String,
+        /// What the accounting system takes.
+        rule: &'static str,
+    },
     /// A value has no canonical JSON.
     #[code("WB-5827")]
     #[error("a row has no canonical form")]
@@ -84,6 +119,6 @@ impl ExportError {
     /// Whether the request was wrong, not the data.
     #[must_use]
     pub fn is_request(&self) -> bool {
-        matches!(self, Self::Request { .. })
+        matches!(self, Self::Request { .. } | Self::Unmapped { .. } | Self::Rule { .. })
     }
 }

@@ -10,9 +10,11 @@ use crate::control::{Control, ControlFile, Totals};
 use crate::document::{Corrected, Document};
 use crate::entry::Entry;
 use crate::error::ExportError;
-use crate::request::{Request, Table};
+use crate::journal::Journal;
+use crate::request::Request;
 use crate::rows::{self, Context};
 use crate::sink::Sink;
+use crate::words::Table;
 
 /// A file in progress. Its bytes are taken piece by piece, so that memory holds at most the rows of one record, one
 /// row group, and of each invoice its id and period for its notes.
@@ -26,6 +28,7 @@ pub struct Exporter {
     last_offset: Option<u64>,
     /// The invoices that notes may correct, by id.
     invoices: BTreeMap<String, Corrected>,
+    journal: Journal,
 }
 
 /// The end of a file.
@@ -41,8 +44,10 @@ impl Exporter {
     /// Starts a file.
     ///
     /// # Errors
-    /// [`ExportError::Parquet`] if the file cannot be started.
+    /// [`ExportError::Request`] if the options of the request do not go together, and [`ExportError::Parquet`] if the
+    /// file cannot be started.
     pub fn new(request: Request) -> Result<Self, ExportError> {
+        request.check()?;
         let columns = rows::columns(&request);
         let sink = Sink::new(&columns, &request)?;
         Ok(Self {
@@ -54,7 +59,13 @@ impl Exporter {
             bytes: 0,
             last_offset: None,
             invoices: BTreeMap::new(),
+            journal: Journal::default(),
         })
+    }
+
+    /// States the legal entity of an invoice, a payment or a balance whose own record is not given to [`Self::push`].
+    pub fn own(&mut self, id: &str, legal_entity: &str) {
+        self.journal.own(id, legal_entity);
     }
 
     /// The request.
@@ -73,7 +84,7 @@ impl Exporter {
             return Err(ExportError::Order { offset: entry.ledger_offset, last });
         }
         self.last_offset = Some(entry.ledger_offset);
-        let Self { request, columns, sink, totals, invoices, .. } = self;
+        let Self { request, columns, sink, totals, invoices, journal, .. } = self;
         if request.customer().is_some_and(|id| id != entry.event.customer_id()) {
             return Ok(());
         }
@@ -83,10 +94,17 @@ impl Exporter {
         };
         let context = &mut Context { totals, emit: &mut emit };
         if request.table() == Table::Journal {
-            return rows::write_journal(entry, request, context);
+            if !request.table().kinds().contains(&entry.event.kind()) {
+                return Ok(());
+            }
+            return rows::write_journal(entry, request, journal, context);
         }
+        let is_of_entity = |of: &str| request.legal_entity().is_none_or(|wanted| wanted == of);
         match entry.event {
-            Event::InvoiceIssued(invoice) if invoice.period.text == request.period() => {
+            // A note has the legal entity of its invoice.
+            Event::InvoiceIssued(invoice)
+                if invoice.period.text == request.period() && is_of_entity(&invoice.legal_entity) =>
+            {
                 let head =
                     Corrected { contract_id: invoice.contract_id.clone(), period: invoice.period.clone() };
                 invoices.insert(invoice.invoice_id.clone(), head);
@@ -118,8 +136,10 @@ impl Exporter {
     /// Ends the file, which holds the ledger below `ledger_end`.
     ///
     /// # Errors
-    /// [`ExportError::Parquet`] if the end cannot be written.
+    /// [`ExportError::Unmapped`] if accounts of a journal have no name, and [`ExportError::Parquet`] if the end cannot
+    /// be written.
     pub fn finish(mut self, ledger_end: u64) -> Result<Finished, ExportError> {
+        self.journal.finish()?;
         // Bytes written before the end and at the end are returned together.
         let mut bytes = self.take();
         let rest = self.sink.finish()?;
@@ -131,7 +151,8 @@ impl Exporter {
             bytes: self.bytes,
             sha256: Hash::from_bytes(self.hasher.finalize().into()),
         };
-        let control = self.totals.into_control(&self.request, &self.columns, ledger_end, file);
+        let mut control = self.totals.into_control(&self.request, &self.columns, ledger_end, file);
+        control.parts = self.journal.parts();
         Ok(Finished { bytes, control })
     }
 

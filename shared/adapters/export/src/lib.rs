@@ -27,6 +27,7 @@
 //! ```
 #![deny(clippy::float_arithmetic)]
 
+mod accounts;
 mod cell;
 mod control;
 mod csv;
@@ -34,13 +35,16 @@ mod document;
 mod entry;
 mod error;
 mod exporter;
+mod journal;
 mod jsonl;
 mod money;
+mod options;
 mod parquet_file;
 mod postings;
 mod request;
 mod rows;
 mod sink;
+mod words;
 
 pub use cell::{Cell, Column, Kind};
 pub use control::{Control, ControlColumn, ControlFile, LeftOut, Sum};
@@ -48,8 +52,9 @@ pub use entry::Entry;
 pub use error::ExportError;
 pub use exporter::{Exporter, Finished};
 pub use parquet_file::{ROW_GROUP_BYTES_MAX, ROW_GROUP_ROWS_MAX};
-pub use request::{Format, Profile, Request, Table};
+pub use request::Request;
 pub use rows::columns;
+pub use words::{Format, JournalOption, Profile, Recognition, Table};
 
 /// The version of the files' form. Changed columns, order or spelling need another version. It is stated in the
 /// control totals and in the metadata of a Parquet file.

@@ -1,113 +1,11 @@
 //! The request for an export.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
-
 use crate::error::ExportError;
-use crate::postings::KINDS as JOURNAL_KINDS;
+use crate::options::Options;
+use crate::words::{Format, JournalOption, Profile, Recognition, Table};
 
-/// The most characters of a customer in a request, the same as for ids.
-const CUSTOMER_CHARS_MAX: usize = 128;
-
-macro_rules! words {
-    ($(#[$about:meta])* $name:ident, $what:literal, $($(#[$doc:meta])* $variant:ident => $word:literal,)+) => {
-        $(#[$about])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name { $($(#[$doc])* $variant,)+ }
-
-        impl $name {
-            /// All of them, in the order of this documentation.
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
-
-            /// Its name.
-            #[must_use]
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word,)+ }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str(self.as_str())
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = ExportError;
-
-            fn from_str(text: &str) -> Result<Self, ExportError> {
-                Self::ALL.iter().copied().find(|known| known.as_str() == text).ok_or_else(|| {
-                    let known: Vec<&str> = Self::ALL.iter().map(|known| known.as_str()).collect();
-                    let given: String = text.chars().take(40).collect();
-                    ExportError::Request {
-                        problem: format!(concat!("there is no ", $what, " {:?}: known are {}"), given, known.join(", ")),
-                    }
-                })
-            }
-        }
-    };
-}
-
-/// The kinds of records that are documents of a customer.
-const DOCUMENT_KINDS: &[&str] = &["invoice_issued", "credit_note_issued", "debit_note_issued"];
-
-words! {
-    /// The table to export.
-    Table, "export",
-    /// A row for each invoice and each of its currencies.
-    Invoices => "invoices",
-    /// A row for each line.
-    Lines => "lines",
-    /// A row for each input that a line lists.
-    Usage => "usage",
-    /// A row for each posting of the double-entry journal.
-    Journal => "journal",
-    /// A row for each charge, by FOCUS 1.2.
-    Focus => "focus",
-}
-
-words! {
-    /// The format of rows.
-    Format, "format",
-    /// RFC 4180, UTF-8.
-    Csv => "csv",
-    /// One canonical JSON object a line.
-    Jsonl => "jsonl",
-    /// Apache Parquet.
-    Parquet => "parquet",
-}
-
-words! {
-    /// The accounting system that imports a journal.
-    Profile, "profile",
-    /// QuickBooks Online: Import data, Journal entries.
-    Quickbooks => "quickbooks",
-    /// Xero: Manual journals, Import.
-    Xero => "xero",
-    /// NetSuite: Import journal entries.
-    Netsuite => "netsuite",
-}
-
-impl Table {
-    /// The kinds of ledger records that have rows in it.
-    #[must_use]
-    pub fn kinds(self) -> &'static [&'static str] {
-        if self == Self::Journal { JOURNAL_KINDS } else { DOCUMENT_KINDS }
-    }
-}
-
-impl Format {
-    /// The media type, for HTTP.
-    #[must_use]
-    pub fn media_type(self) -> &'static str {
-        match self {
-            Self::Csv => "text/csv; charset=utf-8; header=present",
-            Self::Jsonl => "application/jsonl",
-            Self::Parquet => "application/vnd.apache.parquet",
-        }
-    }
-}
+/// The most characters of a customer or a legal entity in a request, the same as for ids.
+const NAME_CHARS_MAX: usize = 128;
 
 /// A valid request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,7 +15,8 @@ pub struct Request {
     profile: Option<Profile>,
     period: String,
     customer: Option<String>,
-    accounts: BTreeMap<String, String>,
+    legal_entity: Option<String>,
+    options: Options,
 }
 
 impl Request {
@@ -137,19 +36,24 @@ impl Request {
                 problem: format!("{given:?} is not a month; write it as 2026-10"),
             });
         }
-        if customer.is_some_and(|id| id.is_empty() || id.chars().count() > CUSTOMER_CHARS_MAX) {
-            let problem = format!("a customer's id has 1 to {CUSTOMER_CHARS_MAX} characters");
-            return Err(ExportError::Request { problem });
-        }
-        let customer = customer.map(str::to_owned);
         Ok(Self {
             table,
             format,
             profile: None,
             period: period.to_owned(),
-            customer,
-            accounts: BTreeMap::new(),
+            customer: customer.map(|id| name_of("a customer's id", id)).transpose()?,
+            legal_entity: None,
+            options: Options::default(),
         })
+    }
+
+    /// Limits the export to the books of one legal entity.
+    ///
+    /// # Errors
+    /// [`ExportError::Request`] for an empty or a long name.
+    pub fn with_legal_entity(mut self, legal_entity: &str) -> Result<Self, ExportError> {
+        self.legal_entity = Some(name_of("a legal entity", legal_entity)?);
+        Ok(self)
     }
 
     /// Writes the journal in the columns of an accounting system.
@@ -165,40 +69,35 @@ impl Request {
         Ok(self)
     }
 
-    /// Maps an account to its name or number in the accounting system. Our names are those of
-    /// [`wb_ledger::Account::name`], such as `accounts_receivable`; `revenue` stands for all accounts `revenue:KIND`
-    /// without their own mapping.
-    #[must_use]
-    pub fn with_account(mut self, ours: &str, theirs: &str) -> Self {
-        self.accounts.insert(ours.to_owned(), theirs.to_owned());
-        self
-    }
-
-    /// [`Self::with_account`] for a text `OURS=THEIRS`, such as `accounts_receivable=1100`.
+    /// States an option of a journal.
     ///
     /// # Errors
-    /// [`ExportError::Request`] for another form, or for another table than the journal.
-    pub fn with_account_text(self, text: &str) -> Result<Self, ExportError> {
+    /// [`ExportError::Request`] for a text that is not of the option's form, for an account that the journal does not
+    /// have, and for another table than the journal.
+    pub fn with_option(mut self, option: JournalOption, text: &str) -> Result<Self, ExportError> {
         if self.table != Table::Journal {
-            return Err(ExportError::Request { problem: "accounts are only for the journal".to_owned() });
+            let problem = format!("the option {option} is only for the journal");
+            return Err(ExportError::Request { problem });
         }
-        match text.split_once('=') {
-            Some((ours, theirs)) if !ours.is_empty() && !theirs.is_empty() => {
-                Ok(self.with_account(ours, theirs))
-            }
-            _ => {
-                let given: String = text.chars().take(40).collect();
-                let problem =
-                    format!("account {given:?}: write OURS=THEIRS, such as accounts_receivable=1100");
-                Err(ExportError::Request { problem })
-            }
-        }
+        self.options.set(option, text)?;
+        Ok(self)
     }
 
-    /// The name of one of our accounts in the accounting system.
-    pub(crate) fn account<'a>(&'a self, ours: &'a str) -> &'a str {
-        let group = ours.split_once(':').map_or(ours, |(group, _)| group);
-        self.accounts.get(ours).or_else(|| self.accounts.get(group)).map_or(ours, String::as_str)
+    /// That the options go with the accounting system. Checked when an export starts.
+    pub(crate) fn check(&self) -> Result<(), ExportError> {
+        let Some(profile) = self.profile else { return self.options.check(None) };
+        // A QuickBooks company and a Xero organisation have the books of one legal entity.
+        if profile != Profile::Netsuite && self.legal_entity.is_none() {
+            let problem = format!(
+                "a file for {profile} has the books of one legal entity; state which one (legal entity)"
+            );
+            return Err(ExportError::Request { problem });
+        }
+        self.options.check(Some(profile))
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
     }
 
     /// The table.
@@ -231,8 +130,28 @@ impl Request {
         self.customer.as_deref()
     }
 
-    /// The name of the file, such as `weighbridge-lines-2026-10-acme.csv`. Special characters of a customer's id
-    /// become `_`, so that an id cannot refer to another folder.
+    /// The legal entity, if it is limited to one.
+    #[must_use]
+    pub fn legal_entity(&self) -> Option<&str> {
+        self.legal_entity.as_deref()
+    }
+
+    /// The service months whose invoices have rows besides the records that are dated in the month: with revenue by
+    /// service period the month itself, whose revenue is accrued, and the one before, whose accrual is reversed.
+    #[must_use]
+    pub fn service_periods(&self) -> Vec<String> {
+        if !self.is_by_service() {
+            return Vec::new();
+        }
+        vec![self.period.clone(), month_before(&self.period)]
+    }
+
+    pub(crate) fn is_by_service(&self) -> bool {
+        self.options.recognition == Recognition::Service
+    }
+
+    /// The name of the file, such as `weighbridge-lines-2026-10-acme.csv`. Special characters of a name become `_`, so
+    /// that a name cannot refer to another folder.
     #[must_use]
     pub fn file_name(&self) -> String {
         let mut name = format!("weighbridge-{}", self.table);
@@ -240,14 +159,34 @@ impl Request {
             name.push_str(&format!("-{profile}"));
         }
         name.push_str(&format!("-{}", self.period));
-        if let Some(customer) = &self.customer {
+        let part = (self.options.part > 1).then(|| format!("part{}", self.options.part));
+        let currency = self.options.currency.map(|currency| currency.code().to_owned());
+        for word in [&self.customer, &self.legal_entity, &currency, &part].into_iter().flatten() {
             name.push('-');
-            name.extend(customer.chars().map(|letter| match letter {
+            name.extend(word.chars().map(|letter| match letter {
                 'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_' => letter,
                 _ => '_',
             }));
         }
         format!("{name}.{}", self.format)
+    }
+}
+
+fn name_of(what: &str, given: &str) -> Result<String, ExportError> {
+    if given.is_empty() || given.chars().count() > NAME_CHARS_MAX {
+        let problem = format!("{what} has 1 to {NAME_CHARS_MAX} characters");
+        return Err(ExportError::Request { problem });
+    }
+    Ok(given.to_owned())
+}
+
+/// The month before one such as `2026-01`.
+fn month_before(text: &str) -> String {
+    let number = |part: &str| part.parse::<u32>().unwrap_or_default();
+    let (year, month) = text.split_once('-').map_or((0, 1), |(year, month)| (number(year), number(month)));
+    match month {
+        0 | 1 => format!("{:04}-12", year.saturating_sub(1)),
+        _ => format!("{year:04}-{:02}", month.saturating_sub(1)),
     }
 }
 
@@ -273,14 +212,27 @@ mod tests {
         assert_eq!(code(make("2026-10", None).unwrap().with_profile(Profile::Xero)), Some("WB-5821"));
         let jsonl = Request::new(Table::Journal, Format::Jsonl, "2026-10", None).unwrap();
         assert_eq!(code(jsonl.with_profile(Profile::Xero)), Some("WB-5821"));
-        let account = |text| {
-            Request::new(Table::Journal, Format::Csv, "2026-10", None).unwrap().with_account_text(text)
-        };
-        for wrong in ["", "=", "revenue", "revenue=", "=4000"] {
-            assert_eq!(code(account(wrong)), Some("WB-5821"), "{wrong}");
+        let journal = || Request::new(Table::Journal, Format::Csv, "2026-10", None).unwrap();
+        for (option, wrong) in [
+            (JournalOption::Account, ""),
+            (JournalOption::Account, "="),
+            (JournalOption::Account, "revenue"),
+            (JournalOption::Account, "revenue="),
+            (JournalOption::Account, "=4000"),
+            (JournalOption::Account, "reveneu=4000"),
+            (JournalOption::CustomerName, "acme"),
+            (JournalOption::Subsidiary, "=Weigh"),
+            (JournalOption::Currency, "usd"),
+            (JournalOption::Revenue, "later"),
+            (JournalOption::Part, "0"),
+            (JournalOption::Part, "one"),
+            (JournalOption::TaxRate, ""),
+        ] {
+            assert_eq!(code(journal().with_option(option, wrong)), Some("WB-5821"), "{option} {wrong}");
         }
-        assert_eq!(account("revenue=40=1").unwrap().account("revenue:tax"), "40=1");
-        assert_eq!(code(make("2026-10", None).unwrap().with_account_text("revenue=1")), Some("WB-5821"));
+        let lines = make("2026-10", None).unwrap();
+        assert_eq!(code(lines.with_option(JournalOption::Account, "revenue=1")), Some("WB-5821"));
+        assert_eq!(code(journal().with_legal_entity("")), Some("WB-5821"));
         assert!("line".parse::<Table>().unwrap_err().to_string().contains("invoices, lines, usage"));
     }
 
@@ -299,5 +251,41 @@ mod tests {
         let journal = Request::new(Table::Journal, Format::Csv, "2026-10", None).unwrap();
         let journal = journal.with_profile(Profile::Netsuite).unwrap();
         assert_eq!(journal.file_name(), "weighbridge-journal-netsuite-2026-10.csv");
+        let journal = journal.with_legal_entity("Weigh EU/1").unwrap();
+        let journal = journal.with_option(JournalOption::Currency, "EUR").unwrap();
+        let journal = journal.with_option(JournalOption::Part, "2").unwrap();
+        assert_eq!(journal.file_name(), "weighbridge-journal-netsuite-2026-10-Weigh_EU_1-EUR-part2.csv");
+    }
+
+    #[test]
+    fn revenue_by_service_needs_the_month_and_the_one_before() {
+        let of = |period| {
+            let journal = Request::new(Table::Journal, Format::Csv, period, None).unwrap();
+            journal.with_option(JournalOption::Revenue, "service").unwrap().service_periods()
+        };
+        assert_eq!(of("2026-10"), ["2026-10", "2026-09"]);
+        assert_eq!(of("2026-01"), ["2026-01", "2025-12"]);
+        let lines = Request::new(Table::Lines, Format::Csv, "2026-10", None).unwrap();
+        assert!(lines.service_periods().is_empty());
+    }
+
+    #[test]
+    fn a_file_for_one_organisation_states_its_entity_and_currency() {
+        let of = |profile| {
+            let journal = Request::new(Table::Journal, Format::Csv, "2026-10", None).unwrap();
+            journal.with_profile(profile).unwrap()
+        };
+        let entity = |profile| of(profile).with_legal_entity("Weigh AS").unwrap();
+        let refused = |request: &Request| request.check().map_err(|error| error.to_string()).err();
+        for profile in [Profile::Quickbooks, Profile::Xero] {
+            assert!(refused(&of(profile)).unwrap().contains("one legal entity"), "{profile}");
+        }
+        assert_eq!(refused(&of(Profile::Netsuite)), None);
+        assert_eq!(refused(&entity(Profile::Quickbooks)), None);
+        assert!(refused(&entity(Profile::Xero)).unwrap().contains("one currency"));
+        let xero = entity(Profile::Xero).with_option(JournalOption::Currency, "EUR").unwrap();
+        assert_eq!(refused(&xero), None);
+        let named = xero.with_option(JournalOption::Subsidiary, "Weigh AS=Parent : Weigh").unwrap();
+        assert!(refused(&named).unwrap().contains("only netsuite"));
     }
 }

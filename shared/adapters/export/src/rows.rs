@@ -6,13 +6,15 @@ mod invoices;
 mod journal;
 mod lines;
 mod quantity;
+mod systems;
 mod usage;
 
 use crate::cell::{Cell, Column};
 use crate::control::Totals;
 use crate::document::Document;
 use crate::error::ExportError;
-use crate::request::{Request, Table};
+use crate::request::Request;
+use crate::words::Table;
 
 /// Receives a row.
 pub(crate) type Emit<'a> = dyn FnMut(&mut Totals, Vec<Cell>) -> Result<(), ExportError> + 'a;

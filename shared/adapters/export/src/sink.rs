@@ -3,7 +3,8 @@
 use crate::cell::{Cell, Column};
 use crate::error::ExportError;
 use crate::parquet_file::ParquetFile;
-use crate::request::{Format, Request};
+use crate::request::Request;
+use crate::words::Format;
 use crate::{csv, jsonl};
 
 /// Takes rows and returns bytes.

@@ -15,6 +15,7 @@ const THIRTY_DAYS_US: i64 = 30 * 86_400 * 1_000_000;
 /// An entry of a customer, with its effect on what the customer owes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Booked {
+    legal_entity: String,
     at_us: i64,
     kind: &'static str,
     document: String,
@@ -24,9 +25,11 @@ pub(crate) struct Booked {
     amount_minor: i128,
 }
 
-/// What a customer owes and owed in one currency, at an instant.
+/// What a customer owes and owed to one legal entity in one currency, at an instant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Statement {
+    /// To whom it is owed.
+    pub legal_entity: String,
     pub customer_id: String,
     pub currency: String,
     /// As of when, UTC microseconds.
@@ -117,12 +120,14 @@ impl State {
     /// Adds the entries of an event. Called before the event is applied to the rest of the state.
     pub(crate) fn book(&mut self, event: &Event) {
         let Some((at_us, document)) = dated(event) else { return };
+        let legal_entity = self.legal_entity_of(event);
         for posting in postings(event) {
             let wanted = [Account::Receivable, Account::CustomerBalance, Account::MinedBitcoinPayable];
             if !wanted.contains(&posting.account) {
                 continue;
             }
             self.booked.entry(posting.customer_id).or_default().push(Booked {
+                legal_entity: legal_entity.clone(),
                 at_us,
                 kind: event.kind(),
                 document: document.clone(),
@@ -134,24 +139,47 @@ impl State {
         }
     }
 
-    /// The statements of a customer at an instant, one per currency, sorted by currency.
+    /// In whose books an event is: an event that states no legal entity has that of its payment or invoice.
+    fn legal_entity_of(&self, event: &Event) -> String {
+        let of_payment = |id: &str| self.payment(id).map(|payment| payment.legal_entity.clone());
+        match event {
+            Event::InvoiceIssued(invoice) => Some(invoice.legal_entity.clone()),
+            Event::CreditNoteIssued(note) | Event::DebitNoteIssued(note) => Some(note.legal_entity.clone()),
+            Event::PaymentReceived(payment) => Some(payment.legal_entity.clone()),
+            Event::OpeningRecorded(opening) => Some(opening.legal_entity.clone()),
+            Event::PaymentAllocated(event) => of_payment(&event.payment_id),
+            Event::PaymentReversed(event) => of_payment(&event.payment_id),
+            Event::RefundPaid(event) => of_payment(&event.payment_id),
+            other => other.invoice_id().and_then(|id| self.item(id)).map(|item| item.legal_entity.clone()),
+        }
+        // The state refuses an event of a payment or an invoice that it does not have.
+        .unwrap_or_default()
+    }
+
+    /// The statements of a customer at an instant, one per legal entity and currency, sorted by both.
     #[must_use]
     pub fn statements(&self, customer_id: &str, at_us: i64) -> Vec<Statement> {
-        let mut by_currency: BTreeMap<&str, Vec<&Booked>> = BTreeMap::new();
+        let mut accounts: BTreeMap<(&str, &str), Vec<&Booked>> = BTreeMap::new();
         for booked in self.booked.get(customer_id).into_iter().flatten().filter(|b| b.at_us <= at_us) {
-            by_currency.entry(&booked.currency).or_default().push(booked);
+            accounts.entry((&booked.legal_entity, &booked.currency)).or_default().push(booked);
         }
-        by_currency
+        accounts
             .into_iter()
-            .map(|(currency, mut booked)| {
+            .map(|(of, mut booked)| {
                 // A stable sort: entries of one instant stay in the order of the ledger.
                 booked.sort_by_key(|entry| entry.at_us);
-                self.statement(customer_id, currency, at_us, &booked)
+                self.statement(customer_id, of, at_us, &booked)
             })
             .collect()
     }
 
-    fn statement(&self, customer_id: &str, currency: &str, at_us: i64, booked: &[&Booked]) -> Statement {
+    fn statement(
+        &self,
+        customer_id: &str,
+        (legal_entity, currency): (&str, &str),
+        at_us: i64,
+        booked: &[&Booked],
+    ) -> Statement {
         let sum = |account: Account| -> i128 {
             booked.iter().filter(|entry| entry.account == account).map(|entry| entry.amount_minor).sum()
         };
@@ -179,9 +207,11 @@ impl State {
             .disputes()
             .filter(|d| d.state.is_open() && d.opened.customer_id == customer_id && d.opened.at_us <= at_us)
             .filter(|dispute| dispute.opened.amount.currency == currency)
+            .filter(|d| self.item(&d.opened.invoice_id).is_some_and(|item| item.legal_entity == legal_entity))
             .map(|dispute| dispute.opened.amount.amount_minor.0)
             .sum();
         Statement {
+            legal_entity: legal_entity.to_owned(),
             customer_id: customer_id.to_owned(),
             currency: currency.to_owned(),
             at_us,

@@ -216,6 +216,11 @@ pub(crate) async fn stand_as_the_ledger_says(world: &World) {
         let own: Vec<&Value> = answer["data"]["invoices"]["nodes"].as_array().unwrap().iter().collect();
         assert_eq!(own, wanted, "{customer}");
     }
+    // They are of a later month than the payment and the invoice whose legal entity is theirs.
+    let later = api.export(Reader::Operator, "journal?period=2026-12").await.text().await.unwrap();
+    for kind in ["payment reversed", "invoice written off"] {
+        assert!(later.lines().any(|row| row.contains(kind) && row.contains(ENTITY)), "{kind}: {later}");
+    }
     refuses_other_forms(world).await;
 }
 

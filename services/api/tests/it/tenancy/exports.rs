@@ -90,14 +90,19 @@ async fn journal(both: &Api) {
     let of_a = file(both, Reader::Operator, &format!("{rest}&customer={CUSTOMER_A}")).await;
     assert!(holds(&of_a, "GEN-000001") && !holds(&of_a, "bbb") && !holds(&of_a, "GEN-000002"));
     assert!(holds(&of_a, "bank 11") && !holds(&of_a, "bank 4000") && holds(&all, "bank 4000"));
-    let named =
-        file(both, Reader::Operator, &format!("{rest}&profile=netsuite&account=accounts_receivable=1100"))
-            .await;
+    let accounts = ["accounts_receivable=1100", "revenue=4000", "cash=1000", "customer_balance=2300"];
+    let accounts = accounts.map(|account| format!("&account={account}")).concat();
+    let profile = format!("{rest}&profile=netsuite{accounts}&subsidiary=GEN=Genesis");
+    let named = file(both, Reader::Operator, &profile).await;
     assert!(
-        named.starts_with(b"External ID,") && holds(&named, ",1100,"),
+        named.starts_with(b"External ID,Date,Subsidiary,") && holds(&named, ",Genesis,USD,1100,"),
         "{}",
         String::from_utf8_lossy(&named)
     );
+    let nobody = file(both, Reader::Operator, &format!("{rest}&legal_entity=nobody")).await;
+    assert_eq!(nobody.iter().filter(|byte| **byte == b'\n').count(), 1, "no books of another legal entity");
+    let by_service = file(both, Reader::Operator, &format!("{rest}&revenue=service")).await;
+    assert!(holds(&by_service, "GEN-000001"), "{}", String::from_utf8_lossy(&by_service));
     let before = file(both, Reader::Operator, "journal?period=1999-12").await;
     assert_eq!(before.iter().filter(|byte| **byte == b'\n').count(), 1, "a header and nothing else");
     for reader in [Reader::CustomerA, Reader::CustomerB] {
@@ -129,6 +134,10 @@ async fn refusals(both: &Api) {
         "journal?period=2026-10&profile=ledger",
         "journal?period=2026-10&profile=xero&format=jsonl",
         "journal?period=2026-10&account=4000",
+        "journal?period=2026-10&account=reveneu=4000",
+        "journal?period=2026-10&profile=quickbooks",
+        "journal?period=2026-10&profile=xero&legal_entity=genesis",
+        "journal?period=2026-10&currency=EUR&currency=USD",
         "contracts?period=2026-10",
         "lines.json?period=2026-10",
     ] {

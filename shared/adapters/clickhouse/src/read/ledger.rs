@@ -24,6 +24,14 @@ const BATCH_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// The most records that are read at once.
 const BATCH_RECORDS_MAX: usize = 256;
 
+/// The legal entity of an invoice, a payment or an opening balance.
+#[derive(Debug, Clone, PartialEq, Eq, clickhouse::Row, Deserialize)]
+pub struct Owner {
+    /// The id of the document.
+    pub id: String,
+    pub legal_entity: String,
+}
+
 /// The offset and length of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clickhouse::Row, Deserialize)]
 pub struct RecordPlace {
@@ -118,6 +126,31 @@ impl Read {
                {INSTANTS})"
         );
         self.places(kinds, &of_month, month, customer, ledger_end).await
+    }
+
+    /// The legal entities of those invoices, payments and opening balances of the scope below an offset that a record
+    /// without a legal entity is about.
+    ///
+    /// # Errors
+    /// [`StoreError::Query`].
+    pub async fn owners(&self, ledger_end: u64) -> Result<Vec<Owner>, StoreError> {
+        let own = only_own(&self.scope, "customer_id");
+        let sql = format!(
+            "SELECT if(kind = 'payment_received', JSONExtractString(body, 'payment_id'), invoice_id) AS id,
+                    any(JSONExtractString(body, 'legal_entity')) AS legal_entity
+             FROM ledger
+             WHERE kind IN ('invoice_issued', 'payment_received', 'opening_recorded') AND {own}
+               AND ledger_offset < {{ledger_end:UInt64}}
+               AND id IN (
+                 SELECT if(kind = 'invoice_written_off', invoice_id, JSONExtractString(body, 'payment_id'))
+                 FROM ledger
+                 WHERE kind IN ('invoice_written_off', 'payment_allocated', 'payment_reversed', 'refund_paid')
+                   AND {own} AND ledger_offset < {{ledger_end:UInt64}}
+               )
+             GROUP BY id"
+        );
+        self.fetch("find the legal entities of documents", self.query(&sql).param("ledger_end", ledger_end))
+            .await
     }
 
     async fn places(

@@ -4,5 +4,6 @@
 mod books;
 mod drawing;
 mod histories;
+mod statements;
 mod stored_forms;
 mod support;
