@@ -29,6 +29,8 @@ pub struct IssuedDocument {
 pub struct NoteDocument {
     /// The offset of its record in the ledger.
     pub ledger_offset: u64,
+    /// Whether it is a credit note; otherwise it is a debit note.
+    pub is_credit: bool,
     /// The document.
     pub note: Note,
 }
@@ -135,13 +137,15 @@ impl Journal {
                 let document = IssuedDocument { ledger_offset: offset, computed_offset, invoice: *invoice };
                 self.invoices.insert(document.invoice.invoice_id.clone(), Arc::new(document));
             }
-            Event::CreditNoteIssued(note) | Event::DebitNoteIssued(note) => {
-                let document = NoteDocument { ledger_offset: offset, note: *note };
-                self.notes.insert(document.note.number.clone(), Arc::new(document));
-            }
+            Event::CreditNoteIssued(note) => self.keep_note(offset, true, *note),
+            Event::DebitNoteIssued(note) => self.keep_note(offset, false, *note),
             _ => {}
         }
         Ok(())
+    }
+
+    fn keep_note(&mut self, ledger_offset: u64, is_credit: bool, note: Note) {
+        self.notes.insert(note.number.clone(), Arc::new(NoteDocument { ledger_offset, is_credit, note }));
     }
 
     /// Decides a command on the newest state and appends the result until it wins or is refused. Returns the events

@@ -3,6 +3,7 @@
 mod cli;
 mod commands;
 mod console;
+mod table;
 mod wiring;
 
 use std::process::ExitCode;

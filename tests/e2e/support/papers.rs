@@ -28,9 +28,20 @@ pub(crate) fn assert_papers(place: &Place, summary: &Summary) {
     let refused = place.run("paper", &["invoice", "pdf", &invoice.id, "--language", "de"], END_LIMIT);
     assert!(refused.code == Some(1) && refused.stderr.contains("WB-5751"), "{}", refused.stderr);
 
-    let account = place.run("statement", &["statement", "--customer", &invoice.customer_id], END_LIMIT);
-    let account = account.success("statement").stdout;
-    assert!(account.contains(&invoice.number), "{account}");
+    // By its number it is the same document.
+    let by_number = place.folder().join("number.html");
+    let arguments =
+        ["invoice", "html", &invoice.number, "--language", "es", "--out", by_number.to_str().unwrap()];
+    place.run("paper", &arguments, END_LIMIT).success("invoice by its number");
+    assert_eq!(std::fs::read_to_string(by_number).unwrap(), page);
+
+    for format in ["table", "csv", "json"] {
+        let arguments = ["statement", "--customer", &invoice.customer_id, "--format", format];
+        let account = place.run("statement", &arguments, END_LIMIT).success("statement").stdout;
+        assert!(account.contains(&invoice.number) && !account.contains("_us\""), "{format}: {account}");
+    }
+    let payments = place.run("payment", &["payment", "list"], END_LIMIT).success("payment list").stdout;
+    assert!(payments.starts_with("id "), "{payments}");
     let trial = ["adjust", "--period", &invoice.period, "--who", "ana", "--why", "nothing came late"];
     let adjusted = place.run("adjust", &trial, END_LIMIT).success("adjust").stdout;
     assert!(adjusted.trim().is_empty(), "nothing came late, and yet: {adjusted}");

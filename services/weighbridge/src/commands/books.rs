@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use wb_billing::{Done, Signature};
-use wb_ledger::{Amount, Command, Event, Total};
+use wb_ledger::{Amount, Command, Event, State, Total};
 use wb_units::{Currency, Money};
 
 use crate::console::print;
@@ -72,6 +72,26 @@ pub(crate) fn recorded_line(event: &Event) -> String {
     line
 }
 
+/// The id of an invoice, a draft or an opening balance that is named by its number or its id. An unknown name stays as
+/// it is: the ledger then says that it does not exist.
+pub(crate) fn resolve_invoice(state: &State, name: &str) -> Result<String> {
+    if state.item(name).is_some() || state.review(name).is_some() {
+        return Ok(name.to_owned());
+    }
+    let ids: Vec<&str> =
+        state.items().filter(|item| item.number == name).map(|item| item.id.as_str()).collect();
+    match ids.as_slice() {
+        [] => Ok(name.to_owned()),
+        [id] => Ok((*id).to_owned()),
+        several => bail!("{name} is the number of {}; give one of these ids", several.join(" and ")),
+    }
+}
+
+/// [`resolve_invoice`] in the ledger at its end.
+pub(crate) async fn invoice_id(biller: &LiveBiller, name: &str) -> Result<String> {
+    resolve_invoice(&biller.state().await?, name)
+}
+
 /// An amount and its currency.
 #[derive(Debug, Args)]
 pub(crate) struct AmountArguments {
@@ -99,4 +119,43 @@ pub(crate) fn amount(text: &str, currency: &str) -> Result<Amount> {
 pub(crate) fn assigned(text: &str, currency: &str) -> Result<(String, i128)> {
     let (name, text) = text.rsplit_once('=').with_context(|| format!("{text:?} is not name=amount"))?;
     Ok((name.to_owned(), amount(text, currency)?.amount_minor.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use wb_ledger::{Amount, OpeningKind, OpeningRecorded, decide};
+
+    use super::*;
+
+    fn opened(references: &[(&str, &str)]) -> State {
+        let mut state = State::default();
+        for (legal_entity, reference) in references {
+            let opening = OpeningRecorded {
+                item_id: String::new(),
+                kind: OpeningKind::Invoice,
+                reference: (*reference).to_owned(),
+                legal_entity: (*legal_entity).to_owned(),
+                customer_id: "acme".to_owned(),
+                open: vec![Amount::new(100, "USD")],
+                issued_us: 0,
+                due_us: None,
+                late_fee_ppm: 0,
+            };
+            for event in decide(&state, &Command::RecordOpening(opening)).unwrap() {
+                state.apply(&event).unwrap();
+            }
+        }
+        state
+    }
+
+    #[test]
+    fn an_invoice_is_named_by_its_number_or_its_id() {
+        let state = opened(&[("weigh", "WEI-000001"), ("weigh", "OLD-1"), ("weigh-eu", "OLD-1")]);
+        let id = state.items().find(|item| item.number == "WEI-000001").unwrap().id.clone();
+        assert_eq!(resolve_invoice(&state, "WEI-000001").unwrap(), id);
+        assert_eq!(resolve_invoice(&state, &id).unwrap(), id);
+        assert_eq!(resolve_invoice(&state, "WEI-000002").unwrap(), "WEI-000002");
+        let told = resolve_invoice(&state, "OLD-1").unwrap_err().to_string();
+        assert!(told.contains("open_") && told.contains(" and open_"), "{told}");
+    }
 }

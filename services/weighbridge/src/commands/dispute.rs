@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use clap::{Subcommand, ValueEnum};
 use wb_ledger::{Command, DisputeRequest, DisputeWords};
 
-use crate::commands::books::{AmountArguments, Signed, WHO, amount, record};
+use crate::commands::books::{AmountArguments, Signed, WHO, amount, invoice_id, record};
 use crate::commands::{Run, RunningStack};
 use crate::console::print;
 
@@ -16,7 +16,7 @@ pub(crate) enum DisputeCommand {
     List,
     /// Open a dispute of an invoice line.
     Open {
-        /// The invoice's id.
+        /// The invoice's number or id.
         invoice: String,
         /// The line's id.
         #[arg(long)]
@@ -101,7 +101,7 @@ async fn dispute(stack: &RunningStack, command: DisputeCommand) -> Result<()> {
         }
         DisputeCommand::Open { invoice, line, amount, text, signed } => {
             let asked = DisputeRequest {
-                invoice_id: invoice,
+                invoice_id: invoice_id(&biller, &invoice).await?,
                 line_id: line,
                 amount: amount.amount()?,
                 text,

@@ -1,4 +1,4 @@
-//! `weighbridge invoice pdf` and `weighbridge invoice html`, if this build has the feature `documents`.
+//! Invoices, notes and statements as PDF and HTML, if this build has the feature `documents`.
 
 #[cfg(feature = "documents")]
 mod write;
@@ -8,16 +8,19 @@ use std::path::PathBuf;
 use clap::Args;
 
 #[cfg(feature = "documents")]
-pub(crate) use write::write;
+pub(crate) use write::{write_invoice, write_note, write_statement};
 
-/// The invoice to write and the file to write to.
+/// The invoice or note to write and the file to write to.
 #[derive(Debug, Args)]
 pub(crate) struct DocumentArguments {
-    /// The invoice's id.
+    /// The number of the document, such as WEI-000001, or its id.
     id: String,
     /// The language, en or es. By default the customer's.
     #[arg(long)]
     language: Option<String>,
+    /// The customer's purchase order, to be printed.
+    #[arg(long)]
+    purchase_order: Option<String>,
     /// The file to write. By default standard output.
     #[arg(long)]
     out: Option<PathBuf>,
@@ -37,17 +40,45 @@ pub(crate) enum Shape {
 #[code("WB-6301")]
 #[error(
     "this build of weighbridge cannot write documents: build it with `--features documents`; \
-     `weighbridge invoice show` prints the same invoice as JSON"
+     `weighbridge invoice show`, `note show` and `statement --format json` print the same as JSON"
 )]
 struct NoDocuments;
 
 /// Fails: this build cannot write documents.
 #[cfg(not(feature = "documents"))]
-pub(crate) async fn write(
+pub(crate) async fn write_invoice(
     _: &crate::wiring::services::LiveBiller,
     arguments: &DocumentArguments,
     shape: Shape,
 ) -> anyhow::Result<()> {
-    tracing::debug!(?arguments, ?shape, "a document is requested, but this build cannot write one");
+    tracing::debug!(?arguments, ?shape, "an invoice is requested, but this build cannot write one");
+    Err(NoDocuments.into())
+}
+
+/// Fails: this build cannot write documents.
+#[cfg(not(feature = "documents"))]
+pub(crate) async fn write_note(
+    _: &crate::wiring::services::LiveBiller,
+    arguments: &DocumentArguments,
+    shape: Shape,
+) -> anyhow::Result<()> {
+    tracing::debug!(?arguments, ?shape, "a note is requested, but this build cannot write one");
+    Err(NoDocuments.into())
+}
+
+/// Fails: this build cannot write documents.
+#[cfg(not(feature = "documents"))]
+pub(crate) async fn write_statement(
+    _: &crate::wiring::services::LiveBiller,
+    statement: &wb_ledger::Statement,
+    _: Option<&str>,
+    _: Option<&std::path::Path>,
+    shape: Shape,
+) -> anyhow::Result<()> {
+    tracing::debug!(
+        statement.customer_id,
+        ?shape,
+        "a statement is requested, but this build cannot write one"
+    );
     Err(NoDocuments.into())
 }

@@ -17,6 +17,7 @@ use wb_evidence::{
 use wb_rating::Contract;
 
 use crate::commands::audit::auditor;
+use crate::commands::books::invoice_id;
 use crate::commands::{Nothing, Run, RunningStack};
 use crate::console::{print, tell};
 
@@ -25,9 +26,9 @@ const WHO: &str = "weighbridge-cli";
 
 #[derive(Debug, Args)]
 pub(crate) struct BundleArguments {
-    /// The invoice's id.
+    /// The invoice's number, such as WEI-000001, or its id.
     id: String,
-    /// The file to write. By default the invoice's id with the ending .evidence.
+    /// The file to write. By default the invoice's number or id, as given, with the ending .evidence.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// How many events to sample, or `all` for every event of the invoice.
@@ -89,8 +90,9 @@ async fn bundle(stack: &RunningStack, arguments: &BundleArguments) -> Result<()>
     let connected = stack.connect().await?;
     let biller = connected.biller(WHO).await?;
     tell("computing the invoice again at its cut");
-    let invoice = biller.invoice(&arguments.id).await?.invoice.clone();
-    let evidence = biller.evidence(&arguments.id).await?;
+    let id = invoice_id(&biller, &arguments.id).await?;
+    let invoice = biller.invoice(&id).await?.invoice.clone();
+    let evidence = biller.evidence(&id).await?;
     let auditor = auditor(&stack.config, &connected)?;
     let days = days::sealed_days(&auditor, &connected.store, &evidence.bill).await?;
     let mut material = material(evidence, invoice.evidence_digest, arguments.events.0);

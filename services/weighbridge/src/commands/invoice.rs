@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use wb_ledger::{Command, Step};
 use wb_units::time::rfc3339;
 
-use crate::commands::books::{Signed, WHO, amounts, record, told};
+use crate::commands::books::{Signed, WHO, amounts, invoice_id, record, told};
 use crate::commands::document::{self, DocumentArguments, Shape};
 use crate::commands::{Run, RunningStack, evidence, needs_of};
 use crate::console::{print, tell};
@@ -15,7 +15,7 @@ use crate::wiring::services::LiveBiller;
 
 #[derive(Debug, Args)]
 pub(crate) struct StepArguments {
-    /// The invoice's id.
+    /// The invoice's number, such as WEI-000001, or its id.
     id: String,
     #[command(flatten)]
     signed: Signed,
@@ -40,7 +40,7 @@ pub(crate) enum LedgerInvoiceCommand {
     List,
     /// Show an invoice as canonical JSON, with both digests and its history.
     Show {
-        /// The invoice's id.
+        /// The invoice's number, such as WEI-000001, or its id.
         id: String,
         /// Compute the invoice again at its cut and compare both digests.
         #[arg(long)]
@@ -76,34 +76,44 @@ impl Run for LedgerInvoiceCommand {
 /// Executes the command.
 async fn invoice(stack: &RunningStack, command: LedgerInvoiceCommand) -> Result<()> {
     let biller = stack.connect().await?.biller(WHO).await?;
-    let step = |arguments: &StepArguments| Step {
-        invoice_id: arguments.id.clone(),
-        by: arguments.signed.who.clone(),
-        at_us: biller.now_us(),
+    let step = async |arguments: &StepArguments| -> Result<Step> {
+        Ok(Step {
+            invoice_id: invoice_id(&biller, &arguments.id).await?,
+            by: arguments.signed.who.clone(),
+            at_us: biller.now_us(),
+        })
     };
     match command {
         LedgerInvoiceCommand::List => list(&biller).await,
-        LedgerInvoiceCommand::Show { id, recompute } => show(&biller, &id, recompute).await,
-        LedgerInvoiceCommand::Pdf(arguments) => document::write(&biller, &arguments, Shape::Pdf).await,
-        LedgerInvoiceCommand::Html(arguments) => document::write(&biller, &arguments, Shape::Html).await,
+        LedgerInvoiceCommand::Show { id, recompute } => {
+            show(&biller, &invoice_id(&biller, &id).await?, recompute).await
+        }
+        LedgerInvoiceCommand::Pdf(arguments) => {
+            document::write_invoice(&biller, &arguments, Shape::Pdf).await
+        }
+        LedgerInvoiceCommand::Html(arguments) => {
+            document::write_invoice(&biller, &arguments, Shape::Html).await
+        }
         LedgerInvoiceCommand::Submit(arguments) => {
-            record(&biller, &Command::Submit(step(&arguments)), &arguments.signed).await
+            record(&biller, &Command::Submit(step(&arguments).await?), &arguments.signed).await
         }
         LedgerInvoiceCommand::Approve(arguments) => {
-            record(&biller, &Command::Approve(step(&arguments)), &arguments.signed).await
+            record(&biller, &Command::Approve(step(&arguments).await?), &arguments.signed).await
         }
         LedgerInvoiceCommand::Reject(arguments) => {
-            record(&biller, &Command::Reject(step(&arguments)), &arguments.signed).await
+            record(&biller, &Command::Reject(step(&arguments).await?), &arguments.signed).await
         }
-        LedgerInvoiceCommand::Issue(arguments) => {
-            told(&biller.issue(&arguments.id, &arguments.signed.signature()).await?)
-        }
+        LedgerInvoiceCommand::Issue(arguments) => told(
+            &biller.issue(&invoice_id(&biller, &arguments.id).await?, &arguments.signed.signature()).await?,
+        ),
         LedgerInvoiceCommand::Void(StepArguments { id, signed }) => {
-            let void = Command::Void { invoice_id: id, text: signed.why.clone(), at_us: biller.now_us() };
+            let invoice_id = invoice_id(&biller, &id).await?;
+            let void = Command::Void { invoice_id, text: signed.why.clone(), at_us: biller.now_us() };
             record(&biller, &void, &signed).await
         }
         LedgerInvoiceCommand::WriteOff(StepArguments { id, signed }) => {
-            record(&biller, &Command::WriteOff { invoice_id: id, at_us: biller.now_us() }, &signed).await
+            let invoice_id = invoice_id(&biller, &id).await?;
+            record(&biller, &Command::WriteOff { invoice_id, at_us: biller.now_us() }, &signed).await
         }
     }
 }

@@ -6,7 +6,8 @@ use anyhow::{Context as _, Result};
 use clap::Subcommand;
 use wb_ledger::{Amount, Command, LineAmount, NoteByHand};
 
-use crate::commands::books::{Signed, WHO, amounts, assigned, record};
+use crate::commands::books::{Signed, WHO, amounts, assigned, invoice_id, record};
+use crate::commands::document::{self, DocumentArguments, Shape};
 use crate::commands::{Run, RunningStack};
 use crate::console::print;
 
@@ -19,9 +20,13 @@ pub(crate) enum NoteCommand {
         /// The note's number or id.
         id: String,
     },
+    /// Write a note as PDF. The same note always gives the same bytes.
+    Pdf(DocumentArguments),
+    /// Write a note as one HTML file without external resources.
+    Html(DocumentArguments),
     /// Credit or charge lines of an invoice.
     Issue {
-        /// The invoice's id.
+        /// The invoice's number or id.
         invoice: String,
         /// Your reference. Repeating a command with the same reference has no effect.
         #[arg(long)]
@@ -71,13 +76,15 @@ async fn note(stack: &RunningStack, command: NoteCommand) -> Result<()> {
                     .context("the note cannot be written")?,
             )
         }
+        NoteCommand::Pdf(arguments) => document::write_note(&biller, &arguments, Shape::Pdf).await,
+        NoteCommand::Html(arguments) => document::write_note(&biller, &arguments, Shape::Html).await,
         NoteCommand::Issue { invoice, reference, lines, currency, signed } => {
             let lines = lines.iter().map(|text| {
                 let (line_id, minor) = assigned(text, &currency)?;
                 Ok(LineAmount { line_id, amount: Amount::new(minor, &currency) })
             });
             let asked = NoteByHand {
-                invoice_id: invoice,
+                invoice_id: invoice_id(&biller, &invoice).await?,
                 reference,
                 text: signed.why.clone(),
                 lines: lines.collect::<Result<_>>()?,

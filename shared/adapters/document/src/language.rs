@@ -1,8 +1,11 @@
 //! The languages of documents: their words, dates and separators.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use wb_units::Micros;
+
+use crate::words::{ENGLISH, SPANISH, Words};
 
 /// A language, with its formats of numbers and dates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,120 +38,6 @@ pub(crate) struct Marks {
     pub(crate) ungrouped_digits_max: usize,
 }
 
-/// The words of a document.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Words {
-    pub(crate) invoice: &'static str,
-    pub(crate) from: &'static str,
-    pub(crate) bill_to: &'static str,
-    pub(crate) number: &'static str,
-    pub(crate) period: &'static str,
-    pub(crate) contract: &'static str,
-    pub(crate) invoice_id: &'static str,
-    pub(crate) due: &'static str,
-    pub(crate) description: &'static str,
-    pub(crate) quantity: &'static str,
-    pub(crate) unit_price: &'static str,
-    pub(crate) amount: &'static str,
-    pub(crate) total: &'static str,
-    pub(crate) to_pay: &'static str,
-    pub(crate) payment: &'static str,
-    pub(crate) formulas: &'static str,
-    pub(crate) evidence: &'static str,
-    pub(crate) bill_digest: &'static str,
-    pub(crate) evidence_digest: &'static str,
-    pub(crate) cut: &'static str,
-    pub(crate) blocks: &'static str,
-    pub(crate) chains: &'static str,
-    pub(crate) verify: &'static str,
-    pub(crate) page_of: &'static str,
-    months: [&'static str; 12],
-}
-
-const ENGLISH: Words = Words {
-    invoice: "Invoice",
-    from: "From",
-    bill_to: "Bill to",
-    number: "Number",
-    period: "Period",
-    contract: "Contract",
-    invoice_id: "Invoice id",
-    due: "Due",
-    description: "Description",
-    quantity: "Quantity",
-    unit_price: "Unit price",
-    amount: "Amount",
-    total: "Total",
-    to_pay: "Negative amounts are credited to the customer.",
-    payment: "Payment",
-    formulas: "How each line follows",
-    evidence: "Evidence",
-    bill_digest: "Bill digest",
-    evidence_digest: "Evidence digest",
-    cut: "Cut in commits",
-    blocks: "Committed blocks",
-    chains: "Chains",
-    verify: "This invoice can be checked without its issuer: ask for its bundle, and run \
-             “weighbridge invoice verify” on it.",
-    page_of: "of",
-    months: [
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ],
-};
-
-const SPANISH: Words = Words {
-    invoice: "Factura",
-    from: "Emisor",
-    bill_to: "Cliente",
-    number: "Número",
-    period: "Periodo",
-    contract: "Contrato",
-    invoice_id: "Id. de factura",
-    due: "Vencimiento",
-    description: "Concepto",
-    quantity: "Cantidad",
-    unit_price: "Precio unitario",
-    amount: "Importe",
-    total: "Total",
-    to_pay: "Los importes negativos se abonan al cliente.",
-    payment: "Pago",
-    formulas: "Cómo se calcula cada línea",
-    evidence: "Pruebas",
-    bill_digest: "Huella de la factura",
-    evidence_digest: "Huella de las pruebas",
-    cut: "Corte en commits",
-    blocks: "Bloques confirmados",
-    chains: "Cadenas",
-    verify: "Esta factura se puede comprobar sin su emisor: pida su paquete de pruebas y ejecute \
-             «weighbridge invoice verify» con él.",
-    page_of: "de",
-    months: [
-        "enero",
-        "febrero",
-        "marzo",
-        "abril",
-        "mayo",
-        "junio",
-        "julio",
-        "agosto",
-        "septiembre",
-        "octubre",
-        "noviembre",
-        "diciembre",
-    ],
-};
-
 /// The kinds of components in English and Spanish.
 const KINDS: &[(&str, &str, &str)] = &[
     ("btc_settlement", "Settlement in bitcoin", "Liquidación en bitcoin"),
@@ -179,6 +68,19 @@ const KINDS: &[(&str, &str, &str)] = &[
     ("time_of_use", "Energy by time of use", "Energía por discriminación horaria"),
     ("uptime_credit", "Uptime credit", "Abono por disponibilidad"),
     ("volume", "Volume price", "Precio por volumen"),
+];
+
+/// The kinds of events of a statement in English and Spanish.
+const EVENTS: &[(&str, &str, &str)] = &[
+    ("credit_note_issued", "Credit note", "Nota de crédito"),
+    ("debit_note_issued", "Debit note", "Nota de débito"),
+    ("invoice_issued", "Invoice", "Factura"),
+    ("invoice_written_off", "Written off", "Cancelación por incobrable"),
+    ("opening_recorded", "Opening balance", "Saldo inicial"),
+    ("payment_allocated", "Allocation", "Imputación"),
+    ("payment_received", "Payment", "Pago"),
+    ("payment_reversed", "Reversed payment", "Pago devuelto"),
+    ("refund_paid", "Refund", "Reembolso"),
 ];
 
 impl Language {
@@ -247,7 +149,23 @@ impl Language {
     /// The day of an instant in UTC, in words.
     pub(crate) fn day(self, at_us: Micros) -> String {
         let Ok(instant) = Timestamp::from_microsecond(at_us) else { return format!("{at_us} µs") };
-        let day = instant.to_zoned(TimeZone::UTC).date();
+        self.date(instant.to_zoned(TimeZone::UTC).date())
+    }
+
+    /// The word for a kind of event; the kind itself if there is none.
+    pub(crate) fn event(self, kind: &str) -> String {
+        EVENTS
+            .iter()
+            .find(|(name, _, _)| *name == kind)
+            .map_or(kind, |(_, english, spanish)| match self {
+                Self::English => english,
+                Self::Spanish => spanish,
+            })
+            .to_owned()
+    }
+
+    /// A day in words.
+    pub(crate) fn date(self, day: Date) -> String {
         let index = usize::try_from(day.month()).unwrap_or(1).saturating_sub(1);
         let month = self.words().months.get(index).copied().unwrap_or_default();
         match self {

@@ -33,14 +33,6 @@ pub(crate) fn decimal(text: &str, language: Language) -> String {
     written
 }
 
-/// A price such as `0.0725 USD/kWh`, with its number formatted.
-pub(crate) fn price(text: &str, language: Language) -> String {
-    match text.split_once(' ') {
-        Some((value, unit)) => format!("{} {unit}", decimal(value, language)),
-        None => decimal(text, language),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,8 +56,6 @@ mod tests {
             assert_eq!(decimal(text, Language::English), english);
             assert_eq!(decimal(text, Language::Spanish), spanish);
         }
-        assert_eq!(price("0.0725 USD/kWh", Language::Spanish), "0,0725 USD/kWh");
-        assert_eq!(price("5 %", Language::Spanish), "5 %");
     }
 
     proptest! {

@@ -12,10 +12,10 @@ pub struct Party {
 }
 
 impl Party {
-    /// All lines that are printed, the name first.
-    pub(crate) fn lines(&self) -> Vec<String> {
-        let known = self.address.iter().chain(&self.tax_id);
-        std::iter::once(&self.name).chain(known).cloned().collect()
+    /// All lines that are printed, the name first; `tax_id` is the label of the tax identifier.
+    pub(crate) fn lines(&self, tax_id: &str) -> Vec<String> {
+        let tax_id = self.tax_id.as_ref().map(|id| format!("{tax_id}: {id}"));
+        std::iter::once(&self.name).chain(&self.address).cloned().chain(tax_id).collect()
     }
 }
 
@@ -28,4 +28,6 @@ pub struct Parties {
     pub customer: Party,
     /// Payment instructions, line by line.
     pub payment: Vec<String>,
+    /// The customer's purchase order, if it has one.
+    pub purchase_order: Option<String>,
 }

@@ -1,20 +1,20 @@
 //! Writes a sheet as PDF, typeset by typst.
 
-use std::sync::LazyLock;
-
 use typst::diag::{FileError, FileResult, SourceDiagnostic};
 use typst::foundations::{Bytes, Datetime, Duration, Smart};
 use typst::syntax::{FileId, RootedPath, Source, VirtualPath, VirtualRoot};
 use typst::text::{Font, FontBook};
 use typst::utils::LazyHash;
-use typst::{Library, LibraryExt, World};
+use typst::{Library, World};
 use typst_layout::PagedDocument;
-use typst_pdf::PdfOptions;
+use typst_pdf::{PdfOptions, PdfStandard, PdfStandards, Timestamp};
 
+use crate::fonts::SHELF;
+use crate::glyphs::missing_glyphs;
 use crate::sheet::Sheet;
 
 /// The layout of the document.
-const TEMPLATE: &str = include_str!("../templates/invoice.typ");
+const TEMPLATE: &str = include_str!("../templates/document.typ");
 
 /// Why a PDF could not be written.
 #[wb_coded::coded]
@@ -40,41 +40,49 @@ pub enum PdfError {
     },
 }
 
-/// The PDF of a sheet. The bytes are the same each time, because they contain no date and no random identifier.
+/// The PDF of a sheet: PDF/A-2a, for archives, and PDF/UA-1, for readers by ear. A document with characters that no
+/// font has cannot be either and is a plain PDF; see [`missing_glyphs`]. The bytes are the same each time, because the
+/// only date in them is that of the document and they contain no random identifier.
 ///
 /// # Errors
-/// [`PdfError`] if typst cannot typeset it, which no invoice of the ledger causes.
+/// [`PdfError`] if typst cannot typeset it, which no document of the ledger causes.
 pub fn pdf(sheet: &Sheet) -> Result<Vec<u8>, PdfError> {
     let desk = Desk::new(sheet)?;
     let set = |errors: &[SourceDiagnostic]| PdfError::Set {
         id: sheet.id.clone(),
         detail: errors.iter().map(|error| error.message.to_string()).collect::<Vec<_>>().join("; "),
     };
+    let standards = if missing_glyphs(sheet).is_none() {
+        PdfStandards::new(&[PdfStandard::A_2a, PdfStandard::Ua_1])
+            .map_err(|error| PdfError::Set { id: sheet.id.clone(), detail: error.message().to_string() })?
+    } else {
+        PdfStandards::default()
+    };
     let document: PagedDocument = typst::compile(&desk).output.map_err(|errors| set(&errors))?;
     let options = PdfOptions {
         ident: Smart::Custom(format!("{}/{}", sheet.id, sheet.language)),
         creator: Smart::Custom(Some("Weighbridge".to_owned())),
-        timestamp: None,
+        timestamp: dated(sheet),
+        standards,
         ..PdfOptions::default()
     };
     typst_pdf::pdf(&document, &options).map_err(|errors| set(&errors))
 }
 
-/// Fonts and library, the same for all documents.
-struct Shelf {
-    library: LazyHash<Library>,
-    book: LazyHash<FontBook>,
-    fonts: Vec<Font>,
+/// The document's own date, which PDF/A requires.
+fn dated(sheet: &Sheet) -> Option<Timestamp> {
+    let at = jiff::Timestamp::from_microsecond(sheet.dated_us).ok()?.to_zoned(jiff::tz::TimeZone::UTC);
+    let part = |number: i8| u8::try_from(number).ok();
+    let datetime = Datetime::from_ymd_hms(
+        i32::from(at.year()),
+        part(at.month())?,
+        part(at.day())?,
+        part(at.hour())?,
+        part(at.minute())?,
+        part(at.second())?,
+    )?;
+    Some(Timestamp::new_utc(datetime))
 }
-
-static SHELF: LazyLock<Shelf> = LazyLock::new(|| {
-    let fonts: Vec<Font> = typst_assets::fonts().flat_map(|data| Font::iter(Bytes::new(data))).collect();
-    Shelf {
-        library: LazyHash::new(Library::default()),
-        book: LazyHash::new(FontBook::from_fonts(&fonts)),
-        fonts,
-    }
-});
 
 /// The files that typst sees: the template, and the sheet as JSON.
 struct Desk {
@@ -93,7 +101,7 @@ impl Desk {
         };
         let json = serde_json::to_vec(sheet).map_err(|error| refused(error.to_string()))?;
         Ok(Self {
-            template: Source::new(file("invoice.typ")?, TEMPLATE.to_owned()),
+            template: Source::new(file("document.typ")?, TEMPLATE.to_owned()),
             sheet_id: file("sheet.json")?,
             sheet: Bytes::new(json),
         })
