@@ -64,6 +64,12 @@ async fn close(stack: &RunningStack, arguments: CloseArguments) -> Result<()> {
     }
     let what = if request.dry_run { "invoices would be issued" } else { "invoices" };
     tell(&format!("{} {what} for {}", issued.len(), request.period));
+    if issued.iter().any(|invoice| !invoice.new) {
+        tell(&format!(
+            "some existed already: what was recorded since their close is billed by weighbridge adjust --period {}",
+            request.period
+        ));
+    }
     Ok(())
 }
 
