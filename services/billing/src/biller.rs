@@ -26,6 +26,7 @@ mod backtest;
 mod close;
 mod evidence;
 mod known;
+mod reissue;
 mod running;
 
 pub use act::Done;
@@ -130,11 +131,16 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
             return Ok(None);
         };
         let changes = journal.state().balance_changes(&bill.billed.customer_id);
-        Ok(Some(Drafted {
-            completeness: bill.completeness,
-            exclusions: bill.exclusions,
-            draft: Draft::new(bill.billed)?.on_balances(changes),
-        }))
+        let mut draft = Draft::new(bill.billed)?.on_balances(changes);
+        // The document that stands for the month: where one was voided and billed again, the latest.
+        let standing = match journal.review_of(contract_id, period) {
+            Some(review) => Some(&review.draft),
+            None => journal.invoice_of(contract_id, period).map(|document| &document.invoice),
+        };
+        if let Some(replaced) = standing.and_then(|document| document.replaces.clone()) {
+            draft = draft.replacing(replaced)?;
+        }
+        Ok(Some(Drafted { completeness: bill.completeness, exclusions: bill.exclusions, draft }))
     }
 
     /// The bill of a contract for a period at a cut, with its inputs.
@@ -206,7 +212,8 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         let cut = invoice.evidence.cut;
         let journal = self.journal.lock().await;
         let of = (invoice.contract_id.as_str(), invoice.period.text.as_str());
-        let drafted = self.drafted_in_terms(&journal, &mut BTreeMap::new(), of, cut, Drawn::Before).await?;
+        let drawn = Drawn::Before(document.computed_offset);
+        let drafted = self.drafted_in_terms(&journal, &mut BTreeMap::new(), of, cut, drawn).await?;
         let computed = drafted.draft.document();
         Ok(Recomputed {
             bill_digest: computed.bill_digest,
@@ -217,35 +224,34 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
     }
 }
 
-/// What the invoices and notes of a contract left of grants and deposits before the invoice of a period: those issued
-/// before it was computed, or all if it is not issued.
-pub(crate) fn balances_before(
-    journal: &Journal,
-    contract_id: &str,
-    period: &str,
-) -> Result<Balances, BillerError> {
-    balances_of(journal, contract_id, period, Drawn::Before)
-}
-
 /// Which other documents' draws on grants a bill takes into account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Drawn {
-    /// Those of the documents that existed when it was computed.
-    Before,
+    /// Those of the documents below an offset in the ledger, at which it was computed.
+    Before(u64),
     /// Also those of later documents and of drafts in review: what they drew is no longer available.
     ByOthers,
 }
 
+impl Drawn {
+    /// Those of all documents until now, for a bill that is not issued yet.
+    pub(crate) const UNTIL_NOW: Self = Self::Before(u64::MAX);
+}
+
+/// What the invoices and notes of a contract's other months left of grants and deposits.
 pub(crate) fn balances_of(
     journal: &Journal,
     contract_id: &str,
     period: &str,
     drawn: Drawn,
 ) -> Result<Balances, BillerError> {
-    let own = journal.invoices().find(|document| {
-        document.invoice.contract_id == contract_id && document.invoice.period.text == period
-    });
-    let is_before = |ledger_offset: u64| own.is_none_or(|own| ledger_offset < own.computed_offset);
+    let below = match drawn {
+        Drawn::Before(offset) => offset,
+        Drawn::ByOthers => {
+            journal.invoice_of(contract_id, period).map_or(u64::MAX, |own| own.computed_offset)
+        }
+    };
+    let is_before = |ledger_offset: u64| ledger_offset < below;
     let (mut balances, mut all) = (Balances::default(), Balances::default());
     let others = journal.invoices().filter(|document| {
         document.invoice.contract_id == contract_id && document.invoice.period.text != period

@@ -9,6 +9,10 @@ pub enum IssuedAs {
     Invoice,
     /// A draft in review.
     Draft,
+    /// A draft that was rejected, with nothing recorded since: it is submitted again, or corrected.
+    Rejected,
+    /// An invoice that was voided; it is billed again by [`crate::Biller::reissue`].
+    Void,
     /// Nothing, in a dry run.
     WouldBe,
 }

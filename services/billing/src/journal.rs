@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tracing::{info, warn};
-use wb_ledger::{Applied, Chain, Command, Event, Invoice, LedgerRecord, Note, State, decide};
+use wb_ledger::{Applied, Chain, Command, Event, Invoice, LedgerRecord, Note, Review, State, decide};
 
 use crate::error::BillerError;
 use crate::ports::LedgerLog;
@@ -68,6 +68,21 @@ impl Journal {
 
     pub(crate) fn invoice(&self, invoice_id: &str) -> Option<&Arc<IssuedDocument>> {
         self.invoices.get(invoice_id)
+    }
+
+    /// The latest invoice of a contract's month: the one that is not replaced.
+    pub(crate) fn invoice_of(&self, contract_id: &str, period: &str) -> Option<&Arc<IssuedDocument>> {
+        let of_month = |document: &&Arc<IssuedDocument>| {
+            document.invoice.contract_id == contract_id && document.invoice.period.text == period
+        };
+        self.invoices.values().filter(of_month).max_by_key(|document| document.ledger_offset)
+    }
+
+    /// The draft of a contract's month that has no number yet.
+    pub(crate) fn review_of(&self, contract_id: &str, period: &str) -> Option<&Review> {
+        self.state
+            .reviews()
+            .find(|review| review.draft.contract_id == contract_id && review.draft.period.text == period)
     }
 
     pub(crate) fn invoices(&self) -> impl Iterator<Item = &Arc<IssuedDocument>> {

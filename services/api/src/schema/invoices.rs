@@ -39,7 +39,7 @@ impl From<read::RunningBill> for RunningBillView {
 /// An issued invoice.
 #[Object(name = "Invoice")]
 impl InvoiceView {
-    /// Its identifier, which is the same for the same contract and period.
+    /// Its identifier. It follows from contract, period and the invoice that it replaces.
     async fn id(&self) -> &str {
         &self.0.invoice().invoice_id
     }
@@ -47,6 +47,11 @@ impl InvoiceView {
     /// Its number, gapless per legal entity.
     async fn number(&self) -> &str {
         &self.0.invoice().number
+    }
+
+    /// The number of the void invoice of the same period that it replaces, if it does.
+    async fn replaces_number(&self) -> Option<&str> {
+        self.0.invoice().replaces.as_ref().map(|replaced| replaced.number.as_str())
     }
 
     /// The customer.

@@ -50,7 +50,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         self.act_in(&mut journal, command, by).await
     }
 
-    async fn act_in(
+    pub(super) async fn act_in(
         &self,
         journal: &mut Journal,
         command: &Command,

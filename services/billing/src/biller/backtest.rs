@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use wb_rating::Contract;
 
-use super::{Biller, Drawn, balances_before};
+use super::{Biller, Drawn, balances_of};
 use crate::bill::{Bill, bill};
 use crate::error::BillerError;
 use crate::journal::IssuedDocument;
@@ -107,14 +107,10 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
             period: period.to_owned(),
             cut,
         })?;
-        let balances = balances_before(&journal, &contract_id, period)?;
+        let billed = journal.invoice_of(&contract_id, period).cloned();
+        let drawn = billed.as_ref().map_or(Drawn::UNTIL_NOW, |own| Drawn::Before(own.computed_offset));
+        let balances = balances_of(&journal, &contract_id, period, drawn)?;
         let bill = bill(&self.store, &reference, terms, balances, &self.defaults, cut).await?;
-        let billed = journal
-            .invoices()
-            .find(|document| {
-                document.invoice.contract_id == contract_id && document.invoice.period.text == period
-            })
-            .cloned();
         Ok(Backtest { contract_id, period: period.to_owned(), cut, bill, billed })
     }
 
@@ -158,8 +154,8 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         let invoice = &document.invoice;
         let (contract_id, period, cut) = (&invoice.contract_id, &invoice.period.text, invoice.evidence.cut);
         let journal = self.journal.lock().await;
-        let bill =
-            self.bill(&journal, &mut BTreeMap::new(), (contract_id, period), cut, Drawn::Before).await?;
+        let drawn = Drawn::Before(document.computed_offset);
+        let bill = self.bill(&journal, &mut BTreeMap::new(), (contract_id, period), cut, drawn).await?;
         bill.ok_or_else(|| BillerError::NoTerms {
             contract_id: contract_id.clone(),
             period: period.clone(),

@@ -62,7 +62,7 @@ pub enum Progress {
         of: usize,
         /// The contract.
         contract_id: String,
-        /// Its outcome: `issued`, `drafted`, `existed`, `empty`, `failed` or `would be issued`.
+        /// Its outcome: `issued`, `drafted`, `existed`, `void`, `rejected`, `empty`, `failed` or `would be issued`.
         outcome: &'static str,
     },
 }
@@ -190,7 +190,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         if journal.state().closed(contract_id, period).is_none() {
             // Computed before the close, so that an error in the facts can still be corrected.
             let Some(drafted) =
-                self.drafted(journal, at_cuts, (contract_id, period), cut, Drawn::Before).await?
+                self.drafted(journal, at_cuts, (contract_id, period), cut, Drawn::UNTIL_NOW).await?
             else {
                 return Ok(None);
             };
@@ -238,20 +238,18 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         let Some(cut) = journal.state().closed(contract_id, period).map(|close| close.cut) else {
             return Ok(None);
         };
-        if let Some(existing) = journal.invoices().find(|document| {
-            document.invoice.contract_id == contract_id && document.invoice.period.text == period
-        }) {
-            return Ok(Some(summary(existing, false)));
+        let review = journal.review_of(contract_id, period);
+        if let Some(existing) = journal.invoice_of(contract_id, period).filter(|_| review.is_none()) {
+            let is_void = journal.state().item(&existing.invoice.invoice_id).is_some_and(|item| item.voided);
+            let issued_as = if is_void { IssuedAs::Void } else { IssuedAs::Invoice };
+            return Ok(Some(Issued { issued_as, ..summary(existing, false) }));
         }
-        let of_contract = |document: &wb_ledger::Invoice| {
-            document.contract_id == contract_id && document.period.text == period
-        };
         // A rejected draft is computed again at the newest cut, so that corrections count.
-        let cut = match journal.state().reviews().find(|review| of_contract(&review.draft)) {
+        let cut = match review {
             Some(review) if review.stage == wb_ledger::Stage::Rejected => {
                 let newest = at_cuts.keys().next_back().copied().unwrap_or(cut);
                 if newest <= review.draft.evidence.cut {
-                    return Ok(Some(of_document(&review.draft, IssuedAs::Draft, false)));
+                    return Ok(Some(of_document(&review.draft, IssuedAs::Rejected, false)));
                 }
                 newest
             }
@@ -259,7 +257,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
             None => cut,
         };
         let of = (contract_id, period);
-        let drafted = self.drafted_in_terms(journal, at_cuts, of, cut, Drawn::Before).await?;
+        let drafted = self.drafted_in_terms(journal, at_cuts, of, cut, Drawn::UNTIL_NOW).await?;
         if dry_run {
             return Ok(would_be(&drafted.draft));
         }
@@ -379,6 +377,8 @@ fn would_be(draft: &Draft) -> Option<Issued> {
 fn outcome_of(issued: &Issued) -> &'static str {
     match (issued.issued_as, issued.new) {
         (IssuedAs::WouldBe, _) => "would be issued",
+        (IssuedAs::Void, _) => "void",
+        (IssuedAs::Rejected, _) => "rejected",
         (_, false) => "existed",
         (IssuedAs::Invoice, true) => "issued",
         (IssuedAs::Draft, true) => "drafted",

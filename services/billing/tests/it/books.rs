@@ -8,6 +8,7 @@
 )]
 
 mod drawing;
+mod reissue;
 mod terms;
 
 use crate::memory::{Fault, MemoryCuts, MemoryLog, MemoryStore, TestClock, World};

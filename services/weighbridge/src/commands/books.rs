@@ -47,8 +47,23 @@ pub(crate) fn told(done: &Done) -> Result<()> {
     match done {
         Done::Existed(id) => print(&format!("existed {id}")),
         Done::Recorded(events) if events.is_empty() => bail!("there is nothing to do"),
-        Done::Recorded(events) => events.iter().try_for_each(|event| print(&recorded_line(event))),
+        Done::Recorded(events) => events.iter().try_for_each(told_event),
     }
+}
+
+/// Prints an event, and what it does to payments.
+fn told_event(event: &Event) -> Result<()> {
+    print(&recorded_line(event))?;
+    let (what, parts) = match event {
+        Event::CreditNoteIssued(note) | Event::DebitNoteIssued(note) => ("unallocated", &note.released),
+        Event::InvoiceIssued(invoice) => ("settled-by", &invoice.settled),
+        _ => return Ok(()),
+    };
+    for part in parts {
+        let amount = Amount { amount_minor: part.amount_minor, currency: part.currency.clone() };
+        print(&format!("{what} {} {} {}", part.payment_id, amount.text(), amount.currency))?;
+    }
+    Ok(())
 }
 
 /// The kind of an event, its subject and its sums.

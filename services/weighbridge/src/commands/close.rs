@@ -61,6 +61,17 @@ async fn close(stack: &RunningStack, arguments: CloseArguments) -> Result<()> {
     let issued = biller.close_with(&request, &mut tell_progress).await?;
     for invoice in &issued {
         print(&issued_line(invoice))?;
+        let id = &invoice.invoice_id;
+        match invoice.issued_as {
+            IssuedAs::Void => {
+                tell(&format!("{id} is void; `weighbridge invoice reissue {id}` bills it again"))
+            }
+            IssuedAs::Rejected => tell(&format!(
+                "{id} was rejected, and nothing was recorded since; correct the facts and close again, or submit it \
+                 again with `weighbridge invoice submit {id}`"
+            )),
+            _ => {}
+        }
     }
     let what = if request.dry_run { "invoices would be issued" } else { "invoices" };
     tell(&format!("{} {what} for {}", issued.len(), request.period));
@@ -112,6 +123,8 @@ fn excluded_words(of: &Exclusion) -> String {
 fn issued_line(invoice: &Issued) -> String {
     let state = match (invoice.issued_as, invoice.new) {
         (IssuedAs::WouldBe, _) => "would-issue",
+        (IssuedAs::Void, _) => "void",
+        (IssuedAs::Rejected, _) => "rejected",
         (_, false) => "existed",
         (IssuedAs::Invoice, true) => "issued",
         (IssuedAs::Draft, true) => "drafted",

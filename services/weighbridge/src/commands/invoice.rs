@@ -54,12 +54,26 @@ pub(crate) enum LedgerInvoiceCommand {
     Submit(StepArguments),
     /// Approve a draft that somebody else submitted.
     Approve(StepArguments),
-    /// Reject a draft. The next close drafts it again.
+    /// Reject a draft.
+    ///
+    /// It can be submitted again as it is. A close drafts it again once something was recorded since.
     Reject(StepArguments),
     /// Issue an approved draft: give it its number.
     Issue(StepArguments),
     /// Void an invoice with a credit note of its whole amount.
+    ///
+    /// Parts of payments that become unallocated are shown. `reissue` bills the month again.
     Void(StepArguments),
+    /// Bill the month of an invoice again, under a new number that names the old one.
+    ///
+    /// An invoice that is not void yet is voided first.
+    Reissue {
+        #[command(flatten)]
+        step: StepArguments,
+        /// Settle the new invoice with the payments that the void of the old one made unallocated.
+        #[arg(long)]
+        move_payments: bool,
+    },
     /// Write off the open amount of an invoice.
     WriteOff(StepArguments),
 }
@@ -111,6 +125,10 @@ async fn invoice(stack: &RunningStack, command: LedgerInvoiceCommand) -> Result<
             let void = Command::Void { invoice_id, text: signed.why.clone(), at_us: biller.now_us() };
             record(&biller, &void, &signed).await
         }
+        LedgerInvoiceCommand::Reissue { step: StepArguments { id, signed }, move_payments } => {
+            tell("waiting until all recorded events are committed, then rating the month again");
+            told(&biller.reissue(&id, move_payments, &signed.signature()).await?)
+        }
         LedgerInvoiceCommand::WriteOff(StepArguments { id, signed }) => {
             let invoice_id = invoice_id(&biller, &id).await?;
             record(&biller, &Command::WriteOff { invoice_id, at_us: biller.now_us() }, &signed).await
@@ -161,6 +179,14 @@ async fn show(biller: &LiveBiller, id: &str, recompute: bool) -> Result<()> {
         return tell_history(biller, id).await;
     }
     let document = biller.invoice(id).await?;
+    if let Some(next) = biller
+        .invoices()
+        .await?
+        .iter()
+        .find(|next| next.invoice.replaces.as_ref().is_some_and(|replaced| replaced.invoice_id == id))
+    {
+        tell(&format!("replaced by {} {}", next.invoice.number, next.invoice.invoice_id));
+    }
     let json =
         wb_ledger::canonical::write_document(&document.invoice).context("the invoice cannot be written")?;
     print(&json)?;

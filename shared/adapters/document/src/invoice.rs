@@ -24,6 +24,7 @@ impl Sheet {
         facts.push(Fact::new(words.period, service_period(&invoice.period.text, language)));
         facts.extend(parties.purchase_order.as_ref().map(|order| Fact::new(words.purchase_order, order)));
         facts.push(Fact::new(words.contract, &invoice.contract_id));
+        facts.extend(invoice.replaces.iter().map(|old| Fact::new(words.replaces, &old.number)));
         let totals = invoice.totals.iter().map(|total| {
             Fact::new(words.total, format!("{} {}", decimal(&total.amount, language), total.currency))
         });

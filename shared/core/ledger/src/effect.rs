@@ -8,7 +8,7 @@ use crate::hash::Hash;
 use crate::invoice::Invoice;
 use crate::item::{Balance, Item, LineBalance, is_receivable};
 use crate::note::{Note, NoteReason};
-use crate::opening::OpeningRecorded;
+use crate::opening::{OPENING_KIND, OPENING_LINE, OpeningRecorded};
 use crate::payment::Allocation;
 
 /// What an event does to one item.
@@ -104,6 +104,9 @@ impl Item {
             balance.computed_minor += minor;
             balance.billed_minor += minor;
         }
+        for part in &invoice.settled {
+            balances.entry(part.currency.clone()).or_default().paid_minor += part.amount_minor.0;
+        }
         Self {
             id: invoice.invoice_id.clone(),
             number: invoice.number.clone(),
@@ -133,6 +136,19 @@ impl Item {
             let balance = Balance { billed_minor: amount.amount_minor.0, ..Balance::default() };
             (amount.currency.clone(), balance)
         });
+        // One line per currency, so that notes can correct what was taken over.
+        let lines = event.open.iter().map(|amount| {
+            let line = LineBalance {
+                kind: OPENING_KIND.to_owned(),
+                description: "Taken over".to_owned(),
+                quantity: "1".to_owned(),
+                unit: "balance".to_owned(),
+                computed_minor: amount.amount_minor.0,
+                billed_minor: amount.amount_minor.0,
+                ..LineBalance::default()
+            };
+            ((OPENING_LINE.to_owned(), amount.currency.clone()), line)
+        });
         Self {
             id: event.item_id.clone(),
             number: event.reference.clone(),
@@ -146,7 +162,7 @@ impl Item {
             bill_digest: Hash::ZERO,
             cut: 0,
             balances: balances.collect(),
-            lines: BTreeMap::new(),
+            lines: lines.collect(),
             overdue_us: None,
             voided: false,
             written_off: false,

@@ -13,6 +13,8 @@ use wb_units::{Money, MoneyError};
 use crate::canonical::{self, CanonicalError};
 use crate::event::PeriodClosed;
 use crate::hash::Hash;
+use crate::note::Release;
+use crate::replace::Replaced;
 use crate::terms::BillingTerms;
 
 /// The most inputs that a line lists, so that a person can read them. The digest covers all inputs.
@@ -26,7 +28,7 @@ pub const BLOCKS_LISTED_MAX: usize = 1_000;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Invoice {
-    /// `inv_` and 20 hex digits that follow from legal entity, contract and period.
+    /// `inv_` and 20 hex digits that follow from legal entity, contract, period and the invoice that it replaces.
     pub invoice_id: String,
     /// The number: gapless within the legal entity.
     pub number: String,
@@ -54,6 +56,12 @@ pub struct Invoice {
     /// When it was issued and is due. No digest covers it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dates: Option<InvoiceDates>,
+    /// The void invoice of the same month that it replaces. No digest covers it; its own id does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<Replaced>,
+    /// Parts of payments that the void of that invoice freed and that settle this one from its issue on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settled: Vec<Release>,
 }
 
 /// When an invoice was issued and is due.
@@ -256,14 +264,22 @@ pub enum InvoiceError {
 }
 
 /// The id of the invoice of a contract's period. Every computation gives the same id, so that the invoice exists
-/// once.
+/// once. An invoice that is made after a void has the void one in its identity, so that each is replaced once.
 ///
 /// # Errors
 /// [`InvoiceError::Canonical`] never happens for text; it is passed on all the same.
-pub fn invoice_id(legal_entity: &str, contract_id: &str, period_text: &str) -> Result<String, InvoiceError> {
-    let identity = serde_json::json!({
-        "contract_id": contract_id, "legal_entity": legal_entity, "period": period_text,
-    });
+pub fn invoice_id(
+    legal_entity: &str,
+    contract_id: &str,
+    period_text: &str,
+    replaces: Option<&Replaced>,
+) -> Result<String, InvoiceError> {
+    let mut identity = BTreeMap::from([
+        ("contract_id", contract_id),
+        ("legal_entity", legal_entity),
+        ("period", period_text),
+    ]);
+    identity.extend(replaces.map(|replaced| ("replaces", replaced.invoice_id.as_str())));
     let hash = canonical::digest(&identity)
         .map_err(|source| InvoiceError::Canonical { contract_id: contract_id.to_owned(), source })?;
     Ok(format!("inv_{}", &hash.to_string()[..20]))
@@ -333,7 +349,7 @@ impl Draft {
         let blocks_count = length(blocks.len()).saturating_add(of_days);
         blocks.truncate(BLOCKS_LISTED_MAX);
         let mut invoice = Invoice {
-            invoice_id: invoice_id(&billed.legal_entity, &contract_id, &billed.period.text)?,
+            invoice_id: invoice_id(&billed.legal_entity, &contract_id, &billed.period.text, None)?,
             number: String::new(),
             legal_entity: billed.legal_entity,
             customer_id: billed.customer_id,
@@ -347,6 +363,8 @@ impl Draft {
             bill_digest: Hash::ZERO,
             evidence_digest,
             dates: None,
+            replaces: None,
+            settled: Vec::new(),
         };
         invoice.bill_digest = invoice.compute_bill_digest()?;
         Ok(Self { invoice, balance_changes: None })
@@ -358,6 +376,16 @@ impl Draft {
     pub fn on_balances(mut self, changes: u64) -> Self {
         self.balance_changes = Some(changes);
         self
+    }
+
+    /// The same draft as the replacement of a void invoice, with an id of its own.
+    ///
+    /// # Errors
+    /// [`InvoiceError::Canonical`], as [`invoice_id`].
+    pub fn replacing(mut self, replaced: Replaced) -> Result<Self, InvoiceError> {
+        self.invoice.replaces = Some(replaced);
+        self.invoice.invoice_id = self.invoice.derived_id()?;
+        Ok(self)
     }
 
     /// The close of its period, at its cut, complete.
@@ -397,10 +425,6 @@ impl Draft {
             .iter()
             .all(|line| line.quantity == "0" && line.amount_minor == "0" && line.inputs_count == 0)
     }
-
-    pub(crate) fn numbered(&self, number: String) -> Invoice {
-        Invoice { number, ..self.invoice.clone() }
-    }
 }
 
 impl Invoice {
@@ -408,6 +432,14 @@ impl Invoice {
     #[must_use]
     pub fn issued_us(&self) -> i64 {
         self.dates.as_ref().map_or(self.period.end_us, |dates| dates.issued_us)
+    }
+
+    /// The id that follows from what it bills.
+    ///
+    /// # Errors
+    /// [`InvoiceError::Canonical`], as [`invoice_id`].
+    pub fn derived_id(&self) -> Result<String, InvoiceError> {
+        invoice_id(&self.legal_entity, &self.contract_id, &self.period.text, self.replaces.as_ref())
     }
 
     /// The same document without the inputs that its lines list, which are most of its bytes, for those who show many

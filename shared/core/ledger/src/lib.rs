@@ -8,6 +8,7 @@
 //!   what it was computed from.
 //! - [`InvoiceHistory`]: an issued invoice, its notes and its state, for readers who need a few invoices and not the
 //!   whole ledger. [`State`] applies the same effects.
+//! - [`Replaced`]: a void invoice whose month is billed again under a new number.
 //! - Reviews, notes, payments, overdue invoices, disputes and what was taken over, each a module with its events, the
 //!   decisions about them, and their effects.
 //! - [`postings()`]: double entry, from every event alone; [`Statement`]: what a customer owes, and for how long.
@@ -36,6 +37,7 @@ mod payment;
 mod postings;
 mod record;
 mod refusal;
+mod replace;
 mod review;
 mod state;
 mod statement;
@@ -67,6 +69,7 @@ pub use payment::{
 pub use postings::{Account, Posting, postings};
 pub use record::{LedgerRecord, RECORD_BYTES_MAX, RecordError};
 pub use refusal::Refusal;
+pub use replace::Replaced;
 pub use review::{DraftMade, InvoiceDelivered, Review, ReviewStep, Stage, Step, StepFailed};
 pub use state::{Inconsistent, IssuedInvoice, State, decide, evolve};
 pub use statement::{Ageing, OpenItem, Statement, StatementEntry};

@@ -9,6 +9,12 @@ use crate::note::id_of;
 use crate::refusal::{Refusal, check_name};
 use crate::state::State;
 
+/// The kind of the lines of what was taken over.
+pub(crate) const OPENING_KIND: &str = "opening_balance";
+
+/// The id of those lines.
+pub(crate) const OPENING_LINE: &str = "opening";
+
 /// What is taken over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -8,6 +8,7 @@ use crate::event::Event;
 use crate::invoice::Invoice;
 use crate::item::is_receivable;
 use crate::note::Note;
+use crate::opening::OPENING_KIND;
 use crate::payment::{Allocation, PaymentReceived};
 
 /// An account of the general ledger.
@@ -81,6 +82,7 @@ impl Account {
             "deposit" => Self::CustomerDeposits,
             "prepaid_credit" => Self::PrepaidLiability,
             "btc_settlement" => Self::SettlementClearing,
+            OPENING_KIND => Self::OpeningBalances,
             kind => Self::Revenue(kind.to_owned()),
         };
         (Self::Receivable, other)
@@ -129,6 +131,9 @@ impl Book<'_> {
             // The ledger's check of the invoice refuses texts that are no amounts.
             let minor = minor_of(&line.amount_minor).unwrap_or(0);
             self.line(&line.kind, &invoice.invoice_id, minor, &line.currency);
+        }
+        for part in &invoice.settled {
+            self.settle(&invoice.invoice_id, part.amount_minor.0, &part.currency);
         }
     }
 

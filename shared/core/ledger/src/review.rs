@@ -2,11 +2,11 @@
 //!
 //! ```text
 //! draft made -> in review -> approved -> issued
-//!                   |            |  ^
-//!                   v            v  |
-//!               rejected     issue failed
-//!                   |
-//!                   v
+//!     |          |      ^        |  ^
+//!     |          v      |        v  |
+//!     +------> rejected +    issue failed
+//!                 |
+//!                 v
 //!      drafted again at a later cut
 //! ```
 
@@ -152,9 +152,10 @@ impl State {
     pub(crate) fn decide_draft(&self, draft: &Draft, at_us: i64) -> Result<Vec<Event>, Refusal> {
         let made = DraftMade { draft: draft.document().clone(), at_us };
         self.check_draft(&made)?;
-        // A cut after the close's is that of a draft made after a rejection. Late data gets its draft from an
-        // adjustment.
-        self.check_follows_close(&made.draft, self.review(&made.draft.invoice_id).is_some())?;
+        // A cut after the close's is that of a draft made after a rejection or a void. Late data gets its draft from
+        // an adjustment.
+        let later = made.draft.replaces.is_some() || self.review(&made.draft.invoice_id).is_some();
+        self.check_follows_close(&made.draft, later)?;
         self.check_drawing(draft)?;
         Ok(vec![Event::DraftMade(Box::new(made))])
     }
@@ -165,6 +166,7 @@ impl State {
             let (invoice_id, number) = (draft.invoice_id.clone(), issued.number.clone());
             return Err(Refusal::AlreadyIssued { invoice_id, number });
         }
+        self.check_replaces(draft)?;
         let cut = match self.review(&draft.invoice_id) {
             // The corrected facts lie after the cut of the rejected draft.
             Some(review) if review.stage == Stage::Rejected => review.draft.evidence.cut.saturating_add(1),
@@ -189,7 +191,10 @@ impl State {
                 adjusted_cut: cut.saturating_sub(1),
             });
         }
-        if !draft.number.is_empty() || draft.compute_bill_digest().ok() != Some(draft.bill_digest) {
+        if !draft.number.is_empty()
+            || !draft.settled.is_empty()
+            || draft.compute_bill_digest().ok() != Some(draft.bill_digest)
+        {
             return Err(Refusal::mismatch(
                 &draft.invoice_id,
                 "the draft has a number or another bill digest",
@@ -230,11 +235,10 @@ impl State {
             return Err(Refusal::mismatch(&step.invoice_id, "another customer"));
         }
         let (right, needed) = match kind {
-            StepKind::Submit => (review.stage == Stage::Draft, "draft"),
+            // A rejected draft may be right after all: it is submitted again and approved anew.
+            StepKind::Submit => (matches!(review.stage, Stage::Draft | Stage::Rejected), "draft or rejected"),
             StepKind::Approve => (review.stage == Stage::InReview, "in_review"),
-            StepKind::Reject => {
-                (matches!(review.stage, Stage::InReview | Stage::Approved | Stage::IssueFailed), "in_review")
-            }
+            StepKind::Reject => (review.stage != Stage::Rejected, "not rejected yet"),
         };
         if !right {
             return Err(Refusal::WrongState {
@@ -259,6 +263,7 @@ impl State {
         let Some(review) = self.reviews.get_mut(&step.invoice_id) else { return };
         match kind {
             StepKind::Submit => {
+                review.approved_by.clear();
                 review.submitted_by = Some(step.by.clone());
                 review.stage =
                     if review.draft.terms.approvals == 0 { Stage::Approved } else { Stage::InReview };
@@ -289,12 +294,8 @@ impl State {
                 needed: "approved",
             });
         }
-        let invoice = Invoice {
-            number: self.next_number(&review.draft.legal_entity),
-            dates: Some(review.draft.terms.dates(issued_us)),
-            ..review.draft.clone()
-        };
-        Ok(vec![Event::InvoiceIssued(Box::new(invoice))])
+        let dated = Invoice { dates: Some(review.draft.terms.dates(issued_us)), ..review.draft.clone() };
+        Ok(vec![self.issued_of(&dated)])
     }
 
     pub(crate) fn check_issue_failed(&self, failed: &StepFailed) -> Result<(), Refusal> {

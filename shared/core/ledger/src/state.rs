@@ -10,7 +10,7 @@ use crate::event::{Event, PeriodClosed};
 use crate::hash::Hash;
 use crate::invoice::{Draft, Invoice};
 use crate::item::Item;
-use crate::note::IssuedNote;
+use crate::note::{IssuedNote, Release};
 use crate::payment::Payment;
 use crate::refusal::Refusal;
 use crate::review::{Review, StepKind};
@@ -35,6 +35,8 @@ pub struct State {
     pub(crate) notes: BTreeMap<String, IssuedNote>,
     /// By issuer and reference.
     pub(crate) notes_by_reference: BTreeMap<(String, String), String>,
+    /// By void invoice, the parts of payments that its void freed.
+    pub(crate) freed_by_void: BTreeMap<String, Vec<Release>>,
     pub(crate) disputes: BTreeMap<String, Dispute>,
     /// By customer, the entries of its statements.
     pub(crate) booked: BTreeMap<String, Vec<Booked>>,
@@ -237,7 +239,9 @@ fn decide_issue(state: &State, draft: &Draft) -> Result<Vec<Event>, Refusal> {
             number: existing.number.clone(),
         });
     }
-    state.check_follows_close(document, false)?;
+    state.check_replaces(document)?;
+    // A month is billed again with what was corrected since, which lies after the cut of its close.
+    state.check_follows_close(document, document.replaces.is_some())?;
     if let Some(review) = state.review(&document.invoice_id) {
         return Err(Refusal::WrongState {
             what: "draft",
@@ -255,8 +259,7 @@ fn decide_issue(state: &State, draft: &Draft) -> Result<Vec<Event>, Refusal> {
         });
     }
     state.check_drawing(draft)?;
-    let number = state.next_number(&document.legal_entity);
-    Ok(vec![Event::InvoiceIssued(Box::new(draft.numbered(number)))])
+    Ok(vec![state.issued_of(document)])
 }
 
 impl State {
@@ -383,6 +386,9 @@ impl State {
     fn apply_issued(&mut self, invoice: &Invoice) {
         self.count_number(Series::Invoice, &invoice.legal_entity);
         self.reviews.remove(&invoice.invoice_id);
+        for part in &invoice.settled {
+            self.move_allocation(&part.payment_id, &invoice.invoice_id, part.amount_minor.0);
+        }
         self.issued.insert(
             invoice.invoice_id.clone(),
             IssuedInvoice {
@@ -410,10 +416,20 @@ fn check_issued(state: &State, invoice: &Invoice) -> Result<(), Inconsistent> {
     if state.check_follows_close(invoice, true).is_err() {
         return refuse(format!("invoice {} does not follow from a close of its period", invoice.invoice_id));
     }
+    if let Err(refusal) = state.check_replaces(invoice) {
+        return refuse(format!("invoice {} cannot be issued: {refusal}", invoice.invoice_id));
+    }
+    if invoice.settled != state.settled_of(invoice) {
+        return refuse(format!(
+            "invoice {} is settled by other payments than it takes over",
+            invoice.invoice_id
+        ));
+    }
     if let Some(review) = state.review(&invoice.invoice_id) {
         let approved = review.draft.bill_digest == invoice.bill_digest
             && review.draft.evidence_digest == invoice.evidence_digest
             && review.draft.terms == invoice.terms
+            && review.draft.replaces == invoice.replaces
             && state.decide_issue_approved(&invoice.invoice_id, 0).is_ok();
         if !approved {
             return refuse(format!("invoice {} was not approved as it is issued", invoice.invoice_id));

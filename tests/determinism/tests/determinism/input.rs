@@ -130,7 +130,8 @@ impl Input {
         let mut meters = BTreeMap::new();
         for (index, (source, event)) in events.iter().enumerate() {
             let mut event = parse(source, event);
-            resolve::resolve(&reference, source, &mut event).unwrap();
+            let now_us = event.event_time_us;
+            resolve::resolve(&reference, source, &mut event, now_us).unwrap();
             if let Some(Body::Fact(fact)) = event.body.clone() {
                 reference.apply(&event, &fact);
             }

@@ -1,8 +1,6 @@
 //! The ledger's record, the invoice in it, its digests, and its contract.
 
-use wb_ledger::{
-    Billed, CanonicalError, Draft, Event, Hash, Invoice, InvoiceError, LedgerRecord, canonical, invoice_id,
-};
+use wb_ledger::{Billed, CanonicalError, Draft, Event, Hash, Invoice, InvoiceError, LedgerRecord, canonical};
 use wb_rating::Contract;
 use wb_units::with_causes;
 
@@ -24,7 +22,7 @@ pub(super) fn read(bundle: &Bundle, findings: &mut Findings) -> Option<Invoice> 
         }
     };
     let mut fail = |text: String| findings.fail(STEP, Fault::Invoice.code(), [], text);
-    match invoice_id(&invoice.legal_entity, &invoice.contract_id, &invoice.period.text) {
+    match invoice.derived_id() {
         Ok(id) if id == invoice.invoice_id => {}
         _ => fail(format!(
             "the invoice's id {} is not that of {}, contract {} and {}",

@@ -36,9 +36,8 @@ impl State {
                 self.check_draft(&made)?;
                 return Ok(vec![Event::DraftMade(Box::new(made))]);
             }
-            let number = self.next_number(&document.legal_entity);
-            let issued = draft.clone().issued_at(at_us).numbered(number);
-            return Ok(vec![Event::InvoiceIssued(Box::new(issued))]);
+            self.check_replaces(document)?;
+            return Ok(vec![self.issued_of(draft.clone().issued_at(at_us).document())]);
         };
         let item = self.standing_item(&item.id)?;
         if document.evidence.cut < item.cut {

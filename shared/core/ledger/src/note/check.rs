@@ -65,6 +65,9 @@ impl State {
         for release in &note.released {
             self.move_allocation(&release.payment_id, &note.invoice_id, -release.amount_minor.0);
         }
+        if let NoteReason::Void { .. } = &note.reason {
+            self.freed_by_void.insert(note.invoice_id.clone(), note.released.clone());
+        }
         if let NoteReason::Dispute { dispute_id, .. } = &note.reason {
             self.resolve_dispute(dispute_id, &note.number);
         }

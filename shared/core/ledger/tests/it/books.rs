@@ -56,7 +56,7 @@ fn opening(reference: &str, kind: OpeningKind, minor: i128) -> Command {
 /// Every kind once, in an order in which each follows.
 fn whole_story() -> Books {
     let mut books = Books::default();
-    let id = invoice_id(ENTITY, "lab-1", "2009-01").unwrap();
+    let id = invoice_id(ENTITY, "lab-1", "2009-01", None).unwrap();
     let first = || reviewed("lab-1", CUSTOMER, 10, &parts(10_000), 1);
     let mut act = |command: Command| {
         let events = books.act(&command).unwrap_or_else(|code| panic!("{code}: {command:?}"));
@@ -217,7 +217,7 @@ fn statements_are_as_of_an_instant_and_age_what_is_open() {
 #[test]
 fn what_cannot_be_is_refused_with_its_code() {
     let mut books = Books::default();
-    let id = invoice_id(ENTITY, "lab-1", "2009-01").unwrap();
+    let id = invoice_id(ENTITY, "lab-1", "2009-01", None).unwrap();
     let first = draft("lab-1", CUSTOMER, 10, &parts(10_000));
     books.act(&close(&first)).unwrap();
     books.act(&issue(first)).unwrap();
@@ -267,7 +267,7 @@ fn what_cannot_be_is_refused_with_its_code() {
 #[test]
 fn late_data_of_an_unused_month_is_drafted_where_its_terms_ask_for_approval() {
     let mut books = Books::default();
-    let id = invoice_id(ENTITY, "lab-1", "2009-01").unwrap();
+    let id = invoice_id(ENTITY, "lab-1", "2009-01", None).unwrap();
     books.act(&close(&reviewed("lab-1", CUSTOMER, 10, &[], 1))).unwrap();
     let late = reviewed("lab-1", CUSTOMER, 20, &parts(9_000), 1);
     let adjust = Command::Adjust { draft: Box::new(late), at_us: END_US + DAY_US };

@@ -16,7 +16,7 @@ use crate::support::{
 use proptest::prelude::*;
 use wb_ledger::{
     Account, Amount, Command, DisputeRequest, DisputeWords, Event, InvoiceHistory, Minor, OpeningKind,
-    OpeningRecorded, Settle, invoice_id, postings,
+    OpeningRecorded, Replaced, Settle, invoice_id, postings,
 };
 use wb_units::Currency;
 
@@ -47,7 +47,7 @@ fn parts(power: i128, earned: i128) -> Vec<Part> {
 
 fn command(books: &Books, asked: &Asked) -> Command {
     let (contract, customer) = CONTRACTS[asked.contract];
-    let id = invoice_id(ENTITY, contract, "2009-01").unwrap();
+    let id = invoice_id(ENTITY, contract, "2009-01", None).unwrap();
     let at_us = END_US + asked.day * DAY_US;
     let by = format!("person-{}", asked.who % 3);
     let reference = format!("r-{}", asked.who);
@@ -98,6 +98,26 @@ fn command(books: &Books, asked: &Asked) -> Command {
         22 => Command::AnswerDispute(words()),
         23 => Command::RejectDispute(words()),
         24 => Command::AcceptDispute { words: words(), credit_minor: asked.amount / 7 + 1 },
+        26 => {
+            let voids: Vec<_> =
+                books.state.items().filter(|item| item.voided && !item.period.is_empty()).collect();
+            let Some(void) = voids.get(usize::from(asked.who) % voids.len().max(1)) else {
+                return Command::Submit(step(&id, &by));
+            };
+            let replaced = Replaced {
+                invoice_id: void.id.clone(),
+                number: void.number.clone(),
+                moves_payments: asked.day % 2 == 0,
+            };
+            let parts = parts(asked.amount, 77);
+            let again = reviewed(&void.contract_id, &void.customer_id, 40, &parts, 0).replacing(replaced);
+            issue(again.unwrap())
+        }
+        27 => {
+            let ids: Vec<_> = books.state.items().map(|item| item.id.clone()).collect();
+            let invoice_id = ids.get(usize::from(asked.who) % ids.len().max(1)).cloned().unwrap_or_default();
+            Command::Void { invoice_id, text: "wrong again".to_owned(), at_us }
+        }
         _ => Command::RecordOpening(OpeningRecorded {
             item_id: String::new(),
             kind: OpeningKind::Balance,
@@ -113,7 +133,7 @@ fn command(books: &Books, asked: &Asked) -> Command {
 }
 
 fn asked() -> impl Strategy<Value = Asked> {
-    (0_u8..26, 0_usize..3, 0_u8..6, 0_i128..30_000, 0_i64..200)
+    (0_u8..29, 0_usize..3, 0_u8..6, 0_i128..30_000, 0_i64..200)
         .prop_map(|(what, contract, who, amount, day)| Asked { what, contract, who, amount, day })
 }
 
@@ -160,6 +180,10 @@ fn check_books(books: &Books) {
             if line.kind == "metered_energy" {
                 assert!(line.billed_minor >= 0, "{line_id}: {line:?}");
             }
+        }
+        // A void invoice owes nothing and is owed nothing.
+        if item.voided {
+            assert!(item.open().is_empty(), "{} is void and open: {:?}", item.number, item.open());
         }
         // An invoice that payments settled too much gives back: only credits make it negative.
         for (currency, balance) in &item.balances {

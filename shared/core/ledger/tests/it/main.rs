@@ -5,5 +5,6 @@ mod books;
 mod drawing;
 mod histories;
 mod statements;
+mod replace;
 mod stored_forms;
 mod support;

@@ -216,7 +216,7 @@ fn an_invoice_is_issued_once_after_its_close_and_numbers_have_no_gaps() {
     assert_eq!(decide(&state, &later).unwrap_err().code(), "WB-5342");
     let (state, _) = act(state, draft());
     let refusal = decide(&state, &draft()).unwrap_err();
-    let id = invoice_id("genesis-hosting", "lab-1", "2009-01").unwrap();
+    let id = invoice_id("genesis-hosting", "lab-1", "2009-01", None).unwrap();
     assert!(refusal.to_string().contains(&id) && refusal.to_string().contains("GEN-000001"), "{refusal}");
 
     // A second entity with the same first letters gets a longer prefix; each has its own count.
