@@ -62,6 +62,9 @@ dated! {
     PaymentAllocated(event) = "payment_allocated" => (event.at_us, event.payment_id),
     PaymentReversed(event) = "payment_reversed" => (event.at_us, event.payment_id),
     RefundPaid(event) = "refund_paid" => (event.at_us, event.reference),
+    PaymentReleased(event) = "payment_released" => (event.at_us, event.payment_id),
+    RefundReversed(event) = "refund_reversed" => (event.at_us, event.refund_id),
+    WriteOffReversed(event) = "invoice_write_off_reversed" => (event.at_us, event.invoice_id),
     InvoiceWrittenOff(event) = "invoice_written_off" => (event.at_us, event.invoice_id),
     OpeningRecorded(event) = "opening_recorded" => (event.issued_us, event.reference),
 }

@@ -5,7 +5,7 @@ use crate::event::PeriodClosed;
 use crate::invoice::Draft;
 use crate::note::NoteByHand;
 use crate::opening::OpeningRecorded;
-use crate::payment::{PaymentRequest, Settle};
+use crate::payment::{Allocation, PaymentRequest, Settle};
 use crate::review::{InvoiceDelivered, Step, StepFailed};
 
 /// A command. All instants are UTC microseconds, all amounts minor units.
@@ -82,6 +82,43 @@ pub enum Command {
         reference: String,
         /// How much.
         amount_minor: i128,
+        /// When.
+        at_us: i64,
+    },
+    /// Take a note back by a note of the other direction.
+    CancelNote {
+        /// Its id or number.
+        note: String,
+        /// Why.
+        text: String,
+        /// When; a note of a later date is cancelled at its own.
+        at_us: i64,
+    },
+    /// Let parts of a payment no longer settle invoices.
+    Release {
+        payment_id: String,
+        /// Which parts; all where none is given.
+        allocations: Vec<Allocation>,
+        /// When.
+        at_us: i64,
+    },
+    /// Record that a refund came back.
+    ReverseRefund {
+        refund_id: String,
+        /// When.
+        at_us: i64,
+    },
+    /// Record that an invoice is not overdue after all.
+    WithdrawOverdue {
+        invoice_id: String,
+        /// Why.
+        text: String,
+        /// When.
+        at_us: i64,
+    },
+    /// Open again what was written off of an invoice.
+    ReverseWriteOff {
+        invoice_id: String,
         /// When.
         at_us: i64,
     },

@@ -284,6 +284,14 @@ impl State {
         }
     }
 
+    /// Opens a dispute again whose credit note is cancelled.
+    pub(crate) fn reopen_dispute(&mut self, dispute_id: &str) {
+        if let Some(dispute) = self.disputes.get_mut(dispute_id) {
+            let is_answered = !dispute.answers.is_empty();
+            dispute.state = if is_answered { DisputeState::Answered } else { DisputeState::Open };
+        }
+    }
+
     /// The credit note of `credit_minor`, above zero, that resolves the dispute.
     pub(crate) fn decide_accept(
         &self,

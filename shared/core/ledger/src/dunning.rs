@@ -188,6 +188,24 @@ impl Item {
     }
 }
 
+impl Item {
+    /// Forgets a late fee whose note is cancelled: the time since `from_us` is not charged yet.
+    pub(crate) fn give_back_late_fee(
+        &mut self,
+        (from_us, to_us, ppm): (i64, i64, u32),
+        base: &[Amount],
+        note: &Note,
+    ) {
+        for amount in base {
+            let fees = self.fees.entry(amount.currency.clone()).or_default();
+            fees.until_us = from_us;
+            fees.exact -= exact(amount, from_us, to_us, ppm).unwrap_or(0);
+            let charged = note.lines.iter().filter(|line| line.currency == amount.currency);
+            fees.charged_minor += charged.map(|line| line.amount_minor.0).sum::<i128>();
+        }
+    }
+}
+
 /// When an item was due, if that is before an instant.
 fn due_before(item: &Item, at_us: i64) -> Result<i64, Refusal> {
     item.due_us.filter(|due_us| *due_us < at_us).ok_or_else(|| not_due(item, at_us))

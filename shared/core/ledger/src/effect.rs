@@ -29,6 +29,10 @@ pub(crate) enum Effect<'a> {
     },
     /// This much of it was written off.
     WrittenOff(&'a [Amount]),
+    /// This much of it is no longer written off.
+    WriteOffReversed(&'a [Amount]),
+    /// It is not overdue after all.
+    NotOverdue,
     /// It reached its customer, or the customer could not be reached.
     Delivered(bool),
 }
@@ -42,8 +46,11 @@ pub(crate) const KINDS: &[&str] = &[
     "payment_received",
     "payment_allocated",
     "payment_reversed",
+    "payment_released",
     "invoice_overdue",
+    "invoice_overdue_withdrawn",
     "invoice_written_off",
+    "invoice_write_off_reversed",
 ];
 
 /// What an event does to items, each with the item's id.
@@ -56,11 +63,20 @@ pub(crate) fn effects(event: &Event) -> Vec<(&str, Effect<'_>)> {
                 let (currency, minor) = (release.currency.as_str(), -release.amount_minor.0);
                 (note.invoice_id.as_str(), Effect::Settled { currency, minor })
             });
-            released.chain([(note.invoice_id.as_str(), Effect::Noted(note))]).collect()
+            let settled = note.settled.iter().map(|part| {
+                let (currency, minor) = (part.currency.as_str(), part.amount_minor.0);
+                (note.invoice_id.as_str(), Effect::Settled { currency, minor })
+            });
+            released.chain(settled).chain([(note.invoice_id.as_str(), Effect::Noted(note))]).collect()
         }
         Event::PaymentReceived(event) => settled(&event.amount.currency, &event.allocations, 1),
         Event::PaymentAllocated(event) => settled(&event.currency, &event.allocations, 1),
         Event::PaymentReversed(event) => settled(&event.amount.currency, &event.allocations, -1),
+        Event::PaymentReleased(event) => settled(&event.currency, &event.allocations, -1),
+        Event::OverdueWithdrawn(event) => vec![(&event.invoice_id, Effect::NotOverdue)],
+        Event::WriteOffReversed(event) => {
+            vec![(&event.invoice_id, Effect::WriteOffReversed(&event.amounts))]
+        }
         Event::InvoiceOverdue(event) => vec![(&event.invoice_id, Effect::Overdue { at_us: event.at_us })],
         Event::InvoiceWrittenOff(event) => vec![(&event.invoice_id, Effect::WrittenOff(&event.amounts))],
         Event::PeriodClosed(_)
@@ -71,6 +87,7 @@ pub(crate) fn effects(event: &Event) -> Vec<(&str, Effect<'_>)> {
         | Event::IssueFailed(_)
         | Event::InvoiceIssued(_)
         | Event::RefundPaid(_)
+        | Event::RefundReversed(_)
         | Event::DisputeOpened(_)
         | Event::DisputeAnswered(_)
         | Event::DisputeRejected(_)
@@ -127,6 +144,7 @@ impl Item {
             notes: Vec::new(),
             delivered: None,
             fees: BTreeMap::new(),
+            last_us: invoice.issued_us(),
         }
     }
 
@@ -169,11 +187,13 @@ impl Item {
             notes: Vec::new(),
             delivered: None,
             fees: BTreeMap::new(),
+            last_us: event.issued_us,
         }
     }
 
-    /// Applies an effect of an event of its ledger.
-    pub(crate) fn take(&mut self, effect: Effect<'_>) {
+    /// Applies an effect of an event of its ledger, which is booked at an instant where it has postings.
+    pub(crate) fn take(&mut self, effect: Effect<'_>, booked_us: Option<i64>) {
+        self.last_us = self.last_us.max(booked_us.unwrap_or(i64::MIN));
         match effect {
             Effect::Settled { currency, minor } => self.balance(currency).paid_minor += minor,
             Effect::Noted(note) => self.take_note(note),
@@ -184,6 +204,13 @@ impl Item {
                 }
                 self.written_off = true;
             }
+            Effect::WriteOffReversed(amounts) => {
+                for amount in amounts {
+                    self.balance(&amount.currency).written_off_minor -= amount.amount_minor.0;
+                }
+                self.written_off = false;
+            }
+            Effect::NotOverdue => self.overdue_us = None,
             Effect::Delivered(delivered) => self.delivered = Some(delivered),
         }
     }
@@ -218,6 +245,11 @@ impl Item {
             NoteReason::Void { .. } => self.voided = true,
             NoteReason::LateFee { from_us, to_us, ppm_per_month, base } => {
                 self.take_late_fee((*from_us, *to_us, *ppm_per_month), base, note);
+            }
+            NoteReason::Cancels { of, .. } => {
+                if let NoteReason::LateFee { from_us, to_us, ppm_per_month, base } = &**of {
+                    self.give_back_late_fee((*from_us, *to_us, *ppm_per_month), base, note);
+                }
             }
             NoteReason::Dispute { .. } | NoteReason::ByHand { .. } => {}
         }

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::dispute::{DisputeAnswered, DisputeOpened, DisputeRejected};
 use crate::dunning::{InvoiceOverdue, InvoiceWrittenOff};
+use crate::inverse::{OverdueWithdrawn, PaymentReleased, RefundReversed, WriteOffReversed};
 use crate::invoice::{Invoice, PeriodDocument};
 use crate::note::Note;
 use crate::opening::OpeningRecorded;
@@ -98,11 +99,21 @@ about_invoice!(
     Note,
     InvoiceOverdue,
     InvoiceWrittenOff,
+    OverdueWithdrawn,
+    WriteOffReversed,
     DisputeOpened,
     DisputeAnswered,
     DisputeRejected
 );
-about_customer!(PeriodClosed, PaymentReceived, PaymentAllocated, PaymentReversed, RefundPaid);
+about_customer!(
+    PeriodClosed,
+    PaymentReceived,
+    PaymentAllocated,
+    PaymentReleased,
+    PaymentReversed,
+    RefundPaid,
+    RefundReversed
+);
 
 impl About for DraftMade {
     fn customer_id(&self) -> &str {
@@ -226,14 +237,22 @@ events! {
     PaymentReceived(PaymentReceived) = "payment_received";
     /// The rest of a payment is allocated to invoices.
     PaymentAllocated(PaymentAllocated) = "payment_allocated";
+    /// Parts of a payment no longer settle invoices.
+    PaymentReleased(PaymentReleased) = "payment_released";
     /// A payment bounced.
     PaymentReversed(PaymentReversed) = "payment_reversed";
     /// The rest of a payment, or a part of it, was paid back.
     RefundPaid(RefundPaid) = "refund_paid";
+    /// A refund came back.
+    RefundReversed(RefundReversed) = "refund_reversed";
     /// An invoice was not paid in time.
     InvoiceOverdue(InvoiceOverdue) = "invoice_overdue";
+    /// It is not overdue after all.
+    OverdueWithdrawn(OverdueWithdrawn) = "invoice_overdue_withdrawn";
     /// What is open of an invoice was written off.
     InvoiceWrittenOff(InvoiceWrittenOff) = "invoice_written_off";
+    /// What was written off is open again.
+    WriteOffReversed(WriteOffReversed) = "invoice_write_off_reversed";
     /// The customer disputes a line.
     DisputeOpened(DisputeOpened) = "dispute_opened";
     /// The issuer answered.

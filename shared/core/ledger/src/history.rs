@@ -8,6 +8,7 @@ use crate::invoice::Invoice;
 use crate::item::Item;
 use crate::note::Note;
 use crate::state::{Inconsistent, check_amounts};
+use crate::statement::dated;
 
 /// An issued invoice, its notes, and its state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +59,7 @@ impl InvoiceHistory {
         if let Effect::Noted(note) = effect {
             self.notes.push((event.kind(), note.clone()));
         }
-        self.item.take(effect);
+        self.item.take(effect, dated(event).map(|(at_us, _)| at_us));
     }
 
     /// The document as it was issued.

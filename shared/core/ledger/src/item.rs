@@ -49,6 +49,8 @@ pub struct Item {
     pub delivered: Option<bool>,
     /// Up to when late fees were charged, and what they came to exactly.
     pub fees: BTreeMap<String, FeeBalance>,
+    /// The latest instant that something was booked on it for, UTC microseconds.
+    pub last_us: i64,
 }
 
 /// What is owed of an item in one currency, in minor units.

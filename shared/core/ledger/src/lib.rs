@@ -29,6 +29,7 @@ mod effect;
 mod event;
 mod hash;
 mod history;
+mod inverse;
 mod invoice;
 mod item;
 mod note;
@@ -55,6 +56,7 @@ pub use dunning::{InvoiceOverdue, InvoiceWrittenOff};
 pub use event::{Event, EventError, Override, PeriodClosed};
 pub use hash::{Hash, HashTextError};
 pub use history::InvoiceHistory;
+pub use inverse::{OverdueWithdrawn, PaymentReleased, RefundReversed, WriteOffReversed};
 pub use invoice::{
     BLOCKS_LISTED_MAX, Billed, ChainHead, ContractVersion, Draft, Evidence, EvidenceBlock, EvidenceDay,
     INPUTS_LISTED_MAX, Invoice, InvoiceDates, InvoiceError, InvoiceLine, PeriodDocument, Total, invoice_id,

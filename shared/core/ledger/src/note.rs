@@ -8,8 +8,11 @@ use serde::{Deserialize, Serialize};
 use crate::amounts::{Amount, Minor};
 use crate::hash::Hash;
 use crate::invoice::Total;
+use crate::item::is_receivable;
+use crate::state::Series;
 
 mod adjust;
+mod cancel;
 mod check;
 pub(crate) mod decide;
 
@@ -41,6 +44,9 @@ pub struct Note {
     /// Parts of payments that the credit frees, to be allocated or refunded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub released: Vec<Release>,
+    /// Parts of payments that settle the invoice again, because the credit that freed them is cancelled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settled: Vec<Release>,
     /// When it was issued, UTC microseconds.
     pub at_us: i64,
 }
@@ -75,6 +81,16 @@ pub enum NoteReason {
         reference: String,
         /// Why.
         text: String,
+    },
+    /// Another note is taken back.
+    Cancels {
+        note_id: String,
+        /// Its number.
+        number: String,
+        /// Why.
+        text: String,
+        /// Why that note was issued.
+        of: Box<NoteReason>,
     },
     /// Interest for late payment: simple, over exact time, of months of 30 days.
     LateFee {
@@ -116,7 +132,7 @@ pub struct NoteLine {
     pub currency: String,
 }
 
-/// A part of a payment that no longer settles the invoice.
+/// A part of a payment that no longer settles an invoice, or settles it again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Release {
@@ -159,6 +175,19 @@ pub struct IssuedNote {
     pub totals: Vec<Total>,
     /// When, UTC microseconds.
     pub at_us: i64,
+    /// Why it was issued.
+    pub reason: NoteReason,
+    /// The note that cancels it.
+    pub cancelled_by: Option<String>,
+    pub(crate) series: Series,
+    pub(crate) lines: Vec<NoteLine>,
+    pub(crate) released: Vec<Release>,
+}
+
+impl NoteLine {
+    pub(crate) fn is_receivable(&self) -> bool {
+        is_receivable(&self.kind)
+    }
 }
 
 impl NoteReason {
@@ -169,6 +198,7 @@ impl NoteReason {
             Self::Dispute { .. } => "dispute",
             Self::Void { .. } => "void",
             Self::ByHand { .. } => "by_hand",
+            Self::Cancels { .. } => "cancels",
             Self::LateFee { .. } => "late_fee",
         }
     }

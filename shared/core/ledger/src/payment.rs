@@ -173,7 +173,7 @@ impl State {
         self.payment(payment_id).ok_or_else(|| Refusal::NoSuch { what: "payment", id: payment_id.to_owned() })
     }
 
-    fn standing_payment(&self, payment_id: &str) -> Result<&Payment, Refusal> {
+    pub(crate) fn standing_payment(&self, payment_id: &str) -> Result<&Payment, Refusal> {
         let payment = self.payment_of(payment_id)?;
         if payment.reversed {
             return Err(Refusal::WrongState {
@@ -375,7 +375,8 @@ impl State {
             customer_id: payment.customer_id.clone(),
             amount: payment.amount.clone(),
             allocations: allocations_of(payment),
-            at_us,
+            // Not before what it takes back.
+            at_us: at_us.max(payment.received_us),
         };
         self.check_reversed(&event)?;
         Ok(vec![Event::PaymentReversed(event)])
@@ -466,7 +467,7 @@ impl State {
     }
 }
 
-fn allocations_of(payment: &Payment) -> Vec<Allocation> {
+pub(crate) fn allocations_of(payment: &Payment) -> Vec<Allocation> {
     payment
         .allocated
         .iter()

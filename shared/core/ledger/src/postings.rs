@@ -3,7 +3,7 @@
 //! The postings follow from the event alone, and in each currency they sum to zero: debits equal
 //! credits, always.
 
-use crate::amounts::{Minor, minor_of};
+use crate::amounts::{Amount, Minor, minor_of};
 use crate::event::Event;
 use crate::invoice::Invoice;
 use crate::item::is_receivable;
@@ -144,6 +144,16 @@ impl Book<'_> {
         for release in &note.released {
             self.settle(&note.invoice_id, -release.amount_minor.0, &release.currency);
         }
+        for part in &note.settled {
+            self.settle(&note.invoice_id, part.amount_minor.0, &part.currency);
+        }
+    }
+
+    fn written_off(&mut self, invoice_id: &str, amounts: &[Amount], sign: i128) {
+        for amount in amounts {
+            let minor = sign * amount.amount_minor.0;
+            self.pair(Account::BadDebt, Account::Receivable, Some(invoice_id), minor, &amount.currency);
+        }
     }
 
     fn payment(&mut self, payment: &PaymentReceived) {
@@ -167,22 +177,17 @@ pub fn postings(event: &Event) -> Vec<Posting> {
             book.allocations(&event.allocations, -1, currency);
             book.pair(Account::CustomerBalance, Account::Cash, None, minor, currency);
         }
+        Event::PaymentReleased(event) => book.allocations(&event.allocations, -1, &event.currency),
+        Event::RefundReversed(event) => {
+            let (minor, currency) = (event.amount.amount_minor.0, &event.amount.currency);
+            book.pair(Account::Cash, Account::CustomerBalance, None, minor, currency);
+        }
         Event::RefundPaid(event) => {
             let (minor, currency) = (event.amount.amount_minor.0, &event.amount.currency);
             book.pair(Account::CustomerBalance, Account::Cash, None, minor, currency);
         }
-        Event::InvoiceWrittenOff(event) => {
-            for amount in &event.amounts {
-                let item = Some(event.invoice_id.as_str());
-                book.pair(
-                    Account::BadDebt,
-                    Account::Receivable,
-                    item,
-                    amount.amount_minor.0,
-                    &amount.currency,
-                );
-            }
-        }
+        Event::InvoiceWrittenOff(event) => book.written_off(&event.invoice_id, &event.amounts, 1),
+        Event::WriteOffReversed(event) => book.written_off(&event.invoice_id, &event.amounts, -1),
         Event::OpeningRecorded(event) => {
             for amount in &event.open {
                 let (item, minor) = (Some(event.item_id.as_str()), amount.amount_minor.0);
@@ -198,6 +203,7 @@ pub fn postings(event: &Event) -> Vec<Posting> {
         | Event::InvoiceDelivered(_)
         | Event::DeliveryFailed(_)
         | Event::InvoiceOverdue(_)
+        | Event::OverdueWithdrawn(_)
         | Event::DisputeOpened(_)
         | Event::DisputeAnswered(_)
         | Event::DisputeRejected(_) => {}

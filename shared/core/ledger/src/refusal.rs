@@ -203,6 +203,19 @@ pub enum Refusal {
         /// The month.
         period: String,
     },
+    /// A void from before something that it takes back.
+    #[code("WB-5361")]
+    #[error(
+        "a void of invoice {invoice_id} at {at_us} us would be dated before something booked on it for {last_us} us; \
+         cancel what has the later date first"
+    )]
+    BeforeLast {
+        invoice_id: String,
+        /// The instant of the void, UTC microseconds.
+        at_us: i64,
+        /// The latest instant that something was booked for, UTC microseconds.
+        last_us: i64,
+    },
     /// An event whose parts do not add up or that is out of order.
     #[code("WB-5358")]
     #[error("{id} does not follow from the ledger: {detail}; let it be decided again")]

@@ -1,6 +1,6 @@
 //! The state of the ledger, and the decisions that follow from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::amounts::{Amount, minor_of};
 use crate::command::Command;
@@ -14,7 +14,7 @@ use crate::note::{IssuedNote, Release};
 use crate::payment::Payment;
 use crate::refusal::Refusal;
 use crate::review::{Review, StepKind};
-use crate::statement::Booked;
+use crate::statement::{Booked, dated};
 
 /// The shortest prefix of an invoice number, in characters.
 const PREFIX_CHARS_MIN: usize = 3;
@@ -32,6 +32,7 @@ pub struct State {
     pub(crate) payments: BTreeMap<String, Payment>,
     /// By refund: the payment and the amount.
     pub(crate) refunds: BTreeMap<String, (String, Amount)>,
+    pub(crate) reversed_refunds: BTreeSet<String>,
     pub(crate) notes: BTreeMap<String, IssuedNote>,
     /// By issuer and reference.
     pub(crate) notes_by_reference: BTreeMap<(String, String), String>,
@@ -209,6 +210,15 @@ pub fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Refusal> {
         Command::Refund { payment_id, reference, amount_minor, at_us } => {
             state.decide_refund(payment_id, reference, *amount_minor, *at_us)
         }
+        Command::CancelNote { note, text, at_us } => state.decide_cancel(note, text, *at_us),
+        Command::Release { payment_id, allocations, at_us } => {
+            state.decide_release(payment_id, allocations, *at_us)
+        }
+        Command::ReverseRefund { refund_id, at_us } => state.decide_reverse_refund(refund_id, *at_us),
+        Command::WithdrawOverdue { invoice_id, text, at_us } => {
+            state.decide_withdraw_overdue(invoice_id, text, *at_us)
+        }
+        Command::ReverseWriteOff { invoice_id, at_us } => state.decide_reverse_write_off(invoice_id, *at_us),
         Command::MarkOverdue { invoice_id, at_us } => state.decide_overdue(invoice_id, *at_us),
         Command::ChargeLateFee { invoice_id, at_us } => state.decide_late_fee(invoice_id, *at_us),
         Command::WriteOff { invoice_id, at_us } => state.decide_write_off(invoice_id, *at_us),
@@ -338,6 +348,10 @@ impl State {
             Event::PaymentAllocated(event) => self.check_allocated(event),
             Event::PaymentReversed(event) => self.check_reversed(event),
             Event::RefundPaid(event) => self.check_refund(event),
+            Event::PaymentReleased(event) => self.check_released(event),
+            Event::RefundReversed(event) => self.check_refund_reversed(event),
+            Event::OverdueWithdrawn(event) => self.check_withdrawn(event),
+            Event::WriteOffReversed(event) => self.check_write_off_reversed(event),
             Event::InvoiceOverdue(event) => self.check_overdue(event),
             Event::InvoiceWrittenOff(event) => self.check_write_off(event),
             Event::DisputeOpened(event) => self.check_dispute(event),
@@ -350,9 +364,10 @@ impl State {
     }
 
     fn take(&mut self, event: &Event) {
+        let booked_us = dated(event).map(|(at_us, _)| at_us);
         for (id, effect) in effects(event) {
             if let Some(item) = self.items.get_mut(id) {
-                item.take(effect);
+                item.take(effect, booked_us);
             }
         }
         match event {
@@ -370,7 +385,11 @@ impl State {
             Event::InvoiceDelivered(_)
             | Event::DeliveryFailed(_)
             | Event::InvoiceOverdue(_)
-            | Event::InvoiceWrittenOff(_) => {}
+            | Event::InvoiceWrittenOff(_)
+            | Event::OverdueWithdrawn(_)
+            | Event::WriteOffReversed(_) => {}
+            Event::PaymentReleased(event) => self.apply_released(event),
+            Event::RefundReversed(event) => self.apply_refund_reversed(event),
             Event::CreditNoteIssued(note) | Event::DebitNoteIssued(note) => self.apply_note(event, note),
             Event::PaymentReceived(event) => self.apply_payment(event),
             Event::PaymentAllocated(event) => self.apply_allocated(event),

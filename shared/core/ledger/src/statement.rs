@@ -266,13 +266,16 @@ fn entries(currency: &str, booked: &[&Booked]) -> Vec<StatementEntry> {
 }
 
 /// The instant and the document of an event with postings.
-fn dated(event: &Event) -> Option<(i64, String)> {
+pub(crate) fn dated(event: &Event) -> Option<(i64, String)> {
     Some(match event {
         Event::InvoiceIssued(invoice) => (invoice.issued_us(), invoice.number.clone()),
         Event::CreditNoteIssued(note) | Event::DebitNoteIssued(note) => (note.at_us, note.number.clone()),
         Event::PaymentReceived(event) => (event.received_us, event.reference.clone()),
         Event::PaymentAllocated(event) => (event.at_us, event.payment_id.clone()),
         Event::PaymentReversed(event) => (event.at_us, event.payment_id.clone()),
+        Event::PaymentReleased(event) => (event.at_us, event.payment_id.clone()),
+        Event::RefundReversed(event) => (event.at_us, event.refund_id.clone()),
+        Event::WriteOffReversed(event) => (event.at_us, event.invoice_id.clone()),
         Event::RefundPaid(event) => (event.at_us, event.reference.clone()),
         Event::InvoiceWrittenOff(event) => (event.at_us, event.invoice_id.clone()),
         Event::OpeningRecorded(event) => (event.issued_us, event.reference.clone()),

@@ -2,7 +2,7 @@
 
 use crate::amounts::totals;
 use crate::event::Event;
-use crate::note::decide::note_id;
+use crate::note::decide::{check_after_all, note_id};
 use crate::note::{IssuedNote, Note, NoteReason};
 use crate::refusal::Refusal;
 use crate::state::{Series, State};
@@ -43,12 +43,17 @@ impl State {
         if self.releases(item, &note.lines) != note.released {
             return wrong("it does not free what payments settled too much".to_owned());
         }
+        if self.settled_by_cancel(item, &note.reason, &note.lines) != note.settled {
+            return wrong("it is settled by other payments than the cancelled note freed".to_owned());
+        }
         match &note.reason {
             NoteReason::Adjustment { cut, .. } if *cut < item.cut => {
                 Err(Refusal::OlderCut { invoice_id: item.id.clone(), cut: *cut, adjusted_cut: item.cut })
             }
             NoteReason::Dispute { dispute_id, .. } => self.check_dispute_note(dispute_id, note),
             NoteReason::LateFee { .. } => self.check_late_fee(item, note),
+            NoteReason::Cancels { .. } => self.check_cancels(series, item, note),
+            NoteReason::Void { .. } => check_after_all(item, note.at_us),
             NoteReason::ByHand { reference, .. } => {
                 let key = (note.legal_entity.clone(), reference.clone());
                 match self.notes_by_reference.get(&key) {
@@ -64,6 +69,17 @@ impl State {
         self.count_number(series_of(event), &note.legal_entity);
         for release in &note.released {
             self.move_allocation(&release.payment_id, &note.invoice_id, -release.amount_minor.0);
+        }
+        for part in &note.settled {
+            self.move_allocation(&part.payment_id, &note.invoice_id, part.amount_minor.0);
+        }
+        if let NoteReason::Cancels { note_id, of, .. } = &note.reason {
+            if let Some(cancelled) = self.notes.get_mut(note_id) {
+                cancelled.cancelled_by = Some(note.number.clone());
+            }
+            if let NoteReason::Dispute { dispute_id, .. } = &**of {
+                self.reopen_dispute(dispute_id);
+            }
         }
         if let NoteReason::Void { .. } = &note.reason {
             self.freed_by_void.insert(note.invoice_id.clone(), note.released.clone());
@@ -84,6 +100,11 @@ impl State {
                 customer_id: note.customer_id.clone(),
                 totals: note.totals.clone(),
                 at_us: note.at_us,
+                reason: note.reason.clone(),
+                cancelled_by: None,
+                series: series_of(event),
+                lines: note.lines.clone(),
+                released: note.released.clone(),
             },
         );
     }

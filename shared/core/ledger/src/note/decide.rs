@@ -62,9 +62,10 @@ impl State {
             customer_id: item.customer_id.clone(),
             invoice_id: item.id.clone(),
             invoice_number: item.number.clone(),
-            reason,
             totals: totals(sums),
             released: self.releases(item, &lines),
+            settled: self.settled_by_cancel(item, &reason, &lines),
+            reason,
             lines,
             at_us,
         };
@@ -160,6 +161,7 @@ impl State {
     ) -> Result<Vec<Event>, Refusal> {
         check_text("the reason", text)?;
         let item = self.standing_item(invoice_id)?;
+        check_after_all(item, at_us)?;
         let changes: Vec<Change> = item
             .lines
             .iter()
@@ -214,6 +216,15 @@ pub(crate) fn check_not_over(item: &Item, change: &Change) -> Result<(), Refusal
         credit: money_text(change.amount_minor, &change.currency),
         currency: change.currency.clone(),
     })
+}
+
+/// Checks that a void is not dated before something that it takes back: between the two a statement would show less
+/// than nothing.
+pub(crate) fn check_after_all(item: &Item, at_us: i64) -> Result<(), Refusal> {
+    if at_us >= item.last_us {
+        return Ok(());
+    }
+    Err(Refusal::BeforeLast { invoice_id: item.id.clone(), at_us, last_us: item.last_us })
 }
 
 /// The note type of changes by decision, which all go in one direction.

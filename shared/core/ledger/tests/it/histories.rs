@@ -25,12 +25,12 @@ const CONTRACTS: [(&str, &str); 3] =
 
 /// A command with small numbers.
 #[derive(Debug, Clone)]
-struct Asked {
-    what: u8,
-    contract: usize,
-    who: u8,
-    amount: i128,
-    day: i64,
+pub(crate) struct Asked {
+    pub(crate) what: u8,
+    pub(crate) contract: usize,
+    pub(crate) who: u8,
+    pub(crate) amount: i128,
+    pub(crate) day: i64,
 }
 
 fn parts(power: i128, earned: i128) -> Vec<Part> {
@@ -45,7 +45,7 @@ fn parts(power: i128, earned: i128) -> Vec<Part> {
     ]
 }
 
-fn command(books: &Books, asked: &Asked) -> Command {
+pub(crate) fn command(books: &Books, asked: &Asked) -> Command {
     let (contract, customer) = CONTRACTS[asked.contract];
     let id = invoice_id(ENTITY, contract, "2009-01", None).unwrap();
     let at_us = END_US + asked.day * DAY_US;
@@ -118,6 +118,21 @@ fn command(books: &Books, asked: &Asked) -> Command {
             let invoice_id = ids.get(usize::from(asked.who) % ids.len().max(1)).cloned().unwrap_or_default();
             Command::Void { invoice_id, text: "wrong again".to_owned(), at_us }
         }
+        28 => {
+            let notes: Vec<_> = books.state.notes().map(|note| note.number.clone()).collect();
+            let note = notes.get(usize::from(asked.who) % notes.len().max(1)).cloned().unwrap_or_default();
+            Command::CancelNote { note, text: "a mistake".to_owned(), at_us }
+        }
+        29 => Command::Release { payment_id: pay_id, allocations: Vec::new(), at_us },
+        30 => {
+            let refund = books.events.iter().rev().find_map(|event| match event {
+                Event::RefundPaid(refund) => Some(refund.refund_id.clone()),
+                _ => None,
+            });
+            Command::ReverseRefund { refund_id: refund.unwrap_or_default(), at_us }
+        }
+        31 => Command::WithdrawOverdue { invoice_id: id, text: "not yet".to_owned(), at_us },
+        32 => Command::ReverseWriteOff { invoice_id: id, at_us },
         _ => Command::RecordOpening(OpeningRecorded {
             item_id: String::new(),
             kind: OpeningKind::Balance,
@@ -132,8 +147,8 @@ fn command(books: &Books, asked: &Asked) -> Command {
     }
 }
 
-fn asked() -> impl Strategy<Value = Asked> {
-    (0_u8..29, 0_usize..3, 0_u8..6, 0_i128..30_000, 0_i64..200)
+pub(crate) fn asked() -> impl Strategy<Value = Asked> {
+    (0_u8..34, 0_usize..3, 0_u8..6, 0_i128..30_000, 0_i64..200)
         .prop_map(|(what, contract, who, amount, day)| Asked { what, contract, who, amount, day })
 }
 
@@ -145,7 +160,7 @@ fn check_balanced(event: &Event) {
     assert!(sums.values().all(|sum| *sum == 0), "{event:?} does not balance: {sums:?}");
 }
 
-fn check_books(books: &Books) {
+pub(crate) fn check_books(books: &Books) {
     for customer in ["satoshi-lab", "hal-desk"] {
         let statements = books.state.statements(customer, i64::MAX);
         for currency in ["USD", "BTC"] {

@@ -5,6 +5,7 @@ mod books;
 mod drawing;
 mod histories;
 mod statements;
+mod inverses;
 mod replace;
 mod stored_forms;
 mod support;
