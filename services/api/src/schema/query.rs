@@ -250,7 +250,8 @@ impl Query {
         Ok(read.invoice(&id, ledger_end).await.map_err(failed)?.map(InvoiceView::from))
     }
 
-    /// The running bills of your contracts' open months; for an operator of all contracts.
+    /// The running bills of your contracts' open months; for an operator of all contracts. A closed month is not among
+    /// them: it is in review or invoiced.
     #[graphql(complexity = "page_cost(first, child_complexity)")]
     async fn running_bills(
         &self,
@@ -260,20 +261,23 @@ impl Query {
         #[graphql(desc = "The endCursor of the previous page.")] after: Option<String>,
     ) -> async_graphql::Result<RunningBillPage> {
         let page = page_request(first, after)?;
-        let read = reader(context)?.read().await?;
-        Ok(read.running_bills(&page, customer_id.as_deref(), None).await.map_err(failed)?.into())
+        let reader = reader(context)?;
+        let (read, ledger_end) = (reader.read().await?, reader.ledger_end().await?);
+        let of = (customer_id.as_deref(), None);
+        Ok(read.running_bills(&page, of, ledger_end).await.map_err(failed)?.into())
     }
 
-    /// The running bill of a contract's latest open month; null if you have no contract with that id.
+    /// The running bill of a contract's latest open month; null if it has none, or you have no contract with that id.
     async fn running_bill(
         &self,
         context: &Context<'_>,
         #[graphql(desc = "The contract's id.")] contract_id: String,
     ) -> async_graphql::Result<Option<RunningBillView>> {
-        // A contract has two open months at most, and rows of those it had before.
         let page = PageRequest::new(PAGE_MAX_ROWS, None).map_err(failed)?;
-        let read = reader(context)?.read().await?;
-        let found = read.running_bills(&page, None, Some(&contract_id)).await.map_err(failed)?;
+        let reader = reader(context)?;
+        let (read, ledger_end) = (reader.read().await?, reader.ledger_end().await?);
+        let of = (None, Some(contract_id.as_str()));
+        let found = read.running_bills(&page, of, ledger_end).await.map_err(failed)?;
         Ok(found.rows.into_iter().next_back().map(RunningBillView::from))
     }
 }

@@ -17,6 +17,8 @@ use crate::console::{print, tell};
 pub(crate) enum BillCommand {
     /// List the running bills of open months as last computed.
     ///
+    /// A closed month is not among them: it is in review or invoiced, and `invoice list` shows it.
+    ///
     /// A line shows contract, customer, month, end of the billed time, cut, completeness and total.
     Running {
         /// Show only this customer's bills.
@@ -42,11 +44,12 @@ async fn bill(stack: &RunningStack, command: BillCommand) -> Result<()> {
     let BillCommand::Running { customer, json } = command;
     // Each running bill has its own cut.
     let read = stack.connect().await?.store.read(TenantScope::Operator, Cut(0));
+    let ledger_end = read.ledger_end().await?;
     let mut bills = Vec::new();
     let mut after = None;
     loop {
         let request = PageRequest::new(PAGE_MAX_ROWS, after)?;
-        let page = read.running_bill_rows(&request, customer.as_deref(), None).await?;
+        let page = read.running_bill_rows(&request, (customer.as_deref(), None), ledger_end).await?;
         bills.extend(page.rows);
         after = page.end_cursor;
         if !page.has_next {

@@ -1,8 +1,10 @@
-//! Running bills: the bills of open months so far.
+//! Running bills: the bills of open months so far. A month that the ledger closed is in review or invoiced, and no longer
+//! running, whatever rows are left of it.
 
 use serde::{Deserialize, Serialize};
 use wb_ledger::Invoice;
 
+use super::ledger::PERIOD;
 use super::{Page, PageRequest, Read};
 use crate::error::StoreError;
 use crate::tenant::only_own;
@@ -39,18 +41,18 @@ pub struct RunningBillRow {
 }
 
 impl Read {
-    /// The scope's latest running bills in order of contract and month; with a customer or contract, only theirs.
-    /// Each has its own cut.
+    /// The scope's latest running bills of months that are not closed below an offset of the ledger, in order of contract
+    /// and month; with a customer or contract, only theirs. Each has its own cut.
     ///
     /// # Errors
     /// [`StoreError::Query`] or [`StoreError::Row`].
     pub async fn running_bills(
         &self,
         page: &PageRequest,
-        customer_id: Option<&str>,
-        contract_id: Option<&str>,
+        of: (Option<&str>, Option<&str>),
+        ledger_end: u64,
     ) -> Result<Page<RunningBill>, StoreError> {
-        let found = self.running_bill_rows(page, customer_id, contract_id).await?;
+        let found = self.running_bill_rows(page, of, ledger_end).await?;
         let mut rows = Vec::with_capacity(found.rows.len());
         for row in found.rows {
             let document: Invoice = serde_json::from_str(&row.body).map_err(|error| StoreError::Row {
@@ -66,27 +68,30 @@ impl Read {
         Ok(Page { rows, end_cursor: found.end_cursor, has_next: found.has_next })
     }
 
-    /// The scope's latest running bills, as they were written.
+    /// The bills of [`Self::running_bills`], as they were written.
     ///
     /// # Errors
     /// [`StoreError::Query`].
     pub async fn running_bill_rows(
         &self,
         page: &PageRequest,
-        customer_id: Option<&str>,
-        contract_id: Option<&str>,
+        (customer_id, contract_id): (Option<&str>, Option<&str>),
+        ledger_end: u64,
     ) -> Result<Page<RunningBillRow>, StoreError> {
         // The contract and month of the last row; a contract without a month sorts before all of its months.
         let (after_contract, after_period) = page.after().rsplit_once('/').unwrap_or((page.after(), ""));
+        let own = only_own(&self.scope, "customer_id");
         // Rows of one contract and month may not be merged yet.
         let sql = format!(
             "SELECT contract_id, customer_id, period, cut, until_us, completeness_ppm, body FROM running_bills
-             WHERE {} AND (contract_id, period) > ({{after_contract:String}}, {{after_period:String}})
+             WHERE {own} AND (contract_id, period) > ({{after_contract:String}}, {{after_period:String}})
                AND ({{customer:String}} = '' OR customer_id = {{customer:String}})
                AND ({{contract:String}} = '' OR contract_id = {{contract:String}})
+               AND (contract_id, period) NOT IN (
+                 SELECT JSONExtractString(body, 'contract_id'), {PERIOD} FROM ledger
+                 WHERE kind = 'period_closed' AND {own} AND ledger_offset < {{ledger_end:UInt64}})
              ORDER BY contract_id, period, cut DESC, until_us DESC
-             LIMIT 1 BY contract_id, period LIMIT {{limit:UInt32}}",
-            only_own(&self.scope, "customer_id")
+             LIMIT 1 BY contract_id, period LIMIT {{limit:UInt32}}"
         );
         let query = self
             .query(&sql)
@@ -94,6 +99,7 @@ impl Read {
             .param("after_period", after_period)
             .param("customer", customer_id.unwrap_or_default())
             .param("contract", contract_id.unwrap_or_default())
+            .param("ledger_end", ledger_end)
             .param("limit", page.limit());
         let rows: Vec<RunningBillRow> = self.fetch("list the running bills", query).await?;
         Ok(page.page(rows, |row| format!("{}/{}", row.contract_id, row.period)))
