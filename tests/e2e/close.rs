@@ -82,7 +82,8 @@ fn a_month_is_closed_once_whatever_is_killed_and_late_data_makes_one_note() {
     assert!(sealed.contains("days are sealed"), "{sealed}");
 
     // Two at once, both by name; one is killed as soon as it has closed something.
-    let closing = ["close", "--period", MONTH, "--allow-incomplete", "--reason", WHY, "--who", "ana"];
+    let closing =
+        ["close", "--yes", "--period", MONTH, "--allow-incomplete", "--reason", WHY, "--who", "ana"];
     let mut dying = place.start("dying", &all(&closing));
     let other = place.start("other", &all(&closing));
     dying.wait_for("1/13 ", COUNT_LIMIT);
@@ -120,7 +121,7 @@ fn a_month_is_closed_once_whatever_is_killed_and_late_data_makes_one_note() {
     // Five readings more: 39 kWh become 44, at 0.0725 USD.
     meter.send(&place, &meters.key, 5);
     meter.assert_counted(&place);
-    let adjusting = ["adjust", "--period", MONTH, "--who", "ana", "--why", "late readings"];
+    let adjusting = ["adjust", "--yes", "--period", MONTH, "--who", "ana", "--why", "late readings"];
     let adjusted = run("adjust", &adjusting).success("an adjustment");
     let lines: Vec<&str> = adjusted.stdout.lines().collect();
     assert_eq!(lines.len(), 1, "{}", adjusted.stdout);

@@ -63,7 +63,7 @@ fn one_deleted_row_stops_the_next_invoice_and_the_block_is_given() {
     for (table, committed) in DAMAGES {
         let restore = delete_one(&place, table);
         // The close itself finds it, or the watch before it: either way nothing is issued.
-        let closed = run(&format!("close-{table}"), &["close", "--period", "2026-10"]);
+        let closed = run(&format!("close-{table}"), &["close", "--period", "2026-10", "--yes"]);
         assert_ne!(closed.code, Some(0), "{table}: {}", closed.stdout);
         let said = closed.stderr.clone() + &closed.stdout;
         assert!(said.contains("WB-3221") && said.contains(committed), "{table}: {said}");
@@ -82,7 +82,7 @@ fn one_deleted_row_stops_the_next_invoice_and_the_block_is_given() {
         shows(figures_port, "weighbridge_alarm 1");
         let before = tables::count(&place, "SELECT uniqExact(commit_offset) FROM manifest").unwrap();
         meter.send(&place, &meters.key, 5);
-        let refused = run(&format!("again-{table}"), &["close", "--period", "2026-10"]);
+        let refused = run(&format!("again-{table}"), &["close", "--period", "2026-10", "--yes"]);
         assert!(refused.code != Some(0) && refused.stderr.contains("WB-5013"), "{}", refused.stderr);
         let after = tables::count(&place, "SELECT uniqExact(commit_offset) FROM manifest").unwrap();
         assert_eq!(before, after, "{table}: nothing is committed while the alarm stands");
@@ -92,7 +92,8 @@ fn one_deleted_row_stops_the_next_invoice_and_the_block_is_given() {
         run(&format!("clear-{table}"), &["alarm", "clear", "--why", &why]).success("alarm clear");
         meter.assert_counted(&place);
     }
-    let closed = run("close", &["close", "--period", "2026-10"]).success("the close once all is whole");
+    let closed =
+        run("close", &["close", "--period", "2026-10", "--yes"]).success("the close once all is whole");
     assert!(closed.stdout.contains("issued"), "{}", closed.stdout);
     up.send(rustix::process::Signal::INT);
     up.end(END_LIMIT).success("weighbridge up, told to end");

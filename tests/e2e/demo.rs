@@ -203,8 +203,9 @@ fn the_biller_answers(place: &Place, summary: &Summary) {
     assert_eq!(missing.code, Some(1), "{}", missing.stdout);
     assert!(missing.stderr.contains("inv_none"), "{}", missing.stderr);
     // A month that is closed stays as it is.
-    let closed =
-        place.run("close", &["close", "--period", "2009-01"], Duration::from_secs(60)).success("close");
+    let closed = place
+        .run("close", &["close", "--period", "2009-01", "--yes"], Duration::from_secs(60))
+        .success("close");
     let existed = closed.stdout.lines().filter(|line| line.starts_with("existed ")).count();
     assert_eq!((closed.stdout.lines().count(), existed), (2, 2), "{}", closed.stdout);
 }

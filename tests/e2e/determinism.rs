@@ -207,7 +207,7 @@ struct Bills {
 fn close(place: &Place) -> Bills {
     let mut bills = Bills { digests: BTreeMap::new(), ids: Vec::new() };
     for month in MONTHS {
-        let closed = place.run("close", &["close", "--period", month], COUNT_LIMIT).success("close");
+        let closed = place.run("close", &["close", "--period", month, "--yes"], COUNT_LIMIT).success("close");
         for line in closed.stdout.lines() {
             let words: Vec<&str> = line.split(' ').collect();
             let ["issued", _, id, _, contract, "bill", bill, "evidence", _] = words[..] else {

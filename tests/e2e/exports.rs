@@ -87,7 +87,7 @@ fn the_command_and_the_interface_give_the_same_files() {
     let mut meter = Meter::new("yard/meter-1");
     meter.send(&place, &meters.key, 40);
     meter.assert_counted(&place);
-    let closed = run("close", &["close", "--period", "2026-10"]);
+    let closed = run("close", &["close", "--period", "2026-10", "--yes"]);
     assert!(closed.stdout.contains("issued"), "{}", closed.stdout);
 
     let out = place.folder().join("out");

@@ -24,8 +24,10 @@ mod act;
 mod adjust;
 mod backtest;
 mod close;
+mod dates;
 mod evidence;
 mod known;
+mod overdue;
 mod reissue;
 mod running;
 
@@ -33,6 +35,7 @@ pub use act::Done;
 pub use adjust::Adjusted;
 pub use backtest::{Backtest, ComponentAmounts};
 pub use close::{CloseRequest, Progress};
+pub use dates::GivenDate;
 pub use evidence::InvoiceEvidence;
 pub use running::{RunningBills, RunningPace, RunningPass};
 

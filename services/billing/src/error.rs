@@ -288,6 +288,30 @@ pub enum BillerError {
         /// The facts.
         unresolved: Vec<Unresolved>,
     },
+    /// A date in the future, said once.
+    #[code("WB-5414")]
+    #[error(
+        "{at} is in the future: it is {now} by the biller's clock; give a date that has come, or say that it is meant"
+    )]
+    FutureDate {
+        /// The date of the act.
+        at: String,
+        /// The present.
+        now: String,
+    },
+    /// A date in a closed month, said once.
+    #[code("WB-5415")]
+    #[error(
+        "{at} is in {month}, which is closed for customer {customer_id}; give a date in an open month, or say that \
+         the closed one is meant"
+    )]
+    ClosedDate {
+        /// The date of the act.
+        at: String,
+        /// Its month.
+        month: String,
+        customer_id: String,
+    },
     /// Some contracts could not be billed, the others were. A second close continues with the failed ones.
     #[code("WB-5412")]
     #[error("{} of {} contracts could not be billed: {}", failures.len(), failures.len() + issued.len(), list(failures))]

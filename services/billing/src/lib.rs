@@ -33,8 +33,8 @@ mod usage;
 
 pub use bill::{Bill, Completeness};
 pub use biller::{
-    Adjusted, Backtest, Biller, CloseRequest, ComponentAmounts, Done, InvoiceEvidence, Progress, Recomputed,
-    RunningBills, RunningPace, RunningPass, Signature,
+    Adjusted, Backtest, Biller, CloseRequest, ComponentAmounts, Done, GivenDate, InvoiceEvidence, Progress,
+    Recomputed, RunningBills, RunningPace, RunningPass, Signature,
 };
 pub use error::{BillerError, ContractFailure, PortError};
 pub use exclusion::Exclusion;

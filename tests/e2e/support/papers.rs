@@ -42,7 +42,8 @@ pub(crate) fn assert_papers(place: &Place, summary: &Summary) {
     }
     let payments = place.run("payment", &["payment", "list"], END_LIMIT).success("payment list").stdout;
     assert!(payments.starts_with("id "), "{payments}");
-    let trial = ["adjust", "--period", &invoice.period, "--who", "ana", "--why", "nothing came late"];
+    let trial =
+        ["adjust", "--yes", "--period", &invoice.period, "--who", "ana", "--why", "nothing came late"];
     let adjusted = place.run("adjust", &trial, END_LIMIT).success("adjust").stdout;
     assert!(adjusted.trim().is_empty(), "nothing came late, and yet: {adjusted}");
 }

@@ -159,7 +159,7 @@ impl NoteView<'_> {
         self.0.trim_end_matches("_note_issued")
     }
 
-    /// Why it was issued: `adjustment`, `dispute`, `by_hand`, `late_fee` or `void`.
+    /// Why it was issued: `adjustment`, `dispute`, `by_hand`, `late_fee`, `cancels` or `void`.
     async fn reason(&self) -> &str {
         self.1.reason.name()
     }

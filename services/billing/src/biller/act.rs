@@ -1,4 +1,4 @@
-//! Commands on invoices: review, issue, pay, dispute, void; and runs over all invoices.
+//! Commands on invoices: review, issue, pay, dispute, void.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -106,54 +106,6 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
             Ok(_) | Err(BillerError::Refused(_)) => Err(error),
             Err(worse) => Err(worse),
         }
-    }
-
-    /// Records overdue invoices at an instant. The same instant and ledger give the same records, so a repeat records
-    /// nothing. Returns the invoices that became overdue.
-    ///
-    /// # Errors
-    /// As [`Self::act`].
-    pub async fn overdue(&self, at_us: Micros, by: &Signature) -> Result<Vec<Item>, BillerError> {
-        let mut journal = self.journal.lock().await;
-        journal.refresh(&self.log).await?;
-        let ids: Vec<String> =
-            journal.state().newly_overdue(at_us).into_iter().map(|item| item.id.clone()).collect();
-        let mut overdue = Vec::new();
-        for invoice_id in ids {
-            let command = Command::MarkOverdue { invoice_id: invoice_id.clone(), at_us };
-            match self.act_in(&mut journal, &command, by).await {
-                Ok(done) if !done.events().is_empty() => {
-                    overdue.extend(journal.state().item(&invoice_id).cloned());
-                }
-                // Another run recorded it first, or a payment arrived meanwhile.
-                Ok(_) | Err(BillerError::Refused(Refusal::NotDue { .. } | Refusal::WrongState { .. })) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(overdue)
-    }
-
-    /// Charges interest up to an instant on everything overdue, at the rate of each invoice's terms. Returns the
-    /// debit notes.
-    ///
-    /// # Errors
-    /// As [`Self::act`].
-    pub async fn late_fees(&self, at_us: Micros, by: &Signature) -> Result<Vec<Event>, BillerError> {
-        let mut journal = self.journal.lock().await;
-        journal.refresh(&self.log).await?;
-        let due = |item: &&Item| item.late_fee_ppm > 0 && item.is_open() && item.overdue_us.is_some();
-        let ids: Vec<String> = journal.state().items().filter(due).map(|item| item.id.clone()).collect();
-        let mut notes = Vec::new();
-        for invoice_id in ids {
-            let command = Command::ChargeLateFee { invoice_id, at_us };
-            match self.act_in(&mut journal, &command, by).await {
-                Ok(done) => notes.extend_from_slice(done.events()),
-                // Already charged up to then, or void.
-                Err(BillerError::Refused(Refusal::NotDue { .. } | Refusal::WrongState { .. })) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(notes)
     }
 
     /// The statements of a customer at an instant, one per legal entity and currency.

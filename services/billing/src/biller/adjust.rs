@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use tracing::{info, warn};
 use wb_ledger::{Command, Event, Refusal, Total};
 
+use super::overdue::tried;
 use super::{Biller, Drawn, Signature, utc_days};
 use crate::error::{BillerError, ContractFailure};
 use crate::journal::Journal;
@@ -43,6 +44,28 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         period: &str,
         customer: Option<&str>,
         by: &Signature,
+    ) -> Result<Vec<Adjusted>, BillerError> {
+        self.adjust_run(period, customer, Some(by)).await
+    }
+
+    /// What [`Self::adjust`] would issue now; records nothing.
+    ///
+    /// # Errors
+    /// As [`Self::adjust`].
+    pub async fn adjust_plan(
+        &self,
+        period: &str,
+        customer: Option<&str>,
+    ) -> Result<Vec<Adjusted>, BillerError> {
+        self.adjust_run(period, customer, None).await
+    }
+
+    /// Without a signature nothing is recorded.
+    async fn adjust_run(
+        &self,
+        period: &str,
+        customer: Option<&str>,
+        by: Option<&Signature>,
     ) -> Result<Vec<Adjusted>, BillerError> {
         let settled = self.cuts.settled_cut().await?;
         let cut = self.store.settled(settled).await?;
@@ -85,10 +108,10 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         journal: &mut Journal,
         at_cuts: &mut BTreeMap<u64, Reference>,
         (cut, contract_id, period): (u64, &str, &str),
-        by: &Signature,
+        by: Option<&Signature>,
     ) -> Result<Vec<Adjusted>, BillerError> {
         // A killed close may have recorded its cut only: its invoice is issued first, at that cut.
-        self.finish_close(journal, at_cuts, contract_id, period, false).await?;
+        self.finish_close(journal, at_cuts, contract_id, period, by.is_none()).await?;
         let closed_cut = journal.state().closed(contract_id, period).map_or(cut, |close| close.cut);
         if cut <= closed_cut {
             return Ok(Vec::new());
@@ -97,6 +120,11 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         let drafted = self.drafted_in_terms(journal, at_cuts, of, cut, Drawn::ByOthers).await?;
         let command = Command::Adjust { draft: Box::new(drafted.draft), at_us: self.clock.now_us() };
         let mut documents = Vec::new();
+        let Some(by) = by else {
+            let commands = vec![command; DOCUMENTS_MAX];
+            let events = tried(&mut journal.state().clone(), &commands);
+            return Ok(events.iter().filter_map(document_of).collect());
+        };
         for _ in 0..DOCUMENTS_MAX {
             let signed = (by.who.as_str(), by.why.as_str(), self.clock.now_us());
             let events = match journal.execute(&self.log, &command, signed).await {

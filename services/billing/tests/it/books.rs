@@ -7,6 +7,7 @@
     reason = "a test stops at what it did not expect; helpers are shared by tests that use some of them"
 )]
 
+mod dates;
 mod drawing;
 mod reissue;
 mod terms;
@@ -260,8 +261,8 @@ async fn whole_story(biller: &TestBiller, store: &MemoryStore) -> Result<(), Bil
     biller.act(&pay("wire-1", 3_000), &signed()).await?;
     biller.act(&credit(&id, "c-1", -1_000), &signed()).await?;
     let due_us = biller.state().await?.item(&id).unwrap().due_us.unwrap();
-    biller.overdue(due_us + DAY_US, &signed()).await?;
-    biller.late_fees(due_us + 90 * DAY_US, &signed()).await?;
+    biller.overdue(due_us + DAY_US, None, &signed()).await?;
+    biller.late_fees(due_us + 90 * DAY_US, None, &signed()).await?;
     Ok(())
 }
 

@@ -16,8 +16,8 @@ use crate::memory::{MemoryCuts, MemoryLog, MemoryStore, World, contract_body};
 use wb_billing::ports::Clock;
 use wb_billing::{Biller, BillerError, CloseRequest, Done, IssuedAs, Progress, Signature};
 use wb_ledger::{
-    Amount, Applied, BillingTerms, Chain, Command, DisputeRequest, DisputeWords, Event, OpeningKind,
-    OpeningRecorded, PaymentRequest, Settle, State, Step, postings,
+    Amount, Applied, BillingTerms, Chain, Command, DisputeRequest, DisputeWords, Event, LineAmount,
+    NoteByHand, OpeningKind, OpeningRecorded, PaymentRequest, Settle, State, Step, postings,
 };
 use wb_units::Micros;
 
@@ -221,17 +221,17 @@ async fn two_months_from_draft_to_dispute() {
     let due_us = FEBRUARY_US + 30 * DAY_US;
     story.at(due_us + 15 * DAY_US);
     let by = signed("dunning", "daily run");
-    assert!(biller.overdue(due_us, &by).await.unwrap().is_empty());
-    assert_eq!(biller.overdue(due_us + 1, &by).await.unwrap().len(), 1);
-    assert!(biller.overdue(due_us + 1, &by).await.unwrap().is_empty());
+    assert!(biller.overdue(due_us, None, &by).await.unwrap().is_empty());
+    assert_eq!(biller.overdue(due_us + 1, None, &by).await.unwrap().len(), 1);
+    assert!(biller.overdue(due_us + 1, None, &by).await.unwrap().is_empty());
     assert_eq!(story.state_of(&january).await, "overdue");
     // 33.20 x 1.5 % x 15/30 = 0.249.
-    let fees = biller.late_fees(due_us + 15 * DAY_US, &by).await.unwrap();
+    let fees = biller.late_fees(due_us + 15 * DAY_US, None, &by).await.unwrap();
     let [Event::DebitNoteIssued(fee)] = &fees[..] else { panic!("{fees:?}") };
     assert_eq!((fee.number.as_str(), fee.totals[0].amount.as_str()), ("GEN-DN-000001", "0.25"));
-    assert!(biller.late_fees(due_us + 15 * DAY_US, &by).await.unwrap().is_empty());
+    assert!(biller.late_fees(due_us + 15 * DAY_US, None, &by).await.unwrap().is_empty());
     // Another 15 days: 0.498 in all, rounded once.
-    let fees = biller.late_fees(due_us + 30 * DAY_US, &by).await.unwrap();
+    let fees = biller.late_fees(due_us + 30 * DAY_US, None, &by).await.unwrap();
     let [Event::DebitNoteIssued(fee)] = &fees[..] else { panic!("{fees:?}") };
     assert_eq!(fee.totals[0].amount, "0.25");
     let ageing = biller.statements(CUSTOMER, due_us + 40 * DAY_US).await.unwrap()[0].ageing;
@@ -296,6 +296,9 @@ async fn two_months_from_draft_to_dispute() {
     story.act(refund, "ben", "overpaid").await;
     assert_eq!(story.open().await, [("USD".to_owned(), 0)]);
 
+    billed_again(&story, &february).await;
+    assert_eq!(story.open().await, [("USD".to_owned(), 0)]);
+
     let history = biller.history(&january).await.unwrap();
     let kinds: Vec<_> = history.iter().map(|entry| (entry.kind, entry.who.as_str())).collect();
     assert_eq!(
@@ -312,6 +315,44 @@ async fn two_months_from_draft_to_dispute() {
     let records: String =
         story.log.records().iter().map(|bytes| format!("{}\n", String::from_utf8_lossy(bytes))).collect();
     golden("story.jsonl", &records);
+}
+
+/// February is voided and billed again: the new invoice names the old one, and what was paid settles it. What was granted
+/// is granted again by hand.
+async fn billed_again(story: &Story, february: &str) {
+    let biller = &story.biller;
+    story.at(MARCH_US + 20 * DAY_US);
+    let done = biller.reissue(february, true, &signed("ana", "the wrong address")).await.unwrap();
+    let [Event::CreditNoteIssued(void), Event::DraftMade(made)] = done.events() else { panic!("{done:?}") };
+    assert_eq!(void.released[0].amount_minor.0, 6_440);
+    assert_eq!(made.draft.replaces.as_ref().unwrap().number, "GEN-000002");
+    assert_eq!(story.state_of(february).await, "void");
+    assert_eq!(story.open().await, [("USD".to_owned(), -6_440)]);
+    let id = made.draft.invoice_id.clone();
+    let step = |by: &str| Step { invoice_id: id.clone(), by: by.to_owned(), at_us: biller.now_us() };
+    // Sent back, and right after all.
+    story.act(Command::Submit(step("ana")), "ana", "the right address").await;
+    story.act(Command::Reject(step("ben")), "ben", "is it?").await;
+    story.act(Command::Submit(step("ana")), "ana", "it is").await;
+    story.act(Command::Approve(step("ben")), "ben", "seen").await;
+    biller.issue(&id, &signed("ana", "approved")).await.unwrap();
+    let next = biller.invoice(&id).await.unwrap().invoice.clone();
+    assert_eq!((next.number.as_str(), next.settled[0].amount_minor.0), ("GEN-000003", 6_440));
+    assert_eq!(story.state_of(&id).await, "partially_paid");
+    let line = LineAmount { line_id: "lab-1/power".to_owned(), amount: Amount::new(-400, "USD") };
+    let note = NoteByHand {
+        invoice_id: id.clone(),
+        reference: "goodwill-1".to_owned(),
+        text: "as granted before".to_owned(),
+        lines: vec![line],
+        at_us: biller.now_us(),
+    };
+    story.act(Command::IssueNote(note), "ben", "as granted before").await;
+    for id in [february, &id] {
+        let again = biller.recompute(id).await.unwrap();
+        assert!(again.bill_matches && again.evidence_matches, "{id}");
+    }
+    assert!(biller.adjust("2009-02", None, &signed("ana", "monthly run")).await.unwrap().is_empty());
 }
 
 /// Reads the log like any reader, and adds up every account.

@@ -1,12 +1,15 @@
 //! Shared code of commands on the ledger: who signs, and the form of amounts and records.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::IsTerminal as _;
+
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use wb_billing::{Done, Signature};
+use wb_billing::{Done, GivenDate, Signature};
 use wb_ledger::{Amount, Command, Event, State, Total};
 use wb_units::{Currency, Money};
 
-use crate::console::print;
+use crate::console::{print, tell};
 use crate::wiring::services::LiveBiller;
 
 /// The author of a command if none is given.
@@ -26,6 +29,113 @@ pub(crate) struct Signed {
 impl Signed {
     pub(crate) fn signature(&self) -> Signature {
         Signature { who: self.who.clone(), why: self.why.clone() }
+    }
+}
+
+/// How an act that may touch several customers is confirmed.
+#[derive(Debug, Args)]
+pub(crate) struct Confirmed {
+    /// Show what would be recorded, and record nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Record without asking.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) yes: bool,
+}
+
+/// An act on several customers that nobody can confirm.
+#[wb_coded::coded]
+#[derive(Debug, thiserror::Error)]
+#[code("WB-6302")]
+#[error(
+    "this would touch {customers} customers, and nobody can be asked here, because standard input is no terminal; \
+     look at it with --dry-run, and give --yes to record it"
+)]
+struct Unconfirmed {
+    customers: usize,
+}
+
+/// The customers that an act would touch, and what it comes to.
+#[derive(Debug, Default)]
+pub(crate) struct Summary {
+    customers: BTreeSet<String>,
+    records: usize,
+    totals: BTreeMap<String, i128>,
+}
+
+impl Summary {
+    pub(crate) fn add(&mut self, customer_id: &str, totals: &[Total]) {
+        self.customers.insert(customer_id.to_owned());
+        self.records += 1;
+        for total in totals {
+            *self.totals.entry(total.currency.clone()).or_default() +=
+                total.amount_minor.parse::<i128>().unwrap_or(0);
+        }
+    }
+
+    fn text(&self) -> String {
+        let each = self.totals.iter().filter(|(_, minor)| **minor != 0);
+        let each: Vec<_> = each
+            .map(|(currency, minor)| format!("{} {currency}", Amount::new(*minor, currency).text()))
+            .collect();
+        let sums = if each.is_empty() { "0".to_owned() } else { each.join(", ") };
+        format!("{} records for {} customers, together {sums}", self.records, self.customers.len())
+    }
+}
+
+impl Confirmed {
+    /// Tells the summary of what would be recorded. Returns whether it is to be recorded: not in a dry run, and where
+    /// several customers are touched only with `--yes` or after a yes at the terminal.
+    pub(crate) fn proceeds(&self, summary: &Summary) -> Result<bool> {
+        if self.dry_run {
+            tell(&format!("{}; nothing was recorded", summary.text()));
+            return Ok(false);
+        }
+        let customers = summary.customers.len();
+        if self.yes || customers < 2 {
+            return Ok(true);
+        }
+        let input = std::io::stdin();
+        if !input.is_terminal() {
+            return Err(Unconfirmed { customers }.into());
+        }
+        tell(&format!("{}. Record it? [yes/no]", summary.text()));
+        let mut answer = String::new();
+        input.read_line(&mut answer).context("the answer cannot be read")?;
+        let is_yes = answer.trim() == "yes";
+        if !is_yes {
+            tell("nothing was recorded");
+        }
+        Ok(is_yes)
+    }
+}
+
+/// What is meant by a date that is unusual.
+#[derive(Debug, Args)]
+pub(crate) struct Meant {
+    /// The date is in the future on purpose.
+    #[arg(long)]
+    future_date_is_meant: bool,
+    /// The date is in a closed month on purpose.
+    #[arg(long)]
+    closed_month_is_meant: bool,
+}
+
+impl Meant {
+    /// The date of an act: the given one if it may be, or the present.
+    pub(crate) async fn date(
+        &self,
+        biller: &LiveBiller,
+        at: Option<jiff::Timestamp>,
+        customer: Option<&str>,
+    ) -> Result<i64> {
+        let given = GivenDate {
+            at_us: at.map(jiff::Timestamp::as_microsecond),
+            customer,
+            future_is_meant: self.future_date_is_meant,
+            closed_is_meant: self.closed_month_is_meant,
+        };
+        Ok(biller.date(given).await?)
     }
 }
 
@@ -54,14 +164,18 @@ pub(crate) fn told(done: &Done) -> Result<()> {
 /// Prints an event, and what it does to payments.
 fn told_event(event: &Event) -> Result<()> {
     print(&recorded_line(event))?;
-    let (what, parts) = match event {
-        Event::CreditNoteIssued(note) | Event::DebitNoteIssued(note) => ("unallocated", &note.released),
-        Event::InvoiceIssued(invoice) => ("settled-by", &invoice.settled),
+    let (freed, settled) = match event {
+        Event::CreditNoteIssued(note) | Event::DebitNoteIssued(note) => {
+            (note.released.as_slice(), note.settled.as_slice())
+        }
+        Event::InvoiceIssued(invoice) => (&[][..], invoice.settled.as_slice()),
         _ => return Ok(()),
     };
-    for part in parts {
-        let amount = Amount { amount_minor: part.amount_minor, currency: part.currency.clone() };
-        print(&format!("{what} {} {} {}", part.payment_id, amount.text(), amount.currency))?;
+    for (what, parts) in [("unallocated", freed), ("settled-by", settled)] {
+        for part in parts {
+            let amount = Amount { amount_minor: part.amount_minor, currency: part.currency.clone() };
+            print(&format!("{what} {} {} {}", part.payment_id, amount.text(), amount.currency))?;
+        }
     }
     Ok(())
 }
@@ -76,6 +190,8 @@ pub(crate) fn recorded_line(event: &Event) -> String {
         Event::PaymentReceived(payment) => (payment.payment_id.as_str(), &[][..]),
         Event::PaymentAllocated(payment) => (payment.payment_id.as_str(), &[][..]),
         Event::PaymentReversed(payment) => (payment.payment_id.as_str(), &[][..]),
+        Event::PaymentReleased(payment) => (payment.payment_id.as_str(), &[][..]),
+        Event::RefundReversed(refund) => (refund.refund_id.as_str(), &[][..]),
         Event::RefundPaid(refund) => (refund.refund_id.as_str(), &[][..]),
         Event::DisputeOpened(dispute) => (dispute.dispute_id.as_str(), &[][..]),
         other => (other.invoice_id().unwrap_or("-"), &[][..]),

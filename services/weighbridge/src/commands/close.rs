@@ -4,11 +4,11 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use wb_billing::{CloseRequest, Exclusion, Issued, IssuedAs, Progress, Signature};
+use wb_billing::{BillerError, CloseRequest, Exclusion, Issued, IssuedAs, Progress, Signature};
 use wb_units::decimal;
 use wb_units::time::rfc3339;
 
-use crate::commands::books::{WHO, amounts};
+use crate::commands::books::{Confirmed, Summary, WHO, amounts};
 use crate::commands::{Run, RunningStack};
 use crate::console::{print, tell};
 
@@ -20,9 +20,8 @@ pub(crate) struct CloseArguments {
     /// Close only this customer's contracts.
     #[arg(long)]
     customer: Option<String>,
-    /// Show what would be issued, without recording anything.
-    #[arg(long)]
-    dry_run: bool,
+    #[command(flatten)]
+    confirmed: Confirmed,
     /// Also close periods that lack usage. Your name and reason are recorded.
     #[arg(long, requires = "reason")]
     allow_incomplete: bool,
@@ -41,23 +40,43 @@ impl Run for CloseArguments {
     type Needs = RunningStack;
 
     async fn run(self, stack: RunningStack) -> Result<ExitCode> {
-        close(&stack, self).await?;
-        Ok(ExitCode::SUCCESS)
+        close(&stack, self).await
     }
 }
 
 /// Closes a month on the running stack.
-async fn close(stack: &RunningStack, arguments: CloseArguments) -> Result<()> {
+async fn close(stack: &RunningStack, arguments: CloseArguments) -> Result<ExitCode> {
     let biller = stack.connect().await?.biller(&arguments.who).await?;
     let signature = arguments.reason.map(|why| Signature { who: arguments.who, why });
+    let confirmed = &arguments.confirmed;
+    // One customer is not asked about.
+    let asks = !confirmed.yes && arguments.customer.is_none();
     let request = CloseRequest {
         period: arguments.period,
         customer: arguments.customer,
-        dry_run: arguments.dry_run,
+        dry_run: confirmed.dry_run || asks,
         incomplete: signature.clone().filter(|_| arguments.allow_incomplete),
         unresolved: signature.filter(|_| arguments.allow_unresolved),
     };
     tell("waiting until all recorded events are committed, then rating");
+    let request = if request.dry_run && !confirmed.dry_run {
+        // Contracts that cannot be billed do not hold up the others, here as in the close itself.
+        let planned = match biller.close_with(&request, &mut tell_progress).await {
+            Err(BillerError::Some { issued, .. }) => issued,
+            planned => planned?,
+        };
+        let mut summary = Summary::default();
+        for invoice in planned.iter().filter(|invoice| invoice.issued_as == IssuedAs::WouldBe) {
+            summary.add(&invoice.customer_id, &invoice.totals);
+            tell(&issued_line(invoice));
+        }
+        if !confirmed.proceeds(&summary)? {
+            return Ok(ExitCode::FAILURE);
+        }
+        CloseRequest { dry_run: false, ..request }
+    } else {
+        request
+    };
     let issued = biller.close_with(&request, &mut tell_progress).await?;
     for invoice in &issued {
         print(&issued_line(invoice))?;
@@ -81,7 +100,7 @@ async fn close(stack: &RunningStack, arguments: CloseArguments) -> Result<()> {
             request.period
         ));
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 fn tell_progress(progress: &Progress) {

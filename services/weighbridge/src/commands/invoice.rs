@@ -76,6 +76,12 @@ pub(crate) enum LedgerInvoiceCommand {
     },
     /// Write off the open amount of an invoice.
     WriteOff(StepArguments),
+    /// Open again what was written off of an invoice.
+    ReverseWriteOff(StepArguments),
+    /// Withdraw the mark that an invoice is overdue.
+    ///
+    /// Late fees are debit notes of their own; `note cancel` takes them back.
+    WithdrawOverdue(StepArguments),
 }
 
 impl Run for LedgerInvoiceCommand {
@@ -128,6 +134,14 @@ async fn invoice(stack: &RunningStack, command: LedgerInvoiceCommand) -> Result<
         LedgerInvoiceCommand::Reissue { step: StepArguments { id, signed }, move_payments } => {
             tell("waiting until all recorded events are committed, then rating the month again");
             told(&biller.reissue(&id, move_payments, &signed.signature()).await?)
+        }
+        LedgerInvoiceCommand::ReverseWriteOff(StepArguments { id, signed }) => {
+            let reverse = Command::ReverseWriteOff { invoice_id: id, at_us: biller.now_us() };
+            record(&biller, &reverse, &signed).await
+        }
+        LedgerInvoiceCommand::WithdrawOverdue(StepArguments { id, signed }) => {
+            let (text, at_us) = (signed.why.clone(), biller.now_us());
+            record(&biller, &Command::WithdrawOverdue { invoice_id: id, text, at_us }, &signed).await
         }
         LedgerInvoiceCommand::WriteOff(StepArguments { id, signed }) => {
             let invoice_id = invoice_id(&biller, &id).await?;

@@ -40,6 +40,15 @@ pub(crate) enum NoteCommand {
         #[command(flatten)]
         signed: Signed,
     },
+    /// Cancel a note, such as a late fee, by a note of the other direction.
+    ///
+    /// What a credit note made unallocated settles the invoice again, as far as it is left.
+    Cancel {
+        /// The note's number or id.
+        id: String,
+        #[command(flatten)]
+        signed: Signed,
+    },
 }
 
 impl Run for NoteCommand {
@@ -78,6 +87,11 @@ async fn note(stack: &RunningStack, command: NoteCommand) -> Result<()> {
         }
         NoteCommand::Pdf(arguments) => document::write_note(&biller, &arguments, Shape::Pdf).await,
         NoteCommand::Html(arguments) => document::write_note(&biller, &arguments, Shape::Html).await,
+        NoteCommand::Cancel { id, signed } => {
+            let at_us = biller.now_us();
+            let cancel = Command::CancelNote { note: id, text: signed.why.clone(), at_us };
+            record(&biller, &cancel, &signed).await
+        }
         NoteCommand::Issue { invoice, reference, lines, currency, signed } => {
             let lines = lines.iter().map(|text| {
                 let (line_id, minor) = assigned(text, &currency)?;

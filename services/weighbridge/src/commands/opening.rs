@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use wb_ledger::{Command, OpeningKind, OpeningRecorded};
 
-use crate::commands::books::{AmountArguments, Signed, WHO, record};
+use crate::commands::books::{AmountArguments, Meant, Signed, WHO, record};
 use crate::commands::{Run, RunningStack};
 
 #[derive(Debug, Args)]
@@ -32,6 +32,8 @@ pub(crate) struct OpeningArguments {
     #[arg(long)]
     due: Option<jiff::Timestamp>,
     #[command(flatten)]
+    meant: Meant,
+    #[command(flatten)]
     signed: Signed,
 }
 
@@ -47,6 +49,8 @@ impl Run for OpeningArguments {
 /// Records what was owed before.
 async fn opening(stack: &RunningStack, arguments: OpeningArguments) -> Result<()> {
     let biller = stack.connect().await?.biller(WHO).await?;
+    let issued = Some(arguments.issued);
+    let issued_us = arguments.meant.date(&biller, issued, Some(&arguments.customer)).await?;
     let opening = OpeningRecorded {
         item_id: String::new(),
         kind: if arguments.balance { OpeningKind::Balance } else { OpeningKind::Invoice },
@@ -54,7 +58,7 @@ async fn opening(stack: &RunningStack, arguments: OpeningArguments) -> Result<()
         legal_entity: arguments.legal_entity,
         customer_id: arguments.customer,
         open: vec![arguments.amount.amount()?],
-        issued_us: arguments.issued.as_microsecond(),
+        issued_us,
         due_us: arguments.due.map(jiff::Timestamp::as_microsecond),
         late_fee_ppm: biller.defaults().late_fee_ppm,
     };

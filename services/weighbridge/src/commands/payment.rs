@@ -7,7 +7,7 @@ use clap::Subcommand;
 use wb_ledger::{Allocation, Command, Minor, Payment, PaymentRequest, Settle, State, money_text};
 use wb_units::time::rfc3339;
 
-use crate::commands::books::{AmountArguments, Signed, WHO, assigned, record, resolve_invoice};
+use crate::commands::books::{AmountArguments, Meant, Signed, WHO, assigned, record, resolve_invoice};
 use crate::commands::{Run, RunningStack};
 use crate::console::print;
 use crate::table::{Table, day};
@@ -46,6 +46,8 @@ pub(crate) enum PaymentCommand {
         /// When the payment arrived. By default now.
         #[arg(long)]
         received: Option<jiff::Timestamp>,
+        #[command(flatten)]
+        meant: Meant,
         /// An invoice that the payment settles, by its number or id, as invoice=amount. Can be repeated; settled in this
         /// order. By default
         /// the invoice due first.
@@ -64,6 +66,26 @@ pub(crate) enum PaymentCommand {
         /// An invoice to settle, by its number or id, as invoice=amount. Can be repeated. By default the invoice due first.
         #[arg(long = "settle")]
         settle: Vec<String>,
+        #[command(flatten)]
+        signed: Signed,
+    },
+    /// Release a payment, or parts of it, from the invoices that it settles.
+    ///
+    /// This takes an allocation back. What is released can be allocated again or refunded.
+    Release {
+        /// The payment's id.
+        id: String,
+        /// An invoice and how much of it the payment no longer settles, as invoice=amount. Can be repeated. By default
+        /// all.
+        #[arg(long = "from")]
+        from: Vec<String>,
+        #[command(flatten)]
+        signed: Signed,
+    },
+    /// Record that a refund came back.
+    ReverseRefund {
+        /// The refund's id.
+        id: String,
         #[command(flatten)]
         signed: Signed,
     },
@@ -93,11 +115,15 @@ fn settle(state: &State, texts: &[String], currency: &str) -> Result<Settle> {
     if texts.is_empty() {
         return Ok(Settle::OldestFirst);
     }
-    let allocations = texts.iter().map(|text| {
+    Ok(Settle::Given(allocations(state, texts, currency)?))
+}
+
+fn allocations(state: &State, texts: &[String], currency: &str) -> Result<Vec<Allocation>> {
+    let each = texts.iter().map(|text| {
         let (invoice, minor) = assigned(text, currency)?;
         Ok(Allocation { invoice_id: resolve_invoice(state, &invoice)?, amount_minor: Minor(minor) })
     });
-    Ok(Settle::Given(allocations.collect::<Result<_>>()?))
+    each.collect()
 }
 
 /// The payment of an id or a reference.
@@ -210,17 +236,19 @@ async fn payment(stack: &RunningStack, command: PaymentCommand) -> Result<()> {
             customer,
             amount,
             received,
+            meant,
             settle: given,
             keep,
             signed,
         } => {
             let settles = if keep { Settle::Nothing } else { settle(&state, &given, &amount.currency)? };
+            let received_us = meant.date(&biller, received, Some(&customer)).await?;
             let request = PaymentRequest {
                 reference,
                 legal_entity,
                 customer_id: customer,
                 amount: amount.amount()?,
-                received_us: received.map_or(now_us, jiff::Timestamp::as_microsecond),
+                received_us,
                 settle: settles,
             };
             record(&biller, &Command::ReceivePayment(request), &signed).await
@@ -230,6 +258,16 @@ async fn payment(stack: &RunningStack, command: PaymentCommand) -> Result<()> {
             let settle = settle(&state, &given, &payment.amount.currency)?;
             let payment_id = payment.payment_id.clone();
             record(&biller, &Command::Allocate { payment_id, settle, at_us: now_us }, &signed).await
+        }
+        PaymentCommand::Release { id, from, signed } => {
+            let payment = resolve_payment(&state, &id)?;
+            let allocations = allocations(&state, &from, &payment.amount.currency)?;
+            let payment_id = payment.payment_id.clone();
+            let release = Command::Release { payment_id, allocations, at_us: now_us };
+            record(&biller, &release, &signed).await
+        }
+        PaymentCommand::ReverseRefund { id, signed } => {
+            record(&biller, &Command::ReverseRefund { refund_id: id, at_us: now_us }, &signed).await
         }
         PaymentCommand::Reverse { id, signed } => {
             let payment_id = resolve_payment(&state, &id)?.payment_id.clone();

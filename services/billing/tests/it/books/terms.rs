@@ -76,8 +76,8 @@ async fn the_contract_wins_over_the_configuration_and_a_later_version_over_an_ea
     let harder = contract(&json!({"payment_terms_days": 0, "late_fee_ppm": 900_000}));
     store.change(|world| world.fact("contract", "c", JANUARY_US, harder));
     let at_us = biller.now_us() + 75 * DAY_US;
-    assert_eq!(biller.overdue(at_us, &signed()).await.unwrap().len(), 2);
-    let fees = biller.late_fees(at_us, &signed()).await.unwrap();
+    assert_eq!(biller.overdue(at_us, None, &signed()).await.unwrap().len(), 2);
+    let fees = biller.late_fees(at_us, None, &signed()).await.unwrap();
     let shown: Vec<_> = fees
         .iter()
         .map(|event| match event {
@@ -87,7 +87,7 @@ async fn the_contract_wins_over_the_configuration_and_a_later_version_over_an_ea
         .collect();
     // February's: 100 x 1 % over the 30 days since it was due. January's terms have none.
     assert_eq!(shown, [(february.invoice_id.as_str(), "1.00")]);
-    assert!(biller.late_fees(at_us, &signed()).await.unwrap().is_empty());
+    assert!(biller.late_fees(at_us, None, &signed()).await.unwrap().is_empty());
 }
 
 #[tokio::test]

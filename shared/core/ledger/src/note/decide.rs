@@ -10,6 +10,9 @@ use crate::note::{Note, NoteByHand, NoteLine, NoteReason, Release};
 use crate::refusal::{Refusal, check_name, check_text};
 use crate::state::{Series, State};
 
+/// By how much the clocks of two machines that record acts may differ.
+const CLOCKS_DIFFER_US: i64 = 3_600_000_000;
+
 /// The change of one line.
 pub(crate) struct Change {
     pub(crate) line_id: String,
@@ -161,6 +164,12 @@ impl State {
     ) -> Result<Vec<Event>, Refusal> {
         check_text("the reason", text)?;
         let item = self.standing_item(invoice_id)?;
+        // The clocks of two machines may differ a little.
+        let at_us = if item.last_us.saturating_sub(at_us) <= CLOCKS_DIFFER_US {
+            at_us.max(item.last_us)
+        } else {
+            at_us
+        };
         check_after_all(item, at_us)?;
         let changes: Vec<Change> = item
             .lines

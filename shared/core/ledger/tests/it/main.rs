@@ -4,8 +4,8 @@
 mod books;
 mod drawing;
 mod histories;
-mod statements;
 mod inverses;
 mod replace;
+mod statements;
 mod stored_forms;
 mod support;
