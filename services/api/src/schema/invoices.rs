@@ -49,11 +49,6 @@ impl InvoiceView {
         &self.0.invoice().number
     }
 
-    /// The number of the void invoice of the same period that it replaces, if it does.
-    async fn replaces_number(&self) -> Option<&str> {
-        self.0.invoice().replaces.as_ref().map(|replaced| replaced.number.as_str())
-    }
-
     /// The customer.
     async fn customer_id(&self) -> &str {
         &self.0.invoice().customer_id
