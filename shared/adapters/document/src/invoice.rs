@@ -191,9 +191,10 @@ fn note_row(line: &NoteLine, language: Language) -> Vec<Cell> {
 fn reason(reason: &NoteReason, language: Language) -> String {
     let words = language.words();
     match reason {
-        NoteReason::Dispute { text, .. } | NoteReason::Void { text } | NoteReason::ByHand { text, .. } => {
-            text.clone()
-        }
+        NoteReason::Dispute { text, .. }
+        | NoteReason::Void { text }
+        | NoteReason::ByHand { text, .. }
+        | NoteReason::Cancels { text, .. } => text.clone(),
         NoteReason::LateFee { from_us, to_us, .. } => {
             format!("{} ({} – {})", words.late_fee, language.day(*from_us), language.day(*to_us))
         }

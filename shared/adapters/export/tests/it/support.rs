@@ -151,6 +151,7 @@ pub(crate) fn credit_note(number: &str, invoice_id: &str, invoice_number: &str) 
             amount_minor: "-50025".to_owned(),
         }],
         released: Vec::new(),
+        settled: Vec::new(),
         at_us: END_US + 86_400_000_000,
     }))
 }
