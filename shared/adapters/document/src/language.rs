@@ -75,12 +75,15 @@ const EVENTS: &[(&str, &str, &str)] = &[
     ("credit_note_issued", "Credit note", "Nota de crédito"),
     ("debit_note_issued", "Debit note", "Nota de débito"),
     ("invoice_issued", "Invoice", "Factura"),
+    ("invoice_write_off_reversed", "Write-off reversed", "Cancelación revertida"),
     ("invoice_written_off", "Written off", "Cancelación por incobrable"),
     ("opening_recorded", "Opening balance", "Saldo inicial"),
     ("payment_allocated", "Allocation", "Imputación"),
     ("payment_received", "Payment", "Pago"),
+    ("payment_released", "Allocation released", "Imputación liberada"),
     ("payment_reversed", "Reversed payment", "Pago devuelto"),
     ("refund_paid", "Refund", "Reembolso"),
+    ("refund_reversed", "Refund reversed", "Reembolso devuelto"),
 ];
 
 impl Language {

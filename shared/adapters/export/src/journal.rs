@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use wb_ledger::Event;
+use wb_ledger::{Books, Event};
 
 use crate::entry::Entry;
 use crate::error::ExportError;
@@ -47,15 +47,10 @@ impl Journal {
 
     /// The legal entity in whose books a record is; of a record that states none, that of its invoice or payment.
     pub(crate) fn owner_of<'a>(&'a self, entry: &'a Entry<'_>) -> Result<&'a str, ExportError> {
-        let id = match entry.event {
-            Event::InvoiceIssued(invoice) => return Ok(&invoice.legal_entity),
-            Event::CreditNoteIssued(note) | Event::DebitNoteIssued(note) => return Ok(&note.legal_entity),
-            Event::PaymentReceived(payment) => return Ok(&payment.legal_entity),
-            Event::OpeningRecorded(opening) => return Ok(&opening.legal_entity),
-            Event::PaymentAllocated(event) => &event.payment_id,
-            Event::PaymentReversed(event) => &event.payment_id,
-            Event::RefundPaid(event) => &event.payment_id,
-            other => other.invoice_id().unwrap_or_default(),
+        let id = match entry.event.books() {
+            Some(Books::OfEntity(legal_entity)) => return Ok(legal_entity),
+            Some(Books::OfPayment(id) | Books::OfInvoice(id)) => id,
+            None => "",
         };
         self.owners.get(id).map(String::as_str).ok_or_else(|| ExportError::Owner {
             place: format!("the {} at ledger offset {}", entry.event.kind(), entry.ledger_offset),

@@ -262,3 +262,33 @@ events! {
     /// What was owed before this ledger began.
     OpeningRecorded(OpeningRecorded) = "opening_recorded";
 }
+
+/// In whose books an event is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Books<'a> {
+    /// In those of a legal entity, which the event states.
+    OfEntity(&'a str),
+    /// In those that a payment is in.
+    OfPayment(&'a str),
+    /// In those that an invoice, or what was taken over, is in.
+    OfInvoice(&'a str),
+}
+
+impl Event {
+    /// In whose books it is; `None` for an event that is about neither.
+    #[must_use]
+    pub fn books(&self) -> Option<Books<'_>> {
+        Some(match self {
+            Self::InvoiceIssued(invoice) => Books::OfEntity(&invoice.legal_entity),
+            Self::CreditNoteIssued(note) | Self::DebitNoteIssued(note) => Books::OfEntity(&note.legal_entity),
+            Self::PaymentReceived(payment) => Books::OfEntity(&payment.legal_entity),
+            Self::OpeningRecorded(opening) => Books::OfEntity(&opening.legal_entity),
+            Self::PaymentAllocated(event) => Books::OfPayment(&event.payment_id),
+            Self::PaymentReleased(event) => Books::OfPayment(&event.payment_id),
+            Self::PaymentReversed(event) => Books::OfPayment(&event.payment_id),
+            Self::RefundPaid(event) => Books::OfPayment(&event.payment_id),
+            Self::RefundReversed(event) => Books::OfPayment(&event.payment_id),
+            other => Books::OfInvoice(other.invoice_id()?),
+        })
+    }
+}

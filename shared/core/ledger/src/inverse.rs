@@ -109,7 +109,7 @@ impl State {
             let amount = Amount::new(allocation.amount_minor.0, &event.currency);
             check_positive("what is released", &amount)?;
             let invoice_id = &allocation.invoice_id;
-            self.standing_item(invoice_id)?;
+            self.item_of(invoice_id)?;
             if event.allocations.iter().take(index).any(|earlier| earlier.invoice_id == *invoice_id) {
                 return Err(Refusal::mismatch(&event.payment_id, format!("{invoice_id} stands there twice")));
             }

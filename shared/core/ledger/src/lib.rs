@@ -53,7 +53,7 @@ pub use dispute::{
     Dispute, DisputeAnswered, DisputeOpened, DisputeRejected, DisputeRequest, DisputeState, DisputeWords,
 };
 pub use dunning::{InvoiceOverdue, InvoiceWrittenOff};
-pub use event::{Event, EventError, Override, PeriodClosed};
+pub use event::{Books, Event, EventError, Override, PeriodClosed};
 pub use hash::{Hash, HashTextError};
 pub use history::InvoiceHistory;
 pub use inverse::{OverdueWithdrawn, PaymentReleased, RefundReversed, WriteOffReversed};

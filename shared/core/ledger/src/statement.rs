@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::amounts::{Minor, money_text};
-use crate::event::Event;
+use crate::event::{Books, Event};
 use crate::postings::{Account, postings};
 use crate::state::State;
 
@@ -141,16 +141,11 @@ impl State {
 
     /// In whose books an event is: an event that states no legal entity has that of its payment or invoice.
     fn legal_entity_of(&self, event: &Event) -> String {
-        let of_payment = |id: &str| self.payment(id).map(|payment| payment.legal_entity.clone());
-        match event {
-            Event::InvoiceIssued(invoice) => Some(invoice.legal_entity.clone()),
-            Event::CreditNoteIssued(note) | Event::DebitNoteIssued(note) => Some(note.legal_entity.clone()),
-            Event::PaymentReceived(payment) => Some(payment.legal_entity.clone()),
-            Event::OpeningRecorded(opening) => Some(opening.legal_entity.clone()),
-            Event::PaymentAllocated(event) => of_payment(&event.payment_id),
-            Event::PaymentReversed(event) => of_payment(&event.payment_id),
-            Event::RefundPaid(event) => of_payment(&event.payment_id),
-            other => other.invoice_id().and_then(|id| self.item(id)).map(|item| item.legal_entity.clone()),
+        match event.books() {
+            Some(Books::OfEntity(legal_entity)) => Some(legal_entity.to_owned()),
+            Some(Books::OfPayment(id)) => self.payment(id).map(|payment| payment.legal_entity.clone()),
+            Some(Books::OfInvoice(id)) => self.item(id).map(|item| item.legal_entity.clone()),
+            None => None,
         }
         // The state refuses an event of a payment or an invoice that it does not have.
         .unwrap_or_default()

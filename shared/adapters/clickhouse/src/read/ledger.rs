@@ -142,9 +142,10 @@ impl Read {
              WHERE kind IN ('invoice_issued', 'payment_received', 'opening_recorded') AND {own}
                AND ledger_offset < {{ledger_end:UInt64}}
                AND id IN (
-                 SELECT if(kind = 'invoice_written_off', invoice_id, JSONExtractString(body, 'payment_id'))
+                 SELECT if(startsWith(kind, 'invoice_'), invoice_id, JSONExtractString(body, 'payment_id'))
                  FROM ledger
-                 WHERE kind IN ('invoice_written_off', 'payment_allocated', 'payment_reversed', 'refund_paid')
+                 WHERE kind IN ('invoice_written_off', 'invoice_write_off_reversed', 'payment_allocated',
+                                'payment_released', 'payment_reversed', 'refund_paid', 'refund_reversed')
                    AND {own} AND ledger_offset < {{ledger_end:UInt64}}
                )
              GROUP BY id"

@@ -32,7 +32,9 @@ impl State {
                 line: line_of(item, &line.line_id, &line.currency)?.clone(),
                 computed_minor: None,
             };
-            check_not_over(item, &change)?;
+            if !returns(line, change.line.billed_minor + change.amount_minor) {
+                check_not_over(item, &change)?;
+            }
             changes.push(change);
         }
         let reason = NoteReason::Cancels {
@@ -59,6 +61,7 @@ impl State {
             && cancelled.lines.iter().zip(&note.lines).all(|(old, new)| {
                 (&old.line_id, &old.currency, -old.amount_minor.0)
                     == (&new.line_id, &new.currency, new.amount_minor.0)
+                    && (new.after_minor.0 >= 0 || new.before_minor.0 < 0 || returns(old, new.after_minor.0))
             });
         let same = cancelled.number == *number
             && cancelled.reason == **of
@@ -99,4 +102,9 @@ fn check_cancellable(item: &Item, note: &IssuedNote) -> Result<(), Refusal> {
         }
         _ => Ok(()),
     }
+}
+
+/// Whether a line that a cancel takes across zero is on the side on which the cancelled note found it.
+fn returns(cancelled: &NoteLine, after_minor: i128) -> bool {
+    cancelled.before_minor.0.signum() == after_minor.signum()
 }

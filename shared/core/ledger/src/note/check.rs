@@ -35,7 +35,10 @@ impl State {
             if note.lines[..index].iter().any(|l| l.line_id == line.line_id && l.currency == line.currency) {
                 return wrong(format!("line {} stands there twice", line.line_id));
             }
-            let credits_beyond = line.computed_minor.is_none() && stands >= 0 && line.after_minor.0 < 0;
+            // What a cancel may do is checked with what it cancels.
+            let is_decided =
+                line.computed_minor.is_none() && !matches!(note.reason, NoteReason::Cancels { .. });
+            let credits_beyond = is_decided && stands >= 0 && line.after_minor.0 < 0;
             if credits_beyond {
                 return wrong(format!("line {} is credited with more than stands", line.line_id));
             }

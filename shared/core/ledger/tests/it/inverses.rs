@@ -160,7 +160,16 @@ fn inverse(books: &Books, event: &Event) -> Option<Command> {
         Event::InvoiceWrittenOff(event) => {
             Command::ReverseWriteOff { invoice_id: event.invoice_id.clone(), at_us }
         }
-        Event::WriteOffReversed(event) => Command::WriteOff { invoice_id: event.invoice_id.clone(), at_us },
+        // A write-off takes all that is open. Where a payment bounced after the first one, that is more than was
+        // reversed, and to write off again is another act.
+        Event::WriteOffReversed(event)
+            if books.state.item(&event.invoice_id).is_some_and(|item| {
+                let same = |one: &Amount| item.open_minor(&one.currency) == one.amount_minor.0;
+                item.open().len() == event.amounts.len() && event.amounts.iter().all(same)
+            }) =>
+        {
+            Command::WriteOff { invoice_id: event.invoice_id.clone(), at_us }
+        }
         Event::DisputeOpened(event) => Command::RejectDispute(DisputeWords {
             dispute_id: event.dispute_id.clone(),
             text,
