@@ -26,7 +26,7 @@ pub struct Bill {
     pub site_ids: BTreeSet<String>,
     /// The completeness of the inputs.
     pub completeness: Completeness,
-    /// Accepted usage that is not billed: the first [`EXCLUSIONS_MAX`].
+    /// Accepted usage that is not billed: at most the first 1,000.
     pub exclusions: Vec<Exclusion>,
 }
 
