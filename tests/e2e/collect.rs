@@ -237,10 +237,10 @@ fn slurm_is_read(place: &Place, key: &str) {
     let position = place.folder().join("slurm.json");
     let arguments = ["slurm", rows.to_str().unwrap(), "--position", position.to_str().unwrap()];
     let (said, told) = connect(place, "slurm", key, &arguments);
-    assert_eq!(said, "5 spans taken, 0 known before, 5 rows without GPU time, 1 quarantined, 0 refused\n");
+    assert_eq!(said, "5 spans accepted, 0 known before, 5 rows without GPU time, 1 quarantined, 0 refused\n");
     assert!(told.contains("quarantined: line 10 job 48106: ElapsedRaw says 3000 s"), "{told}");
     let (said, _) = connect(place, "slurm-again", key, &arguments);
-    assert_eq!(said, "0 spans taken, 5 known before, 5 rows without GPU time, 1 quarantined, 0 refused\n");
+    assert_eq!(said, "0 spans accepted, 5 known before, 5 rows without GPU time, 1 quarantined, 0 refused\n");
     // Without its position all are sent, and are still counted once.
     std::fs::remove_file(&position).unwrap();
     connect(place, "slurm-afresh", key, &arguments);
@@ -262,7 +262,7 @@ fn miners_are_polled(place: &Place, key: &str) {
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     std::fs::write(&list, format!("{} rig-1\n{gone} rig-2\n", miner("antminer-s19j"))).unwrap();
     let (said, told) = connect(place, "miners", key, &["miners", "--list", list.to_str().unwrap()]);
-    assert!(said.starts_with("1 rounds: 1 answers, 1 unreachable, 0 not understood, 0 of nobody named; 2 samples taken, 0 refused"), "{said}");
+    assert!(said.starts_with("1 rounds: 1 answers, 1 unreachable, 0 not understood, 0 of unknown machines; 2 samples accepted, 0 refused"), "{said}");
     assert!(told.contains("rig-2 is unreachable"), "{told}");
     let states =
         format!("SELECT machine_id, family, state FROM miner_samples WHERE {COMMITTED} ORDER BY machine_id");

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::place::Place;
 
 /// What the demonstration writes once its result is printed.
-pub(crate) const DONE: &str = "the stack runs on; Ctrl-C ends";
+pub(crate) const DONE: &str = "the stack keeps running; Ctrl-C ends";
 
 /// Shares of one chain, verdict and reason.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]

@@ -75,6 +75,7 @@ fn changes(contract: &Value) -> Vec<Value> {
     let at_us = FLEET_START_US + 9 * SETTLEMENT_INTERVAL_US + 1;
     let mut again = contract["body"]["body"].clone();
     again["components"][1]["unit_price"] = json!("0.0733");
+    again["version"] = json!(2);
     let entity = contract["body"]["entity"].as_str().unwrap();
     vec![fact("assignment", "tx1-m06", at_us, 0, &moved), fact("contract", entity, FLEET_START_US, 0, &again)]
 }
