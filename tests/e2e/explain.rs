@@ -23,12 +23,12 @@ fn a_code_is_explained_and_an_error_says_how() {
     assert_eq!((unknown.code, unknown.stdout.as_str()), (Some(1), ""));
     assert!(unknown.stderr.contains("WB-4109") && unknown.stderr.contains("WB-4103"), "{}", unknown.stderr);
 
-    // Nothing runs here, so the store cannot be reached.
+    // Nothing runs here, so nothing answers.
     let refused = place.run("refused", &["report", "fleet", "--period", "2026-10"], END_LIMIT);
     assert_eq!(refused.code, Some(1), "{}", refused.stderr);
     assert_eq!(
         refused.stderr.lines().last(),
-        Some("help: weighbridge explain WB-3202"),
+        Some("help: weighbridge explain WB-8016"),
         "{}",
         refused.stderr
     );

@@ -22,6 +22,7 @@ use crate::commands::{Run, RunningStack};
 use crate::console::print;
 use crate::wiring::backends::{clickhouse_access, log_settings};
 use crate::wiring::keys::Keys;
+use crate::wiring::services::engine_answers;
 
 /// The longest time of a report's query in seconds.
 const QUERY_TIME_S: u32 = 600;
@@ -104,6 +105,7 @@ async fn report(stack: &RunningStack, command: &ReportCommand) -> Result<()> {
         ReportCommand::Site { site, options } => (Some(site.as_str()), options),
         ReportCommand::Fleet { options } => (None, options),
     };
+    engine_answers(&stack.config).await?;
     let keys = Keys::of_installation(&stack.config.data_dir);
     let access = clickhouse_access(&stack.config, &keys)?;
     let mut store = StoreConfig::new(access.url, access.database);

@@ -107,10 +107,16 @@ pub(crate) async fn connect_running(config: &Config) -> Result<Connected> {
     let brokers: Vec<String> =
         log_settings(config).brokers.split(',').map(|one| one.trim().to_owned()).collect();
     wb_stack::answers("Kafka", &brokers).await?;
+    engine_answers(config).await?;
+    connect_within(config, Keys::of_installation(&config.data_dir), COMMAND_TIMEOUT).await
+}
+
+/// Fails at once if the engine of this machine is wanted and does not answer.
+pub(crate) async fn engine_answers(config: &Config) -> Result<()> {
     if config.clickhouse.url.is_none() {
         wb_stack::answers("ClickHouse", &[format!("127.0.0.1:{}", config.clickhouse.port)]).await?;
     }
-    connect_within(config, Keys::of_installation(&config.data_dir), COMMAND_TIMEOUT).await
+    Ok(())
 }
 
 async fn connect_within(config: &Config, keys: Keys, limit: Duration) -> Result<Connected> {
