@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use wb_ledger::{Billed, BillingTerms, ContractVersion, PeriodDocument};
-use wb_metering::billable::Coverage;
+use wb_metering::billable::InputCompleteness;
 use wb_rating::{Contract, RatedStretch};
 
 use crate::error::BillerError;
-use crate::exclusion::{EXCLUSIONS_MAX, Exclusion, without_price};
+use crate::exclusion::{Exclusions, without_price};
 use crate::ports::{BlockId, Holding, UsageStore};
 use crate::reference::{PeriodTerms, Reference};
 use crate::usage::{Balances, Counted, UsageReader};
@@ -26,13 +26,13 @@ pub struct Bill {
     pub site_ids: BTreeSet<String>,
     /// The completeness of the inputs.
     pub completeness: Completeness,
-    /// Accepted usage that is not billed: at most the first 1,000.
-    pub exclusions: Vec<Exclusion>,
+    /// Accepted usage that is not billed, without amounts.
+    pub exclusions: Exclusions,
 }
 
 /// The completeness of the samples and readings behind a bill. All zero if the contract bills nothing sampled or
 /// metered.
-pub type Completeness = Coverage;
+pub type Completeness = InputCompleteness;
 
 /// Computes the bill: rates the usage in each version's part of the period by that version. `balances` is what
 /// earlier invoices in the ledger left of grants and deposits; `defaults` are the terms that the last version of the
@@ -55,7 +55,7 @@ pub(crate) async fn bill<S: UsageStore>(
     let mut site_ids = BTreeSet::new();
     let mut completeness = Completeness::default();
     let mut parties = None;
-    let mut exclusions: Vec<Exclusion> = Vec::new();
+    let mut exclusions = Exclusions::default();
     for part in terms {
         let mut reader = UsageReader::new(store, reference, &part, cut)?;
         let Counted { usage, prices, grants, deposits, coverage } =
@@ -82,8 +82,7 @@ pub(crate) async fn bill<S: UsageStore>(
             usage,
         };
         left_out.extend(without_price(&part.contract, &stretch.usage.gpu_spans, part.interval));
-        left_out.truncate(EXCLUSIONS_MAX.saturating_sub(exclusions.len()));
-        exclusions.extend(left_out.into_iter().map(|one| one.estimated(&stretch, &part.contract)));
+        exclusions.add(stretches.len(), left_out);
         let rated = stretch.rate_by(&part.contract)?;
         balances.add(&rated);
         lines.extend(rated);

@@ -12,7 +12,7 @@ use wb_units::time::day_of;
 use crate::ahead::Ahead;
 use crate::bill::{Bill, Completeness, bill};
 use crate::error::BillerError;
-use crate::exclusion::Exclusion;
+use crate::exclusion::Exclusions;
 use crate::issued::{Issued, IssuedAs};
 use crate::journal::{IssuedDocument, Journal};
 use crate::parties::{Named, parties};
@@ -78,7 +78,7 @@ struct Drafted {
     /// The completeness of the inputs.
     completeness: Completeness,
     /// Accepted usage that it leaves out.
-    exclusions: Vec<Exclusion>,
+    exclusions: Exclusions,
 }
 
 impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
@@ -143,7 +143,9 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         if let Some(replaced) = standing.and_then(|document| document.replaces.clone()) {
             draft = draft.replacing(replaced)?;
         }
-        Ok(Some(Drafted { completeness: bill.completeness, exclusions: bill.exclusions, draft }))
+        // Only here, and not for running bills: each amount is another rating.
+        let exclusions = bill.exclusions.estimated(&bill.stretches);
+        Ok(Some(Drafted { completeness: bill.completeness, exclusions, draft }))
     }
 
     /// The bill of a contract for a period at a cut, with its inputs.

@@ -1,11 +1,13 @@
 //! Usage that was accepted and is not billed, with the reason.
 
+use std::collections::BTreeMap;
+
 use wb_metering::gpu::allocation::Allocation;
 use wb_rating::{Contract, GpuSpan, Metered, RatedStretch};
 use wb_units::{Currency, Interval, Micros, Money};
 
 /// How many exclusions of a bill are listed; the rest is counted.
-pub(crate) const EXCLUSIONS_MAX: usize = 1_000;
+const EXCLUSIONS_MAX: usize = 1_000;
 
 /// An allocation of a node under the contract that its bill leaves out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +26,9 @@ pub struct Exclusion {
     /// puts no price on it, or where it contradicts what is billed.
     pub would_be: Option<Money>,
     /// What rating would read.
-    pub(crate) span: Option<GpuSpan>,
+    span: Option<GpuSpan>,
+    /// The stretch of the bill that it would be in.
+    stretch: usize,
 }
 
 impl Exclusion {
@@ -45,6 +49,7 @@ impl Exclusion {
             gpus: span.as_ref().map_or(0, |span| span.gpus),
             would_be: None,
             span,
+            stretch: 0,
         })
     }
 
@@ -64,30 +69,62 @@ impl Exclusion {
             gpus: span.gpus,
             would_be: None,
             span: None,
+            stretch: 0,
         })
     }
+}
 
-    /// What a stretch would have cost more with the excluded allocation.
-    pub(crate) fn estimated(mut self, stretch: &RatedStretch, contract: &Contract) -> Self {
-        self.would_be = self.span.as_ref().and_then(|span| {
+/// The accepted usage that a bill leaves out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Exclusions {
+    /// At most the first 1,000.
+    pub listed: Vec<Exclusion>,
+    /// How many there are beside those.
+    pub more: usize,
+}
+
+impl Exclusions {
+    /// Adds those of a stretch of the bill.
+    pub(crate) fn add(&mut self, stretch: usize, found: Vec<Exclusion>) {
+        let room = EXCLUSIONS_MAX.saturating_sub(self.listed.len());
+        self.more = self.more.saturating_add(found.len().saturating_sub(room));
+        self.listed.extend(found.into_iter().take(room).map(|one| Exclusion { stretch, ..one }));
+    }
+
+    /// With what the bill would have cost more with each of them.
+    pub(crate) fn estimated(mut self, stretches: &[RatedStretch]) -> Self {
+        for (place, stretch) in stretches.iter().enumerate() {
+            let is_own = |one: &Exclusion| one.stretch == place && one.span.is_some();
+            if !self.listed.iter().any(is_own) {
+                continue;
+            }
+            let Some(without) = totals(stretch) else { continue };
             let mut with = stretch.clone();
-            with.usage.gpu_spans.push(span.clone());
-            let totals = |stretch: &RatedStretch| -> Option<std::collections::BTreeMap<Currency, i128>> {
-                let mut sums = std::collections::BTreeMap::new();
-                for line in stretch.rate_by(contract).ok()? {
-                    let sum: &mut i128 = sums.entry(line.amount.currency).or_default();
-                    *sum = sum.checked_add(line.amount.minor)?;
-                }
-                Some(sums)
-            };
-            let (without, with) = (totals(stretch)?, totals(&with)?);
-            with.into_iter().find_map(|(currency, minor)| {
-                let more = minor.checked_sub(without.get(&currency).copied().unwrap_or(0))?;
-                (more != 0).then_some(Money { minor: more, currency })
-            })
-        });
+            for one in self.listed.iter_mut().filter(|one| is_own(one)) {
+                with.usage.gpu_spans.extend(one.span.clone());
+                one.would_be = totals(&with).and_then(|with| first_difference(&without, with));
+                with.usage.gpu_spans.pop();
+            }
+        }
         self
     }
+}
+
+/// The sums of a stretch's lines by currency, in minor units; `None` if it cannot be rated.
+fn totals(stretch: &RatedStretch) -> Option<BTreeMap<Currency, i128>> {
+    let mut sums: BTreeMap<Currency, i128> = BTreeMap::new();
+    for line in stretch.rate().ok()? {
+        let sum = sums.entry(line.amount.currency).or_default();
+        *sum = sum.checked_add(line.amount.minor)?;
+    }
+    Some(sums)
+}
+
+fn first_difference(without: &BTreeMap<Currency, i128>, with: BTreeMap<Currency, i128>) -> Option<Money> {
+    with.into_iter().find_map(|(currency, minor)| {
+        let more = minor.checked_sub(without.get(&currency).copied().unwrap_or(0))?;
+        (more != 0).then_some(Money { minor: more, currency })
+    })
 }
 
 /// The spans of a stretch that the contract puts no price on.
@@ -101,4 +138,28 @@ pub(crate) fn without_price(contract: &Contract, spans: &[GpuSpan], within: Inte
     };
     let unbilled = spans.iter().filter(|span| !is_billed(&metered(span)));
     unbilled.filter_map(|span| Exclusion::without_price(span, within)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_beyond_the_list_is_counted() {
+        let span = GpuSpan {
+            allocation_id: "a".to_owned(),
+            device: "n/0".to_owned(),
+            profile: "2g.20gb".to_owned(),
+            gpus: 1,
+            start_us: 0,
+            end_us: None,
+        };
+        let one = Exclusion::without_price(&span, Interval { start_us: 5, end_us: 9 }).unwrap();
+        assert_eq!((one.node_id.as_str(), one.interval.start_us, one.interval.end_us), ("n", 5, 9));
+        let mut found = Exclusions::default();
+        found.add(0, vec![one.clone(); EXCLUSIONS_MAX - 1]);
+        assert_eq!((found.listed.len(), found.more), (EXCLUSIONS_MAX - 1, 0));
+        found.add(1, vec![one; 4]);
+        assert_eq!((found.listed.len(), found.more), (EXCLUSIONS_MAX, 3));
+    }
 }

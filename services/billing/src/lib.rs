@@ -37,7 +37,7 @@ pub use biller::{
     Recomputed, RunningBills, RunningPace, RunningPass, Signature,
 };
 pub use error::{BillerError, ContractFailure, PortError};
-pub use exclusion::Exclusion;
+pub use exclusion::{Exclusion, Exclusions};
 pub use issued::{Issued, IssuedAs};
 pub use journal::{HistoryEntry, IssuedDocument, NoteDocument};
 pub use parties::{CustomerName, IssuerName, Named};

@@ -1,7 +1,7 @@
 //! Rows of the table of running bills.
 
 use wb_ledger::Invoice;
-use wb_metering::billable::Coverage;
+use wb_metering::billable::InputCompleteness;
 use wb_units::Micros;
 
 /// The bill of a contract for a month so far.
@@ -14,5 +14,5 @@ pub struct RunningBill {
     /// The bill as an invoice without a number.
     pub document: Invoice,
     /// The completeness of the inputs.
-    pub completeness: Coverage,
+    pub completeness: InputCompleteness,
 }

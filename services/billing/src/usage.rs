@@ -9,7 +9,7 @@ mod sites;
 
 use std::collections::BTreeSet;
 
-use wb_metering::billable::Coverage;
+use wb_metering::billable::InputCompleteness;
 use wb_metering::corrections::Corrections;
 use wb_rating::{CountGroup, DepositHeld, Needs, PrepaidGrant, PriceFact, Usage};
 use wb_units::Interval;
@@ -28,7 +28,7 @@ pub(crate) struct Counted {
     pub(crate) prices: Vec<PriceFact>,
     pub(crate) grants: Vec<PrepaidGrant>,
     pub(crate) deposits: Vec<DepositHeld>,
-    pub(crate) coverage: Coverage,
+    pub(crate) coverage: InputCompleteness,
 }
 
 /// Reads the usage of a stretch, and collects the blocks that it came from.

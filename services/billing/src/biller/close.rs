@@ -9,7 +9,7 @@ use wb_ledger::{Command, Draft, Override, PeriodClosed, Refusal};
 use super::known::{bearing_on, without_contract};
 use super::{Biller, Drafted, Drawn, Issued, IssuedAs, Signature, summary, utc_days};
 use crate::error::{BillerError, ContractFailure};
-use crate::exclusion::Exclusion;
+use crate::exclusion::Exclusions;
 use crate::journal::Journal;
 use crate::ports::{Clock, CutSource, LedgerLog, UsageStore};
 use crate::reference::Reference;
@@ -52,7 +52,7 @@ pub enum Progress {
         /// The contract.
         contract_id: String,
         /// Each with its reason, and what it might have cost.
-        exclusions: Vec<Exclusion>,
+        exclusions: Exclusions,
     },
     /// A contract is done.
     Contract {
@@ -363,7 +363,7 @@ impl Drafted {
         let contract_id = self.draft.document().contract_id.clone();
         let known_ppm = (self.completeness.expected > 0).then(|| self.completeness.known_ppm());
         let mut told = vec![Progress::Drafted { contract_id: contract_id.clone(), known_ppm }];
-        if !self.exclusions.is_empty() {
+        if !self.exclusions.listed.is_empty() {
             told.push(Progress::Excluded { contract_id, exclusions: self.exclusions.clone() });
         }
         told

@@ -7,7 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use wb_events::facts;
-use wb_metering::billable::{Coverage, MachineEnergy, curtailed_nj, hear, machine_time, meters, order_of};
+use wb_metering::billable::{
+    InputCompleteness, MachineEnergy, curtailed_nj, hear, machine_time, meters, order_of,
+};
 use wb_metering::energy::witness::Witness;
 use wb_metering::report::machine::{Record, Register, Rules, Stand};
 use wb_metering::uptime::{Status, Windows};
@@ -33,7 +35,7 @@ struct Sums {
     slices: BTreeMap<Micros, u128>,
     fleet: BTreeMap<u64, (u128, u128)>,
     curtailed_nj: BTreeMap<Micros, u128>,
-    coverage: Coverage,
+    coverage: InputCompleteness,
 }
 
 impl<S: UsageStore> UsageReader<'_, S> {
@@ -50,10 +52,10 @@ impl<S: UsageStore> UsageReader<'_, S> {
         self.needs.operation || self.needs.uptime || self.needs.curtailed
     }
 
-    pub(super) async fn add_machines(&mut self, usage: &mut Usage) -> Result<Coverage, BillerError> {
+    pub(super) async fn add_machines(&mut self, usage: &mut Usage) -> Result<InputCompleteness, BillerError> {
         let needs_energy = self.needs.energy || self.needs.curtailed;
         if !(needs_energy || self.needs_time() || self.needs.fleet) {
-            return Ok(Coverage::default());
+            return Ok(InputCompleteness::default());
         }
         let mut by_machine: BTreeMap<String, Vec<Interval>> = BTreeMap::new();
         for holding in &self.holdings {

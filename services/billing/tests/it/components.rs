@@ -389,7 +389,7 @@ async fn excluded(biller: &TestBiller) -> Vec<wb_billing::Exclusion> {
     biller
         .close_with(&request, &mut |progress| {
             if let Progress::Excluded { exclusions, .. } = progress {
-                found.extend(exclusions.iter().cloned());
+                found.extend(exclusions.listed.iter().cloned());
             }
         })
         .await

@@ -116,8 +116,11 @@ fn tell_progress(progress: &Progress) {
         }
         Progress::Drafted { .. } => {}
         Progress::Excluded { contract_id, exclusions } => {
-            for exclusion in exclusions {
+            for exclusion in &exclusions.listed {
                 tell(&format!("{contract_id}: not billed: {}", excluded_words(exclusion)));
+            }
+            if exclusions.more > 0 {
+                tell(&format!("{contract_id}: not billed: {} allocations more", exclusions.more));
             }
         }
         Progress::Contract { done, of, contract_id, outcome } => {
@@ -129,7 +132,7 @@ fn tell_progress(progress: &Progress) {
 fn excluded_words(of: &Exclusion) -> String {
     let (from, to) = (rfc3339(of.interval.start_us), rfc3339(of.interval.end_us));
     let would_be = of.would_be.map_or_else(
-        || "no price".to_owned(),
+        || "what it would cost is not known".to_owned(),
         |money| format!("would be {} {}", money.decimal_text(), money.currency.code()),
     );
     let gpus = if of.gpus == 0 { String::new() } else { format!(", {} GPUs", of.gpus) };

@@ -84,7 +84,7 @@ pub(crate) fn by_slot(interval: Interval) -> impl Iterator<Item = (Micros, Inter
 
 /// Completeness of the time of one or several machines; adds exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Coverage {
+pub struct InputCompleteness {
     /// Settlement intervals of machines for which something should be known.
     pub expected: u64,
     /// Of them, those with a sample or reading.
@@ -100,7 +100,7 @@ pub struct Coverage {
     pub estimated_mwh: u128,
 }
 
-impl Coverage {
+impl InputCompleteness {
     /// Adds the figures of another machine or time.
     pub fn add(&mut self, other: &Self) {
         self.expected = self.expected.saturating_add(other.expected);

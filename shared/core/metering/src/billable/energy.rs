@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use wb_units::{Interval, Micros};
 
-use super::{Coverage, by_slot};
+use super::{InputCompleteness, by_slot};
 use crate::counters::until;
 use crate::energy::RegisterReading;
 use crate::energy::witness::{Piece, Witness};
@@ -96,9 +96,10 @@ impl MachineEnergy {
 
     /// How complete the energy of a stretch is.
     #[must_use]
-    pub fn coverage(&self, stretch: Interval) -> Coverage {
+    pub fn coverage(&self, stretch: Interval) -> InputCompleteness {
         let mut slots: BTreeMap<Micros, bool> = BTreeMap::new();
-        let mut coverage = Coverage { unknown_us: length_us(&self.unknown), ..Coverage::default() };
+        let mut coverage =
+            InputCompleteness { unknown_us: length_us(&self.unknown), ..InputCompleteness::default() };
         for part in &self.parts {
             let is_known = slots.entry(part.slot_us).or_insert(false);
             *is_known |= !part.is_timing_estimated;

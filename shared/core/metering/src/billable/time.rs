@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use wb_units::{Interval, Micros};
 
 use super::energy::{Part, length_us};
-use super::{Coverage, by_slot, polls};
+use super::{InputCompleteness, by_slot, polls};
 use crate::counters::until;
 use crate::report::machine::{Record, Rules, Stand, holdings};
 use crate::uptime::{Status, Stretch, Uptime, Windows, timeline};
@@ -23,7 +23,7 @@ pub struct MachineTime {
     /// Its statuses, in order of time.
     pub stretches: Vec<Stretch>,
     /// How much of the time is known.
-    pub coverage: Coverage,
+    pub coverage: InputCompleteness,
 }
 
 /// What a machine did in a stretch in which it stood as `stand` states.
@@ -52,11 +52,11 @@ pub fn machine_time(
         }
     }
     let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-    let coverage = Coverage {
+    let coverage = InputCompleteness {
         expected: count(slots.len()),
         received: count(slots.values().filter(|known| **known).count()),
         unknown_us: uptime.in_status_us(Status::Unknown),
-        ..Coverage::default()
+        ..InputCompleteness::default()
     };
     MachineTime { operational_us: uptime.in_status_us(Status::Hashing), uptime, stretches, coverage }
 }
