@@ -9,6 +9,7 @@
 //!   rounded once.
 //! - [`RatedStretch`]: all that the lines of a version's part of a period follow from, in a form that is kept and
 //!   rated again; [`Needs`]: the usage and prices that a contract's components need.
+//! - [`UsageBilling`] and [`Finding`]: which component bills which usage, what is billed twice, and what by none.
 //! - [`components`]: one module per kind of component, its formula in the module's comment.
 //!
 //! The order of the input never matters: groups are added as integers or exact fractions ([`Exact`]) and

@@ -84,6 +84,13 @@ pub(crate) fn allocated<'a>(
     until_us: Micros,
 ) -> Result<Vec<Allocated<'a>>, UsageError> {
     let by_key = spans_by_key(spans, profile)?;
+    if reserved.is_empty() {
+        let whole = |(key, parts): (SpanKey<'a>, Vec<(Micros, Option<Micros>)>)| Allocated {
+            key,
+            pieces: parts.into_iter().filter_map(|part| whole_piece(part, key.3, until_us)).collect(),
+        };
+        return Ok(by_key.into_iter().map(whole).collect());
+    }
     let mut found: Vec<Allocated<'a>> =
         by_key.keys().map(|key| Allocated { key: *key, pieces: Vec::new() }).collect();
     // Who is covered first: by the first start, then by key.
@@ -143,6 +150,12 @@ pub(crate) fn allocated<'a>(
         }
     }
     Ok(found)
+}
+
+/// A span that no reservation can cover.
+fn whole_piece((start_us, end_us): (Micros, Option<Micros>), gpus: u32, until_us: Micros) -> Option<Piece> {
+    let interval = Interval { start_us, end_us: end_us.unwrap_or(until_us).min(until_us) };
+    (interval.start_us < interval.end_us).then_some(Piece { interval, covered: 0, above: gpus })
 }
 
 /// GPU-microseconds that reservations promised within a stretch, and those of them that could be used.
