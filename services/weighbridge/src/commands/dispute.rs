@@ -46,7 +46,7 @@ pub(crate) enum DisputeCommand {
         /// The decision.
         #[arg(long, value_enum)]
         outcome: Outcome,
-        /// The amount to credit. By default the whole disputed amount.
+        /// The amount to credit, without tax. By default the whole disputed amount.
         #[arg(long)]
         credit: Option<String>,
         /// The explanation to the customer.

@@ -24,7 +24,7 @@ pub(crate) enum NoteCommand {
     Pdf(DocumentArguments),
     /// Write a note as one HTML file without external resources.
     Html(DocumentArguments),
-    /// Credit or charge lines of an invoice.
+    /// Credit or charge lines of an invoice, without tax: the tax on them follows by itself.
     Issue {
         /// The invoice's number or id.
         invoice: String,

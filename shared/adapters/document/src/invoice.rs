@@ -177,10 +177,14 @@ fn row(line: &InvoiceLine, language: Language) -> Vec<Cell> {
 fn note_row(line: &NoteLine, language: Language) -> Vec<Cell> {
     let money =
         |minor: i128| format!("{} {}", decimal(&money_text(minor, &line.currency), language), line.currency);
+    let text = description(&line.kind, &line.description, language);
     vec![
         Cell {
             strong: language.kind(&line.kind),
-            text: description(&line.kind, &line.description, language),
+            text: match &line.tax {
+                Some(tax) => format!("{text}, {} %", decimal(&tax.percent, language)),
+                None => text,
+            },
         },
         Cell::text(money(line.before_minor.0)),
         Cell::text(money(line.amount_minor.0)),

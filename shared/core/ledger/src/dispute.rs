@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::amounts::{Amount, check_positive};
 use crate::event::Event;
 use crate::note::decide::{Change, check_not_over, line_of};
+use crate::note::tax::with_tax;
 use crate::note::{Note, NoteReason, id_of};
 use crate::refusal::{Refusal, check_name, check_text};
 use crate::state::{Series, State};
@@ -313,13 +314,16 @@ impl State {
         };
         check_not_over(item, &change)?;
         let reason = NoteReason::Dispute { dispute_id: words.dispute_id.clone(), text: words.text.clone() };
-        Ok(vec![self.note_of(item, Series::Credit, reason, vec![change], words.at_us)?])
+        let changes = with_tax(item, vec![change])?;
+        Ok(vec![self.note_of(item, Series::Credit, reason, changes, words.at_us)?])
     }
 
     pub(crate) fn check_dispute_note(&self, dispute_id: &str, note: &Note) -> Result<(), Refusal> {
         let opened = &self.open_dispute(dispute_id)?.opened;
-        let of_the_line = note.lines.len() == 1
-            && note.lines.iter().all(|line| line.line_id == opened.line_id && line.amount_minor.0 < 0);
+        let mut decided = note.lines.iter().filter(|line| !line.follows());
+        let of_the_line =
+            decided.next().is_some_and(|line| line.line_id == opened.line_id && line.amount_minor.0 < 0)
+                && decided.next().is_none();
         if opened.invoice_id == note.invoice_id && of_the_line {
             return Ok(());
         }

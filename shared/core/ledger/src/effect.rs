@@ -118,6 +118,7 @@ impl Item {
             balance.description.clone_from(&line.description);
             balance.quantity.clone_from(&line.quantity);
             balance.unit.clone_from(&line.unit);
+            balance.tax.clone_from(&line.tax);
             balance.computed_minor += minor;
             balance.billed_minor += minor;
         }
@@ -233,6 +234,7 @@ impl Item {
                 Some(computed) => {
                     stands.computed_minor = computed.0;
                     stands.quantity.clone_from(&line.quantity);
+                    stands.tax.clone_from(&line.tax);
                 }
                 None => stands.by_hand_minor += line.amount_minor.0,
             }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use wb_rating::{Line, Period};
+use wb_rating::{Line, LineTax, Period};
 use wb_units::{Money, MoneyError};
 
 use crate::canonical::{self, CanonicalError};
@@ -128,6 +128,9 @@ pub struct InvoiceLine {
     /// The amount in minor units.
     pub amount_minor: String,
     pub currency: String,
+    /// What it follows from, where it is a line of tax: notes credit the tax with what it taxes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax: Option<LineTax>,
     /// How many inputs there are.
     pub inputs_count: u64,
     /// SHA-256 of the canonical list of all inputs.
@@ -309,6 +312,8 @@ struct ChargedLine<'a> {
     formula: &'a str,
     amount_minor: &'a str,
     currency: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tax: Option<&'a LineTax>,
     inputs_digest: Hash,
 }
 
@@ -483,6 +488,7 @@ impl InvoiceLine {
             formula: &self.formula,
             amount_minor: &self.amount_minor,
             currency: &self.currency,
+            tax: self.tax.as_ref(),
             inputs_digest: self.inputs_digest,
         }
     }
@@ -505,6 +511,7 @@ fn store_line(line: Line) -> Result<InvoiceLine, CanonicalError> {
         amount: line.amount.decimal_text(),
         amount_minor: line.amount.minor.to_string(),
         currency: line.amount.currency.code().to_owned(),
+        tax: line.tax,
         inputs_count,
         inputs_digest,
         inputs,

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use wb_rating::LineTax;
+
 use crate::dunning::FEE_LINE;
 use crate::hash::Hash;
 use crate::invoice::Total;
@@ -83,6 +85,8 @@ pub struct LineBalance {
     pub by_hand_minor: i128,
     /// What stands: the line with all its notes.
     pub billed_minor: i128,
+    /// What it follows from, where it is a line of tax.
+    pub tax: Option<LineTax>,
 }
 
 /// The late fees of an item in one currency.

@@ -4,6 +4,7 @@
 //! number of its own in the issuer's gapless series of credit or of debit notes.
 
 use serde::{Deserialize, Serialize};
+use wb_rating::LineTax;
 
 use crate::amounts::{Amount, Minor};
 use crate::hash::Hash;
@@ -15,6 +16,7 @@ mod adjust;
 mod cancel;
 mod check;
 pub(crate) mod decide;
+pub(crate) mod tax;
 
 pub(crate) use decide::id_of;
 
@@ -124,12 +126,15 @@ pub struct NoteLine {
     pub amount_minor: Minor,
     /// What stands now.
     pub after_minor: Minor,
-    /// What the line is computed as, in an adjustment. It differs from what stands where something was
-    /// credited by decision.
+    /// What the line is computed as, in an adjustment and where tax follows what it taxes. It differs from what stands
+    /// where something was credited by decision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub computed_minor: Option<Minor>,
     /// The currency of all amounts.
     pub currency: String,
+    /// The rate and the jurisdiction, where it is a line of tax.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax: Option<LineTax>,
 }
 
 /// A part of a payment that no longer settles an invoice, or settles it again.
@@ -187,6 +192,12 @@ pub struct IssuedNote {
 impl NoteLine {
     pub(crate) fn is_receivable(&self) -> bool {
         is_receivable(&self.kind)
+    }
+
+    /// Whether it is tax that follows from what the note corrects, and not decided by itself.
+    #[must_use]
+    pub fn follows(&self) -> bool {
+        self.tax.is_some() && self.computed_minor.is_some()
     }
 }
 

@@ -216,6 +216,19 @@ pub enum Refusal {
         /// The latest instant that something was booked for, UTC microseconds.
         last_us: i64,
     },
+    /// A note that names a line and the tax on it.
+    #[code("WB-5370")]
+    #[error(
+        "line {line_id} of invoice {invoice_id} is tax on line {taxed}, which the note corrects too; leave it out, the \
+         tax follows by itself"
+    )]
+    TaxFollows {
+        invoice_id: String,
+        /// The line of tax.
+        line_id: String,
+        /// The line that it taxes.
+        taxed: String,
+    },
     /// An event whose parts do not add up or that is out of order.
     #[code("WB-5358")]
     #[error("{id} does not follow from the ledger: {detail}; let it be decided again")]

@@ -28,6 +28,7 @@ mod error;
 mod exact;
 mod fields;
 mod line;
+mod line_tax;
 mod locate;
 mod needs;
 mod period;
@@ -51,6 +52,7 @@ pub use error::{ContractError, PeriodError, PriceError, RatingError, UsageError}
 pub use exact::{DECIMAL_PLACES_MAX, Exact};
 pub use fields::{Decimal, Head, ID_TEXT_MAX};
 pub use line::{Input, Line};
+pub use line_tax::LineTax;
 pub use locate::{Position, position_of};
 pub use needs::Needs;
 pub use period::Period;

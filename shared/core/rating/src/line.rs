@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use wb_units::Money;
 
+use crate::line_tax::LineTax;
+
 /// One of the quantities a line was computed from: names to exact text.
 pub type Input = BTreeMap<String, String>;
 
@@ -28,6 +30,8 @@ pub struct Line {
     pub formula: String,
     /// The amount, rounded once. A credit to the customer is negative.
     pub amount: Money,
+    /// What it follows from, where it is a line of tax.
+    pub tax: Option<LineTax>,
     /// The groups that were added, sorted.
     pub inputs: Vec<Input>,
 }

@@ -107,6 +107,15 @@ impl<'a> Scope<'a> {
             .ok_or_else(|| self.overflow("sum of lines"))
     }
 
+    /// The ids of the lines of earlier components of one currency, sorted.
+    pub(crate) fn line_ids(&self, of: &[String], currency: Currency) -> Vec<String> {
+        let lines = of.iter().flat_map(|id| self.lines_of(id)).map(|rated| &rated.line);
+        let mut ids: Vec<String> =
+            lines.filter(|line| line.amount.currency == currency).map(|line| line.id.clone()).collect();
+        ids.sort();
+        ids
+    }
+
     /// The same sum in whole currency, with an input for every line.
     pub(crate) fn billed_exact(
         &self,
@@ -206,6 +215,7 @@ impl<'a> Scope<'a> {
             unit_price: draft.unit_price,
             formula: format!("{}, rounded once half to even to {step} {}", draft.formula, currency.code()),
             amount: Money { minor, currency },
+            tax: None,
             inputs: draft.inputs,
         };
         Ok(Rated { line, quantity: draft.quantity, exact: draft.amount })

@@ -88,6 +88,10 @@ impl RatedStretch {
         for line in &mut lines {
             if self.start_us != self.period_start_us {
                 line.id = format!("{}@{}", line.id, self.start_us);
+                // Tax is on lines of its own version alone.
+                for taxed in line.tax.iter_mut().flat_map(|tax| &mut tax.of) {
+                    *taxed = format!("{taxed}@{}", self.start_us);
+                }
             }
             if !line.is_empty() {
                 let version = input([

@@ -92,6 +92,7 @@ fn draft(contract_id: &str, customer_id: &str, cut: u64, parts: &[(&str, i128, C
         unit_price: "1".to_owned(),
         formula: "quantity x unit price".to_owned(),
         amount: Money { minor: *minor, currency: *currency },
+        tax: None,
         inputs: vec![BTreeMap::from([("minor".to_owned(), minor.to_string())])],
     });
     Draft::new(Billed {

@@ -42,6 +42,7 @@ pub(crate) fn line(
         unit_price: unit_price.to_owned(),
         formula: "sum of what there is, rounded half to even".to_owned(),
         amount: Money::parse(amount, currency).unwrap(),
+        tax: None,
         inputs: vec![input("machine-1"), input("machine-2")],
     }
 }
@@ -135,6 +136,7 @@ pub(crate) fn credit_note(number: &str, invoice_id: &str, invoice_number: &str) 
         after_minor: Minor(17_425_282),
         computed_minor: None,
         currency: "USD".to_owned(),
+        tax: None,
     };
     Event::CreditNoteIssued(Box::new(Note {
         note_id: format!("note_{number}"),

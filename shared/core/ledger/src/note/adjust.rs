@@ -6,9 +6,11 @@
 //! ```
 //!
 //! What a person credited stays credited; late data is billed on top of it. No line falls below zero because
-//! something was credited twice.
+//! something was credited twice. Tax is computed on the targets of what it taxes, and not on what was computed.
 
 use std::collections::BTreeMap;
+
+use wb_rating::LineTax;
 
 use crate::amounts::minor_of;
 use crate::event::Event;
@@ -16,6 +18,7 @@ use crate::invoice::{Draft, Invoice};
 use crate::item::{Item, LineBalance};
 use crate::note::NoteReason;
 use crate::note::decide::Change;
+use crate::note::tax::{Again, following};
 use crate::refusal::Refusal;
 use crate::review::DraftMade;
 use crate::state::{Series, State};
@@ -74,21 +77,28 @@ fn differences(item: &Item, document: &Invoice) -> Result<Vec<Change>, Refusal> 
             description: line.description.clone(),
             quantity: line.quantity.clone(),
             unit: line.unit.clone(),
+            tax: line.tax.clone(),
             ..LineBalance::default()
         };
         computed.insert((line.id.clone(), line.currency.clone()), (minor, known));
     }
     // A line that is no longer computed comes to zero; fees are not lines of the contract.
     for (key, line) in item.lines.iter().filter(|(_, line)| line.kind != crate::dunning::FEE_KIND) {
-        computed
-            .entry(key.clone())
-            .or_insert_with(|| (0, LineBalance { quantity: "0".to_owned(), ..line.clone() }));
+        computed.entry(key.clone()).or_insert_with(|| {
+            (0, LineBalance { quantity: "0".to_owned(), tax: nothing(line), ..line.clone() })
+        });
     }
     let mut changes = Vec::new();
+    let mut taxes = Again::default();
     for ((line_id, currency), (minor, new)) in computed {
-        let stands = item.lines.get(&(line_id.clone(), currency.clone()));
+        let key = (line_id.clone(), currency.clone());
+        let stands = item.lines.get(&key);
         let by_hand = stands.map_or(0, |line| line.by_hand_minor);
         let billed = stands.map_or(0, |line| line.billed_minor);
+        if new.tax.is_some() {
+            taxes.add(key, LineBalance { by_hand_minor: by_hand, ..new });
+            continue;
+        }
         let target = (minor + by_hand).max(minor.min(0));
         if target == billed {
             continue;
@@ -101,7 +111,14 @@ fn differences(item: &Item, document: &Invoice) -> Result<Vec<Change>, Refusal> 
             currency,
         });
     }
-    Ok(changes)
+    let follows = following(item, &changes, &taxes)?;
+    changes.extend(follows.changes);
+    Ok(if changes.iter().all(|change| change.amount_minor == 0) { Vec::new() } else { changes })
+}
+
+/// The terms of a line of tax that is no longer computed: it taxes nothing.
+fn nothing(line: &LineBalance) -> Option<LineTax> {
+    line.tax.clone().map(|tax| LineTax { of: Vec::new(), ..tax })
 }
 
 /// Each currency goes with the direction of its sum, so that there is at most one note in each direction.

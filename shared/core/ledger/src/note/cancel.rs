@@ -4,6 +4,7 @@
 use crate::event::Event;
 use crate::item::Item;
 use crate::note::decide::{Change, check_not_over, line_of};
+use crate::note::tax::{Again, following, key_of, with_tax};
 use crate::note::{IssuedNote, Note, NoteLine, NoteReason, Release};
 use crate::refusal::{Refusal, check_text};
 use crate::state::{Series, State};
@@ -23,20 +24,13 @@ impl State {
         }
         let item = self.standing_item(&note.invoice_id)?;
         check_cancellable(item, note)?;
-        let mut changes = Vec::new();
-        for line in &note.lines {
-            let change = Change {
-                line_id: line.line_id.clone(),
-                currency: line.currency.clone(),
-                amount_minor: -line.amount_minor.0,
-                line: line_of(item, &line.line_id, &line.currency)?.clone(),
-                computed_minor: None,
-            };
+        let changes = undone(item, note)?;
+        for (line, change) in note.lines.iter().filter(|line| !line.follows()).zip(&changes) {
             if !returns(line, change.line.billed_minor + change.amount_minor) {
-                check_not_over(item, &change)?;
+                check_not_over(item, change)?;
             }
-            changes.push(change);
         }
+        let changes = with_tax(item, changes)?;
         let reason = NoteReason::Cancels {
             note_id: note.note_id.clone(),
             number: note.number.clone(),
@@ -57,11 +51,15 @@ impl State {
             return Err(Refusal::AlreadyRecorded { id: by.clone() });
         }
         check_cancellable(item, cancelled)?;
-        let same_lines = cancelled.lines.len() == note.lines.len()
-            && cancelled.lines.iter().zip(&note.lines).all(|(old, new)| {
-                (&old.line_id, &old.currency, -old.amount_minor.0)
-                    == (&new.line_id, &new.currency, new.amount_minor.0)
-                    && (new.after_minor.0 >= 0 || new.before_minor.0 < 0 || returns(old, new.after_minor.0))
+        let changes = undone(item, cancelled)?;
+        let decided: Vec<&NoteLine> = note.lines.iter().filter(|line| !line.follows()).collect();
+        let same_lines = decided.len() == changes.len()
+            && decided.iter().zip(&changes).all(|(new, change)| {
+                (&new.line_id, &new.currency, new.amount_minor.0)
+                    == (&change.line_id, &change.currency, change.amount_minor)
+            })
+            && cancelled.lines.iter().filter(|line| !line.follows()).zip(decided).all(|(old, new)| {
+                new.after_minor.0 >= 0 || new.before_minor.0 < 0 || returns(old, new.after_minor.0)
             });
         let same = cancelled.number == *number
             && cancelled.reason == **of
@@ -86,6 +84,28 @@ impl State {
             item.open_minor(currency) + own.map(|line| line.amount_minor.0).sum::<i128>()
         })
     }
+}
+
+/// The changes that take a note back, without the tax that follows from them: first those of the lines that did not
+/// follow, in their order.
+fn undone(item: &Item, note: &IssuedNote) -> Result<Vec<Change>, Refusal> {
+    let undo = |line: &NoteLine| {
+        Ok(Change {
+            line_id: line.line_id.clone(),
+            currency: line.currency.clone(),
+            amount_minor: -line.amount_minor.0,
+            line: line_of(item, &line.line_id, &line.currency)?.clone(),
+            computed_minor: None,
+        })
+    };
+    let decided = note.lines.iter().filter(|line| !line.follows());
+    let mut changes = decided.map(undo).collect::<Result<Vec<Change>, Refusal>>()?;
+    // Tax that an adjustment computed anew by other terms alone follows from none of the lines.
+    let reached = following(item, &changes, &Again::default())?.reached;
+    for line in note.lines.iter().filter(|line| line.follows() && !reached.contains(&key_of(line))) {
+        changes.push(undo(line)?);
+    }
+    Ok(changes)
 }
 
 /// A void is answered by a new invoice, and a cancellation by a new note. Late fees build on those before them.

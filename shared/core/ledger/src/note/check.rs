@@ -3,6 +3,7 @@
 use crate::amounts::totals;
 use crate::event::Event;
 use crate::note::decide::{check_after_all, note_id};
+use crate::note::tax::check_taxes;
 use crate::note::{IssuedNote, Note, NoteReason};
 use crate::refusal::Refusal;
 use crate::state::{Series, State};
@@ -43,6 +44,7 @@ impl State {
                 return wrong(format!("line {} is credited with more than stands", line.line_id));
             }
         }
+        check_taxes(item, note)?;
         if self.releases(item, &note.lines) != note.released {
             return wrong("it does not free what payments settled too much".to_owned());
         }

@@ -6,6 +6,7 @@ use crate::amounts::{Minor, check_signed, money_text, totals};
 use crate::canonical;
 use crate::event::Event;
 use crate::item::{Item, LineBalance, is_receivable};
+use crate::note::tax::{taxed_twice, with_tax};
 use crate::note::{Note, NoteByHand, NoteLine, NoteReason, Release};
 use crate::refusal::{Refusal, check_name, check_text};
 use crate::state::{Series, State};
@@ -24,7 +25,7 @@ pub(crate) struct Change {
 }
 
 impl Change {
-    fn stored(self) -> NoteLine {
+    pub(crate) fn stored(self) -> NoteLine {
         NoteLine {
             line_id: self.line_id,
             kind: self.line.kind,
@@ -36,6 +37,7 @@ impl Change {
             after_minor: Minor(self.line.billed_minor + self.amount_minor),
             computed_minor: self.computed_minor.map(Minor),
             currency: self.currency,
+            tax: self.line.tax,
         }
     }
 
@@ -115,7 +117,9 @@ impl State {
         let key = (item.legal_entity.clone(), asked.reference.clone());
         if let Some(existing) = self.notes_by_reference.get(&key).and_then(|id| self.notes.get(id)) {
             let sums = asked.lines.iter().map(|l| (l.amount.currency.clone(), l.amount.amount_minor.0));
-            return Err(if existing.invoice_id == item.id && existing.totals == totals(sums) {
+            let decided = existing.lines.iter().filter(|line| !line.follows());
+            let existing_sums = decided.map(|line| (line.currency.clone(), line.amount_minor.0));
+            return Err(if existing.invoice_id == item.id && totals(existing_sums) == totals(sums) {
                 Refusal::AlreadyRecorded { id: existing.note_id.clone() }
             } else {
                 Refusal::ReferenceReused {
@@ -128,7 +132,7 @@ impl State {
         let changes = self.changes_by_hand(item, asked)?;
         let series = direction(&changes)?;
         let reason = NoteReason::ByHand { reference: asked.reference.clone(), text: asked.text.clone() };
-        Ok(vec![self.note_of(item, series, reason, changes, asked.at_us)?])
+        Ok(vec![self.note_of(item, series, reason, with_tax(item, changes)?, asked.at_us)?])
     }
 
     fn changes_by_hand(&self, item: &Item, asked: &NoteByHand) -> Result<Vec<Change>, Refusal> {
@@ -152,6 +156,13 @@ impl State {
         }
         for change in &changes {
             check_not_over(item, change)?;
+        }
+        if let Some((tax, taxed)) = taxed_twice(&changes) {
+            return Err(Refusal::TaxFollows {
+                invoice_id: asked.invoice_id.clone(),
+                line_id: tax.to_owned(),
+                taxed: taxed.to_owned(),
+            });
         }
         Ok(changes)
     }

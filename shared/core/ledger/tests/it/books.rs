@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 use crate::support::{
     Books, DAY_US, END_US, ENTITY, Part, check_histories, close, draft, issue, note, payment, reviewed, step,
+    tax_minor,
 };
 use wb_ledger::{
     Allocation, Amount, Command, DisputeRequest, DisputeWords, Event, Hash, InvoiceDelivered, LedgerRecord,
@@ -26,7 +27,7 @@ fn parts(power: i128) -> Vec<Part> {
     vec![
         ("earnings", "pool_earnings", 77, Currency::BTC),
         ("power", "metered_energy", power, Currency::USD),
-        ("tax", "tax", 500, Currency::USD),
+        ("tax", "tax", tax_minor(power), Currency::USD),
     ]
 }
 
@@ -97,7 +98,7 @@ fn whole_story() -> Books {
     act(Command::Refund { payment_id: second, reference: "out-1".to_owned(), amount_minor: 100, at_us });
     act(Command::Reverse { payment_id, at_us: END_US + 7 * DAY_US });
     act(Command::MarkOverdue { invoice_id: id.clone(), at_us: END_US + 31 * DAY_US });
-    // 90.00 and 5.00 tax over a month of 30 days at 1.5 %: 1.425, to even.
+    // 90.00 and 4.50 tax over a month of 30 days at 1.5 %: 1.4175.
     let fee = Command::ChargeLateFee { invoice_id: id.clone(), at_us: END_US + 60 * DAY_US };
     let Some(Event::DebitNoteIssued(note)) = act(fee).pop() else { panic!() };
     assert_eq!(note.totals[0].amount, "1.42");
@@ -201,15 +202,15 @@ fn the_accounts_of_the_story() {
         shown,
         [
             ("accounts_receivable", "USD", 700),
-            // 90.00 + 5.00 - 10.00, all given up; the late fee was cancelled.
-            ("bad_debt", "USD", 8_500),
+            // 90.00 + 4.50 - 10.00 - 0.50, all given up; the late fee was cancelled.
+            ("bad_debt", "USD", 8_400),
             ("cash", "USD", 200),
             ("customer_balance", "USD", -200),
             ("mined_bitcoin", "BTC", 77),
             ("mined_bitcoin_payable", "BTC", -77),
             ("opening_balances", "USD", -700),
             ("revenue:metered_energy", "USD", -8_000),
-            ("tax_payable", "USD", -500),
+            ("tax_payable", "USD", -400),
         ]
     );
 }
@@ -231,14 +232,14 @@ fn statements_are_as_of_an_instant_and_age_what_is_open() {
         (usd.receivable_minor.0, usd.unallocated_minor.0, buckets)
     };
     // Before the payment: the invoice is not due, OLD-1 is 63 days over.
-    assert_eq!(at(3), (700 + 9_500, 0, [9_500, 0, 0, 700, 0]));
+    assert_eq!(at(3), (700 + 9_450, 0, [9_450, 0, 0, 700, 0]));
     // 20.00 and 30.00 of wire-1, the second part on OLD-1 and on; wire-2 waits, less its refund.
-    assert_eq!(at(6), (700 + 9_500 - 5_000, 200, [5_200, 0, 0, 0, 0]));
+    assert_eq!(at(6), (700 + 9_450 - 5_000, 200, [5_150, 0, 0, 0, 0]));
     // It bounced.
-    assert_eq!(at(20), (700 + 9_500, 200, [9_500, 0, 0, 700, 0]));
-    assert_eq!(at(60).2, [0, 9_642, 0, 0, 700]);
-    assert_eq!(at(61).2, [0, 0, 9_642, 0, 700]);
-    assert_eq!(at(121).2, [0, 0, 0, 0, 700 + 8_642]);
+    assert_eq!(at(20), (700 + 9_450, 200, [9_450, 0, 0, 700, 0]));
+    assert_eq!(at(60).2, [0, 9_592, 0, 0, 700]);
+    assert_eq!(at(61).2, [0, 0, 9_592, 0, 700]);
+    assert_eq!(at(121).2, [0, 0, 0, 0, 700 + 8_542]);
     assert_eq!(at(300), (700, 200, [0, 0, 0, 0, 700]));
 }
 

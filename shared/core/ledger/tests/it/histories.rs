@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use crate::support::{
     Books, DAY_US, END_US, ENTITY, Part, check_histories, close, draft, issue, note, payment, reviewed, step,
+    tax_minor,
 };
 use proptest::prelude::*;
 use wb_ledger::{
@@ -38,7 +39,7 @@ fn parts(power: i128, earned: i128) -> Vec<Part> {
         ("earnings", "pool_earnings", earned, Currency::BTC),
         ("power", "metered_energy", power, Currency::USD),
         ("uptime", "uptime_credit", -(power / 10), Currency::USD),
-        ("tax", "tax", power / 20, Currency::USD),
+        ("tax", "tax", tax_minor(power), Currency::USD),
         ("deposit", "deposit", 500, Currency::USD),
         ("settle/from", "btc_settlement", -(power / 4), Currency::USD),
         ("settle/to", "btc_settlement", power * 3, Currency::BTC),

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::histories::{Asked, asked, check_books, command};
 use crate::support::{
-    Books, DAY_US, END_US, ENTITY, Part, check_histories, close, draft, issue, note, payment,
+    Books, DAY_US, END_US, ENTITY, Part, check_histories, close, draft, issue, note, payment, tax_minor,
 };
 use proptest::prelude::*;
 use wb_ledger::{
@@ -262,7 +262,7 @@ fn every_act_that_moves_money_has_an_inverse() {
     let id = invoice_id(ENTITY, "lab-1", "2009-01", None).unwrap();
     let parts = [
         ("power", "metered_energy", 10_000, Currency::USD),
-        ("tax", "tax", 500, Currency::USD),
+        ("tax", "tax", tax_minor(10_000), Currency::USD),
         ("earnings", "pool_earnings", 77, Currency::BTC),
     ];
     let mut kinds = BTreeSet::new();

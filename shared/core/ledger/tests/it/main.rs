@@ -9,3 +9,4 @@ mod replace;
 mod statements;
 mod stored_forms;
 mod support;
+mod taxes;

@@ -7,7 +7,7 @@ use wb_ledger::{
     LineAmount, NoteByHand, PaymentRequest, PeriodClosed, PeriodDocument, Posting, Settle, State, Step,
     decide, postings,
 };
-use wb_rating::{Line, Period};
+use wb_rating::{Line, LineTax, Period};
 use wb_units::{Currency, Money};
 
 pub(crate) const ENTITY: &str = "genesis-hosting";
@@ -41,6 +41,7 @@ pub(crate) fn reviewed(
         unit_price: "0.01 USD/kWh".to_owned(),
         formula: "quantity x unit price".to_owned(),
         amount: Money { minor: *minor, currency: *currency },
+        tax: (*kind == "tax").then(|| tax_on(contract_id)),
         inputs: vec![BTreeMap::from([("minor".to_owned(), minor.to_string())])],
     });
     Draft::new(Billed {
@@ -150,4 +151,18 @@ pub(crate) fn check_histories(books: &Books) {
         assert_eq!(numbers, history.item().notes.iter().collect::<Vec<_>>());
         assert_eq!(InvoiceHistory::fold(vec![invoice], later()).unwrap(), std::slice::from_ref(history));
     }
+}
+
+/// The tax of five percent on a component.
+fn tax_on(contract_id: &str) -> LineTax {
+    LineTax {
+        jurisdiction: "GB".to_owned(),
+        percent: "5".to_owned(),
+        of: vec![format!("{contract_id}/power")],
+    }
+}
+
+/// Five percent of what the power costs.
+pub(crate) fn tax_minor(power_minor: i128) -> i128 {
+    tax_on("").on_minor(power_minor).unwrap()
 }

@@ -18,12 +18,17 @@ def digest(value):
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def charged_line(line):
+    # Only a line of tax has the field.
+    return {field: line[field] for field in [*LINE_FIELDS, "tax"] if field != "tax" or field in line}
+
+
 def differences(invoice):
     for line in invoice["lines"]:
         if len(line["inputs"]) == line["inputs_count"] and digest(line["inputs"]) != line["inputs_digest"]:
             yield f"inputs_digest of {line['id']}"
     charged = {field: invoice[field] for field in BILL_FIELDS}
-    charged["lines"] = [{field: line[field] for field in LINE_FIELDS} for line in invoice["lines"]]
+    charged["lines"] = [charged_line(line) for line in invoice["lines"]]
     if digest(charged) != invoice["bill_digest"]:
         yield "bill_digest"
     evidence = invoice["evidence"]

@@ -5,10 +5,12 @@
 //! ```
 //!
 //! Each jurisdiction has a line of its own, with the id `contract/component/jurisdiction`, because each tax is paid
-//! to another office. A tax on a tax lists the earlier tax component in `of`.
+//! to another office. A tax on a tax lists the earlier tax component in `of`. Each line has its jurisdiction, its rate
+//! and the ids of the taxed lines, so that notes credit the tax with what it taxes.
 
 use crate::error::{ContractError, RatingError};
 use crate::fields::{Decimal, Fields, Head};
+use crate::line_tax::LineTax;
 use crate::scope::{Draft, Rated, Scope};
 
 /// Terms of a tax.
@@ -50,6 +52,7 @@ impl Terms {
 
     pub(crate) fn rate(&self, scope: &Scope<'_>) -> Result<Vec<Rated>, RatingError> {
         let (base, inputs) = scope.billed_exact(&self.of, self.head.currency)?;
+        let taxed = scope.line_ids(&self.of, self.head.currency);
         let mut rated = Vec::with_capacity(self.jurisdictions.len());
         for Jurisdiction { code, percent } in &self.jurisdictions {
             let draft = Draft {
@@ -61,7 +64,13 @@ impl Terms {
                 amount: base.percent(percent.value).ok_or_else(|| scope.overflow("amount"))?,
                 inputs: inputs.clone(),
             };
-            rated.push(scope.finish_part(code, &self.head, "tax", draft)?);
+            let mut part = scope.finish_part(code, &self.head, "tax", draft)?;
+            part.line.tax = Some(LineTax {
+                jurisdiction: code.clone(),
+                percent: percent.text.clone(),
+                of: taxed.clone(),
+            });
+            rated.push(part);
         }
         Ok(rated)
     }
