@@ -6,6 +6,7 @@ mod books;
 mod clickhouse;
 mod components;
 mod corrections;
+mod gpu_story;
 mod memory;
 mod references;
 mod running;

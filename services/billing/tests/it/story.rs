@@ -22,18 +22,18 @@ use wb_ledger::{
 use wb_units::Micros;
 
 /// 2009-01-01T00:00:00Z.
-const JANUARY_US: i64 = 1_230_768_000_000_000;
-const DAY_US: i64 = 86_400_000_000;
+pub(crate) const JANUARY_US: i64 = 1_230_768_000_000_000;
+pub(crate) const DAY_US: i64 = 86_400_000_000;
 /// 2009-02-01T00:00:00Z.
-const FEBRUARY_US: i64 = JANUARY_US + 31 * DAY_US;
+pub(crate) const FEBRUARY_US: i64 = JANUARY_US + 31 * DAY_US;
 /// 2009-03-01T00:00:00Z.
 const MARCH_US: i64 = FEBRUARY_US + 28 * DAY_US;
-const CUSTOMER: &str = "satoshi-lab";
-const ENTITY: &str = "genesis-hosting";
+pub(crate) const CUSTOMER: &str = "satoshi-lab";
+pub(crate) const ENTITY: &str = "genesis-hosting";
 
 /// A clock that stands still until it is set.
 #[derive(Clone)]
-struct SetClock(Arc<AtomicI64>);
+pub(crate) struct SetClock(Arc<AtomicI64>);
 
 impl Clock for SetClock {
     fn now_us(&self) -> Micros {
@@ -41,19 +41,19 @@ impl Clock for SetClock {
     }
 }
 
-struct Story {
-    log: MemoryLog,
-    store: MemoryStore,
+pub(crate) struct Story {
+    pub(crate) log: MemoryLog,
+    pub(crate) store: MemoryStore,
     clock: SetClock,
-    biller: Biller<MemoryLog, MemoryStore, MemoryCuts, SetClock>,
+    pub(crate) biller: Biller<MemoryLog, MemoryStore, MemoryCuts, SetClock>,
 }
 
-fn signed(who: &str, why: &str) -> Signature {
+pub(crate) fn signed(who: &str, why: &str) -> Signature {
     Signature { who: who.to_owned(), why: why.to_owned() }
 }
 
 impl Story {
-    fn new(world: World) -> Self {
+    pub(crate) fn new(world: World) -> Self {
         let (log, store) = (MemoryLog::new(), MemoryStore::new(world));
         let clock = SetClock(Arc::new(AtomicI64::new(FEBRUARY_US)));
         let defaults = BillingTerms { approvals: 1, late_fee_ppm: 15_000, ..BillingTerms::default() };
@@ -63,11 +63,11 @@ impl Story {
         Self { log, store, clock, biller }
     }
 
-    fn at(&self, now_us: i64) {
+    pub(crate) fn at(&self, now_us: i64) {
         self.clock.0.store(now_us, Ordering::SeqCst);
     }
 
-    async fn act(&self, command: Command, who: &str, why: &str) -> Vec<Event> {
+    pub(crate) async fn act(&self, command: Command, who: &str, why: &str) -> Vec<Event> {
         let done = self.biller.act(&command, &signed(who, why)).await.unwrap();
         // The answer was lost and the command is repeated; it has no further effect.
         let length = self.log.records().len();
@@ -85,7 +85,7 @@ impl Story {
         statements.iter().map(|s| (s.currency.clone(), s.balance_minor.0)).collect()
     }
 
-    async fn state_of(&self, invoice_id: &str) -> String {
+    pub(crate) async fn state_of(&self, invoice_id: &str) -> String {
         self.biller.state().await.unwrap().state_of(invoice_id).unwrap().to_owned()
     }
 
@@ -128,7 +128,7 @@ fn world() -> World {
     world
 }
 
-fn golden(name: &str, actual: &str) {
+pub(crate) fn golden(name: &str, actual: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     if !path.exists() && std::env::var_os("WEIGHBRIDGE_WRITE_GOLDEN").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
