@@ -226,6 +226,7 @@ impl Item {
             let stands = self.lines.entry(key).or_insert_with(|| LineBalance {
                 kind: line.kind.clone(),
                 description: line.description.clone(),
+                quantity: line.quantity.clone(),
                 unit: line.unit.clone(),
                 ..LineBalance::default()
             });
