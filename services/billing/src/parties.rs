@@ -1,8 +1,9 @@
-//! The parties of an invoice, for its documents.
+//! The parties of an invoice and the customer's purchase order, for its documents.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use wb_ledger::Invoice;
+use wb_ledger::{Invoice, canonical};
+use wb_rating::Contract;
 
 use crate::error::BillerError;
 use crate::ports::UsageStore;
@@ -45,10 +46,13 @@ pub struct Named {
     pub issuer: IssuerName,
     /// The customer.
     pub customer: CustomerName,
+    /// The customer's purchase order, where the contract states one.
+    pub purchase_order: Option<String>,
 }
 
 /// The parties' names in effect at the end of an invoice's period, as recorded before its cut, so that the result
-/// never changes. A party without a recorded name has its id.
+/// never changes. A party without a recorded name has its id. The purchase order is that of the version of the contract
+/// that held last in the period, which the invoice names by its digest.
 ///
 /// # Errors
 /// [`BillerError::Port`], and [`BillerError::Fact`] for a fact of the wrong form.
@@ -56,6 +60,7 @@ pub(crate) async fn parties<S: UsageStore>(store: &S, invoice: &Invoice) -> Resu
     let mut named = Named {
         issuer: recorded(store, "legal_entity", &invoice.legal_entity, invoice).await?.unwrap_or_default(),
         customer: recorded(store, "customer", &invoice.customer_id, invoice).await?.unwrap_or_default(),
+        purchase_order: purchase_order(store, invoice).await?,
     };
     for (name, id) in
         [(&mut named.issuer.name, &invoice.legal_entity), (&mut named.customer.name, &invoice.customer_id)]
@@ -65,6 +70,17 @@ pub(crate) async fn parties<S: UsageStore>(store: &S, invoice: &Invoice) -> Resu
         }
     }
     Ok(named)
+}
+
+async fn purchase_order<S: UsageStore>(store: &S, invoice: &Invoice) -> Result<Option<String>, BillerError> {
+    let Some(last) = invoice.contract_versions.last() else { return Ok(None) };
+    let own = [invoice.contract_id.clone()];
+    let documents = store.facts("contract", Some(&own), invoice.evidence.cut).await?;
+    let held = documents
+        .iter()
+        .find(|row| canonical::digest_of_text(&row.body).is_ok_and(|digest| digest == last.digest));
+    let contract = held.map(|row| Contract::parse(&row.body)).transpose()?;
+    Ok(contract.and_then(|contract| contract.purchase_order))
 }
 
 async fn recorded<S: UsageStore, T: DeserializeOwned>(

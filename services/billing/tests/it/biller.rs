@@ -360,4 +360,5 @@ async fn an_invoices_parties_are_named_as_they_were_known_at_its_cut() {
         world.fact("customer", &invoice.invoice.customer_id, JANUARY_US, json!({"name": "Late"}));
     });
     assert_eq!(biller.parties(&invoice.invoice).await.unwrap(), before);
+    assert_eq!(before.purchase_order, None);
 }

@@ -32,6 +32,8 @@ pub struct Contract {
     /// The late fee in parts per million of what is open, per month of 30 days, where the document states it; 0
     /// charges none.
     pub late_fee_ppm: Option<u32>,
+    /// The customer's purchase order, to be printed on its documents, where the document states it.
+    pub purchase_order: Option<String>,
     /// How usage is counted.
     pub counting: CountingRules,
     /// What is charged, in the document's order.

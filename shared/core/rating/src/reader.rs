@@ -96,6 +96,7 @@ fn read_head(root: &Node) -> Result<Contract, ContractError> {
     let approvals = fields.small_or_none("approvals", APPROVALS_MAX)?;
     let completeness_ppm = fields.small_or_none("completeness_ppm", WHOLE_PPM)?;
     let late_fee_ppm = fields.small_or_none("late_fee_ppm", WHOLE_PPM)?;
+    let purchase_order = fields.words("purchase_order")?;
     let counting = CountingRules::read(&mut fields)?;
     fields.required("components")?;
     fields.finish()?;
@@ -111,6 +112,7 @@ fn read_head(root: &Node) -> Result<Contract, ContractError> {
         approvals,
         completeness_ppm,
         late_fee_ppm,
+        purchase_order,
         counting,
         components: Vec::new(),
     })

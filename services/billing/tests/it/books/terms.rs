@@ -110,3 +110,24 @@ async fn late_data_of_an_unused_month_waits_for_the_approval_that_its_terms_ask_
     let again = biller.recompute(&id).await.unwrap();
     assert!(again.bill_matches && again.evidence_matches);
 }
+
+#[tokio::test]
+async fn an_invoice_has_the_purchase_order_of_its_own_version_of_the_contract_for_good() {
+    let order = |number: &str| contract(&json!({"purchase_order": number, "payment_terms_days": 15}));
+    let (store, biller) =
+        start(&json!({"purchase_order": "PO-1", "payment_terms_days": 15}), BillingTerms::default());
+    let shown = async |id: &str| {
+        let invoice = biller.invoice(id).await.unwrap();
+        biller.parties(&invoice.invoice).await.unwrap().purchase_order
+    };
+    let january = biller.close(MONTH, None).await.unwrap()[0].invoice_id.clone();
+    assert_eq!(shown(&january).await.as_deref(), Some("PO-1"));
+    // A new order from the middle of February: the month's last version names it.
+    store.change(|world| world.fact("contract", "c", FEBRUARY_US + 14 * DAY_US, order("PO-2")));
+    let february = biller.close("2009-02", None).await.unwrap()[0].invoice_id.clone();
+    assert_eq!(shown(&february).await.as_deref(), Some("PO-2"));
+    // What is recorded later, even for that time, changes neither.
+    store.change(|world| world.fact("contract", "c", JANUARY_US, order("PO-3")));
+    assert_eq!(shown(&january).await.as_deref(), Some("PO-1"));
+    assert_eq!(shown(&february).await.as_deref(), Some("PO-2"));
+}

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use crate::base::example;
 use serde_json::Value;
-use wb_rating::{Contract, ContractError, Format, KINDS, Period, Versions};
+use wb_rating::{Contract, ContractError, Format, KINDS, Period, Versions, differences};
 use wb_units::Interval;
 
 fn schema() -> Value {
@@ -184,6 +184,20 @@ fn errors_of_a_toml_document_point_at_the_line() {
             "WB-5113",
             ["late_fee_ppm (line 11)", "1.5"],
         ),
+        (
+            "metered_energy",
+            "payment_terms_days = 15",
+            "purchase_order = 4711",
+            "WB-5101",
+            ["purchase_order (line 11)", "write a string"],
+        ),
+        (
+            "metered_energy",
+            "payment_terms_days = 15",
+            "purchase_order = \"PO\\n4711\"",
+            "WB-5113",
+            ["purchase_order (line 11)", "on one line"],
+        ),
         ("metered_energy", "unit = ", "unit = = ", "WB-5101", ["document", "line 17"]),
         ("metered_energy", "version = 1", "version = 0", "WB-5109", ["version (line 9)", "from 1"]),
         ("metered_energy", "-06:00", "", "WB-5112", ["effective_from (line 10)", "offset"]),
@@ -259,6 +273,24 @@ fn the_terms_of_billing_are_read_and_left_to_the_operator_where_they_are_not_sai
     assert_eq!(terms(&silent), (None, None, None, None));
     let said = "approvals = 9\npayment_terms_days = 366\ncompleteness_ppm = 1000000\nlate_fee_ppm = 0\n";
     assert_eq!(terms(&format!("{said}{silent}")), (Some(9), Some(366), Some(1_000_000), Some(0)));
+}
+
+#[test]
+fn a_purchase_order_is_read_and_a_change_of_it_is_a_difference() {
+    let silent = example("metered_energy");
+    let order = |text: &str| Contract::parse_toml(text).unwrap().purchase_order;
+    assert_eq!(order(&silent), None);
+    let of = |order: &str| format!("purchase_order = \"{order}\"\n{silent}");
+    assert_eq!(order(&of("注文書 4711/2026")).as_deref(), Some("注文書 4711/2026"));
+    for wrong in ["", &"1".repeat(201)] {
+        assert_eq!(Contract::parse_toml(&of(wrong)).unwrap_err().code(), "WB-5113");
+    }
+    let shown = |left: &str, right: &str| {
+        let found = differences((left, Format::Toml), (right, Format::Toml)).unwrap();
+        found.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(&silent, &of("PO-1")), ["+ purchase_order: \"PO-1\""]);
+    assert_eq!(shown(&of("PO-1"), &of("PO-2")), ["~ purchase_order: \"PO-1\" -> \"PO-2\""]);
 }
 
 #[test]
