@@ -21,7 +21,7 @@ PURE_PACKAGES := $(PURE:%=-p wb-%)
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
 
-setup: ## install what is missing: system packages, the Kafka broker, the ClickHouse engine
+setup: ## install what is missing: system packages, the Kafka broker, the ClickHouse engine, a font, veraPDF
 	@infra/setup.sh
 
 build: setup ## build what the demonstration runs

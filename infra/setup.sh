@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Brings one Debian-like machine with a Rust toolchain to where `make demo` and `make test` can run: operating system
-# packages, the Kafka broker's jars and the ClickHouse engine (libchdb). What is there already is left alone, so a second
-# run needs no network. Every artefact is written under a temporary name, checked and then renamed: an interrupted run
-# leaves nothing half done, and the next one goes on from the last finished step.
+# packages, the Kafka broker's jars, the ClickHouse engine (libchdb), a font for documents in Chinese, Japanese and
+# Korean, and the validator of PDFs (veraPDF) that the tests run. What is there already is left alone, so a second run
+# needs no network. Every artefact is written under a temporary name, checked and then renamed: an interrupted run leaves
+# nothing half done, and the next one goes on from the last finished step.
 #
 #   infra/setup.sh                          install what is missing
 #   infra/setup.sh renew-kafka-checksums    after a change of infra/kafka/pom.xml: write libs.sha256 anew, for review
@@ -20,6 +21,19 @@ readonly CHDB_VERSION='26.7.3-stable.1'
 readonly CHDB_INTEGRITY='sha512-XP97mMqnc5tZpKQywR8N7cLTsHNiTmHr30pC5mzo3jWmukjKn2IBa60c2B/gWUNcuFjOMjWoorQICCqBVj5wpw=='
 # Size of the unpacked library in bytes: tells a whole file from a torn one without reading 566 MB at every start.
 readonly CHDB_SO_BYTES=566330096
+
+readonly FONT_PACKAGE='noto-cjk-sans-otc'
+readonly FONT_VERSION='0.0.1'
+readonly FONT_FILE='NotoSansCJK-Regular.ttc'
+# SHA-256 of the font itself, Noto Sans CJK 2.004: the same file as in Debian's package fonts-noto-cjk.
+readonly FONT_SHA256='b76b0433203017ca80401b2ee0dd69350349871c4b19d504c34dbdd80541690a'
+
+readonly VERAPDF_ARTIFACT='org.verapdf.apps:greenfield-apps'
+readonly VERAPDF_VERSION='1.28.2'
+readonly VERAPDF_SHA256='687d4d8bcfec48c9f7e931cf78ed061f1eeccfba55d4cdc000ba9b4d8aa46ce6'
+# The plugin's version as in infra/kafka/pom.xml.
+readonly MAVEN_COPY='org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy'
+
 readonly MIN_JAVA=17
 readonly MIN_FREE_MIB=1500
 
@@ -79,7 +93,7 @@ have_header() { printf '#include <%s>\n' "$1" | cc -E -x c - >/dev/null 2>&1; }
 # Debian names of what is missing, one a line. Asks for the thing itself (a command, a header), not for the package: a
 # toolchain that came another way is as good.
 missing_packages() {
-  local need_maven="$1" need_npm="$2" compiler=1
+  local need_maven="$1" need_npm="$2" need_pip="$3" compiler=1
   if ! have cc || ! have c++; then compiler=0; echo g++; fi
   have make       || echo make
   have pkg-config || echo pkg-config
@@ -95,11 +109,12 @@ missing_packages() {
   have_java       || echo default-jre-headless
   if [[ "$need_maven" == yes ]] && ! have mvn; then echo maven; fi
   if [[ "$need_npm" == yes ]] && ! have npm; then echo npm; fi
+  if [[ "$need_pip" == yes ]] && ! python3 -m pip --version >/dev/null 2>&1; then echo python3-pip; fi
 }
 
 install_packages() {
   local missing
-  mapfile -t missing < <(missing_packages "$1" "$2")
+  mapfile -t missing < <(missing_packages "$@")
   if (( ${#missing[@]} == 0 )); then
     say 'system packages: nothing missing'
     return
@@ -113,7 +128,7 @@ install_packages() {
   export DEBIAN_FRONTEND=noninteractive
   with_progress 'apt-get update' apt-get -o DPkg::Lock::Timeout=300 update -q
   with_progress 'apt-get install' apt-get -o DPkg::Lock::Timeout=300 install -q -y --no-install-recommends "${missing[@]}"
-  mapfile -t missing < <(missing_packages "$1" "$2")
+  mapfile -t missing < <(missing_packages "$@")
   if (( ${#missing[@]} != 0 )); then
     fail "still missing after apt-get install: ${missing[*]}. If it is a Java runtime: Kafka needs version $MIN_JAVA or newer; set JAVA_HOME to one."
   fi
@@ -209,16 +224,61 @@ setup_chdb() {
   say "ClickHouse engine $CHDB_VERSION: installed"
 }
 
+# Fonts and the validator of PDFs -------------------------------------------------------------------------------------
+
+# 0 if a file has this SHA-256.
+is_pinned() { [[ -f "$1" && "$(sha256sum "$1" | cut -d ' ' -f 1)" == "$2" ]]; }
+
+font_present() { is_pinned "$stack/fonts/$FONT_FILE" "$FONT_SHA256"; }
+
+setup_font() {
+  if font_present; then
+    say "font $FONT_FILE: present"
+    return
+  fi
+  say "font $FONT_FILE: fetching (16 MB)"
+  mkdir -p "$work/wheel" "$work/fonts" "$stack/fonts"
+  with_progress 'font' python3 -m pip download --quiet --no-deps --only-binary :all: --dest "$work/wheel" \
+    "$FONT_PACKAGE==$FONT_VERSION"
+  python3 -m zipfile -e "$(find "$work/wheel" -name '*.whl' -print -quit)" "$work/fonts"
+  local font licence
+  font="$(find "$work/fonts" -name "$FONT_FILE" -print -quit)"
+  licence="$(find "$work/fonts" -name LICENSE -print -quit)"
+  is_pinned "$font" "$FONT_SHA256" || fail "$FONT_FILE of $FONT_PACKAGE $FONT_VERSION is not the pinned one; nothing was installed"
+  # Its licence, the SIL Open Font License, goes where the font goes.
+  mv "$licence" "$stack/fonts/LICENSE"
+  mv "$font" "$stack/fonts/$FONT_FILE"
+  say "font $FONT_FILE: installed, SHA-256 as pinned"
+}
+
+verapdf_present() { is_pinned "$stack/verapdf/verapdf.jar" "$VERAPDF_SHA256"; }
+
+setup_verapdf() {
+  if verapdf_present; then
+    say "veraPDF $VERAPDF_VERSION: present"
+    return
+  fi
+  say "veraPDF $VERAPDF_VERSION: fetching (9 MB)"
+  mkdir -p "$work/verapdf" "$stack/verapdf"
+  with_progress 'veraPDF' mvn -B -q -U "$MAVEN_COPY" "-Dartifact=$VERAPDF_ARTIFACT:$VERAPDF_VERSION" "-DoutputDirectory=$work/verapdf"
+  local jar
+  jar="$(find "$work/verapdf" -name '*.jar' -print -quit)"
+  is_pinned "$jar" "$VERAPDF_SHA256" || fail "the jar of $VERAPDF_ARTIFACT $VERAPDF_VERSION is not the pinned one; nothing was installed"
+  mv "$jar" "$stack/verapdf/verapdf.jar"
+  say "veraPDF $VERAPDF_VERSION: installed, SHA-256 as pinned"
+}
+
 # -------------------------------------------------------------------------------------------------------------------
 
 main() {
   have cargo || fail 'no Rust toolchain: cargo is not on the PATH. Install Rust 1.95 or newer, then run this again.'
-  local need_maven=no need_npm=no
-  kafka_present || need_maven=yes
+  local need_maven=no need_npm=no need_pip=no
+  { kafka_present && verapdf_present; } || need_maven=yes
+  font_present || need_pip=yes
   if chdb_supported && ! chdb_present; then need_npm=yes; fi
   if [[ "${1:-}" == renew-kafka-checksums ]]; then need_maven=yes; fi
 
-  if [[ "$need_maven$need_npm" != nono ]]; then
+  if [[ "$need_maven$need_npm$need_pip" != nonono ]]; then
     mkdir -p "$stack" || fail "cannot write to $root: run this as the user whose checkout it is, or as root"
     local free_mib
     free_mib="$(df -Pm "$stack" | awk 'NR == 2 { print $4 }')"
@@ -236,13 +296,15 @@ main() {
   trap clean_up EXIT
   trap 'exit 130' INT TERM HUP
 
-  install_packages "$need_maven" "$need_npm"
+  install_packages "$need_maven" "$need_npm" "$need_pip"
   if [[ "${1:-}" == renew-kafka-checksums ]]; then
     renew_kafka_checksums
     return
   fi
   setup_kafka
   setup_chdb
+  setup_font
+  setup_verapdf
 }
 
 case "${1:-}" in

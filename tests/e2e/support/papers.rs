@@ -28,6 +28,15 @@ pub(crate) fn assert_papers(place: &Place, summary: &Summary) {
     let refused = place.run("paper", &["invoice", "pdf", &invoice.id, "--language", "de"], END_LIMIT);
     assert!(refused.code == Some(1) && refused.stderr.contains("WB-5751"), "{}", refused.stderr);
 
+    // A text in a script that the compiled-in fonts lack is set with the font that `make setup` installed.
+    let ordered = place.folder().join("ordered.pdf");
+    let order = ["--purchase-order", "注文書-1", "--out", ordered.to_str().unwrap()];
+    let arguments = [&["invoice", "pdf", &invoice.id][..], &order].concat();
+    let written = place.run("paper", &arguments, END_LIMIT).success("invoice with a Japanese order");
+    assert!(!written.stderr.contains("WB-5754"), "{}", written.stderr);
+    let bytes = std::fs::read(ordered).unwrap();
+    assert!(bytes.windows(11).any(|part| part == b"NotoSansCJK"), "{} bytes", bytes.len());
+
     // By its number it is the same document.
     let by_number = place.folder().join("number.html");
     let arguments =

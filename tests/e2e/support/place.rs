@@ -125,6 +125,7 @@ impl Place {
             .env("WEIGHBRIDGE_API_LISTEN", format!("127.0.0.1:{}", self.api_port))
             .env("WEIGHBRIDGE_KAFKA_LIBS", root.join(".stack/kafka/libs"))
             .env("WEIGHBRIDGE_CHDB_LIB", root.join(".stack/chdb/libchdb.so"))
+            .env("WEIGHBRIDGE_FONTS_DIR", root.join(".stack/fonts"))
             .envs(self.extra.iter().map(|(name, value)| (name, value)));
         command
     }

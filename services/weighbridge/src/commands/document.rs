@@ -18,7 +18,7 @@ pub(crate) struct DocumentArguments {
     /// The language, en or es. By default the customer's.
     #[arg(long)]
     language: Option<String>,
-    /// The customer's purchase order, to be printed.
+    /// The customer's purchase order, to be printed. By default the contract's.
     #[arg(long)]
     purchase_order: Option<String>,
     /// The file to write. By default standard output.
@@ -48,6 +48,7 @@ struct NoDocuments;
 #[cfg(not(feature = "documents"))]
 pub(crate) async fn write_invoice(
     _: &crate::wiring::services::LiveBiller,
+    _: &std::path::Path,
     arguments: &DocumentArguments,
     shape: Shape,
 ) -> anyhow::Result<()> {
@@ -59,6 +60,7 @@ pub(crate) async fn write_invoice(
 #[cfg(not(feature = "documents"))]
 pub(crate) async fn write_note(
     _: &crate::wiring::services::LiveBiller,
+    _: &std::path::Path,
     arguments: &DocumentArguments,
     shape: Shape,
 ) -> anyhow::Result<()> {
@@ -70,6 +72,7 @@ pub(crate) async fn write_note(
 #[cfg(not(feature = "documents"))]
 pub(crate) async fn write_statement(
     _: &crate::wiring::services::LiveBiller,
+    _: &std::path::Path,
     statement: &wb_ledger::Statement,
     _: Option<&str>,
     _: Option<&std::path::Path>,

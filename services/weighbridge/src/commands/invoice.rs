@@ -96,6 +96,7 @@ impl Run for LedgerInvoiceCommand {
 /// Executes the command.
 async fn invoice(stack: &RunningStack, command: LedgerInvoiceCommand) -> Result<()> {
     let biller = stack.connect().await?.biller(WHO).await?;
+    let fonts_dir = &stack.config.documents.fonts_dir;
     let step = async |arguments: &StepArguments| -> Result<Step> {
         Ok(Step {
             invoice_id: invoice_id(&biller, &arguments.id).await?,
@@ -109,10 +110,10 @@ async fn invoice(stack: &RunningStack, command: LedgerInvoiceCommand) -> Result<
             show(&biller, &invoice_id(&biller, &id).await?, recompute).await
         }
         LedgerInvoiceCommand::Pdf(arguments) => {
-            document::write_invoice(&biller, &arguments, Shape::Pdf).await
+            document::write_invoice(&biller, fonts_dir, &arguments, Shape::Pdf).await
         }
         LedgerInvoiceCommand::Html(arguments) => {
-            document::write_invoice(&biller, &arguments, Shape::Html).await
+            document::write_invoice(&biller, fonts_dir, &arguments, Shape::Html).await
         }
         LedgerInvoiceCommand::Submit(arguments) => {
             record(&biller, &Command::Submit(step(&arguments).await?), &arguments.signed).await

@@ -63,6 +63,7 @@ impl Run for NoteCommand {
 /// Executes the command.
 async fn note(stack: &RunningStack, command: NoteCommand) -> Result<()> {
     let biller = stack.connect().await?.biller(WHO).await?;
+    let fonts_dir = &stack.config.documents.fonts_dir;
     match command {
         NoteCommand::List => {
             for document in biller.notes().await? {
@@ -85,8 +86,10 @@ async fn note(stack: &RunningStack, command: NoteCommand) -> Result<()> {
                     .context("the note cannot be written")?,
             )
         }
-        NoteCommand::Pdf(arguments) => document::write_note(&biller, &arguments, Shape::Pdf).await,
-        NoteCommand::Html(arguments) => document::write_note(&biller, &arguments, Shape::Html).await,
+        NoteCommand::Pdf(arguments) => document::write_note(&biller, fonts_dir, &arguments, Shape::Pdf).await,
+        NoteCommand::Html(arguments) => {
+            document::write_note(&biller, fonts_dir, &arguments, Shape::Html).await
+        }
         NoteCommand::Cancel { id, signed } => {
             let at_us = biller.now_us();
             let cancel = Command::CancelNote { note: id, text: signed.why.clone(), at_us };

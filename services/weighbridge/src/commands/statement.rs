@@ -88,7 +88,8 @@ async fn statement(stack: &RunningStack, arguments: StatementArguments) -> Resul
             let shape = if arguments.format == Format::Pdf { Shape::Pdf } else { Shape::Html };
             let one = only(&statements)?;
             let (language, out) = (arguments.language.as_deref(), arguments.out.as_deref());
-            return document::write_statement(&biller, one, language, out, shape).await;
+            let fonts_dir = &stack.config.documents.fonts_dir;
+            return document::write_statement(&biller, fonts_dir, one, language, out, shape).await;
         }
     };
     match &arguments.out {

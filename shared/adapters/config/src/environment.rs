@@ -12,6 +12,7 @@ pub(crate) const CLICKHOUSE_PASSWORD: &str = "WEIGHBRIDGE_CLICKHOUSE_PASSWORD";
 pub(crate) const CHDB_LIB: &str = "WEIGHBRIDGE_CHDB_LIB";
 pub(crate) const INGEST_LISTEN: &str = "WEIGHBRIDGE_INGEST_LISTEN";
 pub(crate) const API_LISTEN: &str = "WEIGHBRIDGE_API_LISTEN";
+pub(crate) const FONTS_DIR: &str = "WEIGHBRIDGE_FONTS_DIR";
 pub(crate) const METRICS_LISTEN: &str = "WEIGHBRIDGE_METRICS_LISTEN";
 pub(crate) const AGGREGATOR_SESSION_TIMEOUT_MS: &str = "WEIGHBRIDGE_AGGREGATOR_SESSION_TIMEOUT_MS";
 pub(crate) const AGGREGATOR_STATE_DIR: &str = "WEIGHBRIDGE_AGGREGATOR_STATE_DIR";
@@ -20,7 +21,7 @@ pub(crate) const AGGREGATOR_STATE_DIR: &str = "WEIGHBRIDGE_AGGREGATOR_STATE_DIR"
 pub(crate) const PREFIX: &str = "WEIGHBRIDGE_";
 
 /// The variables that the configuration reads.
-pub const VARIABLES: [&str; 15] = [
+pub const VARIABLES: [&str; 16] = [
     DATA_DIR,
     KAFKA_BROKERS,
     KAFKA_PORT,
@@ -35,6 +36,7 @@ pub const VARIABLES: [&str; 15] = [
     API_LISTEN,
     AGGREGATOR_SESSION_TIMEOUT_MS,
     AGGREGATOR_STATE_DIR,
+    FONTS_DIR,
     METRICS_LISTEN,
 ];
 

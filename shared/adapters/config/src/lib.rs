@@ -28,8 +28,8 @@ pub use environment::{Environment, ProcessEnvironment, VARIABLES};
 pub use mistake::{ConfigErrors, Mistake, MistakeKind};
 pub use secret::Secret;
 pub use settings::{
-    AggregatorConfig, ApiConfig, BillingConfig, ClickhouseConfig, Config, IngestConfig, KafkaConfig,
-    PartitionsConfig, WebhooksConfig,
+    AggregatorConfig, ApiConfig, BillingConfig, ClickhouseConfig, Config, DocumentsConfig, IngestConfig,
+    KafkaConfig, PartitionsConfig, WebhooksConfig,
 };
 pub use webhooks::WebhookEndpoint;
 

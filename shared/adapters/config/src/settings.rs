@@ -33,6 +33,8 @@ pub struct Config {
     pub api: ApiConfig,
     /// The operator's terms, for contracts that state none.
     pub billing: BillingConfig,
+    /// Invoices, notes and statements as documents.
+    pub documents: DocumentsConfig,
     /// The webhook endpoints.
     pub webhooks: WebhooksConfig,
     /// The address that serves metrics for Prometheus, one per process. Default none. `WEIGHBRIDGE_METRICS_LISTEN`.
@@ -156,6 +158,14 @@ pub struct BillingConfig {
     pub late_fee_ppm: u32,
 }
 
+/// Invoices, notes and statements as documents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DocumentsConfig {
+    /// The folder of fonts for scripts that the compiled-in ones lack. It may not exist. Default `.stack/fonts`;
+    /// `WEIGHBRIDGE_FONTS_DIR`.
+    pub fonts_dir: PathBuf,
+}
+
 /// The webhook endpoints.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WebhooksConfig {
@@ -200,6 +210,7 @@ impl Default for Config {
                 completeness_ppm: 0,
                 late_fee_ppm: 0,
             },
+            documents: DocumentsConfig { fonts_dir: PathBuf::from(".stack/fonts") },
             webhooks: WebhooksConfig::default(),
             metrics_listen: None,
         }
@@ -254,6 +265,10 @@ pub(crate) fn read(reader: &mut Reader<'_>, table: Table) -> Config {
     let mut section = root.section(reader, "billing");
     let billing = billing(reader, &mut section, default.billing);
     section.close(reader);
+    let mut section = root.section(reader, "documents");
+    let fonts_dir = field("fonts_dir").or(variable::FONTS_DIR);
+    let fonts_dir = section.text(reader, fonts_dir, default.documents.fonts_dir, form::path);
+    section.close(reader);
     let mut section = root.section(reader, "webhooks");
     let webhooks = WebhooksConfig { endpoints: webhooks::read(reader, &mut section) };
     section.close(reader);
@@ -271,6 +286,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, table: Table) -> Config {
         aggregator,
         api,
         billing,
+        documents: DocumentsConfig { fonts_dir },
         webhooks,
         metrics_listen,
     }

@@ -6,7 +6,8 @@
 //! - [`pdf()`]: a sheet as PDF, typeset by typst.
 //!
 //! The same record, parties and language give the same bytes on every machine: no clock is read, the fonts are
-//! compiled in, and the identifier of a PDF follows from the document's id.
+//! compiled in, and the identifier of a PDF follows from the document's id. Only a document in a script that these fonts
+//! lack takes others, from a folder; then its bytes depend on them too.
 //!
 //! No amount is computed here: the digits of amounts are those of the ledger, with separators. Quantities are rounded
 //! for people; the annex has the exact ones.
@@ -25,6 +26,7 @@ mod shown;
 mod statement;
 mod words;
 
+pub use fonts::{Fonts, FontsError};
 pub use glyphs::{MissingGlyphs, missing_glyphs};
 pub use html::html;
 pub use language::{Language, LanguageError};

@@ -9,7 +9,7 @@ use typst::{Library, World};
 use typst_layout::PagedDocument;
 use typst_pdf::{PdfOptions, PdfStandard, PdfStandards, Timestamp};
 
-use crate::fonts::SHELF;
+use crate::fonts::{Fonts, LIBRARY};
 use crate::glyphs::missing_glyphs;
 use crate::sheet::Sheet;
 
@@ -40,19 +40,19 @@ pub enum PdfError {
     },
 }
 
-/// The PDF of a sheet: PDF/A-2a, for archives, and PDF/UA-1, for readers by ear. A document with characters that no
-/// font has cannot be either and is a plain PDF; see [`missing_glyphs`]. The bytes are the same each time, because the
-/// only date in them is that of the document and they contain no random identifier.
+/// The PDF of a sheet: PDF/A-2a, for archives, and PDF/UA-1, for readers by ear. A document with characters that none of
+/// the fonts has cannot be either and is a plain PDF; see [`missing_glyphs`]. The same fonts give the same bytes each
+/// time, because the only date in them is that of the document and they contain no random identifier.
 ///
 /// # Errors
 /// [`PdfError`] if typst cannot typeset it, which no document of the ledger causes.
-pub fn pdf(sheet: &Sheet) -> Result<Vec<u8>, PdfError> {
-    let desk = Desk::new(sheet)?;
+pub fn pdf(sheet: &Sheet, fonts: &Fonts) -> Result<Vec<u8>, PdfError> {
+    let desk = Desk::new(sheet, fonts)?;
     let set = |errors: &[SourceDiagnostic]| PdfError::Set {
         id: sheet.id.clone(),
         detail: errors.iter().map(|error| error.message.to_string()).collect::<Vec<_>>().join("; "),
     };
-    let standards = if missing_glyphs(sheet).is_none() {
+    let standards = if missing_glyphs(sheet, fonts).is_none() {
         PdfStandards::new(&[PdfStandard::A_2a, PdfStandard::Ua_1])
             .map_err(|error| PdfError::Set { id: sheet.id.clone(), detail: error.message().to_string() })?
     } else {
@@ -84,37 +84,39 @@ fn dated(sheet: &Sheet) -> Option<Timestamp> {
     Some(Timestamp::new_utc(datetime))
 }
 
-/// The files that typst sees: the template, and the sheet as JSON.
+/// The files that typst sees: the template, and as JSON the sheet and the families of fonts.
 struct Desk {
+    fonts: Fonts,
     template: Source,
-    sheet_id: FileId,
-    sheet: Bytes,
+    files: [(FileId, Bytes); 2],
 }
 
 impl Desk {
-    fn new(sheet: &Sheet) -> Result<Self, PdfError> {
+    fn new(sheet: &Sheet, fonts: &Fonts) -> Result<Self, PdfError> {
         let refused = |detail: String| PdfError::Sheet { id: sheet.id.clone(), detail };
         let file = |name: &str| {
             VirtualPath::new(name)
                 .map(|path| FileId::new(RootedPath::new(VirtualRoot::Project, path)))
                 .map_err(|error| refused(format!("{error:?}")))
         };
-        let json = serde_json::to_vec(sheet).map_err(|error| refused(error.to_string()))?;
+        let unwritten = |error: serde_json::Error| refused(error.to_string());
+        let families = serde_json::to_vec(fonts.families()).map_err(unwritten)?;
+        let json = serde_json::to_vec(sheet).map_err(unwritten)?;
         Ok(Self {
+            fonts: fonts.clone(),
             template: Source::new(file("document.typ")?, TEMPLATE.to_owned()),
-            sheet_id: file("sheet.json")?,
-            sheet: Bytes::new(json),
+            files: [(file("sheet.json")?, Bytes::new(json)), (file("families.json")?, Bytes::new(families))],
         })
     }
 }
 
 impl World for Desk {
     fn library(&self) -> &LazyHash<Library> {
-        &SHELF.library
+        &LIBRARY
     }
 
     fn book(&self) -> &LazyHash<FontBook> {
-        &SHELF.book
+        self.fonts.book()
     }
 
     fn main(&self) -> FileId {
@@ -126,11 +128,12 @@ impl World for Desk {
     }
 
     fn file(&self, id: FileId) -> FileResult<Bytes> {
-        if id == self.sheet_id { Ok(self.sheet.clone()) } else { Err(FileError::AccessDenied) }
+        let known = self.files.iter().find(|(known, _)| *known == id);
+        known.map(|(_, bytes)| bytes.clone()).ok_or(FileError::AccessDenied)
     }
 
     fn font(&self, index: usize) -> Option<Font> {
-        SHELF.fonts.get(index).cloned()
+        self.fonts.font(index)
     }
 
     // No date: with the date of printing a document would differ each time.

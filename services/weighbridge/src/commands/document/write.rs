@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use wb_billing::Named;
-use wb_document::{Language, Parties, Party, Sheet, html, missing_glyphs, pdf};
+use wb_document::{Fonts, Language, Parties, Party, Sheet, html, missing_glyphs, pdf};
 use wb_ledger::{Invoice, Statement};
 
 use super::{DocumentArguments, Shape};
@@ -16,6 +16,7 @@ use crate::wiring::services::LiveBiller;
 /// Writes an issued invoice.
 pub(crate) async fn write_invoice(
     biller: &LiveBiller,
+    fonts_dir: &Path,
     arguments: &DocumentArguments,
     shape: Shape,
 ) -> Result<()> {
@@ -23,13 +24,14 @@ pub(crate) async fn write_invoice(
     let invoice = &document.invoice;
     let named = biller.parties(invoice).await?;
     let language = language_of(arguments.language.as_deref(), &named)?;
-    let parties = Parties { purchase_order: arguments.purchase_order.clone(), ..parties(named) };
-    put(&Sheet::of_invoice(invoice, &parties, language), arguments.out.as_deref(), shape)
+    let parties = ordered(named, arguments);
+    put(&Sheet::of_invoice(invoice, &parties, language), fonts_dir, arguments.out.as_deref(), shape)
 }
 
 /// Writes a credit or debit note.
 pub(crate) async fn write_note(
     biller: &LiveBiller,
+    fonts_dir: &Path,
     arguments: &DocumentArguments,
     shape: Shape,
 ) -> Result<()> {
@@ -42,14 +44,15 @@ pub(crate) async fn write_note(
     let named = named(biller, corrected, (&note.legal_entity, &note.customer_id)).await?;
     let language = language_of(arguments.language.as_deref(), &named)?;
     let period = corrected.map(|invoice| &invoice.period);
-    let parties = Parties { purchase_order: arguments.purchase_order.clone(), ..parties(named) };
+    let parties = ordered(named, arguments);
     let sheet = Sheet::of_note(note, document.is_credit, period, &parties, language);
-    put(&sheet, arguments.out.as_deref(), shape)
+    put(&sheet, fonts_dir, arguments.out.as_deref(), shape)
 }
 
 /// Writes a statement of account.
 pub(crate) async fn write_statement(
     biller: &LiveBiller,
+    fonts_dir: &Path,
     statement: &Statement,
     language: Option<&str>,
     out: Option<&Path>,
@@ -63,7 +66,7 @@ pub(crate) async fn write_statement(
     });
     let named = named(biller, last, of).await?;
     let language = language_of(language, &named)?;
-    put(&Sheet::of_statement(statement, &parties(named), language), out, shape)
+    put(&Sheet::of_statement(statement, &parties(named), language), fonts_dir, out, shape)
 }
 
 /// The parties as an invoice names them; their ids if there is no invoice.
@@ -87,13 +90,14 @@ fn language_of(given: Option<&str>, named: &Named) -> Result<Language> {
 }
 
 /// Writes a document, and warns if its PDF cannot show all characters.
-fn put(sheet: &Sheet, out: Option<&Path>, shape: Shape) -> Result<()> {
+fn put(sheet: &Sheet, fonts_dir: &Path, out: Option<&Path>, shape: Shape) -> Result<()> {
     let bytes = match shape {
         Shape::Pdf => {
-            if let Some(missing) = missing_glyphs(sheet) {
+            let fonts = Fonts::of(sheet, fonts_dir)?;
+            if let Some(missing) = missing_glyphs(sheet, &fonts) {
                 tell(&format!("warning {}: {missing}", missing.code()));
             }
-            pdf(sheet)?
+            pdf(sheet, &fonts)?
         }
         Shape::Html => html(sheet).into_bytes(),
     };
@@ -116,6 +120,13 @@ fn parties(named: Named) -> Parties {
             tax_id: named.customer.tax_id,
         },
         payment: named.issuer.payment,
-        purchase_order: None,
+        purchase_order: named.purchase_order,
     }
+}
+
+/// The parties with the purchase order that the command gives, otherwise the contract's.
+fn ordered(named: Named, arguments: &DocumentArguments) -> Parties {
+    let parties = parties(named);
+    let given = arguments.purchase_order.clone();
+    Parties { purchase_order: given.or_else(|| parties.purchase_order.clone()), ..parties }
 }

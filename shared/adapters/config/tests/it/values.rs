@@ -108,14 +108,15 @@ fn every_field_of_the_example_is_checked_for_its_name() {
         assert_eq!((errors.mistakes.len(), errors.mistakes[0].code()), (1, "WB-6003"), "{line}: {errors}");
         fields += 1;
     }
-    assert_eq!(fields, 24);
+    assert_eq!(fields, 25);
 }
 
 #[test]
 fn a_variable_wins_over_the_file_and_an_empty_one_does_not() {
     let file = "data_dir = \"/f\"\n[kafka]\nbrokers = \"f:1\"\nport = 1\ncontroller_port = 2\nlibs_dir = \"f\"\n\
                 [clickhouse]\nurl = \"http://f\"\nport = 3\nuser = \"f\"\npassword = \"f\"\nlib = \"f\"\n\
-                [ingest]\nlisten = \"127.0.0.1:4\"\n[aggregator]\nstate_dir = \"/f\"\nsession_timeout_ms = 2000\n[api]\nlisten = \"127.0.0.1:5\"\n";
+                [ingest]\nlisten = \"127.0.0.1:4\"\n[aggregator]\nstate_dir = \"/f\"\nsession_timeout_ms = 2000\n[api]\nlisten = \"127.0.0.1:5\"\n\
+                [documents]\nfonts_dir = \"f\"\n";
     let from_variables = |name: &str| {
         let value = match name {
             "WEIGHBRIDGE_KAFKA_BROKERS" => "e:1",
@@ -132,7 +133,7 @@ fn a_variable_wins_over_the_file_and_an_empty_one_does_not() {
         Some(value.to_owned())
     };
     let seen = |config: &Config| {
-        let Config { data_dir, kafka, clickhouse, ingest, aggregator, api, .. } = config.clone();
+        let Config { data_dir, kafka, clickhouse, ingest, aggregator, api, documents, .. } = config.clone();
         let text = |path: PathBuf| path.display().to_string();
         let password = clickhouse.password.map(|password| password.reveal().to_owned());
         [
@@ -150,6 +151,7 @@ fn a_variable_wins_over_the_file_and_an_empty_one_does_not() {
             api.listen.to_string(),
             aggregator.state_dir.map(text).unwrap_or_default(),
             aggregator.session_timeout_ms.to_string(),
+            text(documents.fonts_dir),
         ]
     };
     let of_file = [
@@ -167,6 +169,7 @@ fn a_variable_wins_over_the_file_and_an_empty_one_does_not() {
         "127.0.0.1:5",
         "/f",
         "2000",
+        "f",
     ];
     let of_variables = [
         "e",
@@ -183,6 +186,7 @@ fn a_variable_wins_over_the_file_and_an_empty_one_does_not() {
         "[::1]:15",
         "e",
         "3000",
+        "e",
     ];
     assert_eq!(seen(&load(file, nothing)), of_file);
     assert_eq!(seen(&load(file, |_: &str| Some(String::new()))), of_file);
