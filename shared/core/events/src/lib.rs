@@ -5,6 +5,7 @@
 
 pub mod commits;
 pub mod facts;
+pub mod forms;
 pub mod frame;
 pub mod identity;
 pub mod input;
