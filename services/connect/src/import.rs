@@ -4,7 +4,7 @@
 //! anything is sent: a file with a bad row sends nothing, and the error lists the bad rows by line. A fact's identity
 //! comes from its content, so a file may be sent again.
 
-mod table;
+pub(crate) mod table;
 
 use std::collections::BTreeMap;
 

@@ -6,6 +6,7 @@
 //! - [`slurm`]: accounting rows, as GPU spans.
 //! - [`dcgm`]: energy counters of GPUs, as register readings.
 //! - [`import`]: files of prices and opening balances, as facts.
+//! - [`fact_files`]: files of all other facts.
 //!
 //! A connector is a client of the ingest API: it has an API key, sends JSON, and advances only when everything sent
 //! is durable. What it sends twice counts once.
@@ -15,6 +16,7 @@ mod bounds;
 pub mod ckpool;
 pub mod dcgm;
 mod error;
+pub mod fact_files;
 pub mod import;
 mod ingest;
 mod kept;

@@ -11,8 +11,8 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use crate::commands::demo;
 use crate::commands::{
     Installation, adjust, alarm, balances, bill, close, connect, contract, correct, dispute, explain, export,
-    invoice, needs_of, note, opening, overdue, payment, prices, quarantine, references, replay, report,
-    rules, run, scrub, seal, serve, share, source_key, statement, token, up, webhooks,
+    import, invoice, needs_of, note, opening, overdue, payment, prices, quarantine, references, replay,
+    report, rules, run, scrub, seal, serve, share, source_key, statement, token, up, webhooks,
 };
 
 #[cfg(test)]
@@ -137,6 +137,14 @@ enum Command {
     /// that comes.
     #[command(after_help = needs_of::<references::ReferencesArguments>())]
     References(references::ReferencesArguments),
+    /// Record facts from files: sites, machines, customers, contracts and all other kinds.
+    ///
+    /// A file is CSV, TOML or JSON. Its fields are those of the facts, and entity, valid_from and valid_to; the name of
+    /// the file, such as machines.csv, or a field fact says the kind. A contract is its document, in a file of its own.
+    /// Every mistake of every file is printed with file, line and field; with one mistake nothing is sent. What is
+    /// recorded already is not sent again.
+    #[command(after_help = needs_of::<import::ImportArguments>())]
+    Import(import::ImportArguments),
     /// Record dated prices: spot power, hashprice, fixings.
     #[command(subcommand, after_help = needs_of::<prices::PricesCommand>())]
     Prices(prices::PricesCommand),
@@ -234,6 +242,7 @@ pub(crate) async fn dispatch(arguments: Arguments) -> Result<ExitCode> {
             contract::ContractCommand::History(command) => run(command, installation).await,
         },
         Command::References(command) => run(command, installation).await,
+        Command::Import(command) => run(command, installation).await,
         Command::Prices(command) => run(command, installation).await,
         Command::Balances(command) => run(command, installation).await,
         Command::Connect(command) => run(command, installation).await,

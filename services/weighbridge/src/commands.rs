@@ -32,6 +32,7 @@ pub(crate) mod report;
 pub(crate) mod rules;
 pub(crate) mod scrub;
 pub(crate) mod seal;
+pub(crate) mod send_file;
 pub(crate) mod serve;
 pub(crate) mod share;
 pub(crate) mod source_key;

@@ -12,7 +12,7 @@ use wb_units::{Interval, nearest};
 use super::Biller;
 use crate::error::BillerError;
 use crate::journal::Journal;
-use crate::ports::{Clock, CutSource, LedgerLog, UsageStore};
+use crate::ports::{Clock, CutSource, FactRow, LedgerLog, UsageStore};
 use crate::reference::Reference;
 
 /// The parties that are known at a cut: recorded as facts, by contracts, or by the ledger.
@@ -112,6 +112,25 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
     pub async fn unresolved(&self) -> Result<Vec<Unresolved>, BillerError> {
         let cut = self.store.settled(self.cuts.settled_cut().await?).await?;
         self.unresolved_at(cut).await
+    }
+
+    /// All recorded facts of some kinds, at the newest cut; of contracts, those documents that stand.
+    ///
+    /// # Errors
+    /// An error of reading facts.
+    pub async fn recorded_facts(
+        &self,
+        kinds: &[&'static str],
+    ) -> Result<BTreeMap<String, Vec<FactRow>>, BillerError> {
+        let cut = self.store.settled(self.cuts.settled_cut().await?).await?;
+        let mut asked = kinds.to_vec();
+        asked.push(CONTRACT_WITHDRAWAL);
+        let mut facts = self.store.recorded(&asked, cut).await?.facts;
+        if let Some(contracts) = facts.remove("contract") {
+            let withdrawals = facts.get(CONTRACT_WITHDRAWAL).cloned().unwrap_or_default();
+            facts.insert("contract".to_owned(), Reference::standing_rows(contracts, withdrawals)?);
+        }
+        Ok(facts)
     }
 
     pub(super) async fn unresolved_at(&self, cut: u64) -> Result<Vec<Unresolved>, BillerError> {

@@ -62,7 +62,7 @@ fn of_json(text: &str, known: &[&str]) -> (Vec<Row>, Vec<BadRow>) {
 
 fn of_csv(text: &str, known: &[&str]) -> (Vec<Row>, Vec<BadRow>) {
     let mut bad = Vec::new();
-    let mut records = Records { text: text.trim_start_matches('\u{feff}'), line: 1 };
+    let mut records = Records::of(text);
     let names = match records.next() {
         Some(Ok((_, names))) => names,
         Some(Err(broken)) => return (Vec::new(), vec![broken]),
@@ -107,9 +107,15 @@ fn of_csv(text: &str, known: &[&str]) -> (Vec<Row>, Vec<BadRow>) {
 }
 
 /// The records of a CSV file, each with its first line.
-struct Records<'a> {
+pub(crate) struct Records<'a> {
     text: &'a str,
     line: usize,
+}
+
+impl<'a> Records<'a> {
+    pub(crate) fn of(text: &'a str) -> Self {
+        Self { text: text.trim_start_matches('\u{feff}'), line: 1 }
+    }
 }
 
 impl Iterator for Records<'_> {

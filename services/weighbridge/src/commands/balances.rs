@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use clap::Subcommand;
 use wb_connect::import;
 
-use crate::commands::import::{SendTo, read, send};
+use crate::commands::send_file::{SendTo, read, send};
 use crate::commands::{Run, RunningIngest};
 
 #[derive(Debug, Subcommand)]

@@ -21,7 +21,7 @@ const MACHINES_BYTES_MAX: u64 = 16 * 1024 * 1024;
 #[derive(Debug, Args)]
 pub(crate) struct ConnectArguments {
     /// The address of ingest.
-    #[arg(long, global = true, default_value = "http://127.0.0.1:8801")]
+    #[arg(long, global = true, env = "WEIGHBRIDGE_INGEST_URL", default_value = "http://127.0.0.1:8801")]
     ingest: String,
     /// The API key of a source. Facts need its role `operator`, shares its role `pool`.
     #[arg(long, global = true, env = "WEIGHBRIDGE_SOURCE_KEY", hide_env_values = true, default_value = "")]

@@ -16,7 +16,7 @@ use crate::console::{print, tell};
 #[derive(Debug, Args)]
 pub(crate) struct CorrectArguments {
     /// The address of ingest.
-    #[arg(long, global = true, default_value = "http://127.0.0.1:8801")]
+    #[arg(long, global = true, env = "WEIGHBRIDGE_INGEST_URL", default_value = "http://127.0.0.1:8801")]
     ingest: String,
     /// The API key of a source with the role `operator`.
     #[arg(long, global = true, env = "WEIGHBRIDGE_SOURCE_KEY", hide_env_values = true, default_value = "")]

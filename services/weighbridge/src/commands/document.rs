@@ -26,6 +26,18 @@ pub(crate) struct DocumentArguments {
     out: Option<PathBuf>,
 }
 
+/// A quantity as documents show it to people.
+#[cfg(feature = "documents")]
+pub(crate) fn quantity(exact: &str, unit: &str) -> String {
+    wb_document::quantity_text(exact, unit, wb_document::Language::English)
+}
+
+/// A quantity with its unit, as the ledger has it.
+#[cfg(not(feature = "documents"))]
+pub(crate) fn quantity(exact: &str, unit: &str) -> String {
+    format!("{exact} {unit}")
+}
+
 /// The formats of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {

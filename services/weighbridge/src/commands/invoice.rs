@@ -4,13 +4,14 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::{Args, Subcommand};
-use wb_ledger::{Command, Step};
+use wb_ledger::{Command, InvoiceLine, Step, Total};
 use wb_units::time::rfc3339;
 
 use crate::commands::books::{Signed, WHO, amounts, invoice_id, record, told};
 use crate::commands::document::{self, DocumentArguments, Shape};
 use crate::commands::{Run, RunningStack, evidence, needs_of};
 use crate::console::{print, tell};
+use crate::table::Table;
 use crate::wiring::services::LiveBiller;
 
 #[derive(Debug, Args)]
@@ -45,6 +46,9 @@ pub(crate) enum LedgerInvoiceCommand {
         /// Compute the invoice again at its cut and compare both digests.
         #[arg(long)]
         recompute: bool,
+        /// Print the lines and totals as a table instead of JSON.
+        #[arg(long)]
+        lines: bool,
     },
     /// Write an invoice as PDF. The same invoice always gives the same bytes.
     Pdf(DocumentArguments),
@@ -106,8 +110,8 @@ async fn invoice(stack: &RunningStack, command: LedgerInvoiceCommand) -> Result<
     };
     match command {
         LedgerInvoiceCommand::List => list(&biller).await,
-        LedgerInvoiceCommand::Show { id, recompute } => {
-            show(&biller, &invoice_id(&biller, &id).await?, recompute).await
+        LedgerInvoiceCommand::Show { id, recompute, lines } => {
+            show(&biller, &invoice_id(&biller, &id).await?, (recompute, lines)).await
         }
         LedgerInvoiceCommand::Pdf(arguments) => {
             document::write_invoice(&biller, fonts_dir, &arguments, Shape::Pdf).await
@@ -179,12 +183,41 @@ async fn list(biller: &LiveBiller) -> Result<()> {
     Ok(())
 }
 
-async fn show(biller: &LiveBiller, id: &str, recompute: bool) -> Result<()> {
+/// The lines of an invoice, and its totals.
+fn lines_of(lines: &[InvoiceLine], totals: &[Total]) -> String {
+    let mut table = Table::new(&[
+        ("line", false),
+        ("quantity", true),
+        ("unit price", true),
+        ("amount", true),
+        ("currency", false),
+    ]);
+    for line in lines {
+        table.row(vec![
+            line.component.clone(),
+            document::quantity(&line.quantity, &line.unit),
+            line.unit_price.clone(),
+            line.amount.clone(),
+            line.currency.clone(),
+        ]);
+    }
+    for total in totals {
+        let [line, amount, currency] = ["total".to_owned(), total.amount.clone(), total.currency.clone()];
+        table.row(vec![line, String::new(), String::new(), amount, currency]);
+    }
+    table.text()
+}
+
+async fn show(biller: &LiveBiller, id: &str, (recompute, lines): (bool, bool)) -> Result<()> {
     let state = biller.state().await?;
     if let Some(review) = state.review(id) {
-        let json =
-            wb_ledger::canonical::write_document(&review.draft).context("the draft cannot be written")?;
-        print(&json)?;
+        if lines {
+            print(&lines_of(&review.draft.lines, &review.draft.totals))?;
+        } else {
+            let json =
+                wb_ledger::canonical::write_document(&review.draft).context("the draft cannot be written")?;
+            print(&json)?;
+        }
         tell(&format!(
             "{}, {} of {} approvals",
             review.stage.name(),
@@ -202,9 +235,13 @@ async fn show(biller: &LiveBiller, id: &str, recompute: bool) -> Result<()> {
     {
         tell(&format!("replaced by {} {}", next.invoice.number, next.invoice.invoice_id));
     }
-    let json =
-        wb_ledger::canonical::write_document(&document.invoice).context("the invoice cannot be written")?;
-    print(&json)?;
+    if lines {
+        print(&lines_of(&document.invoice.lines, &document.invoice.totals))?;
+    } else {
+        let json = wb_ledger::canonical::write_document(&document.invoice)
+            .context("the invoice cannot be written")?;
+        print(&json)?;
+    }
     if let Some(item) = state.item(id) {
         let notes = if item.notes.is_empty() { "none".to_owned() } else { item.notes.join(", ") };
         tell(&format!(

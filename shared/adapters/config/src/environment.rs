@@ -41,9 +41,10 @@ pub const VARIABLES: [&str; 16] = [
 ];
 
 /// Variables with the product's prefix that are read elsewhere: by the command line, the log filter and the tests.
-pub(crate) const READ_ELSEWHERE: [&str; 9] = [
+pub(crate) const READ_ELSEWHERE: [&str; 10] = [
     "WEIGHBRIDGE_BITCOIND_URL",
     "WEIGHBRIDGE_CONFIG",
+    "WEIGHBRIDGE_INGEST_URL",
     "WEIGHBRIDGE_LOG",
     "WEIGHBRIDGE_MINER_LOGIN",
     "WEIGHBRIDGE_RECORDINGS",

@@ -33,3 +33,4 @@ pub use language::{Language, LanguageError};
 pub use party::{Parties, Party};
 pub use pdf::{PdfError, pdf};
 pub use sheet::{Annex, Cell, Column, Detail, Fact, Section, Sheet, Table};
+pub use shown::quantity_text;

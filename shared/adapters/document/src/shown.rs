@@ -55,6 +55,12 @@ pub(crate) fn quantity(exact: &str, unit: &str, language: Language) -> Shown {
     Shown { number, unit: shown_unit, per }
 }
 
+/// A quantity of the ledger with its unit, for people.
+#[must_use]
+pub fn quantity_text(exact: &str, unit: &str, language: Language) -> String {
+    quantity(exact, unit, language).text()
+}
+
 /// The price of a unit, for people: in the shown unit if the ledger's is of the quantity's unit. A price that is a
 /// formula is in the annex, and the page says so.
 pub(crate) fn price(exact: &str, unit: &str, shown: &Shown, language: Language) -> String {

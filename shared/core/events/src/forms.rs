@@ -31,6 +31,8 @@ pub enum Shape {
     Truth,
     /// An object.
     Object,
+    /// A list of objects.
+    List,
     /// An instant as microseconds of UTC since 1970.
     Instant,
 }
@@ -52,6 +54,7 @@ impl Shape {
             Self::Hex => "hex text".to_owned(),
             Self::Truth => "true or false".to_owned(),
             Self::Object => "object".to_owned(),
+            Self::List => "list of objects".to_owned(),
             Self::Instant => "microseconds since 1970, UTC".to_owned(),
         }
     }
@@ -83,6 +86,8 @@ const fn may(name: &'static str, shape: Shape, meaning: &'static str) -> Field {
 pub enum End {
     /// It holds until the next fact of its entity.
     UntilNext,
+    /// It speaks of its one instant.
+    Instant,
     /// It may have an end.
     May,
     /// It must have an end.

@@ -24,7 +24,7 @@ pub(crate) struct RegisterArguments {
     #[arg(long)]
     from: Option<String>,
     /// The address of ingest.
-    #[arg(long, default_value = "http://127.0.0.1:8801")]
+    #[arg(long, env = "WEIGHBRIDGE_INGEST_URL", default_value = "http://127.0.0.1:8801")]
     ingest: String,
     /// The API key of a source with the role `operator`.
     #[arg(long, env = "WEIGHBRIDGE_SOURCE_KEY", hide_env_values = true, default_value = "")]
@@ -45,7 +45,7 @@ pub(crate) struct WithdrawArguments {
     #[arg(long)]
     why: String,
     /// The address of ingest.
-    #[arg(long, default_value = "http://127.0.0.1:8801")]
+    #[arg(long, env = "WEIGHBRIDGE_INGEST_URL", default_value = "http://127.0.0.1:8801")]
     ingest: String,
     /// The API key of a source with the role `operator`.
     #[arg(long, env = "WEIGHBRIDGE_SOURCE_KEY", hide_env_values = true, default_value = "")]

@@ -124,7 +124,7 @@ pub(super) const FORMS: &[Form] = &[
         about: "Says that an event does not count: a share, a sample, a reading, a span or another correction. Other \
             facts are corrected by recording them again. `weighbridge correct void` sends it.",
         entity: Entity::Chosen("the event's id, 32 hex digits"),
-        end: End::UntilNext,
+        end: End::Instant,
         fields: &[
             may("event_id", Text, "the event's id, 32 hex digits; for a share that of its proof"),
             may("event", Object, "or the event by `source`, `source_epoch`, `key` and `sequence`"),

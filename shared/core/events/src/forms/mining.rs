@@ -182,7 +182,7 @@ pub(super) const FORMS: &[Form] = &[
         variant: "",
         about: "What a pool paid at the instant from which the fact holds, where it reports no earnings.",
         entity: Entity::Chosen("the payout"),
-        end: End::UntilNext,
+        end: End::Instant,
         fields: &[
             must("pool", Text, POOL),
             must("site_id", Text, "the site it is for"),

@@ -30,7 +30,7 @@ pub(super) const FORMS: &[Form] = &[
         variant: "",
         about: "A count that a contract bills, at the instant from which the fact holds.",
         entity: Entity::Chosen("the count"),
-        end: End::UntilNext,
+        end: End::Instant,
         fields: &[
             must("contract_id", Text, CONTRACT),
             must("meter", Text, "what is counted, by the name that the contract gives it"),
@@ -64,7 +64,7 @@ pub(super) const FORMS: &[Form] = &[
         variant: "",
         about: "A deposit that is held for a component of a contract when the fact begins.",
         entity: Entity::Chosen("the deposit"),
-        end: End::UntilNext,
+        end: End::Instant,
         fields: &[
             must("contract_id", Text, CONTRACT),
             must("component", Text, "the deposit's component in the contract"),
@@ -81,7 +81,7 @@ pub(super) const FORMS: &[Form] = &[
         variant: "",
         about: "An invoice that was issued elsewhere before, at the instant of its issue.",
         entity: Entity::Chosen("the invoice"),
-        end: End::UntilNext,
+        end: End::Instant,
         fields: &[
             must("contract_id", Text, CONTRACT),
             must("customer_id", Text, "its customer"),

@@ -1,6 +1,6 @@
 //! Who and what: sites, machines, customers, legal entities, contracts, assignments.
 
-use super::Shape::{Digits, Lines, Text, Whole};
+use super::Shape::{Digits, Lines, List, Text, Whole};
 use super::{End, Entity, Form, example, may, must};
 
 const NAME: &str = "its name for people, as documents print it; at most 120 characters";
@@ -100,17 +100,27 @@ pub(super) const FORMS: &[Form] = &[
             must("customer_id", Text, "its customer"),
             must("legal_entity", Text, "which company issues its invoices"),
             must("time_zone", Text, "the IANA time zone whose months are billed"),
-            must("components", super::Shape::Object, "a list of 1 to 64 components"),
+            must("components", List, "1 to 64 components"),
             may("version", Whole(""), "1 and up; 1 where absent"),
             may("effective_from", Text, "from when it holds: the fact's own `valid_from_us`, as text"),
         ],
-        examples: &[example(
-            "acme-hosting",
-            r#"{"contract_id": "acme-hosting", "version": 1, "effective_from": "2026-10-01T00:00:00Z",
+        examples: &[
+            example(
+                "acme-hosting",
+                r#"{"contract_id": "acme-hosting", "version": 1, "effective_from": "2026-10-01T00:00:00Z",
    "customer_id": "acme", "legal_entity": "yard", "time_zone": "UTC",
    "components": [{"id": "power", "kind": "metered_energy", "currency": "USD", "unit": "USD/kWh",
      "unit_price": "0.0725"}]}"#,
-        )],
+            ),
+            example(
+                "acme-hosting",
+                r#"{"contract_id": "acme-hosting", "version": 2, "effective_from": "2026-11-01T00:00:00Z",
+   "customer_id": "acme", "legal_entity": "yard", "time_zone": "UTC",
+   "components": [{"id": "power", "kind": "metered_energy", "currency": "USD", "unit": "USD/kWh",
+     "unit_price": "0.0690"}]}"#,
+            )
+            .from(super::NOVEMBER_US),
+        ],
     },
     Form {
         kind: "assignment",
@@ -134,7 +144,7 @@ pub(super) const FORMS: &[Form] = &[
         about: "Says that a recorded version of a contract, which does not hold yet, never will. It is valid from the \
             instant of the withdrawal.",
         entity: Entity::From("{contract_id}"),
-        end: End::UntilNext,
+        end: End::Instant,
         fields: &[
             must("contract_id", Text, "the contract"),
             must("version", Whole(""), "the number of the version"),

@@ -7,6 +7,9 @@ use wb_events::facts::FACT_KINDS;
 use wb_events::forms::{EVENT_FORMS, End, Entity, EventForm, Example, Field, Form, Shape, fact_forms};
 use wb_events::input::{InputError, parse_json};
 
+/// A parser of bodies.
+type Reads<'a> = dyn Fn(&Map<String, Value>) -> Result<(), InputError> + 'a;
+
 fn object(text: &str) -> Map<String, Value> {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
@@ -34,6 +37,7 @@ fn value_of(shape: Shape) -> Value {
         Shape::Instant => json!(1_790_812_800_000_000_i64),
         Shape::Truth => json!(true),
         Shape::Object => json!({}),
+        Shape::List => json!([]),
     }
 }
 
@@ -46,12 +50,7 @@ const TELLING: [(&str, &str); 4] = [
 ];
 
 /// What is wrong with a declaration, by a parser that takes a body.
-fn differences(
-    what: &str,
-    fields: &[Field],
-    whole: &Map<String, Value>,
-    read: &dyn Fn(&Map<String, Value>) -> Result<(), InputError>,
-) -> Vec<String> {
+fn differences(what: &str, fields: &[Field], whole: &Map<String, Value>, read: &Reads<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
     if let Err(error) = read(whole) {
         wrong.push(format!("{what}: the example is refused: {error}"));
@@ -87,7 +86,7 @@ fn differences(
 }
 
 /// The fields that a parser knows, from its own message on a foreign one.
-fn known(read: &dyn Fn(&Map<String, Value>) -> Result<(), InputError>) -> BTreeSet<String> {
+fn known(read: &Reads<'_>) -> BTreeSet<String> {
     let foreign = object(r#"{"no_such_field": 1}"#);
     let told = read(&foreign).err().map(|error| error.reason).unwrap_or_default();
     let expected = told.split("expected").nth(1).unwrap_or_default();
