@@ -11,6 +11,8 @@
 mod book;
 #[path = "it/components.rs"]
 mod components;
+#[path = "it/forms.rs"]
+mod forms;
 #[path = "it/links.rs"]
 mod links;
 #[path = "it/markdown.rs"]
