@@ -12,6 +12,7 @@ mod demo;
 mod determinism;
 mod explain;
 mod exports;
+mod first_month;
 mod group;
 mod own_cluster;
 mod publish;
