@@ -100,15 +100,16 @@ fn imports_are_repeated_and_contradicted(place: &Place) {
         sed -i 's/node-2,2025-05-01,odesa/node-2,2025-05-02,odesa/' machines-2.csv
         sed 's/3.99/4.99/' acme.toml > acme-2.toml
         printf 'entity,valid_from,site_id,model,rated_power_mw\\nn,2025-05-01,odesa,HGX,1\\n' > machines-3.csv
-        weighbridge import machines-2.csv machines-3.csv acme-2.toml sites.csv";
+        weighbridge import machines-2.csv no-such.csv machines-3.csv acme-2.toml sites.csv";
     let refused = run(place, 901, wrong);
     assert_eq!(refused.code, Some(1), "{}", refused.stdout);
     for words in [
         "machines-2.csv:2: [WB-2001] rated_power_mw: is \"ten\"; right would be whole number, milliwatts",
+        "no-such.csv:1: [WB-8018] cannot be read: No such file",
         "machines-3.csv:2: [WB-8022] site_id: is \"odesa\", and no site of that id is recorded or in these files; \
          did you mean odessa?",
         "acme-2.toml:1: [WB-5124] version: version 1 of contract acme-gpus is recorded with other terms",
-        "[WB-8023] 4 mistakes in 3 files, so nothing was sent",
+        "[WB-8023] 5 mistakes in 4 files, so nothing was sent",
     ] {
         assert!(refused.stdout.contains(words), "no {words:?} in\n{}", refused.stdout);
     }

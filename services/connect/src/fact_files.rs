@@ -10,7 +10,7 @@ mod values;
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
-use wb_events::forms::{Form, fact_forms};
+use wb_events::forms::{Field, Form, fact_forms};
 use wb_events::input::{InputError, InputFault, parse_json};
 use wb_units::time::EARLIEST_EVENT_US;
 use wb_units::{Micros, did_you_mean};
@@ -111,6 +111,12 @@ pub struct Facts {
     pub warnings: Vec<String>,
 }
 
+/// The mistake of a file that cannot be read at all.
+#[must_use]
+pub fn unreadable(file: String, reason: String) -> Mistake {
+    Mistake { file, line: 1, code: FileFault::Unreadable.code(), field: String::new(), reason }
+}
+
 /// Reads files.
 #[must_use]
 pub fn read(files: &[File]) -> Facts {
@@ -197,7 +203,8 @@ fn of_row(file: &File, row: &Row, meant: &mut Vec<(String, String)>) -> Result<S
             Err(reason) => mistakes.push(wrong(name, reason)),
         }
     }
-    for field in form.fields.iter().filter(|field| field.required && row.cell(field.name).is_none()) {
+    let is_there = |field: &Field| row.fields().any(|(name, _)| field.is(name));
+    for field in form.fields.iter().filter(|field| field.required && !is_there(field)) {
         mistakes.push(wrong(field.name, format!("is missing: {} ({})", field.meaning, field.shape.words())));
     }
     let entity = match row.cell("entity") {

@@ -19,5 +19,7 @@ mod links;
 mod markdown;
 #[path = "it/quick_start.rs"]
 mod quick_start;
+#[path = "it/schema.rs"]
+mod schema;
 #[path = "it/walkthroughs.rs"]
 mod walkthroughs;

@@ -7,7 +7,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use toml::de::{DeTable, DeValue};
-use wb_events::forms::{fact_form, fact_forms};
+use wb_events::forms::fact_forms;
 use wb_rating::Format;
 use wb_units::did_you_mean;
 
@@ -130,13 +130,9 @@ fn of_csv(file: &File, of: Option<&'static str>) -> Read {
         None => return broken(unreadable(file, 1, "there is no header line".to_owned())),
     };
     let mixed = names.iter().any(|name| name == "fact");
-    let known: Vec<&str> = match of.filter(|_| !mixed).and_then(fact_form) {
-        Some(form) => HEAD.into_iter().chain(form.fields.iter().map(|field| field.name)).collect(),
-        None => HEAD
-            .into_iter()
-            .chain(fact_forms().flat_map(|form| form.fields).map(|field| field.name))
-            .collect(),
-    };
+    let forms = fact_forms().filter(|form| mixed || of.is_none_or(|kind| kind == form.kind));
+    let fields = forms.flat_map(|form| form.fields).flat_map(|field| [Some(field.name), field.alias]);
+    let known: Vec<&str> = HEAD.into_iter().chain(fields.flatten()).collect();
     for (place, name) in names.iter().enumerate() {
         if !known.contains(&name.as_str()) {
             let like = did_you_mean(name, known.iter().copied());

@@ -15,6 +15,7 @@ use wb_counted::REFERRING_KINDS;
 use wb_units::time::rfc3339;
 
 use crate::commands::books::WHO;
+use crate::commands::report::now_us;
 use crate::commands::{Run, RunningStack};
 use crate::console::{end_signal, print, tell};
 use plan::{Plan, Recorded};
@@ -67,12 +68,19 @@ async fn import(stack: &RunningStack, arguments: ImportArguments) -> Result<()> 
         arguments.dry_run || !arguments.source_key.is_empty(),
         "no API key: set WEIGHBRIDGE_SOURCE_KEY to the key of a source with the role operator"
     );
-    let files = arguments.files.iter().map(|path| read(path)).collect::<Result<Vec<_>>>()?;
-    let facts = fact_files::read(&files);
+    let (mut files, mut unreadable) = (Vec::new(), Vec::new());
+    for path in &arguments.files {
+        match read(path) {
+            Ok(file) => files.push(file),
+            Err(reason) => unreadable.push(fact_files::unreadable(path.display().to_string(), reason)),
+        }
+    }
+    let mut facts = fact_files::read(&files);
+    facts.mistakes.splice(0..0, unreadable);
     facts.warnings.iter().for_each(|warning| tell(&format!("warning: {warning}")));
     facts.mistakes.iter().for_each(|mistake| tell(&mistake.to_string()));
     let recorded = recorded(stack, &facts.stated).await?;
-    let plan = plan::plan(facts.stated, &facts.meant, &recorded, arguments.replace);
+    let plan = plan::plan(facts.stated, &facts.meant, &recorded, (arguments.replace, now_us()?));
     plan.mistakes.iter().for_each(|mistake| tell(&mistake.to_string()));
     refuse_mistakes(facts.mistakes.iter().chain(&plan.mistakes))?;
     if arguments.dry_run {
@@ -92,14 +100,14 @@ async fn import(stack: &RunningStack, arguments: ImportArguments) -> Result<()> 
     print(&format!("{} facts sent{}, {} recorded before", plan.new.len(), kinds(&plan.new), plan.known.len()))
 }
 
-fn read(path: &Path) -> Result<File> {
-    let size = std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?.len();
-    ensure!(
-        size <= FILE_BYTES_MAX,
-        "{} has {size} bytes, at most {FILE_BYTES_MAX}: split it",
-        path.display()
-    );
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+/// A file's text, or why there is none.
+fn read(path: &Path) -> Result<File, String> {
+    let cannot = |error: std::io::Error| format!("cannot be read: {error}");
+    let size = std::fs::metadata(path).map_err(cannot)?.len();
+    if size > FILE_BYTES_MAX {
+        return Err(format!("has {size} bytes, at most {FILE_BYTES_MAX} are taken: split it"));
+    }
+    let text = std::fs::read_to_string(path).map_err(cannot)?;
     Ok(File { name: path.display().to_string(), text })
 }
 

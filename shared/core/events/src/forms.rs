@@ -65,6 +65,8 @@ impl Shape {
 pub struct Field {
     /// Its name.
     pub name: &'static str,
+    /// Another name that it may have.
+    pub alias: Option<&'static str>,
     /// What its value is.
     pub shape: Shape,
     /// Whether it must be there.
@@ -74,11 +76,23 @@ pub struct Field {
 }
 
 const fn must(name: &'static str, shape: Shape, meaning: &'static str) -> Field {
-    Field { name, shape, required: true, meaning }
+    Field { name, alias: None, shape, required: true, meaning }
 }
 
 const fn may(name: &'static str, shape: Shape, meaning: &'static str) -> Field {
-    Field { name, shape, required: false, meaning }
+    Field { name, alias: None, shape, required: false, meaning }
+}
+
+impl Field {
+    const fn or(self, alias: &'static str) -> Self {
+        Self { alias: Some(alias), ..self }
+    }
+
+    /// Whether this is one of its names.
+    #[must_use]
+    pub fn is(&self, name: &str) -> bool {
+        self.name == name || self.alias == Some(name)
+    }
 }
 
 /// Whether a fact has an end, its `valid_to_us`.
@@ -182,17 +196,11 @@ pub fn fact_forms() -> impl Iterator<Item = &'static Form> {
     parties::FORMS.iter().chain(metering::FORMS).chain(money::FORMS).chain(mining::FORMS)
 }
 
-/// The form of a kind of fact; of two forms the first.
-#[must_use]
-pub fn fact_form(kind: &str) -> Option<&'static Form> {
-    fact_forms().find(|form| form.kind == kind)
-}
-
 impl Form {
     /// A field by its name.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&'static Field> {
-        self.fields.iter().find(|field| field.name == name)
+        self.fields.iter().find(|field| field.is(name))
     }
 
     /// The entity as it follows from a body; `None` where the sender chooses it, or a field that it needs is no text.

@@ -24,6 +24,7 @@ fold, in this order. What each is for: [Facts](facts.md), [Shares and samples](s
 - Facts are sent by a source with the role `operator`. Their `valid_from_us` and `valid_to_us` are microseconds of UTC
   since 1970: 1790812800000000 is 2026-10-01T00:00:00Z.
 - `weighbridge import` reads the same fields from [files](import.md), with `valid_from` and `valid_to` as dates.
+- The same as JSON Schema (draft 2020-12): `schemas/events/event.schema.json`.
 - The fact `redrive` is recorded by `weighbridge quarantine` alone and is refused from a source.
 
 # Facts
@@ -108,8 +109,13 @@ fn table(page: &mut String, fields: &[Field]) {
         let required = if field.required { "yes" } else { "" };
         let _ = writeln!(
             page,
-            "| `{}` | {} | {required} | {} |",
-            field.name,
+            "| {} | {} | {required} | {} |",
+            [Some(field.name), field.alias]
+                .into_iter()
+                .flatten()
+                .map(|name| format!("`{name}`"))
+                .collect::<Vec<_>>()
+                .join(" or "),
             field.shape.words(),
             field.meaning.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|")
         );

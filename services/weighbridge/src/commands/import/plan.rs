@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use wb_connect::fact_files::{FileFault, Mistake, Stated};
 use wb_counted::{BlockId, FactRow, unresolved};
-use wb_rating::{RecordedVersions, version_of};
+use wb_events::facts::CONTRACT_WITHDRAWAL;
+use wb_rating::{RecordedVersions, VersionRefused, version_of};
 use wb_units::Micros;
 use wb_units::time::rfc3339;
 
@@ -24,11 +25,12 @@ pub(crate) struct Plan {
 
 /// Compares stated facts with what is recorded. `meant` are kind and entity of facts that have mistakes elsewhere. With
 /// `replace`, what differs from a fact of the same instant is sent too, but for contracts, whose versions never change.
+/// A withdrawal is judged as ingest would at `now_us`.
 pub(crate) fn plan(
     stated: Vec<Stated>,
     meant: &[(String, String)],
     recorded: &Recorded,
-    replace: bool,
+    (replace, now_us): (bool, Micros),
 ) -> Plan {
     let mut plan = Plan { mistakes: unknown(&stated, meant, recorded), ..Plan::default() };
     let latest = latest(recorded);
@@ -47,16 +49,15 @@ pub(crate) fn plan(
             match versions.entry(one.entity.clone()).or_default().record(&one.entity, one.from_us, &body) {
                 Ok(_) if is_known => plan.known.push(one),
                 Ok(_) => plan.new.push(one),
-                Err(refused) => {
-                    let told = refused.to_string();
-                    let reason = told.strip_prefix(&format!("[{}] ", refused.code())).unwrap_or(&told);
-                    plan.mistakes.push(one.mistake(refused.code(), "version", reason.to_owned()));
-                }
+                Err(refused) => plan.mistakes.push(of_version(&one, &refused)),
             }
             continue;
         }
         match latest.get(&(one.kind, one.entity.as_str(), one.from_us)).map(|row| differences(row, &one)) {
-            None => plan.new.push(one),
+            None => match withdrawal_refused(&versions, &one, now_us) {
+                Some(mistake) => plan.mistakes.push(mistake),
+                None => plan.new.push(one),
+            },
             Some(differences) if differences.is_empty() => plan.known.push(one),
             Some(_) if replace => plan.new.push(one),
             Some(differences) => {
@@ -74,6 +75,26 @@ pub(crate) fn plan(
     }
     plan.mistakes.sort();
     plan
+}
+
+fn of_version(one: &Stated, refused: &VersionRefused) -> Mistake {
+    let told = refused.to_string();
+    let reason = told.strip_prefix(&format!("[{}] ", refused.code())).unwrap_or(&told);
+    one.mistake(refused.code(), "version", reason.to_owned())
+}
+
+/// Why a withdrawal of a contract's version would be refused.
+fn withdrawal_refused(
+    versions: &BTreeMap<String, RecordedVersions>,
+    one: &Stated,
+    now_us: Micros,
+) -> Option<Mistake> {
+    let version =
+        one.body.get("version").and_then(Value::as_u64).filter(|_| one.kind == CONTRACT_WITHDRAWAL)?;
+    let none = RecordedVersions::default();
+    let of = versions.get(&one.entity).unwrap_or(&none);
+    let refused = of.check_withdrawal(&one.entity, version, one.from_us.max(now_us)).err()?;
+    Some(of_version(one, &refused))
 }
 
 /// Of each kind, entity and instant, the fact recorded last.
@@ -159,6 +180,9 @@ mod tests {
     const PARTIES: &str =
         "fact,entity,valid_from,name\ncustomer,acme,2026-10-01,Acme\nlegal_entity,yard,2026-10-01,Yard\n";
 
+    /// 2026-12-01T00:00:00Z.
+    const NOW_US: Micros = 1_796_083_200_000_000;
+
     fn stated(files: &[(&str, &str)]) -> Vec<Stated> {
         let files: Vec<File> =
             files.iter().map(|(name, text)| File { name: (*name).into(), text: (*text).into() }).collect();
@@ -191,14 +215,14 @@ mod tests {
     fn a_second_import_sends_nothing_and_what_differs_is_told() {
         let all =
             [("sites.csv", SITES), ("machines.csv", MACHINES), ("p.csv", PARTIES), ("c.json", CONTRACT)];
-        let first = plan(stated(&all), &[], &Recorded::new(), false);
+        let first = plan(stated(&all), &[], &Recorded::new(), (false, NOW_US));
         assert_eq!((first.new.len(), first.known.len(), told(&first).len()), (5, 0, 0), "{:?}", told(&first));
         let recorded = recorded(&first.new);
-        let again = plan(stated(&all), &[], &recorded, false);
+        let again = plan(stated(&all), &[], &recorded, (false, NOW_US));
         assert_eq!((again.new.len(), again.known.len(), told(&again).len()), (0, 5, 0));
 
         let other = MACHINES.replace("HGX,1", "HGX H200,1");
-        let differs = plan(stated(&[("machines.csv", &other)]), &[], &recorded, false);
+        let differs = plan(stated(&[("machines.csv", &other)]), &[], &recorded, (false, NOW_US));
         assert!(
             told(&differs)[0].starts_with(
                 "machines.csv:2: [WB-8021] machine n1 is recorded from 2026-10-01T00:00:00Z with other content: \
@@ -208,11 +232,11 @@ mod tests {
             told(&differs)
         );
         assert!(differs.new.is_empty());
-        let replaced = plan(stated(&[("machines.csv", &other)]), &[], &recorded, true);
+        let replaced = plan(stated(&[("machines.csv", &other)]), &[], &recorded, (true, NOW_US));
         assert_eq!((replaced.new.len(), replaced.mistakes.len()), (1, 0));
 
         let dearer = CONTRACT.replace("10.00", "12.00");
-        let refused = plan(stated(&[("c.json", &dearer)]), &[], &recorded, true);
+        let refused = plan(stated(&[("c.json", &dearer)]), &[], &recorded, (true, NOW_US));
         let told = told(&refused);
         assert!(
             told[0]
@@ -220,13 +244,24 @@ mod tests {
             "{told:?}"
         );
         assert!(told[0].contains("\"10.00\" -> \"12.00\""), "{told:?}");
+
+        let withdrawal =
+            "contract_id,valid_from,version,who,why\nc,2026-12-01,1,ana,late\nc,2026-12-02,7,ana,none\n";
+        let withdrawn =
+            plan(stated(&[("contract_withdrawals.csv", withdrawal)]), &[], &recorded, (true, NOW_US));
+        let codes: Vec<_> = withdrawn.mistakes.iter().map(|mistake| mistake.code).collect();
+        assert_eq!((codes, withdrawn.new.len()), (vec!["WB-5126", "WB-5125"], 0));
     }
 
     #[test]
     fn what_refers_to_nothing_is_told_with_what_is_like_it() {
         let lost = MACHINES.replace("odessa", "odesa");
-        let refused =
-            plan(stated(&[("sites.csv", SITES), ("machines.csv", &lost)]), &[], &Recorded::new(), false);
+        let refused = plan(
+            stated(&[("sites.csv", SITES), ("machines.csv", &lost)]),
+            &[],
+            &Recorded::new(),
+            (false, NOW_US),
+        );
         assert_eq!(
             told(&refused),
             [
@@ -236,7 +271,7 @@ mod tests {
         );
         // A site with a mistake of its own is meant to exist.
         let meant = [("site".to_owned(), "odesa".to_owned())];
-        let plan = plan(stated(&[("machines.csv", &lost)]), &meant, &Recorded::new(), false);
+        let plan = plan(stated(&[("machines.csv", &lost)]), &meant, &Recorded::new(), (false, NOW_US));
         assert!(plan.mistakes.is_empty(), "{:?}", told(&plan));
     }
 }

@@ -18,8 +18,8 @@ const SESSION: &[Field] = &[
     must("chain", Text, CHAIN),
     must("protocol", Text, "`stratum_v1`, `stratum_v2_standard`, `stratum_v2_extended` or `replay`"),
     must("scope", Text, "the scope of its job ids: a pool or proxy instance"),
-    must("extranonce1", Hex, "the pool's part of the extranonce; also written `extranonce_prefix`"),
-    must("extranonce2_size", Whole("bytes"), "the miner's part; also written `extranonce_size`"),
+    must("extranonce1", Hex, "the pool's part of the extranonce").or("extranonce_prefix"),
+    must("extranonce2_size", Whole("bytes"), "the miner's part of the extranonce").or("extranonce_size"),
     may("version_mask", Hex, "the version bits that may roll, eight digits; none where absent"),
     must("assigned_difficulty", Decimal(""), "the difficulty credited for a share"),
     may(
