@@ -10,6 +10,7 @@ use crate::error::BillerError;
 use crate::exclusion::{Exclusions, without_price};
 use crate::ports::{BlockId, Holding, UsageStore};
 use crate::reference::{PeriodTerms, Reference};
+use crate::unbilled::{Unbilled, of_other_chains};
 use crate::usage::{Balances, Counted, UsageReader};
 
 /// A bill and its inputs.
@@ -28,6 +29,8 @@ pub struct Bill {
     pub completeness: Completeness,
     /// Accepted usage that is not billed, without amounts.
     pub exclusions: Exclusions,
+    /// Accepted energy and work of its machines that was read for it and is not billed, without amounts.
+    pub unbilled: Vec<Unbilled>,
 }
 
 /// The completeness of the samples and readings behind a bill. All zero if the contract bills nothing sampled or
@@ -56,6 +59,7 @@ pub(crate) async fn bill<S: UsageStore>(
     let mut completeness = Completeness::default();
     let mut parties = None;
     let mut exclusions = Exclusions::default();
+    let mut unbilled = Vec::new();
     for part in terms {
         let mut reader = UsageReader::new(store, reference, &part, cut)?;
         let Counted { usage, prices, grants, deposits, coverage } =
@@ -64,6 +68,9 @@ pub(crate) async fn bill<S: UsageStore>(
         above.append(&mut reader.above);
         days.append(&mut reader.days);
         let mut left_out = reader.excluded;
+        let place = stretches.len();
+        unbilled.extend(reader.unbilled.into_iter().map(|one| one.in_stretch(place)));
+        unbilled.extend(of_other_chains(&usage.work, part.interval));
         for holding in reader.holdings {
             let facts = reference.facts.machine(&holding.machine_id, holding.interval);
             site_ids.extend(facts.map(|(_, fact)| fact.body.site_id.clone()));
@@ -121,7 +128,7 @@ pub(crate) async fn bill<S: UsageStore>(
         days: days.iter().filter_map(|day| sealed.days.get(day).cloned()).collect(),
         chain_heads: store.chain_heads(cut).await?,
     };
-    Ok(Bill { billed, stretches, holdings, site_ids, completeness, exclusions })
+    Ok(Bill { billed, stretches, holdings, site_ids, completeness, exclusions, unbilled })
 }
 
 /// The contract's terms, completed by the operator's.

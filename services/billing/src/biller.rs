@@ -18,6 +18,7 @@ use crate::journal::{IssuedDocument, Journal};
 use crate::parties::{Named, parties};
 use crate::ports::{Clock, CutSource, LedgerLog, UsageStore};
 use crate::reference::Reference;
+use crate::unbilled::UnbilledList;
 use crate::usage::Balances;
 
 mod act;
@@ -30,6 +31,8 @@ mod known;
 mod overdue;
 mod reissue;
 mod running;
+mod unread;
+mod usage_account;
 
 pub use act::Done;
 pub use adjust::Adjusted;
@@ -38,6 +41,7 @@ pub use close::{CloseRequest, Progress};
 pub use dates::GivenDate;
 pub use evidence::InvoiceEvidence;
 pub use running::{RunningBills, RunningPace, RunningPass};
+pub use usage_account::{Place, Placed, UsageAccount};
 
 /// Closes periods and issues invoices.
 ///
@@ -79,6 +83,8 @@ struct Drafted {
     completeness: Completeness,
     /// Accepted usage that it leaves out.
     exclusions: Exclusions,
+    /// Of it, what was read beside what is billed.
+    unbilled: UnbilledList,
 }
 
 impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
@@ -145,7 +151,8 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         }
         // Only here, and not for running bills: each amount is another rating.
         let exclusions = bill.exclusions.estimated(&bill.stretches);
-        Ok(Some(Drafted { completeness: bill.completeness, exclusions, draft }))
+        let unbilled = UnbilledList::of(bill.unbilled).estimated(&bill.stretches);
+        Ok(Some(Drafted { completeness: bill.completeness, exclusions, unbilled, draft }))
     }
 
     /// The bill of a contract for a period at a cut, with its inputs.

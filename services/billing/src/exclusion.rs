@@ -7,7 +7,7 @@ use wb_rating::{Contract, GpuSpan, Metered, RatedStretch};
 use wb_units::{Currency, Interval, Micros, Money};
 
 /// How many exclusions of a bill are listed; the rest is counted.
-const EXCLUSIONS_MAX: usize = 1_000;
+pub(crate) const EXCLUSIONS_MAX: usize = 1_000;
 
 /// An allocation of a node under the contract that its bill leaves out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,10 @@ pub struct Exclusion {
     /// By how much the bill would be higher with it, in the first currency that would change; `None` where the contract
     /// puts no price on it, or where it contradicts what is billed.
     pub would_be: Option<Money>,
+    /// The slices' profile; empty for whole GPUs.
+    pub(crate) profile: String,
+    /// Whether rating reads its time, and puts no price on it.
+    pub(crate) is_read: bool,
     /// What rating would read.
     span: Option<GpuSpan>,
     /// The stretch of the bill that it would be in.
@@ -48,6 +52,8 @@ impl Exclusion {
             interval,
             gpus: span.as_ref().map_or(0, |span| span.gpus),
             would_be: None,
+            profile: span.as_ref().map(|span| span.profile.clone()).unwrap_or_default(),
+            is_read: false,
             span,
             stretch: 0,
         })
@@ -68,6 +74,8 @@ impl Exclusion {
             interval,
             gpus: span.gpus,
             would_be: None,
+            profile: span.profile.clone(),
+            is_read: true,
             span: None,
             stretch: 0,
         })
@@ -81,11 +89,19 @@ pub struct Exclusions {
     pub listed: Vec<Exclusion>,
     /// How many there are beside those.
     pub more: usize,
+    /// GPU time of all of them, in microseconds, by node, profile, reason and whether rating reads it.
+    pub(crate) gpu_us: BTreeMap<(String, String, String, bool), u128>,
 }
 
 impl Exclusions {
     /// Adds those of a stretch of the bill.
     pub(crate) fn add(&mut self, stretch: usize, found: Vec<Exclusion>) {
+        for one in &found {
+            let key = (one.node_id.clone(), one.profile.clone(), one.reason.clone(), one.is_read);
+            let length_us = u128::from(one.interval.end_us.abs_diff(one.interval.start_us));
+            let sum = self.gpu_us.entry(key).or_default();
+            *sum = sum.saturating_add(length_us.saturating_mul(u128::from(one.gpus)));
+        }
         let room = EXCLUSIONS_MAX.saturating_sub(self.listed.len());
         self.more = self.more.saturating_add(found.len().saturating_sub(room));
         self.listed.extend(found.into_iter().take(room).map(|one| Exclusion { stretch, ..one }));
@@ -111,7 +127,7 @@ impl Exclusions {
 }
 
 /// The sums of a stretch's lines by currency, in minor units; `None` if it cannot be rated.
-fn totals(stretch: &RatedStretch) -> Option<BTreeMap<Currency, i128>> {
+pub(crate) fn totals(stretch: &RatedStretch) -> Option<BTreeMap<Currency, i128>> {
     let mut sums: BTreeMap<Currency, i128> = BTreeMap::new();
     for line in stretch.rate().ok()? {
         let sum = sums.entry(line.amount.currency).or_default();
@@ -120,7 +136,11 @@ fn totals(stretch: &RatedStretch) -> Option<BTreeMap<Currency, i128>> {
     Some(sums)
 }
 
-fn first_difference(without: &BTreeMap<Currency, i128>, with: BTreeMap<Currency, i128>) -> Option<Money> {
+/// By how much a sum is higher, in the first currency that differs.
+pub(crate) fn first_difference(
+    without: &BTreeMap<Currency, i128>,
+    with: BTreeMap<Currency, i128>,
+) -> Option<Money> {
     with.into_iter().find_map(|(currency, minor)| {
         let more = minor.checked_sub(without.get(&currency).copied().unwrap_or(0))?;
         (more != 0).then_some(Money { minor: more, currency })

@@ -29,12 +29,13 @@ mod reference;
 mod run;
 mod running_bill;
 pub mod timeline;
+mod unbilled;
 mod usage;
 
 pub use bill::{Bill, Completeness};
 pub use biller::{
-    Adjusted, Backtest, Biller, CloseRequest, ComponentAmounts, Done, GivenDate, InvoiceEvidence, Progress,
-    Recomputed, RunningBills, RunningPace, RunningPass, Signature,
+    Adjusted, Backtest, Biller, CloseRequest, ComponentAmounts, Done, GivenDate, InvoiceEvidence, Place,
+    Placed, Progress, Recomputed, RunningBills, RunningPace, RunningPass, Signature, UsageAccount,
 };
 pub use error::{BillerError, ContractFailure, PortError};
 pub use exclusion::{Exclusion, Exclusions};
@@ -45,3 +46,4 @@ pub use projector::Projector;
 pub use reference::{RecordedDocument, Standing};
 pub use run::run;
 pub use running_bill::RunningBill;
+pub use unbilled::{Measured, Unbilled, UnbilledList};

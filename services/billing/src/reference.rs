@@ -220,6 +220,24 @@ impl Reference {
         })
     }
 
+    /// The machines that are assigned to a contract within an interval, whichever customer their assignments name.
+    pub(crate) fn assigned(&self, contract_id: &str, within: Interval) -> Vec<Holding> {
+        let assignments = self.assignments.get(contract_id).into_iter().flatten();
+        let held = assignments.filter_map(|assignment| {
+            let interval = assignment.interval.intersect(&within)?;
+            Some(Holding { interval, machine_id: assignment.machine_id.clone() })
+        });
+        held.collect()
+    }
+
+    /// The month `text` in the zone of a contract's latest version; `None` where nothing is recorded of the contract,
+    /// or its version cannot be read.
+    pub(crate) fn month_of(&self, contract_id: &str, text: &str) -> Result<Option<Period>, BillerError> {
+        let latest = self.contracts.get(contract_id).and_then(|versions| versions.last());
+        let Some(Ok(contract)) = latest.map(Version::document) else { return Ok(None) };
+        Ok(Some(Period::month(text, &contract.time_zone)?))
+    }
+
     /// The machines under a contract within an interval, sorted, with the blocks of their facts.
     pub(crate) fn holdings(
         &self,

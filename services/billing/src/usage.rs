@@ -5,6 +5,7 @@ mod gpu;
 mod machines;
 mod prices;
 mod receipts;
+pub(crate) mod rest;
 mod sites;
 
 use std::collections::BTreeSet;
@@ -21,6 +22,7 @@ use crate::error::BillerError;
 use crate::exclusion::Exclusion;
 use crate::ports::{BlockId, Holding, SealedDays, UsageStore};
 use crate::reference::{Reference, Terms};
+use crate::unbilled::Unbilled;
 
 /// The inputs of rating a stretch.
 pub(crate) struct Counted {
@@ -51,6 +53,8 @@ pub(crate) struct UsageReader<'a, S> {
     pub(crate) corrections: Corrections,
     /// Allocations that are not billed.
     pub(crate) excluded: Vec<Exclusion>,
+    /// Energy of meters that is not billed.
+    pub(crate) unbilled: Vec<Unbilled>,
 }
 
 impl<'a, S: UsageStore> UsageReader<'a, S> {
@@ -81,6 +85,7 @@ impl<'a, S: UsageStore> UsageReader<'a, S> {
             sealed: SealedDays::default(),
             corrections: Corrections::default(),
             excluded: Vec::new(),
+            unbilled: Vec::new(),
         })
     }
 

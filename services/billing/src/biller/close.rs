@@ -13,6 +13,7 @@ use crate::exclusion::Exclusions;
 use crate::journal::Journal;
 use crate::ports::{Clock, CutSource, LedgerLog, UsageStore};
 use crate::reference::Reference;
+use crate::unbilled::UnbilledList;
 
 /// The request for a close.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -53,6 +54,13 @@ pub enum Progress {
         contract_id: String,
         /// Each with its reason, and what it might have cost.
         exclusions: Exclusions,
+    },
+    /// Accepted usage of a contract's machines that no component of it bills, and what was measured twice.
+    Unbilled {
+        /// The contract.
+        contract_id: String,
+        /// By machine and measure, each with its reason, and what it might have cost.
+        unbilled: UnbilledList,
     },
     /// A contract is done.
     Contract {
@@ -126,8 +134,12 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         let mut issued = Vec::new();
         let contract_ids: Vec<String> = contracts.into_iter().map(|(contract_id, _)| contract_id).collect();
         let mut read_ahead = 0;
+        let mut computed_ids = Vec::new();
         for (index, contract_id) in contract_ids.iter().enumerate() {
             let is_closed = journal.state().closed(contract_id, &request.period).is_some();
+            if !is_closed {
+                computed_ids.push(contract_id.as_str());
+            }
             if index >= read_ahead && !is_closed {
                 let Some(reference) = at_cuts.get(&cut) else { continue };
                 let open = |id: &&String| journal.state().closed(id, &request.period).is_none();
@@ -173,6 +185,9 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
             let contract_id = contract_id.clone();
             computed.iter().for_each(&mut *progress);
             progress(&Progress::Contract { done: index + 1, of, contract_id, outcome });
+        }
+        if let Some(reference) = at_cuts.get(&cut) {
+            self.tell_unread(reference, (&computed_ids, &request.period), cut, progress).await?;
         }
         self.store.forget();
         if failures.is_empty() { Ok(issued) } else { Err(BillerError::Some { failures, issued }) }
@@ -363,6 +378,10 @@ impl Drafted {
         let contract_id = self.draft.document().contract_id.clone();
         let known_ppm = (self.completeness.expected > 0).then(|| self.completeness.known_ppm());
         let mut told = vec![Progress::Drafted { contract_id: contract_id.clone(), known_ppm }];
+        if !self.unbilled.listed.is_empty() {
+            let (contract_id, unbilled) = (contract_id.clone(), self.unbilled.clone());
+            told.push(Progress::Unbilled { contract_id, unbilled });
+        }
         if !self.exclusions.listed.is_empty() {
             told.push(Progress::Excluded { contract_id, exclusions: self.exclusions.clone() });
         }

@@ -21,6 +21,7 @@ use super::UsageReader;
 use crate::error::BillerError;
 use crate::ports::{Backing, UsageStore};
 use crate::reference::Dated;
+use crate::unbilled::unheard;
 
 /// How many machines are in memory at once: a month of five-minute readings and samples of 64 machines is about
 /// 1,200,000 rows.
@@ -204,12 +205,14 @@ impl<S: UsageStore> UsageReader<'_, S> {
         sums: &mut Sums,
     ) -> Result<(), BillerError> {
         let windows = self.windows_of(record, held);
-        let energy = if self.needs.energy || self.needs.curtailed {
-            hear(&meters(record, &windows, rules, held), &rules.order, held)
-        } else {
-            MachineEnergy::default()
-        };
+        let (mut of_machine, mut energy) = (Vec::new(), MachineEnergy::default());
+        if self.needs.energy || self.needs.curtailed {
+            of_machine = meters(record, &windows, rules, held);
+            energy = hear(&of_machine, &rules.order, held);
+        }
         if self.needs.energy {
+            let read = (of_machine.as_slice(), rules.order.as_slice());
+            self.unbilled.extend(unheard(&record.machine_id, read, &energy, held));
             add_energy(&record.machine_id, &energy, usage, sums);
             sums.coverage.add(&energy.coverage(held));
         }
@@ -339,7 +342,7 @@ fn length_us(stands: &[Stand]) -> u64 {
     stands.iter().map(|stand| stand.interval.end_us.abs_diff(stand.interval.start_us)).sum()
 }
 
-fn stand(interval: Interval, fact: &Dated<facts::Machine>) -> Stand {
+pub(super) fn stand(interval: Interval, fact: &Dated<facts::Machine>) -> Stand {
     Stand {
         interval,
         rated_power_mw: fact.body.rated_power_mw,

@@ -5,6 +5,7 @@ mod biller;
 mod books;
 mod clickhouse;
 mod components;
+mod conservation;
 mod corrections;
 mod gpu_story;
 mod memory;

@@ -220,7 +220,7 @@ fn billed(component: &Component) -> Option<Metered> {
 }
 
 /// Of a component that bills whole GPUs by use: what its document says of coverage.
-fn covered_by(component: &Component) -> Option<Option<&Vec<String>>> {
+pub(crate) fn covered_by(component: &Component) -> Option<Option<&Vec<String>>> {
     if let Component::GpuOnDemand(terms) = component {
         return Some(terms.covered_by.as_ref());
     }

@@ -44,6 +44,7 @@ mod usage;
 mod versions;
 
 pub use compare::{Difference, differences, document_json};
+pub use components::pool_earnings::EARNING_CHAIN;
 pub use components::{Component, KINDS};
 pub use context::{Context, DepositHeld, PrepaidGrant};
 pub use contract::{Contract, Format};

@@ -5,13 +5,16 @@ use serde::{Deserialize, Serialize};
 use wb_units::time::rfc3339;
 use wb_units::{Interval, Micros};
 
+use crate::components::Component;
 use crate::context::{Context, DepositHeld, PrepaidGrant};
 use crate::contract::Contract;
-use crate::error::{ContractError, PeriodError, PriceError, RatingError};
+use crate::coverage::covered_by;
+use crate::error::{ContractError, PeriodError, PriceError, RatingError, UsageError};
 use crate::line::{Line, input};
 use crate::prices::{PriceFact, Prices};
 use crate::rate::rate_in;
 use crate::usage::Usage;
+use crate::usage::reserved::allocated;
 
 /// What one version of a contract was rated from, for its part of a period.
 ///
@@ -105,6 +108,29 @@ impl RatedStretch {
             }
         }
         Ok(lines)
+    }
+
+    /// GPU time of the stretch that reservations of its contract cover, in microseconds. Where several components bill
+    /// whole GPUs by use, that of the one with most, because they bill the same allocations.
+    ///
+    /// # Errors
+    /// [`UsageError`] for allocations that contradict each other.
+    pub fn covered_gpu_us(&self, contract: &Contract) -> Result<u128, UsageError> {
+        let within = Interval { start_us: self.start_us, end_us: self.end_us };
+        let mut most_us = 0;
+        for covered_by in contract.components.iter().filter_map(|one| covered_by(one).flatten()) {
+            let reserved = contract.components.iter().filter_map(|component| match component {
+                Component::GpuReserved(terms) if covered_by.contains(&terms.head.id) => {
+                    Some(terms.reserved())
+                }
+                _ => None,
+            });
+            let reserved: Vec<_> = reserved.collect();
+            let found = allocated(&self.usage.gpu_spans, "", &reserved, self.end_us)?;
+            let covered = found.iter().filter_map(|one| one.exact_us(within, |piece| piece.covered));
+            most_us = covered.fold(0_u128, u128::saturating_add).max(most_us);
+        }
+        Ok(most_us)
     }
 }
 

@@ -33,7 +33,7 @@ use crate::text::difficulty_decimal;
 use crate::usage::WorkGroup;
 
 /// The only chain whose work earns.
-pub(crate) const EARNING_CHAIN: &str = "main";
+pub const EARNING_CHAIN: &str = "main";
 
 /// The most that the fees of a block can be: all satoshi that will ever exist.
 const MEAN_FEES_SAT_MAX: u64 = 2_100_000_000_000_000;

@@ -1,0 +1,218 @@
+//! Usage that no bill reads: what machines measured in times in which no component of a contract bills it.
+//!
+//! It is read for what a close tells, and is no evidence of a bill. Many contracts are read at once.
+
+use std::collections::BTreeMap;
+
+use wb_metering::billable::{allocations, hear, meters};
+use wb_metering::corrections::Corrections;
+use wb_metering::gpu::allocation::{Allocation, Share};
+use wb_metering::report::machine::{Record, Register, Rules};
+use wb_metering::uptime::Windows;
+use wb_units::{Interval, Micros};
+
+use super::machines::{MACHINES_AT_ONCE, stand};
+use crate::error::BillerError;
+use crate::ports::{CorrectionsRead, Holding, UsageStore};
+use crate::reference::Reference;
+use crate::unbilled::{Measured, Unbilled, counting_witnesses, unheard};
+
+/// How many machines' work one query adds up.
+const PARTIES_AT_ONCE: usize = 500;
+
+/// What is to be read.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ask {
+    /// Why it is not billed.
+    pub(crate) reason: String,
+    /// The machines and their times.
+    pub(crate) held: Vec<Holding>,
+    pub(crate) work: bool,
+    pub(crate) energy: bool,
+    pub(crate) gpus: bool,
+}
+
+/// The times of machines, each with its place among what is asked.
+type Wanted<'a> = BTreeMap<&'a str, Vec<(usize, Interval)>>;
+
+/// Reads what is asked; gives the answer to each.
+pub(crate) async fn rest<S: UsageStore>(
+    store: &S,
+    reference: &Reference,
+    asks: &[Ask],
+    cut: u64,
+) -> Result<Vec<Vec<Unbilled>>, BillerError> {
+    let mut answers = vec![Vec::new(); asks.len()];
+    if asks.is_empty() {
+        return Ok(answers);
+    }
+    let corrections = store.corrections(cut).await?;
+    let mut reader = Rest { store, reference, asks, cut, found: Vec::new() };
+    reader.work(&corrections).await?;
+    reader.energy(&corrections.resolved).await?;
+    reader.gpus().await?;
+    for (place, one) in reader.found {
+        if let Some(answer) = answers.get_mut(place) {
+            answer.push(one);
+        }
+    }
+    Ok(answers)
+}
+
+struct Rest<'a, S> {
+    store: &'a S,
+    reference: &'a Reference,
+    asks: &'a [Ask],
+    cut: u64,
+    found: Vec<(usize, Unbilled)>,
+}
+
+impl<'a, S: UsageStore> Rest<'a, S> {
+    fn wanted(&self, is_asked: impl Fn(&Ask) -> bool) -> Wanted<'a> {
+        let mut wanted = Wanted::new();
+        for (place, ask) in self.asks.iter().enumerate().filter(|(_, ask)| is_asked(ask)) {
+            for holding in &ask.held {
+                wanted.entry(&holding.machine_id).or_default().push((place, holding.interval));
+            }
+        }
+        wanted
+    }
+
+    fn reason(&self, place: usize) -> &'a str {
+        self.asks.get(place).map_or("", |ask| ask.reason.as_str())
+    }
+
+    async fn work(&mut self, corrections: &CorrectionsRead) -> Result<(), BillerError> {
+        let mut parties: BTreeMap<(usize, &str), Vec<Holding>> = BTreeMap::new();
+        for (machine_id, times) in self.wanted(|ask| ask.work) {
+            for (place, interval) in times {
+                let holding = Holding { interval, machine_id: machine_id.to_owned() };
+                parties.entry((place, machine_id)).or_default().push(holding);
+            }
+        }
+        let parties: Vec<((usize, &str), Vec<Holding>)> = parties.into_iter().collect();
+        for chunk in parties.chunks(PARTIES_AT_ONCE) {
+            let held: Vec<Vec<Holding>> = chunk.iter().map(|(_, held)| held.clone()).collect();
+            let works = self.store.work_of_each(&held, corrections, self.cut).await?.works;
+            for (((place, machine_id), held), work) in chunk.iter().zip(works) {
+                let mut chains: BTreeMap<String, u128> = BTreeMap::new();
+                for group in work.groups {
+                    let sum = chains.entry(group.chain).or_default();
+                    *sum = sum.saturating_add(group.credited_q32);
+                }
+                let Some(interval) = hull(held.iter().map(|holding| holding.interval)) else { continue };
+                for (chain, q32) in chains {
+                    let of = (*machine_id, Measured::Work { chain });
+                    self.found.push((*place, Unbilled::new(of, q32, interval, self.reason(*place))));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn energy(&mut self, corrections: &Corrections) -> Result<(), BillerError> {
+        let wanted: Vec<_> = self.wanted(|ask| ask.energy).into_iter().collect();
+        let rules = Rules { order: counting_witnesses(), ..Rules::default() };
+        for chunk in wanted.chunks(MACHINES_AT_ONCE) {
+            let Some(window) = hull(chunk.iter().flat_map(|(_, times)| times).map(|(_, time)| *time)) else {
+                continue;
+            };
+            let ids: Vec<String> = chunk.iter().map(|(machine_id, _)| (*machine_id).to_owned()).collect();
+            let mut registers: BTreeMap<String, BTreeMap<(&str, String), Register>> = BTreeMap::new();
+            for row in self.store.readings(&ids, window, self.cut).await? {
+                let of_machine = registers.entry(row.machine_id).or_default();
+                let key = (row.witness.as_str(), row.meter_id.clone());
+                let register = of_machine.entry(key).or_insert_with(|| Register {
+                    corrections: corrections.of_meter(&row.meter_id).to_vec(),
+                    meter_id: row.meter_id,
+                    witness: row.witness,
+                    readings: Vec::new(),
+                    appended: BTreeMap::new(),
+                });
+                register.readings.push(row.reading);
+            }
+            for (machine_id, times) in chunk {
+                let Some(registers) = registers.remove(*machine_id) else { continue };
+                let registers = registers.into_values().collect();
+                let record = Record { machine_id: (*machine_id).to_owned(), registers, ..Record::default() };
+                let meters = meters(&record, &Windows::default(), &rules, window);
+                for (place, time) in times {
+                    let heard = hear(&meters, &rules.order, *time);
+                    for of in heard.meters.iter().filter(|of| of.energy_mwh > 0) {
+                        let measured =
+                            Measured::Energy { witness: of.witness, meter_id: of.meter_id.clone() };
+                        let one =
+                            Unbilled::new((machine_id, measured), of.energy_mwh, *time, self.reason(*place));
+                        self.found.push((*place, one));
+                    }
+                    let twice = unheard(machine_id, (&meters, &rules.order), &heard, *time);
+                    self.found.extend(twice.into_iter().map(|one| (*place, one)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn gpus(&mut self) -> Result<(), BillerError> {
+        let wanted: Vec<_> = self.wanted(|ask| ask.gpus).into_iter().collect();
+        for chunk in wanted.chunks(MACHINES_AT_ONCE) {
+            let Some(window) = hull(chunk.iter().flat_map(|(_, times)| times).map(|(_, time)| *time)) else {
+                continue;
+            };
+            let ids: Vec<String> = chunk.iter().map(|(node_id, _)| (*node_id).to_owned()).collect();
+            let mut records: BTreeMap<String, Record> = BTreeMap::new();
+            for found in self.store.allocations(&ids, window, self.cut).await? {
+                let node_id = found.row.span.node_id.clone();
+                records.entry(node_id).or_default().spans.push(found.row);
+            }
+            for (node_id, times) in chunk {
+                let Some(mut record) = records.remove(*node_id) else { continue };
+                record.machine_id = (*node_id).to_owned();
+                let facts = self.reference.facts.machine(node_id, window);
+                record.stands = facts.map(|(interval, fact)| stand(interval, fact)).collect();
+                let (accepted, refused) = allocations(&record, window);
+                for (place, time) in times {
+                    let accepted = accepted.iter().map(|one| (one, self.reason(*place)));
+                    let refused = refused.iter().map(|(one, why)| (one, why.as_str()));
+                    let sums = gpu_time(accepted.chain(refused), *time);
+                    for ((profile, reason), gpu_us) in sums {
+                        let of = (*node_id, Measured::GpuTime { profile });
+                        self.found.push((*place, Unbilled::new(of, gpu_us, *time, reason)));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// GPU time of allocations in a time, by profile and reason.
+fn gpu_time<'a>(
+    allocations: impl Iterator<Item = (&'a Allocation, &'a str)>,
+    time: Interval,
+) -> BTreeMap<(String, &'a str), u128> {
+    let mut sums: BTreeMap<(String, &str), u128> = BTreeMap::new();
+    for (allocation, reason) in allocations {
+        let end_us = allocation.end_us.unwrap_or(Micros::MAX);
+        let whole = Interval { start_us: allocation.start_us, end_us };
+        let Some(part) = whole.intersect(&time) else { continue };
+        let (profile, gpus) = match &allocation.share {
+            Share::Whole { gpus } => (String::new(), *gpus),
+            Share::Mig { profile, .. } => (format!("{}g.{}gb", profile.compute_slices, profile.memory_gb), 1),
+            Share::Fraction { .. } => continue,
+        };
+        let sum = sums.entry((profile, reason)).or_default();
+        let length_us = u128::from(part.end_us.abs_diff(part.start_us));
+        *sum = sum.saturating_add(length_us.saturating_mul(u128::from(gpus)));
+    }
+    sums.retain(|_, gpu_us| *gpu_us > 0);
+    sums
+}
+
+/// The shortest time that holds all of some times.
+fn hull(times: impl Iterator<Item = Interval>) -> Option<Interval> {
+    times.reduce(|left, right| Interval {
+        start_us: left.start_us.min(right.start_us),
+        end_us: left.end_us.max(right.end_us),
+    })
+}
