@@ -12,7 +12,7 @@ use crate::commands::demo;
 use crate::commands::{
     Installation, adjust, alarm, balances, bill, close, connect, contract, correct, dispute, explain, export,
     import, invoice, needs_of, note, opening, overdue, payment, prices, quarantine, references, replay,
-    report, rules, run, scrub, seal, serve, share, source_key, statement, token, up, webhooks,
+    report, rules, run, scrub, seal, serve, share, source_key, statement, token, up, usage, webhooks,
 };
 
 #[cfg(test)]
@@ -145,6 +145,12 @@ enum Command {
     /// recorded already is not sent again.
     #[command(after_help = needs_of::<import::ImportArguments>())]
     Import(import::ImportArguments),
+    /// Show where everything accepted of a month is: billed, covered by a reservation, excluded with the reason, or in
+    /// suspense.
+    ///
+    /// Each quantity of work, energy and GPU time is in one place. A contract's month is that of its time zone.
+    #[command(after_help = needs_of::<usage::UsageArguments>())]
+    Usage(usage::UsageArguments),
     /// Record dated prices: spot power, hashprice, fixings.
     #[command(subcommand, after_help = needs_of::<prices::PricesCommand>())]
     Prices(prices::PricesCommand),
@@ -243,6 +249,7 @@ pub(crate) async fn dispatch(arguments: Arguments) -> Result<ExitCode> {
         },
         Command::References(command) => run(command, installation).await,
         Command::Import(command) => run(command, installation).await,
+        Command::Usage(command) => run(command, installation).await,
         Command::Prices(command) => run(command, installation).await,
         Command::Balances(command) => run(command, installation).await,
         Command::Connect(command) => run(command, installation).await,

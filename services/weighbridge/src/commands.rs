@@ -39,6 +39,7 @@ pub(crate) mod source_key;
 pub(crate) mod statement;
 pub(crate) mod token;
 pub(crate) mod up;
+pub(crate) mod usage;
 pub(crate) mod webhooks;
 
 mod needs;

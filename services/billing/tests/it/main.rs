@@ -12,4 +12,5 @@ mod memory;
 mod references;
 mod running;
 mod story;
+mod unbilled;
 mod versions;

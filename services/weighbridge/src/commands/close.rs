@@ -1,12 +1,13 @@
 //! `weighbridge close`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use wb_billing::{BillerError, CloseRequest, Exclusion, Issued, IssuedAs, Progress, Signature};
-use wb_units::decimal;
+use wb_billing::{BillerError, CloseRequest, Exclusion, Issued, IssuedAs, Progress, Signature, Unbilled};
 use wb_units::time::rfc3339;
+use wb_units::{Money, decimal};
 
 use crate::commands::books::{Confirmed, Summary, WHO, amounts};
 use crate::commands::{Run, RunningStack};
@@ -123,10 +124,52 @@ fn tell_progress(progress: &Progress) {
                 tell(&format!("{contract_id}: not billed: {} allocations more", exclusions.more));
             }
         }
+        Progress::Unbilled { contract_id, unbilled } => {
+            for words in unbilled_words(&unbilled.listed) {
+                tell(&format!("{contract_id}: not billed: {words}"));
+            }
+            if unbilled.more > 0 {
+                tell(&format!("{contract_id}: not billed: {} quantities more", unbilled.more));
+            }
+        }
         Progress::Contract { done, of, contract_id, outcome } => {
             tell(&format!("{done}/{of} {contract_id}: {outcome}"));
         }
     }
+}
+
+/// Unbilled usage, added up over machines by measure and reason.
+fn unbilled_words(listed: &[Unbilled]) -> Vec<String> {
+    let mut sums: BTreeMap<(String, &str), (u128, BTreeSet<&str>, Option<Money>, &Unbilled)> =
+        BTreeMap::new();
+    for one in listed {
+        let key = (one.measured.words(), one.reason.as_str());
+        let sum = sums.entry(key).or_insert_with(|| (0, BTreeSet::new(), None, one));
+        sum.0 = sum.0.saturating_add(one.quantity);
+        sum.1.insert(&one.machine_id);
+        sum.2 = match (sum.2, one.would_be) {
+            (Some(sum), Some(more)) if sum.currency == more.currency => {
+                Some(Money { minor: sum.minor.saturating_add(more.minor), currency: sum.currency })
+            }
+            (sum, more) => sum.or(more),
+        };
+    }
+    let words = |((words, reason), (quantity, machines, would_be, first)): (
+        (String, &str),
+        (u128, BTreeSet<&str>, Option<Money>, &Unbilled),
+    )| {
+        let machines: Vec<&str> = machines.into_iter().collect();
+        let of = match machines.as_slice() {
+            [""] => String::new(),
+            [one] => format!(" of {one}"),
+            several => format!(" of {} machines", several.len()),
+        };
+        let would_be = would_be.map_or_else(String::new, |money| {
+            format!("; would be {} {}", money.decimal_text(), money.currency.code())
+        });
+        format!("{} of {words}{of}: {reason}{would_be}", first.measured.quantity_words(quantity))
+    };
+    sums.into_iter().map(words).collect()
 }
 
 fn excluded_words(of: &Exclusion) -> String {
