@@ -201,9 +201,13 @@ fn of_rows() -> String {
 async fn fill_committed(store: &Store, events: u64) {
     let contract = r#"{"contract_id":"contract-#","customer_id":"customer-#","legal_entity":"operator","time_zone":"UTC","components":[{"id":"earnings","kind":"pool_earnings","chain":"main","currency":"BTC","mean_fees_sat":"0"}]}"#;
     let assignment = r#"{"contract_id":"contract-#","customer_id":"customer-#","machine_id":"machine-#"}"#;
-    for (kind, entity, body, offset) in
-        [("contract", "contract-", contract, 0), ("assignment", "machine-", assignment, 400)]
-    {
+    let machine = r#"{"site_id":"site","model":"S21","rated_power_mw":3500000}"#;
+    for (kind, entity, body, offset) in [
+        ("contract", "contract-", contract, 0),
+        ("assignment", "machine-", assignment, 400),
+        ("customer", "customer-", r##"{"name":"#"}"##, 800),
+        ("machine", "machine-", machine, 1_200),
+    ] {
         run(
             store,
             &format!(
@@ -211,6 +215,19 @@ async fn fill_committed(store: &Store, events: u64) {
                  SELECT 'reference', 0, 0, 0, {offset} + number, '{kind}', concat('{entity}', key), {MONTH_US}, \
                    replaceAll('{body}', '#', key) \
                  FROM (SELECT number, leftPad(toString(number), 4, '0') AS key FROM numbers({CUSTOMERS}))"
+            ),
+        )
+        .await;
+    }
+    for (kind, entity, body, idx) in [
+        ("legal_entity", "operator", r#"{"name":"Operator"}"#, 1_600),
+        ("site", "site", r#"{"name":"Site","time_zone":"UTC"}"#, 1_601),
+    ] {
+        run(
+            store,
+            &format!(
+                "INSERT INTO facts (topic, partition, block, attempt, idx, kind, entity, valid_from_us, body) \
+                 VALUES ('reference', 0, 0, 0, {idx}, '{kind}', '{entity}', {MONTH_US}, '{body}')"
             ),
         )
         .await;

@@ -45,13 +45,14 @@ fn a_month_is_closed_once_whatever_is_killed_and_late_data_makes_one_note() {
     }
     events::send_good(&place, &operator.key, &hosting);
     let fees: Vec<_> = (0..FEES)
-        .map(|number| {
+        .flat_map(|number| {
             let contract = format!("fee-{number}");
+            let customer = format!("customer-{number}");
             let components =
                 json!([{"id": "fee", "kind": "fixed_fee", "currency": "USD", "amount": "310.00"}]);
-            let body = json!({"contract_id": contract, "customer_id": format!("customer-{number}"),
+            let body = json!({"contract_id": contract, "customer_id": customer,
                 "legal_entity": "yard-hosting", "time_zone": "UTC", "components": components});
-            fact("contract", &contract, body)
+            [fact("customer", &customer, json!({"name": customer})), fact("contract", &contract, body)]
         })
         .collect();
     events::send_good(&place, &operator.key, &fees);

@@ -57,7 +57,7 @@ fn one_deleted_row_stops_the_next_invoice_and_the_block_is_given() {
     meter.assert_counted(&place);
     shows(figures_port, "weighbridge_alarm 0");
     shows(figures_port, "weighbridge_events_total{topic=\"energy\",verdict=\"accepted\"} 40");
-    shows(figures_port, "weighbridge_ingest_events_total{answer=\"accepted\"} 47");
+    shows(figures_port, "weighbridge_ingest_events_total{answer=\"accepted\"} 48");
     run("alarm-none", &["alarm", "show"]).success("no alarm at first");
 
     for (table, committed) in DAMAGES {

@@ -8,7 +8,7 @@ use crate::support::curl::{graphql, graphql_data, request};
 use crate::support::demo::{DONE, Summary};
 use crate::support::place::Place;
 use crate::support::running::Running;
-use crate::support::{DEMO_LIMIT, END_LIMIT, bundles, papers, reports, root, tables};
+use crate::support::{DEMO_LIMIT, END_LIMIT, bundles, papers, reports, root, tables, usage};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -33,6 +33,7 @@ fn the_demonstration_shows_what_it_must() {
     papers::assert_papers(&place, &summary);
     reports::assert_golden(&summary);
     reports::assert_commands(&place, &summary);
+    usage::assert_conserved(&place);
     assert!(tables::refuses_strangers(&place), "the engine answers without its password");
     interrupt(&place, demo);
 

@@ -20,6 +20,7 @@ pub(crate) mod random;
 pub(crate) mod reports;
 pub(crate) mod running;
 pub(crate) mod tables;
+pub(crate) mod usage;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

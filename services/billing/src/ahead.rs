@@ -14,8 +14,8 @@ use wb_units::Interval;
 
 use crate::error::PortError;
 use crate::ports::{
-    AllocationRow, Backing, BlockId, CorrectionsRead, EachWork, FactRow, Holding, ReadingRow, Recorded,
-    SampleRow, SealedDays, Touched, UsageStore, WorkRead,
+    AllocationRow, Backing, BlockId, CorrectionsRead, EachWork, EventId, FactRow, Holding, ReadingRow,
+    Recorded, SampleRow, SealedDays, Touched, UsageStore, WorkRead,
 };
 use crate::reference::{PeriodTerms, Reference};
 use crate::usage::UsageReader;
@@ -263,6 +263,10 @@ impl<S: UsageStore> UsageStore for Ahead<S> {
         let kept = corrections.clone();
         self.at(cut, |held| held.corrections.replace(kept));
         Ok(corrections)
+    }
+
+    async fn known_events(&self, ids: &[EventId], cut: u64) -> Result<Option<BTreeSet<EventId>>, PortError> {
+        self.store.known_events(ids, cut).await
     }
 
     async fn touched(&self, from: u64, to: u64) -> Result<Option<Touched>, PortError> {

@@ -274,6 +274,16 @@ pub enum BillerError {
         /// The known name that is most like it.
         like: Option<String>,
     },
+    /// A void of an event that is not recorded.
+    #[code("WB-5437")]
+    #[error(
+        "no event {id} is recorded: check source, epoch, key and sequence; void it all the same if the event is still to \
+         come"
+    )]
+    UnknownEvent {
+        /// The event's identity.
+        id: String,
+    },
     /// Facts refer to something unknown, and no signature allows it.
     #[code("WB-5436")]
     #[error(

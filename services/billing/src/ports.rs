@@ -8,6 +8,7 @@ pub use wb_counted::{
     SampleRow, SealedDays, Touched, WorkRead,
 };
 use wb_ledger::{ChainHead, EvidenceBlock, WonRecord};
+pub use wb_metering::corrections::EventId;
 use wb_rating::WorkSlice;
 use wb_units::{Interval, Micros};
 
@@ -79,6 +80,15 @@ pub trait UsageStore: Send + Sync {
         _from: u64,
         _to: u64,
     ) -> impl Future<Output = Result<Option<Touched>, PortError>> + Send {
+        std::future::ready(Ok(None))
+    }
+
+    /// Those of some events that are recorded, by their identities; `None` if that cannot be told.
+    fn known_events(
+        &self,
+        _ids: &[EventId],
+        _cut: u64,
+    ) -> impl Future<Output = Result<Option<BTreeSet<EventId>>, PortError>> + Send {
         std::future::ready(Ok(None))
     }
 

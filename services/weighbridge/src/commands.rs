@@ -49,7 +49,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 pub(crate) use needs::{
-    Configuration, Installation, Needs, Nothing, RunningIngest, RunningStack, StackForNames, needs_of,
+    Configuration, IngestAndStack, Installation, Needs, Nothing, RunningIngest, RunningStack, StackForNames,
+    needs_of,
 };
 
 /// A command with its arguments.

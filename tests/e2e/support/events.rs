@@ -114,6 +114,7 @@ pub(crate) fn hosting_facts() -> Vec<Value> {
     let assignment = json!({ "machine_id": MACHINE, "customer_id": "acme", "contract_id": "hosting-yard" });
     vec![
         fact("customer", "acme", json!({ "name": "Acme" })),
+        fact("legal_entity", "yard-hosting", json!({ "name": "yard-hosting" })),
         fact("contract", "hosting-yard", contract),
         fact("assignment", MACHINE, assignment),
     ]

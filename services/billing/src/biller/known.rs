@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use wb_counted::{REFERRING_KINDS, Unresolved, unresolved};
-use wb_events::facts::CONTRACT_WITHDRAWAL;
+use wb_events::facts::{CONTRACT_WITHDRAWAL, VOID, Void, id_text};
 use wb_ledger::Command;
 use wb_rating::Period;
 use wb_units::{Interval, nearest};
@@ -12,7 +12,7 @@ use wb_units::{Interval, nearest};
 use super::Biller;
 use crate::error::BillerError;
 use crate::journal::Journal;
-use crate::ports::{Clock, CutSource, FactRow, LedgerLog, UsageStore};
+use crate::ports::{Clock, CutSource, EventId, FactRow, LedgerLog, UsageStore};
 use crate::reference::Reference;
 
 /// The parties that are known at a cut: recorded as facts, by contracts, or by the ledger.
@@ -141,12 +141,56 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         let contracts = facts.remove("contract").unwrap_or_default();
         let withdrawals = self.store.facts(CONTRACT_WITHDRAWAL, None, cut).await?;
         facts.insert("contract".to_owned(), Reference::standing_rows(contracts, withdrawals)?);
-        Ok(unresolved(&facts))
+        let mut found = unresolved(&facts);
+        found.extend(self.voids_of_nothing(cut).await?);
+        Ok(found)
+    }
+
+    /// The voids in force whose event is not recorded.
+    async fn voids_of_nothing(&self, cut: u64) -> Result<Vec<Unresolved>, BillerError> {
+        let rows = self.store.facts(VOID, None, cut).await?;
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let corrections = self.store.corrections(cut).await?.resolved;
+        let voids = rows.iter().filter_map(|row| {
+            let void: Void = serde_json::from_str(&row.body).ok()?;
+            let id = void.voids().ok()?;
+            corrections.is_voided(&id).then_some((row, id))
+        });
+        let voids: Vec<_> = voids.collect();
+        let ids: Vec<EventId> = voids.iter().map(|(_, id)| *id).collect();
+        let Some(known) = self.store.known_events(&ids, cut).await? else { return Ok(Vec::new()) };
+        let of_nothing = voids.into_iter().filter(|(_, id)| !known.contains(id));
+        let unknown = of_nothing.map(|(row, id)| Unresolved {
+            kind: VOID.to_owned(),
+            entity: row.entity.clone(),
+            from_us: row.valid_from_us,
+            field: "event",
+            refers_to: "event",
+            id: id_text(&id),
+            like: None,
+        });
+        Ok(unknown.collect())
+    }
+
+    /// Checks that an event is recorded, after everything acknowledged is committed.
+    ///
+    /// # Errors
+    /// [`BillerError::UnknownEvent`], or an error of reading.
+    pub async fn check_event(&self, id: &EventId) -> Result<(), BillerError> {
+        let cut = self.store.settled(self.cuts.settled_cut().await?).await?;
+        match self.store.known_events(&[*id], cut).await? {
+            Some(known) if !known.contains(id) => Err(BillerError::UnknownEvent { id: id_text(id) }),
+            _ => Ok(()),
+        }
     }
 }
 
-/// Those of the unresolved references that bear on the bill of a contract for a month: a machine of its customer that
-/// is assigned to an unknown contract, and a machine under it that stands at an unknown site.
+/// Those of the unresolved references that bear on the bill of a contract for a month: an unknown customer or legal
+/// entity of the contract, an unknown machine or customer of an assignment to it, a machine of its customer that is
+/// assigned to an unknown contract, and a machine under it that stands at an unknown site. A void of an unknown event
+/// bears on every contract's month that had begun when it was given: it may void anything in it.
 pub(super) fn bearing_on(
     reference: &Reference,
     unresolved: &[Unresolved],
@@ -156,12 +200,20 @@ pub(super) fn bearing_on(
     if unresolved.is_empty() {
         return Ok(Vec::new());
     }
-    let within = match reference.terms_of(contract_id, period)? {
-        Some(terms) => terms.period.interval,
-        None => return Ok(Vec::new()),
-    };
+    let Some(terms) = reference.terms_of(contract_id, period)? else { return Ok(Vec::new()) };
+    let within = terms.period.interval;
     let customer = reference.customer_of(contract_id);
     let bears = |of: &&Unresolved| match (of.kind.as_str(), of.refers_to) {
+        ("void", _) => of.from_us >= within.start_us,
+        ("contract", _) => {
+            of.entity == contract_id
+                && terms
+                    .terms
+                    .iter()
+                    .any(|part| part.contract.customer_id == of.id || part.contract.legal_entity == of.id)
+        }
+        ("assignment", "machine") => reference.is_assigned(contract_id, None, &of.entity, within),
+        ("assignment", "customer") => reference.is_assigned(contract_id, Some(&of.id), &of.entity, within),
         ("assignment", "contract") => reference.is_assigned(&of.id, customer.as_deref(), &of.entity, within),
         ("machine", "site") => {
             of.from_us < within.end_us

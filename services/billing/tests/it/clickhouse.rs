@@ -100,6 +100,11 @@ async fn fill(client: &Client) {
     let assignment = r#"{"contract_id":"lab-1","customer_id":"satoshi-lab","machine_id":"gen-1"}"#;
     fact(client, 0, "contract", "lab-1", "NULL", &contract).await;
     fact(client, 1, "assignment", "gen-1", &(JANUARY_US + 20 * STEP_US).to_string(), assignment).await;
+    fact(client, 2, "customer", "satoshi-lab", "NULL", r#"{"name":"Lab"}"#).await;
+    fact(client, 3, "legal_entity", "genesis-hosting", "NULL", r#"{"name":"Genesis"}"#).await;
+    fact(client, 4, "site", "garage", "NULL", r#"{"name":"Garage","time_zone":"UTC"}"#).await;
+    let machine = r#"{"site_id":"garage","model":"PC","rated_power_mw":120000}"#;
+    fact(client, 5, "machine", "gen-1", "NULL", machine).await;
     // Another attempt at the block failed, and the next block is never committed.
     for (block, attempt) in [(0, 2), (1, 1)] {
         run(client, &format!(

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use serde_json::json;
 use wb_billing::PortError;
 use wb_billing::ports::{
-    AllocationRow, BlockId, Clock, CorrectionsRead, CutSource, EachWork, FactRow, Holding, LedgerLog,
-    ReadingRow, SampleRow, Touched, UsageStore, WorkRead,
+    AllocationRow, BlockId, Clock, CorrectionsRead, CutSource, EachWork, EventId, FactRow, Holding,
+    LedgerLog, ReadingRow, SampleRow, Touched, UsageStore, WorkRead,
 };
 use wb_events::facts::{METER_RATIO, MeterRatio, VOID, Void};
 use wb_ledger::{ChainHead, EvidenceBlock, Hash};
@@ -21,6 +21,9 @@ use wb_metering::report::machine::{Sample, SpanRow};
 use wb_metering::uptime::Found;
 use wb_rating::{WorkGroup, WorkSlice};
 use wb_units::{Interval, Micros};
+
+/// 2200-01-01: after all that tests bill.
+const LATER_US: Micros = 7_258_118_400_000_000;
 
 /// What happens at the append at which the fuse blows.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -145,25 +148,42 @@ impl World {
             body: body.to_string(),
         };
         self.facts.push((place.clone(), kind.to_owned(), row));
-        if let ("machine", Some(site_id)) = (kind, body["site_id"].as_str()) {
-            self.site_of_a_machine(place, site_id, valid_from_us);
+        let named = |field: &str| body[field].as_str();
+        match kind {
+            "machine" => self.name("site", named("site_id"), (&place, 1)),
+            "contract" => {
+                self.name("customer", named("customer_id"), (&place, 1));
+                self.name("legal_entity", named("legal_entity"), (&place, 2));
+            }
+            "assignment" => {
+                self.name("customer", named("customer_id"), (&place, 1));
+                self.name("machine", named("machine_id"), (&place, 2));
+            }
+            _ => {}
         }
     }
 
-    /// Records the site of a machine beside it, where nothing is recorded of the site.
-    fn site_of_a_machine(&mut self, place: Place, site_id: &str, valid_from_us: Micros) {
-        if self.facts.iter().any(|(_, kind, row)| kind == "site" && row.entity == site_id) {
+    /// Records what a fact names beside it, where nothing is recorded of it. What is recorded holds from a time on that
+    /// no test bills.
+    fn name(&mut self, kind: &str, id: Option<&str>, (place, idx): (&Place, u32)) {
+        let Some(id) = id else { return };
+        if self.facts.iter().any(|(_, of, row)| of == kind && row.entity == id) {
             return;
         }
+        let body = match kind {
+            "site" => json!({"name": id, "time_zone": "UTC"}),
+            "machine" => json!({"site_id": "later", "model": "any", "rated_power_mw": 1}),
+            _ => json!({"name": id}),
+        };
         let row = FactRow {
-            entity: site_id.to_owned(),
-            valid_from_us,
+            entity: id.to_owned(),
+            valid_from_us: LATER_US,
             valid_to_us: None,
             block: place.block.clone(),
-            idx: 1,
-            body: json!({"name": site_id, "time_zone": "UTC"}).to_string(),
+            idx,
+            body: body.to_string(),
         };
-        self.facts.push((place, "site".to_owned(), row));
+        self.facts.push((place.clone(), kind.to_owned(), row));
     }
 
     /// Gives a contract's document the number of its text, or the next one where the text is new. The first has none.
@@ -362,6 +382,16 @@ impl UsageStore for MemoryStore {
         let mut rows = self.facts_below(kind, cut);
         rows.retain(|row| entities.is_none_or(|entities| entities.contains(&row.entity)));
         Ok(rows)
+    }
+
+    async fn known_events(&self, ids: &[EventId], cut: u64) -> Result<Option<BTreeSet<EventId>>, PortError> {
+        let world = self.0.lock().unwrap();
+        let readings = world.readings.iter().filter(|(place, _)| place.commit_offset < cut);
+        let readings = readings.map(|(_, row)| row.reading.id);
+        let facts = world.facts.iter().filter(|(place, ..)| place.commit_offset < cut);
+        let facts = facts.map(|(place, ..)| correction_id(place.block.block));
+        let known: BTreeSet<EventId> = readings.chain(facts).collect();
+        Ok(Some(ids.iter().filter(|id| known.contains(*id)).copied().collect()))
     }
 
     async fn touched(&self, from: u64, to: u64) -> Result<Option<Touched>, PortError> {

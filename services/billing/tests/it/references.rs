@@ -4,7 +4,7 @@ use serde_json::json;
 use wb_billing::{Biller, BillerError, CloseRequest, Signature};
 use wb_ledger::{Amount, Command, PaymentRequest, Settle};
 
-use crate::memory::{MemoryCuts, MemoryLog, MemoryStore, TestClock, World};
+use crate::memory::{MemoryCuts, MemoryLog, MemoryStore, TestClock, World, correction_id};
 
 const DAY_US: i64 = 86_400_000_000;
 /// 2009-01-01.
@@ -127,6 +127,92 @@ async fn usage_that_no_contract_of_its_customer_would_bill_is_told() {
     assert_eq!(failed(&biller).await, [("no-such".to_owned(), "WB-5436")]);
     assert_eq!(biller.invoices().await.unwrap().len(), 2);
     assert_eq!(biller.close(MONTH, Some("acme")).await.unwrap().len(), 1, "it is not theirs");
+}
+
+#[tokio::test]
+async fn an_unknown_party_or_machine_stops_the_close_of_its_contract_alone() {
+    for (kind, id) in [("customer", "acme"), ("legal_entity", "gen-hosting"), ("machine", "m-1")] {
+        let mut world = world();
+        world.assign("m-1", "acme", "acme-1", JANUARY_US);
+        world.facts.retain(|(_, of, row)| !(of == kind && row.entity == id));
+        let (biller, store, log) = biller(world);
+        let mut stopped = vec![("acme-1".to_owned(), "WB-5436")];
+        if kind == "legal_entity" {
+            stopped.push(("other-1".to_owned(), "WB-5436"));
+        }
+        assert_eq!(failed(&biller).await, stopped, "{kind}");
+        let allowed = CloseRequest {
+            period: MONTH.to_owned(),
+            customer: Some("acme".to_owned()),
+            dry_run: true,
+            unresolved: Some(signed()),
+            ..CloseRequest::default()
+        };
+        assert_eq!(biller.close_with(&allowed, &mut |_| {}).await.unwrap().len(), 1, "{kind}");
+        let body = match kind {
+            "machine" => json!({"site_id": "s", "model": "S21", "rated_power_mw": 1}),
+            _ => json!({"name": id}),
+        };
+        store.change(|world| {
+            world.fact("site", "s", JANUARY_US, json!({"name": "S", "time_zone": "UTC"}));
+            world.fact(kind, id, JANUARY_US, body);
+        });
+        assert_eq!(biller.close(MONTH, None).await.unwrap().len(), 2, "{kind}");
+        assert!(!log.records().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_party_that_only_an_earlier_version_named_stops_nothing() {
+    let mut world = World::default();
+    let body = |customer: &str| {
+        json!({
+            "contract_id": "acme-1", "customer_id": customer, "legal_entity": "l", "time_zone": "UTC",
+            "components": [{"id": "fee", "kind": "fixed_fee", "currency": "USD", "amount": "31"}],
+        })
+    };
+    world.fact("contract", "acme-1", JANUARY_US - 90 * DAY_US, body("acne"));
+    world.fact("contract", "acme-1", JANUARY_US - DAY_US, body("acme"));
+    world.facts.retain(|(_, kind, row)| !(kind == "customer" && row.entity == "acne"));
+    let (biller, ..) = biller(world);
+    assert_eq!(biller.close(MONTH, None).await.unwrap().len(), 1);
+    assert!(biller.unresolved().await.unwrap().iter().any(|of| of.id == "acne"), "it is listed");
+}
+
+#[tokio::test]
+async fn a_void_of_an_unknown_event_is_listed_and_stops_the_months_that_had_begun() {
+    let mut world = world();
+    let id = "000000000000000000000000000000ff";
+    let body = json!({"event_id": id, "who": "ana", "why": "typed wrong"});
+    world.fact("void", id, JANUARY_US + DAY_US, body);
+    let (biller, store, _) = biller(world);
+    let listed = biller.unresolved().await.unwrap();
+    assert_eq!((listed.len(), listed[0].kind.as_str(), listed[0].id.as_str()), (1, "void", id), "{listed:?}");
+    assert_eq!(failed(&biller).await.len(), 2);
+    let unknown = biller.check_event(&[0xff; 16]).await.unwrap_err();
+    assert_eq!(unknown.code(), "WB-5437");
+    // The event comes.
+    store.change(|world| {
+        world.read("m-9", JANUARY_US, 0);
+        let (_, row) = world.readings.last_mut().unwrap();
+        row.reading.id = [0; 16];
+        row.reading.id[15] = 0xff;
+    });
+    assert!(biller.unresolved().await.unwrap().is_empty());
+    assert_eq!(biller.close(MONTH, None).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_void_that_is_taken_back_stops_nothing() {
+    let mut world = world();
+    let id = "000000000000000000000000000000ff";
+    world.fact("void", id, JANUARY_US, json!({"event_id": id, "who": "ana", "why": "typed wrong"}));
+    let own = correction_id(world.facts.last().unwrap().2.block.block);
+    let own: String = own.iter().map(|byte| format!("{byte:02x}")).collect();
+    world.fact("void", &own, JANUARY_US, json!({"event_id": own, "who": "ana", "why": "taken back"}));
+    let (biller, ..) = biller(world);
+    assert!(biller.unresolved().await.unwrap().is_empty());
+    assert_eq!(biller.close(MONTH, None).await.unwrap().len(), 2);
 }
 
 #[tokio::test]

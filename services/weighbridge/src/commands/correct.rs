@@ -5,12 +5,13 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use wb_events::facts::{METER_RATIO, VOID, id_text};
+use wb_events::facts::{METER_RATIO, VOID, Void, id_text};
 use wb_events::identity::id_of;
 
+use crate::commands::books::WHO;
 use crate::commands::fact::{OneFact, send_fact};
 use crate::commands::report::{instant_us, now_us};
-use crate::commands::{Run, RunningIngest};
+use crate::commands::{IngestAndStack, Run};
 use crate::console::{print, tell};
 
 #[derive(Debug, Args)]
@@ -31,6 +32,8 @@ enum Correction {
     ///
     /// The event can be a share, a sample, a reading, a span or an earlier correction. Closed months stay as they
     /// are; use `weighbridge adjust` to bill the difference.
+    ///
+    /// An event that is not recorded is refused (WB-5437).
     Void {
         /// The event's id, 32 hex digits: the id of a share's proof, or the id of a correction as printed by this
         /// command.
@@ -48,6 +51,9 @@ enum Correction {
         /// The sequence of the event.
         #[arg(long)]
         sequence: Option<u64>,
+        /// Void the event even if it is not recorded yet.
+        #[arg(long)]
+        event_may_come_later: bool,
         #[command(flatten)]
         by: By,
     },
@@ -99,7 +105,7 @@ type Sent = (&'static str, String, (i64, Option<i64>), Value);
 /// Converts a correction to a fact.
 fn fact_of(correction: &Correction) -> Result<Sent> {
     Ok(match correction {
-        Correction::Void { event_id, source, source_epoch, key, sequence, by } => {
+        Correction::Void { event_id, source, source_epoch, key, sequence, by, .. } => {
             let (entity, mut body) = match (event_id, source, key, sequence) {
                 (Some(id), ..) => (id.to_lowercase(), json!({"event_id": id.to_lowercase()})),
                 (None, Some(source), Some(key), Some(sequence)) => (
@@ -128,17 +134,22 @@ fn fact_of(correction: &Correction) -> Result<Sent> {
 }
 
 impl Run for CorrectArguments {
-    type Needs = RunningIngest;
+    type Needs = IngestAndStack;
 
-    async fn run(self, _: RunningIngest) -> Result<ExitCode> {
-        correct(self).await?;
+    async fn run(self, needs: IngestAndStack) -> Result<ExitCode> {
+        correct(self, needs).await?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
 /// Sends a correction and prints its id, by which it can itself be voided.
-async fn correct(arguments: CorrectArguments) -> Result<()> {
+async fn correct(arguments: CorrectArguments, needs: IngestAndStack) -> Result<()> {
     let (kind, entity, (from_us, to_us), body) = fact_of(&arguments.what)?;
+    if matches!(arguments.what, Correction::Void { event_may_come_later: false, .. }) {
+        let void: Void = serde_json::from_value(body.clone()).context("the void is not of its form")?;
+        let id = void.voids()?;
+        needs.stack()?.connect().await?.biller(WHO).await?.check_event(&id).await?;
+    }
     let fact = OneFact { kind, entity, from_us, to_us, body };
     let identity = send_fact(&arguments.ingest, arguments.source_key, fact).await?;
     tell("recorded; computations from now on use it");
@@ -166,6 +177,7 @@ mod tests {
             source_epoch: 1,
             key: source.map(|_| "m-1".to_owned()),
             sequence: source.map(|_| 7),
+            event_may_come_later: false,
             by: by(),
         };
         let wrong_ratio = Correction::Ratio {

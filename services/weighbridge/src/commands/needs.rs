@@ -58,6 +58,25 @@ impl Needs for RunningIngest {
     }
 }
 
+/// Ingest at the address in the arguments, and the running stack for what has to be looked up.
+pub(crate) struct IngestAndStack(Installation);
+
+impl IngestAndStack {
+    /// The running stack.
+    pub(crate) fn stack(self) -> Result<RunningStack> {
+        RunningStack::provide(self.0)
+    }
+}
+
+impl Needs for IngestAndStack {
+    const TOLD: &'static str = "Needs a running ingest at the address --ingest; a void needs the running stack (weighbridge up) and its \
+         configuration, too, to look the event up.";
+
+    fn provide(installation: Installation) -> Result<Self> {
+        Ok(Self(installation))
+    }
+}
+
 /// The configuration of the installation; nothing needs to run.
 pub(crate) struct Configuration {
     pub(crate) config: Config,

@@ -14,9 +14,9 @@ use crate::console::{print, tell};
 
 #[derive(Debug, Args)]
 pub(crate) struct UsageArguments {
-    /// The month, such as 2026-10.
-    #[arg(long)]
-    period: String,
+    /// The month, such as 2026-10; may be given more than once.
+    #[arg(long, required = true)]
+    period: Vec<String>,
     /// Print one JSON object for each machine, measure and place, with exact quantities.
     #[arg(long)]
     json: bool,
@@ -26,24 +26,24 @@ impl Run for UsageArguments {
     type Needs = RunningStack;
 
     async fn run(self, stack: RunningStack) -> Result<ExitCode> {
-        let account = stack.connect().await?.biller(WHO).await?.usage_account(&self.period).await?;
-        if self.json {
-            for one in &account.placed {
-                print(&line(one).to_string())?;
-            }
-        } else {
-            for text in table(&account.placed) {
-                print(&text)?;
-            }
+        let biller = stack.connect().await?.biller(WHO).await?;
+        for period in &self.period {
+            let account = biller.usage_account(period).await?;
+            let lines = if self.json {
+                account.placed.iter().map(|one| line(period, one).to_string()).collect()
+            } else {
+                table(&account.placed)
+            };
+            lines.iter().try_for_each(|line| print(line))?;
+            tell(&format!("everything accepted of {period}, at cut {}", account.cut));
         }
-        tell(&format!("everything accepted of {}, at cut {}", self.period, account.cut));
         Ok(ExitCode::SUCCESS)
     }
 }
 
 /// A quantity as a JSON object. Work is in units of 2^-32 difficulty, energy in thousandths of a watt-hour, GPU time in
 /// microseconds.
-fn line(one: &Placed) -> serde_json::Value {
+fn line(period: &str, one: &Placed) -> serde_json::Value {
     let (measure, unit, of) = match &one.measured {
         Measured::Work { chain } => ("work", "q32", json!({"chain": chain})),
         Measured::Energy { witness, meter_id } => {
@@ -51,7 +51,7 @@ fn line(one: &Placed) -> serde_json::Value {
         }
         Measured::GpuTime { profile } => ("gpu_time", "gpu_us", json!({"profile": profile})),
     };
-    json!({"place": one.place.as_str(), "contract": one.contract_id, "machine": one.machine_id,
+    json!({"period": period, "place": one.place.as_str(), "contract": one.contract_id, "machine": one.machine_id,
         "measure": measure, "of": of, "quantity": one.quantity.to_string(), "unit": unit,
         "reason": one.reason})
 }
@@ -117,7 +117,7 @@ mod tests {
                 "sum - work on chain main 4.000 difficulty",
             ]
         );
-        let json = line(&placed[1]);
+        let json = line("2026-10", &placed[1]);
         assert_eq!(
             (json["quantity"].as_str(), json["place"].as_str()),
             (Some("2147483648"), Some("excluded"))

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use wb_billing::ports::{
-    AllocationRow, BlockId, CorrectionsRead, EachWork, FactRow, Holding, LedgerTable, ReadingRow, Recorded,
-    RunningTable, SampleRow, SealedDays, Touched, UsageStore,
+    AllocationRow, BlockId, CorrectionsRead, EachWork, EventId, FactRow, Holding, LedgerTable, ReadingRow,
+    Recorded, RunningTable, SampleRow, SealedDays, Touched, UsageStore,
 };
 use wb_billing::{PortError, RunningBill};
 use wb_clickhouse::read::RunningBillRow;
@@ -33,6 +33,10 @@ impl UsageStore for CountedUsage {
 
     async fn touched(&self, from: u64, to: u64) -> Result<Option<Touched>, PortError> {
         self.0.touched(from, to).await.map(Some).map_err(failed)
+    }
+
+    async fn known_events(&self, ids: &[EventId], cut: u64) -> Result<Option<BTreeSet<EventId>>, PortError> {
+        self.0.known_events(ids, Cut(cut)).await.map(Some).map_err(failed)
     }
 
     async fn facts(

@@ -5,6 +5,7 @@
 //! by one.
 
 mod commits;
+mod events;
 mod parties;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -33,9 +33,10 @@ pub(crate) struct Rated {
 }
 
 /// Kinds of facts in the order of sending: a fact comes after those that it refers to.
-const ORDER: [&str; 14] = [
+const ORDER: [&str; 15] = [
     "site",
     "customer",
+    "legal_entity",
     "contract",
     "machine",
     "assignment",
@@ -51,7 +52,7 @@ const ORDER: [&str; 14] = [
 ];
 
 /// The first kind in [`ORDER`] that is sent only after all kinds before it are recorded.
-const SESSION_RANK: usize = 12;
+const SESSION_RANK: usize = 13;
 
 impl Builder {
     /// An event of a source, with the next sequence number of its key.
@@ -133,6 +134,7 @@ impl Builder {
     /// A customer with one contract, for its machines' earnings and energy.
     pub(crate) fn customer(&mut self, customer: &Customer<'_>, from_us: Micros) {
         self.fact("customer", customer.id, from_us, json!({"name": customer.name}));
+        self.legal_entity(customer.legal_entity, from_us);
         let contract_id = contract_of(customer.id);
         let body = json!({
             "contract_id": contract_id,
@@ -157,6 +159,14 @@ impl Builder {
             ],
         });
         self.fact("contract", &contract_id, from_us, body);
+    }
+
+    /// An issuer of invoices, once.
+    fn legal_entity(&mut self, id: &str, from_us: Micros) {
+        let is_own = |fact: &PendingFact| fact.entity == id && fact.body["fact"] == "legal_entity";
+        if !self.facts.iter().any(is_own) {
+            self.fact("legal_entity", id, from_us, json!({"name": id}));
+        }
     }
 
     /// Assigns a machine to a customer under its contract.
