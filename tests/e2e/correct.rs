@@ -63,6 +63,9 @@ fn a_correction_is_recorded_and_what_was_believed_before_can_be_asked() {
     assert_eq!(energy_wh(&place, &[]), "10000");
     assert_eq!(energy_wh(&place, &["--as-of", &before]), "8000", "what was believed before");
     // A reading is voided by its source, epoch, key and sequence, and the ratio by the id that the command printed.
+    let nothing = correct(&["void", "--source", "meters", "--key", "e-1", "--sequence", "99"]);
+    assert_eq!(nothing.code, Some(1), "{}", nothing.stdout);
+    assert!(nothing.stderr.contains("WB-5437"), "{}", nothing.stderr);
     correct(&["void", "--source", "meters", "--key", "e-1", "--sequence", "3"]).success("a void");
     counted("facts", "4");
     assert_eq!(energy_wh(&place, &[]), "4000");

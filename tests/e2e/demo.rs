@@ -29,11 +29,11 @@ fn the_demonstration_shows_what_it_must() {
     assert_totals(&summary);
     customers_see_their_own(&place, &summary);
     the_biller_answers(&place, &summary);
+    usage::assert_conserved(&place);
     bundles::assert_bundles(&place, &summary);
     papers::assert_papers(&place, &summary);
     reports::assert_golden(&summary);
     reports::assert_commands(&place, &summary);
-    usage::assert_conserved(&place);
     assert!(tables::refuses_strangers(&place), "the engine answers without its password");
     interrupt(&place, demo);
 

@@ -71,6 +71,7 @@ pub(crate) fn assert_conserved(place: &Place) {
     let (sent, months) = sent();
     let mut arguments = vec!["usage", "--json"];
     months.iter().for_each(|month| arguments.extend(["--period", month]));
+    assert!(sent.values().all(|sum| *sum > 0), "{sent:?}");
     let told = place.run("usage", &arguments, DEMO_LIMIT).success("weighbridge usage").stdout;
     let mut sums = Sums::from([("work", 0), ("energy", 0), ("gpu_time", 0)]);
     let mut places = BTreeSet::new();

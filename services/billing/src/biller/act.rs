@@ -138,8 +138,11 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
     /// # Errors
     /// [`Refusal::NoSuch`], or an error of reading the ledger.
     pub async fn note(&self, name: &str) -> Result<Arc<NoteDocument>, BillerError> {
-        let found = self.read(|journal| journal.note(name).cloned()).await?;
-        found.ok_or_else(|| Refusal::NoSuch { what: "note", id: name.chars().take(64).collect() }.into())
+        let found = self.read(|journal| match journal.note(name) {
+            Some(note) => Ok(Arc::clone(note)),
+            None => Err(journal.state().no_such_note(name)),
+        });
+        Ok(found.await??)
     }
 
     /// All credit and debit notes, in the order of the ledger.

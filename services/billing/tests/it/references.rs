@@ -1,5 +1,7 @@
 //! What a command or a fact names must be known: parties of payments, customers of a close, contracts of machines.
 
+mod commands;
+
 use serde_json::json;
 use wb_billing::{Biller, BillerError, CloseRequest, Signature};
 use wb_ledger::{Amount, Command, PaymentRequest, Settle};

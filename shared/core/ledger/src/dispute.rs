@@ -144,9 +144,9 @@ impl State {
     }
 
     fn open_dispute(&self, dispute_id: &str) -> Result<&Dispute, Refusal> {
-        let dispute = self
-            .dispute(dispute_id)
-            .ok_or_else(|| Refusal::NoSuch { what: "dispute", id: dispute_id.to_owned() })?;
+        let dispute = self.dispute(dispute_id).ok_or_else(|| {
+            Refusal::no_such("dispute", dispute_id, self.disputes.keys().map(String::as_str))
+        })?;
         if dispute.state.is_open() {
             return Ok(dispute);
         }

@@ -150,7 +150,7 @@ impl State {
     fn refund_of(&self, refund_id: &str) -> Result<&(String, Amount), Refusal> {
         self.refunds
             .get(refund_id)
-            .ok_or_else(|| Refusal::NoSuch { what: "refund", id: refund_id.to_owned() })
+            .ok_or_else(|| Refusal::no_such("refund", refund_id, self.refunds.keys().map(String::as_str)))
     }
 
     pub(crate) fn check_refund_reversed(&self, event: &RefundReversed) -> Result<(), Refusal> {

@@ -170,7 +170,8 @@ impl State {
     }
 
     fn payment_of(&self, payment_id: &str) -> Result<&Payment, Refusal> {
-        self.payment(payment_id).ok_or_else(|| Refusal::NoSuch { what: "payment", id: payment_id.to_owned() })
+        self.payment(payment_id)
+            .ok_or_else(|| Refusal::no_such("payment", payment_id, self.payments.keys().map(String::as_str)))
     }
 
     pub(crate) fn standing_payment(&self, payment_id: &str) -> Result<&Payment, Refusal> {

@@ -45,11 +45,16 @@ pub enum Refusal {
     AlreadyIssued { invoice_id: String, number: String },
     /// No such thing in the ledger.
     #[code("WB-5344")]
-    #[error("the ledger has no {what} {id}; give an id that it lists")]
+    #[error(
+        "the ledger has no {what} {id}; give an id that it lists{}",
+        like.as_ref().map_or_else(String::new, |like| format!("; did you mean {like}?"))
+    )]
     NoSuch {
         /// What was looked for, such as `invoice`.
         what: &'static str,
         id: String,
+        /// What is known and most like it.
+        like: Option<String>,
     },
     /// A step that the present state of the thing does not allow.
     #[code("WB-5345")]
@@ -265,4 +270,13 @@ pub(crate) fn check_name(what: &'static str, text: &str) -> Result<(), Refusal> 
 fn check_length(what: &'static str, text: &str, max: usize) -> Result<(), Refusal> {
     let bytes = text.trim().len();
     if (1..=max).contains(&bytes) { Ok(()) } else { Err(Refusal::Text { what, bytes, max }) }
+}
+
+impl Refusal {
+    /// The refusal of an id or number that is unknown, with the known one that is most like it.
+    #[must_use]
+    pub fn no_such<'a>(what: &'static str, id: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        let like = wb_units::nearest(id, known).map(str::to_owned);
+        Self::NoSuch { what, id: id.chars().take(64).collect(), like }
+    }
 }

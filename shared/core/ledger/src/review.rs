@@ -146,7 +146,10 @@ impl State {
                 number: issued.number.clone(),
             });
         }
-        self.review(invoice_id).ok_or_else(|| Refusal::NoSuch { what: "draft", id: invoice_id.to_owned() })
+        self.review(invoice_id).ok_or_else(|| {
+            let known = self.reviews().map(|review| review.draft.invoice_id.as_str());
+            Refusal::no_such("draft", invoice_id, known)
+        })
     }
 
     pub(crate) fn decide_draft(&self, draft: &Draft, at_us: i64) -> Result<Vec<Event>, Refusal> {

@@ -119,7 +119,10 @@ impl State {
     }
 
     pub(crate) fn item_of(&self, invoice_id: &str) -> Result<&Item, Refusal> {
-        self.item(invoice_id).ok_or_else(|| Refusal::NoSuch { what: "invoice", id: invoice_id.to_owned() })
+        self.item(invoice_id).ok_or_else(|| {
+            let known = self.items().flat_map(|item| [item.id.as_str(), item.number.as_str()]);
+            Refusal::no_such("invoice", invoice_id, known)
+        })
     }
 
     /// The next number of a legal entity's notes: its prefix, the series and a gapless count from 1.

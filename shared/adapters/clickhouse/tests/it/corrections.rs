@@ -33,6 +33,7 @@ async fn corrections_change_what_is_computed_later_and_nothing_else() {
     store.migrate().await.unwrap();
     fill(&store).await;
     without_voids_no_share_is_read(&store).await;
+    recorded_events_are_known_by_proof_and_by_count(&store).await;
     what_is_voided_counts_no_more(&store).await;
     a_wrong_ratio_is_put_right(&store).await;
     an_offline_machine_is_offline_and_a_repeat_is_no_evidence(&store).await;
@@ -204,6 +205,28 @@ async fn without_voids_no_share_is_read(store: &Store) {
         CorrectionsAt::default().bind(query).fetch_all().await.unwrap();
     let rows = |table: &str| plan.iter().filter(|read| read.1 == table).map(|read| read.3).sum::<u64>();
     assert_eq!((rows("work_5m"), rows("shares")), (8, 0), "{plan:#?}");
+}
+
+async fn recorded_events_are_known_by_proof_and_by_count(store: &Store) {
+    let proof = |text: &str| -> [u8; 16] {
+        let mut id = [0; 16];
+        id[..text.len()].copy_from_slice(text.as_bytes());
+        id
+    };
+    let known = [
+        proof("share-3"),
+        id_of("pool", 3, "w", 4),
+        reading_id("e1", 60),
+        id_of("slurm", 0, "7", 1),
+        id_of("agent", 1, "m1", 5),
+        id_of("office", 7, "machine/m1", 1),
+    ];
+    let unknown = [proof("share-99"), id_of("pool", 4, "w", 4), id_of("agent", 1, "m1", 9_999), [0xff; 16]];
+    let asked = [known.as_slice(), &unknown].concat();
+    let found = store.usage().known_events(&asked, Cut(11)).await.unwrap();
+    assert_eq!(found, known.into_iter().collect());
+    // Before the commit of their block nothing is recorded.
+    assert!(store.usage().known_events(&asked, Cut(10)).await.unwrap().is_empty());
 }
 
 async fn what_is_voided_counts_no_more(store: &Store) {

@@ -16,9 +16,16 @@ impl State {
         self.notes.get(name).or_else(|| self.notes.values().find(|note| note.number == name))
     }
 
+    /// The refusal of an unknown note.
+    #[must_use]
+    pub fn no_such_note(&self, name: &str) -> Refusal {
+        let known = self.notes.iter().flat_map(|(id, note)| [id.as_str(), note.number.as_str()]);
+        Refusal::no_such("note", name, known)
+    }
+
     pub(crate) fn decide_cancel(&self, name: &str, text: &str, at_us: i64) -> Result<Vec<Event>, Refusal> {
         check_text("the reason", text)?;
-        let note = self.note(name).ok_or_else(|| Refusal::NoSuch { what: "note", id: name.to_owned() })?;
+        let note = self.note(name).ok_or_else(|| self.no_such_note(name))?;
         if let Some(by) = &note.cancelled_by {
             return Err(Refusal::AlreadyRecorded { id: by.clone() });
         }
@@ -45,8 +52,7 @@ impl State {
     /// Checks that a note cancels another one, which stands.
     pub(crate) fn check_cancels(&self, series: Series, item: &Item, note: &Note) -> Result<(), Refusal> {
         let NoteReason::Cancels { note_id, number, of, .. } = &note.reason else { return Ok(()) };
-        let cancelled =
-            self.notes.get(note_id).ok_or_else(|| Refusal::NoSuch { what: "note", id: note_id.clone() })?;
+        let cancelled = self.notes.get(note_id).ok_or_else(|| self.no_such_note(note_id))?;
         if let Some(by) = &cancelled.cancelled_by {
             return Err(Refusal::AlreadyRecorded { id: by.clone() });
         }
