@@ -1,6 +1,7 @@
 //! A GPU customer's month with two legal entities, from the draft to the last payment: reserved capacity with use above
 //! it, an outage, tax, late data, a dispute, goodwill, and a late fee that is taken back. The whole ledger is a golden
 //! file, and `oracle/gpu_month.py` computes the amounts from the facts alone.
+#![allow(clippy::expect_used, reason = "a test stops at what it did not expect")]
 
 use std::collections::BTreeMap;
 use std::io::Write as _;

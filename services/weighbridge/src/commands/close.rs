@@ -138,36 +138,45 @@ fn tell_progress(progress: &Progress) {
     }
 }
 
+/// Unbilled usage of one measure and reason.
+struct UnbilledSum<'a> {
+    quantity: u128,
+    machines: BTreeSet<&'a str>,
+    would_be: Option<Money>,
+    first: &'a Unbilled,
+}
+
 /// Unbilled usage, added up over machines by measure and reason.
 fn unbilled_words(listed: &[Unbilled]) -> Vec<String> {
-    let mut sums: BTreeMap<(String, &str), (u128, BTreeSet<&str>, Option<Money>, &Unbilled)> =
-        BTreeMap::new();
+    let mut sums: BTreeMap<(String, &str), UnbilledSum<'_>> = BTreeMap::new();
     for one in listed {
         let key = (one.measured.words(), one.reason.as_str());
-        let sum = sums.entry(key).or_insert_with(|| (0, BTreeSet::new(), None, one));
-        sum.0 = sum.0.saturating_add(one.quantity);
-        sum.1.insert(&one.machine_id);
-        sum.2 = match (sum.2, one.would_be) {
+        let sum = sums.entry(key).or_insert_with(|| UnbilledSum {
+            quantity: 0,
+            machines: BTreeSet::new(),
+            would_be: None,
+            first: one,
+        });
+        sum.quantity = sum.quantity.saturating_add(one.quantity);
+        sum.machines.insert(&one.machine_id);
+        sum.would_be = match (sum.would_be, one.would_be) {
             (Some(sum), Some(more)) if sum.currency == more.currency => {
                 Some(Money { minor: sum.minor.saturating_add(more.minor), currency: sum.currency })
             }
             (sum, more) => sum.or(more),
         };
     }
-    let words = |((words, reason), (quantity, machines, would_be, first)): (
-        (String, &str),
-        (u128, BTreeSet<&str>, Option<Money>, &Unbilled),
-    )| {
-        let machines: Vec<&str> = machines.into_iter().collect();
+    let words = |((words, reason), sum): ((String, &str), UnbilledSum<'_>)| {
+        let machines: Vec<&str> = sum.machines.into_iter().collect();
         let of = match machines.as_slice() {
             [""] => String::new(),
             [one] => format!(" of {one}"),
             several => format!(" of {} machines", several.len()),
         };
-        let would_be = would_be.map_or_else(String::new, |money| {
+        let would_be = sum.would_be.map_or_else(String::new, |money| {
             format!("; would be {} {}", money.decimal_text(), money.currency.code())
         });
-        format!("{} of {words}{of}: {reason}{would_be}", first.measured.quantity_words(quantity))
+        format!("{} of {words}{of}: {reason}{would_be}", sum.first.measured.quantity_words(sum.quantity))
     };
     sums.into_iter().map(words).collect()
 }

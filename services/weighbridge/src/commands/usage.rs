@@ -56,30 +56,44 @@ fn line(period: &str, one: &Placed) -> serde_json::Value {
         "reason": one.reason})
 }
 
+/// Words of the measure, place, contract and reason.
+type RowKey<'a> = (String, Place, &'a str, &'a str);
+
+/// Usage of one measure in one place.
+struct Row<'a> {
+    quantity: u128,
+    machines: BTreeSet<&'a str>,
+    measured: &'a Measured,
+}
+
 /// A line for each place, contract, measure and reason, and one for the sum of each measure.
 fn table(placed: &[Placed]) -> Vec<String> {
-    let mut rows: BTreeMap<(String, Place, &str, &str), (u128, BTreeSet<&str>, &Measured)> = BTreeMap::new();
+    let mut rows: BTreeMap<RowKey<'_>, Row<'_>> = BTreeMap::new();
     let mut sums: BTreeMap<String, (u128, &Measured)> = BTreeMap::new();
     for one in placed {
         let words = one.measured.words();
         let sum = sums.entry(words.clone()).or_insert((0, &one.measured));
         sum.0 = sum.0.saturating_add(one.quantity);
         let key = (words, one.place, one.contract_id.as_str(), one.reason.as_str());
-        let row = rows.entry(key).or_insert_with(|| (0, BTreeSet::new(), &one.measured));
-        row.0 = row.0.saturating_add(one.quantity);
+        let row = rows.entry(key).or_insert_with(|| Row {
+            quantity: 0,
+            machines: BTreeSet::new(),
+            measured: &one.measured,
+        });
+        row.quantity = row.quantity.saturating_add(one.quantity);
         if !one.machine_id.is_empty() {
-            row.1.insert(&one.machine_id);
+            row.machines.insert(&one.machine_id);
         }
     }
-    let row = |((words, place, contract_id, reason), (quantity, machines, measured)): (
-        (String, Place, &str, &str),
-        (u128, BTreeSet<&str>, &Measured),
-    )| {
+    let row = |((words, place, contract_id, reason), row): (RowKey<'_>, Row<'_>)| {
         let of = if contract_id.is_empty() { "-" } else { contract_id };
-        let machines =
-            if machines.is_empty() { String::new() } else { format!(", {} machines", machines.len()) };
+        let machines = if row.machines.is_empty() {
+            String::new()
+        } else {
+            format!(", {} machines", row.machines.len())
+        };
         let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
-        let quantity = measured.quantity_words(quantity);
+        let quantity = row.measured.quantity_words(row.quantity);
         format!("{} {of} {words} {quantity}{machines}{reason}", place.as_str())
     };
     let mut lines: Vec<String> = rows.into_iter().map(row).collect();
