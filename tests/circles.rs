@@ -25,6 +25,7 @@ const ACCEPTED: [(&str, &[&str], &str); 5] = [
             "item.rs",
             "note.rs",
             "note/decide.rs",
+            "note/tax.rs",
             "opening.rs",
             "payment.rs",
             "postings.rs",

@@ -235,8 +235,11 @@ fn a_note_whose_tax_does_not_follow_is_refused() {
     }
 }
 
+/// What is done with a line, and an amount.
+type Act = (usize, u8, i128);
+
 /// Random invoices with taxes on taxes, and random notes on them.
-fn notes() -> impl Strategy<Value = (Vec<i128>, Vec<u32>, Vec<(usize, u8, i128)>)> {
+fn notes() -> impl Strategy<Value = (Vec<i128>, Vec<u32>, Vec<Act>)> {
     let lines = prop::collection::vec(1_i128..1_000_000, 1..4);
     let rates = prop::collection::vec(0_u32..2_500, 1..4);
     let acts = prop::collection::vec((0_usize..4, 0_u8..6, 1_i128..400_000), 0..24);
@@ -267,7 +270,7 @@ proptest! {
             let line = line % lines.len();
             let reference = format!("n-{index}");
             let command = match act {
-                0 | 1 | 2 => by_hand(&id, &reference, &[(names[line], -minor)]),
+                0..=2 => by_hand(&id, &reference, &[(names[line], -minor)]),
                 3 => by_hand(&id, &reference, &[(names[line], *minor)]),
                 4 => {
                     computed[line] = *minor;
