@@ -156,7 +156,9 @@ fn a_first_month_of_gpu_hosting_goes_as_its_page_says() {
         }
     }
     imports_are_repeated_and_contradicted(&place);
-    up.unwrap().send(rustix::process::Signal::INT);
+    let up = up.unwrap();
+    up.send(rustix::process::Signal::INT);
+    up.end(END_LIMIT).success("weighbridge up, told to end");
     place.assert_nothing_runs(END_LIMIT);
     run(&place, before.len(), &last.text).success(&last.text);
     assert!(!Path::new(&config).exists(), "the last block removes what the page made");
