@@ -9,7 +9,7 @@
 
 mod backlog;
 pub mod check;
-mod json;
+mod ending;
 mod poll;
 mod rpc;
 mod targets;

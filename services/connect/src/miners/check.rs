@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use wb_metering::miner::ANSWERS_MAX_BYTES;
 use wb_metering::miner::check::{CheckRow, Outcome, check, table};
+use wb_metering::miner::repair::repaired;
 
 use crate::ConnectError;
 pub use crate::bounds::FILES_MAX;
@@ -66,10 +67,13 @@ pub fn folder(root: &Path) -> Result<Checked, ConnectError> {
     Ok(Checked { rows, files: paths.len(), refused })
 }
 
-/// A file's text, cut off just above the limit.
+/// A file's text, cut off just above the limit, and put right as the poller puts right what comes over the wire.
 fn text_of(path: &PathBuf) -> std::io::Result<String> {
     let most = u64::try_from(ANSWERS_MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
-    let mut text = String::new();
-    fs::File::open(path)?.take(most).read_to_string(&mut text)?;
-    Ok(text)
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    if bytes.len() > ANSWERS_MAX_BYTES {
+        return Ok(String::from_utf8_lossy(&bytes).into_owned());
+    }
+    Ok(repaired(&bytes).unwrap_or_else(|| String::from_utf8_lossy(&bytes).into_owned()))
 }

@@ -225,9 +225,9 @@ impl Poller {
         let rest: &[&str] = match family {
             Some(Family::AntminerStock) => &["stats", "pools"],
             Some(Family::Whatsminer) => &["get_version", "status", "pools", "get_psu"],
-            Some(Family::BraiinsOs) => &[],
+            Some(Family::BraiinsOs) => &["tunerstatus", "pools", "devs"],
             Some(Family::LuxOs) => &["power", "config", "pools"],
-            Some(Family::Avalon) => &["stats", "litestats", "pools", "devs"],
+            Some(Family::Avalon | Family::Cgminer) => &["stats", "litestats", "pools", "devs"],
             Some(Family::Auradine) => &["mode", "psu", "devs", "pools", "ipreport"],
             Some(Family::SealMiner) => &["stats", "pools"],
             Some(Family::Epic | Family::Elphapex | Family::Bitaxe) | None => &["litestats", "devs", "pools"],
@@ -239,10 +239,10 @@ impl Poller {
             .collect();
         self.commands(address, &mut answers, &asked).await;
         if family == Some(Family::BraiinsOs) {
-            // This interface gives only the version; without access to the web interface nothing more is known.
+            // The web interface says more, where there is a login for it.
             let web = SocketAddr::new(target.ip, target.port.unwrap_or(WEB_PORT));
             if let Err(fault) = self.braiins(web, &mut answers).await {
-                tracing::debug!(%address, %fault, "Braiins OS gives only its version");
+                tracing::debug!(%address, %fault, "Braiins OS has no web interface for this login");
             }
         }
         answers.settled(Way::Cgminer)

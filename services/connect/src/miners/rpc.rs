@@ -8,7 +8,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use wb_metering::miner::ANSWERS_MAX_BYTES;
 
-use super::json::{Ending, repaired};
+use wb_metering::miner::repair::repaired;
+
+use super::ending::Ending;
 
 /// Why a command got no usable answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -16,7 +16,9 @@ mod draft;
 mod elphapex;
 mod epic;
 mod luxos;
+mod plain;
 mod reading;
+pub mod repair;
 mod sealminer;
 mod whatsminer;
 
@@ -62,7 +64,8 @@ pub enum MinerError {
     #[code("WB-3104")]
     #[error(
         "no known firmware gives these answers ({commands} commands); known are Antminer stock, \
-         Whatsminer, Braiins OS, LuxOS, ePIC, Avalon, Auradine, Elphapex, SealMiner and Bitaxe: include the version and summary commands"
+         Whatsminer, Braiins OS, LuxOS, ePIC, Avalon, Auradine, Elphapex, SealMiner and Bitaxe, and any other with \
+         cgminer's sections: include the version and summary commands"
     )]
     UnknownFamily {
         /// How many commands were answered.
@@ -87,7 +90,8 @@ pub fn normalise(answers_json: &str) -> Result<Reading, MinerError> {
         .or_else(|| elphapex::read(&answers))
         .or_else(|| sealminer::read(&answers))
         .or_else(|| bitaxe::read(&answers))
-        .or_else(|| antminer::read(&answers));
+        .or_else(|| antminer::read(&answers))
+        .or_else(|| plain::read(&answers));
     recognised.ok_or(MinerError::UnknownFamily { commands: answers.len() })
 }
 

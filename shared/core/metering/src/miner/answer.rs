@@ -74,7 +74,7 @@ pub(super) fn field_of(name: &str) -> &str {
 }
 
 /// The sections of the cgminer protocol that any normaliser looks into: each is parsed once.
-const SECTIONS: [&str; 11] = [
+const SECTIONS: [&str; 12] = [
     "CONFIG",
     "DEVDETAILS",
     "DEVS",
@@ -85,6 +85,7 @@ const SECTIONS: [&str; 11] = [
     "STATS",
     "STATUS",
     "SUMMARY",
+    "TUNERSTATUS",
     "VERSION",
 ];
 
@@ -92,7 +93,15 @@ const SECTIONS: [&str; 11] = [
 pub(super) struct Answers<'a> {
     tops: Vec<Fields<'a>>,
     /// Every element of a section that is an array, in the order of the commands.
-    sections: Vec<(&'static str, Fields<'a>)>,
+    sections: Vec<Section<'a>>,
+}
+
+/// An element of a section.
+struct Section<'a> {
+    name: &'static str,
+    /// The answer that it is in.
+    top: usize,
+    fields: Fields<'a>,
 }
 
 impl<'a> Answers<'a> {
@@ -106,11 +115,15 @@ impl<'a> Answers<'a> {
             .map_err(|fault| MinerError::NotAnObject { line: fault.line(), column: fault.column() })?;
         // In the order of the commands' names, whatever order a collector sends.
         commands.0.sort_by(|(left, _), (right, _)| left.0.cmp(&right.0));
-        let tops: Vec<Fields<'a>> = commands.0.into_iter().map(|(_, raw)| Answer(raw).fields()).collect();
+        let tops: Vec<Fields<'a>> =
+            commands.0.into_iter().map(|(_, raw)| Answer(raw).unwrapped().fields()).collect();
         let mut sections = Vec::new();
-        for (name, value) in tops.iter().flat_map(|fields| &fields.0) {
-            if let Some(section) = SECTIONS.iter().find(|section| **section == name.0) {
-                sections.extend(Answer(value).items().into_iter().map(|item| (*section, item.fields())));
+        for (top, fields) in tops.iter().enumerate() {
+            for (name, value) in &fields.0 {
+                if let Some(name) = SECTIONS.iter().find(|section| **section == name.0) {
+                    let items = Answer(value).items().into_iter();
+                    sections.extend(items.map(|item| Section { name, top, fields: item.fields() }));
+                }
             }
         }
         Ok(Self { tops, sections })
@@ -140,7 +153,26 @@ impl<'a> Answers<'a> {
 
     /// All elements of the sections of this name, in all answers.
     pub(super) fn sections(&self, name: &str) -> impl Iterator<Item = &Fields<'a>> {
-        self.sections.iter().filter(move |(section, _)| *section == name).map(|(_, fields)| fields)
+        self.sections.iter().filter(move |section| section.name == name).map(|section| &section.fields)
+    }
+
+    /// The elements of the sections of this name, by answer. Two commands can say the same thing (`stats` and
+    /// `litestats`, `devs` and `edevs`), so what one says is never added to what another says.
+    pub(super) fn by_answer(&self, name: &str) -> Vec<Vec<&Fields<'a>>> {
+        let mut lists: Vec<(usize, Vec<&Fields<'a>>)> = Vec::new();
+        for section in self.sections.iter().filter(|section| section.name == name) {
+            match lists.last_mut() {
+                Some((top, list)) if *top == section.top => list.push(&section.fields),
+                _ => lists.push((section.top, vec![&section.fields])),
+            }
+        }
+        lists.into_iter().map(|(_, list)| list).collect()
+    }
+
+    /// The elements of a section in the answer that lists most of them, the first of several.
+    pub(super) fn list(&self, name: &str) -> Vec<&Fields<'a>> {
+        let lists = self.by_answer(name).into_iter();
+        lists.reduce(|most, list| if list.len() > most.len() { list } else { most }).unwrap_or_default()
     }
 }
 
@@ -153,6 +185,16 @@ impl<'a> Answer<'a> {
     pub(super) fn fields(self) -> Fields<'a> {
         let text = self.0.get();
         if text.starts_with('{') { serde_json::from_str(text).unwrap_or_default() } else { Fields::default() }
+    }
+
+    /// The answer in an array of one: those to joined commands (`summary+pools`) lie in such arrays. Anything else is
+    /// itself.
+    fn unwrapped(self) -> Answer<'a> {
+        match self.items().as_slice() {
+            // A section that is an array of one, such as `SUMMARY`, holds no `STATUS` of its own.
+            [only] if only.fields().get("STATUS").is_some_and(|status| !status.items().is_empty()) => *only,
+            _ => self,
+        }
     }
 
     /// Its elements; empty where it is no array.

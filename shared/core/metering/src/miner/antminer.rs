@@ -1,7 +1,8 @@
 //! Bitmain's own firmware on an Antminer.
 //!
 //! The rates of `stats` are in `rate_unit`, whatever prefix their names carry: scrypt models write `GHS 5s` and mean
-//! megahashes. `summary` of the older interface has no unit field, so it is used only where `stats` has no rate.
+//! megahashes. `summary` of the older interface has no unit field, so it is used only where `stats` has no rate and no
+//! unit that is not known, and only of SHA-256 models.
 //! Power is in none of its answers.
 
 use std::borrow::Cow;
@@ -11,12 +12,15 @@ use super::draft::{Draft, Said};
 use super::reading::{Family, Reading};
 use super::{bitmain_web, cgminer};
 
+/// The one algorithm whose models mean what the prefixes of their fields say.
+const SHA256D: &str = "sha256d";
+
 pub(super) fn read(answers: &Answers<'_>) -> Option<Reading> {
     let model = model(answers)?;
     let mut draft = Draft::of(Family::AntminerStock, algorithm(&model));
     bitmain_web::fill(&mut draft, answers);
     if let Some(stats) = stats(answers) {
-        draft.hashrate_hs = draft.hashrate_hs.or_else(|| stats_rate_hs(stats));
+        draft.hashrate_hs = draft.hashrate_hs.or_else(|| stats_rate_hs(stats, draft.algorithm));
         let chips = ["chain_acn1", "chain_acn2", "chain_acn3", "chain_acn4"];
         let chips: Vec<bool> =
             chips.iter().filter_map(|name| stats.get(name)?.count()).map(|chips| chips > 0).collect();
@@ -25,7 +29,11 @@ pub(super) fn read(answers: &Answers<'_>) -> Option<Reading> {
         draft.boards = cgminer::boards(chips.get(..listed.unwrap_or(chips.len())).unwrap_or(&chips));
     }
     let lower_case = draft.shares;
+    let by_unit = (draft.hashrate_hs, draft.average);
     cgminer::fill(&mut draft, answers);
+    if draft.algorithm != SHA256D || unit_is_unknown(answers) {
+        (draft.hashrate_hs, draft.average) = by_unit;
+    }
     if draft.shares.iter().all(Option::is_none) {
         draft.shares = lower_case;
     }
@@ -52,11 +60,20 @@ fn stats<'s, 'a>(answers: &'s Answers<'a>) -> Option<&'s Fields<'a>> {
     answers.sections("STATS").find(|fields| fields.get("Elapsed").is_some())
 }
 
-fn stats_rate_hs(stats: &Fields<'_>) -> Said<u128> {
+/// Whether a unit stands beside a rate that no rate can be read in, such as `KSol`.
+fn unit_is_unknown(answers: &Answers<'_>) -> bool {
+    ["STATS", "SUMMARY"].into_iter().flat_map(|name| answers.sections(name)).any(|fields| {
+        let unit = fields.get("rate_unit").and_then(Answer::text);
+        unit.is_some_and(|unit| cgminer::unit_places(&unit).is_none())
+    })
+}
+
+fn stats_rate_hs(stats: &Fields<'_>, algorithm: &str) -> Said<u128> {
     let named = stats.get("rate_unit").and_then(Answer::text);
     let places = match &named {
         Some(unit) => cgminer::unit_places(unit)?,
-        None => return cgminer::rate_hs(stats),
+        None if algorithm == SHA256D => return cgminer::rate_hs(stats),
+        None => return None,
     };
     let names = ["STATS.GHS 5s", "STATS.rate_5s", "STATS.rate_30m", "STATS.GHS av", "STATS.rate_avg"];
     stats.said(&names, |rate| rate.scaled(places))
@@ -66,7 +83,7 @@ fn stats_rate_hs(stats: &Fields<'_>) -> Said<u128> {
 fn algorithm(model: &str) -> &'static str {
     let series = model.trim_start_matches("Antminer").trim_start();
     match series.bytes().next() {
-        Some(b'S' | b'T') => "sha256d",
+        Some(b'S' | b'T') => SHA256D,
         Some(b'L') => "scrypt",
         Some(b'D') => "x11",
         Some(b'Z') => "equihash",

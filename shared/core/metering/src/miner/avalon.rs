@@ -3,9 +3,11 @@
 //!
 //! - `GHSspd` is the rate of now, `GHSavg` the one since the start, `GHSmm` what the clocks allow:
 //!   it stays up while the machine is off, and is no hashrate.
-//! - `PS` has seven figures on these machines: error, control voltage, output voltage, output
-//!   current, output power, voltage asked for, input power. Third times fourth is the fifth, and
-//!   the seventh is a supply's loss above it.
+//! - `PS` has seven figures: error, control voltage, output voltage in hundredths, output current, output power,
+//!   voltage asked for, input power. Third times fourth is the fifth, and the seventh is a supply's loss above it. The
+//!   small machines without a supply of their own mean something else by it: there the product does not hold, and no
+//!   power is read.
+//! - `stats`, `estats` and `litestats` describe the same modules: one answer is read, the one that says most.
 //! - `SoftOFF` other than zero: a command has switched the hashing off.
 
 use std::borrow::Cow;
@@ -18,12 +20,18 @@ use super::reading::{Average, Downtime, Family, PowerSource, Reading, State};
 /// Most modules on one controller.
 const MODULES_MAX: usize = 16;
 
-/// Where `PS` holds the input power.
+/// Where `PS` holds output voltage, output current, output power and input power.
+const PS_OUTPUT: [usize; 3] = [2, 3, 4];
 const PS_INPUT_POWER: usize = 6;
 
 pub(super) fn read(answers: &Answers<'_>) -> Option<Reading> {
     let stats: Vec<_> = answers.sections("STATS").collect();
-    let modules: Vec<Module<'_>> = stats.iter().flat_map(|fields| modules(fields)).collect();
+    let modules = answers
+        .by_answer("STATS")
+        .into_iter()
+        .map(|list| list.into_iter().flat_map(modules).collect::<Vec<Module<'_>>>())
+        .reduce(|best, next| if says(&next) > says(&best) { next } else { best })
+        .unwrap_or_default();
     if modules.is_empty() && !is_avalon(answers, &stats) {
         return None;
     }
@@ -34,7 +42,7 @@ pub(super) fn read(answers: &Answers<'_>) -> Option<Reading> {
         .map(|rate| (rate, "STATS.MM ID.GHSavg"))
         .or_else(|| Some((sum(&modules, |module| module.total("MGHS", GIGA))?, "STATS.MM ID.MGHS")));
     draft.power_source = PowerSource::Supply;
-    draft.power_mw = sum(&modules, |module| module.nth("PS", PS_INPUT_POWER, 3))
+    draft.power_mw = sum(&modules, |module| module.input_power_mw())
         .and_then(|power| u64::try_from(power).ok())
         .map(|power| (power, "STATS.MM ID.PS[6]"));
     draft.stopped = stopped(&modules);
@@ -56,6 +64,13 @@ pub(super) fn read(answers: &Answers<'_>) -> Option<Reading> {
     let module_elapsed = draft.system_uptime_s.map(|elapsed| (elapsed, "STATS.MM ID.Elapsed"));
     draft.uptime_s = draft.uptime_s.or_else(stats_elapsed).or(module_elapsed);
     Some(draft.settled())
+}
+
+/// How much an answer says of its modules: how many there are, and which of rate and power it gives.
+fn says(modules: &[Module<'_>]) -> (usize, usize) {
+    let rate = modules.iter().filter(|module| module.figure("GHSspd", GIGA).is_some()).count();
+    let power = modules.iter().filter(|module| module.text("PS").is_some()).count();
+    (modules.len(), rate + power)
 }
 
 /// Whether something other than a module's text shows an Avalon.
@@ -120,6 +135,18 @@ impl<'a> Module<'a> {
 
     fn figure(&self, key: &str, places: u32) -> Option<u128> {
         self.nth(key, 0, places)
+    }
+
+    /// The supply's input power in milliwatts, where the output figures fit each other.
+    fn input_power_mw(&self) -> Option<u128> {
+        let [voltage, current, power] = PS_OUTPUT.map(|place| self.nth("PS", place, 0));
+        let (voltage, current, power) = (voltage?, current?, power?);
+        let input = self.nth("PS", PS_INPUT_POWER, 0)?;
+        // Each figure is rounded to its unit; a fiftieth is left for the firmware's own filters.
+        let product = voltage.saturating_mul(current);
+        let rounding = voltage.saturating_add(current).saturating_add(100);
+        let fits = product.abs_diff(power.saturating_mul(100)) <= rounding.saturating_add(product / 50);
+        (fits && input >= power).then(|| self.nth("PS", PS_INPUT_POWER, 3)).flatten()
     }
 
     /// One of several figures, from 0.

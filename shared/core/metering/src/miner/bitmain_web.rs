@@ -37,7 +37,7 @@ pub(super) fn fill(draft: &mut Draft, answers: &Answers<'_>) {
         let chips = chains.items().into_iter().filter_map(|chain| chain.fields().get("asic_num")?.count());
         draft.boards = cgminer::boards(&chips.map(|chips| chips > 0).collect::<Vec<_>>());
     }
-    let pools: Vec<_> = answers.sections("POOLS").collect();
+    let pools = answers.list("POOLS");
     draft.shares =
         ["POOLS.accepted", "POOLS.rejected", "POOLS.stale"].map(|name| cgminer::sum_of(&pools, name));
     let accepted = pools.iter().filter_map(|pool| pool.get("diffa")?.scaled(0));

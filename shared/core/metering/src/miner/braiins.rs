@@ -1,4 +1,5 @@
-//! Braiins OS: the REST interface since 25.07, and the GraphQL one of the versions before.
+//! Braiins OS: the REST interface since 25.07, the GraphQL one of the versions before, and cgminer's sections on port
+//! 4028, which need no login: rate, shares and boards, and in `TUNERSTATUS` the tuner's estimate of the power.
 //!
 //! `last_24h` counts the time before the mining software started as zero; `since_restart` does not. Only the latter
 //! is taken as the average.
@@ -24,8 +25,27 @@ pub(super) fn read(answers: &Answers<'_>) -> Option<Reading> {
     let mut draft = Draft::of(Family::BraiinsOs, "sha256d");
     let by_version =
         answers.section("VERSION").is_some_and(|version| version.first_of(&["BOSer", "BOSminer"]).is_some());
-    let known = fill_rest(&mut draft, answers) | fill_graphql(&mut draft, answers) | by_version;
-    known.then(|| draft.settled())
+    let described = cgminer::described_as(answers, "BOSer") || cgminer::described_as(answers, "BOSminer");
+    let known = fill_rest(&mut draft, answers) | fill_graphql(&mut draft, answers) | by_version | described;
+    if !known {
+        return None;
+    }
+    fill_sections(&mut draft, answers);
+    Some(draft.settled())
+}
+
+/// What the interfaces with a login did not give, from cgminer's sections.
+fn fill_sections(draft: &mut Draft, answers: &Answers<'_>) {
+    let (shares, accepted_difficulty) = (draft.shares, draft.accepted_difficulty);
+    cgminer::fill(draft, answers);
+    if shares.iter().any(Option::is_some) {
+        // Never counters of two interfaces beside each other.
+        (draft.shares, draft.accepted_difficulty) = (shares, accepted_difficulty);
+    }
+    draft.power_mw = draft.power_mw.or_else(|| {
+        let tuner = answers.section("TUNERSTATUS")?;
+        tuner.said(&["TUNERSTATUS.ApproximateMinerPowerConsumption"], Answer::watts_as_mw)
+    });
 }
 
 fn fill_rest(draft: &mut Draft, answers: &Answers<'_>) -> bool {

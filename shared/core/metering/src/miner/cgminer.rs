@@ -51,7 +51,7 @@ pub(super) fn unit_places(unit: &str) -> Option<u32> {
 /// Fills in what `SUMMARY`, `POOLS` and `DEVS` give: rate, uptime, shares, difficulty, average and boards. A family
 /// fills in first what it reads elsewhere.
 pub(super) fn fill(draft: &mut Draft, answers: &Answers<'_>) {
-    let pools: Vec<_> = answers.sections("POOLS").collect();
+    let pools = answers.list("POOLS");
     if let Some(summary) = answers.section("SUMMARY") {
         draft.hashrate_hs = draft.hashrate_hs.or_else(|| rate_hs(summary));
         draft.uptime_s = draft.uptime_s.or_else(|| summary.said(&["SUMMARY.Elapsed"], Answer::count));
@@ -65,7 +65,7 @@ pub(super) fn fill(draft: &mut Draft, answers: &Answers<'_>) {
     }
     draft.share_difficulty =
         draft.share_difficulty.or_else(|| pools.iter().find_map(|pool| share_difficulty(pool)));
-    let devices: Vec<_> = answers.sections("DEVS").collect();
+    let devices = answers.list("DEVS");
     if draft.boards.is_none() && !devices.is_empty() {
         let states: Vec<bool> = devices.iter().map(|device| is_working(device)).collect();
         draft.boards = boards(&states);

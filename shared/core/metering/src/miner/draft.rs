@@ -9,6 +9,10 @@ pub(super) type Said<T> = Option<(T, &'static str)>;
 /// one chassis comes near.
 const POWER_MAX_W: u64 = 65_534;
 
+/// The longest uptime that is believed, in seconds: ten years, more than any machine's product line is mined with. A
+/// control board without a clock starts in 1970, and counts more once the network gives it the time.
+const UPTIME_MAX_S: u64 = 10 * 365 * 86_400;
+
 /// A reading in the making.
 pub(super) struct Draft {
     pub(super) family: Family,
@@ -61,10 +65,14 @@ impl Draft {
             None if hashes => (State::Hashing, hashrate_field),
             None => (State::Reachable, hashrate_field),
         };
-        let (uptime_s, uptime_field) = self.uptime_s.unzip();
+        // Over a time that cannot be, there is no average either.
+        let is_possible = |uptime_s: u64| uptime_s <= UPTIME_MAX_S;
+        let average =
+            self.average.filter(|_| self.uptime_s.is_none_or(|(uptime_s, _)| is_possible(uptime_s)));
+        let (uptime_s, uptime_field) = self.uptime_s.filter(|(uptime_s, _)| is_possible(*uptime_s)).unzip();
         let [(accepted_shares, accepted), (rejected_shares, rejected), (stale_shares, stale)] =
             self.shares.map(Option::unzip);
-        let (average, average_field) = self.average.unzip();
+        let (average, average_field) = average.unzip();
         Reading {
             family: self.family,
             state,
@@ -73,7 +81,7 @@ impl Draft {
             power_mw,
             power_source: power_mw.map(|_| self.power_source),
             uptime_s,
-            system_uptime_s: self.system_uptime_s,
+            system_uptime_s: self.system_uptime_s.filter(|uptime_s| is_possible(*uptime_s)),
             accepted_shares,
             rejected_shares,
             stale_shares,

@@ -23,6 +23,8 @@ pub enum Family {
     SealMiner,
     /// AxeOS of the Bitaxe and its relatives.
     Bitaxe,
+    /// Any other firmware that speaks cgminer's sections.
+    Cgminer,
 }
 
 impl Family {
@@ -40,6 +42,7 @@ impl Family {
             Self::Elphapex => "elphapex",
             Self::SealMiner => "sealminer",
             Self::Bitaxe => "bitaxe",
+            Self::Cgminer => "cgminer",
         }
     }
 }

@@ -3,5 +3,6 @@
 
 mod dcgm;
 mod miner_answers;
+mod miner_cases;
 mod revenue;
 mod slurm;
