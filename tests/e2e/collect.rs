@@ -238,7 +238,7 @@ fn slurm_is_read(place: &Place, key: &str) {
     let arguments = ["slurm", rows.to_str().unwrap(), "--position", position.to_str().unwrap()];
     let (said, told) = connect(place, "slurm", key, &arguments);
     assert_eq!(said, "5 spans accepted, 0 known before, 5 rows without GPU time, 1 quarantined, 0 refused\n");
-    assert!(told.contains("quarantined: line 10 job 48106: ElapsedRaw says 3000 s"), "{told}");
+    assert!(told.contains("quarantined: line 10 job 48106: ElapsedRaw says 4000 s"), "{told}");
     let (said, _) = connect(place, "slurm-again", key, &arguments);
     assert_eq!(said, "0 spans accepted, 5 known before, 5 rows without GPU time, 1 quarantined, 0 refused\n");
     // Without its position all are sent, and are still counted once.

@@ -56,6 +56,8 @@ pub struct Summary {
     pub quarantined: Vec<Trouble>,
     /// Refused spans; the next run sends them again.
     pub refused: Vec<Trouble>,
+    /// What concerns the whole output.
+    pub warnings: Vec<sacct::Warning>,
 }
 
 /// Sends the spans of an output.
@@ -70,7 +72,9 @@ pub async fn run(
 ) -> Result<Summary, ConnectError> {
     let mut summary = Summary::default();
     let mut spans = Vec::new();
-    for outcome in sacct::parse_in_zone(output, &options.zone).map_err(ConnectError::Sacct)? {
+    let read = sacct::parse_in_zone(output, &options.zone).map_err(ConnectError::Sacct)?;
+    summary.warnings = read.warnings;
+    for outcome in read.rows {
         match outcome {
             RowOutcome::Span(span) => spans.push(span),
             RowOutcome::Nothing { .. } => summary.nothing += 1,

@@ -82,7 +82,7 @@ enum From {
     /// Send the GPU time in Slurm's accounting rows.
     ///
     /// Make the rows with sacct -P and the fields
-    /// JobIDRaw,Account,State,Start,End,ElapsedRaw,AllocTRES,NodeList,JobName.
+    /// JobIDRaw,Account,State,Start,End,ElapsedRaw,AllocTRES,NodeList.
     Slurm(gpu::SlurmArguments),
     /// Scrape dcgm-exporters for samples and the energy of GPUs.
     Dcgm(gpu::DcgmArguments),

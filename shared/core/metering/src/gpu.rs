@@ -6,6 +6,7 @@
 
 pub mod allocation;
 pub mod dcgm;
+pub mod hostlist;
 pub mod kubernetes;
 pub mod rows;
 pub mod sacct;

@@ -52,7 +52,7 @@ fn nodes(path: Option<PathBuf>) -> Result<HashMap<String, String>> {
 }
 
 pub(super) async fn slurm(arguments: SlurmArguments, ingest: &Ingest, stop: &Stop) -> Result<()> {
-    let mut output = String::new();
+    let mut bytes = Vec::new();
     let mut input: Box<dyn std::io::Read> = match arguments.file.to_str() {
         Some("-") => Box::new(std::io::stdin()),
         _ => {
@@ -60,7 +60,9 @@ pub(super) async fn slurm(arguments: SlurmArguments, ingest: &Ingest, stop: &Sto
             Box::new(opened.with_context(|| format!("cannot read {}", arguments.file.display()))?)
         }
     };
-    input.by_ref().take(OUTPUT_BYTES_MAX).read_to_string(&mut output).context("the rows are not text")?;
+    input.by_ref().take(OUTPUT_BYTES_MAX).read_to_end(&mut bytes).context("cannot read the rows")?;
+    // Slurm keeps names as bytes; a name that is no UTF-8 is not used, so it stops nothing.
+    let output = String::from_utf8_lossy(&bytes);
     let default = || PathBuf::from(format!(".weighbridge/connect/slurm-{}.json", arguments.cluster));
     let options = slurm::Options {
         position: arguments.position.clone().unwrap_or_else(default),
@@ -75,6 +77,9 @@ pub(super) async fn slurm(arguments: SlurmArguments, ingest: &Ingest, stop: &Sto
             tell(&format!("{what}:{line} job {}: {}", trouble.job_id, trouble.reason));
         }
     };
+    for warning in &done.warnings {
+        tell(&format!("warning: {}", warning.as_str()));
+    }
     told("quarantined", &done.quarantined);
     told("refused", &done.refused);
     print(&format!(

@@ -16,7 +16,7 @@ const DECEMBER: i64 = 1_796_083_200; // 2026-12-01T00:00:00Z
 
 fn outcomes() -> Vec<RowOutcome> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../tests/data/slurm/sacct.psv");
-    sacct::parse(&std::fs::read_to_string(path).unwrap()).unwrap()
+    sacct::parse(&std::fs::read_to_string(path).unwrap()).unwrap().rows
 }
 
 fn spans() -> Vec<Span> {
@@ -79,7 +79,7 @@ fn every_row_has_its_outcome() {
             "48103.batch step",
             "48104 RUNNING x2 tx1-n09",
             "48105 no gpus",
-            "48106 line 10: ElapsedRaw says 3000 s, Start to End are 3600 s: one of them is wrong",
+            "48106 line 10: ElapsedRaw says 4000 s, Start to End are 3600 s: one of them is wrong",
             "48107 NODE_FAIL x4 tx1-n09",
             "48108 PREEMPTED x4 tx1-n09",
         ]
