@@ -18,7 +18,7 @@ const FILE: &str = "slurm/sacct.psv";
 pub(crate) fn spans(data_dir: &Path, builder: &mut Builder) -> Result<(Part, Vec<Job>), TestkitError> {
     let (path, text) = read(data_dir, FILE)?;
     let outcomes =
-        sacct::parse(&text).map_err(|error| TestkitError::Form { path, what: error.to_string() })?;
+        sacct::parse(&text).map_err(|error| TestkitError::Form { path, what: error.to_string() })?.rows;
     let mut part = Part { name: "gpu spans", source: SLURM, events: Vec::new(), expect: Expect::default() };
     let (mut nodes, mut jobs) = (BTreeSet::new(), Vec::new());
     for outcome in outcomes {
