@@ -75,5 +75,8 @@ fn text_of(path: &PathBuf) -> std::io::Result<String> {
     if bytes.len() > ANSWERS_MAX_BYTES {
         return Ok(String::from_utf8_lossy(&bytes).into_owned());
     }
-    Ok(repaired(&bytes).unwrap_or_else(|| String::from_utf8_lossy(&bytes).into_owned()))
+    match repaired(&bytes) {
+        Some(text) => Ok(text),
+        None => String::from_utf8(bytes).map_err(std::io::Error::other),
+    }
 }

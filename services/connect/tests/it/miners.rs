@@ -302,14 +302,20 @@ fn a_folder_of_recordings_is_checked_file_by_file() {
     write("b/cut.json", b"{\"version\":");
     write("b/binary.json", b"\xff\xfe\x00");
     write("c/huge.json", &vec![b' '; 300_000]);
+    // The bytes as they came over the wire are read as the poller reads them.
+    write(
+        "d/wire.json",
+        br#"{"STATUS":[{"Description":"FluxOS-1"}],"SUMMARY":[,{"MHS 5s":95.0"Elapsed":nan}]}"#,
+    );
     let checked = check::folder(folder.path()).unwrap();
-    assert_eq!((checked.files, checked.refused), (4, 3));
+    assert_eq!((checked.files, checked.refused), (5, 3));
     let table = checked.table();
     for (line, words) in [
         ("a/good.json", "luxos hashing"),
-        ("b/binary.json", "NOT READ: stream did not contain valid UTF-8"),
+        ("b/binary.json", "NOT READ: invalid utf-8"),
         ("b/cut.json", "NOT READ: [WB-3103]"),
         ("c/huge.json", "NOT READ: [WB-3101]"),
+        ("d/wire.json", "auradine hashing"),
     ] {
         let found = table.lines().find(|text| text.starts_with(line)).unwrap_or_else(|| panic!("{table}"));
         assert!(found.contains(words), "{found}");
