@@ -37,8 +37,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use wb_billing::ports::{
-    AllocationRow, BlockId, Clock, CorrectionsRead, CutSource, EachWork, FactRow, Holding, LedgerLog,
-    ReadingRow, Recorded, SampleRow, SealedDays, UsageStore,
+    AllocationRow, AppendedRow, BlockId, Clock, CorrectionsRead, CutSource, EachWork, FactRow, Holding,
+    LedgerLog, ReadingRow, Recorded, SampleRow, SealedDays, UsageStore,
 };
 use wb_billing::{Biller, PortError};
 use wb_clickhouse::seal::{SealContent, SealOf};
@@ -132,6 +132,22 @@ impl UsageStore for Timed {
     }
     async fn allocations(&self, ids: &[String], window: Interval, cut: u64) -> Answer<Vec<AllocationRow>> {
         self.timed("allocations", self.store.allocations(ids, window, cut)).await
+    }
+    async fn nodes_of_accounts(
+        &self,
+        accounts: &[String],
+        window: Interval,
+        cut: u64,
+    ) -> Answer<BTreeSet<String>> {
+        self.timed("nodes_of_accounts", self.store.nodes_of_accounts(accounts, window, cut)).await
+    }
+    async fn readings_appended(
+        &self,
+        ids: &[String],
+        window: Interval,
+        cut: u64,
+    ) -> Answer<Vec<AppendedRow>> {
+        self.timed("readings_appended", self.store.readings_appended(ids, window, cut)).await
     }
     async fn readings(&self, ids: &[String], window: Interval, cut: u64) -> Answer<Vec<ReadingRow>> {
         self.timed("readings", self.store.readings(ids, window, cut)).await

@@ -175,7 +175,11 @@ fn prometheus_writes(place: &Place, scheduler: &str, meters: &str) {
     let spans = "SELECT account, allocation_id, uniqExact(start_us), max(event_time_us - start_us) * any(gpus) / 1000000, \
                  count(), countIf(isNotNull(end_us)) FROM gpu_spans";
     let grouped = "GROUP BY account, allocation_id ORDER BY allocation_id";
-    answers(place, &format!("{spans} WHERE {COMMITTED} {grouped}"), "acme\tkube/u1\t1\t480\t2\t0");
+    answers(
+        place,
+        &format!("{spans} WHERE {COMMITTED} {grouped}"),
+        "kubernetes:default/acme\tkube/u1\t1\t480\t2\t0",
+    );
     gpus_say_what_they_do(place, meters);
     let registers = "SELECT groupArray(register_wh) FROM (SELECT register_wh FROM energy_readings";
     answers(place, &format!("{registers} WHERE {COMMITTED} ORDER BY event_time_us)"), "[1,3]");
@@ -249,7 +253,7 @@ fn slurm_is_read(place: &Place, key: &str) {
          WHERE {COMMITTED} AND allocation_id LIKE 'slurm/%' AND isNotNull(end_us) GROUP BY account ORDER BY account"
     );
     // 99,030 x 8 + 1,061 x 4 + 1,800 x 4; and 5 x 1.
-    answers(place, &closed, "acme\t803684\nbirch\t5");
+    answers(place, &closed, "slurm:slurm/acme\t803684\nslurm:slurm/birch\t5");
     let verdicts = format!(
         "SELECT sum(events) FROM block_counts WHERE {COMMITTED} AND topic = 'gpu' AND verdict = 'duplicate'"
     );

@@ -14,8 +14,8 @@ use wb_units::Interval;
 
 use crate::error::PortError;
 use crate::ports::{
-    AllocationRow, Backing, BlockId, CorrectionsRead, EachWork, EventId, FactRow, Holding, ReadingRow,
-    Recorded, SampleRow, SealedDays, Touched, UsageStore, WorkRead,
+    AllocationRow, AppendedRow, Backing, BlockId, CorrectionsRead, EachWork, EventId, FactRow, Holding,
+    ReadingRow, Recorded, SampleRow, SealedDays, Touched, UsageStore, WorkRead,
 };
 use crate::reference::{PeriodTerms, Reference};
 use crate::usage::UsageReader;
@@ -309,6 +309,15 @@ impl<S: UsageStore> UsageStore for Ahead<S> {
         self.store.allocations(node_ids, window, cut).await
     }
 
+    async fn nodes_of_accounts(
+        &self,
+        accounts: &[String],
+        window: Interval,
+        cut: u64,
+    ) -> Result<BTreeSet<String>, PortError> {
+        self.store.nodes_of_accounts(accounts, window, cut).await
+    }
+
     async fn readings(
         &self,
         machine_ids: &[String],
@@ -323,6 +332,15 @@ impl<S: UsageStore> UsageStore for Ahead<S> {
             Some(rows) => Ok(rows.into_iter().flatten().collect()),
             None => self.store.readings(machine_ids, window, cut).await,
         }
+    }
+
+    async fn readings_appended(
+        &self,
+        machine_ids: &[String],
+        window: Interval,
+        cut: u64,
+    ) -> Result<Vec<AppendedRow>, PortError> {
+        self.store.readings_appended(machine_ids, window, cut).await
     }
 
     async fn blocks(

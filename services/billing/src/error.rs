@@ -107,6 +107,20 @@ pub enum BillerError {
         /// The contract's customer.
         customer: String,
     },
+    /// A fact maps an account to a contract of another customer.
+    #[code("WB-5416")]
+    #[error(
+        "account {account} is mapped to contract {contract_id} for customer {mapped}, but the contract is \
+         {customer}'s; correct the account"
+    )]
+    AccountOfOther {
+        account: String,
+        contract_id: String,
+        /// The fact's customer.
+        mapped: String,
+        /// The contract's customer.
+        customer: String,
+    },
     /// Usage that cannot be rated.
     #[code(source)]
     #[error("usage cannot be rated")]

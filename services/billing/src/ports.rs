@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
 pub use wb_counted::{
-    AllocationRow, Backing, BlockId, CorrectionsRead, EachWork, FactRow, Holding, ReadingRow, Recorded,
-    SampleRow, SealedDays, Touched, WorkRead,
+    AllocationRow, AppendedRow, Backing, BlockId, CorrectionsRead, EachWork, FactRow, Holding, ReadingRow,
+    Recorded, SampleRow, SealedDays, Touched, WorkRead,
 };
 use wb_ledger::{ChainHead, EvidenceBlock, WonRecord};
 pub use wb_metering::corrections::EventId;
@@ -150,6 +150,14 @@ pub trait UsageStore: Send + Sync {
         cut: u64,
     ) -> impl Future<Output = Result<Vec<AllocationRow>, PortError>> + Send;
 
+    /// The nodes on which allocations of some accounts touch a window.
+    fn nodes_of_accounts(
+        &self,
+        accounts: &[String],
+        window: Interval,
+        cut: u64,
+    ) -> impl Future<Output = Result<BTreeSet<String>, PortError>> + Send;
+
     /// Readings of the meters of some machines: those in the window and, for each machine, meter and witness, the
     /// last one before it and the first one at or after its end, however far away.
     fn readings(
@@ -158,6 +166,15 @@ pub trait UsageStore: Send + Sync {
         window: Interval,
         cut: u64,
     ) -> impl Future<Output = Result<Vec<ReadingRow>, PortError>> + Send;
+
+    /// When readings of some machines with a time in a window were appended to the log: those that were not appended in
+    /// the moment in which they were read. Voided ones may be among them.
+    fn readings_appended(
+        &self,
+        machine_ids: &[String],
+        window: Interval,
+        cut: u64,
+    ) -> impl Future<Output = Result<Vec<AppendedRow>, PortError>> + Send;
 
     /// The commits of those of some blocks that are committed at or above `from`, an offset in `commits`, and before
     /// the cut. A store without sealed days may ignore `from`.

@@ -1,9 +1,10 @@
 //! The facts behind a bill: versions of contracts, and assignments of machines.
 
+mod accounts;
 mod facts;
 mod versions;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
@@ -17,6 +18,7 @@ use crate::error::BillerError;
 use crate::ports::{BlockId, FactRow, Holding, UsageStore};
 use crate::timeline::{Span, timelines};
 
+pub(crate) use accounts::{Mapped, accounts};
 pub(crate) use facts::{Dated, Facts};
 pub use versions::{RecordedDocument, Standing};
 
@@ -259,6 +261,31 @@ impl Reference {
         }
         held.sort();
         Ok(held)
+    }
+}
+
+impl Reference {
+    /// The accounts of schedulers under a contract within a time.
+    pub(crate) fn accounts(
+        &self,
+        contract: &Contract,
+        within: Interval,
+    ) -> Result<BTreeSet<String>, BillerError> {
+        accounts::names_of(&self.facts.accounts, contract, within)
+    }
+
+    /// Whether an account is mapped to a contract within a time, by a fact that names this customer, if one is given.
+    /// The contract need not be known.
+    pub(crate) fn is_mapped(
+        &self,
+        contract_id: &str,
+        customer: Option<&str>,
+        account: &str,
+        within: Interval,
+    ) -> bool {
+        accounts::mapped_to(&self.facts.accounts, contract_id, within).any(|(of, held)| {
+            of == account && customer.is_none_or(|customer| customer == held.body.body.customer_id)
+        })
     }
 }
 

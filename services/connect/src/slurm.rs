@@ -19,6 +19,8 @@ use crate::{ConnectError, Ingest, Stop, id_of, short_hash};
 const SPANS_AT_ONCE: usize = 1_000;
 /// The longest id of a node, account or cluster.
 const ID_BYTES_MAX: usize = 64;
+/// The longest cluster in an account: with the account it is one id.
+const CLUSTER_BYTES_MAX: usize = 48;
 
 /// How to read rows.
 #[derive(Debug, Clone)]
@@ -131,17 +133,22 @@ fn event(options: &Options, span: &Span) -> (u64, Value) {
     let node_id =
         options.nodes.get(&span.node_id).cloned().unwrap_or_else(|| id_of(&span.node_id, ID_BYTES_MAX));
     // Without an account the span stays as it is, so that ingest refuses it and no customer pays for it.
-    let account = if span.account.is_empty() { String::new() } else { id_of(&span.account, ID_BYTES_MAX) };
-    let body = json!({
+    let plain = if span.account.is_empty() { String::new() } else { id_of(&span.account, ID_BYTES_MAX) };
+    let mut body = json!({
         "node_id": node_id,
         "allocation_id": format!("{}/{}", id_of(&options.cluster, ID_BYTES_MAX), span.allocation_id),
-        "account": account,
+        "account": plain,
         "state": span.state,
         "gpus": span.gpus,
         "start_us": span.start_us,
         "end_us": span.end_us,
     });
+    // The content without the scheduler before the account: spans that were sent without it are known, not new.
     let said = short_hash(&[body.to_string().as_bytes()]);
+    if !plain.is_empty() {
+        // Two clusters may have accounts of one name.
+        body["account"] = format!("slurm:{}/{plain}", id_of(&options.cluster, CLUSTER_BYTES_MAX)).into();
+    }
     let event = json!({
         "kind": "gpu_span",
         "key": format!("slurm/{}/{}", id_of(&options.cluster, ID_BYTES_MAX), id_of(&span.allocation_id, ID_BYTES_MAX)),

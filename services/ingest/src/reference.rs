@@ -261,6 +261,7 @@ impl Reference {
             | FactBody::Void(_)
             | FactBody::MeterRatio(_)
             | FactBody::DataPolicy(_)
+            | FactBody::Account(_)
             | FactBody::Outage(_)
             | FactBody::Count(_)
             | FactBody::PrepaidGrant(_)

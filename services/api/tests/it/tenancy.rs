@@ -98,6 +98,7 @@ async fn no_field_shows_a_customer_what_is_anothers() {
     let customer_only = ["Viewer.customer".to_owned()].into();
     assert_eq!(beyond, customer_only, "the operator is shown everything but a customer of its own");
     work_adds_up(&both).await;
+    gpu_time_is_its_accounts(&both).await;
     exports::keep_to_the_scope(&both, &only_a, &only_b).await;
     books::stand_as_the_ledger_says(&world).await;
     world.stop().await;
@@ -116,6 +117,24 @@ async fn work_adds_up(both: &Api) {
     assert_eq!(sums[0], fixture::WORK_A);
     assert_eq!(sums[1], fixture::WORK_B);
     assert_eq!(sums[2], fixture::WORK_A + fixture::WORK_B + fixture::WORK_SUSPENSE);
+}
+
+/// Each customer is shown the GPU time of its accounts and of its nodes; the operator all, also what is nobody's.
+async fn gpu_time_is_its_accounts(both: &Api) {
+    let query = "{ report(period: \"2026-10\") { siteIds terms { name value } } }";
+    let mut sold = Vec::new();
+    for reader in [Reader::CustomerA, Reader::CustomerB, Reader::Operator] {
+        let answer = both.ask(reader, query).await;
+        let terms = answer["data"]["report"]["terms"].as_array().unwrap();
+        let term = terms.iter().find(|term| term["name"] == "gpu_hours_sold").unwrap();
+        sold.push(number(&term["value"]));
+        let sites = answer["data"]["report"]["siteIds"].to_string();
+        assert!(sites.contains("site-p"), "{sites}");
+    }
+    // In thousandths of an hour, rounded: 2 x 40, 2 x 30 and 1 x 40 minutes; 3 x 45, 4 x 60 and 5 x 30; of nobody 1 x 70.
+    let (a, b) = (80 + 60 + 40, 135 + 240 + 150);
+    let minutes = [a, b, a + b + 70];
+    assert_eq!(sold, minutes.map(|minutes: u128| (minutes * 1_000 + 30) / 60));
 }
 
 fn number(value: &Value) -> u128 {

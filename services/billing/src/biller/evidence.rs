@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use wb_events::facts::ACCOUNT;
 use wb_ledger::canonical;
+use wb_units::Interval;
 
 use super::Biller;
 use crate::bill::Bill;
 use crate::error::{BillerError, PortError};
 use crate::ports::{Clock, CutSource, LedgerLog, UsageStore};
+use crate::reference::accounts;
 
 /// The record and the inputs of an invoice.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +21,10 @@ pub struct InvoiceEvidence {
     pub bill: Bill,
     /// The ids of all events that corrections void at its cut.
     pub voided: BTreeSet<[u8; 16]>,
+    /// The accounts that are mapped to its contract at its cut, with the times.
+    pub accounts: Vec<(String, Interval)>,
+    /// The accounts that are mapped to other contracts.
+    pub other_accounts: Vec<(String, Interval)>,
 }
 
 /// The ledger returned another record than the requested one.
@@ -46,7 +53,14 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         let record = record.ok_or_else(|| PortError::new("reading the ledger", NoRecord(offset)))?;
         let corrections = self.store.corrections(bill.billed.cut).await?.resolved;
         let voided = corrections.voided().copied().collect();
-        Ok(InvoiceEvidence { record, bill, voided })
+        let rows = self.store.facts(ACCOUNT, None, bill.billed.cut).await?;
+        let (mut own, mut others) = (Vec::new(), Vec::new());
+        for (account, held) in accounts(rows)?.all() {
+            let is_own = held.body.body.contract_id == bill.billed.contract_id;
+            let of = if is_own { &mut own } else { &mut others };
+            of.push((account.to_owned(), held.interval));
+        }
+        Ok(InvoiceEvidence { record, bill, voided, accounts: own, other_accounts: others })
     }
 }
 

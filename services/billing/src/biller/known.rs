@@ -189,8 +189,8 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
 
 /// Those of the unresolved references that bear on the bill of a contract for a month: an unknown customer or legal
 /// entity of the contract, an unknown machine or customer of an assignment to it, a machine of its customer that is
-/// assigned to an unknown contract, and a machine under it that stands at an unknown site. A void of an unknown event
-/// bears on every contract's month that had begun when it was given: it may void anything in it.
+/// assigned to an unknown contract, an account of its customer that is mapped to one, and a machine under it that stands
+/// at an unknown site. A void of an unknown event bears on every contract's month that had begun when it was given: it may void anything in it.
 pub(super) fn bearing_on(
     reference: &Reference,
     unresolved: &[Unresolved],
@@ -215,6 +215,7 @@ pub(super) fn bearing_on(
         ("assignment", "machine") => reference.is_assigned(contract_id, None, &of.entity, within),
         ("assignment", "customer") => reference.is_assigned(contract_id, Some(&of.id), &of.entity, within),
         ("assignment", "contract") => reference.is_assigned(&of.id, customer.as_deref(), &of.entity, within),
+        ("account", "contract") => reference.is_mapped(&of.id, customer.as_deref(), &of.entity, within),
         ("machine", "site") => {
             of.from_us < within.end_us
                 && reference.all_holdings(within).any(|(contract, machine_id, held)| {
@@ -226,7 +227,7 @@ pub(super) fn bearing_on(
     Ok(unresolved.iter().filter(bears).cloned().collect())
 }
 
-/// Unknown contracts with an assignment in a month whose customer has no contract that the close would stop at.
+/// Unknown contracts with an assignment or an account in a month whose customer has no contract that the close would stop at.
 pub(super) fn without_contract<'a>(
     reference: &Reference,
     unresolved: &'a [Unresolved],
@@ -234,10 +235,11 @@ pub(super) fn without_contract<'a>(
     period: &str,
 ) -> Result<Vec<&'a Unresolved>, BillerError> {
     let within: Interval = Period::month(period, "UTC")?.interval;
-    let lost = |of: &&Unresolved| {
-        (of.kind.as_str(), of.refers_to) == ("assignment", "contract")
-            && reference.is_assigned(&of.id, customer, &of.entity, within)
-            && !owners.iter().any(|owner| reference.is_assigned(&of.id, Some(owner), &of.entity, within))
+    let names = |of: &Unresolved, customer: Option<&str>| match (of.kind.as_str(), of.refers_to) {
+        ("assignment", "contract") => reference.is_assigned(&of.id, customer, &of.entity, within),
+        ("account", "contract") => reference.is_mapped(&of.id, customer, &of.entity, within),
+        _ => false,
     };
+    let lost = |of: &&Unresolved| names(of, customer) && !owners.iter().any(|owner| names(of, Some(owner)));
     Ok(unresolved.iter().filter(lost).collect())
 }

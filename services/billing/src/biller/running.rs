@@ -3,7 +3,7 @@
 //! The running bill of a month at a cut is the computation of its invoice, with every version of the contract cut off
 //! at the last settlement boundary. After the month nothing is cut off, and the bill equals the one that the close
 //! issues. A bill is computed again if something new can change it: rows of the contract's machines in blocks
-//! committed since (of any machine, if the contract bills a site's losses), a new fact of any kind, an invoice or
+//! committed since (of any machine, if the contract bills a site's losses or has accounts of schedulers), a new fact of any kind, an invoice or
 //! note that changes what is left of grants and deposits, or the passing of a bounded time. Other contracts are not
 //! read, and facts are read again only if some are new.
 
@@ -51,7 +51,8 @@ struct Known {
     until_us: Micros,
     balances: Balances,
     machines: BTreeSet<String>,
-    needs_sites: bool,
+    /// Whether rows of any machine may change it: it bills a site's losses, or an account's allocations on any node.
+    of_any_machine: bool,
     touched: bool,
 }
 
@@ -186,7 +187,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         match touched {
             Some(Touched { machine_ids, facts: false }) => {
                 for known in bills.known.values_mut() {
-                    known.touched |= (known.needs_sites && !machine_ids.is_empty())
+                    known.touched |= (known.of_any_machine && !machine_ids.is_empty())
                         || !known.machines.is_disjoint(&machine_ids);
                 }
                 if let Some((at, _)) = &mut bills.reference {
@@ -264,12 +265,14 @@ fn due_of(
 
 fn known_of(reference: &Reference, due: &Due) -> Known {
     let mut machines = BTreeSet::new();
-    let mut needs_sites = false;
+    let mut of_any_machine = false;
     for part in &due.terms.terms {
-        needs_sites |= part.contract.needs().sites;
+        let needs = part.contract.needs();
+        let accounts = reference.accounts(&part.contract, part.interval);
+        of_any_machine |= needs.sites || (needs.gpu_spans && accounts.is_ok_and(|found| !found.is_empty()));
         let held = reference.holdings(&part.contract, part.interval).unwrap_or_default();
         machines.extend(held.into_iter().map(|(holding, _)| holding.machine_id));
     }
     let (until_us, balances) = (due.until_us, due.balances.clone());
-    Known { until_us, balances, machines, needs_sites, touched: false }
+    Known { until_us, balances, machines, of_any_machine, touched: false }
 }

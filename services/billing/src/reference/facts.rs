@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
 use wb_events::facts;
+use wb_metering::gpu::accounts::Accounts;
 use wb_units::{Interval, Micros};
 
+use super::accounts::{Mapped, accounts};
 use crate::error::BillerError;
 use crate::ports::{BlockId, FactRow};
 use crate::timeline::timelines;
@@ -40,10 +42,12 @@ pub(crate) struct Facts {
     pub(crate) counts: Vec<Recorded<facts::Count>>,
     pub(crate) grants: Vec<Recorded<facts::PrepaidGrant>>,
     pub(crate) deposits: Vec<Recorded<facts::DepositHeld>>,
+    /// Whose the accounts of schedulers are.
+    pub(crate) accounts: Accounts<Mapped>,
 }
 
 /// The kinds of [`Facts`].
-pub(crate) const KINDS: [&str; 10] = [
+pub(crate) const KINDS: [&str; 11] = [
     "machine",
     "curtailment",
     "maintenance",
@@ -54,6 +58,7 @@ pub(crate) const KINDS: [&str; 10] = [
     "count",
     "prepaid_grant",
     "deposit_held",
+    facts::ACCOUNT,
 ];
 
 impl Facts {
@@ -74,6 +79,7 @@ impl Facts {
             counts: recorded("count", rows_of, Same::Instant)?,
             grants: recorded("prepaid_grant", rows_of, Same::Entity)?,
             deposits: recorded("deposit_held", rows_of, Same::Entity)?,
+            accounts: accounts(rows_of(facts::ACCOUNT))?,
         })
     }
 
@@ -97,7 +103,11 @@ enum Same {
     Instant,
 }
 
-fn read<T: DeserializeOwned>(kind: &'static str, entity: &str, body: &str) -> Result<T, BillerError> {
+pub(super) fn read<T: DeserializeOwned>(
+    kind: &'static str,
+    entity: &str,
+    body: &str,
+) -> Result<T, BillerError> {
     serde_json::from_str(body).map_err(|error| BillerError::Fact {
         kind,
         entity: entity.to_owned(),

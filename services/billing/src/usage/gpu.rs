@@ -1,6 +1,6 @@
 //! GPU allocations with their whole history under the contract, and the availability of GPUs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wb_metering::billable::allocations;
 use wb_metering::gpu::allocation::{Allocation, Share};
@@ -14,6 +14,7 @@ use super::machines::MACHINES_AT_ONCE;
 use crate::error::BillerError;
 use crate::exclusion::Exclusion;
 use crate::ports::UsageStore;
+use crate::reference::Mapped;
 
 /// Why a fraction of a GPU is not billed.
 const FRACTION: &str = "a fraction of a GPU that is no slice has no price";
@@ -34,8 +35,8 @@ impl<S: UsageStore> UsageReader<'_, S> {
         Ok(())
     }
 
-    /// Every allocation that touches the stretch, from its beginning: of each node what lies in the time
-    /// in which the node was under the contract, also before the stretch.
+    /// Every allocation that touches the stretch, from its beginning: what of it is billed to the contract, by its
+    /// account or by the time in which its node was under the contract, also before the stretch.
     ///
     /// Where a reservation covers allocations, also those that shared time with them before the stretch: which of them
     /// were covered then decides how the time of the others was rounded.
@@ -58,29 +59,57 @@ impl<S: UsageStore> UsageReader<'_, S> {
         }
         let (mut spans, mut excluded) = (Vec::new(), Vec::new());
         let touches = |held: &&Vec<Interval>| held.iter().any(|held| held.intersect(&within).is_some());
-        let ids: Vec<String> =
+        let mut nodes: BTreeSet<String> =
             held.iter().filter(|(_, held)| touches(held)).map(|(node_id, _)| node_id.clone()).collect();
-        for ids in ids.chunks(MACHINES_AT_ONCE) {
+        let accounts = self.reference.accounts(&self.part.contract, within)?;
+        if !accounts.is_empty() {
+            let accounts: Vec<String> = accounts.into_iter().collect();
+            nodes.extend(self.store.nodes_of_accounts(&accounts, within, self.cut).await?);
+        }
+        let nodes: Vec<String> = nodes.into_iter().collect();
+        for ids in nodes.chunks(MACHINES_AT_ONCE) {
             let mut records = self.empty_records(ids);
             self.add_allocations(ids, within, &mut records).await?;
             for (node_id, record) in &records {
                 let held = held.get(node_id).cloned().map(Interval::union).unwrap_or_default();
                 let (found, refused) = allocations(record, within);
                 for allocation in &found {
-                    spans.extend(held.iter().filter_map(|held| span(allocation, *held)));
+                    let own = self.own(allocation, &held, so_far);
+                    spans.extend(own.iter().filter_map(span));
                 }
                 let fractions = found.iter().filter(|one| matches!(one.share, Share::Fraction { .. }));
                 let fractions = fractions.map(|one| (one, FRACTION));
                 let refused = refused.iter().map(|(one, why)| (one, why.as_str()));
                 for (allocation, why) in refused.chain(fractions) {
-                    for held in held.iter().filter_map(|held| held.intersect(&self.part.interval)) {
-                        excluded.extend(Exclusion::of(allocation, why, held, span(allocation, held)));
-                    }
+                    let stretch = self.part.interval;
+                    let own = self.own(allocation, &held, stretch);
+                    excluded
+                        .extend(own.iter().filter_map(|part| Exclusion::of(part, why, stretch, span(part))));
                 }
             }
         }
         self.excluded = excluded;
         Ok(spans)
+    }
+
+    /// The parts of an allocation within a time that are billed to the contract: see [`Accounts`]. `node_held` are the
+    /// times for which its node was under the contract. The facts that decide are evidence, also those of another
+    /// contract's account.
+    ///
+    /// [`Accounts`]: wb_metering::gpu::accounts::Accounts
+    fn own(&mut self, allocation: &Allocation, node_held: &[Interval], within: Interval) -> Vec<Allocation> {
+        let contract_id = &self.part.contract.contract_id;
+        let is_own = |mapped: &Mapped| mapped.body.contract_id == *contract_id;
+        let accounts = &self.reference.facts.accounts;
+        let end_us = allocation.end_us.unwrap_or(Micros::MAX);
+        let time = Interval { start_us: allocation.start_us, end_us }.intersect(&within);
+        for held in accounts.of(&allocation.account) {
+            if time.is_some_and(|time| time.intersect(&held.interval).is_some()) {
+                self.blocks.insert(held.body.block.clone());
+            }
+        }
+        let parts = accounts.parts_of(allocation, node_held, is_own).into_iter();
+        parts.filter_map(|part| part.within(within)).collect()
     }
 
     /// GPU time of the nodes under the contract, and what of it outages left; and the outages.
@@ -150,11 +179,8 @@ fn down(outages: &[(Interval, u32)], gpus: u32) -> Vec<(Interval, u32)> {
     down.collect()
 }
 
-/// The part of an allocation in a time, for rating. The device includes its node, so an allocation on several nodes
-/// counts node by node.
-fn span(allocation: &Allocation, held: Interval) -> Option<GpuSpan> {
-    let whole = Interval { start_us: allocation.start_us, end_us: allocation.end_us.unwrap_or(Micros::MAX) };
-    let part = whole.intersect(&held)?;
+/// An allocation for rating. The device includes its node, so an allocation on several nodes counts node by node.
+fn span(allocation: &Allocation) -> Option<GpuSpan> {
     let (profile, gpus) = match &allocation.share {
         Share::Whole { gpus } => (String::new(), *gpus),
         Share::Mig { profile, .. } => (format!("{}g.{}gb", profile.compute_slices, profile.memory_gb), 1),
@@ -170,8 +196,8 @@ fn span(allocation: &Allocation, held: Interval) -> Option<GpuSpan> {
         device,
         profile,
         gpus,
-        start_us: part.start_us,
-        end_us: (part.end_us < Micros::MAX).then_some(part.end_us),
+        start_us: allocation.start_us,
+        end_us: allocation.end_us,
     })
 }
 

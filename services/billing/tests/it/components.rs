@@ -221,6 +221,7 @@ async fn proves_itself(biller: &TestBiller, invoice: &Invoice) {
         subject: Subject {
             contract_id: invoice.contract_id.clone(),
             machines: bill.holdings.into_iter().map(held).collect(),
+            accounts: Vec::new(),
             series: vec!["btc".to_owned(), "spot".to_owned()],
             sites: bill.site_ids.into_iter().collect(),
             voided: Vec::new(),

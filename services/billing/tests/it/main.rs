@@ -1,6 +1,7 @@
 //! The integration tests of this crate, one program.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod accounts;
 mod biller;
 mod books;
 mod clickhouse;

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use serde_json::json;
 use wb_billing::PortError;
 use wb_billing::ports::{
-    AllocationRow, BlockId, Clock, CorrectionsRead, CutSource, EachWork, EventId, FactRow, Holding,
-    LedgerLog, ReadingRow, SampleRow, Touched, UsageStore, WorkRead,
+    AllocationRow, AppendedRow, BlockId, Clock, CorrectionsRead, CutSource, EachWork, EventId, FactRow,
+    Holding, LedgerLog, ReadingRow, SampleRow, Touched, UsageStore, WorkRead,
 };
 use wb_events::facts::{METER_RATIO, MeterRatio, VOID, Void};
 use wb_ledger::{ChainHead, EvidenceBlock, Hash};
@@ -103,6 +103,10 @@ pub(crate) struct World {
     pub(crate) readings: Vec<(Place, ReadingRow)>,
     pub(crate) samples: Vec<(Place, SampleRow)>,
     pub(crate) allocations: Vec<(Place, AllocationRow)>,
+    /// Whether readings are read as the tables give them: in the window, and the nearest ones outside.
+    pub(crate) windowed: bool,
+    /// When readings came that did not come in the moment in which they were read.
+    pub(crate) appended: Vec<AppendedRow>,
     /// One past the last commit in the tables.
     pub(crate) held: u64,
     /// How often a machine's work or readings, or any facts, were read.
@@ -264,6 +268,19 @@ impl World {
         self.readings.push((place, row));
     }
 
+    /// A reading of the machine's meter that came later than it was read.
+    pub(crate) fn read_late(&mut self, machine_id: &str, at_us: Micros, register_wh: u64, late_us: Micros) {
+        self.read(machine_id, at_us, register_wh);
+        if let Some((_, row)) = self.readings.last() {
+            self.appended.push(AppendedRow {
+                machine_id: machine_id.to_owned(),
+                meter_id: row.meter_id.clone(),
+                id: row.reading.id,
+                appended_at_us: at_us + late_us,
+            });
+        }
+    }
+
     pub(crate) fn sampled(&mut self, machine_id: &str, at_us: Micros, found: Found, power_mw: Option<u64>) {
         let place = self.place("telemetry");
         let sample = Sample { at_us, id: [0; 16], appended_at_us: at_us, uptime_s: None, found, power_mw };
@@ -285,11 +302,24 @@ impl World {
         start_us: Micros,
         end_us: Micros,
     ) {
+        self.allocated_by("acme", node_id, allocation_id, (gpus, profile), start_us, end_us);
+    }
+
+    /// The same by an account.
+    pub(crate) fn allocated_by(
+        &mut self,
+        account: &str,
+        node_id: &str,
+        allocation_id: &str,
+        (gpus, profile): (u32, &str),
+        start_us: Micros,
+        end_us: Micros,
+    ) {
         let place = self.place("gpu");
         let row = SpanRow {
             span: Span {
                 allocation_id: allocation_id.to_owned(),
-                account: "acme".to_owned(),
+                account: account.to_owned(),
                 node_id: node_id.to_owned(),
                 state: "COMPLETED".to_owned(),
                 gpus,
@@ -319,6 +349,23 @@ pub(crate) fn correction_id(block: u64) -> [u8; 16] {
     let mut id = [0xcc; 16];
     id[..8].copy_from_slice(&block.to_be_bytes());
     id
+}
+
+/// The readings of a window, and of each meter the last one before it and the first one after it.
+fn within_reach(rows: Vec<ReadingRow>, window: Interval) -> Vec<ReadingRow> {
+    let mut by_meter: BTreeMap<(String, String, Witness), Vec<ReadingRow>> = BTreeMap::new();
+    for row in rows {
+        let key = (row.machine_id.clone(), row.meter_id.clone(), row.witness);
+        by_meter.entry(key).or_default().push(row);
+    }
+    let mut found = Vec::new();
+    for mut of_meter in by_meter.into_values() {
+        of_meter.sort_by_key(|row| row.reading);
+        let first = of_meter.partition_point(|row| row.reading.at_us < window.start_us).saturating_sub(1);
+        let last = of_meter.partition_point(|row| row.reading.at_us < window.end_us);
+        found.extend(of_meter.into_iter().take(last + 1).skip(first));
+    }
+    found
 }
 
 /// The data behind the usage port.
@@ -481,6 +528,22 @@ impl UsageStore for MemoryStore {
         Ok(touching.map(|(_, row)| row.clone()).collect())
     }
 
+    async fn nodes_of_accounts(
+        &self,
+        accounts: &[String],
+        window: Interval,
+        cut: u64,
+    ) -> Result<BTreeSet<String>, PortError> {
+        let world = self.0.lock().unwrap();
+        let committed = world.allocations.iter().filter(|(place, _)| place.commit_offset < cut);
+        let touching = committed.map(|(_, found)| &found.row.span).filter(|span| {
+            accounts.contains(&span.account)
+                && span.start_us < window.end_us
+                && span.end_us.is_none_or(|end_us| end_us > window.start_us)
+        });
+        Ok(touching.map(|span| span.node_id.clone()).collect())
+    }
+
     async fn corrections(&self, cut: u64) -> Result<CorrectionsRead, PortError> {
         // Every read uses the corrections, so they do not count as facts that a bill reads.
         let rows = [self.facts_below(VOID, cut), self.facts_below(METER_RATIO, cut)];
@@ -514,7 +577,7 @@ impl UsageStore for MemoryStore {
     async fn readings(
         &self,
         machine_ids: &[String],
-        _window: Interval,
+        window: Interval,
         cut: u64,
     ) -> Result<Vec<ReadingRow>, PortError> {
         let corrections = self.corrections(cut).await?.resolved;
@@ -522,13 +585,29 @@ impl UsageStore for MemoryStore {
         for machine_id in machine_ids {
             *world.machine_reads.entry(machine_id.clone()).or_default() += 1;
         }
-        Ok(world
+        let rows = world
             .readings
             .iter()
             .filter(|(place, row)| place.commit_offset < cut && machine_ids.contains(&row.machine_id))
             .filter(|(_, row)| !corrections.is_voided(&row.reading.id))
             .map(|(_, row)| row.clone())
-            .collect())
+            .collect();
+        Ok(if world.windowed { within_reach(rows, window) } else { rows })
+    }
+
+    async fn readings_appended(
+        &self,
+        machine_ids: &[String],
+        window: Interval,
+        _: u64,
+    ) -> Result<Vec<AppendedRow>, PortError> {
+        let world = self.0.lock().unwrap();
+        let at_us = |row: &AppendedRow| i64::from_be_bytes(row.id[..8].try_into().unwrap());
+        let found = world
+            .appended
+            .iter()
+            .filter(|row| machine_ids.contains(&row.machine_id) && window.contains(at_us(row)));
+        Ok(found.cloned().collect())
     }
 
     async fn blocks(

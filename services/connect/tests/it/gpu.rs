@@ -48,11 +48,11 @@ async fn slurm_rows_arrive_once_and_traps_are_told() {
     let output = data("slurm/sacct.psv");
     let done = slurm::run(&options, &output, &ingest, &stop).await.unwrap();
     let expected = [
-        "c1/48101 tx1-r04-n07 acme COMPLETED x8 Some(99030)",
-        "c1/48103 tx1-n08 birch OUT_OF_MEMORY x1 Some(5)",
-        "c1/48104 tx1-n09 acme RUNNING x2 None",
-        "c1/48107 tx1-n09 acme NODE_FAIL x4 Some(1061)",
-        "c1/48108 tx1-n09 acme PREEMPTED x4 Some(1800)",
+        "c1/48101 tx1-r04-n07 slurm:c1/acme COMPLETED x8 Some(99030)",
+        "c1/48103 tx1-n08 slurm:c1/birch OUT_OF_MEMORY x1 Some(5)",
+        "c1/48104 tx1-n09 slurm:c1/acme RUNNING x2 None",
+        "c1/48107 tx1-n09 slurm:c1/acme NODE_FAIL x4 Some(1061)",
+        "c1/48108 tx1-n09 slurm:c1/acme PREEMPTED x4 Some(1800)",
     ];
     assert_eq!(spans(&taken.lock().unwrap()), expected);
     // Three steps, one that never started, one without GPUs.
@@ -105,7 +105,7 @@ async fn local_times_that_happened_twice_are_told_and_a_refused_span_is_sent_aga
         "{:?}",
         done.refused
     );
-    assert_eq!(spans(&taken.lock().unwrap())[0], "c1/2 n1 acme COMPLETED x1 Some(3600)");
+    assert_eq!(spans(&taken.lock().unwrap())[0], "c1/2 n1 slurm:c1/acme COMPLETED x1 Some(3600)");
     // A busy ingest, and one whose answer is lost: in the end nothing is missing.
     taken.lock().unwrap().failures = vec![503, 200];
     let more =

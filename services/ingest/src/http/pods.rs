@@ -181,7 +181,8 @@ fn over(holding: &Holding, (start_us, end_us): Run, seen_us: Micros) -> Option<H
 
 /// The part of a sample that is kept: nothing if it does not concern GPUs, otherwise the labels that are read.
 fn kept(mut sample: Sample) -> Option<Sample> {
-    const LABELS: [&str; 8] = ["namespace", "pod", "uid", "container", "phase", "reason", "resource", "node"];
+    const LABELS: [&str; 9] =
+        ["cluster", "namespace", "pod", "uid", "container", "phase", "reason", "resource", "node"];
     let says = match sample.name.as_str() {
         // Kept even if it is 0: then the pod is known not to run.
         "kube_pod_status_phase" => sample.label("phase") == Some("Running"),

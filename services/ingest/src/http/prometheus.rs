@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use wb_auth::Source;
 use wb_events::wire::{EnergyReading, GpuSpan, event::Body as EventBody};
 use wb_metering::gpu::dcgm;
+use wb_metering::gpu::kubernetes::Holding;
 
 use super::devices;
 use super::observed::{MILLISECOND_US, event};
@@ -26,6 +27,10 @@ use crate::{body, limits};
 const ENERGY: &str = "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION";
 /// Millijoules of a watt-hour.
 const MJ_PER_WH: u64 = 3_600_000;
+/// The cluster of pods whose Prometheus adds no label `cluster`.
+const CLUSTER_DEFAULT: &str = "default";
+/// The longest cluster in an account; a namespace has at most 63 characters.
+const CLUSTER_CHARS_MAX: usize = 48;
 /// Microseconds of a second.
 const SECOND_US: i64 = 1_000_000;
 pub(super) async fn take(State(state): State<Arc<IngestState>>, request: Request) -> Response {
@@ -110,6 +115,15 @@ fn reading(source: &Source, point: &Point) -> Option<Ready> {
     Some(event(source, meter_id, point.at_us / SECOND_US, point.at_us, body))
 }
 
+/// The account of a pod: its cluster and namespace. Two clusters may have namespaces of one name.
+fn account(holding: &Holding) -> String {
+    let id =
+        |letter: char| if letter.is_ascii_alphanumeric() || "._-".contains(letter) { letter } else { '-' };
+    let cluster: String = holding.cluster.chars().take(CLUSTER_CHARS_MAX).map(id).collect();
+    let cluster = if cluster.is_empty() { CLUSTER_DEFAULT } else { &cluster };
+    format!("kubernetes:{cluster}/{}", holding.namespace)
+}
+
 /// A row of a pod's allocation, which goes on until a row closes it. `None` for a resource of unknown size.
 fn span(source: &Source, held: &Held) -> Option<Ready> {
     let holding = &held.holding;
@@ -128,7 +142,7 @@ fn span(source: &Source, held: &Held) -> Option<Ready> {
         allocation_id: format!("kube/{}", holding.pod_uid),
         device: String::new(),
         profile: profile.unwrap_or_default(),
-        account: holding.namespace.clone(),
+        account: account(holding),
         state: if held.is_over { "COMPLETED" } else { "RUNNING" }.to_owned(),
         gpus: holding.count,
         start_us: held.start_us,
@@ -145,7 +159,6 @@ mod tests {
     use std::collections::BTreeMap;
 
     use wb_auth::{Role, SourceKeys};
-    use wb_metering::gpu::kubernetes::Holding;
     use wb_metering::prometheus::Sample;
 
     use super::*;
@@ -165,6 +178,7 @@ mod tests {
         let text = |text: &str| text.to_owned();
         let holding = Holding {
             pod_uid: text("u1"),
+            cluster: text("eu 1"),
             namespace: text("acme"),
             pod: text("p"),
             node_id: text("n1"),
@@ -190,7 +204,10 @@ mod tests {
             let event = event.unwrap();
             assert_eq!((event.sequence, event.event_time_us), (1_790_000_030_500, 1_790_000_030_500_000));
             let Some(EventBody::GpuSpan(span)) = event.body else { panic!("{resource}") };
-            assert_eq!((span.profile.as_str(), span.gpus, span.account.as_str()), (profile, 2, "acme"));
+            assert_eq!(
+                (span.profile.as_str(), span.gpus, span.account.as_str()),
+                (profile, 2, "kubernetes:eu-1/acme")
+            );
             assert_eq!((span.state.as_str(), span.end_us), ("RUNNING", None));
         }
     }

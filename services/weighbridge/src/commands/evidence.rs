@@ -11,10 +11,11 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use wb_billing::InvoiceEvidence;
 use wb_evidence::{
-    Builder, CommittedBlock, Held, Material, PACKED_BYTES_MAX, SAMPLES_DEFAULT, SAMPLES_MAX, Sampling,
-    Subject,
+    Builder, CommittedBlock, Held, MappedAccount, Material, PACKED_BYTES_MAX, SAMPLES_DEFAULT, SAMPLES_MAX,
+    Sampling, Subject,
 };
 use wb_rating::Contract;
+use wb_units::{Interval, Micros};
 
 use crate::commands::audit::auditor;
 use crate::commands::books::invoice_id;
@@ -128,6 +129,7 @@ async fn bundle(stack: &RunningStack, arguments: &BundleArguments) -> Result<()>
 
 fn material(evidence: InvoiceEvidence, evidence_digest: wb_ledger::Hash, sampling: Sampling) -> Material {
     let bill = evidence.bill;
+    let period = Interval { start_us: bill.billed.period.start_us, end_us: bill.billed.period.end_us };
     let held = |holding: wb_billing::ports::Holding| Held {
         machine_id: holding.machine_id,
         start_us: holding.interval.start_us,
@@ -138,6 +140,8 @@ fn material(evidence: InvoiceEvidence, evidence_digest: wb_ledger::Hash, samplin
         contract_id: bill.billed.contract_id.clone(),
         series: contracts.flat_map(|contract| contract.needs().series).collect(),
         machines: bill.holdings.into_iter().map(held).collect(),
+        // What is mapped outside of the invoice's period is not about it.
+        accounts: mapped(evidence.accounts, period),
         sites: bill.site_ids.into_iter().collect(),
         voided: Vec::new(),
     };
@@ -150,7 +154,19 @@ fn material(evidence: InvoiceEvidence, evidence_digest: wb_ledger::Hash, samplin
         evidence_digest,
         sampling,
         voided: evidence.voided,
+        neighbours: mapped(evidence.other_accounts, EVER),
     }
+}
+
+/// All times.
+const EVER: Interval = Interval { start_us: Micros::MIN, end_us: Micros::MAX };
+
+fn mapped(accounts: Vec<(String, Interval)>, within: Interval) -> Vec<MappedAccount> {
+    let part = |(account, time): (String, Interval)| {
+        let Interval { start_us, end_us } = time.intersect(&within)?;
+        Some(MappedAccount { account, start_us, end_us })
+    };
+    accounts.into_iter().filter_map(part).collect()
 }
 
 /// Reads a file of bounded size.

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use wb_billing::ports::{
-    AllocationRow, BlockId, CorrectionsRead, EachWork, EventId, FactRow, Holding, LedgerTable, ReadingRow,
-    Recorded, RunningTable, SampleRow, SealedDays, Touched, UsageStore,
+    AllocationRow, AppendedRow, BlockId, CorrectionsRead, EachWork, EventId, FactRow, Holding, LedgerTable,
+    ReadingRow, Recorded, RunningTable, SampleRow, SealedDays, Touched, UsageStore,
 };
 use wb_billing::{PortError, RunningBill};
 use wb_clickhouse::read::RunningBillRow;
@@ -87,6 +87,15 @@ impl UsageStore for CountedUsage {
         self.0.allocations(node_ids, window, Cut(cut)).await.map_err(failed)
     }
 
+    async fn nodes_of_accounts(
+        &self,
+        accounts: &[String],
+        window: Interval,
+        cut: u64,
+    ) -> Result<BTreeSet<String>, PortError> {
+        self.0.nodes_of_accounts(accounts, window, Cut(cut)).await.map_err(failed)
+    }
+
     async fn readings(
         &self,
         machine_ids: &[String],
@@ -94,6 +103,15 @@ impl UsageStore for CountedUsage {
         cut: u64,
     ) -> Result<Vec<ReadingRow>, PortError> {
         self.0.readings(machine_ids, window, Cut(cut)).await.map_err(failed)
+    }
+
+    async fn readings_appended(
+        &self,
+        machine_ids: &[String],
+        window: Interval,
+        cut: u64,
+    ) -> Result<Vec<AppendedRow>, PortError> {
+        self.0.readings_appended(machine_ids, window, Cut(cut)).await.map_err(failed)
     }
 
     async fn blocks(

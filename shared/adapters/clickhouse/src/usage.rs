@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex};
 use clickhouse::Client;
 use wb_auth::TenantScope;
 use wb_counted::{
-    AllocationRow, BlockId, CorrectionsRead, EachWork, FactRow, Holding, ReadingRow, Recorded, SampleRow,
-    SealedDays, Touched,
+    AllocationRow, AppendedRow, BlockId, CorrectionsRead, EachWork, FactRow, Holding, ReadingRow, Recorded,
+    SampleRow, SealedDays, Touched,
 };
 use wb_events::facts::{METER_RATIO, VOID};
 use wb_events::topics::REFERENCE;
@@ -257,6 +257,24 @@ impl Usage {
         Ok(rows)
     }
 
+    /// The nodes on which allocations of some accounts touch a window.
+    ///
+    /// # Errors
+    /// [`StoreError::Query`], or as [`CorrectionsAt::read`].
+    pub async fn nodes_of_accounts(
+        &self,
+        accounts: &[String],
+        window: Interval,
+        cut: Cut,
+    ) -> Result<BTreeSet<String>, StoreError> {
+        let read = self.read(cut);
+        let mut nodes = BTreeSet::new();
+        for accounts in accounts.chunks(MACHINES_PER_QUERY) {
+            nodes.extend(read.nodes_of_accounts(accounts, window).await?);
+        }
+        Ok(nodes)
+    }
+
     /// Readings of the meters of some machines: those in the window and, for each machine, meter and witness, the
     /// last one before it and the first one at or after its end, however far away.
     ///
@@ -273,6 +291,25 @@ impl Usage {
         for machines in machine_ids.chunks(MACHINES_PER_QUERY) {
             let of = ReadingsOf { machines, meters: None, window, reach_us: None };
             rows.extend(read.readings(&of).await?);
+        }
+        Ok(rows)
+    }
+
+    /// When readings of some machines with a time in a window were appended to the log, of those that were not appended
+    /// in the moment in which they were read.
+    ///
+    /// # Errors
+    /// [`StoreError::Query`].
+    pub async fn readings_appended(
+        &self,
+        machine_ids: &[String],
+        window: Interval,
+        cut: Cut,
+    ) -> Result<Vec<AppendedRow>, StoreError> {
+        let read = self.read(cut);
+        let mut rows = Vec::new();
+        for machines in machine_ids.chunks(MACHINES_PER_QUERY) {
+            rows.extend(read.readings_appended(machines, window).await?);
         }
         Ok(rows)
     }

@@ -111,6 +111,17 @@ pub struct ReadingRow {
     pub is_sealed: bool,
 }
 
+/// When a register reading came, where that was not the moment in which it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppendedRow {
+    pub machine_id: String,
+    pub meter_id: String,
+    /// The reading's event.
+    pub id: [u8; 16],
+    /// When it was appended to the log.
+    pub appended_at_us: Micros,
+}
+
 /// The evidence of a row on an invoice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backing {

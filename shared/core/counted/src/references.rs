@@ -11,11 +11,13 @@ use wb_units::{Micros, nearest};
 use crate::FactRow;
 
 /// By kind of fact, the fields that refer to other facts, each with the kind it refers to.
-const FIELDS: [(&str, &str, &str); 20] = [
+const FIELDS: [(&str, &str, &str); 22] = [
     ("machine", "site_id", "site"),
     ("assignment", "machine_id", "machine"),
     ("assignment", "customer_id", "customer"),
     ("assignment", "contract_id", "contract"),
+    ("account", "customer_id", "customer"),
+    ("account", "contract_id", "contract"),
     ("contract", "customer_id", "customer"),
     ("contract", "legal_entity", "legal_entity"),
     ("meter", "site_id", "site"),
@@ -35,13 +37,14 @@ const FIELDS: [(&str, &str, &str); 20] = [
 ];
 
 /// The kinds of facts that refer to others, or are referred to.
-pub const REFERRING_KINDS: [&str; 16] = [
+pub const REFERRING_KINDS: [&str; 17] = [
     "site",
     "machine",
     "customer",
     "legal_entity",
     "contract",
     "assignment",
+    "account",
     "meter",
     "curtailment",
     "maintenance",

@@ -18,7 +18,7 @@ pub use metering::{
     PoolPayout,
 };
 pub use money::{COUNT_PLACES, Count, DepositHeld, PRICE_PLACES, PastInvoice, PrepaidGrant, Price};
-pub use party::{Customer, LegalEntity};
+pub use party::{ACCOUNT, Account, Customer, LegalEntity};
 pub use policy::{DATA_POLICY, DataPolicy, POLICY_US_MAX};
 pub use redrive::{REDRIVE, Redrive};
 pub use stratum_v2::{EXTENDED, JobV2, STANDARD};
@@ -160,6 +160,8 @@ pub enum FactBody {
     LegalEntity(LegalEntity),
     /// See [`Assignment`].
     Assignment(Assignment),
+    /// See [`Account`].
+    Account(Account),
     /// A contract document.
     Contract(serde_json::Value),
     /// See [`ContractWithdrawal`].
@@ -209,7 +211,7 @@ pub enum FactBody {
 }
 
 /// The kinds of facts, for messages.
-pub const FACT_KINDS: &str = "site, machine, customer, legal_entity, assignment, contract, contract_withdrawal, \
+pub const FACT_KINDS: &str = "site, machine, customer, legal_entity, assignment, account, contract, contract_withdrawal, \
      session, job, tip, network_difficulty, price, curtailment, maintenance, energy_mix, meter, pool_earning, pool_payout, \
      void, meter_ratio, data_policy, outage, count, prepaid_grant, deposit_held, past_invoice";
 
@@ -243,6 +245,7 @@ impl FactBody {
             "customer" => Self::Customer(read(text)?),
             "legal_entity" => Self::LegalEntity(read(text)?),
             "assignment" => Self::Assignment(read(text)?),
+            ACCOUNT => Self::Account(read(text)?),
             "contract" => Self::Contract(read(text)?),
             CONTRACT_WITHDRAWAL => Self::ContractWithdrawal(read(text)?),
             "session" => Self::Session(read(text)?),
@@ -324,7 +327,7 @@ impl FactBody {
                 price.series.clone()
             }
             Self::Redrive(redrive) => redrive.id.clone(),
-            Self::Maintenance(_) => entity.to_owned(),
+            Self::Maintenance(_) | Self::Account(_) => entity.to_owned(),
             Self::Outage(outage) => {
                 outage.check()?;
                 entity.to_owned()
@@ -392,6 +395,7 @@ impl FactBody {
             Self::Customer(body) => serde_json::to_value(body),
             Self::LegalEntity(body) => serde_json::to_value(body),
             Self::Assignment(body) => serde_json::to_value(body),
+            Self::Account(body) => serde_json::to_value(body),
             Self::Contract(body) => Ok(body.clone()),
             Self::ContractWithdrawal(body) => serde_json::to_value(body),
             Self::Session(body) => serde_json::to_value(body),

@@ -15,7 +15,7 @@ use crate::bundle::{Bundle, CommitRecord, EventProof, Sampling, words};
 use crate::bytes::Bytes;
 use crate::form::{DAY_BLOCKS_MAX, EVENTS_MAX};
 use crate::sample::{Target, draws, first_from};
-use crate::subject::{Relation, Scope, Subject};
+use crate::subject::{MappedAccount, Neighbours, Relation, Scope, Subject};
 
 pub use days::SealedDay;
 pub(crate) use days::leaf as day_leaf;
@@ -39,6 +39,8 @@ pub struct Material {
     pub sampling: Sampling,
     /// The ids of all events that corrections void at the invoice's cut, of all customers.
     pub voided: BTreeSet<[u8; 16]>,
+    /// When accounts are mapped to other contracts at the invoice's cut: their allocations are never taken.
+    pub neighbours: Vec<MappedAccount>,
 }
 
 /// A block as the log holds it.
@@ -139,6 +141,8 @@ pub struct Builder {
     wanted: Wants,
     /// What corrections void, hex.
     voided: BTreeSet<String>,
+    /// Accounts of other contracts.
+    neighbours: Vec<MappedAccount>,
 }
 
 impl Builder {
@@ -189,6 +193,8 @@ impl Builder {
         let mut subject = material.subject;
         subject.machines.sort();
         subject.machines.dedup();
+        subject.accounts.sort();
+        subject.accounts.dedup();
         subject.series.sort();
         subject.series.dedup();
         subject.sites.sort();
@@ -207,7 +213,7 @@ impl Builder {
             commits: Vec::new(),
             events: Vec::new(),
         };
-        Ok(Self { bundle, wanted, voided })
+        Ok(Self { bundle, wanted, voided, neighbours: material.neighbours })
     }
 
     /// The blocks that are still needed: topic, partition and block, sorted.
@@ -243,9 +249,10 @@ impl Builder {
         }
         let mut void_ids = BTreeSet::new();
         let scope = Scope::new(&self.bundle.subject);
+        let neighbours = Neighbours::new(&self.neighbours);
         let own: Vec<u64> = (0_u64..)
             .zip(&block.stored)
-            .filter(|(_, stored)| scope.relation(stored).is_own())
+            .filter(|(_, stored)| scope.relation(stored).is_own() && !neighbours.has(stored))
             .map(|(index, _)| index)
             .collect();
         let chosen: BTreeSet<u64> = match self.bundle.sampling {

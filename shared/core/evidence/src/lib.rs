@@ -31,5 +31,5 @@ pub use form::{
 };
 pub use report::{Failure, InvoiceHead, Report, Step, StepName};
 pub use sample::{Draw, Target, draws};
-pub use subject::{Held, Subject};
+pub use subject::{Held, MappedAccount, Subject};
 pub use verify::{verify, verify_bundle};

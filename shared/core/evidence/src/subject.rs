@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use prost::Message as _;
 use serde::{Deserialize, Serialize};
 use wb_events::identity::{EventId, event_id};
+use wb_events::wire::GpuSpan;
 use wb_events::wire::resolution::Outcome;
 use wb_events::{Body, Event, Fact, Share, u128_bytes};
 use wb_proof::{Header, ShareContext, ShareId, Verdict};
@@ -27,6 +28,18 @@ pub struct Held {
     pub end_us: Micros,
 }
 
+/// An account of a scheduler, and a time for which it was mapped to a contract.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MappedAccount {
+    /// The account as allocations give it.
+    pub account: String,
+    /// The first instant.
+    pub start_us: Micros,
+    /// The first instant after it.
+    pub end_us: Micros,
+}
+
 /// Which events a bundle may hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,6 +48,9 @@ pub struct Subject {
     pub contract_id: String,
     /// The machines under it in the period, sorted.
     pub machines: Vec<Held>,
+    /// The accounts that were mapped to the contract, sorted: allocations of theirs are about the invoice on any node.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accounts: Vec<MappedAccount>,
     /// The contract's series of prices, sorted.
     pub series: Vec<String>,
     /// The sites where those machines stood, sorted.
@@ -58,10 +74,48 @@ pub(crate) struct Proven {
     pub(crate) credited_q32: u128,
 }
 
+/// Accounts with the times for which they are mapped, in order.
+type Mapped<'a> = BTreeMap<&'a str, Vec<Interval>>;
+
+fn mapped(accounts: &[MappedAccount]) -> Mapped<'_> {
+    let mut times: Mapped<'_> = BTreeMap::new();
+    for mapped in accounts {
+        let interval = Interval { start_us: mapped.start_us, end_us: mapped.end_us };
+        times.entry(&mapped.account).or_default().push(interval);
+    }
+    times.into_iter().map(|(account, times)| (account, Interval::union(times))).collect()
+}
+
+fn time_of(span: &GpuSpan) -> Interval {
+    Interval { start_us: span.start_us, end_us: span.end_us.unwrap_or(Micros::MAX) }
+}
+
+/// Accounts of other contracts: their allocations are on nodes of an invoice's contract, too, and no bundle of it may
+/// hold them. A bundle does not name them.
+pub(crate) struct Neighbours<'a>(Mapped<'a>);
+
+impl<'a> Neighbours<'a> {
+    pub(crate) fn new(accounts: &'a [MappedAccount]) -> Self {
+        Self(mapped(accounts))
+    }
+
+    /// Whether stored bytes are a row of an allocation that is all a neighbour's.
+    pub(crate) fn has(&self, stored: &[u8]) -> bool {
+        if self.0.is_empty() {
+            return false;
+        }
+        let Ok(Event { body: Some(Body::GpuSpan(span)), .. }) = Event::decode(stored) else { return false };
+        let time = time_of(&span);
+        let times = self.0.get(span.account.as_str()).into_iter().flatten();
+        times.into_iter().any(|mapped| mapped.start_us <= time.start_us && time.end_us <= mapped.end_us)
+    }
+}
+
 /// [`Subject`] with indexes for many look-ups.
 pub(crate) struct Scope<'a> {
     contract_id: &'a str,
     machines: BTreeMap<&'a str, Vec<Interval>>,
+    accounts: Mapped<'a>,
     series: BTreeSet<&'a str>,
     sites: BTreeSet<&'a str>,
 }
@@ -108,6 +162,7 @@ impl<'a> Scope<'a> {
         Self {
             contract_id: &subject.contract_id,
             machines,
+            accounts: mapped(&subject.accounts),
             series: subject.series.iter().map(String::as_str).collect(),
             sites: subject.sites.iter().map(String::as_str).collect(),
         }
@@ -120,7 +175,7 @@ impl<'a> Scope<'a> {
             Some(Body::Share(share)) => self.share(&event, share),
             Some(Body::MinerSample(sample)) => self.machine(&sample.machine_id),
             Some(Body::EnergyReading(reading)) => self.machine(&reading.machine_id),
-            Some(Body::GpuSpan(span)) => self.machine(&span.node_id),
+            Some(Body::GpuSpan(span)) => self.span(span),
             Some(Body::Fact(fact)) if self.is_about(fact) => Relation::Own,
             _ => Relation::Foreign,
         }
@@ -128,6 +183,14 @@ impl<'a> Scope<'a> {
 
     fn machine(&self, machine_id: &str) -> Relation {
         if self.machines.contains_key(machine_id) { Relation::Own } else { Relation::Foreign }
+    }
+
+    fn span(&self, span: &GpuSpan) -> Relation {
+        let mut mapped = self.accounts.get(span.account.as_str()).into_iter().flatten();
+        if mapped.any(|mapped| mapped.intersect(&time_of(span)).is_some()) {
+            return Relation::Own;
+        }
+        self.machine(&span.node_id)
     }
 
     fn share(&self, event: &Event, share: &Share) -> Relation {
@@ -184,14 +247,69 @@ impl<'a> Scope<'a> {
         let of_machine = text("machine_id").map(|machine_id| self.machines.contains_key(machine_id));
         match fact.kind.as_str() {
             "contract" => fact.entity == self.contract_id,
-            "assignment" | "count" | "prepaid_grant" | "deposit_held" => of_contract == Some(true),
+            "assignment" | "account" | "count" | "prepaid_grant" | "deposit_held" => {
+                of_contract == Some(true)
+            }
             "machine" => self.machines.contains_key(fact.entity.as_str()),
             "price" => text("series").is_some_and(|series| self.series.contains(series)),
-            "curtailment" | "maintenance" => at_site && of_machine.unwrap_or(true),
+            "curtailment" | "maintenance" | "data_policy" => at_site && of_machine.unwrap_or(true),
             "outage" => of_machine == Some(true),
             "meter" => at_site,
             "pool_payout" | "pool_earning" => of_contract.unwrap_or(at_site),
             _ => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored(body: Body) -> Vec<u8> {
+        Event { body: Some(body), ..Event::default() }.encode_to_vec()
+    }
+
+    fn span(node_id: &str, account: &str, start_us: i64, end_us: Option<i64>) -> Vec<u8> {
+        let (node_id, account) = (node_id.to_owned(), account.to_owned());
+        stored(Body::GpuSpan(GpuSpan { node_id, account, start_us, end_us, ..GpuSpan::default() }))
+    }
+
+    fn mapped(account: &str, start_us: i64, end_us: i64) -> MappedAccount {
+        MappedAccount { account: account.to_owned(), start_us, end_us }
+    }
+
+    #[test]
+    fn an_allocation_is_about_the_contract_of_its_account_and_no_neighbours() {
+        let subject = Subject {
+            contract_id: "c".to_owned(),
+            machines: vec![Held { machine_id: "own".to_owned(), start_us: 0, end_us: 100 }],
+            accounts: vec![mapped("a", 10, 20)],
+            ..Subject::default()
+        };
+        let scope = Scope::new(&subject);
+        let others = [mapped("b", 0, 50), mapped("b", 50, i64::MAX)];
+        let neighbours = Neighbours::new(&others);
+        for (node, account, start_us, end_us, is_own) in [
+            ("own", "a", 0, Some(30), true),
+            ("pool", "a", 0, Some(30), true),
+            ("pool", "a", 20, Some(30), false),
+            ("pool", "x", 0, Some(30), false),
+            ("own", "x", 0, Some(30), true),
+            ("own", "b", 0, Some(60), false),
+            ("own", "b", 0, None, false),
+            // A part of it lies before the neighbour's time.
+            ("own", "b", -1, Some(60), true),
+        ] {
+            let bytes = span(node, account, start_us, end_us);
+            let found = scope.relation(&bytes).is_own() && !neighbours.has(&bytes);
+            assert_eq!(found, is_own, "{node} {account} {start_us}");
+        }
+        let fact = |kind: &str, entity: &str, body: &str| {
+            let (kind, entity, body) = (kind.to_owned(), entity.to_owned(), body.to_owned());
+            stored(Body::Fact(Fact { kind, entity, body, ..Fact::default() }))
+        };
+        let own = fact("account", "a", r#"{"contract_id":"c","customer_id":"k"}"#);
+        let other = fact("account", "b", r#"{"contract_id":"d","customer_id":"l"}"#);
+        assert!(scope.relation(&own).is_own() && !scope.relation(&other).is_own());
     }
 }

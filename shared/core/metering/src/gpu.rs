@@ -3,7 +3,9 @@
 //! - [`sacct`] reads Slurm's rows, [`rows`] lets a later row close an open one.
 //! - [`kubernetes`] reads what pods hold, [`dcgm`] the GPUs' own samples, [`usage`] adds them up.
 //! - [`allocation`] refuses a GPU that is held twice.
+//! - [`accounts`] says whose an allocation is.
 
+pub mod accounts;
 pub mod allocation;
 pub mod dcgm;
 pub mod hostlist;

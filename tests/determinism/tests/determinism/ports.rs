@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use wb_billing::ports::{
-    AllocationRow, BlockId, Clock, CorrectionsRead, CutSource, EachWork, FactRow, Holding, LedgerLog,
-    ReadingRow, SampleRow, UsageStore, WorkRead,
+    AllocationRow, AppendedRow, BlockId, Clock, CorrectionsRead, CutSource, EachWork, FactRow, Holding,
+    LedgerLog, ReadingRow, SampleRow, UsageStore, WorkRead,
 };
 use wb_billing::{Biller, PortError};
 use wb_ledger::{ChainHead, EvidenceBlock, Hash};
@@ -264,6 +264,34 @@ impl UsageStore for CommittedStore {
                 && span.end_us.is_none_or(|end_us| end_us > window.start_us)
         });
         Ok(touching.map(|(_, row)| row.clone()).collect())
+    }
+
+    async fn nodes_of_accounts(
+        &self,
+        accounts: &[String],
+        window: Interval,
+        cut: u64,
+    ) -> Result<BTreeSet<String>, PortError> {
+        let touching = self.0.allocations.iter().filter(|(_, rows)| {
+            rows.iter().any(|(offset, found)| {
+                let span = &found.row.span;
+                *offset < cut
+                    && accounts.contains(&span.account)
+                    && span.start_us < window.end_us
+                    && span.end_us.is_none_or(|end_us| end_us > window.start_us)
+            })
+        });
+        Ok(touching.map(|(node, _)| node.clone()).collect())
+    }
+
+    // The logs of this test hold no policies.
+    async fn readings_appended(
+        &self,
+        _: &[String],
+        _: Interval,
+        _: u64,
+    ) -> Result<Vec<AppendedRow>, PortError> {
+        Ok(Vec::new())
     }
 
     async fn readings(

@@ -9,7 +9,7 @@ use wb_events::facts::FactBody;
 
 pub(crate) const CUSTOMER_A: &str = "acme-aaa";
 pub(crate) const CUSTOMER_B: &str = "birch-bbb";
-pub(crate) const SITES: &[&str] = &["site-a", "site-b", "site-s"];
+pub(crate) const SITES: &[&str] = &["site-a", "site-b", "site-s", "site-p"];
 pub(crate) const MACHINES: &[&str] = &["machine-aaa", "machine-bbb", "x1", "suspense-machine", "ghost"];
 
 /// Texts that only A may see.
@@ -160,12 +160,27 @@ fn facts() -> Vec<Row> {
         let body = json!({"machine_id": machine, "customer_id": customer, "contract_id": contract});
         fact(owner, NAMED, "assignment", machine, from_us, to_us, &body)
     };
+    let node = |id: &str| {
+        let body = json!({"site_id": "site-p", "model": "HGX", "rated_power_mw": 9, "gpus": 8});
+        fact(Shared, NAMED, "machine", id, 0, None, &body)
+    };
+    let account = |owner, account: &str, customer: &str, contract: &str| {
+        let body = json!({"customer_id": customer, "contract_id": contract});
+        fact(owner, NAMED, "account", account, DAY_US, None, &body)
+    };
     // Off the grid by a second: it takes effect at the boundary after it, 02:00.
     let handover_us = DAY_US + 120 * MINUTE_US - 1_000_000;
     vec![
         site(A, "site-a", "North of A"),
         site(B, "site-b", "South of B"),
         site(Shared, "site-s", "Shared hall"),
+        site(Shared, "site-p", "Pool of GPUs"),
+        // A node of nobody and one of A, whose GPUs both hold by their accounts.
+        node("pool-node"),
+        node("host-node"),
+        assigned(A, "host-node", DAY_US, None, CUSTOMER_A, "contract-aaa"),
+        account(A, "slurm:c/aaa", CUSTOMER_A, "contract-aaa"),
+        account(B, "slurm:c/bbb", CUSTOMER_B, "contract-bbb"),
         site(Others, "suspense-site", "Elsewhere"),
         fact(A, NAMED, "customer", CUSTOMER_A, 0, None, &json!({"name": "Acme of A"})),
         fact(B, NAMED, "customer", CUSTOMER_B, 0, None, &json!({"name": "Birch of B"})),
@@ -307,19 +322,37 @@ fn samples() -> Vec<Row> {
     ]
 }
 
-/// Allocations on a node of each customer.
+/// Allocations on a node of each customer, on a node of nobody, and of B on a node of A.
 fn spans() -> Vec<Row> {
-    use Owner::{A, B};
-    let row = |owner, node: &str, allocation: &str, gpus: u32, minutes: (i64, i64)| -> Row {
+    use Owner::{A, B, Others};
+    let of_account = |owner,
+                      account: &str,
+                      node: &str,
+                      allocation: &str,
+                      gpus: u32,
+                      minutes: (i64, i64)|
+     -> Row {
         let (start_us, end_us) = (DAY_US + minutes.0 * MINUTE_US, DAY_US + minutes.1 * MINUTE_US);
         let columns = "attempt, topic, partition, block, idx, event_time_us, site_id, node_id, allocation_id, account, \
                        state, gpus, start_us, end_us";
         let values = format!(
-            "{NAMED}, 0, {end_us}, 'site-s', '{node}', '{allocation}', 'x', 'COMPLETED', {gpus}, {start_us}, {end_us}"
+            "{NAMED}, 0, {end_us}, 'site-s', '{node}', '{allocation}', '{account}', 'COMPLETED', {gpus}, {start_us}, {end_us}"
         );
         (owner, "gpu_spans", columns, values)
     };
-    vec![row(A, "unrated-aaa", "job-aaa", 2, (10, 50)), row(B, "unrated-bbb", "job-bbb", 3, (10, 55))]
+    let row = |owner, node: &str, allocation: &str, gpus: u32, minutes: (i64, i64)| {
+        of_account(owner, "x", node, allocation, gpus, minutes)
+    };
+    vec![
+        row(A, "unrated-aaa", "job-aaa", 2, (10, 50)),
+        row(B, "unrated-bbb", "job-bbb", 3, (10, 55)),
+        of_account(A, "slurm:c/aaa", "pool-node", "job-aaa-pool", 2, (10, 40)),
+        of_account(B, "slurm:c/bbb", "pool-node", "job-bbb-pool", 4, (20, 80)),
+        of_account(Others, "slurm:c/ccc", "pool-node", "job-suspense", 1, (20, 90)),
+        // In the time in which the node's own customer holds GPUs of it, too.
+        row(A, "host-node", "job-aaa-host", 1, (10, 50)),
+        of_account(B, "slurm:c/bbb", "host-node", "job-bbb-host", 5, (15, 45)),
+    ]
 }
 
 /// Samples of slices: a fault that ends ten minutes later.

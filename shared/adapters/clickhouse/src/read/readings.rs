@@ -1,7 +1,7 @@
 //! Register readings.
 
 use serde::Deserialize;
-use wb_counted::{BlockId, ReadingRow};
+use wb_counted::{AppendedRow, BlockId, ReadingRow};
 use wb_metering::energy::RegisterReading;
 use wb_metering::energy::witness::Witness;
 use wb_units::{Interval, Micros};
@@ -66,13 +66,23 @@ impl Columns {
     }
 }
 
-/// When a reading was appended to the log.
 #[derive(Debug, clickhouse::Row, Deserialize)]
-pub(super) struct Appended {
-    pub(super) machine_id: String,
-    pub(super) meter_id: String,
-    pub(super) event_id: [u8; 16],
-    pub(super) append_time_us: i64,
+struct Appended {
+    machine_id: String,
+    meter_id: String,
+    event_id: [u8; 16],
+    append_time_us: i64,
+}
+
+impl Appended {
+    fn row(self) -> AppendedRow {
+        AppendedRow {
+            machine_id: self.machine_id,
+            meter_id: self.meter_id,
+            id: self.event_id,
+            appended_at_us: self.append_time_us,
+        }
+    }
 }
 
 impl Read {
@@ -118,11 +128,11 @@ impl Read {
 
     /// The append times of the readings of a window that were not appended in the moment they were read. Seals lack
     /// them, so the blocks are read.
-    pub(super) async fn readings_appended(
+    pub(crate) async fn readings_appended(
         &self,
         machines: &[String],
         window: Interval,
-    ) -> Result<Vec<Appended>, StoreError> {
+    ) -> Result<Vec<AppendedRow>, StoreError> {
         let later = "machine_id IN {machines:Array(String)} AND event_time_us >= {start:Int64} \
                      AND event_time_us < {end:Int64} AND append_time_us != event_time_us";
         let sql = format!(
@@ -131,6 +141,8 @@ impl Read {
         );
         let query = self.query(&sql).param("machines", machines);
         let query = query.param("start", window.start_us).param("end", window.end_us);
-        self.fetch("read when readings came", query.with_setting("max_result_rows", "0")).await
+        let query = query.with_setting("max_result_rows", "0");
+        let found: Vec<Appended> = self.fetch("read when readings came", query).await?;
+        Ok(found.into_iter().map(Appended::row).collect())
     }
 }

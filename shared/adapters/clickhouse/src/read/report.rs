@@ -5,6 +5,7 @@
 //! bounded by a site's facts, not by its samples. One query, which applies the scope, selects machines and times; all
 //! others are limited to them.
 
+mod accounts;
 mod claims;
 mod facts;
 mod rows;
@@ -21,6 +22,7 @@ use wb_units::{Interval, Micros, SETTLEMENT_INTERVAL_US};
 
 use super::{Read, Selection, SeriesRange};
 use crate::error::StoreError;
+use accounts::LentMachines;
 
 /// The most samples in memory. It limits how many machines are read together.
 const SAMPLES_AT_ONCE: i64 = 400_000;
@@ -111,7 +113,13 @@ impl Read {
     /// [`StoreError::Query`] or [`StoreError::Row`].
     pub async fn report(&self, request: &ReportRequest) -> Result<ReportRead, StoreError> {
         let range = SeriesRange::whole(request.period.start_us, request.period.end_us)?;
-        let known = self.report_sites(range).await?;
+        let lent = self.report_lent(range).await?;
+        let mut known = self.report_sites(range).await?;
+        known.extend(lent.by_site.keys().cloned());
+        known.sort_unstable();
+        known.dedup();
+        let rules = Rules { whose: lent.whose.clone(), ..request.rules.clone() };
+        let request = &ReportRequest { rules, ..request.clone() };
         let site_ids: Vec<String> = match &request.site_id {
             // Outside a customer's scope, a site looks as if it did not exist.
             Some(site_id) if known.contains(site_id) || self.scope.customer().is_some() => {
@@ -123,7 +131,7 @@ impl Read {
         let mut left = request.machines_max;
         let mut reports = Vec::new();
         for site_id in &site_ids {
-            reports.push(self.site_report(request, range, site_id, &mut left).await?);
+            reports.push(self.site_report(request, range, (site_id, lent.at(site_id)), &mut left).await?);
         }
         let is_one = request.site_id.is_some();
         let report = match (is_one, reports.len()) {
@@ -190,7 +198,7 @@ impl Read {
         &self,
         request: &ReportRequest,
         range: SeriesRange,
-        site_id: &str,
+        (site_id, lent): (&str, LentMachines),
         left: &mut usize,
     ) -> Result<SiteReport, StoreError> {
         let at_site = Selection::Site(site_id.to_owned());
@@ -199,6 +207,9 @@ impl Read {
         // A site's meter is not a machine.
         let meters: BTreeSet<&String> = facts.meter_machines.iter().collect();
         standing.retain(|machine_id, _| !meters.contains(machine_id));
+        for machine_id in lent.keys() {
+            standing.entry(machine_id.clone()).or_default();
+        }
         *left = left.checked_sub(standing.len()).ok_or_else(|| StoreError::Range {
             problem: format!(
                 "the report is about more than {} machines: ask for one site, or use `weighbridge report`",
@@ -220,7 +231,10 @@ impl Read {
             }) {
                 room = room.saturating_sub(samples_of(&stands, slots));
                 let assigned = assigned.remove(&machine_id).unwrap_or_default();
-                let record = Record { machine_id: machine_id.clone(), stands, assigned, ..Record::default() };
+                let lent = accounts::outside(lent.get(&machine_id), &stands);
+                let machine_id_of = machine_id.clone();
+                let record =
+                    Record { machine_id: machine_id_of, stands, assigned, lent, ..Record::default() };
                 records.insert(machine_id, record);
             }
             self.fill_records(range, &rules, &mut records).await?;

@@ -67,7 +67,67 @@ fn rows_of_touched(touched: &str) -> String {
     )
 }
 
+/// Rows of allocations of some accounts that touch a time.
+const OF_ACCOUNTS: &str = "account IN {accounts:Array(String)} AND start_us < {end:Int64} \
+     AND (isNull(end_us) OR end_us > {start:Int64})";
+
+#[derive(Debug, clickhouse::Row, Deserialize)]
+struct HeldRow {
+    node_id: String,
+    account: String,
+    start_us: i64,
+    until_us: i64,
+}
+
+#[derive(Debug, clickhouse::Row, Deserialize)]
+struct NodeRow {
+    node_id: String,
+}
+
 impl Read {
+    /// The nodes on which allocations of some accounts touch a time, in order. Their other allocations may be of other
+    /// accounts.
+    pub(crate) async fn nodes_of_accounts(
+        &self,
+        accounts: &[String],
+        window: Interval,
+    ) -> Result<Vec<String>, StoreError> {
+        let sql = format!(
+            "SELECT DISTINCT node_id FROM gpu_spans WHERE {OF_ACCOUNTS} AND {} AND {} ORDER BY node_id",
+            committed_among("gpu_spans", OF_ACCOUNTS),
+            not_voided("event_id")
+        );
+        let query = self.query(&sql).param("accounts", accounts);
+        let query = query.param("start", window.start_us).param("end", window.end_us);
+        let query = self.corrections().await?.bind(query).with_setting("max_result_rows", "0");
+        let found: Vec<NodeRow> = self.fetch("find the nodes of accounts", query).await?;
+        Ok(found.into_iter().map(|row| row.node_id).collect())
+    }
+
+    /// The times of allocations of some accounts that touch a time, by account and node. An open allocation is held until
+    /// its row was taken.
+    pub(super) async fn held_by_accounts(
+        &self,
+        accounts: &[String],
+        window: Interval,
+    ) -> Result<Vec<(String, String, Interval)>, StoreError> {
+        let sql = format!(
+            "SELECT DISTINCT node_id, account, start_us, ifNull(end_us, event_time_us) AS until_us \
+             FROM gpu_spans WHERE {OF_ACCOUNTS} AND until_us > start_us AND {} AND {}",
+            committed_among("gpu_spans", OF_ACCOUNTS),
+            not_voided("event_id")
+        );
+        let query = self.query(&sql).param("accounts", accounts);
+        let query = query.param("start", window.start_us).param("end", window.end_us);
+        let query = self.corrections().await?.bind(query).with_setting("max_result_rows", "0");
+        let found: Vec<HeldRow> = self.fetch("find what accounts held", query).await?;
+        let held = |row: HeldRow| {
+            let time = Interval { start_us: row.start_us, end_us: row.until_us };
+            (row.account, row.node_id, time)
+        };
+        Ok(found.into_iter().map(held).collect())
+    }
+
     /// All rows that count of the allocations of some nodes that touch a time, including rows that do not touch it.
     pub(crate) async fn spans(
         &self,

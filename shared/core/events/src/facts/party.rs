@@ -1,4 +1,4 @@
-//! Facts about the parties of a contract, as its documents show them.
+//! Facts about the parties of a contract: what its documents show of them, and whose a scheduler's account is.
 
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +42,21 @@ pub struct LegalEntity {
     /// How to pay, line by line.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub payment: Vec<String>,
+}
+
+/// The kind of [`Account`].
+pub const ACCOUNT: &str = "account";
+
+/// Whose an account of a scheduler is. Its entity is the account as allocations give it: `slurm:CLUSTER/ACCOUNT`,
+/// `kubernetes:CLUSTER/NAMESPACE`, or what another sender writes. It holds to the microsecond, because allocations are
+/// billed to the microsecond.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Account {
+    /// The customer.
+    pub customer_id: String,
+    /// The contract that its allocations are billed to.
+    pub contract_id: String,
 }
 
 impl Customer {
@@ -93,12 +108,18 @@ mod tests {
                 r#"{"address":["a","b"],"language":"es","name":"C","tax_id":"X1"}"#,
             ),
             ("legal_entity", r#"{"name":"E","payment":["IBAN"]}"#, r#"{"name":"E","payment":["IBAN"]}"#),
+            (
+                "account",
+                r#"{"customer_id":"k","contract_id":"c"}"#,
+                r#"{"contract_id":"c","customer_id":"k"}"#,
+            ),
         ] {
             assert_eq!(FactBody::parse(kind, "any", text).unwrap().to_json(), stored);
         }
         let long = "x".repeat(super::LINE_CHARS_MAX + 1);
         for (kind, text, field) in [
             ("customer", r#"{"name":"C","adress":[]}"#.to_owned(), "body.body.adress"),
+            ("account", r#"{"customer_id":"k"}"#.to_owned(), "body.body.contract_id"),
             ("customer", format!(r#"{{"name":"{long}"}}"#), "body.body.name"),
             ("customer", r#"{"name":"C","tax_id":"a\nb"}"#.to_owned(), "body.body.tax_id"),
             (

@@ -370,12 +370,23 @@ fn make(sampling: Sampling, sequences: &[u64], sealing: Option<Sealing<'_>>) -> 
     let subject = Subject {
         contract_id: "lab-1".to_owned(),
         machines: vec![Held { machine_id: "gen-1".to_owned(), start_us, end_us }],
+        accounts: Vec::new(),
         series: vec!["north-spot".to_owned()],
         sites: vec!["north".to_owned()],
         voided: Vec::new(),
     };
     let blocks = evidence;
-    let material = Material { record, stretches, subject, blocks, days, evidence_digest, sampling, voided };
+    let material = Material {
+        record,
+        stretches,
+        subject,
+        blocks,
+        days,
+        evidence_digest,
+        sampling,
+        voided,
+        neighbours: Vec::new(),
+    };
     World { material, blocks: committed }
 }
 

@@ -100,6 +100,15 @@ impl Allocation {
         Interval { start_us: self.start_us, end_us: self.end_us.unwrap_or(Micros::MAX) }
     }
 
+    /// Its part in a time; `None` where it has none. An open allocation stays open in a time without an end.
+    #[must_use]
+    pub fn within(&self, time: Interval) -> Option<Self> {
+        let part = self.interval().intersect(&time)?;
+        let is_open = self.end_us.is_none() && part.end_us == Micros::MAX;
+        let end_us = (!is_open).then_some(part.end_us);
+        Some(Self { start_us: part.start_us, end_us, ..self.clone() })
+    }
+
     /// Microseconds x parts of a GPU held inside an interval. An open allocation counts through the interval's end.
     /// Adds exactly over any split.
     #[must_use]

@@ -29,6 +29,8 @@ const NEVER_STARTED: [&str; 7] = [
 pub struct Holding {
     /// The pod's UID: its name may be used again.
     pub pod_uid: String,
+    /// The cluster, by the label that the cluster's Prometheus adds; empty without it.
+    pub cluster: String,
     /// The namespace, which stands for the account.
     pub namespace: String,
     /// The pod's name.
@@ -66,7 +68,7 @@ type ContainerKey<'a> = (&'a str, &'a str, &'a str, &'a str);
 pub fn holdings(samples: &[Sample]) -> Vec<Holding> {
     let mut running: BTreeSet<&str> = BTreeSet::new();
     let mut waiting: BTreeSet<ContainerKey<'_>> = BTreeSet::new();
-    let mut requests: BTreeMap<(ContainerKey<'_>, &str), (&str, u32)> = BTreeMap::new();
+    let mut requests: BTreeMap<(ContainerKey<'_>, &str), (&str, &str, u32)> = BTreeMap::new();
     for sample in samples {
         let label = |name| sample.label(name).unwrap_or_default();
         let container = (label("namespace"), label("pod"), label("uid"), label("container"));
@@ -83,20 +85,21 @@ pub fn holdings(samples: &[Sample]) -> Vec<Holding> {
             "kube_pod_container_resource_requests" if label("resource").starts_with("nvidia_com_") => {
                 let count = sample.scaled(0).and_then(|count| u32::try_from(count).ok()).unwrap_or(0);
                 if count > 0 && !label("node").is_empty() && !label("uid").is_empty() {
-                    requests.insert((container, label("resource")), (label("node"), count));
+                    requests.insert((container, label("resource")), (label("cluster"), label("node"), count));
                 }
             }
             _ => {}
         }
     }
     let mut held: BTreeMap<(&str, &str), Holding> = BTreeMap::new();
-    for ((container, resource), (node_id, count)) in requests {
+    for ((container, resource), (cluster, node_id, count)) in requests {
         let (namespace, pod, uid, _) = container;
         if !running.contains(uid) || waiting.contains(&container) {
             continue;
         }
         let holding = held.entry((uid, resource)).or_insert_with(|| Holding {
             pod_uid: uid.to_owned(),
+            cluster: cluster.to_owned(),
             namespace: namespace.to_owned(),
             pod: pod.to_owned(),
             node_id: node_id.to_owned(),

@@ -6,12 +6,15 @@
 
 mod gpus;
 pub(crate) mod holdings;
+mod whose;
 pub(crate) mod witnesses;
 
 use std::collections::BTreeMap;
 
 use ruint::aliases::U256;
 use wb_units::{Interval, Micros, SETTLEMENT_INTERVAL_US};
+
+pub use whose::Whose;
 
 use holdings::allocations;
 use witnesses::testimonies;
@@ -52,6 +55,8 @@ pub struct Rules {
     pub sampling_class_ppm: u64,
     /// The policies, where facts give more than the settings above.
     pub policies: Policies,
+    /// Whose the allocations of GPUs are.
+    pub whose: Whose,
 }
 
 impl Default for Rules {
@@ -69,6 +74,7 @@ impl Default for Rules {
             scheduler_class_ppm: 10_000,
             sampling_class_ppm: 50_000,
             policies: Policies::default(),
+            whose: Whose::default(),
         }
     }
 }
@@ -174,6 +180,9 @@ pub struct Record {
     pub stands: Vec<Stand>,
     /// When it had an assignment, in order of time and not overlapping.
     pub assigned: Vec<Interval>,
+    /// When it stood at the site without being the customer's, and its GPUs were held by the customer's accounts: only of
+    /// customers' reports.
+    pub lent: Vec<Stand>,
     /// Its samples.
     pub samples: Vec<Sample>,
     /// Its registers.
@@ -243,6 +252,15 @@ pub fn share_sums(credited_q32: u128, squared: U256) -> ShareSums {
 /// into time that cannot be known yet.
 #[must_use]
 pub fn figures(record: &Record, windows: &Windows, rules: &Rules, period: Interval) -> Figures {
+    let on_machine = allocations(record, period);
+    // Whoever holds its GPUs, the machine runs.
+    let running = on_machine.accepted.clone();
+    let held = rules.whose.own(on_machine, &record.assigned);
+    if record.stands.is_empty() && !record.lent.is_empty() {
+        return gpus::of_lent(record, &held.accepted, rules);
+    }
+    let own_record = rules.whose.record(record);
+    let record = own_record.as_ref();
     let has_spoken = !record.gpu_uses.is_empty() || !record.gpu_xids.is_empty();
     let is_gpu_node =
         has_spoken || !record.spans.is_empty() || record.stands.iter().any(|stand| stand.gpus.is_some());
@@ -255,14 +273,13 @@ pub fn figures(record: &Record, windows: &Windows, rules: &Rules, period: Interv
     }
     found.sums.suspense_hashes = hashes_of(record.suspense_q32);
 
-    let held = allocations(record, period);
     let allocations = &held.accepted;
     let polls: Vec<Poll> = record.samples.iter().map(poll).collect();
-    let testimonies = testimonies(record, &polls, windows, allocations, rules, period);
+    let testimonies = testimonies(record, &polls, windows, &running, rules, period);
     for stand in &record.stands {
         let energy = best(&testimonies, &rules.order, stand.interval);
         if is_gpu_node {
-            gpus::add_stand(&mut found, stand, &record.assigned, allocations);
+            gpus::add_stand(&mut found, stand, record, allocations, rules);
             gpus::add_use(&mut found.sums, stand, &record.gpu_uses);
         } else {
             let stretches = timeline(&polls, windows, rules.speaks_us, stand.interval);
@@ -271,6 +288,7 @@ pub fn figures(record: &Record, windows: &Windows, rules: &Rules, period: Interv
         }
         add_energy(&mut found, record, &energy, stand);
     }
+    gpus::add_lent(&mut found, record, allocations);
     found.sources = sources(record, &record.left_out, is_gpu_node, rules, period);
     for source in &found.sources {
         found.sums.samples_expected = found.sums.samples_expected.saturating_add(source.slots.expected);

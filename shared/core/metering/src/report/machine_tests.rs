@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::gpu::accounts::Accounts;
 use crate::gpu::usage::Device;
 use crate::report::site::{SiteFacts, SiteFold, SiteReport};
 use crate::report::truth::Quantity;
@@ -119,6 +120,59 @@ fn a_node_is_billed_by_what_is_held_and_runs_while_it_is() {
     // 3.6 kW for the forty minutes in which something is held.
     assert_eq!(figures.sums.gpus_nj, Some(2_400 * 3_600_000_000_000));
     assert_eq!(figures.sums.miners_nj, None);
+}
+
+fn by_account(account: &str, row: SpanRow) -> SpanRow {
+    SpanRow { span: Span { account: account.to_owned(), ..row.span }, ..row }
+}
+
+#[test]
+fn a_customer_is_shown_its_accounts_allocations_and_no_neighbours() {
+    let said =
+        [("ann", 0, Some(30)), ("bob", 0, None)].map(|(customer, from, to): (&str, i64, Option<i64>)| {
+            let to_us = to.map(|to| to * MINUTE);
+            (format!("s:c/{customer}"), from * MINUTE, to_us, customer.to_owned())
+        });
+    let rules_of = |customer: Option<&str>| Rules {
+        whose: Whose { accounts: Accounts::new(said.clone()), customer: customer.map(str::to_owned) },
+        ..Rules::default()
+    };
+    let of = |record: &Record, customer: Option<&str>| {
+        figures(record, &Windows::default(), &rules_of(customer), minutes(0, 120))
+    };
+    let mut record = miner(vec![Stand { gpus: Some(8), ..stand(0, 60) }]);
+    record.assigned = vec![minutes(0, 60)];
+    record.spans = vec![
+        by_account("s:c/ann", held_span("1", 1, 0, Some(40), 2_400)),
+        by_account("s:c/bob", held_span("2", 2, 0, Some(60), 3_600)),
+        by_account("s:c/ops", held_span("3", 4, 50, Some(60), 600)),
+        by_account("s:c/bob", held_span("4", 64, 0, Some(60), 3_600)),
+        // The node runs all the time for its holder, whatever others do.
+        by_account("s:c/ops", held_span("5", 1, 0, Some(60), 3_600)),
+    ];
+    // The operator sees all of it, and nothing is in suspense.
+    let all = of(&record, None);
+    assert_eq!((gpu_minutes(all.sums.gpu_sold), all.sums.suspense_gpu), (40 + 120 + 40 + 60, 0));
+    assert_eq!(all.refused.len(), 1);
+    // The node's holder has its own, and what ann has no more.
+    let host = of(&record, Some("host"));
+    assert_eq!((gpu_minutes(host.sums.gpu_sold), host.refused.len()), (10 + 40 + 60, 0));
+    assert_eq!(host.sums.gpu_available.map(gpu_minutes), Some(8 * 60));
+    assert_eq!(host.truth.gpu.map(|time| gpu_minutes(time.allocated)), Some(10 + 40 + 60));
+    let mut alone = record.clone();
+    alone.spans.retain(|row| row.span.account != "s:c/bob");
+    assert_eq!(of(&alone, Some("host")), host, "bob changes nothing");
+    // bob has no machine: only what it held of another's.
+    let lent = record.stands.clone();
+    let lent = Record { stands: Vec::new(), assigned: Vec::new(), lent, ..record.clone() };
+    let bob = of(&lent, Some("bob"));
+    assert_eq!((gpu_minutes(bob.sums.gpu_sold), bob.sums.machines, bob.is_gpu_node), (120, 0, false));
+    assert_eq!(bob.gpu_sold.values().sum::<u128>(), bob.sums.gpu_sold);
+    assert_eq!((bob.sources.len(), bob.sums.gpu_available), (0, Some(0)));
+    // Nobody has the node: what is not mapped is in suspense.
+    record.assigned.clear();
+    let sums = of(&record, None).sums;
+    assert_eq!((gpu_minutes(sums.gpu_sold), gpu_minutes(sums.suspense_gpu)), (260, 10 + 40 + 60));
 }
 
 #[test]

@@ -27,7 +27,11 @@ impl Read {
         records: &mut BTreeMap<String, Record>,
     ) -> Result<(), StoreError> {
         let (mut stands, mut held) = (Times::default(), Times::default());
+        let mut allocated = Times::default();
         for record in records.values() {
+            for stand in record.stands.iter().chain(&record.lent) {
+                allocated.push(&record.machine_id, stand.interval);
+            }
             for stand in &record.stands {
                 stands.push(&record.machine_id, stand.interval);
                 for part in record.assigned.iter().filter_map(|held| held.intersect(&stand.interval)) {
@@ -35,7 +39,10 @@ impl Read {
                 }
             }
         }
-        let machines: Vec<String> = records.keys().cloned().collect();
+        let nodes: Vec<String> = records.keys().cloned().collect();
+        // Of a machine that was never the scope's, nothing but allocations is read.
+        let own = records.values().filter(|record| !record.stands.is_empty());
+        let machines: Vec<String> = own.map(|record| record.machine_id.clone()).collect();
         for row in self.earning_work(&machines, range, &stands).await? {
             let Some(record) = records.get_mut(&row.machine_id) else { continue };
             record.work.push(work(&row)?);
@@ -62,7 +69,7 @@ impl Read {
         if rules.policies.judge_lateness() {
             self.add_lateness(range, &machines, records).await?;
         }
-        for found in self.spans_within(&machines, &stands).await? {
+        for found in self.spans_within(&nodes, &allocated).await? {
             if let Some(record) = records.get_mut(&found.row.span.node_id) {
                 record.spans.push(found.row);
             }
@@ -81,7 +88,7 @@ impl Read {
         for row in self.readings_appended(machines, range.interval()).await? {
             let Some(record) = records.get_mut(&row.machine_id) else { continue };
             for register in record.registers.iter_mut().filter(|one| one.meter_id == row.meter_id) {
-                register.appended.insert(row.event_id, row.append_time_us);
+                register.appended.insert(row.id, row.appended_at_us);
             }
         }
         Ok(())

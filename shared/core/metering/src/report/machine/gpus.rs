@@ -14,8 +14,9 @@ use crate::report::{Aggregates, both, either};
 pub(super) fn add_stand(
     found: &mut Figures,
     stand: &Stand,
-    assigned: &[Interval],
+    record: &Record,
     allocations: &[Allocation],
+    rules: &Rules,
 ) {
     let whole = stand.gpus.map(|gpus| {
         u128::from(Share::Whole { gpus }.parts())
@@ -24,21 +25,44 @@ pub(super) fn add_stand(
     found.sums.has_gpus = true;
     found.sums.gpu_available = both(found.sums.gpu_available, whole);
     for allocation in allocations {
-        let sold = allocation.held(stand.interval);
-        let whose = assigned.iter().filter_map(|held| held.intersect(&stand.interval));
+        let whose = rules.whose.times_of(&allocation.account, &record.assigned).into_iter();
+        let whose = whose.filter_map(|held| held.intersect(&stand.interval));
         let somebodys: u128 = whose.map(|part| allocation.held(part)).sum();
-        found.sums.gpu_sold += sold;
-        found.sums.suspense_gpu += sold.saturating_sub(somebodys);
-        let mut from_us = allocation.start_us.max(stand.interval.start_us);
-        let to_us = allocation.end_us.unwrap_or(Micros::MAX).min(stand.interval.end_us);
-        while from_us < to_us {
-            let start_us = interval_start(from_us);
-            let end_us = to_us.min(start_us.saturating_add(SETTLEMENT_INTERVAL_US));
-            let held = allocation.held(Interval { start_us: from_us, end_us });
-            *found.gpu_sold.entry(start_us).or_default() += held;
-            from_us = end_us;
+        found.sums.suspense_gpu += allocation.held(stand.interval).saturating_sub(somebodys);
+        add_sold(found, allocation, stand.interval);
+    }
+}
+
+/// What was held of a machine's GPUs in a time.
+fn add_sold(found: &mut Figures, allocation: &Allocation, time: Interval) {
+    found.sums.gpu_sold += allocation.held(time);
+    let mut from_us = allocation.start_us.max(time.start_us);
+    let to_us = allocation.end_us.unwrap_or(Micros::MAX).min(time.end_us);
+    while from_us < to_us {
+        let start_us = interval_start(from_us);
+        let end_us = to_us.min(start_us.saturating_add(SETTLEMENT_INTERVAL_US));
+        let held = allocation.held(Interval { start_us: from_us, end_us });
+        *found.gpu_sold.entry(start_us).or_default() += held;
+        from_us = end_us;
+    }
+}
+
+/// What a customer's accounts held of a machine that was not the customer's.
+pub(super) fn add_lent(found: &mut Figures, record: &Record, allocations: &[Allocation]) {
+    for stand in &record.lent {
+        found.sums.has_gpus = true;
+        for allocation in allocations {
+            add_sold(found, allocation, stand.interval);
         }
     }
+}
+
+/// The figures of a machine that was never the customer's: nothing but what its accounts held.
+pub(super) fn of_lent(record: &Record, allocations: &[Allocation], rules: &Rules) -> Figures {
+    let mut found = Figures { sums: Aggregates::nothing(rules.carve_outs.clone()), ..Figures::default() };
+    found.sums.site_nj = None;
+    add_lent(&mut found, record, allocations);
+    found
 }
 
 /// How much of a stand's GPU time was used, by the GPUs' samples.

@@ -56,7 +56,7 @@ pub(crate) fn allocations(record: &Record, period: Interval) -> Held {
             made.push(allocation);
         }
     }
-    let gpus = record.stands.iter().filter_map(|stand| stand.gpus).max();
+    let gpus = record.stands.iter().chain(&record.lent).filter_map(|stand| stand.gpus).max();
     let node_gpus: BTreeMap<String, u32> =
         gpus.map(|gpus| (record.machine_id.clone(), gpus)).into_iter().collect();
     let accepted = accept(made.clone(), &node_gpus);
