@@ -8,6 +8,7 @@ use wb_rating::{Contract, RatedStretch};
 
 use crate::error::BillerError;
 use crate::exclusion::{Exclusions, without_price};
+use crate::policy::ByPolicy;
 use crate::ports::{BlockId, Holding, UsageStore};
 use crate::reference::{PeriodTerms, Reference};
 use crate::unbilled::{Unbilled, of_other_chains};
@@ -31,6 +32,8 @@ pub struct Bill {
     pub exclusions: Exclusions,
     /// Accepted energy and work of its machines that was read for it and is not billed, without amounts.
     pub unbilled: Vec<Unbilled>,
+    /// What policies decided about its sources.
+    pub by_policy: Vec<ByPolicy>,
 }
 
 /// The completeness of the samples and readings behind a bill. All zero if the contract bills nothing sampled or
@@ -60,6 +63,7 @@ pub(crate) async fn bill<S: UsageStore>(
     let mut parties = None;
     let mut exclusions = Exclusions::default();
     let mut unbilled = Vec::new();
+    let mut by_policy = Vec::new();
     for part in terms {
         let mut reader = UsageReader::new(store, reference, &part, cut)?;
         let Counted { usage, prices, grants, deposits, coverage } =
@@ -71,6 +75,7 @@ pub(crate) async fn bill<S: UsageStore>(
         let place = stretches.len();
         unbilled.extend(reader.unbilled.into_iter().map(|one| one.in_stretch(place)));
         unbilled.extend(of_other_chains(&usage.work, part.interval));
+        by_policy.append(&mut reader.by_policy);
         for holding in reader.holdings {
             let facts = reference.facts.machine(&holding.machine_id, holding.interval);
             site_ids.extend(facts.map(|(_, fact)| fact.body.site_id.clone()));
@@ -128,7 +133,7 @@ pub(crate) async fn bill<S: UsageStore>(
         days: days.iter().filter_map(|day| sealed.days.get(day).cloned()).collect(),
         chain_heads: store.chain_heads(cut).await?,
     };
-    Ok(Bill { billed, stretches, holdings, site_ids, completeness, exclusions, unbilled })
+    Ok(Bill { billed, stretches, holdings, site_ids, completeness, exclusions, unbilled, by_policy })
 }
 
 /// The contract's terms, completed by the operator's.

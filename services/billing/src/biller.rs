@@ -16,6 +16,7 @@ use crate::exclusion::Exclusions;
 use crate::issued::{Issued, IssuedAs};
 use crate::journal::{IssuedDocument, Journal};
 use crate::parties::{Named, parties};
+use crate::policy::ByPolicy;
 use crate::ports::{Clock, CutSource, LedgerLog, UsageStore};
 use crate::reference::Reference;
 use crate::unbilled::UnbilledList;
@@ -85,6 +86,7 @@ struct Drafted {
     exclusions: Exclusions,
     /// Of it, what was read beside what is billed.
     unbilled: UnbilledList,
+    by_policy: Vec<ByPolicy>,
 }
 
 impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
@@ -152,7 +154,8 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
         // Only here, and not for running bills: each amount is another rating.
         let exclusions = bill.exclusions.estimated(&bill.stretches);
         let unbilled = UnbilledList::of(bill.unbilled).estimated(&bill.stretches);
-        Ok(Some(Drafted { completeness: bill.completeness, exclusions, unbilled, draft }))
+        let (completeness, by_policy) = (bill.completeness, bill.by_policy);
+        Ok(Some(Drafted { completeness, exclusions, unbilled, by_policy, draft }))
     }
 
     /// The bill of a contract for a period at a cut, with its inputs.

@@ -3,6 +3,7 @@
 mod balances;
 mod gpu;
 mod machines;
+mod policies;
 mod prices;
 mod receipts;
 pub(crate) mod rest;
@@ -20,6 +21,7 @@ pub(crate) use balances::Balances;
 
 use crate::error::BillerError;
 use crate::exclusion::Exclusion;
+use crate::policy::ByPolicy;
 use crate::ports::{BlockId, Holding, SealedDays, UsageStore};
 use crate::reference::{Reference, Terms};
 use crate::unbilled::Unbilled;
@@ -55,6 +57,8 @@ pub(crate) struct UsageReader<'a, S> {
     pub(crate) excluded: Vec<Exclusion>,
     /// Energy of meters that is not billed.
     pub(crate) unbilled: Vec<Unbilled>,
+    /// What policies decided about sources.
+    pub(crate) by_policy: Vec<ByPolicy>,
 }
 
 impl<'a, S: UsageStore> UsageReader<'a, S> {
@@ -86,6 +90,7 @@ impl<'a, S: UsageStore> UsageReader<'a, S> {
             corrections: Corrections::default(),
             excluded: Vec::new(),
             unbilled: Vec::new(),
+            by_policy: Vec::new(),
         })
     }
 

@@ -11,6 +11,7 @@ use super::{Biller, Drafted, Drawn, Issued, IssuedAs, Signature, summary, utc_da
 use crate::error::{BillerError, ContractFailure};
 use crate::exclusion::Exclusions;
 use crate::journal::Journal;
+use crate::policy::ByPolicy;
 use crate::ports::{Clock, CutSource, LedgerLog, UsageStore};
 use crate::reference::Reference;
 use crate::unbilled::UnbilledList;
@@ -61,6 +62,13 @@ pub enum Progress {
         contract_id: String,
         /// By machine and measure, each with its reason, and what it might have cost.
         unbilled: UnbilledList,
+    },
+    /// Policies decided about sources behind a contract's bill.
+    ByPolicy {
+        /// The contract.
+        contract_id: String,
+        /// The sources, in order.
+        sources: Vec<ByPolicy>,
     },
     /// A contract is done.
     Contract {
@@ -383,7 +391,11 @@ impl Drafted {
             told.push(Progress::Unbilled { contract_id, unbilled });
         }
         if !self.exclusions.listed.is_empty() {
+            let contract_id = contract_id.clone();
             told.push(Progress::Excluded { contract_id, exclusions: self.exclusions.clone() });
+        }
+        if !self.by_policy.is_empty() {
+            told.push(Progress::ByPolicy { contract_id, sources: self.by_policy.clone() });
         }
         told
     }

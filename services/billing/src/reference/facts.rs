@@ -42,12 +42,14 @@ pub(crate) struct Facts {
     pub(crate) counts: Vec<Recorded<facts::Count>>,
     pub(crate) grants: Vec<Recorded<facts::PrepaidGrant>>,
     pub(crate) deposits: Vec<Recorded<facts::DepositHeld>>,
+    /// How often sources must send, and which of their events are left out.
+    pub(crate) policies: Vec<Dated<facts::DataPolicy>>,
     /// Whose the accounts of schedulers are.
     pub(crate) accounts: Accounts<Mapped>,
 }
 
 /// The kinds of [`Facts`].
-pub(crate) const KINDS: [&str; 11] = [
+pub(crate) const KINDS: [&str; 12] = [
     "machine",
     "curtailment",
     "maintenance",
@@ -59,6 +61,7 @@ pub(crate) const KINDS: [&str; 11] = [
     "prepaid_grant",
     "deposit_held",
     facts::ACCOUNT,
+    facts::DATA_POLICY,
 ];
 
 impl Facts {
@@ -79,6 +82,7 @@ impl Facts {
             counts: recorded("count", rows_of, Same::Instant)?,
             grants: recorded("prepaid_grant", rows_of, Same::Entity)?,
             deposits: recorded("deposit_held", rows_of, Same::Entity)?,
+            policies: dated(facts::DATA_POLICY, rows_of)?,
             accounts: accounts(rows_of(facts::ACCOUNT))?,
         })
     }

@@ -19,7 +19,7 @@ use wb_units::{Interval, Micros};
 
 use super::UsageReader;
 use crate::error::BillerError;
-use crate::ports::{Backing, UsageStore};
+use crate::ports::{Backing, ReadingRow, UsageStore};
 use crate::reference::Dated;
 use crate::unbilled::unheard;
 
@@ -78,6 +78,7 @@ impl<S: UsageStore> UsageReader<'_, S> {
             }
             for (machine_id, held) in chunk {
                 let Some(record) = records.get(machine_id) else { continue };
+                self.note_policy(record, held);
                 for interval in held {
                     self.add_holding(record, *interval, &rules, usage, &mut sums)?;
                 }
@@ -119,9 +120,24 @@ impl<S: UsageStore> UsageReader<'_, S> {
         ids: &[String],
         records: &mut BTreeMap<String, Record>,
     ) -> Result<(), BillerError> {
+        let judged = self.judged(ids);
+        let plain: Vec<String> = ids.iter().filter(|id| !judged.contains_key(*id)).cloned().collect();
+        if !plain.is_empty() {
+            let rows = self.store.readings(&plain, self.part.interval, self.cut).await?;
+            self.note_rows(&rows);
+            for (machine_id, registers) in self.registers(rows) {
+                if let Some(record) = records.get_mut(&machine_id) {
+                    record.registers = registers;
+                }
+            }
+        }
+        if judged.is_empty() { Ok(()) } else { self.add_judged_registers(&judged, records).await }
+    }
+
+    /// Readings as registers, by machine.
+    pub(super) fn registers(&self, rows: Vec<ReadingRow>) -> BTreeMap<String, Vec<Register>> {
         let mut found: BTreeMap<(String, &str, String), Register> = BTreeMap::new();
-        for row in self.store.readings(ids, self.part.interval, self.cut).await? {
-            let stands = row.stands_in(&self.sealed);
+        for row in rows {
             let witness = row.witness;
             let key = (row.machine_id, witness.as_str(), row.meter_id.clone());
             let meter_id = row.meter_id;
@@ -129,26 +145,31 @@ impl<S: UsageStore> UsageReader<'_, S> {
                 let corrections = self.corrections.of_meter(&meter_id).to_vec();
                 Register { meter_id, witness, readings: Vec::new(), corrections, appended: BTreeMap::new() }
             });
-            match stands {
+            register.readings.push(row.reading);
+        }
+        let mut by_machine: BTreeMap<String, Vec<Register>> = BTreeMap::new();
+        for ((machine_id, _, _), register) in found {
+            by_machine.entry(machine_id).or_default().push(register);
+        }
+        by_machine
+    }
+
+    /// Keeps what stands behind readings.
+    pub(super) fn note_rows(&mut self, rows: &[ReadingRow]) {
+        for row in rows {
+            match row.stands_in(&self.sealed) {
                 Backing::Named => {
-                    self.blocks.insert(row.block);
+                    self.blocks.insert(row.block.clone());
                 }
                 Backing::Above(day) => {
-                    self.above.insert(row.block);
+                    self.above.insert(row.block.clone());
                     self.days.insert(day);
                 }
                 Backing::Day(day) => {
                     self.days.insert(day);
                 }
             }
-            register.readings.push(row.reading);
         }
-        for ((machine_id, _, _), register) in found {
-            if let Some(record) = records.get_mut(&machine_id) {
-                record.registers.push(register);
-            }
-        }
-        Ok(())
     }
 
     /// The machines whose samples are needed.
@@ -193,6 +214,7 @@ impl<S: UsageStore> UsageReader<'_, S> {
                 self.blocks.insert(row.block);
             }
         }
+        self.judge_samples(ids, records);
         Ok(())
     }
 

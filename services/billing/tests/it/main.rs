@@ -10,6 +10,7 @@ mod conservation;
 mod corrections;
 mod gpu_story;
 mod memory;
+mod policies;
 mod references;
 mod running;
 mod story;

@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use wb_billing::{BillerError, CloseRequest, Exclusion, Issued, IssuedAs, Progress, Signature, Unbilled};
+use wb_billing::{
+    BillerError, ByPolicy, CloseRequest, Exclusion, Issued, IssuedAs, Progress, Signature, Unbilled,
+};
 use wb_units::time::rfc3339;
 use wb_units::{Money, decimal};
 
@@ -132,6 +134,11 @@ fn tell_progress(progress: &Progress) {
                 tell(&format!("{contract_id}: not billed: {} quantities more", unbilled.more));
             }
         }
+        Progress::ByPolicy { contract_id, sources } => {
+            for source in sources {
+                tell(&format!("{contract_id}: {}", policy_words(source)));
+            }
+        }
         Progress::Contract { done, of, contract_id, outcome } => {
             tell(&format!("{done}/{of} {contract_id}: {outcome}"));
         }
@@ -179,6 +186,17 @@ fn unbilled_words(listed: &[Unbilled]) -> Vec<String> {
         format!("{} of {words}{of}: {reason}{would_be}", sum.first.measured.quantity_words(sum.quantity))
     };
     sums.into_iter().map(words).collect()
+}
+
+fn policy_words(of: &ByPolicy) -> String {
+    let source = match &of.meter_id {
+        Some(meter_id) => format!("meter {meter_id} of {}", of.machine_id),
+        None => format!("samples of {}", of.machine_id),
+    };
+    format!(
+        "{source}: {} left out by policy; of {} times something came {}, late {}, and {} are estimated",
+        of.left_out, of.expected, of.received, of.late, of.estimated
+    )
 }
 
 fn excluded_words(of: &Exclusion) -> String {

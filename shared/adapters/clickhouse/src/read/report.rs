@@ -239,7 +239,7 @@ impl Read {
             }
             self.fill_records(range, &rules, &mut records).await?;
             for record in records.values_mut() {
-                record.left_out = leave_out(record, &rules);
+                record.left_out = leave_out(record, &rules, request.period);
                 metered.extend(record.registers.iter().map(|register| register.meter_id.clone()));
                 fold.add(record);
             }

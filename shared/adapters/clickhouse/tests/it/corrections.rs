@@ -39,6 +39,7 @@ async fn corrections_change_what_is_computed_later_and_nothing_else() {
     an_offline_machine_is_offline_and_a_repeat_is_no_evidence(&store).await;
     payments_are_told_by_machine_and_customer(&store).await;
     lateness_is_judged_by_dated_policies(&store).await;
+    allocations_are_their_accounts(&store).await;
     engine.end().await;
 }
 
@@ -328,6 +329,37 @@ async fn lateness_is_judged_by_dated_policies(store: &Store) {
     assert_eq!(found.sources.left_out, 2);
     assert!(found.sources.watermark().idle.contains(&"e1".to_owned()));
     assert_eq!(before.sources.watermark().at_us, Some(DAY_US + 10 * MINUTE_US), "m1 is the slowest");
+}
+
+/// Before the allocation was voided; its node is nobody's.
+async fn allocations_are_their_accounts(store: &Store) {
+    let customer = |id: &str| store.read(TenantScope::Customer(CustomerId::new(id).unwrap()), Cut(11));
+    let gpu_minutes = |found: u128| found / 7_000_000 / 60_000_000;
+    let found = report(&at(store, 1)).await.sums;
+    assert_eq!((gpu_minutes(found.gpu_sold), gpu_minutes(found.suspense_gpu)), (120, 120));
+    // From the middle of it on.
+    let from_us = DAY_US + 30 * MINUTE_US + 1;
+    let to = json!({"customer_id": "birch", "contract_id": "b"});
+    fact(store, 1, "account", "acme", (from_us, None), to).await;
+    let found = report(&at(store, 1)).await.sums;
+    assert_eq!((gpu_minutes(found.gpu_sold), gpu_minutes(found.suspense_gpu)), (120, 80));
+    let held_us = u128::from((DAY_US + 40 * MINUTE_US).abs_diff(from_us));
+    assert_eq!(found.gpu_sold - found.suspense_gpu, held_us * 4 * 7_000_000, "to the microsecond");
+    let birch = customer("birch").report(&request()).await.unwrap();
+    assert_eq!((birch.report.sums.gpu_sold, birch.report.sums.machines), (held_us * 4 * 7_000_000, 0));
+    assert_eq!(birch.site_ids, ["s"]);
+    assert_eq!((birch.report.sources.each.len(), birch.report.comparisons.len()), (0, 0));
+    assert_eq!(customer("acme").report(&request()).await.unwrap().report.sums.gpu_sold, 0);
+    let hour = Interval { start_us: DAY_US, end_us: DAY_US + HOUR_US };
+    let usage = store.usage();
+    let names = ["acme".to_owned()];
+    let nodes = |cut: u64| usage.nodes_of_accounts(&names, hour, Cut(cut));
+    assert_eq!(nodes(11).await.unwrap().into_iter().collect::<Vec<_>>(), ["n1"]);
+    assert_eq!(nodes(10).await.unwrap().len(), 0, "its block was not committed yet");
+    // Appended at 0, says the table: all of them, in the window alone.
+    let m1 = ["m1".to_owned(), "p1".to_owned(), "n1".to_owned()];
+    let appended = usage.readings_appended(&m1, hour, Cut(11)).await.unwrap();
+    assert!(appended.iter().all(|row| row.appended_at_us == 0), "{appended:?}");
 }
 
 async fn payments_are_told_by_machine_and_customer(store: &Store) {

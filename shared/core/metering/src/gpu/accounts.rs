@@ -36,12 +36,6 @@ impl<T> Accounts<T> {
         Self { mapped: mapped.collect() }
     }
 
-    /// Whether no account was ever mapped.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.mapped.is_empty()
-    }
-
     /// When an account is mapped and to what, in order of time.
     #[must_use]
     pub fn of(&self, account: &str) -> &[Held<T>] {

@@ -13,6 +13,7 @@ use super::machine::{Record, Register, Rules};
 use crate::completeness::{
     Arrival, Completeness, Promise, SlotState, TimePolicy, Timing, Watermark, timing, watermark,
 };
+use crate::energy::RegisterReading;
 use crate::energy::sources::of_register;
 
 /// How long a source may be without events before the site's watermark leaves it out: a day.
@@ -33,6 +34,18 @@ pub enum PolicyOf {
     Machine(String),
     /// A meter.
     Meter(String),
+}
+
+impl PolicyOf {
+    /// The narrowest that a fact gives.
+    #[must_use]
+    pub fn narrowest(machine_id: Option<String>, meter_id: Option<String>) -> Self {
+        match (meter_id, machine_id) {
+            (Some(meter_id), _) => Self::Meter(meter_id),
+            (None, Some(machine_id)) => Self::Machine(machine_id),
+            (None, None) => Self::Site,
+        }
+    }
 }
 
 /// A dated policy. For a field that it leaves out, a wider one holds.
@@ -91,10 +104,13 @@ impl Policies {
         resolve(&self.of(machine_id, meter_id), at_us, rules)
     }
 
-    /// Whether any policy leaves out late events.
+    /// Whether any policy depends on when events came.
     #[must_use]
-    pub fn judge_lateness(&self) -> bool {
-        self.facts.iter().any(|fact| fact.late_after_us.is_some() || fact.late_max_us.is_some())
+    pub fn judge_arrival(&self) -> bool {
+        let judges = |fact: &PolicyFact| {
+            [fact.late_after_us, fact.late_max_us, fact.future_max_us].iter().any(Option::is_some)
+        };
+        self.facts.iter().any(judges)
     }
 }
 
@@ -199,36 +215,75 @@ impl Sources {
     }
 }
 
-/// Takes out the events that the policies leave out, and counts them by source: samples first, then the registers in
-/// order.
-pub fn leave_out(record: &mut Record, rules: &Rules) -> Vec<u64> {
+/// How far around a time readings are read, step by step, while policies leave out the nearest ones outside of it: a
+/// register went on, whatever came too late.
+pub const REACH_US: [i64; 5] = [0, HOUR_US, 24 * HOUR_US, 7 * 24 * HOUR_US, LONGEST_US];
+
+const HOUR_US: i64 = 3_600_000_000;
+
+/// How far a register's gap is closed: 92 days.
+const LONGEST_US: i64 = 92 * 24 * HOUR_US;
+
+/// Whether readings that are taken stand at both ends of a time, or none can: `loaded` are all readings of a register in
+/// a window around it, and the nearest ones outside of that.
+#[must_use]
+pub fn is_bounded(
+    loaded: &[RegisterReading],
+    taken: &[RegisterReading],
+    time: Interval,
+    window: Interval,
+) -> bool {
+    let has_first = taken.iter().any(|reading| reading.at_us <= time.start_us)
+        || loaded.iter().all(|reading| reading.at_us >= window.start_us);
+    let has_last = taken.iter().any(|reading| reading.at_us >= time.end_us)
+        || loaded.iter().all(|reading| reading.at_us < window.end_us);
+    has_first && has_last
+}
+
+/// The time from the first of a machine's readings through the last one.
+#[must_use]
+pub fn times_read<'a>(registers: impl IntoIterator<Item = &'a Register>) -> Option<Interval> {
+    let times = registers.into_iter().flat_map(|register| &register.readings).map(|reading| reading.at_us);
+    let (first, last) =
+        times.fold((Micros::MAX, Micros::MIN), |(first, last), at_us| (first.min(at_us), last.max(at_us)));
+    (first <= last).then(|| Interval { start_us: first, end_us: last.saturating_add(1) })
+}
+
+/// Takes out the events that the policies leave out, and counts those within a time by source: samples first, then the
+/// registers in order.
+pub fn leave_out(record: &mut Record, rules: &Rules, counted: Interval) -> Vec<u64> {
     let machine_id = record.machine_id.clone();
     let policies = &rules.policies;
+    let mut left_out = vec![0_u64; record.registers.len() + 1];
+    if policies.facts.is_empty() {
+        return left_out;
+    }
     let is_taken = |meter_id: Option<&str>, arrival: Arrival| {
         let policy = policies.at(&machine_id, meter_id, arrival.event_time_us, rules);
         matches!(timing(arrival, &policy.taken, None), Timing::Own | Timing::Adjustment)
     };
-    if policies.facts.is_empty() {
-        return vec![0; record.registers.len() + 1];
-    }
-    let mut left_out = Vec::with_capacity(record.registers.len() + 1);
-    let mut count = |before: usize, after: usize| {
-        left_out.push(u64::try_from(before - after).unwrap_or(u64::MAX));
+    let mut counts = left_out.iter_mut();
+    let keep = |count: Option<&mut u64>, is_taken: bool, at_us: Micros| {
+        if let Some(count) = count.filter(|_| !is_taken && counted.contains(at_us)) {
+            *count = count.saturating_add(1);
+        }
+        is_taken
     };
-    let before = record.samples.len();
+    let mut of_samples = counts.next();
     record.samples.retain(|sample| {
-        is_taken(None, Arrival { event_time_us: sample.at_us, appended_at_us: sample.appended_at_us })
+        let arrival = Arrival { event_time_us: sample.at_us, appended_at_us: sample.appended_at_us };
+        keep(of_samples.as_deref_mut(), is_taken(None, arrival), sample.at_us)
     });
-    count(before, record.samples.len());
     for register in &mut record.registers {
-        let before = register.readings.len();
+        let mut of_register = counts.next();
         let appended = std::mem::take(&mut register.appended);
         register.readings.retain(|reading| {
             let appended_at_us = appended.get(&reading.id).copied().unwrap_or(reading.at_us);
-            is_taken(Some(&register.meter_id), Arrival { event_time_us: reading.at_us, appended_at_us })
+            let arrival = Arrival { event_time_us: reading.at_us, appended_at_us };
+            let is_taken = is_taken(Some(&register.meter_id), arrival);
+            keep(of_register.as_deref_mut(), is_taken, reading.at_us)
         });
         register.appended = appended;
-        count(before, register.readings.len());
     }
     left_out
 }
@@ -270,7 +325,7 @@ pub fn sources(
 }
 
 fn arrivals_of(register: &Register) -> Vec<Arrival> {
-    let of = |reading: &crate::energy::RegisterReading| Arrival {
+    let of = |reading: &RegisterReading| Arrival {
         event_time_us: reading.at_us,
         appended_at_us: register.appended.get(&reading.id).copied().unwrap_or(reading.at_us),
     };

@@ -7,6 +7,7 @@ use crate::report::machine::{Sample, Stand};
 use crate::uptime::Found;
 
 const STEP_US: i64 = wb_units::SETTLEMENT_INTERVAL_US;
+const EVER: Interval = Interval { start_us: i64::MIN, end_us: i64::MAX };
 const PERIOD: Interval = Interval { start_us: 0, end_us: 12 * STEP_US };
 
 fn id(of: i64) -> [u8; 16] {
@@ -61,7 +62,7 @@ fn policy(of: PolicyOf, steps: (i64, i64)) -> PolicyFact {
 
 fn judged(mut record: Record, facts: Vec<PolicyFact>) -> Vec<Source> {
     let rules = Rules { policies: Policies { facts }, ..Rules::default() };
-    let left_out = leave_out(&mut record, &rules);
+    let left_out = leave_out(&mut record, &rules, EVER);
     sources(&record, &left_out, false, &rules, PERIOD)
 }
 
@@ -109,7 +110,7 @@ fn late_events_are_shown_and_too_late_ones_are_estimated() {
     let rules =
         Rules { policies: Policies { facts: facts.clone() }, longest_us: STEP_US, ..Rules::default() };
     let mut left = spooled();
-    let left_out = leave_out(&mut left, &rules);
+    let left_out = leave_out(&mut left, &rules, EVER);
     let found = sources(&left, &left_out, false, &rules, PERIOD);
     assert_eq!(shown(&found[1]), (12, 11, 1, 1, 1));
     let hidden = Interval { start_us: 5 * STEP_US, end_us: 6 * STEP_US };
@@ -143,4 +144,28 @@ fn a_site_is_heard_of_up_to_its_slowest_source() {
     assert_eq!((all.slots.expected, all.slots.received), (36, 4));
     assert_eq!(all.each[0].name(), "n", "the least complete first");
     assert_eq!(Sources::default().watermark().at_us, None);
+}
+
+#[test]
+fn a_policy_on_the_future_alone_asks_when_events_came() {
+    let future = PolicyFact { future_max_us: Some(0), ..policy(PolicyOf::Site, (0, 12)) };
+    assert!(Policies { facts: vec![future] }.judge_arrival());
+    let cadence = PolicyFact { every_us: Some(1), ..policy(PolicyOf::Site, (0, 12)) };
+    assert!(!Policies { facts: vec![cadence] }.judge_arrival());
+}
+
+#[test]
+fn a_time_is_bounded_by_what_is_taken_or_has_nothing_beyond() {
+    let reading = |at_us: i64| RegisterReading { at_us, id: [0; 16], register_wh: 0 };
+    let (time, window) = (Interval { start_us: 10, end_us: 20 }, Interval { start_us: 5, end_us: 25 });
+    let all = [3, 9, 12, 20, 30].map(reading);
+    for (taken, expected) in
+        [(vec![3, 20], true), (vec![10, 30], true), (vec![12, 30], false), (vec![9, 12], false)]
+    {
+        let taken: Vec<RegisterReading> = taken.into_iter().map(reading).collect();
+        assert_eq!(is_bounded(&all, &taken, time, window), expected, "{taken:?}");
+    }
+    // Nothing lies outside of the window: there is nothing more to read.
+    assert!(is_bounded(&[6, 24].map(reading), &[], time, window));
+    assert_eq!(times_read([]), None);
 }

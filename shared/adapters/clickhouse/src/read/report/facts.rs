@@ -203,7 +203,8 @@ impl Read {
             site.maintenance.push(Window { interval: row.interval(), machine_id: body.machine_id });
         }
         let mut policies = Policies::default();
-        for row in self.facts_of(facts::DATA_POLICY, &of_site, range, site_id).await? {
+        // Also those of other times: readings just outside of the range are judged, too.
+        for row in self.facts_of(facts::DATA_POLICY, OF_SITE, range, site_id).await? {
             policies.facts.push(policy(&row)?);
         }
         let mut meter_machines = Vec::new();
@@ -298,11 +299,7 @@ impl Read {
 
 fn policy(row: &FactRow) -> Result<PolicyFact, StoreError> {
     let body: facts::DataPolicy = row.read()?;
-    let of = match (body.meter_id, body.machine_id) {
-        (Some(meter_id), _) => PolicyOf::Meter(meter_id),
-        (None, Some(machine_id)) => PolicyOf::Machine(machine_id),
-        (None, None) => PolicyOf::Site,
-    };
+    let of = PolicyOf::narrowest(body.machine_id, body.meter_id);
     Ok(PolicyFact {
         of,
         interval: row.interval(),

@@ -6,6 +6,7 @@ use clickhouse::query::Query;
 use wb_metering::energy::RegisterReading;
 use wb_metering::energy::witness::Witness;
 use wb_metering::report::machine::{Record, Register, Rules, Work};
+use wb_metering::report::sources::{REACH_US, is_bounded, leave_out, times_read};
 use wb_units::Interval;
 
 use crate::error::StoreError;
@@ -60,15 +61,7 @@ impl Read {
         };
         self.add_claims(records, &ask, &stands, rules).await?;
         self.add_samples(range, &machines, records, &stands, rules).await?;
-        let readings = self.registers(range, &machines, None).await?;
-        for (machine_id, registers) in readings {
-            if let Some(record) = records.get_mut(&machine_id) {
-                record.registers = registers;
-            }
-        }
-        if rules.policies.judge_lateness() {
-            self.add_lateness(range, &machines, records).await?;
-        }
+        self.add_registers(range, &machines, rules, records).await?;
         for found in self.spans_within(&nodes, &allocated).await? {
             if let Some(record) = records.get_mut(&found.row.span.node_id) {
                 record.spans.push(found.row);
@@ -78,14 +71,53 @@ impl Read {
         self.add_gpu_xids(records, &ask, &stands, rules).await
     }
 
-    /// When readings were appended, if a policy depends on it.
-    async fn add_lateness(
+    /// The registers of machines. Where a policy depends on when readings came, also that, and readings as far outside of
+    /// the range as it takes to find one that is not left out.
+    async fn add_registers(
         &self,
         range: SeriesRange,
         machines: &[String],
+        rules: &Rules,
         records: &mut BTreeMap<String, Record>,
     ) -> Result<(), StoreError> {
-        for row in self.readings_appended(machines, range.interval()).await? {
+        let time = range.interval();
+        for reach_us in REACH_US {
+            let window = Interval {
+                start_us: time.start_us.saturating_sub(reach_us),
+                end_us: time.end_us.saturating_add(reach_us),
+            };
+            for (machine_id, registers) in self.registers(window, machines, None).await? {
+                if let Some(record) = records.get_mut(&machine_id) {
+                    record.registers = registers;
+                }
+            }
+            if !rules.policies.judge_arrival() {
+                return Ok(());
+            }
+            self.add_appended(machines, records).await?;
+            let is_bounded = |record: &Record| {
+                let mut judged = Record { samples: Vec::new(), ..record.clone() };
+                leave_out(&mut judged, rules, time);
+                let mut both = record.registers.iter().zip(&judged.registers);
+                both.all(|(loaded, taken)| is_bounded(&loaded.readings, &taken.readings, time, window))
+            };
+            if records.values().all(is_bounded) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// When readings were appended.
+    async fn add_appended(
+        &self,
+        machines: &[String],
+        records: &mut BTreeMap<String, Record>,
+    ) -> Result<(), StoreError> {
+        let Some(read) = times_read(records.values().flat_map(|record| &record.registers)) else {
+            return Ok(());
+        };
+        for row in self.readings_appended(machines, read).await? {
             let Some(record) = records.get_mut(&row.machine_id) else { continue };
             for register in record.registers.iter_mut().filter(|one| one.meter_id == row.meter_id) {
                 register.appended.insert(row.id, row.appended_at_us);
@@ -120,15 +152,15 @@ impl Read {
         Ok(())
     }
 
-    /// The registers of machines: readings in the range, and the nearest ones before and after it.
+    /// The registers of machines: readings in the window, and the nearest ones before and after it.
     async fn registers(
         &self,
-        range: SeriesRange,
+        window: Interval,
         machines: &[String],
         meters: Option<&[String]>,
     ) -> Result<BTreeMap<String, Vec<Register>>, StoreError> {
         let reach_us = Some(ENERGY_GAP_MAX_US);
-        let of = ReadingsOf { machines, meters, window: range.interval(), reach_us };
+        let of = ReadingsOf { machines, meters, window, reach_us };
         let mut registers: BTreeMap<(String, String, &str), (Witness, Vec<RegisterReading>)> =
             BTreeMap::new();
         for row in self.readings(&of).await? {
@@ -157,7 +189,7 @@ impl Read {
             return Ok(Vec::new());
         }
         let mut found: Vec<Register> =
-            self.registers(range, machines, Some(meters)).await?.into_values().flatten().collect();
+            self.registers(range.interval(), machines, Some(meters)).await?.into_values().flatten().collect();
         for meter_id in meters {
             // A meter without readings is reported as missing.
             if found.iter().all(|register| register.meter_id != *meter_id) {
