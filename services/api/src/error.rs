@@ -53,6 +53,14 @@ pub enum ApiError {
         /// What is wrong, and what is allowed.
         problem: String,
     },
+    /// Nothing can be read as of an instant.
+    #[code(source)]
+    #[error(transparent)]
+    AsOf(StoreError),
+    /// The log was not asked for the cut of an instant.
+    #[code("WB-5418")]
+    #[error("the cut of an instant cannot be found now; see the server's log for the cause")]
+    Log,
     /// The request took too long.
     #[code("WB-3308")]
     #[error("no answer within {limit_ms} ms: ask for a shorter range or a wider bucket")]
@@ -81,6 +89,8 @@ impl ApiError {
             Self::Auth(refusal) if refusal.is_forbidden() => StatusCode::FORBIDDEN,
             Self::Auth(_) => StatusCode::UNAUTHORIZED,
             Self::Body { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::AsOf(_) => StatusCode::BAD_REQUEST,
+            Self::Log => StatusCode::SERVICE_UNAVAILABLE,
             Self::Form | Self::QueryText { .. } | Self::QueryShape { .. } | Self::Arguments { .. } => {
                 StatusCode::BAD_REQUEST
             }
@@ -107,6 +117,9 @@ pub(crate) enum QueryFault {
 
 impl From<StoreError> for ApiError {
     fn from(failure: StoreError) -> Self {
+        if matches!(failure, StoreError::AsOf { .. }) {
+            return Self::AsOf(failure);
+        }
         if failure.is_request() {
             return Self::Arguments { problem: failure.to_string() };
         }

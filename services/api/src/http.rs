@@ -17,6 +17,7 @@ use wb_auth::{Principal, Verifier};
 use wb_clickhouse::Store;
 
 use crate::config::{ApiConfig, Limits};
+use crate::cuts::CommitsAt;
 use crate::error::{ApiError, QueryFault};
 use crate::exports;
 use crate::limits::check_text;
@@ -26,17 +27,18 @@ use crate::schema::{ApiSchema, RequestReader, schema};
 struct Api {
     schema: ApiSchema,
     store: Store,
+    commits_at: CommitsAt,
     verifier: Verifier,
     limits: Limits,
     places: Semaphore,
 }
 
 /// The routes: `POST /graphql`, `GET /graphql` if GraphiQL is on, `GET /v1/exports/NAME`, and `GET /health`.
-pub fn router(config: &ApiConfig, store: Store, verifier: Verifier) -> Router {
+pub fn router(config: &ApiConfig, store: Store, commits_at: CommitsAt, verifier: Verifier) -> Router {
     let limits = config.limits.clone();
     let places = Semaphore::new(limits.concurrent_requests);
     let exports = exports::router(&limits, store.clone(), verifier.clone());
-    let api = Arc::new(Api { schema: schema(&limits), store, verifier, limits, places });
+    let api = Arc::new(Api { schema: schema(&limits), store, commits_at, verifier, limits, places });
     let mut graphql = post(answer);
     if config.graphiql {
         graphql = graphql.get(graphiql);
@@ -52,10 +54,11 @@ pub async fn run(
     listener: TcpListener,
     config: ApiConfig,
     store: Store,
+    commits_at: CommitsAt,
     verifier: Verifier,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ApiError> {
-    let router = router(&config, store, verifier);
+    let router = router(&config, store, commits_at, verifier);
     axum::serve(listener, router).with_graceful_shutdown(shutdown).await.map_err(ApiError::Serve)
 }
 
@@ -88,7 +91,7 @@ async fn respond(
         return Err(ApiError::Form);
     }
     check_text(&request.query, &api.limits)?;
-    let reader = RequestReader::new(principal, api.store.clone());
+    let reader = RequestReader::new(principal, api.store.clone(), Arc::clone(&api.commits_at));
     let mut response = api.schema.execute(request.data(reader)).await;
     response.errors.iter_mut().for_each(give_code);
     let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];

@@ -21,10 +21,12 @@ use crate::error::{ApiError, graphql};
 /// The most groups of verdict, reason and chain in one answer, for its cost.
 const VERDICT_GROUPS: usize = 40;
 
-/// Usage and bills. All fields of one request are read at one cut, and show what your token allows.
+/// Usage and bills. All fields of one request are read at one cut, but a report as of an instant, and show what your
+/// token allows.
 pub(crate) struct Query;
 
-/// Usage and bills. All fields of one request are read at one cut, and show what your token allows.
+/// Usage and bills. All fields of one request are read at one cut, but a report as of an instant, and show what your
+/// token allows.
 #[Object]
 impl Query {
     /// The cut of this request: the offset in `commits` before which a block must be committed to count.
@@ -210,17 +212,30 @@ impl Query {
             desc = "The IANA time zone of its days; for an operator the site's own unless given, else UTC."
         )]
         zone: Option<String>,
+        #[graphql(
+            desc = "Only what was committed before this instant: the report as it was then. Else at the request's cut."
+        )]
+        as_of: Option<Time>,
     ) -> async_graphql::Result<Report> {
         let refused = |problem: String| graphql(ApiError::Arguments { problem });
         let period = ReportPeriod::parse(&period).map_err(|error| refused(error.to_string()))?;
+        let now_us = jiff::Timestamp::now().as_microsecond();
         let request = PeriodRequest {
             period,
             zone: zone.as_deref(),
             site_id: site_id.as_deref(),
-            now_us: jiff::Timestamp::now().as_microsecond(),
+            now_us,
             slots_max: report::SLOTS_MAX,
         };
-        let read = reader(context)?.read().await?;
+        let reader = reader(context)?;
+        let then = match as_of {
+            Some(at) => Some(reader.read_as_of(at.0, now_us).await?),
+            None => None,
+        };
+        let read = match &then {
+            Some(read) => read,
+            None => reader.read().await?,
+        };
         Ok(read.period_report(&request).await.map_err(failed)?.into())
     }
 

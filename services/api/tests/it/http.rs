@@ -3,12 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use wb_api::{ApiConfig, Limits};
+use wb_api::{ApiConfig, CommitsAt, Limits};
 use wb_auth::{Access, Grant, Issuer};
 use wb_clickhouse::{Store, StoreConfig};
 
@@ -30,8 +31,13 @@ async fn start(config: ApiConfig) -> Api {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let verifier = issuer.verifier().unwrap();
-    tokio::spawn(wb_api::run(listener, config, store, verifier, std::future::pending()));
+    tokio::spawn(wb_api::run(listener, config, store, no_log(), verifier, std::future::pending()));
     Api { address, token, client: Client::new(), _keys: keys }
+}
+
+/// A log that does not answer.
+fn no_log() -> CommitsAt {
+    Arc::new(|_| Box::pin(async { Err("the broker is away".into()) }))
 }
 
 impl Api {
@@ -175,4 +181,26 @@ async fn a_slow_sender_and_a_full_house_are_sent_away() {
     let answer = String::from_utf8_lossy(&answer[..length]);
     assert!(answer.starts_with("HTTP/1.1 504") && answer.contains("WB-3308"), "{answer}");
     assert_eq!(api.ask("{ __typename }").await.0, StatusCode::OK, "the place is free again");
+}
+
+#[tokio::test]
+async fn a_report_as_of_an_instant_needs_the_log() {
+    let api = start(ApiConfig::default()).await;
+    let (status, answer) =
+        api.ask("{ report(period: \"2026-10\", asOf: \"2026-10-03T00:00:00Z\") { zone } }").await;
+    assert_eq!(
+        (status, answer["errors"][0]["extensions"]["code"].as_str()),
+        (StatusCode::OK, Some("WB-5418"))
+    );
+    // Each costs as much as a report, whenever it is of.
+    let reports: String = (0..9)
+        .map(|day| {
+            format!(
+                "r{day}: report(period: \"2026-10\", asOf: \"2026-10-0{}T00:00:00Z\") {{ zone }} ",
+                day + 1
+            )
+        })
+        .collect();
+    let (_, answer) = api.ask(&format!("{{ {reports} }}")).await;
+    assert_eq!(answer["errors"][0]["extensions"]["code"], "WB-3305", "{answer}");
 }

@@ -99,6 +99,7 @@ async fn no_field_shows_a_customer_what_is_anothers() {
     assert_eq!(beyond, customer_only, "the operator is shown everything but a customer of its own");
     work_adds_up(&both).await;
     gpu_time_is_its_accounts(&both).await;
+    reports_are_as_they_were(&both).await;
     exports::keep_to_the_scope(&both, &only_a, &only_b).await;
     books::stand_as_the_ledger_says(&world).await;
     world.stop().await;
@@ -117,6 +118,26 @@ async fn work_adds_up(both: &Api) {
     assert_eq!(sums[0], fixture::WORK_A);
     assert_eq!(sums[1], fixture::WORK_B);
     assert_eq!(sums[2], fixture::WORK_A + fixture::WORK_B + fixture::WORK_SUSPENSE);
+}
+
+/// A report as of an instant is read at the cut of that instant, and at none where there is none.
+async fn reports_are_as_they_were(both: &Api) {
+    let ask = |as_of: &str| {
+        format!("{{ report(period: \"2026-10\", asOf: \"{as_of}\") {{ terms {{ name value }} }} }}")
+    };
+    let sold = |answer: &Value| {
+        let terms = answer["data"]["report"]["terms"].as_array().unwrap();
+        terms.iter().find(|term| term["name"] == "gpu_hours_sold").unwrap()["value"].clone()
+    };
+    let now = both.ask(Reader::Operator, "{ report(period: \"2026-10\") { terms { name value } } }").await;
+    let facts_alone = both.ask(Reader::Operator, &ask("2026-10-01T00:00:01Z")).await;
+    let all = both.ask(Reader::Operator, &ask("2026-10-01T00:00:02Z")).await;
+    assert_eq!(sold(&all), sold(&now));
+    assert_eq!(sold(&facts_alone), "0");
+    for nothing in ["2026-10-01T00:00:00Z", "2009-01-03T18:15:05Z", "2999-01-01T00:00:00Z"] {
+        let answer = both.ask(Reader::CustomerA, &ask(nothing)).await;
+        assert_eq!(answer["errors"][0]["extensions"]["code"], "WB-5417", "{nothing}: {answer}");
+    }
 }
 
 /// Each customer is shown the GPU time of its accounts and of its nodes; the operator all, also what is nobody's.

@@ -133,7 +133,8 @@ pub(crate) fn now_us() -> Result<Micros> {
 /// The cut of an instant: everything committed before it. Read from the log, because the broker dates each commit.
 async fn cut_at(stack: &RunningStack, at_us: Micros) -> Result<Cut> {
     let log = Log::connect(log_settings(&stack.config)).context("the Kafka client was not accepted")?;
-    Ok(Cut(log.first_offset_at(topics::COMMITS, 0, at_us).await?))
+    let first_offset = log.first_offset_at(topics::COMMITS, 0, at_us).await?;
+    Ok(Cut::as_of(at_us, now_us()?, first_offset)?)
 }
 
 /// Parses an instant to UTC microseconds.

@@ -14,6 +14,7 @@ use wb_billing::Biller;
 use wb_billing::ports::SystemClock;
 use wb_clickhouse::Store;
 use wb_config::Config;
+use wb_events::topics;
 use wb_files::Access;
 use wb_framearchive::{FolderArchive, FrameArchive};
 use wb_kafka::topics::Partitions;
@@ -262,8 +263,15 @@ impl Running {
             let api = wb_api::ApiConfig { graphiql: config.api.graphiql, limits: wb_api::Limits::default() };
             let verifier = connected.keys.issuer()?.verifier().context("the token keys cannot be used")?;
             let (store, end) = (connected.store.clone(), stopped(stopping.clone()));
+            let log = connected.log.clone();
+            let commits_at: wb_api::CommitsAt = Arc::new(move |at_us| {
+                let log = log.clone();
+                Box::pin(async move { Ok(log.first_offset_at(topics::COMMITS, 0, at_us).await?) })
+            });
             tasks.spawn(async move {
-                wb_api::run(listener, api, store, verifier, end).await.context("the api has ended")
+                wb_api::run(listener, api, store, commits_at, verifier, end)
+                    .await
+                    .context("the api has ended")
             });
         }
         if wanted.contains(&Service::Billing) {

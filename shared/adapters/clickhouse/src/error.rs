@@ -76,13 +76,22 @@ pub enum StoreError {
         /// What is wrong, and what is allowed.
         problem: String,
     },
+    /// Nothing can be read as of an instant.
+    #[code("WB-5417")]
+    #[error("nothing can be read as of {at}: {problem}")]
+    AsOf {
+        /// The instant.
+        at: String,
+        /// Why not.
+        problem: &'static str,
+    },
 }
 
 impl StoreError {
     /// Whether the request was wrong, not the store.
     #[must_use]
     pub fn is_request(&self) -> bool {
-        matches!(self, Self::Range { .. })
+        matches!(self, Self::Range { .. } | Self::AsOf { .. })
     }
 }
 

@@ -30,6 +30,8 @@ use clickhouse::query::Query;
 use clickhouse::{Client, RowOwned, RowRead};
 use tokio::sync::OnceCell;
 use wb_auth::TenantScope;
+use wb_units::Micros;
+use wb_units::time::rfc3339;
 
 use crate::corrections::CorrectionsAt;
 use crate::error::{StoreError, query_failed};
@@ -54,6 +56,24 @@ pub use workers::{Assigned, ChainWork, POSITION_MAX_SHARES, WORKERS_PAGE_MAX_ROW
 /// An offset in `commits`: what was committed before it counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cut(pub u64);
+
+impl Cut {
+    /// The cut of an instant, from the first offset in `commits` that was appended at or after it.
+    ///
+    /// # Errors
+    /// [`StoreError::AsOf`] if nothing was committed before it, or if it is after the present: other commits may still
+    /// come before it.
+    pub fn as_of(at_us: Micros, now_us: Micros, first_offset: u64) -> Result<Self, StoreError> {
+        let refused = |problem| Err(StoreError::AsOf { at: rfc3339(at_us), problem });
+        if at_us > now_us {
+            return refused("it is still to come");
+        }
+        if first_offset == 0 {
+            return refused("nothing was committed before it");
+        }
+        Ok(Self(first_offset))
+    }
+}
 
 /// A restriction within the scope.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -183,6 +183,8 @@ fn values(argument: &str) -> Vec<String> {
         "siteId" => quoted(fixture::SITES),
         "machineId" => quoted(fixture::MACHINES),
         "customerId" => quoted(&[fixture::CUSTOMER_A, fixture::CUSTOMER_B]),
+        // With the facts alone, and with all.
+        "asOf" => quoted(&["2026-10-01T00:00:01Z", "2026-10-01T00:00:02Z"]),
         "zone" => quoted(&["UTC", "America/Chicago"]),
         // Finished periods, because the data of an open one grows between two queries.
         "period" => quoted(&["2026-10", "2026-11-01"]),

@@ -2,13 +2,14 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use wb_api::ApiConfig;
+use wb_api::{ApiConfig, CommitsAt};
 use wb_auth::{Access, CustomerId, Grant, Issuer};
 use wb_clickhouse::Store;
 use wb_clickhouse_embedded::EngineConfig;
@@ -82,7 +83,14 @@ impl World {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let verifier = self.issuer.verifier().unwrap();
-        let server = wb_api::run(listener, ApiConfig::default(), store, verifier, std::future::pending());
+        let server = wb_api::run(
+            listener,
+            ApiConfig::default(),
+            store,
+            commits_at(),
+            verifier,
+            std::future::pending(),
+        );
         let serving = tokio::spawn(async move { server.await.unwrap() });
         let tokens = self.tokens.clone();
         Api { address, tokens, serving, client: reqwest::Client::new() }
@@ -93,6 +101,21 @@ impl World {
         self.running.await.unwrap();
         self.folder.close().unwrap();
     }
+}
+
+/// The log's answer: the fixture's first block, of facts, was committed in the first second of 2026-10-01, the second
+/// one in the next.
+fn commits_at() -> CommitsAt {
+    const FIRST_US: i64 = 1_790_812_800_000_000;
+    Arc::new(|at_us| {
+        Box::pin(async move {
+            Ok(match at_us - FIRST_US {
+                i64::MIN..=0 => 0,
+                1..=1_000_000 => 41,
+                _ => 42,
+            })
+        })
+    })
 }
 
 /// One API over one store.
