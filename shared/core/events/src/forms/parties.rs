@@ -102,6 +102,7 @@ pub(super) const FORMS: &[Form] = &[
             must("time_zone", Text, "the IANA time zone whose months are billed"),
             must("components", List, "1 to 64 components"),
             may("version", Whole(""), "1 and up; 1 where absent"),
+            may("purchase_order", Text, "the customer's purchase order, shown on invoices"),
             may("effective_from", Text, "from when it holds: the fact's own `valid_from_us`, as text"),
         ],
         examples: &[
@@ -137,6 +138,22 @@ pub(super) const FORMS: &[Form] = &[
             "m-1",
             r#"{"machine_id": "m-1", "customer_id": "acme", "contract_id": "acme-hosting"}"#,
         )],
+    },
+    Form {
+        kind: "account",
+        variant: "",
+        about: "Says whose an account of a scheduler is: its GPU time is billed to the contract, to the microsecond, and to \
+            whoever has the node where no account is mapped.",
+        entity: Entity::Chosen(
+            "the account as allocations give it: `slurm:CLUSTER/ACCOUNT`, `kubernetes:CLUSTER/NAMESPACE`, or what another \
+            sender writes",
+        ),
+        end: End::May,
+        fields: &[
+            must("customer_id", Text, "the contract's customer"),
+            must("contract_id", Text, "the contract that its allocations are billed to"),
+        ],
+        examples: &[example("slurm:east/acme", r#"{"customer_id": "acme", "contract_id": "acme-hosting"}"#)],
     },
     Form {
         kind: "contract_withdrawal",
