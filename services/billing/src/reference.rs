@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
-use wb_events::facts::CONTRACT_WITHDRAWAL;
+use wb_events::facts::{ACCOUNT, CONTRACT_WITHDRAWAL};
 use wb_ledger::{Hash, canonical};
+use wb_metering::gpu::accounts::Accounts;
 use wb_rating::{Contract, ContractError, Period, Versions};
 use wb_units::Interval;
 use wb_units::time::{boundary_at_or_after, rfc3339};
@@ -26,6 +27,8 @@ pub use versions::{RecordedDocument, Standing};
 pub(crate) struct Reference {
     contracts: BTreeMap<String, Vec<Version>>,
     assignments: BTreeMap<String, Vec<Assignment>>,
+    /// Whose the accounts of schedulers are.
+    pub(crate) accounts: Accounts<Mapped>,
     /// All other facts that a bill may need.
     pub(crate) facts: Facts,
 }
@@ -72,7 +75,7 @@ pub(crate) struct PeriodTerms {
 impl Reference {
     /// Reads all contracts and assignments, and the other facts that a bill may need.
     pub(crate) async fn load<S: UsageStore>(store: &S, cut: u64) -> Result<Self, BillerError> {
-        let mut kinds = vec!["contract", CONTRACT_WITHDRAWAL, "assignment"];
+        let mut kinds = vec!["contract", CONTRACT_WITHDRAWAL, "assignment", ACCOUNT];
         kinds.extend(facts::KINDS);
         let mut rows = store.recorded(&kinds, cut).await?.facts;
         let mut take = |kind: &str| rows.remove(kind).unwrap_or_default();
@@ -98,7 +101,8 @@ impl Reference {
                 });
             }
         }
-        Ok(Self { contracts, assignments, facts: Facts::read(&mut take)? })
+        let accounts = accounts::accounts(take(ACCOUNT))?;
+        Ok(Self { contracts, assignments, accounts, facts: Facts::read(&mut take)? })
     }
 
     /// The documents of every contract, in the order of the log.
@@ -266,12 +270,12 @@ impl Reference {
 
 impl Reference {
     /// The accounts of schedulers under a contract within a time.
-    pub(crate) fn accounts(
+    pub(crate) fn accounts_of(
         &self,
         contract: &Contract,
         within: Interval,
     ) -> Result<BTreeSet<String>, BillerError> {
-        accounts::names_of(&self.facts.accounts, contract, within)
+        accounts::names_of(&self.accounts, contract, within)
     }
 
     /// Whether an account is mapped to a contract within a time, by a fact that names this customer, if one is given.
@@ -283,7 +287,7 @@ impl Reference {
         account: &str,
         within: Interval,
     ) -> bool {
-        accounts::mapped_to(&self.facts.accounts, contract_id, within).any(|(of, held)| {
+        accounts::mapped_to(&self.accounts, contract_id, within).any(|(of, held)| {
             of == account && customer.is_none_or(|customer| customer == held.body.body.customer_id)
         })
     }

@@ -3,9 +3,9 @@
 //! The running bill of a month at a cut is the computation of its invoice, with every version of the contract cut off
 //! at the last settlement boundary. After the month nothing is cut off, and the bill equals the one that the close
 //! issues. A bill is computed again if something new can change it: rows of the contract's machines in blocks
-//! committed since (of any machine, if the contract bills a site's losses or has accounts of schedulers), a new fact of any kind, an invoice or
-//! note that changes what is left of grants and deposits, or the passing of a bounded time. Other contracts are not
-//! read, and facts are read again only if some are new.
+//! committed since (of any machine, if the contract bills a site's losses or has accounts of schedulers), a new fact of
+//! any kind, an invoice or note that changes what is left of grants and deposits, or the passing of a bounded time. Other
+//! contracts are not read, and facts are read again only if some are new.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -268,7 +268,7 @@ fn known_of(reference: &Reference, due: &Due) -> Known {
     let mut of_any_machine = false;
     for part in &due.terms.terms {
         let needs = part.contract.needs();
-        let accounts = reference.accounts(&part.contract, part.interval);
+        let accounts = reference.accounts_of(&part.contract, part.interval);
         of_any_machine |= needs.sites || (needs.gpu_spans && accounts.is_ok_and(|found| !found.is_empty()));
         let held = reference.holdings(&part.contract, part.interval).unwrap_or_default();
         machines.extend(held.into_iter().map(|(holding, _)| holding.machine_id));

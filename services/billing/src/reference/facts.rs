@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
 use wb_events::facts;
-use wb_metering::gpu::accounts::Accounts;
 use wb_units::{Interval, Micros};
 
-use super::accounts::{Mapped, accounts};
 use crate::error::BillerError;
 use crate::ports::{BlockId, FactRow};
 use crate::timeline::timelines;
@@ -44,12 +42,10 @@ pub(crate) struct Facts {
     pub(crate) deposits: Vec<Recorded<facts::DepositHeld>>,
     /// How often sources must send, and which of their events are left out.
     pub(crate) policies: Vec<Dated<facts::DataPolicy>>,
-    /// Whose the accounts of schedulers are.
-    pub(crate) accounts: Accounts<Mapped>,
 }
 
 /// The kinds of [`Facts`].
-pub(crate) const KINDS: [&str; 12] = [
+pub(crate) const KINDS: [&str; 11] = [
     "machine",
     "curtailment",
     "maintenance",
@@ -60,7 +56,6 @@ pub(crate) const KINDS: [&str; 12] = [
     "count",
     "prepaid_grant",
     "deposit_held",
-    facts::ACCOUNT,
     facts::DATA_POLICY,
 ];
 
@@ -83,7 +78,6 @@ impl Facts {
             grants: recorded("prepaid_grant", rows_of, Same::Entity)?,
             deposits: recorded("deposit_held", rows_of, Same::Entity)?,
             policies: dated(facts::DATA_POLICY, rows_of)?,
-            accounts: accounts(rows_of(facts::ACCOUNT))?,
         })
     }
 

@@ -61,7 +61,7 @@ impl<S: UsageStore> UsageReader<'_, S> {
         let touches = |held: &&Vec<Interval>| held.iter().any(|held| held.intersect(&within).is_some());
         let mut nodes: BTreeSet<String> =
             held.iter().filter(|(_, held)| touches(held)).map(|(node_id, _)| node_id.clone()).collect();
-        let accounts = self.reference.accounts(&self.part.contract, within)?;
+        let accounts = self.reference.accounts_of(&self.part.contract, within)?;
         if !accounts.is_empty() {
             let accounts: Vec<String> = accounts.into_iter().collect();
             nodes.extend(self.store.nodes_of_accounts(&accounts, within, self.cut).await?);
@@ -100,7 +100,7 @@ impl<S: UsageStore> UsageReader<'_, S> {
     fn own(&mut self, allocation: &Allocation, node_held: &[Interval], within: Interval) -> Vec<Allocation> {
         let contract_id = &self.part.contract.contract_id;
         let is_own = |mapped: &Mapped| mapped.body.contract_id == *contract_id;
-        let accounts = &self.reference.facts.accounts;
+        let accounts = &self.reference.accounts;
         let end_us = allocation.end_us.unwrap_or(Micros::MAX);
         let time = Interval { start_us: allocation.start_us, end_us }.intersect(&within);
         for held in accounts.of(&allocation.account) {
