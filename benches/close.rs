@@ -30,26 +30,24 @@
     reason = "a bench prints its figures and may stop at any fault"
 )]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use wb_billing::ports::{
-    AllocationRow, AppendedRow, BlockId, Clock, CorrectionsRead, CutSource, EachWork, FactRow, Holding,
-    LedgerLog, ReadingRow, Recorded, SampleRow, SealedDays, UsageStore,
-};
-use wb_billing::{Biller, PortError};
+use timed::{Answer, Spent, Timed};
+use wb_billing::Biller;
+use wb_billing::ports::{Clock, CutSource, LedgerLog};
 use wb_clickhouse::seal::{SealContent, SealOf};
 use wb_clickhouse::{Store, StoreConfig};
 use wb_clickhouse_embedded::EngineConfig;
 use wb_events::commits::{ALL_DAYS, COMMITS_VERSION, WonSeal};
 use wb_events::wire::Seal;
-use wb_ledger::{ChainHead, EvidenceBlock};
-use wb_rating::WorkSlice;
-use wb_units::Interval;
 use wiring::CountedUsage;
+
+#[path = "close/timed.rs"]
+mod timed;
 
 /// The store as the product joins it with the biller.
 #[path = "../services/weighbridge/src/wiring/usage.rs"]
@@ -71,97 +69,6 @@ const HOUR_NAMES_FROM: u64 = 1 + INTERVALS * PARTITIONS + 100;
 const HOUR_S: u64 = 3_600;
 /// How often each arm is asked; the medians are compared.
 const ROUNDS: usize = 5;
-
-/// Time spent in a store, and how often it was asked.
-#[derive(Default)]
-struct Spent {
-    us: AtomicU64,
-    calls: AtomicU64,
-    by_call: Mutex<BTreeMap<&'static str, u64>>,
-}
-
-#[derive(Clone)]
-struct Timed {
-    store: CountedUsage,
-    spent: Arc<Spent>,
-}
-
-impl Timed {
-    async fn timed<T>(&self, name: &'static str, call: impl Future<Output = T> + Send) -> T {
-        let began = Instant::now();
-        let answer = call.await;
-        let took_us = u64::try_from(began.elapsed().as_micros()).unwrap();
-        self.spent.us.fetch_add(took_us, Ordering::Relaxed);
-        *self.spent.by_call.lock().unwrap().entry(name).or_default() += took_us;
-        self.spent.calls.fetch_add(1, Ordering::Relaxed);
-        answer
-    }
-}
-
-type Answer<T> = Result<T, PortError>;
-
-impl UsageStore for Timed {
-    async fn committed_cut(&self, below: u64) -> Answer<u64> {
-        self.timed("committed_cut", self.store.committed_cut(below)).await
-    }
-    async fn facts(&self, kind: &str, entities: Option<&[String]>, cut: u64) -> Answer<Vec<FactRow>> {
-        self.timed("facts", self.store.facts(kind, entities, cut)).await
-    }
-    async fn corrections(&self, cut: u64) -> Answer<CorrectionsRead> {
-        self.timed("corrections", self.store.corrections(cut)).await
-    }
-    async fn recorded(&self, kinds: &[&'static str], cut: u64) -> Answer<Recorded> {
-        self.timed("recorded", self.store.recorded(kinds, cut)).await
-    }
-    async fn committed_heads(&self, below: u64) -> Answer<(u64, Option<Vec<ChainHead>>)> {
-        self.timed("committed_heads", self.store.committed_heads(below)).await
-    }
-    async fn work_of_each(
-        &self,
-        parties: &[Vec<Holding>],
-        corrections: &CorrectionsRead,
-        cut: u64,
-    ) -> Answer<EachWork> {
-        self.timed("work_of_each", self.store.work_of_each(parties, corrections, cut)).await
-    }
-    async fn work_slices(&self, holdings: &[Holding], cut: u64) -> Answer<Vec<WorkSlice>> {
-        self.timed("work_slices", self.store.work_slices(holdings, cut)).await
-    }
-    async fn samples(&self, ids: &[String], window: Interval, cut: u64) -> Answer<Vec<SampleRow>> {
-        self.timed("samples", self.store.samples(ids, window, cut)).await
-    }
-    async fn allocations(&self, ids: &[String], window: Interval, cut: u64) -> Answer<Vec<AllocationRow>> {
-        self.timed("allocations", self.store.allocations(ids, window, cut)).await
-    }
-    async fn nodes_of_accounts(
-        &self,
-        accounts: &[String],
-        window: Interval,
-        cut: u64,
-    ) -> Answer<BTreeSet<String>> {
-        self.timed("nodes_of_accounts", self.store.nodes_of_accounts(accounts, window, cut)).await
-    }
-    async fn readings_appended(
-        &self,
-        ids: &[String],
-        window: Interval,
-        cut: u64,
-    ) -> Answer<Vec<AppendedRow>> {
-        self.timed("readings_appended", self.store.readings_appended(ids, window, cut)).await
-    }
-    async fn readings(&self, ids: &[String], window: Interval, cut: u64) -> Answer<Vec<ReadingRow>> {
-        self.timed("readings", self.store.readings(ids, window, cut)).await
-    }
-    async fn blocks(&self, ids: &BTreeSet<BlockId>, from: u64, cut: u64) -> Answer<Vec<EvidenceBlock>> {
-        self.timed("blocks", self.store.blocks(ids, from, cut)).await
-    }
-    async fn sealed_days(&self, cut: u64) -> Answer<SealedDays> {
-        self.timed("sealed_days", self.store.sealed_days(cut)).await
-    }
-    async fn chain_heads(&self, cut: u64) -> Answer<Vec<ChainHead>> {
-        self.timed("chain_heads", self.store.chain_heads(cut)).await
-    }
-}
 
 #[derive(Clone, Default)]
 struct MemoryLedger(Arc<Mutex<Vec<Vec<u8>>>>);

@@ -1,17 +1,18 @@
 //! The biller's ports in memory, with simulated failures.
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail loudly")]
 
+mod clock;
+mod cuts;
 mod log;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 use wb_billing::PortError;
 use wb_billing::ports::{
-    AllocationRow, AppendedRow, BlockId, Clock, CorrectionsRead, CutSource, EachWork, EventId, FactRow,
-    Holding, ReadingRow, SampleRow, Touched, UsageStore, WorkRead,
+    AllocationRow, AppendedRow, BlockId, CorrectionsRead, EachWork, EventId, FactRow, Holding, ReadingRow,
+    SampleRow, Touched, UsageStore, WorkRead,
 };
 use wb_events::facts::{METER_RATIO, MeterRatio, VOID, Void};
 use wb_ledger::{ChainHead, EvidenceBlock, Hash};
@@ -27,6 +28,8 @@ use wb_units::{Interval, Micros};
 /// 2200-01-01: after all that tests bill.
 const LATER_US: Micros = 7_258_118_400_000_000;
 
+pub(crate) use clock::TestClock;
+pub(crate) use cuts::MemoryCuts;
 pub(crate) use log::{Fault, MemoryLog};
 
 /// The place of a row: its block, committed at an offset.
@@ -586,35 +589,5 @@ impl UsageStore for MemoryStore {
                 block,
             })
             .collect())
-    }
-}
-
-/// Everything is settled at once; the requested offset lies beyond the last commit, as after a pin.
-#[derive(Clone)]
-pub(crate) struct MemoryCuts(pub(crate) MemoryStore);
-
-impl CutSource for MemoryCuts {
-    async fn settled_cut(&self) -> Result<u64, PortError> {
-        Ok(self.0.0.lock().unwrap().held + 2)
-    }
-
-    async fn check_conserved(&self, _: std::ops::RangeInclusive<i32>, _: u64) -> Result<(), PortError> {
-        Ok(())
-    }
-}
-
-/// A clock that advances a little at every reading.
-#[derive(Clone)]
-pub(crate) struct TestClock(pub(crate) Arc<AtomicU64>);
-
-impl TestClock {
-    pub(crate) fn at(now_us: u64) -> Self {
-        Self(Arc::new(AtomicU64::new(now_us)))
-    }
-}
-
-impl Clock for TestClock {
-    fn now_us(&self) -> Micros {
-        i64::try_from(self.0.fetch_add(17, Ordering::SeqCst)).unwrap()
     }
 }
