@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use wb_ledger::{Command, InvoiceLine, Step, Total};
 use wb_units::time::rfc3339;
 
-use crate::commands::books::{Signed, WHO, amounts, invoice_id, record, told};
+use crate::commands::books::{self, Signed, WHO, amounts, invoice_id, record, told};
 use crate::commands::document::{self, DocumentArguments, Shape};
 use crate::commands::{Run, RunningStack, evidence, needs_of};
 use crate::console::{print, tell};
@@ -78,8 +78,19 @@ pub(crate) enum LedgerInvoiceCommand {
         #[arg(long)]
         move_payments: bool,
     },
-    /// Write off the open amount of an invoice.
-    WriteOff(StepArguments),
+    /// Write off the open amount of an invoice, or some of it.
+    ///
+    /// Payments can still settle what is left open; notes, fees and a further write-off need reverse-write-off first.
+    WriteOff {
+        #[command(flatten)]
+        step: StepArguments,
+        /// The amount to write off. By default all that is open.
+        #[arg(long, requires = "currency")]
+        amount: Option<String>,
+        /// The currency of the amount.
+        #[arg(long, requires = "amount")]
+        currency: Option<String>,
+    },
     /// Open again what was written off of an invoice.
     ReverseWriteOff(StepArguments),
     /// Withdraw the mark that an invoice is overdue.
@@ -148,9 +159,14 @@ async fn invoice(stack: &RunningStack, command: LedgerInvoiceCommand) -> Result<
             let (text, at_us) = (signed.why.clone(), biller.now_us());
             record(&biller, &Command::WithdrawOverdue { invoice_id: id, text, at_us }, &signed).await
         }
-        LedgerInvoiceCommand::WriteOff(StepArguments { id, signed }) => {
+        LedgerInvoiceCommand::WriteOff { step: StepArguments { id, signed }, amount, currency } => {
             let invoice_id = invoice_id(&biller, &id).await?;
-            record(&biller, &Command::WriteOff { invoice_id, at_us: biller.now_us() }, &signed).await
+            let amounts = match (&amount, &currency) {
+                (Some(text), Some(currency)) => vec![books::amount(text, currency)?],
+                _ => Vec::new(),
+            };
+            let write_off = Command::WriteOff { invoice_id, amounts, at_us: biller.now_us() };
+            record(&biller, &write_off, &signed).await
         }
     }
 }

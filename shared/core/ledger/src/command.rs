@@ -1,5 +1,6 @@
 //! The commands of the ledger.
 
+use crate::amounts::Amount;
 use crate::dispute::{DisputeRequest, DisputeWords};
 use crate::event::PeriodClosed;
 use crate::invoice::Draft;
@@ -134,9 +135,11 @@ pub enum Command {
         /// Up to when.
         at_us: i64,
     },
-    /// Write off what is open of an invoice.
+    /// Write off what is open of an invoice, or some of it.
     WriteOff {
         invoice_id: String,
+        /// How much, at most one amount a currency and none above what is open; empty for all that is open.
+        amounts: Vec<Amount>,
         /// When.
         at_us: i64,
     },

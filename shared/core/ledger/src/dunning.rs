@@ -13,7 +13,7 @@
 use serde::{Deserialize, Serialize};
 use wb_units::rounding::div_half_even_i128;
 
-use crate::amounts::Amount;
+use crate::amounts::{Amount, check_positive, money_text};
 use crate::event::Event;
 use crate::invoice::Total;
 use crate::item::{Item, LineBalance};
@@ -53,7 +53,7 @@ pub struct InvoiceWrittenOff {
     /// The invoice, or what was taken over.
     pub invoice_id: String,
     pub customer_id: String,
-    /// What was open and is written off, by currency.
+    /// What is written off of what was open, by currency.
     pub amounts: Vec<Amount>,
     /// When, UTC microseconds.
     pub at_us: i64,
@@ -141,12 +141,18 @@ impl State {
         Ok(())
     }
 
-    pub(crate) fn decide_write_off(&self, invoice_id: &str, at_us: i64) -> Result<Vec<Event>, Refusal> {
+    pub(crate) fn decide_write_off(
+        &self,
+        invoice_id: &str,
+        amounts: &[Amount],
+        at_us: i64,
+    ) -> Result<Vec<Event>, Refusal> {
         let item = self.standing_item(invoice_id)?;
+        let all = || positive_open(item);
         let event = InvoiceWrittenOff {
             invoice_id: invoice_id.to_owned(),
             customer_id: item.customer_id.clone(),
-            amounts: positive_open(item),
+            amounts: if amounts.is_empty() { all() } else { amounts.to_vec() },
             at_us,
         };
         self.check_write_off(&event)?;
@@ -163,7 +169,18 @@ impl State {
                 needed: "open",
             });
         }
-        if item.customer_id != event.customer_id || positive_open(item) != event.amounts {
+        for (index, amount) in event.amounts.iter().enumerate() {
+            check_positive("the amount to write off", amount)?;
+            let is_twice = event.amounts[..index].iter().any(|other| other.currency == amount.currency);
+            if is_twice || amount.amount_minor.0 > item.open_minor(&amount.currency) {
+                let open = money_text(item.open_minor(&amount.currency), &amount.currency);
+                let asked = amount.text();
+                let detail =
+                    format!("{asked} {} cannot be written off of {open} that are open", amount.currency);
+                return Err(Refusal::mismatch(&event.invoice_id, detail));
+            }
+        }
+        if item.customer_id != event.customer_id || event.amounts.is_empty() {
             return Err(Refusal::mismatch(&event.invoice_id, "something else is open"));
         }
         Ok(())

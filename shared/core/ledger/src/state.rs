@@ -224,7 +224,9 @@ pub fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Refusal> {
         Command::ReverseWriteOff { invoice_id, at_us } => state.decide_reverse_write_off(invoice_id, *at_us),
         Command::MarkOverdue { invoice_id, at_us } => state.decide_overdue(invoice_id, *at_us),
         Command::ChargeLateFee { invoice_id, at_us } => state.decide_late_fee(invoice_id, *at_us),
-        Command::WriteOff { invoice_id, at_us } => state.decide_write_off(invoice_id, *at_us),
+        Command::WriteOff { invoice_id, amounts, at_us } => {
+            state.decide_write_off(invoice_id, amounts, *at_us)
+        }
         Command::OpenDispute(asked) => state.decide_dispute(asked),
         Command::AnswerDispute(words) => state.decide_answer(words),
         Command::RejectDispute(words) => state.decide_reject_dispute(words),

@@ -123,7 +123,7 @@ fn story() -> Books {
     books.act(&Command::Reverse { payment_id: payment_id(ENTITY, "bounces").unwrap(), at_us });
     books.act(&Command::MarkOverdue { invoice_id: bounced.clone(), at_us });
     books.act(&Command::ChargeLateFee { invoice_id: bounced.clone(), at_us });
-    books.act(&Command::WriteOff { invoice_id: bounced, at_us });
+    books.act(&Command::WriteOff { invoice_id: bounced, amounts: Vec::new(), at_us });
     let credited = books.issue("credited", CUSTOMER_A, &power(300), true);
     books.pay("too much", CUSTOMER_A, 300);
     books.note(&credited, "credited/metered_energy", -300);

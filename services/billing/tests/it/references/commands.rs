@@ -34,7 +34,7 @@ fn of_invoice(name: &str) -> Vec<Command> {
         Command::WithdrawOverdue { invoice_id: invoice_id.clone(), text: text.clone(), at_us },
         Command::ReverseWriteOff { invoice_id: invoice_id.clone(), at_us },
         Command::MarkOverdue { invoice_id: invoice_id.clone(), at_us },
-        Command::WriteOff { invoice_id: invoice_id.clone(), at_us },
+        Command::WriteOff { invoice_id: invoice_id.clone(), amounts: Vec::new(), at_us },
         Command::OpenDispute(DisputeRequest {
             invoice_id: invoice_id.clone(),
             line_id,

@@ -125,7 +125,7 @@ fn whole_story() -> Books {
     // A second dispute of the line has an id of its own, and a credit note resolves it.
     let opened = act(open);
     act(Command::AcceptDispute { words: words(&opened, "after all"), credit_minor: 1_000 });
-    act(Command::WriteOff { invoice_id: id.clone(), at_us: END_US + 200 * DAY_US });
+    act(Command::WriteOff { invoice_id: id.clone(), amounts: Vec::new(), at_us: END_US + 200 * DAY_US });
     // What was done by mistake is taken back, and done again.
     let later = END_US + 200 * DAY_US;
     act(Command::ReverseWriteOff { invoice_id: id.clone(), at_us: later });
@@ -153,7 +153,7 @@ fn whole_story() -> Books {
     };
     act(Command::ReverseRefund { refund_id: refund.refund_id, at_us: later });
     act(Command::Reverse { payment_id: third, at_us: later });
-    act(Command::WriteOff { invoice_id: id, at_us: later });
+    act(Command::WriteOff { invoice_id: id, amounts: Vec::new(), at_us: later });
     books
 }
 
@@ -263,7 +263,7 @@ fn what_cannot_be_is_refused_with_its_code() {
     for (command, code) in [
         (Command::Submit(step(&id, "ana")), "WB-5343"),
         (Command::Submit(step("inv_none", "ana")), "WB-5344"),
-        (Command::WriteOff { invoice_id: "inv_none".to_owned(), at_us }, "WB-5344"),
+        (Command::WriteOff { invoice_id: "inv_none".to_owned(), amounts: Vec::new(), at_us }, "WB-5344"),
         (payment("wire-1", CUSTOMER, 1_000, Settle::Nothing), "WB-5352"),
         (payment("wire-1", CUSTOMER, 1_001, Settle::Nothing), "WB-5351"),
         (payment("wire-2", CUSTOMER, 0, Settle::Nothing), "WB-5347"),

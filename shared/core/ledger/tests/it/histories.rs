@@ -87,7 +87,7 @@ pub(crate) fn command(books: &Books, asked: &Asked) -> Command {
         17 => Command::Refund { payment_id: pay_id, reference, amount_minor: asked.amount / 9, at_us },
         18 => Command::MarkOverdue { invoice_id: id, at_us },
         19 => Command::ChargeLateFee { invoice_id: id, at_us },
-        20 => Command::WriteOff { invoice_id: id, at_us },
+        20 => Command::WriteOff { invoice_id: id, amounts: Vec::new(), at_us },
         21 => Command::OpenDispute(DisputeRequest {
             invoice_id: id,
             line_id: power,
