@@ -278,6 +278,19 @@ impl Reference {
         accounts::names_of(&self.accounts, contract, within)
     }
 
+    /// The accounts that are mapped to a contract within a time, whoever their facts name.
+    pub(crate) fn mapped_to(&self, contract_id: &str, within: Interval) -> Vec<String> {
+        let names: BTreeSet<&str> =
+            accounts::mapped_to(&self.accounts, contract_id, within).map(|(account, _)| account).collect();
+        names.into_iter().map(str::to_owned).collect()
+    }
+
+    /// The contracts that accounts are mapped to within a time.
+    pub(crate) fn mapped_contracts(&self, within: Interval) -> BTreeSet<&str> {
+        let touching = self.accounts.all().filter(|(_, held)| held.interval.intersect(&within).is_some());
+        touching.map(|(_, held)| held.body.body.contract_id.as_str()).collect()
+    }
+
     /// Whether an account is mapped to a contract within a time, by a fact that names this customer, if one is given.
     /// The contract need not be known.
     pub(crate) fn is_mapped(

@@ -34,6 +34,8 @@ pub(super) fn asks_of(
         governed.push(part.interval);
         asks.push(Ask {
             reason: NOT_BILLED.to_owned(),
+            contract_id: contract_id.to_owned(),
+            within: part.interval,
             held: reference.assigned(contract_id, part.interval),
             work: !needs.work,
             energy: !needs.energy,
@@ -42,9 +44,19 @@ pub(super) fn asks_of(
     }
     for gap in without(month, governed) {
         let held = reference.assigned(contract_id, gap);
-        asks.push(Ask { reason: NO_VERSION.to_owned(), held, work: true, energy: true, gpus: true });
+        asks.push(Ask {
+            reason: NO_VERSION.to_owned(),
+            contract_id: contract_id.to_owned(),
+            within: gap,
+            held,
+            work: true,
+            energy: true,
+            gpus: true,
+        });
     }
-    asks.retain(|ask| !ask.held.is_empty());
+    asks.retain(|ask| {
+        !ask.held.is_empty() || (ask.gpus && !reference.mapped_to(contract_id, ask.within).is_empty())
+    });
     Ok(asks)
 }
 

@@ -99,7 +99,8 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
                     let month = Period::month(period, "UTC")?;
                     let month = reference.month_of(contract_id, period)?.unwrap_or(month);
                     let held = reference.assigned(contract_id, month.interval);
-                    asks.push((Place::Excluded, contract_id.clone(), everything(reason, held)));
+                    let ask = everything((contract_id, month.interval), reason, held);
+                    asks.push((Place::Excluded, contract_id.clone(), ask));
                 }
             }
         }
@@ -151,10 +152,16 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
                 unknown.entry(contract_id).or_default().push(holding);
             }
         }
+        for contract_id in reference.mapped_contracts(month) {
+            if !known.contains(&contract_id.to_owned()) {
+                unknown.entry(contract_id).or_default();
+            }
+        }
         let mut asks = Vec::new();
         for (contract_id, held) in unknown {
-            let reason = "the machine is assigned to a contract that nothing is recorded of".to_owned();
-            asks.push((Place::Suspense, contract_id.to_owned(), everything(reason, held)));
+            let reason = "the machine is assigned, or the account is mapped, to a contract that nothing is recorded of";
+            let ask = everything((contract_id, month), reason.to_owned(), held);
+            asks.push((Place::Suspense, contract_id.to_owned(), ask));
         }
         let of_sites: BTreeSet<&str> =
             reference.facts.meters.iter().map(|meter| meter.body.machine_id.as_str()).collect();
@@ -168,15 +175,15 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
             }
         }
         let reason = "the machine is not assigned to a contract".to_owned();
-        asks.push((Place::Suspense, String::new(), everything(reason, free)));
+        asks.push((Place::Suspense, String::new(), everything(("", month), reason, free)));
         let reason = "a site's meter: its machines are billed, not the site".to_owned();
-        asks.push((Place::Excluded, String::new(), everything(reason, sites)));
+        asks.push((Place::Excluded, String::new(), everything(("", month), reason, sites)));
         Ok(asks)
     }
 }
 
-fn everything(reason: String, held: Vec<Holding>) -> Ask {
-    Ask { reason, held, work: true, energy: true, gpus: true }
+fn everything((contract_id, within): (&str, Interval), reason: String, held: Vec<Holding>) -> Ask {
+    Ask { reason, contract_id: contract_id.to_owned(), within, held, work: true, energy: true, gpus: true }
 }
 
 fn of_unbilled(place: Place, contract_id: &str, one: Unbilled) -> Placed {

@@ -2,7 +2,7 @@
 //!
 //! It is read for what a close tells, and is no evidence of a bill. Many contracts are read at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wb_metering::billable::{allocations, hear, meters};
 use wb_metering::corrections::Corrections;
@@ -14,17 +14,21 @@ use wb_units::{Interval, Micros};
 use super::machines::{MACHINES_AT_ONCE, stand};
 use crate::error::BillerError;
 use crate::ports::{CorrectionsRead, Holding, UsageStore};
-use crate::reference::Reference;
+use crate::reference::{Mapped, Reference};
 use crate::unbilled::{Measured, Unbilled, counting_witnesses, unheard};
 
 /// How many machines' work one query adds up.
 const PARTIES_AT_ONCE: usize = 500;
 
 /// What is to be read.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Ask {
     /// Why it is not billed.
     pub(crate) reason: String,
+    /// The contract: the GPU time of its accounts is its own, whoever has the node. Empty for what no contract has.
+    pub(crate) contract_id: String,
+    /// The time that holds all others.
+    pub(crate) within: Interval,
     /// The machines and their times.
     pub(crate) held: Vec<Holding>,
     pub(crate) work: bool,
@@ -153,42 +157,74 @@ impl<'a, S: UsageStore> Rest<'a, S> {
         Ok(())
     }
 
+    /// The nodes that each of what is asked may have GPU time on: those that are assigned, and those with allocations of
+    /// accounts that are mapped to the contract.
+    async fn nodes(&self) -> Result<BTreeMap<String, BTreeSet<usize>>, BillerError> {
+        let mut nodes: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
+        for (place, ask) in self.asks.iter().enumerate().filter(|(_, ask)| ask.gpus) {
+            for holding in &ask.held {
+                nodes.entry(holding.machine_id.clone()).or_default().insert(place);
+            }
+            let accounts = self.reference.mapped_to(&ask.contract_id, ask.within);
+            if !accounts.is_empty() {
+                for node_id in self.store.nodes_of_accounts(&accounts, ask.within, self.cut).await? {
+                    nodes.entry(node_id).or_default().insert(place);
+                }
+            }
+        }
+        Ok(nodes)
+    }
+
     async fn gpus(&mut self) -> Result<(), BillerError> {
-        let wanted: Vec<_> = self.wanted(|ask| ask.gpus).into_iter().collect();
-        for chunk in wanted.chunks(MACHINES_AT_ONCE) {
-            let Some(window) = hull(chunk.iter().flat_map(|(_, times)| times).map(|(_, time)| *time)) else {
+        let nodes: Vec<(String, BTreeSet<usize>)> = self.nodes().await?.into_iter().collect();
+        for chunk in nodes.chunks(MACHINES_AT_ONCE) {
+            let times = chunk.iter().flat_map(|(_, places)| places);
+            let Some(window) = hull(times.filter_map(|place| self.asks.get(*place)).map(|ask| ask.within))
+            else {
                 continue;
             };
-            let ids: Vec<String> = chunk.iter().map(|(node_id, _)| (*node_id).to_owned()).collect();
+            let ids: Vec<String> = chunk.iter().map(|(node_id, _)| node_id.clone()).collect();
             let mut records: BTreeMap<String, Record> = BTreeMap::new();
             for found in self.store.allocations(&ids, window, self.cut).await? {
                 let node_id = found.row.span.node_id.clone();
                 records.entry(node_id).or_default().spans.push(found.row);
             }
-            for (node_id, times) in chunk {
-                let Some(mut record) = records.remove(*node_id) else { continue };
-                record.machine_id = (*node_id).to_owned();
+            for (node_id, places) in chunk {
+                let Some(mut record) = records.remove(node_id) else { continue };
+                record.machine_id.clone_from(node_id);
                 let facts = self.reference.facts.machine(node_id, window);
                 record.stands = facts.map(|(interval, fact)| stand(interval, fact)).collect();
                 let (accepted, refused) = allocations(&record, window);
-                for (place, time) in times {
-                    let accepted = accepted.iter().map(|one| (one, self.reason(*place)));
-                    let refused = refused.iter().map(|(one, why)| (one, why.as_str()));
-                    let sums = gpu_time(accepted.chain(refused), *time);
-                    for ((profile, reason), gpu_us) in sums {
-                        let of = (*node_id, Measured::GpuTime { profile });
-                        self.found.push((*place, Unbilled::new(of, gpu_us, *time, reason)));
+                for (place, ask) in places.iter().filter_map(|place| Some((*place, self.asks.get(*place)?))) {
+                    let own = |allocation: &Allocation| self.own(allocation, ask);
+                    let accepted = accepted.iter().flat_map(own).map(|one| (one, ask.reason.as_str()));
+                    let refused = refused.iter();
+                    let refused =
+                        refused.flat_map(|(one, why)| own(one).into_iter().map(|one| (one, why.as_str())));
+                    for ((profile, reason), gpu_us) in gpu_time(accepted.chain(refused), ask.within) {
+                        let of = (node_id.as_str(), Measured::GpuTime { profile });
+                        self.found.push((place, Unbilled::new(of, gpu_us, ask.within, reason)));
                     }
                 }
             }
         }
         Ok(())
     }
+
+    /// The parts of an allocation that are the contract's, or nobody's where there is no contract.
+    fn own(&self, allocation: &Allocation, ask: &Ask) -> Vec<Allocation> {
+        let of_node = ask.held.iter().filter(|holding| holding.machine_id == allocation.node_id);
+        let node_held = Interval::union(of_node.map(|holding| holding.interval).collect());
+        let is_own =
+            |mapped: &Mapped| !ask.contract_id.is_empty() && mapped.body.contract_id == ask.contract_id;
+        let parts = self.reference.accounts.parts_of(allocation, &node_held, is_own);
+        parts.into_iter().filter_map(|part| part.within(ask.within)).collect()
+    }
 }
 
 /// GPU time of allocations in a time, by profile and reason.
 fn gpu_time<'a>(
-    allocations: impl Iterator<Item = (&'a Allocation, &'a str)>,
+    allocations: impl Iterator<Item = (Allocation, &'a str)>,
     time: Interval,
 ) -> BTreeMap<(String, &'a str), u128> {
     let mut sums: BTreeMap<(String, &str), u128> = BTreeMap::new();

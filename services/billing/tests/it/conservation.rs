@@ -63,8 +63,16 @@ enum Event {
         id: String,
         gpus: u32,
         profile: &'static str,
+        account: &'static str,
         start_us: i64,
         end_us: i64,
+    },
+    /// Maps an account of a scheduler to a contract.
+    Account {
+        account: &'static str,
+        contract: &'static str,
+        from_us: i64,
+        to_us: Option<i64>,
     },
     Assignment {
         machine: String,
@@ -117,7 +125,7 @@ fn sent(events: &[Event]) -> Sums {
             Event::Reading { machine, witness, at_us, register_wh } if !voided.contains(at_us) => {
                 registers.entry((machine, witness)).or_default().insert(*at_us, *register_wh);
             }
-            Event::Allocation { node, id, gpus, profile, start_us, end_us } => {
+            Event::Allocation { node, id, gpus, profile, start_us, end_us, .. } => {
                 let gpu_us = u128::from(*gpus) * u128::from((end_us - start_us).unsigned_abs());
                 // Of two rows of one run the longer one holds.
                 let run = runs.entry((node, id, *start_us, profile)).or_default();
@@ -186,7 +194,9 @@ fn contracts(world: &mut World, random: &mut Random) {
     }
 }
 
-/// Assignments, work, registers with falls, allocations that exclude each other, repeats and voids, in random order.
+const ACCOUNTS: [&str; 3] = ["slurm:east/ann", "slurm:east/bob", "kubernetes:default/eve"];
+
+/// Assignments, accounts, work, registers with falls, allocations that exclude each other, repeats and voids, in random order.
 fn history(random: &mut Random) -> Vec<Event> {
     let mut events = Vec::new();
     for number in 0..4 {
@@ -226,11 +236,20 @@ fn history(random: &mut Random) -> Vec<Event> {
             let profile = *random.one(&["", "", "1g.10gb", "2g.20gb"]);
             let gpus = if profile.is_empty() { u32::try_from(1 + random.below(9)).unwrap() } else { 1 };
             let (node, id) = (machine.clone(), format!("run-{run}"));
-            let allocation = Event::Allocation { node, id, gpus, profile, start_us, end_us };
+            let account = *random.one(&ACCOUNTS);
+            let allocation = Event::Allocation { node, id, gpus, profile, account, start_us, end_us };
             if random.below(4) == 0 {
                 events.push(allocation.clone());
             }
             events.push(allocation);
+        }
+    }
+    for account in ACCOUNTS {
+        for _ in 0..random.below(3) {
+            let from_us = random.instant();
+            let to_us = (random.below(2) == 0).then(|| from_us + random.instant() - JANUARY_US);
+            let contract = random.one(&CONTRACTS);
+            events.push(Event::Account { account, contract, from_us, to_us });
         }
     }
     for index in (1..events.len()).rev() {
@@ -249,8 +268,13 @@ fn record(world: &mut World, event: &Event) {
         Event::Reading { machine, witness, at_us, register_wh } => {
             world.read_as(machine, (witness, &format!("{machine}-{witness}")), *at_us, *register_wh);
         }
-        Event::Allocation { node, id, gpus, profile, start_us, end_us } => {
+        Event::Allocation { node, id, gpus, profile, account, start_us, end_us } => {
             world.allocated(node, id, (*gpus, profile), *start_us, *end_us);
+            world.allocations.last_mut().unwrap().1.row.span.account = (*account).to_owned();
+        }
+        Event::Account { account, contract, from_us, to_us } => {
+            let body = json!({"customer_id": "k", "contract_id": contract});
+            world.fact_until("account", account, *from_us, *to_us, body);
         }
         Event::Assignment { machine, contract, from_us, to_us } => {
             let body = json!({"machine_id": machine, "customer_id": "k", "contract_id": contract});
