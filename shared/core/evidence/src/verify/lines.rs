@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wb_events::topics;
 use wb_ledger::{Billed, Draft, Invoice, InvoiceLine};
-use wb_rating::{Contract, Needs, RatedStretch};
+use wb_rating::{Contract, LineTax, Needs, RatedStretch};
 use wb_units::{Currency, Money, with_causes};
 
 use super::Fault;
@@ -182,29 +182,56 @@ fn differences(line: &InvoiceLine, expected: &InvoiceLine) -> Vec<String> {
             ));
         }
     };
-    if line.currency == expected.currency {
-        compare("amount", &line.amount, &expected.amount);
-        compare("amount in minor units", &line.amount_minor, &expected.amount_minor);
+    // Every field is named, so that one that is added is not forgotten.
+    let InvoiceLine {
+        id: _,
+        component,
+        kind,
+        description,
+        quantity,
+        unit,
+        unit_price,
+        formula,
+        amount,
+        amount_minor,
+        currency,
+        tax,
+        inputs_count,
+        inputs_digest,
+        inputs,
+    } = line;
+    if *currency == expected.currency {
+        compare("amount", amount, &expected.amount);
+        compare("amount in minor units", amount_minor, &expected.amount_minor);
     } else {
         let text = |line: &InvoiceLine| format!("{} {}", line.amount, line.currency);
         compare("amount", &text(line), &text(expected));
     }
-    compare("quantity", &line.quantity, &expected.quantity);
-    compare("unit", &line.unit, &expected.unit);
-    compare("unit price", &line.unit_price, &expected.unit_price);
-    compare("formula", &line.formula, &expected.formula);
-    compare("description", &line.description, &expected.description);
-    compare("component", &line.component, &expected.component);
-    compare("kind", &line.kind, &expected.kind);
-    compare("number of inputs", &line.inputs_count.to_string(), &expected.inputs_count.to_string());
-    compare("digest of inputs", &line.inputs_digest.to_string(), &expected.inputs_digest.to_string());
-    if line.inputs != expected.inputs {
+    compare("quantity", quantity, &expected.quantity);
+    compare("unit", unit, &expected.unit);
+    compare("unit price", unit_price, &expected.unit_price);
+    compare("formula", formula, &expected.formula);
+    compare("description", description, &expected.description);
+    compare("component", component, &expected.component);
+    compare("kind", kind, &expected.kind);
+    compare("what it taxes", &taxed(tax.as_ref()), &taxed(expected.tax.as_ref()));
+    compare("number of inputs", &inputs_count.to_string(), &expected.inputs_count.to_string());
+    compare("digest of inputs", &inputs_digest.to_string(), &expected.inputs_digest.to_string());
+    if *inputs != expected.inputs {
         found.push(format!(
             "line {}: the inputs it lists are not those that its price, contract and usage give",
             line.id
         ));
     }
     found
+}
+
+/// Jurisdiction, rate and taxed lines of a line of tax, in words.
+fn taxed(tax: Option<&LineTax>) -> String {
+    tax.map_or_else(
+        || "nothing".to_owned(),
+        |tax| format!("{} percent of {} in {}", tax.percent, tax.of.join(" + "), tax.jurisdiction),
+    )
 }
 
 /// The longest text of a field that a message shows.

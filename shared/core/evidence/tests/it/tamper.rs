@@ -118,6 +118,18 @@ fn cases() -> Vec<Case> {
             Vec::new(),
         ),
         (
+            "what a line taxes",
+            |bundle| {
+                in_record(bundle, |record| {
+                    line(record, POWER)["tax"] =
+                        serde_json::json!({"jurisdiction": "GB", "percent": "5", "of": ["lab-1/earnings"]});
+                });
+                with_digest(bundle);
+            },
+            &["WB-5927"],
+            power(),
+        ),
+        (
             "a listed input",
             |bundle| {
                 in_record(bundle, |record| {
