@@ -166,13 +166,13 @@ fn read(text: &str, zone: &TimeZone) -> Result<Output, SacctError> {
     let columns = Columns::of_header(lines.next().map_or("", |(_, header)| header))?;
     let lines: Vec<Line<'_>> = lines.map(|(index, line)| Line::of(&columns, index + 1, line)).collect();
     let mut output = Output::default();
+    let next = next_numbers(&columns, &lines);
     for (at, line) in lines.iter().enumerate() {
         if columns.has_names && at > 0 && line.is_part_of_a_name(&columns) {
             continue;
         }
-        let next = lines.get(at + 1..).unwrap_or_default().iter().find_map(|line| line.job_number(&columns));
-        let is_before_next = match (line.job_number(&columns), next) {
-            (Some(own), Some(next)) => own <= next,
+        let is_before_next = match (line.job_number(&columns), next.get(at)) {
+            (Some(own), Some(Some(next))) => own <= *next,
             _ => true,
         };
         let read = if columns.has_names && !is_before_next {
@@ -200,6 +200,22 @@ fn read(text: &str, zone: &TimeZone) -> Result<Output, SacctError> {
         output.warnings.push(Warning::NamesCanForgeRows);
     }
     Ok(output)
+}
+
+/// Behind each line, the number of the next job.
+fn next_numbers(columns: &Columns, lines: &[Line<'_>]) -> Vec<Option<u64>> {
+    let mut last = None;
+    let mut next: Vec<Option<u64>> = lines
+        .iter()
+        .rev()
+        .map(|line| {
+            let behind = last;
+            last = line.job_number(columns).or(last);
+            behind
+        })
+        .collect();
+    next.reverse();
+    next
 }
 
 /// A line behind the header.
@@ -372,15 +388,20 @@ fn gpus_of(tres: &str) -> Result<u32, String> {
     Ok(total.unwrap_or(typed))
 }
 
+/// The longest name of a MIG profile that is looked at, in bytes.
+const PROFILE_BYTES_MAX: usize = 32;
+
 /// Whether a type of GPU is a MIG slice, such as `1g.5gb`, `a100_3g.20gb` or `a100l.2g.10gb+me`.
 fn is_slice(kind: &str) -> bool {
     let is_boundary = |byte: u8| matches!(byte, b'_' | b'.' | b'-' | b':');
-    kind.char_indices().any(|(at, _)| {
-        let begins = at == 0 || kind.as_bytes().get(at - 1).copied().is_some_and(is_boundary);
+    let begins = |at: &usize| *at == 0 || kind.as_bytes().get(at - 1).copied().is_some_and(is_boundary);
+    let mut places = kind.char_indices().map(|(at, _)| at).filter(begins);
+    places.any(|at| {
         let profile = kind.get(at..).unwrap_or_default();
         let end = profile.find(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '.'));
-        let name = profile.get(..end.unwrap_or(profile.len())).unwrap_or_default();
-        begins && MigProfile::parse(name).is_ok()
+        // The longest name is some ten characters: what is longer is none.
+        let name = profile.get(..end.unwrap_or(profile.len()).min(PROFILE_BYTES_MAX)).unwrap_or_default();
+        MigProfile::parse(name).is_ok()
     })
 }
 

@@ -1,7 +1,7 @@
 //! Bitmain's own firmware on an Antminer.
 //!
 //! The rates of `stats` are in `rate_unit`, whatever prefix their names carry: scrypt models write `GHS 5s` and mean
-//! megahashes. `summary` of the older interface has no unit field, so it is used only where `stats` has no rate and no
+//! megahashes, and x11 models too, also where no `rate_unit` stands beside it. `summary` of the older interface has no unit field, so it is used only where `stats` has no rate and no
 //! unit that is not known, and only of SHA-256 models.
 //! Power is in none of its answers.
 
@@ -73,6 +73,10 @@ fn stats_rate_hs(stats: &Fields<'_>, algorithm: &str) -> Said<u128> {
     let places = match &named {
         Some(unit) => cgminer::unit_places(unit)?,
         None if algorithm == SHA256D => return cgminer::rate_hs(stats),
+        // What these models mean by it, where no unit stands beside it.
+        None if matches!(algorithm, "scrypt" | "x11") => {
+            return stats.said(&["STATS.GHS 5s"], |rate| rate.scaled(cgminer::MEGA));
+        }
         None => return None,
     };
     let names = ["STATS.GHS 5s", "STATS.rate_5s", "STATS.rate_30m", "STATS.GHS av", "STATS.rate_avg"];

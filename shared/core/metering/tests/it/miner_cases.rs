@@ -124,8 +124,9 @@ fn only_sha_256_models_mean_the_prefix_of_a_field() {
     };
     let plain = r#"{"Elapsed":5200,"GHS 5s":"504.200","GHS av":503.11}"#;
     for (model, stats, expected) in [
-        ("Antminer L3+", plain, None),
-        ("Antminer D3", plain, None),
+        ("Antminer L3+", plain, Some(504_200_000)),
+        ("Antminer D3", plain, Some(504_200_000)),
+        ("Antminer KS5", plain, None),
         ("Antminer S9", plain, Some(504_200_000_000)),
         ("Antminer L7", r#"{"Elapsed":5200,"GHS 5s":9500.1,"rate_unit":"MH"}"#, Some(9_500_100_000)),
         ("Antminer Z15 Pro", r#"{"Elapsed":5200,"GHS 5s":840.11,"rate_unit":"KSol"}"#, None),
