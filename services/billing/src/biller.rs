@@ -30,10 +30,10 @@ mod dates;
 mod evidence;
 mod known;
 mod overdue;
+mod placed;
 mod reissue;
 mod running;
 mod unread;
-mod usage_account;
 
 pub use act::Done;
 pub use adjust::Adjusted;
@@ -41,8 +41,8 @@ pub use backtest::{Backtest, ComponentAmounts};
 pub use close::{CloseRequest, Progress};
 pub use dates::GivenDate;
 pub use evidence::InvoiceEvidence;
+pub use placed::{Place, Placed, PlacedUsage};
 pub use running::{RunningBills, RunningPace, RunningPass};
-pub use usage_account::{Place, Placed, UsageAccount};
 
 /// Closes periods and issues invoices.
 ///

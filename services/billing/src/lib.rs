@@ -36,7 +36,7 @@ mod usage;
 pub use bill::{Bill, Completeness};
 pub use biller::{
     Adjusted, Backtest, Biller, CloseRequest, ComponentAmounts, Done, GivenDate, InvoiceEvidence, Place,
-    Placed, Progress, Recomputed, RunningBills, RunningPace, RunningPass, Signature, UsageAccount,
+    Placed, PlacedUsage, Progress, Recomputed, RunningBills, RunningPace, RunningPass, Signature,
 };
 pub use error::{BillerError, ContractFailure, PortError};
 pub use exclusion::{Exclusion, Exclusions};

@@ -133,22 +133,21 @@ fn event(options: &Options, span: &Span) -> (u64, Value) {
     let node_id =
         options.nodes.get(&span.node_id).cloned().unwrap_or_else(|| id_of(&span.node_id, ID_BYTES_MAX));
     // Without an account the span stays as it is, so that ingest refuses it and no customer pays for it.
-    let plain = if span.account.is_empty() { String::new() } else { id_of(&span.account, ID_BYTES_MAX) };
-    let mut body = json!({
+    // Two clusters may have accounts of one name.
+    let account = match span.account.as_str() {
+        "" => String::new(),
+        own => format!("slurm:{}/{}", id_of(&options.cluster, CLUSTER_BYTES_MAX), id_of(own, ID_BYTES_MAX)),
+    };
+    let body = json!({
         "node_id": node_id,
         "allocation_id": format!("{}/{}", id_of(&options.cluster, ID_BYTES_MAX), span.allocation_id),
-        "account": plain,
+        "account": account,
         "state": span.state,
         "gpus": span.gpus,
         "start_us": span.start_us,
         "end_us": span.end_us,
     });
-    // The content without the scheduler before the account: spans that were sent without it are known, not new.
     let said = short_hash(&[body.to_string().as_bytes()]);
-    if !plain.is_empty() {
-        // Two clusters may have accounts of one name.
-        body["account"] = format!("slurm:{}/{plain}", id_of(&options.cluster, CLUSTER_BYTES_MAX)).into();
-    }
     let event = json!({
         "kind": "gpu_span",
         "key": format!("slurm/{}/{}", id_of(&options.cluster, ID_BYTES_MAX), id_of(&span.allocation_id, ID_BYTES_MAX)),

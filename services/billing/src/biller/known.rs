@@ -190,7 +190,8 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
 /// Those of the unresolved references that bear on the bill of a contract for a month: an unknown customer or legal
 /// entity of the contract, an unknown machine or customer of an assignment to it, a machine of its customer that is
 /// assigned to an unknown contract, an account of its customer that is mapped to one, and a machine under it that stands
-/// at an unknown site. A void of an unknown event bears on every contract's month that had begun when it was given: it may void anything in it.
+/// at an unknown site. A void of an unknown event bears on every contract's month that had begun when it was given: it
+/// may void anything in it.
 pub(super) fn bearing_on(
     reference: &Reference,
     unresolved: &[Unresolved],
@@ -227,7 +228,8 @@ pub(super) fn bearing_on(
     Ok(unresolved.iter().filter(bears).cloned().collect())
 }
 
-/// Unknown contracts with an assignment or an account in a month whose customer has no contract that the close would stop at.
+/// Unknown contracts with an assignment or an account in a month whose customer has no contract that the close would
+/// stop at.
 pub(super) fn without_contract<'a>(
     reference: &Reference,
     unresolved: &'a [Unresolved],

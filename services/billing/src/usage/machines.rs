@@ -10,6 +10,7 @@ use wb_events::facts;
 use wb_metering::billable::{
     InputCompleteness, MachineEnergy, curtailed_nj, hear, machine_time, meters, order_of,
 };
+use wb_metering::corrections::Corrections;
 use wb_metering::energy::witness::Witness;
 use wb_metering::report::machine::{Record, Register, Rules, Stand};
 use wb_metering::uptime::{Status, Windows};
@@ -125,33 +126,13 @@ impl<S: UsageStore> UsageReader<'_, S> {
         if !plain.is_empty() {
             let rows = self.store.readings(&plain, self.part.interval, self.cut).await?;
             self.note_rows(&rows);
-            for (machine_id, registers) in self.registers(rows) {
+            for (machine_id, registers) in registers(rows, &self.corrections) {
                 if let Some(record) = records.get_mut(&machine_id) {
                     record.registers = registers;
                 }
             }
         }
         if judged.is_empty() { Ok(()) } else { self.add_judged_registers(&judged, records).await }
-    }
-
-    /// Readings as registers, by machine.
-    pub(super) fn registers(&self, rows: Vec<ReadingRow>) -> BTreeMap<String, Vec<Register>> {
-        let mut found: BTreeMap<(String, &str, String), Register> = BTreeMap::new();
-        for row in rows {
-            let witness = row.witness;
-            let key = (row.machine_id, witness.as_str(), row.meter_id.clone());
-            let meter_id = row.meter_id;
-            let register = found.entry(key).or_insert_with(|| {
-                let corrections = self.corrections.of_meter(&meter_id).to_vec();
-                Register { meter_id, witness, readings: Vec::new(), corrections, appended: BTreeMap::new() }
-            });
-            register.readings.push(row.reading);
-        }
-        let mut by_machine: BTreeMap<String, Vec<Register>> = BTreeMap::new();
-        for ((machine_id, _, _), register) in found {
-            by_machine.entry(machine_id).or_default().push(register);
-        }
-        by_machine
     }
 
     /// Keeps what stands behind readings.
@@ -362,6 +343,26 @@ impl<S: UsageStore> UsageReader<'_, S> {
 
 fn length_us(stands: &[Stand]) -> u64 {
     stands.iter().map(|stand| stand.interval.end_us.abs_diff(stand.interval.start_us)).sum()
+}
+
+/// Readings as registers, by machine.
+pub(super) fn registers(rows: Vec<ReadingRow>, corrections: &Corrections) -> BTreeMap<String, Vec<Register>> {
+    let mut found: BTreeMap<(String, &str, String), Register> = BTreeMap::new();
+    for row in rows {
+        let witness = row.witness;
+        let key = (row.machine_id, witness.as_str(), row.meter_id.clone());
+        let meter_id = row.meter_id;
+        let register = found.entry(key).or_insert_with(|| {
+            let corrections = corrections.of_meter(&meter_id).to_vec();
+            Register { meter_id, witness, readings: Vec::new(), corrections, appended: BTreeMap::new() }
+        });
+        register.readings.push(row.reading);
+    }
+    let mut by_machine: BTreeMap<String, Vec<Register>> = BTreeMap::new();
+    for ((machine_id, _, _), register) in found {
+        by_machine.entry(machine_id).or_default().push(register);
+    }
+    by_machine
 }
 
 pub(super) fn stand(interval: Interval, fact: &Dated<facts::Machine>) -> Stand {

@@ -9,6 +9,7 @@ use wb_metering::report::sources::{
 use wb_units::{Interval, Micros};
 
 use super::UsageReader;
+use super::machines::registers;
 use crate::error::BillerError;
 use crate::policy::ByPolicy;
 use crate::ports::UsageStore;
@@ -84,7 +85,7 @@ impl<S: UsageStore> UsageReader<'_, S> {
                 end_us: time.end_us.saturating_add(reach_us),
             };
             rows = self.store.readings(&ids, window, self.cut).await?;
-            let loaded = self.registers(rows.clone());
+            let loaded = registers(rows.clone(), &self.corrections);
             let mut appended: BTreeMap<(String, String), BTreeMap<[u8; 16], Micros>> = BTreeMap::new();
             if let Some(read) = times_read(loaded.values().flatten())
                 && judged.values().any(|rules| rules.policies.judge_arrival())

@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use wb_metering::billable::{allocations, hear, meters};
 use wb_metering::corrections::Corrections;
 use wb_metering::gpu::allocation::{Allocation, Share};
-use wb_metering::report::machine::{Record, Register, Rules};
+use wb_metering::report::machine::{Record, Rules};
 use wb_metering::uptime::Windows;
 use wb_units::{Interval, Micros};
 
-use super::machines::{MACHINES_AT_ONCE, stand};
+use super::machines::{MACHINES_AT_ONCE, registers, stand};
 use crate::error::BillerError;
 use crate::ports::{CorrectionsRead, Holding, UsageStore};
 use crate::reference::{Mapped, Reference};
@@ -122,22 +122,10 @@ impl<'a, S: UsageStore> Rest<'a, S> {
                 continue;
             };
             let ids: Vec<String> = chunk.iter().map(|(machine_id, _)| (*machine_id).to_owned()).collect();
-            let mut registers: BTreeMap<String, BTreeMap<(&str, String), Register>> = BTreeMap::new();
-            for row in self.store.readings(&ids, window, self.cut).await? {
-                let of_machine = registers.entry(row.machine_id).or_default();
-                let key = (row.witness.as_str(), row.meter_id.clone());
-                let register = of_machine.entry(key).or_insert_with(|| Register {
-                    corrections: corrections.of_meter(&row.meter_id).to_vec(),
-                    meter_id: row.meter_id,
-                    witness: row.witness,
-                    readings: Vec::new(),
-                    appended: BTreeMap::new(),
-                });
-                register.readings.push(row.reading);
-            }
+            let rows = self.store.readings(&ids, window, self.cut).await?;
+            let mut registers = registers(rows, corrections);
             for (machine_id, times) in chunk {
                 let Some(registers) = registers.remove(*machine_id) else { continue };
-                let registers = registers.into_values().collect();
                 let record = Record { machine_id: (*machine_id).to_owned(), registers, ..Record::default() };
                 let meters = meters(&record, &Windows::default(), &rules, window);
                 for (place, time) in times {

@@ -331,6 +331,20 @@ async fn gpus_are_billed_by_their_whole_history_and_availability_by_outages() {
     assert_eq!(line(&february, "gpus").amount, "0.00", "100 s are two minutes, and both were billed");
 }
 
+/// 8 reserved GPUs, use above them, a credit for availability, and tax on all of it.
+pub(crate) fn reserved_with_overage() -> Value {
+    json!([
+        {"id": "reserved", "kind": "gpu_reserved", "currency": "USD", "unit": "USD/GPU-hour", "unit_price": "2.85",
+            "gpus": 8},
+        {"id": "on-demand", "kind": "gpu_on_demand", "currency": "USD", "unit": "USD/GPU-hour", "unit_price": "3.99",
+            "rounding": "second", "covered_by": ["reserved"]},
+        {"id": "sla", "kind": "gpu_sla_credit", "currency": "USD", "of": ["reserved"],
+            "tiers": [{"below_percent": "99", "credit_percent": "10"}, {"below_percent": "95", "credit_percent": "25"}]},
+        {"id": "vat", "kind": "tax", "currency": "USD", "of": ["reserved", "on-demand", "sla"],
+            "jurisdictions": [{"code": "state", "percent": "5"}]},
+    ])
+}
+
 /// A month of 744 hours with 8 reserved GPUs, use above them, an outage and tax, by hand:
 ///
 /// ```text
@@ -343,16 +357,7 @@ async fn gpus_are_billed_by_their_whole_history_and_availability_by_outages() {
 /// ```
 #[tokio::test]
 async fn reserved_gpus_cover_first_and_only_what_is_above_is_on_demand() {
-    let components = json!([
-        {"id": "reserved", "kind": "gpu_reserved", "currency": "USD", "unit": "USD/GPU-hour", "unit_price": "2.85",
-            "gpus": 8},
-        {"id": "on-demand", "kind": "gpu_on_demand", "currency": "USD", "unit": "USD/GPU-hour", "unit_price": "3.99",
-            "rounding": "second", "covered_by": ["reserved"]},
-        {"id": "sla", "kind": "gpu_sla_credit", "currency": "USD", "of": ["reserved"],
-            "tiers": [{"below_percent": "99", "credit_percent": "10"}, {"below_percent": "95", "credit_percent": "25"}]},
-        {"id": "vat", "kind": "tax", "currency": "USD", "of": ["reserved", "on-demand", "sla"],
-            "jurisdictions": [{"code": "state", "percent": "5"}]},
-    ]);
+    let components = reserved_with_overage();
     let start_us = DAY_31_US - 30 * DAY_US;
     let mut world = World::default();
     world.fact("contract", "c", start_us, contract(components));

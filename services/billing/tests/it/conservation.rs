@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use wb_billing::{Biller, CloseRequest, Measured, Place, Placed, Progress, Signature};
 
 use crate::memory::{MemoryCuts, MemoryLog, MemoryStore, TestClock, World};
+use crate::random::Random;
 
 const DAY_US: i64 = 86_400_000_000;
 const SECOND_US: i64 = 1_000_000;
@@ -22,25 +23,9 @@ const HISTORIES: u64 = 150;
 
 type TestBiller = Biller<MemoryLog, MemoryStore, MemoryCuts, TestClock>;
 
-/// A small generator: the seed is printed, so that a failure can be repeated.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % end
-    }
-
-    fn one<'a, T>(&mut self, of: &'a [T]) -> &'a T {
-        &of[usize::try_from(self.below(u64::try_from(of.len()).unwrap())).unwrap()]
-    }
-
-    /// An instant of the month, a day away from its ends, to the second.
-    fn instant(&mut self) -> i64 {
-        JANUARY_US + DAY_US + i64::try_from(self.below(29 * 86_400)).unwrap() * SECOND_US
-    }
+/// An instant of the month, a day away from its ends, to the second.
+fn instant(random: &mut Random) -> i64 {
+    JANUARY_US + DAY_US + i64::try_from(random.below(29 * 86_400)).unwrap() * SECOND_US
 }
 
 /// What is sent.
@@ -182,14 +167,14 @@ fn contracts(world: &mut World, random: &mut Random) {
         let from_us = match (id, random.below(3)) {
             ("late", _) => JANUARY_US + 31 * DAY_US,
             // Assignments may be older than the contract.
-            (_, 0) => random.instant(),
+            (_, 0) => instant(random),
             _ => JANUARY_US - 40 * DAY_US,
         };
         world.fact("contract", id, from_us, contract(id, counting.clone(), of(id)));
         if random.below(3) == 0 && id != "late" {
             let mut next = of(id);
             next[0]["description"] = json!("in another version");
-            world.fact("contract", id, random.instant().max(from_us), contract(id, counting, next));
+            world.fact("contract", id, instant(random).max(from_us), contract(id, counting, next));
         }
     }
 }
@@ -202,15 +187,15 @@ fn history(random: &mut Random) -> Vec<Event> {
     for number in 0..4 {
         let machine = format!("m{number}");
         for _ in 0..random.below(4) {
-            let from_us = random.instant();
-            let to_us = (random.below(3) == 0).then(|| from_us + 1 + random.instant() - JANUARY_US);
+            let from_us = instant(random);
+            let to_us = (random.below(3) == 0).then(|| from_us + 1 + instant(random) - JANUARY_US);
             let contract = random.one(&CONTRACTS);
             events.push(Event::Assignment { machine: machine.clone(), contract, from_us, to_us });
         }
         for _ in 0..random.below(12) {
             let chain = if random.below(4) == 0 { "testnet3" } else { "main" };
             let q32 = u128::from(1 + random.below(1 << 40));
-            events.push(Event::Work { machine: machine.clone(), at_us: random.instant(), chain, q32 });
+            events.push(Event::Work { machine: machine.clone(), at_us: instant(random), chain, q32 });
         }
         for witness in ["meter", "pdu"].into_iter().take(usize::try_from(random.below(3)).unwrap()) {
             let mut at_us = JANUARY_US + DAY_US;
@@ -230,7 +215,7 @@ fn history(random: &mut Random) -> Vec<Event> {
             }
         }
         for run in 0..random.below(8) {
-            let start_us = random.instant();
+            let start_us = instant(random);
             let end_us = (start_us + i64::try_from(1 + random.below(200_000)).unwrap() * SECOND_US)
                 .min(JANUARY_US + 30 * DAY_US);
             let profile = *random.one(&["", "", "1g.10gb", "2g.20gb"]);
@@ -246,16 +231,13 @@ fn history(random: &mut Random) -> Vec<Event> {
     }
     for account in ACCOUNTS {
         for _ in 0..random.below(3) {
-            let from_us = random.instant();
-            let to_us = (random.below(2) == 0).then(|| from_us + random.instant() - JANUARY_US);
+            let from_us = instant(random);
+            let to_us = (random.below(2) == 0).then(|| from_us + instant(random) - JANUARY_US);
             let contract = random.one(&CONTRACTS);
             events.push(Event::Account { account, contract, from_us, to_us });
         }
     }
-    for index in (1..events.len()).rev() {
-        let other = random.below(u64::try_from(index + 1).unwrap());
-        events.swap(index, usize::try_from(other).unwrap());
-    }
+    random.shuffle(&mut events);
     events
 }
 
@@ -371,7 +353,7 @@ async fn every_accepted_quantity_is_in_one_place() {
         let biller = biller(&store);
 
         let told = close(&biller).await;
-        let account = biller.usage_account(MONTH).await.unwrap().placed;
+        let account = biller.placed_usage(MONTH).await.unwrap().placed;
         assert_eq!(Sums::of(account.iter()), sent(&events[..in_time]), "{account:#?}");
         // The close told all that its contracts exclude.
         let excluded =
@@ -389,7 +371,7 @@ async fn every_accepted_quantity_is_in_one_place() {
         // What comes late, with late assignments and voids, is conserved, too.
         store.change(|world| events[in_time..].iter().for_each(|event| record(world, event)));
         biller.adjust(MONTH, None, &signed()).await.unwrap();
-        let account = biller.usage_account(MONTH).await.unwrap().placed;
+        let account = biller.placed_usage(MONTH).await.unwrap().placed;
         assert_eq!(Sums::of(account.iter()), sent(&events), "{account:#?}");
         seen.extend(account.into_iter().map(|one| (one.place, one.reason)));
     }

@@ -13,6 +13,7 @@ use wb_ledger::{
     PaymentRequest, Settle, State, Step, postings,
 };
 
+use crate::components::reserved_with_overage;
 use crate::memory::{World, contract_body};
 use crate::story::{CUSTOMER, DAY_US, ENTITY, FEBRUARY_US, JANUARY_US, Story, golden, signed};
 
@@ -48,16 +49,7 @@ fn world() -> World {
         let register_wh = u64::try_from(half_day * 12_000).unwrap();
         world.read("gen-1", JANUARY_US + half_day * 12 * HOUR_US, register_wh);
     }
-    let components = json!([
-        {"id": "reserved", "kind": "gpu_reserved", "currency": "USD", "unit": "USD/GPU-hour", "unit_price": "2.85",
-            "gpus": 8},
-        {"id": "on-demand", "kind": "gpu_on_demand", "currency": "USD", "unit": "USD/GPU-hour", "unit_price": "3.99",
-            "rounding": "second", "covered_by": ["reserved"]},
-        {"id": "sla", "kind": "gpu_sla_credit", "currency": "USD", "of": ["reserved"],
-            "tiers": [{"below_percent": "99", "credit_percent": "10"}, {"below_percent": "95", "credit_percent": "25"}]},
-        {"id": "vat", "kind": "tax", "currency": "USD", "of": ["reserved", "on-demand", "sla"],
-            "jurisdictions": [{"code": "state", "percent": "5"}]},
-    ]);
+    let components = reserved_with_overage();
     let contract = json!({"contract_id": "gpu-1", "customer_id": CUSTOMER, "legal_entity": CLOUD, "time_zone": "UTC",
         "components": components});
     world.fact("contract", "gpu-1", JANUARY_US, contract);

@@ -11,6 +11,7 @@ mod corrections;
 mod gpu_story;
 mod memory;
 mod policies;
+mod random;
 mod references;
 mod running;
 mod story;

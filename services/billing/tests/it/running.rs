@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use crate::memory::{MemoryCuts, MemoryLog, MemoryStore, TestClock, World};
+use crate::random::Random;
 use serde_json::json;
 use wb_billing::{Biller, RunningBill, RunningBills, RunningPace};
 
@@ -34,25 +35,6 @@ fn clock_at(at_us: i64) -> TestClock {
 
 fn set(clock: &TestClock, at_us: i64) {
     clock.0.store(u64::try_from(at_us).unwrap(), Ordering::SeqCst);
-}
-
-/// A small generator: the seed is printed, so that a failure can be repeated.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % end
-    }
-
-    fn shuffle<T>(&mut self, items: &mut [T]) {
-        for index in (1..items.len()).rev() {
-            let other = self.below(u64::try_from(index + 1).unwrap());
-            items.swap(index, usize::try_from(other).unwrap());
-        }
-    }
 }
 
 /// Contracts `c0`, `c1` and `c2` with a machine each: energy and a fee, mined bitcoin, and a fee alone. `c0`

@@ -7,7 +7,6 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use wb_metering::miner::ANSWERS_MAX_BYTES;
-
 use wb_metering::miner::repair::repaired;
 
 use super::ending::Ending;

@@ -8,12 +8,11 @@ use reqwest::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use reqwest::{RequestBuilder, Response};
 use serde_json::{Value, json};
 use wb_metering::miner::ANSWERS_MAX_BYTES;
+use wb_metering::miner::repair::repaired;
 use wb_units::with_causes;
 
 use super::rpc::{Fault, beginning};
 use crate::ConnectError;
-use wb_metering::miner::repair::repaired;
-
 /// A user and a password, for all machines of a connector.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Login {

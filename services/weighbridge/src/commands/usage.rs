@@ -28,14 +28,14 @@ impl Run for UsageArguments {
     async fn run(self, stack: RunningStack) -> Result<ExitCode> {
         let biller = stack.connect().await?.biller(WHO).await?;
         for period in &self.period {
-            let account = biller.usage_account(period).await?;
+            let found = biller.placed_usage(period).await?;
             let lines = if self.json {
-                account.placed.iter().map(|one| line(period, one).to_string()).collect()
+                found.placed.iter().map(|one| line(period, one).to_string()).collect()
             } else {
-                table(&account.placed)
+                table(&found.placed)
             };
             lines.iter().try_for_each(|line| print(line))?;
-            tell(&format!("everything accepted of {period}, at cut {}", account.cut));
+            tell(&format!("everything accepted of {period}, at cut {}", found.cut));
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -61,7 +61,7 @@ pub struct Placed {
 
 /// The accepted usage of a month, each quantity in one place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UsageAccount {
+pub struct PlacedUsage {
     /// The cut it was read at.
     pub cut: u64,
     /// The quantities.
@@ -75,7 +75,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
     /// # Errors
     /// An error of reading usage, facts or the ledger. A contract that cannot be billed is no error: its usage is
     /// excluded, and the reason says so.
-    pub async fn usage_account(&self, period: &str) -> Result<UsageAccount, BillerError> {
+    pub async fn placed_usage(&self, period: &str) -> Result<PlacedUsage, BillerError> {
         let cut = self.store.settled(self.cuts.settled_cut().await?).await?;
         let mut journal = self.journal.lock().await;
         journal.refresh(&self.log).await?;
@@ -114,7 +114,7 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
             }
         }
         self.store.forget();
-        Ok(UsageAccount { cut, placed })
+        Ok(PlacedUsage { cut, placed })
     }
 
     /// What a contract's bill says of a month, and what it did not read.
