@@ -77,6 +77,12 @@ impl UsageStore for Timed {
     async fn allocations(&self, ids: &[String], window: Interval, cut: u64) -> Answer<Vec<AllocationRow>> {
         self.timed("allocations", self.store.allocations(ids, window, cut)).await
     }
+    async fn nodes_with_allocations(&self, window: Interval, cut: u64) -> Answer<BTreeSet<String>> {
+        self.timed("nodes_with_allocations", self.store.nodes_with_allocations(window, cut)).await
+    }
+    async fn machines_with_readings(&self, ids: &[String], cut: u64) -> Answer<BTreeSet<String>> {
+        self.timed("machines_with_readings", self.store.machines_with_readings(ids, cut)).await
+    }
     async fn nodes_of_accounts(
         &self,
         accounts: &[String],

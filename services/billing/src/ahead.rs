@@ -309,6 +309,22 @@ impl<S: UsageStore> UsageStore for Ahead<S> {
         self.store.allocations(node_ids, window, cut).await
     }
 
+    async fn nodes_with_allocations(
+        &self,
+        window: Interval,
+        cut: u64,
+    ) -> Result<BTreeSet<String>, PortError> {
+        self.store.nodes_with_allocations(window, cut).await
+    }
+
+    async fn machines_with_readings(
+        &self,
+        machine_ids: &[String],
+        cut: u64,
+    ) -> Result<BTreeSet<String>, PortError> {
+        self.store.machines_with_readings(machine_ids, cut).await
+    }
+
     async fn nodes_of_accounts(
         &self,
         accounts: &[String],

@@ -158,6 +158,20 @@ pub trait UsageStore: Send + Sync {
         cut: u64,
     ) -> impl Future<Output = Result<BTreeSet<String>, PortError>> + Send;
 
+    /// The nodes with allocations that touch a window. More nodes may be given; reading their allocations tells.
+    fn nodes_with_allocations(
+        &self,
+        window: Interval,
+        cut: u64,
+    ) -> impl Future<Output = Result<BTreeSet<String>, PortError>> + Send;
+
+    /// Those of some machines that have readings at any time. More of them may be given; reading them tells.
+    fn machines_with_readings(
+        &self,
+        machine_ids: &[String],
+        cut: u64,
+    ) -> impl Future<Output = Result<BTreeSet<String>, PortError>> + Send;
+
     /// Readings of the meters of some machines: those in the window and, for each machine, meter and witness, the
     /// last one before it and the first one at or after its end, however far away.
     fn readings(

@@ -134,21 +134,19 @@ impl<L: LedgerLog, S: UsageStore, C: CutSource, K: Clock> Biller<L, S, C, K> {
     }
 
     pub(super) async fn unresolved_at(&self, cut: u64) -> Result<Vec<Unresolved>, BillerError> {
-        let mut facts = BTreeMap::new();
-        for kind in REFERRING_KINDS {
-            facts.insert(kind.to_owned(), self.store.facts(kind, None, cut).await?);
-        }
-        let contracts = facts.remove("contract").unwrap_or_default();
-        let withdrawals = self.store.facts(CONTRACT_WITHDRAWAL, None, cut).await?;
+        let kinds: Vec<&'static str> =
+            REFERRING_KINDS.into_iter().chain([CONTRACT_WITHDRAWAL, VOID]).collect();
+        let mut facts = self.store.recorded(&kinds, cut).await?.facts;
+        let mut take = |kind: &str| facts.remove(kind).unwrap_or_default();
+        let (contracts, withdrawals, voids) = (take("contract"), take(CONTRACT_WITHDRAWAL), take(VOID));
         facts.insert("contract".to_owned(), Reference::standing_rows(contracts, withdrawals)?);
         let mut found = unresolved(&facts);
-        found.extend(self.voids_of_nothing(cut).await?);
+        found.extend(self.voids_of_nothing(&voids, cut).await?);
         Ok(found)
     }
 
     /// The voids in force whose event is not recorded.
-    async fn voids_of_nothing(&self, cut: u64) -> Result<Vec<Unresolved>, BillerError> {
-        let rows = self.store.facts(VOID, None, cut).await?;
+    async fn voids_of_nothing(&self, rows: &[FactRow], cut: u64) -> Result<Vec<Unresolved>, BillerError> {
         if rows.is_empty() {
             return Ok(Vec::new());
         }

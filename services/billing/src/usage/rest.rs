@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use wb_events::topics;
 use wb_metering::billable::{allocations, hear, meters};
 use wb_metering::corrections::Corrections;
 use wb_metering::gpu::allocation::{Allocation, Share};
@@ -51,10 +52,19 @@ pub(crate) async fn rest<S: UsageStore>(
         return Ok(answers);
     }
     let corrections = store.corrections(cut).await?;
+    let heads = store.chain_heads(cut).await?;
+    // Where no block of a topic is committed, nothing of it is read.
+    let has = |topic: &str| heads.iter().any(|head| head.topic == topic);
     let mut reader = Rest { store, reference, asks, cut, found: Vec::new() };
-    reader.work(&corrections).await?;
-    reader.energy(&corrections.resolved).await?;
-    reader.gpus().await?;
+    if has(topics::SHARES) {
+        reader.work(&corrections).await?;
+    }
+    if has(topics::ENERGY) {
+        reader.energy(&corrections.resolved).await?;
+    }
+    if has(topics::GPU) {
+        reader.gpus().await?;
+    }
     for (place, one) in reader.found {
         if let Some(answer) = answers.get_mut(place) {
             answer.push(one);
@@ -115,7 +125,14 @@ impl<'a, S: UsageStore> Rest<'a, S> {
     }
 
     async fn energy(&mut self, corrections: &Corrections) -> Result<(), BillerError> {
-        let wanted: Vec<_> = self.wanted(|ask| ask.energy).into_iter().collect();
+        let mut wanted = self.wanted(|ask| ask.energy);
+        let ids: Vec<String> = wanted.keys().map(|machine_id| (*machine_id).to_owned()).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let with_readings = self.store.machines_with_readings(&ids, self.cut).await?;
+        wanted.retain(|machine_id, _| with_readings.contains(*machine_id));
+        let wanted: Vec<_> = wanted.into_iter().collect();
         let rules = Rules { order: counting_witnesses(), ..Rules::default() };
         for chunk in wanted.chunks(MACHINES_AT_ONCE) {
             let Some(window) = hull(chunk.iter().flat_map(|(_, times)| times).map(|(_, time)| *time)) else {
@@ -159,6 +176,11 @@ impl<'a, S: UsageStore> Rest<'a, S> {
                     nodes.entry(node_id).or_default().insert(place);
                 }
             }
+        }
+        let asked = self.asks.iter().filter(|ask| ask.gpus).map(|ask| ask.within);
+        if let Some(window) = hull(asked).filter(|_| !nodes.is_empty()) {
+            let with_allocations = self.store.nodes_with_allocations(window, self.cut).await?;
+            nodes.retain(|node_id, _| with_allocations.contains(node_id));
         }
         Ok(nodes)
     }

@@ -472,6 +472,30 @@ impl UsageStore for MemoryStore {
         Ok(touching.map(|(_, row)| row.clone()).collect())
     }
 
+    async fn nodes_with_allocations(
+        &self,
+        window: Interval,
+        cut: u64,
+    ) -> Result<BTreeSet<String>, PortError> {
+        let world = self.0.lock().unwrap();
+        let committed = world.allocations.iter().filter(|(place, _)| place.commit_offset < cut);
+        let touching = committed.map(|(_, found)| &found.row.span).filter(|span| {
+            span.start_us < window.end_us && span.end_us.is_none_or(|end_us| end_us > window.start_us)
+        });
+        Ok(touching.map(|span| span.node_id.clone()).collect())
+    }
+
+    async fn machines_with_readings(
+        &self,
+        machine_ids: &[String],
+        cut: u64,
+    ) -> Result<BTreeSet<String>, PortError> {
+        let world = self.0.lock().unwrap();
+        let committed = world.readings.iter().filter(|(place, _)| place.commit_offset < cut);
+        let asked = committed.filter(|(_, row)| machine_ids.contains(&row.machine_id));
+        Ok(asked.map(|(_, row)| row.machine_id.clone()).collect())
+    }
+
     async fn nodes_of_accounts(
         &self,
         accounts: &[String],

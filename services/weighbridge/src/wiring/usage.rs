@@ -87,6 +87,22 @@ impl UsageStore for CountedUsage {
         self.0.allocations(node_ids, window, Cut(cut)).await.map_err(failed)
     }
 
+    async fn nodes_with_allocations(
+        &self,
+        window: Interval,
+        cut: u64,
+    ) -> Result<BTreeSet<String>, PortError> {
+        self.0.nodes_with_allocations(window, Cut(cut)).await.map_err(failed)
+    }
+
+    async fn machines_with_readings(
+        &self,
+        machine_ids: &[String],
+        cut: u64,
+    ) -> Result<BTreeSet<String>, PortError> {
+        self.0.machines_with_readings(machine_ids, Cut(cut)).await.map_err(failed)
+    }
+
     async fn nodes_of_accounts(
         &self,
         accounts: &[String],

@@ -275,6 +275,35 @@ impl Usage {
         Ok(nodes)
     }
 
+    /// The nodes with rows of allocations that touch a window, whether they count or not.
+    ///
+    /// # Errors
+    /// [`StoreError::Query`].
+    pub async fn nodes_with_allocations(
+        &self,
+        window: Interval,
+        cut: Cut,
+    ) -> Result<BTreeSet<String>, StoreError> {
+        Ok(self.read(cut).nodes_with_spans(window).await?.into_iter().collect())
+    }
+
+    /// Those of some machines that have rows of readings, whether they count or not.
+    ///
+    /// # Errors
+    /// [`StoreError::Query`].
+    pub async fn machines_with_readings(
+        &self,
+        machine_ids: &[String],
+        cut: Cut,
+    ) -> Result<BTreeSet<String>, StoreError> {
+        let read = self.read(cut);
+        let mut found = BTreeSet::new();
+        for machines in machine_ids.chunks(MACHINES_PER_QUERY) {
+            found.extend(read.machines_with_readings(machines).await?);
+        }
+        Ok(found)
+    }
+
     /// Readings of the meters of some machines: those in the window and, for each machine, meter and witness, the
     /// last one before it and the first one at or after its end, however far away.
     ///

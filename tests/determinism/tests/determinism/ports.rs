@@ -266,6 +266,24 @@ impl UsageStore for CommittedStore {
         Ok(touching.map(|(_, row)| row.clone()).collect())
     }
 
+    async fn nodes_with_allocations(
+        &self,
+        window: Interval,
+        cut: u64,
+    ) -> Result<BTreeSet<String>, PortError> {
+        let _ = (window, cut);
+        Ok(self.0.allocations.keys().cloned().collect())
+    }
+
+    async fn machines_with_readings(
+        &self,
+        machine_ids: &[String],
+        cut: u64,
+    ) -> Result<BTreeSet<String>, PortError> {
+        let _ = cut;
+        Ok(machine_ids.iter().cloned().collect())
+    }
+
     async fn nodes_of_accounts(
         &self,
         accounts: &[String],

@@ -74,6 +74,11 @@ struct Appended {
     append_time_us: i64,
 }
 
+#[derive(Debug, clickhouse::Row, Deserialize)]
+struct MachineRow {
+    machine_id: String,
+}
+
 impl Appended {
     fn row(self) -> AppendedRow {
         AppendedRow {
@@ -124,6 +129,18 @@ impl Read {
         };
         let found: Vec<Columns> = self.fetch_counted("read register readings", query).await?;
         found.into_iter().map(Columns::row).collect()
+    }
+
+    /// Those of some machines that have rows, whether they count or not: a quick look before they are read.
+    pub(crate) async fn machines_with_readings(
+        &self,
+        machines: &[String],
+    ) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT DISTINCT machine_id FROM energy_readings \
+                   WHERE machine_id IN {machines:Array(String)} ORDER BY machine_id";
+        let query = self.query(sql).param("machines", machines).with_setting("max_result_rows", "0");
+        let found: Vec<MachineRow> = self.fetch("find machines with readings", query).await?;
+        Ok(found.into_iter().map(|row| row.machine_id).collect())
     }
 
     /// The append times of the readings of a window that were not appended in the moment they were read. Seals lack

@@ -104,6 +104,16 @@ impl Read {
         Ok(found.into_iter().map(|row| row.node_id).collect())
     }
 
+    /// The nodes with rows that touch a time, whether they count or not: a quick look before they are read.
+    pub(crate) async fn nodes_with_spans(&self, window: Interval) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT DISTINCT node_id FROM gpu_spans WHERE start_us < {end:Int64} \
+                   AND (isNull(end_us) OR end_us > {start:Int64}) ORDER BY node_id";
+        let query = self.query(sql).param("start", window.start_us).param("end", window.end_us);
+        let query = query.with_setting("max_result_rows", "0");
+        let found: Vec<NodeRow> = self.fetch("find nodes with allocations", query).await?;
+        Ok(found.into_iter().map(|row| row.node_id).collect())
+    }
+
     /// The times of allocations of some accounts that touch a time, by account and node. An open allocation is held until
     /// its row was taken.
     pub(super) async fn held_by_accounts(
