@@ -356,10 +356,22 @@ async fn allocations_are_their_accounts(store: &Store) {
     let nodes = |cut: u64| usage.nodes_of_accounts(&names, hour, Cut(cut));
     assert_eq!(nodes(11).await.unwrap().into_iter().collect::<Vec<_>>(), ["n1"]);
     assert_eq!(nodes(10).await.unwrap().len(), 0, "its block was not committed yet");
-    // Appended at 0, says the table: all of them, in the window alone.
-    let m1 = ["m1".to_owned(), "p1".to_owned(), "n1".to_owned()];
-    let appended = usage.readings_appended(&m1, hour, Cut(11)).await.unwrap();
+    // Appended at 0, says the table: those of minutes 0 and 30, and not the one at the window's end.
+    let machines = ["m1".to_owned(), "p1".to_owned(), "n1".to_owned()];
+    let appended = usage.readings_appended(&machines, hour, Cut(11)).await.unwrap();
+    let mut ids: Vec<[u8; 16]> = appended.iter().map(|row| row.id).collect();
+    ids.sort_unstable();
+    let mut expected = [reading_id("e1", 0), reading_id("e1", 30)];
+    expected.sort_unstable();
+    assert_eq!(ids, expected);
     assert!(appended.iter().all(|row| row.appended_at_us == 0), "{appended:?}");
+    // What a close looks for before it reads.
+    let with_readings = usage.machines_with_readings(&machines, Cut(11)).await.unwrap();
+    assert_eq!(with_readings.into_iter().collect::<Vec<_>>(), ["m1"]);
+    let held = usage.nodes_with_allocations(hour, Cut(11)).await.unwrap();
+    assert!(held.contains("n1"), "{held:?}");
+    let before = Interval { start_us: 0, end_us: DAY_US - HOUR_US };
+    assert_eq!(usage.nodes_with_allocations(before, Cut(11)).await.unwrap().len(), 0);
 }
 
 async fn payments_are_told_by_machine_and_customer(store: &Store) {

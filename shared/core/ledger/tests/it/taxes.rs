@@ -126,6 +126,23 @@ fn a_goodwill_credit_credits_its_tax_at_the_rate_of_the_invoice() {
 }
 
 #[test]
+fn four_notes_of_a_line_each_credit_the_invoice_to_the_cent() {
+    let fees = [("a", 6_833), ("b", 6_833), ("c", 5_750), ("d", 8_500)];
+    let lines = fees.map(|(name, minor)| (name, minor, None));
+    let tax: [Sample<'_>; 1] = [("vat", 0, Some(("20", &["a", "b", "c", "d"])))];
+    let (mut books, id) = issued(&[lines.as_slice(), &tax].concat());
+    // 20 % of 279.16 is 55.832.
+    assert_eq!(books.sum("accounts_receivable", CUSTOMER, "USD"), 33_499);
+    let mut taxes = Vec::new();
+    for (name, minor) in fees {
+        let events = books.act(&by_hand(&id, name, &[(name, -minor)])).unwrap();
+        taxes.push(note_of(&events).lines[1].amount_minor.0);
+    }
+    assert_eq!(taxes, [-1_366, -1_367, -1_150, -1_700]);
+    assert_eq!(books.sum("accounts_receivable", CUSTOMER, "USD"), 0);
+}
+
+#[test]
 fn a_dispute_is_resolved_with_its_tax_and_a_cancelled_note_gives_it_back() {
     let (mut books, id) = issued(&[POWER, VAT]);
     let opened = books
